@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from bot.model.base import Frozen, Instant
 from bot.model.request import Contract
 from bot.model.use import Missed, Sample
+from bot.policy.visiting import VISIT_EVERY, asks_vendor
 
 CHECK_EVERY = timedelta(minutes=3)
 SPOT_EVERY = timedelta(seconds=60)
 """A spot machine that no visit sees is asked for this often, because a vendor can take it back at any time."""
-ANSWER_COUNTS_FOR = {Contract.SPOT: timedelta(seconds=75), Contract.ONDEMAND: timedelta(seconds=135)}
-"""How long the answer to a visit shows that the machine exists: until the end of the next visit. That begins after
-60 s on spot and 120 s on demand, and takes 15 s at most."""
-ANSWERED = frozenset({None, Missed.NO_NVIDIA_SMI, Missed.NVIDIA_SMI_HANGS})
-"""The probe answered, with or without readings of GPUs."""
+LONGEST_VISIT = timedelta(seconds=15)
+"""An answered visit shows that the machine exists until the next visit is over: after VISIT_EVERY and this."""
 
 
 class Check(Frozen):
@@ -32,10 +30,10 @@ def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: 
     It is due at once after a missed visit. While visits are answered, only the cache is asked, for the price.
     """
     every = SPOT_EVERY if contract is Contract.SPOT else CHECK_EVERY
-    if last is not None and last.missed in ANSWERED:
-        shown_until = last.at + ANSWER_COUNTS_FOR[contract]
-        at = min(read_at + CHECK_EVERY, max(read_at + every, shown_until))
-        return Check(at=at, live=now >= shown_until)
-    if last is not None and last.at > read_at:
-        return Check(at=last.at, live=True)
-    return Check(at=read_at + every, live=True)
+    if last is None or last.missed is Missed.REFUSED:
+        return Check(at=read_at + every, live=True)
+    if asks_vendor(last.missed):
+        return Check(at=last.at if last.at > read_at else read_at + every, live=True)
+    shown_until = last.at + VISIT_EVERY[contract] + LONGEST_VISIT
+    at = min(read_at + CHECK_EVERY, max(read_at + every, shown_until))
+    return Check(at=at, live=now >= shown_until)

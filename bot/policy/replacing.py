@@ -27,6 +27,7 @@ class Left(Frozen):
     """What a rental leaves of its envelope."""
 
     lease: timedelta
+    """Until its end, the later one if it has two."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros
@@ -75,7 +76,7 @@ def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
     The time until its end, at least LEAST_LEASE; its highest price; and its total less what is spent and, while it
     runs, what it bills for one grace more: until another one is bought.
     """
-    lease = max(rental.running_lease.ends_at - now, min(LEAST_LEASE, rules.lease.max))
+    lease = max(_last_end(rental) - now, min(LEAST_LEASE, rules.lease.max))
     rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Left(
@@ -87,15 +88,21 @@ def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
 
 def replacing_request(rental: Rental, left: Left, now: datetime) -> Request:
     """Return the request for the rental that takes the place of this one: as before, for the time that is left."""
-    ends_at, request = now + left.lease, rental.request
-    latest_end = rental.running_lease.latest_end
+    request, first_end = rental.request, rental.running_lease.ends_at
+    two_ends = rental.running_lease.latest_end is not None
     return changed(
         request,
-        lease=left.lease,
-        until=ends_at if request.until is not None else None,
-        up_to=None if latest_end is None else max(latest_end - now, left.lease),
+        lease=min(max(first_end - now, LEAST_LEASE), left.lease) if two_ends else left.lease,
+        until=now + left.lease if request.until is not None else None,
+        up_to=left.lease if two_ends else None,
         teammates=rental.teammates,
     )
+
+
+def shortened(request: Request, lease: timedelta) -> Request:
+    """Return a request whose last end is after `lease`, because the total doesn't pay for more."""
+    up_to = None if request.up_to is None else lease
+    return changed(request, lease=min(request.lease, lease), up_to=up_to)
 
 
 def propose_replacement(
@@ -103,13 +110,13 @@ def propose_replacement(
 ) -> Envelope | None:
     """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
 
-    The lease is shorter than the request's if the total doesn't pay for that. Return None if it doesn't pay for
+    The lease is shorter than what was left if the total doesn't pay for that. Return None if it doesn't pay for
     LEAST_LEASE either, or if the offer is above the highest price.
     """
     max_rate = min(left.max_rate, team_rate_left)
     starts = cost_at_most(offer.rate, rules.procure.provision_timeout)
-    lease = affordable_lease(left.total, starts, offer.rate, request.lease, rules)
-    if offer.rate > max_rate or lease < min(LEAST_LEASE, request.lease):
+    lease = affordable_lease(left.total, starts, offer.rate, left.lease, rules)
+    if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease):
         return None
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
     return Envelope(

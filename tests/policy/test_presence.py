@@ -12,7 +12,7 @@ from bot.policy.presence import next_check
 from tests.databases import START
 
 SPOT, ONDEMAND = Contract.SPOT, Contract.ONDEMAND
-MISSED = (Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE)
+MISSED = (Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE)
 """What a visit finds if the machine is gone, or if another customer has its address."""
 
 
@@ -44,8 +44,11 @@ def sample(at: float, missed: Missed | None = None) -> Sample:
         (ONDEMAND, sample(50, Missed.NVIDIA_SMI_HANGS), 50, 180, False),
         # A visit was missed after the last read: at once. The vendor was asked since: at the usual pace.
         *[(contract, sample(50, missed), 50, 50, True) for contract in (SPOT, ONDEMAND) for missed in MISSED],
-        (SPOT, sample(-10, Missed.REFUSED), 0, 60, True),
-        (ONDEMAND, sample(-10, Missed.REFUSED), 0, 180, True),
+        (SPOT, sample(-10, Missed.NO_ANSWER), 0, 60, True),
+        (ONDEMAND, sample(-10, Missed.NO_ANSWER), 0, 180, True),
+        # A server refused the login, so something runs there: as if nobody visited it.
+        (SPOT, sample(50, Missed.REFUSED), 50, 60, True),
+        (ONDEMAND, sample(50, Missed.REFUSED), 50, 180, True),
     ],
 )
 def test_a_missed_visit_asks_the_vendor_at_once_and_an_answered_one_makes_that_needless(

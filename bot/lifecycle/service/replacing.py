@@ -34,6 +34,7 @@ from bot.policy.replacing import (
     left_of,
     propose_replacement,
     replacing_request,
+    shortened,
     was_not_as_sold,
 )
 from bot.policy.roles import may_replace
@@ -167,7 +168,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             if envelope is None:
                 continue
             new = transitions.new_rental(
-                changed(quote, request=changed(request, lease=envelope.lease)),
+                changed(quote, request=shortened(request, envelope.lease)),
                 offer,
                 rental_id=await free_id(tx),
                 card_channel=rental.card_channel,

@@ -1,0 +1,85 @@
+"""Clicks that replace a machine: lost, or one that its owner says doesn't work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bot.lifecycle.notifications import change
+from bot.lifecycle.service import replacing
+from bot.lifecycle.transitions import finish
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import AccruedCost
+from sandbox.slack.default import ANA, BEN
+from tests.handlers.rental_states import H, running
+from tests.handlers.team import NOON, RULES, Team, an_offer, team
+
+ANAS_MESSAGES = "D0ANA0000"
+
+
+async def lost(ours: Team, **envelope: Any) -> Rental:
+    """Return Ana's machine after its vendor took it, at 13:00. She isn't told of it yet."""
+    running_one = await running(ours)
+    known = changed(running_one, envelope=changed(running_one.envelope, **envelope))
+    ours.clock.put(NOON + H)
+    nothing = AccruedCost(amount=0, estimated=False)
+    after, _ = finish(known, State.LOST, attempts=(), at=NOON + H, bill=nothing, why=Why.VENDOR_TOOK_IT)
+    facts = Facts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
+    event = Event(rental_id=known.id, kind=EventKind.LOST, at=NOON + H, facts=facts)
+    async with ours.deps.store.write() as tx:
+        change_ = change(running_one, after, events=(event,), rules=RULES, real_now=ours.clock.real())
+        await tx.rentals.apply(change_)
+    return after
+
+
+async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await lost(ours)
+        message = await ours.deliver_until(f"H100 EU, {rental.id}", channel=ANAS_MESSAGES)
+        await ours.click(ANA, message, f"Replace {rental.id}, up to $2.47/h")
+        assert await ours.replies() == []
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.replaces_rental, quote.request.lease) == (rental.id, 5 * H)
+        found = changed(quote, offers=(an_offer("o2", "2.40", expires_at=NOON + 2 * H),))
+        new = await replacing.rent_replacement(ours.deps, found)
+        assert new is not None
+        shown = await ours.deliver_until(f"The new one is {new.id}.", channel=ANAS_MESSAGES)
+        assert shown["ts"] == message["ts"]
+        # Her screen was behind: the old button says which rental took its place, and shows it.
+        await ours.forge(ANA, "replace", rental.id)
+        assert (await ours.replies())[-1] == f"{new.id} takes the place of {rental.id} already."
+
+
+async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_replaces(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await lost(ours, total=80_000_000)
+        await ours.forge(BEN, "replace", rental.id)
+        assert (await ours.replies())[-1] == f"Only its owner can replace {rental.id}. I changed nothing."
+        message = await ours.deliver_until(f"H100 EU, {rental.id}", channel=ANAS_MESSAGES)
+        await ours.click(ANA, message, "Replace")
+        assert await ours.quotes(ANA) == []
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "up to $2.47/h, for 5 h, at most $80.00 in all." in dialog["reads"]
+        assert (await ours.submit(ANA))["ok"]
+        assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
+
+
+async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it_as_text(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.click(ANA, await ours.look(ANA, ANAS_MESSAGES, "is ready until"), "It doesn't work")
+        refused = await ours.submit(ANA)
+        assert refused["error"] == "incomplete"
+        assert (await ours.submit(ANA, reason="<!channel> no GPU"))["ok"]
+        assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
+        said = await ours.deliver_until("says that it doesn't work")
+        # A mention would read "@channel".
+        assert said["reads"] == "Ana says that it doesn't work: <!channel> no GPU. I look for another one."
+        ours.clock.put(NOON + H)
+        await ours.forge(ANA, "not_working", rental.id)
+        assert (await ours.replies())[-1] == f"{rental.id} has run for more than an hour, so I changed nothing."

@@ -1,0 +1,44 @@
+"""A spot machine that the vendor takes, and Replace: the click survives a kill, and one machine is bought."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import World
+
+
+async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_the_bot_is_killed(
+    world: World,
+) -> None:
+    lost = await world.rents(text="get H100 EU spot for 6h -- run 7")
+    await world.until_card(lost, "Ready")
+    (machine,) = await world.alive()
+    await world.passes(timedelta(minutes=20))
+    taken_at = await world.now()
+    await world.sandbox.vanish(machine.resource_id, "deleted")
+    told = await world.play.until_sees("Ana", "Lost ", timedelta(minutes=5), dm=True)
+    assert await world.now() - taken_at <= timedelta(minutes=3)
+    # The click is acknowledged, and the process dies while it looks for another machine.
+    search = await world.hold("get_offers", "before")
+    assert (await world.clicks("Ana", told, f"Replace {lost}, up to")).ok
+    await search.met()
+    await world.kill()
+    await search.release()
+    await world.restart()
+    new = await world.rental()
+    assert new != lost
+    await world.until_card(new, "Ready")
+    assert "run 7" in (await world.card(new)).text
+    assert f"The new one is {new}." in (await world.card(lost)).text
+    assert (await world.thread(lost))[-1] == f"The new one is {new}."
+    # The message that was clicked shows it too; the old button says which rental took its place.
+    now = world.play.sees("Ana", "Lost ", dm=True)
+    assert [button.text for button in now.buttons] == [f"Show {new}"]
+    await world.clicks("Ana", told, f"Replace {lost}, up to")
+    assert (await world.reads("Ana", "takes the place of")).only_you
+    await world.destroys("Ana", new)
+    await world.until_card(new, "Destroyed")
+    bought = await world.bought()
+    assert len(bought) == 2
+    await check_consistency(world, bought=bought)
