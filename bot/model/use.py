@@ -132,7 +132,8 @@ class Use(Frozen):
     verdict: Verdict
     since: Instant
     """In use: the first reading of this spell. Connected and idle: the last reading of work, or ready if there was
-    none. Unknown: the first of the visits that failed, or ready."""
+    none. Unknown: the first of the visits that failed, or ready. While the readings do not suffice yet: ready, or
+    the first good visit after a break."""
     gpus: tuple[GpuUse, ...] = ()
     """The highest reading of each GPU in the time that the verdict speaks of."""
     connections: int = 0

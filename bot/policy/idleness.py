@@ -9,22 +9,25 @@ The rules, with the defaults of the policy's `idle`. Only our own times count, n
 - Connected and idle need three good visits since T.
 - Unknown: three visits in a row without a usable reading, or no visit for more than 6 minutes. Then only a good
   visit shows something again, and time without work counts from that visit on.
-- What cannot be said yet is unknown too, without a reason (`Use.why`).
+- What cannot be said yet is unknown too, since ready or that good visit, without a reason (`Use.why`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
 from bot.model.use import Missed, Sample, Use, Verdict
-from bot.policy.readings import highest_readings, most_connections, reason, shows_everything, shows_work
+from bot.policy.readings import highest_readings, most_connections, reason, shows_something, shows_work
 from bot.policy.rules import Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""What happened between two visits is unknown if they are further apart than this."""
+"""What happened between two visits is unknown if they are further apart than this. If visits are rarer because of
+very many machines, it is unknown if they are further apart than three usual ones or LONGEST_GAP_OF_MANY."""
+LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
 """So many visits in a row without a usable reading make the verdict unknown."""
 FEWEST_VISITS = 3
@@ -73,7 +76,7 @@ def after_visit(
     """
     known = before
     passed: tuple[Use, ...] = ()
-    if new.at - (samples[-1].at if samples else ready_at) > LONGEST_GAP:
+    if new.at - (samples[-1].at if samples else ready_at) > _longest_gap(samples):
         known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules)
         passed = (known,)
     last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules)
@@ -96,29 +99,31 @@ def judge(
     """
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
-    sight = _look(samples, ready_at=ready_at, before=before, now=now, rules=rules)
+    gap = _longest_gap(samples)
+    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, rules=rules)
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     if not sight.clear:
-        return _unknown(before, sight.lost_at or ready_at, why=sight.why, worked=worked)
+        since = _unseen_since(samples, before, sight.lost_at or ready_at, rules)
+        return _unknown(before, since, why=sight.why, worked=worked)
     if work and now - work[-1] < idle.after:
-        first = next(at for at in work if now - at < idle.after)
+        since = _in_use_since(next(at for at in work if now - at < idle.after), sight, before)
         return Use(
             verdict=Verdict.IN_USE,
-            since=_in_use_since(first, sight, before),
+            since=since,
             gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
             connections=most_connections(samples, since=now - idle.after),
             worked=True,
-            spell=_spell(before, Verdict.IN_USE),
+            spell=_spell(before, Verdict.IN_USE, since),
         )
-    from_ready = samples[0].at - ready_at <= LONGEST_GAP
+    from_ready = samples[0].at - ready_at <= gap
     quiet_since = _quiet_since(work, sight, before, ready_at if from_ready else sight.clear[0].at)
     alone_for = idle.after if worked else idle.never_used
     connections = most_connections(samples, since=max(quiet_since, now - alone_for))
     verdict, needed = (Verdict.CONNECTED, idle.after) if connections else (Verdict.IDLE, alone_for)
     seen = [sample for sample in sight.clear if sample.at > quiet_since]
     if now - quiet_since < needed or len(seen) < FEWEST_VISITS:
-        return _unknown(before, sight.lost_at or quiet_since, why=None, worked=worked)
+        return _unknown(before, quiet_since, why=None, worked=worked)
     return Use(
         verdict=verdict,
         since=quiet_since,
@@ -135,8 +140,15 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
     return samples[max(first - 1, 0) :]
 
 
+def _longest_gap(samples: Sequence[Sample]) -> timedelta:
+    between = sorted(after.at - before.at for before, after in pairwise(samples))
+    usual = between[(len(between) - 1) // 2] if len(between) >= FEWEST_VISITS else timedelta(0)
+    return max(LONGEST_GAP, min(3 * usual, LONGEST_GAP_OF_MANY))
+
+
 def _look(
     samples: Sequence[Sample],
+    gap: timedelta,
     *,
     ready_at: datetime,
     before: Use | None,
@@ -147,16 +159,15 @@ def _look(
     clear: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None
-    start = max(ready_at, now - window(rules))
-    if samples and samples[0].at - start > LONGEST_GAP:
-        lost_at = before.since if before else start  # the samples before it are gone
-    previous = samples[0].at if samples else start
+    if not samples:
+        return _Sight(lost_at=before.since if before else ready_at)
+    previous = samples[0].at
     for sample in samples:
-        if sample.at - previous > LONGEST_GAP:
+        if sample.at - previous > gap:
             lost_at = previous if clear or lost_at is None else lost_at
             clear = []
         previous = sample.at
-        if shows_work(sample, rules.idle) or shows_everything(sample):
+        if shows_something(sample, rules.idle):
             clear.append(sample)
             missed = []
             continue
@@ -164,7 +175,7 @@ def _look(
         if len(missed) == MISSED_IN_A_ROW:
             lost_at = missed[0].at
             clear = []
-    if now - previous > LONGEST_GAP:
+    if now - previous > gap:
         lost_at = previous if clear or lost_at is None else lost_at
         clear = []
     return _Sight(tuple(clear), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
@@ -181,10 +192,19 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
     return before.why if before is not None and before.why in reasons else reasons[-1]
 
 
+def _unseen_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
+    """Return since when nothing is seen: `since`, or earlier if the verdict is unknown and no good visit came
+    meanwhile."""
+    if before is None or before.verdict is not Verdict.UNKNOWN:
+        return since
+    seen = any(sample.at > before.since and shows_something(sample, rules.idle) for sample in samples)
+    return since if seen else before.since
+
+
 def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked: bool) -> Use:
-    if before is not None and before.verdict is Verdict.UNKNOWN:
-        since = before.since
-    return Use(verdict=Verdict.UNKNOWN, since=since, why=why, worked=worked, spell=_spell(before, Verdict.UNKNOWN))
+    return Use(
+        verdict=Verdict.UNKNOWN, since=since, why=why, worked=worked, spell=_spell(before, Verdict.UNKNOWN, since)
+    )
 
 
 def _in_use_since(first: datetime, sight: _Sight, before: Use | None) -> datetime:
@@ -209,16 +229,15 @@ def _quiet_since(work: Sequence[datetime], sight: _Sight, before: Use | None, be
     return before.since if before is not None and before.verdict in QUIET else begin
 
 
-def _spell(before: Use | None, verdict: Verdict, quiet_since: datetime | None = None) -> datetime | None:
-    """Return when the spell without work began that a verdict belongs to. `quiet_since` is T of a quiet verdict.
+def _spell(before: Use | None, verdict: Verdict, since: datetime) -> datetime | None:
+    """Return when the spell without work began that a verdict belongs to. `since` is that of the verdict.
 
     A spell goes on if work, or time without readings, interrupted it for less than 10 minutes. So the verdict of
     an interruption carries the spell along.
     """
-    known = None if before is None else before.spell
-    if before is None or known is None:
-        return quiet_since
-    if quiet_since is None:
-        return known if before.verdict in QUIET or before.verdict is verdict else None
-    goes_on = before.verdict in QUIET or quiet_since - before.since < ONE_SPELL
-    return known if goes_on else quiet_since
+    new = since if verdict in QUIET else None
+    if before is None or before.spell is None:
+        return new
+    if before.verdict in QUIET or (before.verdict is verdict and before.since == since):
+        return before.spell
+    return before.spell if since - before.since < ONE_SPELL else new

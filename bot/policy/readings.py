@@ -26,6 +26,11 @@ def shows_everything(sample: Sample) -> bool:
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
 
+def shows_something(sample: Sample, idle: Idle) -> bool:
+    """Return whether a visit was good: it shows that the machine works, or that none of its GPUs does."""
+    return shows_work(sample, idle) or shows_everything(sample)
+
+
 def reason(sample: Sample) -> Missed:
     """Return why a sample does not show everything."""
     return sample.missed or Missed.NO_UTILIZATION

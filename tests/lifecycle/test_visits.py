@@ -322,6 +322,7 @@ async def test_logins_begin_one_after_the_other(here: World) -> None:
     await here.visits.run_pass()
     await here.visits.drain()
     assert sorted(pauses) == [0.25, 0.5, 0.75]
+    await here.deliver_all()
 
 
 async def test_no_more_than_so_many_visits_run_at_once(here: World) -> None:

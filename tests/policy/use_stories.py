@@ -46,7 +46,8 @@ never used for 60 min               | 1h 0                                  | id
 never used for a day                | 24h 0                                 | idle since 0:00
 spot, visited each minute           | every 1m: 1h 98, 30m 0                | idle since 1:00
 visits are 6 min apart              | every 6m: 1h 98, 30m 0                | idle since 1:00
-visits are 7 min apart              | every 7m: 70m 98, 2h 0                | unknown since 1:38
+17 min apart, 2 visits since work   | every 17m: 85m 98, 34m 0              | unknown since 1:25
+17 min apart, 3 visits since work   | every 17m: 85m 98, 51m 0              | idle since 1:25
 only 2 good visits since work       | every 6m: 1h 98, 2 x (12m -, 6m 0)    | unknown since 1:00
 --- connected
 VS Code is open all weekend         | 1h 98 +code, 60h 0 +code              | connected since 1:00
@@ -69,25 +70,27 @@ the probe fails from the start      | 1h refused                            | un
 it is refused, visited each 10 min  | every 10m: 2h refused                 | unknown since 0:00 (refused)
 its SSH server never answers        | 1h no answer                          | unknown since 0:00 (no answer)
 it answers after 10 min, works      | 10m refused, 2m 98                    | in use since 0:12
-it answers after 10 min and rests   | 10m refused, 1h 0                     | unknown since 0:00
+it answers after 10 min and rests   | 10m refused, 1h 0                     | unknown since 0:12
 it answers after 10 min, rests 1 h  | 10m refused, 62m 0                    | idle since 0:12
 two visits miss                     | 1h 98, 4m no answer                   | in use since 0:02
 the probe fails from the middle     | 1h 98, 6m no answer                   | unknown since 1:02 (no answer)
 it fails for a day                  | 1h 98, 24h no answer                  | unknown since 1:02 (no answer)
 it comes back and works             | 1h 98, 2h no answer, 2m 98            | in use since 3:02
-it comes back and rests             | 1h 98, 2h no answer, 28m 0            | unknown since 1:02
+it comes back and rests             | 1h 98, 2h no answer, 28m 0            | unknown since 3:02
 it is back and rests for 30 min     | 1h 98, 2h no answer, 32m 0            | idle since 3:02
+it comes back and fails again       | 1h 98, 2h refused, 10m 0, 6m refused  | unknown since 3:12 (refused)
+a young machine, the bot is down    | 2m 98, 30m down, 2m 0                 | unknown since 0:34
 it worked, misses three, rests      | 1h 98, 6m no answer, 2m 0             | in use since 1:08
 it works again for an hour          | 1h 98, 6m no answer, 1h 98            | in use since 1:08
 a new spell begins after long work  | 1h 98, 2h 0, 5h 98, 6m -, 32m 0       | idle since 8:08
 an idle machine misses two visits   | 1h 98, 2h 0, 4m no answer, 2m 0       | idle since 1:00
-an idle machine misses three        | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:02
+an idle machine misses three        | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:08
 and it rests on: the same spell     | 1h 98, 2h 0, 6m no answer, 32m 0      | idle since 3:08, as since 1:00
 every second visit misses           | 1h 98, 30 x (2m no answer, 2m 0)      | idle since 1:00
 the bot is down for 5 min           | 1h 98, 2h 0, 4m down, 2m 0            | idle since 1:00
 the bot is down for 2 h, it works   | 1h 98, 2h down, 2m 98                 | in use since 3:02
-the bot is down for 2 h, it rests   | 1h 98, 2h down, 2m 0                  | unknown since 1:00
-the bot is down while it is idle    | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 3:00
+the bot is down for 2 h, it rests   | 1h 98, 2h down, 2m 0                  | unknown since 3:02
+the bot is down while it is idle    | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 5:02
 and it rests for 30 min             | 1h 98, 2h 0, 2h down, 32m 0           | idle since 5:02
 its host key changes                | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
 its answers are garbage             | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
