@@ -144,17 +144,17 @@ async def _rent_with_approval(play: Play) -> None:
     await play.confirms("Cleo")
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve up to")
     await play.confirms("Ben")
-    ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
+    await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.passes(timedelta(minutes=40))
-    await play.clicks("Cleo", ready, "Destroy")
+    await play.clicks("Cleo", play.sees("Cleo", "Your 8x H100", dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Gone", SOON)
     play.sees("Cleo", "Destroyed:")
 
 
 async def _use_and_end(play: Play) -> None:
-    """Ana is asked after two hours whether she still needs hers. She does, extends it once, and its lease ends."""
-    asked = await play.until_sees("Ana", "Still needed?", TODAY, dm=True)
+    """Ana is asked about her idle machine. She still needs it, extends it once, and its lease ends."""
+    asked = await play.until_sees("Ana", "Idle for", TODAY, dm=True)
     await play.clicks("Ana", asked, "Still needed, ask in 4 h")
     play.sees("Cleo", "Ana still needs it")
     ending = await play.until_sees("Ana", "in 30 min", TODAY, dm=True)

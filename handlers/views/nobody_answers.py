@@ -47,7 +47,8 @@ def nobody_answers(
     if rental.state is not State.READY:
         return blocks.message(f"{name}. {current_state(details, times)}")
     if unanswered(rental, rental.use) is None:
-        return blocks.message(join(f"No longer asked: {name}.", _used(details, times)))
+        # If it worked only for a moment, the same spell goes on, and with it this message.
+        return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, times)}. {_until_end(event, times)}"
     return blocks.message(

@@ -6,7 +6,7 @@ from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.questions import NOT_COMPUTING
+from bot.policy.questions import NOT_COMPUTING, spell_of
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue
 from handlers.views import blocks
@@ -43,7 +43,8 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
         return _answered(answer, details, reader, rules, times)
     used = _used_again(event, details, times)
     if used is not None:
-        return blocks.message(f"{_lead(event, details)} {used}")
+        # If it worked only for a moment, the same spell goes on, and with it this question.
+        return blocks.message(f"{_lead(event, details)} {used}", closed=False)
     text = f"{_lead(event, details)} {_evidence(event, times)} {so_far(_spent(event, details))}."
     keep = [
         button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
@@ -90,7 +91,7 @@ def _used_again(event: Event, details: RentalDetails, times: Times) -> str | Non
     if use.verdict is Verdict.IN_USE:
         return f"It is in use since {times.time(use.since)}."
     both = {use.verdict, asked_about.verdict} <= NOT_COMPUTING
-    return f"It was used {times.at_time(use.since)}." if both and use.since > asked_about.since else None
+    return f"It was used {times.at_time(use.since)}." if both and spell_of(use) != spell_of(asked_about) else None
 
 
 def _spent(event: Event, details: RentalDetails) -> AccruedCost:

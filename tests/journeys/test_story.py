@@ -24,7 +24,7 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
     rental = await world.rents(text="get H100 EU for 3h")
     await world.until_card(rental, "Ready")
     await _log_in(world, await printed_command(world))
-    await world.play.until_sees("Ana", "Still needed?", timedelta(hours=3), dm=True)
+    await world.play.until_sees("Ana", "Idle for", timedelta(hours=3), dm=True)
     await world.play.types("Ana", "#training", f"keep {rental} 1h")
     ending = await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
     await world.play.clicks("Ana", ending, "Extend 2 h")

@@ -76,9 +76,11 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
     kept = happened(K.KEPT, clock(14, 41), ANA, id=21, until=clock(15, 41), since=clock(18, 40), span=H)
     ben = happened(K.LEFT_ALONE, clock(14, 41), BEN, id=21, until=clock(18, 40))
     later = changed(IDLE, since=clock(15, 30))
+    same_spell = changed(later, spell=IDLE.since)
     assert page(
         direct(asked, asked_about(IDLE, asked, now=IN_USE), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, now=later), clock(16, 21)),
+        direct(asked, asked_about(IDLE, asked, now=same_spell), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, kept), clock(14, 41)),
         direct(asked, asked_about(IDLE, asked, ben), clock(14, 41)),
         direct(asked, ready(asked, state=State.DESTROYING), clock(14, 45)),
@@ -87,6 +89,10 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. It is in use since 16:20.
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. It was used at 15:30.
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
 [Extend 2 h, about $4.84]
