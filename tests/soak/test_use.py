@@ -159,8 +159,8 @@ def test_the_table_says_what_idling_cost_and_how_it_ended() -> None:
 
 | without work, ended by | spells | cost | share | not spent |
 | --- | ---: | ---: | ---: | ---: |
-| a click on Destroy | 1 | $48.00 | 43 % | $2.00 |
-| use | 2 | $12.00 | 10 % | $0.00 |
+| a click on Destroy | 1 | $48.00 | 44 % | $2.00 |
+| use | 2 | $12.00 | 11 % | $0.00 |
 | the end of the lease | 1 | $50.00 | 45 % | $0.00 |
 | not seen any more | 0 | $0.00 | 0 % | $0.00 |\
 """)
