@@ -256,13 +256,6 @@ async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_af
         await click(here, await here.until(await here.destroy(new), State.DESTROYED))
 
 
-async def test_a_machine_that_has_worked_for_an_hour_is_not_replaced(here: World) -> None:
-    rental = await here.ready(lease=6 * HOUR)
-    await here.pass_time(HOUR)
-    with pytest.raises(TooLate, match="more than an hour"):
-        await click(here, rental)
-
-
 async def thread_of(here: World, rental: Rental) -> list[Message]:
     """Return the replies in the thread of a rental's card."""
     async with here.deps.store.read() as tx:

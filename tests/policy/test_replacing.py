@@ -1,0 +1,101 @@
+"""Which rental may be replaced, and what it leaves to the one that takes its place."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import TooLate
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.money import cost_at_most
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.policy.replacing import (
+    Left,
+    check_replaceable,
+    left_of,
+    may_be_replaced,
+    propose_replacement,
+    replacing_request,
+    was_not_as_sold,
+)
+from bot.policy.rules import Rules
+from bot.policy.spending import billed_span
+from tests.views.stories import H, M, clock, gone, happened, lease, making, offer, ready, request
+
+RULES = Rules()
+LOST = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
+RUNS = ready().rental
+
+
+@pytest.mark.parametrize(
+    ("rental", "now", "not_as_sold", "may"),
+    [
+        (LOST, clock(15, 0), False, True),
+        (changed(LOST, replaced_by="f6rat"), clock(15, 0), False, False),
+        (LOST, clock(18, 40), False, False),
+        (RUNS, clock(13, 39), False, True),
+        (RUNS, clock(13, 40), False, False),
+        (RUNS, clock(13, 40), True, True),
+        (changed(RUNS, quiet_since_real=clock(12, 38)), clock(15, 0), False, True),
+        (changed(RUNS, quote_id=None), clock(13, 0), False, False),
+        (gone().rental, clock(13, 0), False, False),
+        (making().rental, clock(13, 0), False, False),
+    ],
+)
+def test_a_rental_may_be_replaced_once_before_its_end_and_if_there_is_a_reason(
+    rental: Any, now: Any, not_as_sold: bool, may: bool
+) -> None:
+    assert may_be_replaced(rental, now, not_as_sold=not_as_sold) is may
+    if may:
+        check_replaceable(rental, now, not_as_sold=not_as_sold)
+    else:
+        with pytest.raises(TooLate):
+            check_replaceable(rental, now, not_as_sold=not_as_sold)
+
+
+def test_a_machine_that_its_owner_keeps_is_as_good_as_sold() -> None:
+    found, kept = (happened(kind, clock(13, 0)) for kind in (EventKind.NOT_AS_SOLD, EventKind.KEPT_AS_IT_IS))
+    assert [was_not_as_sold(events) for events in ([], [found], [found, kept])] == [False, True, False]
+
+
+def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
+    """One that still runs keeps what it bills for one grace more: until another one is bought."""
+    now, spent = clock(14, 40), 5_000_000
+    left = left_of(LOST, spent, now, RULES)
+    assert left == Left(lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
+    grace = cost_at_most(Decimal("2.42"), RULES.lease.grace)
+    assert left_of(RUNS, spent, now, RULES).total == left.total - grace
+    assert left_of(LOST, spent, clock(18, 30), RULES).lease == H
+    assert left_of(LOST, 20_000_000, now, RULES).total == 0
+    later = changed(LOST, lease=changed(lease(), latest_end=clock(22, 40)))
+    both = left_of(later, spent, now, RULES)
+    asked = replacing_request(later, both, now)
+    assert (both.lease, asked.lease, asked.up_to) == (8 * H, 4 * H, 8 * H)
+
+
+def proposed(rate: str, left: Left, team: str = "100.00") -> Envelope | None:
+    wanted = request(lease=left.lease)
+    return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), RULES)
+
+
+def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_an_hour() -> None:
+    left = Left(lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
+    whole = proposed("2.42", left)
+    assert whole is not None
+    assert (whole.lease, whole.price, whole.max_rate) == (4 * H, Decimal("2.42"), Decimal("2.47"))
+    assert whole.total == cost_at_most(Decimal("2.47"), billed_span(4 * H, RULES))
+    shorter = proposed("2.40", changed(left, total=6_000_000))
+    assert shorter is not None
+    assert (shorter.lease, shorter.total) == (2 * H, 6_000_000)
+    assert proposed("2.40", changed(left, total=3_500_000)) is None
+    assert proposed("2.48", left) is None
+    assert proposed("2.42", left, team="2.41") is None
+    capped = proposed("2.42", left, team="2.44")
+    assert capped is not None
+    assert capped.max_rate == Decimal("2.44")
+    assert proposed("2.40", Left(lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000)) is not None
