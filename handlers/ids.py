@@ -33,6 +33,7 @@ class Field(StrEnum):
     VENDOR = "vendor"
     CAP = "cap"
     LEASE = "lease"
+    UP_TO = "up_to"
     TEAMMATES = "teammates"
     SETUP = "setup"
     PROBE = "probe"

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from bot.lifecycle.transitions import alter
 from bot.model.base import changed
-from bot.model.rental import Extension, Question, Rental
+from bot.model.rental import Extension, Lease, Question, Rental
 from bot.model.request import Envelope
+from bot.policy.two_ends import later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
@@ -33,6 +34,13 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
     return alter(rental, lease=changed(rental.running_lease, question=question), due_at=now)
 
 
+def move_end(rental: Rental, ends_at: datetime) -> Rental:
+    """Its end came while it was in use, and moves on to `ends_at`. A notice of the new end that would have been
+    due before now is still to come."""
+    lease = rental.running_lease
+    return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
+
+
 def extend(
     rental: Rental,
     *,
@@ -42,7 +50,7 @@ def extend(
     now: datetime,
 ) -> Rental:
     """Someone extends the lease within the limits, so they still need it."""
-    lease = changed(rental.running_lease, ends_at=ends_at, notices_checked_at=now, seen_at=now, question=question)
+    lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
     return alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
 
 
@@ -54,7 +62,7 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
     """An approver allows the longer lease."""
-    lease = changed(rental.running_lease, ends_at=extension.ends_at, notices_checked_at=now)
+    lease = _until(rental.running_lease, extension.ends_at, now)
     return alter(
         rental,
         envelope=extension.envelope,
@@ -68,3 +76,8 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
 def drop_extension(rental: Rental, now: datetime) -> Rental:
     """The longer lease was denied, taken back, or expired. The end stands."""
     return alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+
+
+def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
+    """Return the lease with another end. With one beyond the later of two ends, both are one."""
+    return changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at), notices_checked_at=now)

@@ -22,7 +22,8 @@ rental whose step fails may be impossible to render."""
 
 NOT_IN_THREAD = (
     frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
-    | {E.NOBODY_ANSWERS, E.USE_CHANGED, E.HOST_KEY_CHANGED, E.PROBE_INSTALLED, E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
+    | {E.NOBODY_ANSWERS, E.USE_CHANGED, E.END_MOVED, E.HOST_KEY_CHANGED, E.PROBE_INSTALLED}
+    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
     | AS_NOTICE
 )
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It

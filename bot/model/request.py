@@ -53,6 +53,11 @@ class Request(Frozen):
     note: str = ""
     """The person's words. Data, never markup."""
 
+    @property
+    def longest(self) -> timedelta:
+        """Return how long it can run without being extended: until the later of two ends if it has two."""
+        return self.lease if self.up_to is None else max(self.up_to, self.lease)
+
 
 class Envelope(Frozen):
     """The limits that a click or an approval sets. Within them the bot acts without asking."""

@@ -13,6 +13,7 @@ from bot.model.rental import Lease, Rental
 from bot.model.request import Request
 from bot.policy.rule_values import LONGEST_SPAN
 from bot.policy.rules import Rules
+from bot.policy.two_ends import already_allowed
 
 REPEAT_FACTOR = 0.5
 """Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
@@ -45,9 +46,12 @@ def check_time_left(request: Request, now: datetime) -> None:
         )
 
 
-def lease_end(request: Request, afforded: datetime) -> datetime:
-    """Return when a lease ends that its envelope affords until `afforded`: never after the end that was named."""
-    return afforded if request.until is None else min(afforded, request.until)
+def lease_end(request: Request, ready_at: datetime, afforded: datetime) -> datetime:
+    """Return when a lease ends that its envelope affords until `afforded`: never after the end that was named, and
+    not after the first of two ends."""
+    if request.until is not None:
+        return min(afforded, request.until)
+    return afforded if request.up_to is None else min(afforded, ready_at + request.lease)
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
@@ -81,9 +85,10 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
     """Return whether a lease may become longer by `span`. It may not while an extension waits."""
-    if rental.lease is None or rental.extension is not None:
+    lease = rental.lease
+    if lease is None or rental.extension is not None:
         return False
-    return span <= extension_left(rental.lease, now, rules)
+    return already_allowed(lease, max(lease.ends_at, now) + span) or span <= extension_left(lease, now, rules)
 
 
 def may_end(

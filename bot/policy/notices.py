@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.model.rental import Lease, Rental
 from bot.policy.rules import Rules
+from bot.policy.two_ends import BLIND_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
@@ -26,7 +27,13 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
-    """Return how long before the end of a lease its owner is notified, longest first."""
+    """Return how long before the end of a lease its owner is notified, longest first. BLIND_NOTICE is among them
+    if the end can move; it is given only if nobody sees whether the machine is in use."""
+    usual = _usual_notices(lease, rules)
+    return tuple(sorted({*usual, BLIND_NOTICE}, reverse=True)) if can_move(lease) else usual
+
+
+def _usual_notices(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
     if rules.lease.notices is not None:
         return rules.lease.notices
     return NOTICES_OF_LONG_LEASE if lease.ends_at - lease.ready_at >= LONG_LEASE else NOTICES
@@ -36,6 +43,11 @@ def next_notice(lease: Lease, rules: Rules) -> datetime | None:
     """Return when the next notice is due. Return None after the last."""
     moments = (lease.ends_at - ahead for ahead in notices_of(lease, rules))
     return next((moment for moment in moments if moment > lease.notices_checked_at), None)
+
+
+def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
+    """Return whether a notice is due that is given also if somebody sees whether the machine is in use."""
+    return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:

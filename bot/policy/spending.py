@@ -21,6 +21,7 @@ from bot.model.request import Envelope, Request
 from bot.model.text import say_span
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
+from bot.policy.two_ends import already_allowed
 
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval whose total may be higher than this is confirmed in a dialog first."""
@@ -150,7 +151,7 @@ def propose(
     `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
     caller has checked that it is not below `price`.
     """
-    span = billed_span(request.lease, rules)
+    span = billed_span(request.longest, rules)
     over = over_limits(price, spent + cost_at_most(price, span), rules)
     caps = [whole_cents_below(price * (1 + rules.procure.dearer))]
     if request.max_gpu_rate is not None:
@@ -171,7 +172,7 @@ def propose(
             vendor=request.vendor,
             price=price,
             max_rate=max_rate,
-            lease=request.lease,
+            lease=request.longest,
             total=spent + cost_at_most(max_rate, span),
         ),
         over=over,
@@ -200,7 +201,10 @@ def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
-    what it has cost by `now`. Raise ValueError if it was never ready."""
+    what it has cost by `now`. Return the envelope as it is up to the later of two ends: it holds that already.
+    Raise ValueError if it was never ready."""
+    if already_allowed(rental.running_lease, ends_at):
+        return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
         rental.envelope,
         rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
@@ -266,7 +270,7 @@ def check_size(request: Request, rules: Rules) -> None:
         raise Refused(
             f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
-    check_lease(request.lease, rules)
+    check_lease(request.longest, rules)
 
 
 def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
+from bot.policy.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -88,6 +89,7 @@ def _parse(context: Context, interaction: UserInteraction) -> commands.Command:
             catalog,
             default_lease=lease.default,
             max_lease=lease.max,
+            sees_use=context.deps.rules.idle.probe is ProbeKind.SSH,
             now=context.deps.clock.now(),
             zone=interaction.person.tz,
         )

@@ -189,7 +189,14 @@ and `use` is two from `pause`: people who type those must not be led to a comman
 
 
 def parse_command(
-    text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta, now: datetime, zone: str
+    text: str,
+    catalog: Catalog,
+    *,
+    default_lease: timedelta,
+    max_lease: timedelta,
+    sees_use: bool,
+    now: datetime,
+    zone: str,
 ) -> Command:
     """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
 
@@ -210,7 +217,7 @@ def parse_command(
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
     name = _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
-    given = Given(default_lease, max_lease, now, zone)
+    given = Given(default_lease, max_lease, sees_use, now, zone)
     if name is None:
         if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from bot.errors import Mistake
 from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
+from bot.policy.two_ends import WHILE_BUSY
 from handlers.parsing.given import Given
 from handlers.parsing.mentions import with_names
 from handlers.parsing.parts import Price, RequestParts
@@ -200,11 +201,14 @@ class ErrorMessages:
         cap: Decimal | None = None,
         per_gpu: bool = True,
         lease: timedelta | None = None,
+        latest: timedelta | None = None,
+        one_end: bool = False,
         end: str | None = None,
     ) -> str:
         """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`.
 
-        `end` is what follows `until`. None is the end that was typed, and an empty text none.
+        `latest` is the later of two ends, if none was typed that is possible. `one_end` leaves it out. `end` is
+        what follows `until`. None is the end that was typed, and an empty text none.
         """
         parts, typed_caps = self.parts, self.caps
         if any(problem.text.lower() in _NEGATIONS_AND_MINIMUMS for problem in parts.problems):
@@ -213,9 +217,15 @@ class ErrorMessages:
         caps = [(cap, per_gpu)] if cap is not None else []
         caps += [(price.money.amount, price.money.per_gpu) for price in typed_caps]
         caps = [(amount, each) for amount, each in caps if MIN_CAP <= amount <= MAX_CAP]
-        leases = [typed for typed in parts.leases if MIN_LEASE <= typed <= self.given.max_lease]
+        leases, later = self._possible(parts.leases), self._possible(parts.latest)
+        if not (leases or parts.busy):
+            leases, later = later, []
         if lease is not None and not leases:
             leases = [min(lease, self.given.max_lease)]
+        first = next(iter(leases), WHILE_BUSY if parts.busy and not one_end else self.given.default_lease)
+        later = [typed for typed in (*later, *self._possible([latest] if latest else [])) if typed > first]
+        if end is None:
+            end = "" if lease else next(iter(parts.ends), "")
         suggestion = Request(
             gpu=gpu or self._gpu(),
             count=next(iter(counts), 1),
@@ -224,14 +234,16 @@ class ErrorMessages:
             vendor=next(iter(parts.vendors), vendor) or None,
             max_gpu_rate=caps[0][0] if caps else None,
             cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
-            lease=next(iter(leases), self.given.default_lease),
+            lease=first,
+            up_to=None if one_end or end else next(iter(later), None),
             setup=next(iter(parts.setups), None) or None,
             probe=parts.probe,
         )
-        if end is None:
-            end = "" if lease else next(iter(parts.ends), "")
         if end:
             text = f"{request_text(suggestion, default_lease=suggestion.lease)} until {end}"
         else:
             text = request_text(suggestion, default_lease=None if lease else self.given.default_lease)
         return f"/gpu get {text}{self.teammates}"
+
+    def _possible(self, spans: Iterable[timedelta]) -> list[timedelta]:
+        return [span for span in spans if MIN_LEASE <= span <= self.given.max_lease]

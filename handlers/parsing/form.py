@@ -55,6 +55,8 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
     setup = _setup(inputs, rules, errors)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone)
+    probe = inputs.get(Field.PROBE) != NO_PROBE
+    up_to = _up_to(inputs.get(Field.UP_TO, ""), lease if until is None else None, rules, errors, probe=probe)
     if errors:
         raise InvalidForm(errors)
     return Request(
@@ -68,7 +70,8 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         until=until,
         teammates=tuple(inputs.get(Field.TEAMMATES, "").split()),
         setup=setup,
-        probe=inputs.get(Field.PROBE) != NO_PROBE,
+        up_to=up_to,
+        probe=probe,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
 
@@ -135,3 +138,22 @@ def _how_long(
             f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h."
         )
     return end - now, end
+
+
+def _up_to(
+    text: str, lease: timedelta | None, rules: Rules, errors: dict[Field, str], *, probe: bool
+) -> timedelta | None:
+    """Return the later of two ends. Return None if none was typed. `lease` is None if an end was named."""
+    typed = normalize(text).lower()
+    if not typed:
+        return None
+    up_to = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
+    if not probe:
+        errors[Field.UP_TO] = "I can't move its end without seeing whether its GPUs are busy. Leave this empty."
+    elif lease is None:
+        errors[Field.UP_TO] = "Only after a length such as 6h. Leave this empty, or name a length above."
+    elif not lease_allowed(up_to, rules) or up_to <= timedelta(0):
+        errors[Field.UP_TO] = f"Such as 12h or 2d; at most {say_span(rules.lease.max)}."
+    elif up_to <= lease and Field.LEASE not in errors:
+        errors[Field.UP_TO] = f"More than {say_span(lease)}, or empty."
+    return up_to

@@ -9,6 +9,8 @@ from typing import NamedTuple
 class Given(NamedTuple):
     default_lease: timedelta
     max_lease: timedelta
+    sees_use: bool
+    """Whether the rules let the bot see if machines are in use."""
     now: datetime
     zone: str
     """The person's IANA time zone."""

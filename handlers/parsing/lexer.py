@@ -46,6 +46,8 @@ class TokenKind(Enum):
     """`until fri 18:00`. The name is what follows `until`, empty if that is no time and no day."""
     SETUP = auto()
     """`setup torch`. The name is that of the set-up, empty if none follows."""
+    BUSY = auto()
+    """`while busy`: it ends when its GPUs stop."""
     NO_PROBE = auto()
     AT_MOST = auto()
     """`max`, `up to`: the limit itself is included."""
@@ -90,6 +92,7 @@ class Token:
 
 _END = r"(?![a-z0-9])"
 _PHRASES: dict[TokenKind, tuple[str, ...]] = {
+    TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
     TokenKind.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
     TokenKind.AT_MOST: (
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",

@@ -36,6 +36,10 @@ class RequestParts:
     probe: bool = True
     """False: `no-probe` was typed."""
     leases: list[timedelta] = field(default_factory=list)
+    latest: list[timedelta] = field(default_factory=list)
+    """Those after `up to`: the later of two ends, or the lease if there is no other."""
+    busy: bool = False
+    """`while busy` was typed."""
     ends: list[str] = field(default_factory=list)
     """What was typed after `until`, in lower case."""
     prices: list[Price] = field(default_factory=list)
@@ -44,3 +48,8 @@ class RequestParts:
     """How often the word `now` was typed."""
     doubtful: bool = False
     """Something has a second reading that is unlikely but possible, so that `now` must only show the offers."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether a time or an end was typed."""
+        return bool(self.leases or self.latest or self.ends)

@@ -94,6 +94,7 @@ class _TokenReader:
             TokenKind.RANGE: lambda token: self._add_problem(ProblemKind.RANGE, token),
             TokenKind.TIME: lambda token: self._add_problem(ProblemKind.TIME, token),
             TokenKind.UNTIL: self._read_until,
+            TokenKind.BUSY: self._read_busy,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
             TokenKind.NOW: self._read_now,
@@ -199,7 +200,7 @@ class _TokenReader:
     def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
         return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
 
-    def _read_duration(self, token: Token) -> None:
+    def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following = self._peek()
         if token.ends_in_hours and following is not None and following.kind is TokenKind.NUMBER:
             # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs.
@@ -208,8 +209,11 @@ class _TokenReader:
                 self._add_problem(ProblemKind.HOURS_AND_NUMBER, token, following)
                 return
             self.position -= 1
-        self.parts.leases.append(token.duration)
+        (self.parts.latest if latest else self.parts.leases).append(token.duration)
         self._skip_key("lease")
+
+    def _read_busy(self, _: Token) -> None:
+        self.parts.busy = True
 
     def _read_until(self, token: Token) -> None:
         if token.name:
@@ -358,7 +362,7 @@ class _TokenReader:
         is_number = limit.kind is TokenKind.NUMBER
         is_count = limit.kind is TokenKind.COUNT or (is_number and self._adjacent_gpu(1) is not None)
         if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
-            self._read_duration(limit)
+            self._read_duration(limit, latest=True)
         elif is_number and is_price and (option or not is_count):
             self.parts.prices.append(Price(Money(limit.number), limited=True))
         elif is_count:

@@ -12,6 +12,8 @@ from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
+from bot.policy.notices import LONG_LEASE
+from bot.policy.two_ends import WHILE_BUSY
 from handlers.parsing.error_messages import ErrorMessages
 from handlers.parsing.given import Given
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
@@ -84,7 +86,8 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:
     """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
-    return not price.money.per_hour and (bool(parts.leases) or price.after_for or not price.limited)
+    timed = bool(parts.leases or parts.latest)
+    return not price.money.per_hour and (timed or price.after_for or not price.limited)
 
 
 class _RequestBuilder:
@@ -104,7 +107,7 @@ class _RequestBuilder:
 
     def _is_total(self, price: Price) -> bool:
         """Return whether the price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
-        timed = bool(self.parts.leases or self.parts.ends) or price.after_for
+        timed = self.parts.timed or price.after_for
         return price.total or (timed and not price.limited and not price.money.per_hour)
 
     def build(self, note: str) -> Request:
@@ -115,7 +118,8 @@ class _RequestBuilder:
         vendor = self._only(parts.vendors, "vendor")
         count = self._only(parts.counts, "number of GPUs")
         cap = self._only([price.money.amount for price in self.caps], "price")
-        lease = self._only(parts.leases, "time")
+        first = self._only(parts.leases, "time")
+        latest = self._only(parts.latest, "later end" if parts.leases or parts.busy else "time")
         end = self._only(parts.ends, "end")
         setup = self._only(parts.setups, "set-up")
         if parts.problems:
@@ -123,8 +127,8 @@ class _RequestBuilder:
         if gpu is None:
             raise Mistake(f"Which GPU? Try: {self.messages.suggest()}", self.vocabulary.families[:5])
         count = self._count(count)
-        until = self._until(end, lease)
-        lease = self._lease(lease) if until is None else until - self.given.now
+        until = self._until(end, latest if first is None else first)
+        lease, up_to = self._lease(first, latest) if until is None else (until - self.given.now, None)
         if self.totals:
             raise self.messages.for_total(self.totals[0].money, count, lease - lease % timedelta(minutes=1))
         check_request_mentions(self.mentioned, self.messages.suggest())
@@ -138,6 +142,7 @@ class _RequestBuilder:
             cap_said_per_gpu=cap is None or count == 1 or any(price.money.per_gpu for price in self.caps),
             lease=lease,
             until=until,
+            up_to=up_to,
             teammates=self.mentioned.people,
             setup=setup,
             probe=parts.probe,
@@ -169,7 +174,24 @@ class _RequestBuilder:
             f"{say_rate(MAX_CAP)}, with up to 4 decimals. Try: {self.messages.suggest(cap=Decimal(3))}"
         )
 
-    def _lease(self, lease: timedelta | None) -> timedelta:
+    def _lease(self, first: timedelta | None, latest: timedelta | None) -> tuple[timedelta, timedelta | None]:
+        """Return the lease and the later of two ends. Return None for that if there is one end."""
+        if self.parts.busy and latest is None:
+            command = self.messages.suggest(latest=LONG_LEASE)
+            raise Mistake(f"It ends when its GPUs stop, and at the latest when? Try: {command}")
+        if latest is None or (first is None and not self.parts.busy) or first == latest:
+            return self._possible_lease(latest if first is None else first), None
+        first = self._possible_lease(WHILE_BUSY if first is None else first)
+        latest = self._possible_lease(latest)
+        if latest <= first:
+            command = self.messages.suggest(latest=first + timedelta(hours=6))
+            raise Mistake(f"The later end is not after the first one, {say_span(first)}. Try: {command}")
+        if not (self.given.sees_use and self.parts.probe):
+            command = self.messages.suggest(one_end=True)
+            raise Mistake(f"I can't move an end without seeing whether its GPUs are busy. Try: {command}")
+        return first, latest
+
+    def _possible_lease(self, lease: timedelta | None) -> timedelta:
         if lease is None:
             return self.given.default_lease
         if lease > self.given.max_lease:

@@ -43,6 +43,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
         parts.append("no-probe")
     if request.until is not None:
         parts.append(end_text(request.until, zone))
+    elif request.up_to is not None:
+        parts.append(f"for {say_span(request.lease)} up to {say_span(request.up_to)}")
     elif request.lease != default_lease:
         parts.append(f"for {say_span(request.lease)}")
     if request.note:

@@ -17,7 +17,7 @@ from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
-from handlers.views.ends import how_long
+from handlers.views.ends import hours_text, how_long
 from handlers.views.event_text import event_text
 from handlers.views.format import (
     Times,
@@ -136,7 +136,9 @@ def _request(
 
 
 def _length(rental: Rental, times: Times) -> str:
-    return how_long(rental.request, times) if rental.request.until else span(rental.envelope.lease)
+    if rental.request.until is not None:
+        return how_long(rental.request, times)
+    return span(rental.envelope.lease) if rental.request.up_to is None else hours_text(rental.request)
 
 
 def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:

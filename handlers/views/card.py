@@ -14,6 +14,7 @@ from bot.policy.teammates import keys_still_go_in
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.ends import ends
 from handlers.views.format import Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.lease_buttons import destroy_button, take_back_button
 from handlers.views.rental_text import (
@@ -104,7 +105,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         NO_SSH_ANSWER if rental.silent else "",
         f"{verdict_text(use, times)}." if use else "",
         sentence(running) if running else "",
-        f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
+        ends(rental, times, posted),
         setup_text(rental),
         f"{person(details.names, rental.extension.asked_by)} asks for more time, "
         f"until {times.time(rental.extension.ends_at, posted)}."

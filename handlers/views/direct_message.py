@@ -10,16 +10,19 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.use import Verdict
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
+from bot.policy.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks, new_owner_message, not_as_sold, question_message, replacing, teammate_message
 from handlers.views.blocks import Rendered, button
+from handlers.views.ends import end, ready_until
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
-from handlers.views.machine_text import describe, machines
+from handlers.views.machine_text import describe, machines, vendor
 from handlers.views.rental_text import (
     REQUEST_ANSWERS,
     current_state,
@@ -36,6 +39,8 @@ from handlers.views.rental_text import (
 )
 from handlers.views.ssh_text import shown_again, ssh_lines
 
+LONGER = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED, EventKind.END_MOVED})
+"""The events that make a lease longer."""
 LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING, EventKind.ADOPTED, EventKind.OWNER_CHANGED})
 """The direct messages that say when a machine ends."""
 
@@ -92,10 +97,8 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
         return _no_longer_ready(event, details, reader, times)
-    until = f" until {times.time(rental.running_lease.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
-    is_ready = "runs" if rental.silent else "is ready"
-    lines = [f"{name} {is_ready}{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
+    lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
     if rental.silent:
         lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
     lines += ssh_lines(details, reader, rules)
@@ -144,7 +147,7 @@ def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: T
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
     lease = rental.running_lease
-    whole = lease.ends_at - lease.ready_at >= rental.envelope.lease
+    whole = (lease.latest_end or lease.ends_at) - lease.ready_at >= rental.envelope.lease
     if whole or lease.ends_at == rental.request.until:
         return ""
     most = dollars_at_most(rental.envelope.total)
@@ -166,19 +169,26 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
     again = first_after(details, event, {EventKind.ENDING})
-    ends_at = rental.running_lease.ends_at
+    lease = rental.running_lease
+    ends_at = lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
         # The newest message stays open, because it becomes the receipt.
-        text = f"{_longer(event, details)}: {name}. It ends {times.time(ends_at)} now."
+        text = (
+            f"{_longer(event, details)}: {name}. It ends {end(rental, times)}{'' if can_move(lease) else ' now'}."
+        )
         return blocks.message(text, closed=again is not None)
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
     text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {name}. "
+    if event.facts.verdict is Verdict.UNKNOWN:
+        text = _ends_unseen(event, details, times)
+    elif can_move(lease):
+        text += "It goes on only if its GPUs are busy then. "
     more = extend_button(rental, rules, times.now, spent=details.spent.amount, money=details.sees_money)
     if more is not None and needs_approver(rental, rules, times.now, spent=details.spent.amount):
-        end = times.time(until, event.at)
-        text += f"More time needs an approver; without a yes it ends {end} and its disk goes."
+        then = times.time(until, event.at)
+        text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
     else:
         text += "Copy results off: the disk goes too."
     if rental.extension is not None:
@@ -191,13 +201,23 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     )
 
 
+def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:
+    """Return that it ends although its end could move, because nobody sees whether it is in use."""
+    rental, until = details.rental, event.facts.until or details.rental.running_lease.ends_at
+    when = f"ends {times.time(until, event.at)} whatever runs. "
+    if event.facts.vendor is not None:
+        return f"I can't see inside {vendor(event.facts.vendor)}'s machines, so {rental.id} {when}"
+    return f"I can't see inside {rental.id}, so it {when}"
+
+
 def _longer(event: Event, details: RentalDetails) -> str:
-    """Return who made the lease longer after the notice: `Extended`, by another person than its owner if so."""
-    longer = [
-        e for e in events_after(event, details) if e.kind in {EventKind.EXTENDED, EventKind.EXTENSION_APPROVED}
-    ]
+    """Return why the lease is longer after the notice: `Extended`, by another person than its owner if so, or `In
+    use` if its end moved on."""
+    longer = [e for e in events_after(event, details) if e.kind in LONGER]
     if not longer:
         return "Extended"
+    if longer[-1].kind is EventKind.END_MOVED:
+        return "In use"
     by = f" by {person(details.names, longer[-1].actor)}"
     if longer[-1].kind is EventKind.EXTENSION_APPROVED:
         return f"More time approved{by}"

@@ -1,10 +1,13 @@
-"""How long a request is for: hours from ready, or until the end that its owner named."""
+"""How long a request is for: hours from ready, or until the end that its owner named. When a machine ends."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.use import Verdict
+from bot.policy.two_ends import can_move
 from handlers.views.format import Times, span, zone_of
 
 UTC_ONLY = "UTC"
@@ -12,17 +15,63 @@ UTC_ONLY = "UTC"
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from ready`, or `until today at 18:00 (5 h 55 min)` if an end was named."""
+    """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named, it is
+    `until today at 18:00 (5 h 55 min)`."""
     if request.until is None:
-        return f"{span(request.lease)} from ready"
+        return f"{span(request.lease)} from ready{_while_busy(request)}"
     return f"until {times.date_and_time(request.until)} ({span(request.lease)})"
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return `6 h from ready`, or `until its end in 5 h 50 min`: dialogs show no clock times."""
+    """Return the same for a dialog, which shows no clock times: `until its end in 5 h 50 min`."""
     if request.until is None:
-        return f"{span(request.lease)} from ready"
+        return f"{span(request.lease)} from ready{_while_busy(request)}"
     return f"until its end in {span(request.until - now)}"
+
+
+def hours_text(request: Request) -> str:
+    """Return `6 h`, or `6 h, up to 12 h while its GPUs are busy`."""
+    return f"{span(request.lease)}{_while_busy(request)}"
+
+
+def _while_busy(request: Request) -> str:
+    return f", up to {span(request.up_to)} while its GPUs are busy" if request.up_to is not None else ""
+
+
+# --- the end of a machine
+
+
+def ends(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return when a machine ends, as a sentence for a message of the times `posted`: `Ends 18:40.`, or `In use: it
+    goes on until 19:40, 00:40 at the latest.` if its end moved on."""
+    lease = rental.running_lease
+    moved = lease.ends_at - lease.ready_at > rental.request.lease
+    in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
+    if lease.latest_end is not None and can_move(lease) and moved and in_use:
+        latest = times.time(lease.latest_end, *posted)
+        return f"In use: it goes on until {times.time(lease.ends_at, *posted)}, {latest} at the latest."
+    return f"Ends {end(rental, times, *posted)}."
+
+
+def end(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return `18:40`, or `18:40 unless its GPUs are busy then; 00:40 at the latest` if the end can move."""
+    lease = rental.running_lease
+    first = times.time(lease.ends_at, *posted)
+    if lease.latest_end is None or not can_move(lease):
+        return first
+    return f"{first} unless its GPUs are busy then; {times.time(lease.latest_end, *posted)} at the latest"
+
+
+def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money: str = "") -> str:
+    """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` It
+    only "runs" if nothing answers on its SSH port."""
+    state = "runs" if rental.silent else "is ready"
+    if can_move(rental.running_lease):
+        return f"{name} {state}{money}. Ends {end(rental, times, posted)}."
+    return f"{name} {state} until {end(rental, times, posted)}{money}."
+
+
+# --- ends that people type
 
 
 def read_as_utc(zone: str | None) -> str:

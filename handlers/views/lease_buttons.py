@@ -38,9 +38,14 @@ def extend_button(
     leave out the price. Return None if the rules don't allow a lease that long, or if more time is asked for
     already.
 
-    With what it has `spent`, return `Ask for 2 h more, about $36.80` if an approver decides about that.
+    With what it has `spent`, return `Ask for 2 h more, about $36.80` if an approver decides about that. Before the
+    later of two ends return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
     """
     lease = rental.lease
+    go_on = None if again else _go_on_by(rental, now, longer)
+    if lease is not None and go_on is not None:
+        value = ExtendValue.of(rental.id, go_on, lease.ends_at)
+        return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, rules):
         return None
     price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
@@ -48,6 +53,17 @@ def extend_button(
     if spent is not None and needs_approver(rental, rules, now, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
+
+
+def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
+    """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
+    it has no later end, or if more time is asked for."""
+    lease = rental.lease
+    if lease is None or lease.latest_end is None or rental.extension is not None:
+        return None
+    left = lease.latest_end - max(lease.ends_at, now)
+    by = min(longer, left - left % timedelta(minutes=1))
+    return by if by > timedelta(0) else None
 
 
 def take_back_button(rental: Rental) -> Json | None:

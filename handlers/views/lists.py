@@ -16,6 +16,7 @@ from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, unknown_machines
 from handlers.views.blocks import Rendered, button
+from handlers.views.ends import end
 from handlers.views.event_text import event_text, without_money
 from handlers.views.format import (
     Times,
@@ -98,7 +99,7 @@ def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
-        until = f"Ends {times.time(rental.running_lease.ends_at)}."
+        until = f"Ends {end(rental, times)}."
     elif rental.waiting is not None:
         until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
@@ -210,6 +211,7 @@ HELP = (
         "/gpu get H100 EU",
         "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
     ),
+    ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
     ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
     ("/gpu again", "offers now for your last request"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),

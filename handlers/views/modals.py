@@ -20,6 +20,7 @@ from bot.policy.leases import may_extend_by, too_little_time
 from bot.policy.rules import ProbeKind, Rules
 from bot.policy.spending import OfferChoice
 from bot.policy.teammates import MOST_TEAMMATES
+from bot.policy.two_ends import already_allowed
 from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
@@ -114,6 +115,7 @@ def form(
             hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
             longest=40,
         ),
+        _up_to(wanted, rules),
         blocks.people_select(
             Field.TEAMMATES,
             "With",
@@ -143,6 +145,21 @@ def _how_long(wanted: Request, rules: Rules, now: datetime, zone: str) -> str:
     if wanted.until is None:
         return say_span(wanted.lease)
     return say_span(rules.lease.default) if too_little_time(wanted, now) else end_text(wanted.until, zone)
+
+
+def _up_to(wanted: Request, rules: Rules) -> Json | None:
+    """Return the input for the later of two ends. Return None if the rules switch the probe off: no end moves
+    then."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    return blocks.text_input(
+        Field.UP_TO,
+        "Ends when its GPUs stop, at the latest after",
+        value="" if wanted.up_to is None else say_span(wanted.up_to),
+        hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
+        longest=40,
+        required=False,
+    )
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
@@ -211,7 +228,7 @@ def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> M
     words = note(rental.request.note)
     more = extension.ends_at - rental.running_lease.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
-    if more is None and rental.request.until is not None:
+    if more is None and (rental.request.until is not None or rental.request.up_to is not None):
         length = how_long_in_dialog(rental.request, now)
     lines = [f"{describe(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
@@ -279,6 +296,8 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
         return notice(f"Extend {rental.id}?", most)
     ends_at = rental.running_lease.ends_at
     left = span(ends_at - now)
+    if rental.running_lease.latest_end is not None:
+        left += f" unless its GPUs are busy then, in {span(rental.running_lease.latest_end - now)} at the latest"
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",
@@ -288,7 +307,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_extension_label(details, hours), str(hours)) for hours in choices],
+            [option(_extension_label(details, hours, now), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
@@ -301,8 +320,11 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(details: RentalDetails, hours: int) -> str:
+def _extension_label(details: RentalDetails, hours: int, now: datetime) -> str:
     length, rate = timedelta(hours=hours), details.rental.rate
+    lease = details.rental.running_lease
+    if already_allowed(lease, max(lease.ends_at, now) + length):
+        return f"{span(length)}, already approved"
     if rate is None or not details.sees_money:
         return span(length)
     return f"{span(length)}, about {dollars(cost(rate, length))}"

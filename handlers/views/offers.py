@@ -190,7 +190,11 @@ def _gigabytes(amount: Decimal) -> str:
 
 def cost_text(choice: OfferChoice, quote: Quote) -> str:
     """Return the cost of an offer over the lease: about, and at most."""
-    estimate = dollars(cost(choice.offer.rate, quote.request.lease))
+    request, rate = quote.request, choice.offer.rate
+    estimate = dollars(cost(rate, request.lease))
+    if request.up_to is not None:
+        longest = dollars(cost(rate, request.up_to))
+        estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
     total, highest = dollars_at_most(choice.envelope.total), choice.envelope.max_rate
     if highest <= choice.offer.rate:
         return f"About {estimate}, at most {total}."

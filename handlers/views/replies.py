@@ -14,6 +14,7 @@ from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, keys
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.ends import end
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, join, per_hour, span
@@ -105,11 +106,13 @@ def resumed(changed: bool) -> Rendered:
 def extended(rental: Rental, times: Times, utc: str = "") -> Rendered:
     """Return the reply to an extension: it was made, or it waits for an approver. `utc` says so if a time was read
     as UTC."""
-    ends = f"It ends {times.time(rental.running_lease.ends_at)}"
+    lease, up_to = rental.running_lease, rental.request.up_to
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
-        return blocks.message(join(f"{asked} {ends} if nobody decides.", utc))
-    return blocks.message(join(f"{rental.id} is extended. {ends}.", utc))
+        return blocks.message(join(f"{asked} It ends {times.time(lease.ends_at)} if nobody decides.", utc))
+    allowed = up_to is not None and lease.ends_at - lease.ready_at <= up_to
+    done = "goes on, as was allowed already" if allowed else "is extended"
+    return blocks.message(join(f"{rental.id} {done}. It ends {end(rental, times)}.", utc))
 
 
 def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:

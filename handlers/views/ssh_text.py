@@ -30,6 +30,7 @@ KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The rest is counted."""
 SHORT_LINE = 1000
 """Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
+DISK_GOES_AT_ITS_END = "Its disk goes when it ends, also at night."
 LONG_LINES = 2
 """How many such paragraphs fit into a message besides the rest of it."""
 
@@ -101,7 +102,7 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
     stop = "Shutting it down from inside doesn't stop the bill"
     facts = join(
         f"If ssh asks about a fingerprint, it must be {escape(rental.host_key)}." if rental.host_key else "",
-        "First look: nvidia-smi. Its disk goes when it goes.",
+        f"First look: nvidia-smi. {_disk_goes(rental)}",
         f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
     )
     return [
@@ -110,6 +111,10 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
         facts,
         *seen(details, rules),
     ]
+
+
+def _disk_goes(rental: Rental) -> str:
+    return "Its disk goes when it goes." if rental.request.up_to is None else DISK_GOES_AT_ITS_END
 
 
 def _whose_keys(details: RentalDetails, reader: str, follow: bool) -> str:

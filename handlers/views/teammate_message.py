@@ -9,6 +9,7 @@ from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
+from handlers.views.ends import ready_until
 from handlers.views.format import Times
 from handlers.views.keys import add_buttons
 from handlers.views.machine_text import describe
@@ -23,9 +24,9 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
-    until = f"until {times.time(rental.running_lease.ends_at, event.at)}"
     lines = [
-        f"{name} runs {until}. {NO_SSH_ANSWER}" if rental.silent else f"{name} is ready {until}.",
+        ready_until(name, rental, event.at, times),
+        *([NO_SSH_ANSWER] if rental.silent else []),
         *ssh_lines(details, reader, rules),
     ]
     if rental.extension is not None:

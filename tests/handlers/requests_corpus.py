@@ -227,6 +227,26 @@ get h100 2d | = H100 for 48h
 get h100 for a day | = H100 for 24h
 get h100 max 6h | = H100 for 6h
 get h100 for up to 6h | = H100 for 6h
+get h100 for 6h up to 12h | = H100 for 6h up to 12h
+get h100 eu for 6h, at most 12h | = H100 EU for 6h up to 12h
+get h100 6h max 12h -- fine-tune | = H100 for 6h up to 12h -- fine-tune
+get h100 up to 12h for 90m | = H100 for 1h30m up to 12h
+get h100 for 4h up to 8h | = H100 for 4h up to 8h
+get h100 for 6h up to 6h | = H100 for 6h
+get h100 while busy up to 60h | = H100 for 2h up to 60h
+get 2x h100 spot while in use up to 60h under $3/GPU/h | = 2x H100 spot under $3.00/GPU/h for 2h up to 60h
+get h100 for 4h while busy up to 60h | = H100 for 4h up to 60h
+get h100 while busy up to 12h under $20 | ~ H100 under $20.00/GPU/h for 2h up to 12h
+get h100 while busy | ! It ends when its GPUs stop, and at the latest when? Try: /gpu get H100 for 2h up to 12h
+get h100 while busy for 6h | ! and at the latest when? Try: /gpu get H100 for 6h up to 12h
+get h100 while busy up to 2h | ! The later end is not after the first one, 2h. Try: /gpu get H100 for 2h up to 8h
+get h100 for 6h up to 4h | ! The later end is not after the first one, 6h. Try: /gpu get H100 for 6h up to 12h
+get h100 for 6h up to 100h | ! 100h is too long: a lease is at most 72h. Try: /gpu get H100 for 6h
+get h100 no-probe for 6h up to 12h | ! without seeing whether its GPUs are busy. Try: /gpu get H100 no-probe for 6h
+get h100 for 6h up to 12h up to 24h | ! One later end at a time; I read 12h and 24h
+get h100 until 18:00 up to 12h | ! A length or an end, not both
+get h100 while busy up to 12h until 18:00 | ! A length or an end, not both
+get h100 for 6h up to 12h for $20 | ! $20.00 in all for 1x H100 for 6h
 get h100 lease 6h | = H100 for 6h
 get h100 with a 6h lease | = H100 for 6h
 get 6h 8 h100 | = 8x H100 for 6h

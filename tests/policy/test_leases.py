@@ -138,9 +138,15 @@ def test_less_than_half_an_hour_until_the_named_end_is_too_little(left: timedelt
 
 
 def test_a_lease_ends_no_later_than_the_named_end_and_no_later_than_is_afforded() -> None:
-    assert lease_end(until(5 * HOUR), START + 6 * HOUR) == START + 5 * HOUR
-    assert lease_end(until(5 * HOUR), START + 4 * HOUR) == START + 4 * HOUR
-    assert lease_end(make.request(), START + 4 * HOUR) == START + 4 * HOUR
+    two_ends = make.request(lease=3 * HOUR, up_to=12 * HOUR)
+    for request, afforded, ends in (
+        (until(5 * HOUR), 6 * HOUR, 5 * HOUR),
+        (until(5 * HOUR), 4 * HOUR, 4 * HOUR),
+        (make.request(), 4 * HOUR, 4 * HOUR),
+        (two_ends, 12 * HOUR, 3 * HOUR),
+        (two_ends, 2 * HOUR, 2 * HOUR),
+    ):
+        assert lease_end(request, START, START + afforded) == START + ends
 
 
 @pytest.mark.parametrize(

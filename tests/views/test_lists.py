@@ -212,6 +212,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
+/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
+      60h
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
 /gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone
@@ -228,6 +230,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
+/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
+      60h
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
 /gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone

@@ -132,6 +132,7 @@ Contract: (on demand) | spot
 Vendor: Any vendor | (Nebius) | Hyperstack
 At most, in dollars per GPU and hour: (3.00)
 For how long: (6h)
+Ends when its GPUs stop, at the latest after: ()
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
 Note: (fine-tune run 7)
@@ -145,6 +146,7 @@ Contract: (on demand) | spot
 Vendor: (Any vendor) | Hyperstack | Nebius
 At most, in dollars per GPU and hour: ()
 For how long: (4h)
+Ends when its GPUs stop, at the latest after: ()
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
 Note: ()

@@ -24,6 +24,7 @@ from bot.policy.questions import after_answer, after_extension, asks_again_at
 from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
 from bot.policy.spending import propose_longer_lease
+from bot.policy.two_ends import already_allowed
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
@@ -69,7 +70,8 @@ async def extend(
 ) -> Rental:
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
-    If that is over the limits, ask an approver instead. The end stands until they approve.
+    If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
+    ends it needs nobody: that is allowed already. Beyond it both ends become one.
 
     `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
 
@@ -83,7 +85,8 @@ async def extend(
         rental = await load_extendable(tx, deps, person, rental_id)
         lease = rental.running_lease
         if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
-            raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
+            longer = "was extended" if rental.request.up_to is None else "has a later end"
+            raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
         if rental.extension is not None:
             raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
         if person.id == rental.owner:
@@ -98,7 +101,8 @@ async def extend(
         if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise DuplicateExtension(words, rental.id)
-        _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
+        if not already_allowed(lease, ends_at):
+            _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
         bill = (await load_snapshot(tx, rental)).spent(now)
         proposal = propose_longer_lease(rental, ends_at, spent=bill.amount, now=now, rules=deps.rules)
         if proposal.over and lease.ends_at <= now:

@@ -19,6 +19,8 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     bill = snapshot.spent(now)
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
+    stood = rental.lease is not None and rental.lease.latest_end is None
+    ran_its_length = why is Why.LEASE_ENDED and stood  # not if the first of two ends came
     facts = Facts(
         end=after.state,
         why=why,
@@ -27,8 +29,6 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         rate=rental.rate,
         span=ledger_span(snapshot.ledger),
         paid=cost_something(bill),
-        estimate=receipt_estimate(
-            rental.rate, rental.envelope.lease, bill.amount, ran_its_length=why is Why.LEASE_ENDED
-        ),
+        estimate=receipt_estimate(rental.rate, rental.envelope.lease, bill.amount, ran_its_length=ran_its_length),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))

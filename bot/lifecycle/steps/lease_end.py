@@ -1,36 +1,74 @@
-"""The end of a ready machine's lease: its owner is notified of it, and then it is destroyed."""
+"""The end of a ready machine's lease: its owner is notified of it, and then it is destroyed.
+
+The first of two ends moves on instead if the machine is in use when it comes (bot/policy/two_ends.py).
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.lease_changes import check_notices, drop_extension
+from bot.lifecycle.lease_changes import check_notices, drop_extension, move_end
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.use import Use, Verdict
 from bot.policy.leases import may_end, overdue_at
-from bot.policy.notices import next_notice, skips_notice
+from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
+from bot.policy.probing import has_probe, runs_scripts
+from bot.policy.two_ends import can_move, is_unseen, moved_end, seen_in_use
 
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 """An owner who caused one of these events knows the new end."""
 
 
 async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Give the notice of the end that is due, if one is."""
+    """Give the notice of the end that is due, if one is. Give none if the machine is in use and its end can still
+    move. Give that for machines that nobody sees into only for those."""
     lease = snapshot.rental.running_lease
     notice = next_notice(lease, deps.rules)
     if lease.ends_at <= now or notice is None or notice > now:
         return snapshot
     snapshot = snapshot.with_rental(check_notices(snapshot.rental, now))
+    unseen = False
+    if can_move(lease):
+        use, visited_at = await _use(deps, snapshot)
+        unseen = is_unseen(use, visited_at, now)
+        if seen_in_use(use, visited_at, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
+            return snapshot
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
     if skips_notice(snapshot.rental.running_lease, max(notified, default=None), now, deps.rules):
         return snapshot
     await deps.directory.refresh(snapshot.rental.teammates)
-    return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
+    facts = _ending_facts(snapshot, lease.ends_at, now)
+    if unseen:
+        facts = changed(
+            facts, verdict=Verdict.UNKNOWN, vendor=await _vendor_without_scripts(deps, snapshot.rental)
+        )
+    return snapshot.with_event(EventKind.ENDING, now, facts)
+
+
+async def _use(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[Use | None, datetime | None]:
+    """Return the verdict about a machine, and when it was visited last. Return None for both if it has no probe by
+    design."""
+    rental = snapshot.rental
+    if not has_probe(rental, snapshot.live, deps.rules):
+        return None, None
+    async with deps.store.read() as tx:
+        newest = await tx.samples.newest(rental.id)
+    return rental.use, newest.at if newest is not None else None
+
+
+async def _vendor_without_scripts(deps: StepDeps, rental: Rental) -> str | None:
+    """Return the vendor if the bot sees into none of its machines, because they don't run the boot script."""
+    vendors = [rental.vendor] if rental.vendor is not None and rental.probe_answered_at is None else []
+    async with deps.store.read() as tx:
+        answers = await tx.probe_answers.of_vendors(vendors)
+    return next((vendor for vendor in vendors if not runs_scripts(answers.get(vendor))), None)
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
@@ -46,10 +84,14 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> F
 
 
 async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """End the lease if its end has come and its owner could know of it."""
+    """End the lease if its end has come and its owner could know of it. Move the end on instead if the machine is
+    in use."""
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     if ends_at > now:
         return snapshot
+    moved = await _moved_on(deps, snapshot, now)
+    if moved is not None:
+        return moved
     if rental.extension is not None:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
@@ -61,6 +103,19 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
         until = now + deps.rules.lease.grace
         return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, until, now))
     return snapshot if now < ends else begin_end(snapshot, now)
+
+
+async def _moved_on(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot | None:
+    """Return the snapshot with an end that moved on because the machine is in use. Return None if it stands."""
+    rental = snapshot.rental
+    until = moved_end(rental.running_lease, now)
+    if until is None:
+        return None
+    use, visited_at = await _use(deps, snapshot)
+    if not seen_in_use(use, visited_at, now):
+        return None
+    facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=use)
+    return snapshot.with_rental(move_end(rental, until)).with_event(EventKind.END_MOVED, now, facts)
 
 
 def begin_end(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -85,12 +140,14 @@ async def _notified_of_end(
 ) -> tuple[list[datetime], list[datetime]]:
     """Return when the owner learned of this end, and when the bot tried to notify them of it after it had come.
 
-    They learn of it when Slack takes a direct message that states it, or by setting it themselves.
+    They learn of it when Slack takes a direct message that states it, or by setting it themselves. The ready
+    message doesn't tell them that an end which can move stands.
     """
+    silent = frozenset({EventKind.READY}) if can_move(rental.running_lease) else frozenset[EventKind]()
     async with deps.store.read() as tx:
         events = await tx.events.of(rental.id)
         direct = await tx.messages.direct_of(rental.id)
-    stating = {event.id: event for event in events if event.facts.until == ends_at}
+    stating = {event.id: event for event in events if event.facts.until == ends_at and event.kind not in silent}
     notified = [
         message.posted_at
         for message in direct

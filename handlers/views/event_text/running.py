@@ -32,6 +32,10 @@ def _ending(context: EventContext) -> EventText:
     return EventText(f"Told that it ends{end}")
 
 
+def _end_moved(context: EventContext) -> EventText:
+    return EventText("In use at its end", f"it goes on until {_end_text(context)}.", colon=True)
+
+
 def _not_as_sold(context: EventContext) -> EventText:
     return EventText(sentence_case(difference(context.facts)))
 
@@ -101,6 +105,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
+    EventKind.END_MOVED: _end_moved,
     EventKind.PROBE_INSTALLED: _probe_installed,
     EventKind.NOT_AS_SOLD: _not_as_sold,
     EventKind.KEPT_AS_IT_IS: _kept_as_it_is,

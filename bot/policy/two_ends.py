@@ -1,0 +1,60 @@
+"""Two ends: when a lease may move its end on because its machine is in use. Pure.
+
+The lease ends at `ends_at`. If the machine is in use then, the end moves on by MOVES_BY, never past `latest_end`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.rental import Lease
+from bot.model.use import Use, Verdict
+from bot.policy.idleness import LONGEST_GAP
+
+MOVES_BY = timedelta(hours=1)
+WHILE_BUSY = timedelta(hours=2)
+"""The first end of a request that names only the later one."""
+BLIND_NOTICE = timedelta(hours=1)
+"""How long before an end that could move its owner is told that nobody sees whether the machine is in use."""
+
+
+def can_move(lease: Lease) -> bool:
+    """Return whether the end of a lease moves on if its machine is in use then."""
+    return lease.latest_end is not None and lease.latest_end > lease.ends_at
+
+
+def moved_end(lease: Lease, now: datetime) -> datetime | None:
+    """Return the end that a lease has next if its machine is in use now: the first one after `now`, at most the
+    latest. Return None if there is none after `now`."""
+    if lease.latest_end is None or lease.latest_end <= now:
+        return None
+    steps = max((now - lease.ends_at) // MOVES_BY + 1, 1)
+    return min(lease.ends_at + steps * MOVES_BY, lease.latest_end)
+
+
+def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
+    """Return the latest end of a lease whose end becomes `ends_at`. Return None if both ends are one then."""
+    return lease.latest_end if lease.latest_end is not None and lease.latest_end > ends_at else None
+
+
+def already_allowed(lease: Lease, ends_at: datetime) -> bool:
+    """Return whether an end is within the lease's latest one, which its envelope holds."""
+    return lease.latest_end is not None and ends_at <= lease.latest_end
+
+
+def seen_in_use(use: Use | None, visited_at: datetime | None, now: datetime) -> bool:
+    """Return whether a machine is in use now, by its verdict and the time of its last visit."""
+    return use is not None and use.verdict is Verdict.IN_USE and _is_fresh(visited_at, now)
+
+
+def is_unseen(use: Use | None, visited_at: datetime | None, now: datetime) -> bool:
+    """Return whether nobody sees if a machine is in use. A machine that is seen and has not worked for long enough
+    to call it idle is not unseen."""
+    if use is None or not _is_fresh(visited_at, now):
+        return True
+    return use.verdict is Verdict.UNKNOWN and not use.undecided
+
+
+def _is_fresh(visited_at: datetime | None, now: datetime) -> bool:
+    """Return whether a verdict still speaks of now: what happens in a longer gap between visits is unknown."""
+    return visited_at is not None and now - visited_at <= LONGEST_GAP

@@ -1,0 +1,115 @@
+"""Two ends as people meet them: the command, the form, the offers, and the buttons near the first end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.lifecycle.notifications import change
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.use import Verdict
+from bot.policy.rules import Idle, ProbeKind
+from sandbox.slack.default import ANA
+from tests.handlers.rental_states import H, running
+from tests.handlers.team import RULES, Team, an_offer, team
+from tests.store import make
+
+DM = "D0ANA0000"
+MIN = timedelta(minutes=1)
+NO_PROBE = changed(RULES, idle=Idle(probe=ProbeKind.NONE))
+Ends = tuple[timedelta, timedelta | None]
+
+
+async def ends(ours: Team) -> set[Ends]:
+    """Return the ends of all of Ana's searches."""
+    return {(quote.request.lease, quote.request.up_to) for quote in await ours.quotes(ANA)}
+
+
+async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "get H100 EU while busy up to 60h")
+        await ours.command(ANA, "again")
+        assert [quote.request.up_to for quote in await ours.quotes(ANA)] == [60 * H, 60 * H]
+        assert await ends(ours) == {(2 * H, 60 * H)}
+
+
+async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is_cleared(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=6 * H, up_to=12 * H)
+        assert "6 h from ready, up to 12 h while its GPUs are busy" in shown["text"]
+        assert "About $12.90 for 6 h, $25.80 for 12 h, at most $" in shown["text"]
+        await ours.click(ANA, shown, "Change")
+        assert (await ours.submit(ANA, region="US"))["ok"]
+        assert await ends(ours) == {(6 * H, 12 * H)}
+        await ours.click(ANA, shown, "Change")
+        assert (await ours.submit(ANA, up_to=""))["ok"]
+        assert await ends(ours) == {(6 * H, 12 * H), (6 * H, None)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error"),
+    [
+        ({"lease": "6h", "up_to": "6h"}, "More than 6h, or empty."),
+        ({"lease": "6h", "up_to": "80h"}, "Such as 12h or 2d; at most 72h."),
+        ({"lease": "6h", "up_to": "some day"}, "Such as 12h or 2d; at most 72h."),
+        ({"lease": "until 18:00", "up_to": "12h"}, "Only after a length such as 6h."),
+        ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move its end without seeing"),
+    ],
+)
+async def test_the_form_says_what_is_wrong_with_a_later_end(
+    tmp_path: Path, inputs: dict[str, str | list[str]], error: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "get")
+        answer = await ours.submit(ANA, gpu="H100", **inputs)
+        assert error in str(answer)
+        assert await ours.quotes(ANA) == []
+
+
+async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=NO_PROBE) as ours:
+        assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (
+            "I can't move an end without seeing whether its GPUs are busy. Try: /gpu get H100 EU for 6h"
+        )
+        await ours.command(ANA, "get")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "Ends when its GPUs stop" not in dialog["reads"]
+
+
+async def told_unseen(ours: Team) -> Rental:
+    """Return Ana's rental that ends in an hour, 6 h later at the latest, and into which nobody sees."""
+    rental = await running(ours)
+    lease = rental.running_lease
+    after = make.next_of(
+        rental,
+        request=changed(rental.request, lease=lease.ends_at - lease.ready_at, up_to=12 * H),
+        lease=changed(lease, latest_end=lease.ends_at + 6 * H),
+    )
+    ours.clock.put(lease.ends_at - H)
+    facts = Facts(until=lease.ends_at, span=H, verdict=Verdict.UNKNOWN, vendor="runpod")
+    event = Event(rental_id=rental.id, kind=EventKind.ENDING, at=ours.clock.now(), facts=facts)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
+    await ours.deliver_until("I can't see inside RunPod's machines", channel=DM)
+    return after
+
+
+async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await told_unseen(ours)
+        end = rental.running_lease.ends_at
+        told = await ours.look(ANA, DM, "I can't see inside RunPod's machines")
+        for _ in range(2):
+            await ours.click(ANA, told, "Go on 2 h, already approved")
+        lease = (await ours.rental(rental.id)).running_lease
+        assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
+        assert "has a later end already. I added nothing more." in (await ours.replies())[-1]
+        answer = await ours.command(ANA, f"extend {rental.id} 4h")
+        assert answer.startswith(f"{rental.id} goes on, as was allowed already.")
+        answer = await ours.command(ANA, f"extend {rental.id} 1h")
+        assert answer.startswith(f"{rental.id} is extended.")

@@ -1,0 +1,45 @@
+"""A machine with two ends goes on while it is in use, and ends once it is not. The bot is killed in between."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import PEOPLE, World
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+async def pings(world: World) -> list[str]:
+    return [ping.text for ping in await world.sandbox.pings(PEOPLE["Ana"])]
+
+
+async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_work_has_stopped(
+    world: World,
+) -> None:
+    rental = await world.rents(text="get H100 EU for 1h up to 4h")
+    await world.until_card(rental, "Ready")
+    ready_at = await world.now()
+    (machine,) = await world.alive()
+    await world.sandbox.use(machine.resource_id, {"all": 98})
+    said = world.play.sees("Ana", "unless its GPUs are busy then", dm=True)
+    assert "Its disk goes when it ends, also at night." in said.text
+    told = await pings(world)
+
+    await world.play.passes(55 * MINUTE)
+    await world.kill()
+    await world.restart()
+    # It worked in the last half hour, so it counts as in use at its first end.
+    await world.sandbox.use(machine.resource_id, {"all": 0})
+    await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
+    assert "In use: it goes on until " in (await world.card(rental)).text
+    assert len(await world.alive()) == 1
+    assert await pings(world) == told
+
+    await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
+    notice = world.play.sees("Ana", "It goes on only if its GPUs are busy then.", dm=True)
+    assert [button.text for button in notice.buttons] == ["Go on 2 h, already approved", f"Destroy {rental}"]
+    assert len(await pings(world)) == len(told) + 1
+    await world.until_card(rental, "Destroyed", within=HOUR)
+    assert await world.now() < ready_at + 2 * HOUR + 5 * MINUTE
+    await check_consistency(world, bought=["hyperstack"])

@@ -1,0 +1,184 @@
+"""Two ends, `for 6h up to 12h`: the first moves on while the machine is in use, never past the second."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.lifecycle.service import leasing
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import Missed, Verdict
+from bot.policy.rules import AutoApprove
+from tests.lifecycle.leases import count, end_of
+from tests.lifecycle.world import ANA, BEN, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
+
+GRACE = 15 * MINUTE
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose machines are visited."""
+    async with world(f"sqlite:///{tmp_path}/gpubot.db", probe_line=PROBE) as made:
+        yield made
+
+
+async def two_ends(here: World, hours: float, latest: float, busy: int | None = 98) -> Rental:
+    """Return a ready rental with two ends whose GPU is `busy` percent. None: its probe refuses the login."""
+    rental = await here.ready(lease=hours * HOUR, up_to=latest * HOUR)
+    if busy is None:
+        here.machines[rental].misses(Missed.REFUSED)
+    else:
+        here.machines[rental].use(busy)
+    return rental
+
+
+async def go_to(here: World, moment: datetime) -> None:
+    await here.pass_time(moment - here.now)
+
+
+async def direct_messages(here: World, rental: Rental) -> int:
+    """Return how many direct messages its owner got: each is a ping."""
+    async with here.deps.store.read() as tx:
+        return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
+
+
+async def destroyed_at(here: World, rental: Rental) -> datetime:
+    """Let time pass until its end, and return when its destruction began."""
+    await here.until(rental, State.DESTROYED, within=24 * HOUR)
+    return (await here.last_event(rental, E.DESTROYING)).at
+
+
+async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_past_the_later_end(
+    here: World,
+) -> None:
+    rental = await two_ends(here, 2, 4.25)
+    lease = rental.running_lease
+    first, latest = lease.ready_at + 2 * HOUR, lease.ready_at + 4.25 * HOUR
+    assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (first, latest, 4.25 * HOUR)
+    pings = await direct_messages(here, rental)
+    for end in (first + HOUR, first + 2 * HOUR, latest):
+        await go_to(here, end_of(rental))
+        rental = await here.rental(rental.id)
+        assert (rental.state, end_of(rental)) == (State.READY, end)
+        assert (await here.last_event(rental, E.END_MOVED)).facts.until == end
+        assert await direct_messages(here, rental) == pings + (end == latest)
+    # The later end can't move: it is told at once, since it is near, and comes although the machine is in use.
+    assert await destroyed_at(here, rental) == latest
+    assert await count(here, rental, E.ENDING) == 1
+    assert (await here.last_event(rental, E.ENDING)).at == latest - 15 * MINUTE
+
+
+async def test_an_idle_machine_ends_at_the_first_end_of_which_its_owner_was_told(here: World) -> None:
+    rental = await two_ends(here, 2, 12, busy=0)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    told = await here.last_event(rental, E.ENDING)
+    assert (told.at, told.facts.verdict) == (end_of(rental) - 30 * MINUTE, None)
+    assert await count(here, rental, E.END_MOVED) == 0
+
+
+async def test_a_machine_that_stops_after_its_notice_was_left_out_is_told_at_its_end_and_gets_one_grace(
+    here: World,
+) -> None:
+    rental = await two_ends(here, 2, 12)
+    end = end_of(rental)
+    await go_to(here, end - 31 * MINUTE)
+    here.machines[rental].use(0)
+    await go_to(here, end - SECOND)
+    assert (await here.rental(rental.id)).use is not None
+    assert await count(here, rental, E.ENDING) == 0
+    assert GRACE <= await destroyed_at(here, rental) - end <= GRACE + 20 * SECOND
+    assert (await here.last_event(rental, E.ENDING)).facts.until == end + GRACE
+
+
+async def test_a_machine_that_works_again_in_its_last_grace_goes_on(here: World) -> None:
+    rental = await two_ends(here, 2, 12, busy=0)
+    end = end_of(rental)
+    here.slack_is_down = True  # its owner could not read of its end, so it waits one grace
+    await go_to(here, end + MINUTE)
+    assert (await here.rental(rental.id)).state is State.READY
+    here.machines[rental].use(98)
+    await go_to(here, end + 5 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, end + HOUR)
+
+
+async def test_after_hours_without_the_bot_a_busy_machine_goes_on_to_the_next_end_after_now(here: World) -> None:
+    rental = await two_ends(here, 2, 12)
+    end = end_of(rental)
+    await go_to(here, end - HOUR)
+    await here.be_down(4 * HOUR)  # until three hours after its end
+    # What was seen four hours ago says nothing about now. The first visit does.
+    await here.pass_time(5 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, end + 4 * HOUR)
+    assert await here.alive() != []
+
+
+async def test_a_machine_that_nobody_sees_into_is_told_an_hour_before_its_end_and_ends_whatever_runs(
+    here: World,
+) -> None:
+    rental = await two_ends(here, 4, 12, busy=None)
+    end = end_of(rental)
+    await go_to(here, end - HOUR - SECOND)
+    assert await count(here, rental, E.ENDING) == 0
+    await here.pass_time(SECOND)
+    told = await here.last_event(rental, E.ENDING)
+    assert (told.facts.verdict, told.facts.until, told.facts.vendor) == (Verdict.UNKNOWN, end, None)
+    asked = await count(here, rental, E.STILL_NEEDED)
+    await here.pass_time(2 * MINUTE)
+    rental = await leasing.extend(here.deps, ANA, rental.id, 2 * HOUR)
+    assert (end_of(rental), rental.running_lease.latest_end) == (end + 2 * HOUR, end + 8 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == asked
+    assert await destroyed_at(here, rental) == end + 2 * HOUR
+
+
+async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(tmp_path: Path) -> None:
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
+    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+        rental = await here.get(lease=6 * HOUR, up_to=12 * HOUR, teammates=(BEN.id,))
+        assert (rental.state, rental.envelope.lease) == (State.AWAITING_APPROVAL, 12 * HOUR)
+        rental = await here.until(await here.approve(rental, DORA), State.READY)
+        allowed, end = rental.envelope, end_of(rental)
+        for more, person in ((2 * HOUR, BEN), (3 * HOUR, ANA)):
+            rental = await here.extend(rental, more, person)
+            end += more
+            lease = rental.running_lease
+            assert (rental.state, rental.extension, rental.envelope) == (State.READY, None, allowed)
+            assert (lease.ends_at, lease.latest_end) == (end, lease.ready_at + 12 * HOUR)
+
+        rental = await here.extend(rental, 4 * HOUR)
+        assert rental.extension is not None
+        assert (end_of(rental), rental.extension.ends_at) == (end, end + 4 * HOUR)
+        rental = await here.approve(rental, DORA)
+        lease = rental.running_lease
+        assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (end + 4 * HOUR, None, 15 * HOUR)
+
+
+async def test_the_overdue_deletion_counts_from_the_end_that_moved(here: World) -> None:
+    rental = await two_ends(here, 2, 12)
+    await go_to(here, end_of(rental) + MINUTE)
+    end = end_of(await here.rental(rental.id))
+    async with here.deps.store.read() as tx:
+        assert await tx.overdue.past_end(end - SECOND) == []
+        assert [one.rental_id for one in await tx.overdue.past_end(end)] == [rental.id]
+
+
+async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: World) -> None:
+    rental = await here.until(await here.get(lease=2 * HOUR, up_to=6 * HOUR), State.PROVISIONING)
+    await here.be_down(3 * HOUR)
+    rental = await here.until(rental, State.READY)
+    here.machines[rental].use(98)
+    lease = rental.running_lease
+    assert lease.latest_end is not None
+    assert lease.ends_at - lease.ready_at == 2 * HOUR
+    assert 4 * HOUR < lease.latest_end - lease.ready_at < 5 * HOUR
+    late = await destroyed_at(here, rental) - lease.latest_end
+    assert timedelta(0) <= late <= GRACE + 20 * SECOND
+    assert await here.bill() <= rental.envelope.total

@@ -1,0 +1,208 @@
+"""Two ends, `for 6h up to 12h`: what people read from the request to the last end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.rental import Lease
+from bot.model.summary import RentalDetails
+from bot.model.use import Use, Verdict
+from bot.policy.spending import OfferChoice
+from handlers.views import lists, modals, offers, replies
+from handlers.views.format import Times
+from tests.views.screens import approval, card, dialog, direct, message, page
+from tests.views.stories import (
+    ANA,
+    ASKED,
+    BEN,
+    HYPERSTACK,
+    QUOTE,
+    READY_EVENT,
+    RULES,
+    H,
+    M,
+    clock,
+    envelope,
+    happened,
+    lease,
+    listed,
+    ready,
+    request,
+    waiting,
+)
+
+K = EventKind
+LATEST = clock(0, 40, day=25)
+REQUEST = request(up_to=12 * H)
+ENVELOPE = envelope(total=30_880_000, lease=12 * H)
+IN_USE = Use(verdict=Verdict.IN_USE, since=clock(13, 0), worked=True)
+
+
+def two_ends(
+    *events: Any, end: datetime | None = None, latest: datetime | None = LATEST, **more: Any
+) -> RentalDetails:
+    """Return k7mq2, asked for 6 h up to 12 h, from 12:40."""
+    given: Lease = changed(lease(end), latest_end=latest)
+    return ready(*events, request=REQUEST, envelope=ENVELOPE, lease=given, **more)
+
+
+MOVED = happened(K.END_MOVED, clock(18, 40), id=12, until=clock(19, 40), since=clock(18, 40))
+
+
+def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
+    quote = changed(QUOTE, request=REQUEST)
+    choice = OfferChoice(offer=HYPERSTACK, envelope=ENVELOPE)
+    found = message(offers.found(quote, [choice], rules=RULES, now=clock(12, 35)), clock(12, 35))
+    details = waiting(
+        request=request(count=8, up_to=12 * H),
+        envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H),
+    )
+    assert page(
+        "\n".join(found.splitlines()[:3]),
+        approval(ASKED, details, clock(14, 5)).splitlines()[0],
+        dialog(modals.approve_confirm(details, rules=RULES, now=clock(14, 5)), clock(14, 5)),
+    ) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready, up to 12 h while its GPUs are busy*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
+About $12.90 for 6 h, $25.80 for 12 h, at most $30.88: if it sells out I take the next, up to
+
+Approve up to $264.50? 8x H100 EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+
+== Approve p4wd9? ==
+8x H100 EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
+[Approve up to $264.50] [Go back]
+""")
+
+
+def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> None:
+    assert page(
+        direct(READY_EVENT, two_ends()),
+        direct(READY_EVENT, two_ends(teammates=(BEN,)), to=BEN).splitlines()[1],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
+      00:40 at the latest.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it ends, also at night. Shutting it down from inside
+      doesn't stop the bill; Destroy does.
+[Extend] [Destroy k7mq2] [It doesn't work]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+Ana's 1x H100 (k7mq2) is ready. Ends 18:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; 23:10 at the
+""")
+
+
+def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> None:
+    assert page(
+        card(two_ends(), clock(13, 0)),
+        card(two_ends(MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
+        card(two_ends(MOVED, end=clock(19, 40)), clock(18, 41)),
+        card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
+    ) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+      tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+      00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
+      tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends tomorrow at 00:40. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+""")
+
+
+def test_a_list_and_a_history_say_both_ends() -> None:
+    details = two_ends(MOVED, end=clock(19, 40), use=IN_USE)
+    now = clock(18, 41)
+    assert page(
+        message(lists.listing(listed(details), everyone=False, rules=RULES, now=now), now).splitlines()[0],
+        message(lists.show(details, reader=ANA, rules=RULES, now=now), now),
+    ) == snapshot("""\
+
+Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
+      tomorrow at 00:40 at the latest.
+In use.
+  Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  18:40  In use at its end: it goes on until 19:40.
+""")
+
+
+def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what_is_allowed() -> None:
+    known: dict[str, Any] = {"id": 11, "until": clock(18, 40), "span": 30 * M}
+    notice = happened(K.ENDING, clock(18, 10), **known)
+    unseen = happened(K.ENDING, clock(17, 40), **known, verdict=Verdict.UNKNOWN)
+    vendor = happened(K.ENDING, clock(17, 40), **known, verdict=Verdict.UNKNOWN, vendor="runpod")
+    assert page(
+        direct(notice, two_ends(notice)),
+        direct(unseen, two_ends(unseen)),
+        direct(vendor, two_ends(vendor, latest=clock(19, 55))),
+        direct(vendor, two_ends(vendor, teammates=(BEN,)), to=BEN),
+        direct(notice, two_ends(notice, MOVED, end=clock(19, 40)), clock(18, 41)),
+    ) == snapshot("""\
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
+      the disk goes too.
+[Go on 2 h, already approved] [Destroy k7mq2]
+
+I can't see inside k7mq2, so it ends 18:40 whatever runs. Copy results off: the disk goes too.
+[Go on 2 h, already approved] [Destroy k7mq2]
+
+I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
+      goes too.
+[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+
+I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
+      goes too.
+[Go on 2 h, already approved]
+
+In use: 1x H100 (k7mq2). It ends 19:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+      latest.
+""")
+
+
+def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
+    times = Times(now=clock(18, 0), zone="UTC")
+    longest = two_ends(end=LATEST, latest=None).rental
+    beyond = two_ends(end=clock(2, 40, day=25), latest=None).rental
+    assert page(
+        *(
+            message(replies.extended(each, times), clock(18, 0))
+            for each in (two_ends(end=clock(20, 40)).rental, longest, beyond)
+        ),
+        dialog(modals.extend(two_ends(), rules=RULES, now=clock(18, 0)), clock(18, 0)),
+    ) == snapshot("""\
+
+k7mq2 goes on, as was allowed already. It ends 20:40 unless its GPUs are busy then; tomorrow at
+      00:40 at the latest.
+
+k7mq2 goes on, as was allowed already. It ends tomorrow at 00:40.
+
+k7mq2 is extended. It ends tomorrow at 02:40.
+
+== Extend k7mq2? ==
+1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved | 8 h, about
+      $19.36 | 12 h, about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
+[Extend] [Go back]
+""")
