@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.model.attempt import Attempt
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import ProbeAnswers, Verdict
+from bot.model.use import ProbeAnswers
 from bot.policy.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
@@ -67,8 +67,10 @@ def boot_script_ran(rental: Rental) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the probe of a ready machine was sent and may still answer for the first time."""
-    unseen = rental.use is not None and rental.use.verdict is Verdict.UNKNOWN
+    """Return whether the probe of a ready machine was sent and may still answer for the first time.
+
+    As long as it may, the verdict has no reason (`idleness.NOT_YET`)."""
+    unseen = rental.use is not None and rental.use.why is not None
     sent = attempt.script is not None and attempt.script.probe
     return sent and rental.probe_answered_at is None and not unseen
 

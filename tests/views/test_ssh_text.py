@@ -332,7 +332,7 @@ def words(details: RentalDetails, reader: str) -> str:
 def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_probe_answered() -> None:
     running = SetupProgress(state=SetupState.RUNNING)
     stories = (
-        probed(),
+        probed(use=changed(UNSEEN, why=None)),
         probed(answered=timedelta(minutes=2), setup_progress=running),
         probed(use=UNSEEN),
         probed(use=UNSEEN, answered=timedelta(minutes=40)),
