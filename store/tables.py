@@ -1,5 +1,4 @@
 """The tables. A column has the name of the model's field that it stores. Each column without a field says why.
-
 Each frequent query has an index over only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.
 """

@@ -86,10 +86,12 @@ def _flag(value: Any) -> Any:
 
 def _day_times(value: Any) -> Any:
     """Return two times of a day, written such as `08:00-20:00`, in minutes after midnight."""
-    if not isinstance(value, str):
-        return value
-    match = _DAY_TIMES.fullmatch(value.strip())
     such_as = "write it such as 08:00-20:00"
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(such_as)
+    match = _DAY_TIMES.fullmatch(value.strip())
     if match is None:
         raise ValueError(f"{shown(value)} is no time of day; {such_as}")
     numbers = [int(number) for number in match.groups()]
@@ -103,8 +105,10 @@ def _day_times(value: Any) -> Any:
 
 def _weekdays(value: Any) -> Any:
     """Return days of the week, written such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
-    if not isinstance(value, str):
+    if isinstance(value, frozenset):
         return value
+    if not isinstance(value, str):
+        raise ValueError("write days such as mon-fri or mon,wed,sat-sun")
     days: set[int] = set()
     for part in value.lower().split(","):
         ends = [name.strip() for name in part.split("-")]

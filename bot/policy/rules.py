@@ -272,7 +272,6 @@ _WRONG = {
     "model_type": "it has keys of its own; the README shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
-    "frozen_set_type": "write days such as mon-fri or mon,wed,sat-sun",
     "decimal_max_places": "write at most 6 digits after the point",
 }
 """Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

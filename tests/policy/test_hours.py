@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import Mistake
 from bot.policy.hours import is_within, next_within, next_within_any, zone_of
-from bot.policy.rules import Hours, Rules
+from bot.policy.rules import Hours, Rules, read_rules
 
 WORKDAYS = Hours()
 BERLIN, TOKYO, CHICAGO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Chicago")
@@ -84,3 +86,30 @@ def test_a_zone_that_is_not_known_is_that_of_the_team() -> None:
         "Asia/Tokyo",
         "Europe/Berlin",
     ]
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ("time: 8-20", "time: '8-20' is no time of day; write it such as 08:00-20:00."),
+        ("time: '08:60-20:00'", "time: '08:60-20:00' is no time of day; write it such as 08:00-20:00."),
+        ("time: '08:00-24:01'", "time: '08:00-24:01' is no time of day; write it such as 08:00-20:00."),
+        ("time: 800", "time: write it such as 08:00-20:00."),
+        (
+            "time: '20:00-08:00'",
+            "time: the first time must be earlier on the same day than the second; write it such as 08:00-20:00.",
+        ),
+        ("days: weekdays", "days: 'weekdays' are no days; write them such as mon-fri or mon,wed,sat-sun."),
+        ("days: mon-wed-fri", "days: 'mon-wed-fri' are no days; write them such as mon-fri or mon,wed,sat-sun."),
+        ("days: ''", "days: '' are no days; write them such as mon-fri or mon,wed,sat-sun."),
+        ("days: 5", "days: write days such as mon-fri or mon,wed,sat-sun."),
+    ],
+)
+def test_hours_that_cannot_be_read_give_one_line_that_says_how_to_write_them(
+    tmp_path: Path, hours: str, words: str
+) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text(f"hours: {{{hours}}}", encoding="utf-8")
+    with pytest.raises(Mistake) as caught:
+        read_rules(path, home_channel="C0HOME", admins=())
+    assert caught.value.words == f"GPUBOT_POLICY: hours.{words}"
