@@ -347,8 +347,7 @@ messages = Table(
     _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
-_of_purchase = messages.c.purchase_id.is_not(None)
-Index("messages_purchase", messages.c.purchase_id, sqlite_where=_of_purchase, postgresql_where=_of_purchase)
+Index("messages_purchase", messages.c.purchase_id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)

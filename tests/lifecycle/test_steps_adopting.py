@@ -43,6 +43,7 @@ async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_
         await ends_as(here, rental, State.DESTROYED, within=3 * HOUR)
         (row,) = await here.ledger(rental)
         assert (row.owner, row.estimated) == (ANA.id, False)
+        assert (await here.last_event(rental, E.ENDED)).facts.estimate is None
         assert (await here.direct(rental))[-1] == (ANA.id, E.ENDING)
         await check(here)
         await check_delivered(here)

@@ -20,7 +20,8 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
     stood = rental.lease is not None and rental.lease.latest_end is None
-    ran_its_length = why is Why.LEASE_ENDED and stood  # not if the first of two ends came
+    # Not if the first of two ends came, or if it billed before its lease because it got an owner later.
+    ran_its_length = why is Why.LEASE_ENDED and stood and rental.quote_id is not None
     facts = Facts(
         end=after.state,
         why=why,

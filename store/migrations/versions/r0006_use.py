@@ -89,9 +89,6 @@ def upgrade() -> None:
     with op.batch_alter_table("messages") as messages:
         messages.add_column(sa.Column("purchase_id", sa.Text()))
         messages.create_foreign_key("messages_purchase_id_fk", "unknown_purchases", ["purchase_id"], ["id"])
-    of_purchase = sa.text("purchase_id IS NOT NULL")
-    op.create_index(
-        "messages_purchase", "messages", ["purchase_id"], sqlite_where=of_purchase, postgresql_where=of_purchase
-    )
+    op.create_index("messages_purchase", "messages", ["purchase_id"])
     # The machines that the admins were told of once. Now they can decide about them, so they are asked.
     op.execute("DELETE FROM account WHERE name LIKE 'unknown:%'")
