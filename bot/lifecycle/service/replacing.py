@@ -25,6 +25,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import one_line
 from bot.policy.boot import check_setup
 from bot.policy.next_offers import with_what_is_asked
 from bot.policy.offers import fits
@@ -39,6 +40,9 @@ from bot.policy.replacing import (
 )
 from bot.policy.roles import may_replace
 from bot.policy.spending import CONFIRM_ABOVE, check_size, check_usage
+
+LONGEST_REASON = 200
+"""Characters of what an owner says about a machine that doesn't work."""
 
 
 class ReplacePreview(Frozen):
@@ -91,7 +95,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str,
         quote = changed(quote, replaces_rental=rental.id)
         await tx.quotes.add(quote)
         if reason and rental.state is State.READY:
-            facts = Facts(detail=reason)
+            facts = Facts(detail=one_line(reason, LONGEST_REASON))
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
             after = transitions.alter(rental)
             await tx.rentals.apply(
