@@ -25,7 +25,7 @@ from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job, every
 from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.selfcheck import SelfCheck
-from bot.lifecycle.sweep import sweep
+from bot.lifecycle.sweep import FirstSweep
 from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
@@ -129,6 +129,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
+        first_sweep = FirstSweep()
         step_deps = StepDeps(
             store=background.store,
             clock=clock,
@@ -139,11 +140,12 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             channels=SlackChannels(background, client),
             directory=people,
             on_attempt=metrics.attempt,
+            swept=lambda: first_sweep.done,
         )
         catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
-            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, step_deps)),
+            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
         engine = Engine(step_deps, claimant=CLAIMANT, watch=metrics, stale_claims=store.claims_left)

@@ -75,7 +75,9 @@ class BuyingBlock(StrEnum):
     """Why nothing is bought for anyone now."""
 
     PAUSED = "paused"
-    """An admin paused buying, or the bot did because its database is empty while machines of its run."""
+    """An admin paused buying."""
+    OLDER_DATABASE = "older_database"
+    """The account has machines that were bought after the database was saved. An admin resumes buying."""
     UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
 

@@ -16,7 +16,15 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
-from handlers.values import UNREADABLE, GithubKeysValue, GithubNameValue, KeyValue, PurchaseValue, Value
+from handlers.values import (
+    UNREADABLE,
+    GithubKeysValue,
+    GithubNameValue,
+    KeyValue,
+    PurchaseValue,
+    TogetherValue,
+    Value,
+)
 
 
 class Field(StrEnum):
@@ -261,6 +269,8 @@ class Action:
     NOT_OURS = ActionId("not_ours", PurchaseValue)
     ASK_ABOUT_AGAIN = ActionId("ask_about_again", PurchaseValue)
     DESTROY_UNKNOWN = ActionId("destroy_unknown", PurchaseValue)
+    PUT_ALL_BACK = ActionId("put_all_back", TogetherValue)
+    ONE_BY_ONE = ActionId("one_by_one", TogetherValue)
 
 
 class CallbackId(Generic[V]):

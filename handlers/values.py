@@ -90,3 +90,13 @@ class PurchaseValue(Value):
 
     purchase_id: str
     version: int
+
+
+class TogetherValue(Value):
+    """`u7mq2`: all purchases of unknown machines about which the admins are asked in one message, by the id of the
+    first."""
+
+    TYPE_NAME: ClassVar[str] = "together"
+    SHAPE: ClassVar[str] = _PURCHASE
+
+    purchase_id: str

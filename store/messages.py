@@ -103,7 +103,13 @@ _SHOW_VERSION = (
     )
 )
 _SHOW = _SHOW_VERSION.where(_c.rental_id == param(_c.rental_id, "key"))
-_SHOW_PURCHASE = _SHOW_VERSION.where(_c.purchase_id == param(_c.purchase_id, "key"))
+_OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
+_SHOW_PURCHASE = _SHOW_VERSION.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
+_SHOW_TOGETHER = (
+    update(messages)
+    .where(_OF_PURCHASE, _c.kind == MessageKind.OLDER_DATABASE, ~_c.closed)
+    .values(wanted=_c.wanted + 1, due_at=param(_c.due_at, "now"), urgent=True)
+)
 
 _CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
 """The rental changed after this message was read."""
@@ -161,6 +167,11 @@ class Messages:
         await self._conn.execute(
             _SHOW_PURCHASE, {"key": purchase_id, "version": version, "now": self._real_now, "transition": True}
         )
+
+    async def show_together(self, first_purchase_id: str) -> None:
+        """Make every open surface due that is about several purchases of unknown machines, of which this is the
+        first."""
+        await self._conn.execute(_SHOW_TOGETHER, {"key": first_purchase_id, "now": self._real_now})
 
     async def get(self, message_id: int) -> Message | None:
         row = (await self._conn.execute(_GET, {"key": message_id})).first()

@@ -132,6 +132,7 @@ rentals = Table(
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
+    _bool("bought_later"),
     Column("extension", JsonText[Extension](Extension)),
     _time("silent_until"),
     _bool("promised"),
@@ -303,7 +304,10 @@ unknown_purchases = Table(
     Column("decided", JsonText[Decided](Decided)),
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     _time("over_at"),
+    _optional_text("asked_with"),
 )
+_together = unknown_purchases.c.asked_with.is_not(None)
+Index("unknown_together", unknown_purchases.c.asked_with, sqlite_where=_together, postgresql_where=_together)
 _open = unknown_purchases.c.over_at.is_(None)
 Index("unknown_purchases_open", unknown_purchases.c.found_at, sqlite_where=_open, postgresql_where=_open)
 

@@ -14,6 +14,7 @@ from store.tables import unknown_purchases
 _c = unknown_purchases.c
 _GET = select_by(_c.id)
 _NOT_OVER = select(unknown_purchases).where(_c.over_at.is_(None)).order_by(_c.found_at, _c.id)
+_TOGETHER = select_by(_c.asked_with, _c.id)
 _UPDATE = update(unknown_purchases).where(
     _c.id == param(_c.id, "key"), _c.version == param(_c.version, "was_version")
 )
@@ -32,6 +33,9 @@ class Unknown:
     async def not_over(self) -> list[UnknownPurchase]:
         return to_models(UnknownPurchase, await self._conn.execute(_NOT_OVER))
 
+    async def asked_together(self, first_id: str) -> list[UnknownPurchase]:
+        return to_models(UnknownPurchase, await self._conn.execute(_TOGETHER, {"key": first_id}))
+
     async def add(self, purchase: UnknownPurchase) -> None:
         if not await insert_new(self._conn, unknown_purchases, values(purchase)):
             raise Stale
@@ -42,3 +46,5 @@ class Unknown:
         if updated.rowcount != 1:
             raise Stale
         await self._messages.show_purchase(after.id, after.version)
+        if before.asked_with is not None:
+            await self._messages.show_together(before.asked_with)

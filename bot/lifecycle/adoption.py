@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from bot.lifecycle.billing import accrued, hourly
 from bot.lifecycle.ports.records import Billing
-from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource
+from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost_at_most
 from bot.model.rental import Lease, Question, Rental
@@ -43,11 +43,13 @@ def adopt(
     ends_at: datetime,
     now: datetime,
     rules: Rules,
+    put_back: bool = False,
 ) -> Adoption:
     """Return a rental in state ready that has these machines of one purchase, for `owner`, until `ends_at`.
 
     It has one attempt, which was never called: it has no offer and no name, so no lookup brings another machine
     in. `by` is the admin who gave the machines to the owner. Their click is the approval.
+    With `put_back`, the machines are put back under their own id, since the database is older than they are.
     """
     first = machines[0]
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
@@ -108,6 +110,7 @@ def adopt(
         until=ends_at,
         amount=bill.amount,
         estimated=bill.estimated,
+        why=Why.BOUGHT_LATER if put_back else None,
     )
     event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=by, facts=facts)
     return Adoption(rental, attempt, resources, event)

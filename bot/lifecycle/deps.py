@@ -39,6 +39,10 @@ def _ignore(_: Attempt) -> None:
     return
 
 
+def _yes() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class StepDeps(Deps):
     """The dependencies of steps: those of services, and the outside."""
@@ -49,6 +53,8 @@ class StepDeps(Deps):
     directory: Directory
     on_attempt: Callable[[Attempt], None] = _ignore
     """Called with an attempt after its new state was written."""
+    swept: Callable[[], bool] = _yes
+    """Whether the account was compared with the store since the start. Nothing is bought before that."""
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.errors import BuyingBlock
-from bot.lifecycle.account import notify_admins, set_block
+import structlog
+
+from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
@@ -18,8 +19,11 @@ from bot.lifecycle.unknown import note_unknown
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.resource_names import looks_like_ours
 
+log = structlog.get_logger()
+
+FIRST_AGAIN = 5
+"""Real seconds until the first comparison after the start is tried again."""
 BATCH = 100
 """How many machines are handled before the event loop runs other tasks."""
 
@@ -33,6 +37,27 @@ class Found:
     attempt: Attempt | None
 
 
+class FirstSweep:
+    """Notes whether the sweep has run since the start. Until then nothing is bought: the database may have been
+    restored, and what a request wants may run already."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    async def run(self, deps: StepDeps) -> None:
+        """Compare the account with the store, the first time until it works. Later, raise as `sweep`."""
+        while not self.done:
+            try:
+                await sweep(deps)
+            except GpubotError as error:
+                log.warning("sweep.first_failed", error=type(error).__name__)
+                await deps.clock.pause(FIRST_AGAIN)
+            else:
+                self.done = True
+                return
+        await sweep(deps)
+
+
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raise MarketAway if the account can't be read.
 
@@ -40,16 +65,12 @@ async def sweep(deps: StepDeps) -> None:
     """
     views = [view for view in await deps.market.resources() if not view.deleted]
     async with deps.store.read() as tx:
-        ours = await tx.rentals.any_ever()
         alive = await tx.rentals.alive_resources()
     found = []
     for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
         await deps.clock.pause(0)  # let listeners run
-    if not ours and any(looks_like_ours(view.name) for view in views):
-        await _pause_for_empty_store(deps, views)
-        return
     for machine in found:
         if machine.attempt is None:
             continue
@@ -87,20 +108,6 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
         if attempt is not None:
             return attempt
     return await tx.rentals.attempt_by_name(view.name) if view.name and not view.offer_ids else None
-
-
-async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) -> None:
-    """Pause buying until an admin resumes it: an empty store while machines of ours run is probably the wrong
-    database."""
-    count = sum(1 for view in views if looks_like_ours(view.name))
-
-    async def decision(tx: Tx) -> None:
-        if await tx.account.get("empty_store_told") is None:
-            await set_block(tx, BuyingBlock.PAUSED, "empty_store")
-            await tx.account.set("empty_store_told", "yes")
-            await notify_admins(tx, deps, EventKind.EMPTY_STORE, Facts(count=count))
-
-    await transact(deps, decision)
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:

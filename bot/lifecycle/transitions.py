@@ -158,6 +158,11 @@ def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
 
 
+def note_bought_later(rental: Rental, found: bool) -> Rental:
+    """A machine with its id was found that the store doesn't know. Not `found`: it is not ours to manage."""
+    return alter(rental, bought_later=found)
+
+
 def change_owner(rental: Rental, owner: str) -> Rental:
     """An admin gives it to another person, who is no longer a teammate of it."""
     return alter(rental, owner=owner, teammates=tuple(one for one in rental.teammates if one != owner))
@@ -337,10 +342,10 @@ def _ended(ending: Ending) -> dict[str, Any]:
     return {"ending": ending, **dict.fromkeys(none)}
 
 
-def known_bill(bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """Return `amount` and `estimated` for Facts. Both are None if nothing has billed yet but an attempt still may:
-    the event must not say that it cost nothing."""
-    known = bool(bill.amount) or all(attempt.settled for attempt in attempts)
+def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """Return `amount` and `estimated` for Facts. Both are None if nothing has billed yet but an attempt still may,
+    or if the store doesn't know a machine of it: the event must not say that it cost nothing."""
+    known = not rental.bought_later and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
     return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
 
 
@@ -355,7 +360,7 @@ def finish(
     by: str | None = None,
 ) -> tuple[Rental, tuple[Event, ...]]:
     """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
-    facts = Facts(end=end, why=why, **known_bill(bill, attempts))
+    facts = Facts(end=end, why=why, **known_bill(rental, bill, attempts))
     ending = Ending(outcome=end, why=why, by=by)
     if all(attempt.settled for attempt in attempts):
         after, kind = end_now(rental, ending, at), EventKind.ENDED

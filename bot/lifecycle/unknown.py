@@ -8,12 +8,14 @@ from datetime import datetime
 from bot.errors import MarketAway
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
+from bot.lifecycle.older_database import ask_together, bought_later, close_request
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
+from bot.policy.resource_names import names_of
 from bot.policy.unknown_machines import belongs_to, by_purchase, guess_owner
 
 
@@ -55,6 +57,9 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         if machine.gone_at is None and machine.resource_id not in listed.keys() | owners.keys()
     }
     gone = {resource_id for resource_id in left_out if await _is_gone(deps, resource_id)}
+    seen = {machine.resource_id for purchase in before for machine in purchase.machines}
+    owners_named = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
+    await deps.directory.refresh([owner for owner in owners_named if owner is not None])
 
     async def decision(tx: Tx) -> None:
         purchases = await tx.unknown.not_over()
@@ -68,8 +73,18 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         for purchase in purchases:
             joined = [new.pop(one) for one, to in joining.items() if to is purchase]
             await _update(tx, deps, purchase, _read(purchase, listed, gone, joined, now), owners)
+        people = await tx.people.all_known() if new else []
+        later = []
         for machines in by_purchase(new.values()):
-            await _add(tx, deps, machines)
+            guess = guess_owner(machines, people, deps.rules)
+            found = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
+            if await bought_later(tx, machines):
+                later.append(found)
+            else:
+                await tx.unknown.add(found)
+                await ask_admins(tx, deps, found)
+        if later:
+            await ask_together(tx, deps, later)
 
     await transact(deps, decision)
 
@@ -120,14 +135,8 @@ async def _update(
         await ask_admins(tx, deps, after)
     if after != purchase:
         await tx.unknown.save(purchase, changed(after, version=purchase.version + 1))
-
-
-async def _add(tx: Tx, deps: StepDeps, machines: tuple[UnknownMachine, ...]) -> None:
-    now = deps.clock.now()
-    guess = guess_owner(machines, await tx.people.all_known(), deps.rules)
-    purchase = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
-    await tx.unknown.add(purchase)
-    await ask_admins(tx, deps, purchase)
+    if over:
+        await close_request(tx, deps, after)
 
 
 async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:

@@ -60,6 +60,8 @@ class Why(StrEnum):
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
     """Another rental took its place."""
+    BOUGHT_LATER = "bought_later"
+    """Its machine was found on the account: it was bought after the database was saved."""
 
 
 class OwnedKey(Frozen):

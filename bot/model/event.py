@@ -104,7 +104,10 @@ class EventKind(StrEnum):
     """Its machine still existed long after its end, so it was deleted without the rental's own step."""
     # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
+    OLDER_DATABASE = "older_database"
+    """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     EMPTY_STORE = "empty_store"
+    """Written by earlier versions, for a database without a rental."""
     UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
     AUTHORIZED_AGAIN = "let_in"

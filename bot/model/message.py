@@ -23,6 +23,9 @@ class MessageKind(StrEnum):
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
     UNKNOWN = "unknown"
     """A surface in one admin's direct messages, about unknown machines of one purchase, caused by one event."""
+    OLDER_DATABASE = "older_database"
+    """A surface in one admin's direct messages, about all machines that show that the database is older than the
+    account, caused by one event."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
@@ -33,12 +36,23 @@ class MessageKind(StrEnum):
     @property
     def surface(self) -> bool:
         """Whether it is edited after it was posted."""
-        return self in {MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT, MessageKind.UNKNOWN}
+        return self in _SURFACES
 
     @property
     def answer(self) -> bool:
         """Whether it answers what one person did, by a `response_url` or by a direct message."""
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
+
+
+_SURFACES = frozenset(
+    {
+        MessageKind.CARD,
+        MessageKind.APPROVAL,
+        MessageKind.DIRECT,
+        MessageKind.UNKNOWN,
+        MessageKind.OLDER_DATABASE,
+    }
+)
 
 
 class NextCall(StrEnum):
@@ -108,7 +122,7 @@ class Message(Frozen):
     event_id: int | None = None
     quote_id: str | None = None
     purchase_id: str | None = None
-    """The unknown machines that it is about."""
+    """The unknown machines that it is about, or the first of them."""
     envelope: int | None = None
     """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None

@@ -170,6 +170,9 @@ class Rental(Frozen):
     replaced_by: str | None = None
     """The id of the rental that takes its place. A rental is replaced at most once; None again if that one ended
     without a machine while this one still ran."""
+    bought_later: bool = False
+    """Whether a machine with its id was found that the store does not know: it was bought after the database was
+    saved. Nothing more is bought for it, and nothing says that it cost nothing."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""

@@ -116,6 +116,26 @@ class UnknownSummary(Frozen):
     spent: AccruedCost
 
 
+class Together(Frozen):
+    """All purchases of unknown machines about which the admins are asked in one message, at one moment."""
+
+    event: Event
+    """The question."""
+    purchases: tuple[UnknownPurchase, ...]
+    restorable: frozenset[str]
+    """Ids of the purchases that can be put back now, as far as it is known who their owners are."""
+    put_back_for: timedelta
+    """How long they run from the moment in which they are put back."""
+    spent: dict[str, AccruedCost]
+    """By id of the purchase."""
+    rentals: dict[str, Rental]
+    """The rentals to which purchases belong by now, by their id."""
+    names: dict[str, str]
+    """The display names of the people in it, by user id."""
+    paused: bool
+    """Whether buying is paused because of such machines."""
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 

@@ -6,8 +6,10 @@ Anyone on the account can choose any name, so a name is a hint and never a proof
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bot.model.base import Frozen
+from bot.model.unknown import UnknownMachine
 
 PREFIX = "gpubot-"
 """The names of our machines begin with it."""
@@ -37,6 +39,17 @@ def read_name(name: str | None) -> ResourceName | None:
         return None
     owner = found["owner"]
     return ResourceName(rental_id=found["rental_id"], n=int(found["n"]), owner=owner and owner.upper())
+
+
+def names_of(machines: Iterable[UnknownMachine]) -> list[ResourceName]:
+    """Return what the names of machines say, each once, and nothing for names that are not like ours."""
+    return list(dict.fromkeys(name for name in (read_name(machine.name) for machine in machines) if name))
+
+
+def named_owner(machines: Iterable[UnknownMachine]) -> str | None:
+    """Return the Slack id of the one owner in the names of machines. Return None if there is none, or several."""
+    owners = {name.owner for name in names_of(machines)}
+    return next(iter(owners)) if len(owners) == 1 else None
 
 
 def looks_like_ours(name: str | None) -> bool:

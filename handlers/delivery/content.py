@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.service.older_database import together_view
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
@@ -17,7 +18,7 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
-from handlers.views import keys, offers, replies, unknown_machines
+from handlers.views import keys, offers, older_database, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
 from handlers.views.render import render_message
 from handlers.views.rental_text import reader_times
@@ -29,6 +30,8 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         now = deps.clock.now()
         if message.kind is MessageKind.UNKNOWN:
             return await _unknown_machines(tx, deps, message)
+        if message.kind is MessageKind.OLDER_DATABASE:
+            return await _older_database(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
@@ -56,6 +59,18 @@ async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | 
     times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
     view = await view_of(tx, deps, purchase)
     return unknown_machines.asked(event, purchase, view.spent, view.names, times)
+
+
+async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return the message about machines that were bought after the database was saved. Return None if its
+    reader is no admin any more."""
+    event = await tx.events.get(message.event_id or 0)
+    if event is None or message.to.value not in deps.rules.admins:
+        return None
+    reader = await tx.people.get(message.to.value, EVER)
+    times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
+    first_id = message.purchase_id or ""
+    return older_database.asked_together(await together_view(tx, deps, event, first_id), first_id, times)
 
 
 async def _details(

@@ -25,7 +25,17 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, replacing, requests, sharing, unknown_machines
+from handlers.listeners import (
+    github_keys,
+    keys,
+    offers,
+    older_database,
+    rentals,
+    replacing,
+    requests,
+    sharing,
+    unknown_machines,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -243,6 +253,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.NOT_OURS, unknown_machines.open_not_ours),
             _on(Action.ASK_ABOUT_AGAIN, unknown_machines.ask_again),
             _on(Action.DESTROY_UNKNOWN, unknown_machines.open_destroy),
+            _on(Action.PUT_ALL_BACK, older_database.put_all_back),
+            _on(Action.ONE_BY_ONE, older_database.one_by_one),
         )
     )
 )

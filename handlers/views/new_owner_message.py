@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.rules import Rules
@@ -46,6 +47,8 @@ def _adopted(event: Event, details: RentalDetails, times: Times) -> str:
         f"since {times.time(facts.since, event.at)}" if facts.since else "",
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
+    if facts.why is Why.BOUGHT_LATER:
+        return f"{admin} put {machine(details)}{named} back: my database is from an older backup. {money}, {cost}."
     return (
         f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
         f"{money}, {cost}."

@@ -58,6 +58,7 @@ _REASONS: dict[Why, str] = {
     Why.VENDOR_TOOK_IT: "{vendor} took it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
+    Why.BOUGHT_LATER: "its machine was found on the account",
 }
 
 REQUEST_ANSWERS = frozenset(
@@ -159,7 +160,8 @@ def ledger_span(details: RentalDetails) -> timedelta | None:
 
 def cost_nothing(details: RentalDetails) -> bool:
     """Return whether it is certain that the rental cost nothing."""
-    return settled(details) and details.spent.amount == 0 and not details.spent.estimated
+    known = settled(details) and not details.rental.bought_later
+    return known and details.spent.amount == 0 and not details.spent.estimated
 
 
 def settled(details: RentalDetails) -> bool:
@@ -169,6 +171,8 @@ def settled(details: RentalDetails) -> bool:
 
 def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
+    if details.rental.bought_later:
+        return "A machine of it was found on the account."
     if not details.attempts:
         return "Nothing was rented."
     if cost_nothing(details):

@@ -7,8 +7,7 @@ import json
 
 import pytest
 
-from bot.errors import BuyingBlock, BuyingBlocked, MarketAway
-from bot.lifecycle.service import account
+from bot.errors import MarketAway
 from bot.lifecycle.sweep import sweep
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
@@ -32,25 +31,6 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
     assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
     facts = (await here.account_event(E.UNKNOWN_MACHINE)).facts
     assert (facts.resource_id, facts.name, str(facts.rate)) == (added["resource_id"], "train-3", "2.10")
-    assert await here.calls("delete_resource") == []
-
-
-async def test_an_empty_store_while_machines_of_ours_run_pauses_buying_once(here: World) -> None:
-    for n in range(3):
-        await here.outside.control("resources", name=f"gpubot-abcd{n}-1", gpu_type="H100", rate="2.10")
-    await here.sweep()
-    await here.sweep()
-    assert await here.account_event_kinds() == [E.EMPTY_STORE]
-    assert (await here.account_event(E.EMPTY_STORE)).facts.count == 3
-    with pytest.raises(BuyingBlocked) as blocked:
-        await here.get()
-    assert blocked.value.block is BuyingBlock.PAUSED
-    await account.resume(here.deps, CLEO)
-    await here.sweep()
-    rental = await here.get()
-    assert rental.state is State.PROVISIONING
-    await here.sweep()
-    assert await here.account_event_kinds() == [E.EMPTY_STORE, E.RESUMED] + 3 * [E.UNKNOWN_MACHINE]
     assert await here.calls("delete_resource") == []
 
 

@@ -183,6 +183,7 @@ def test_every_state_and_reason_has_words() -> None:
             "vendor_took_it": "Nebius took it",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
+            "bought_later": "its machine was found on the account",
         }
     )
 

@@ -217,6 +217,10 @@ class Messages(Protocol):
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
 
+    async def show_together(self, first_purchase_id: str) -> None:
+        """Make every open surface due that is about several purchases of unknown machines, of which this is the
+        first."""
+
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""
 

@@ -15,6 +15,9 @@ class Unknown(Protocol):
         """Return those that the admins can decide about, and those that are not ours to manage and still there,
         oldest first."""
 
+    async def asked_together(self, first_id: str) -> list[UnknownPurchase]:
+        """Return all purchases about which the admins are asked in one message, by the id of the first."""
+
     async def add(self, purchase: UnknownPurchase) -> None:
         """Write a new one. Raise Stale if its id is in use."""
 

@@ -26,9 +26,14 @@ async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:
-        if await is_blocked_by(tx, BuyingBlock.PAUSED) == paused:
+        older = await is_blocked_by(tx, BuyingBlock.OLDER_DATABASE)
+        if await is_blocked_by(tx, BuyingBlock.PAUSED) == paused and (paused or not older):
             return False
         await set_block(tx, BuyingBlock.PAUSED, person.id if paused else None)
+        if older and not paused:
+            first_id = await tx.account.get(BuyingBlock.OLDER_DATABASE.value)
+            await set_block(tx, BuyingBlock.OLDER_DATABASE, None)
+            await tx.messages.show_together(first_id or "")
         await notify_admins(tx, deps, EventKind.PAUSED if paused else EventKind.RESUMED, actor=person.id)
         return True
 

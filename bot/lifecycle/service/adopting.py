@@ -34,7 +34,14 @@ def check_new_owner(owner: Person, deps: Deps) -> None:
 
 
 async def adopt_machines(
-    tx: Tx, deps: Deps, admin: Person, machines: Sequence[UnknownMachine], *, owner: Person, ends_at: datetime
+    tx: Tx,
+    deps: Deps,
+    admin: Person,
+    machines: Sequence[UnknownMachine],
+    *,
+    owner: Person,
+    ends_at: datetime,
+    put_back: bool = False,
 ) -> Rental:
     """Make a rental of unknown machines of one purchase, in the caller's transaction, and return it. Its id is the
     one in their name if that is free, so that old buttons work again.
@@ -62,6 +69,7 @@ async def adopt_machines(
         ends_at=ends_at,
         now=now,
         rules=deps.rules,
+        put_back=put_back,
     )
     await tx.rentals.apply(
         change(

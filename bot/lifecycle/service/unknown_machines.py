@@ -9,6 +9,7 @@ from bot.errors import Mistake, TooLate
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
+from bot.lifecycle.older_database import close_request
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.adopting import adopt_machines, check_admin
 from bot.lifecycle.snapshot import load_snapshot
@@ -77,7 +78,7 @@ async def give_owner(
             raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
         ends_at = deps.clock.now() + span
         rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=owner, ends_at=ends_at)
-        await _decide(tx, deps, admin, purchase, V.ADOPTED, rental=rental)
+        await decide_purchase(tx, deps, admin, purchase, V.ADOPTED, rental=rental)
         return rental
 
     return await transact(deps, decision)
@@ -109,7 +110,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
             by=admin.id,
         )
         await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
-        await _decide(tx, deps, admin, purchase, V.DESTROYED, rental=rental)
+        await decide_purchase(tx, deps, admin, purchase, V.DESTROYED, rental=rental)
         return after
 
     return await transact(deps, decision)
@@ -120,7 +121,7 @@ async def not_ours(deps: Deps, admin: Person, purchase_id: str, version: int, *,
 
     async def decision(tx: Tx) -> None:
         purchase = await _open(tx, deps, admin, purchase_id, version)
-        await _decide(tx, deps, admin, purchase, V.NOT_OURS, reason=reason)
+        await decide_purchase(tx, deps, admin, purchase, V.NOT_OURS, reason=reason)
 
     await transact(deps, decision)
 
@@ -131,7 +132,7 @@ async def ask_again(deps: Deps, admin: Person, purchase_id: str, version: int) -
     async def decision(tx: Tx) -> None:
         purchase = await _open(tx, deps, admin, purchase_id, version)
         at = deps.clock.now() + ASK_AGAIN_AFTER
-        await _save(tx, purchase, changed(purchase, ask_again_at=at, put_off_by=admin.id))
+        await save_purchase(tx, purchase, changed(purchase, ask_again_at=at, put_off_by=admin.id))
 
     await transact(deps, decision)
 
@@ -166,7 +167,7 @@ async def _decided_before(tx: Tx, deps: Deps, admin: Person, decided: Decided, r
     return TooLate(f"{who} {did} {say_span(passed // unit * unit)} ago. I changed nothing.", rental_id)
 
 
-async def _decide(
+async def decide_purchase(
     tx: Tx,
     deps: Deps,
     admin: Person,
@@ -176,6 +177,7 @@ async def _decide(
     rental: Rental | None = None,
     reason: str = "",
 ) -> None:
+    """Store what an admin decided about a purchase, in the caller's transaction."""
     now = deps.clock.now()
     after = changed(
         purchase,
@@ -185,9 +187,11 @@ async def _decide(
         rental_id=rental.id if rental else None,
         over_at=now if rental else None,
     )
-    await _save(tx, purchase, after)
+    await save_purchase(tx, purchase, after)
+    await close_request(tx, deps, after)
     await tx.people.note_seen(admin.id, now)
 
 
-async def _save(tx: Tx, before: UnknownPurchase, after: UnknownPurchase) -> None:
+async def save_purchase(tx: Tx, before: UnknownPurchase, after: UnknownPurchase) -> None:
+    """Store a change of a purchase as its next version."""
     await tx.unknown.save(before, changed(after, version=before.version + 1))

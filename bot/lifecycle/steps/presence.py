@@ -76,7 +76,7 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     facts = Facts(
         end=State.LOST,
         why=Why.VENDOR_TOOK_IT,
-        **known_bill(bill, snapshot.attempts),
+        **known_bill(snapshot.rental, bill, snapshot.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
         span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,

@@ -52,7 +52,11 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 surprise."""
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
-WHY_BLOCKED = {BuyingBlock.PAUSED: Why.PAUSED, BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED}
+WHY_BLOCKED = {
+    BuyingBlock.PAUSED: Why.PAUSED,
+    BuyingBlock.OLDER_DATABASE: Why.PAUSED,
+    BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED,
+}
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
 """The market answered that the purchase failed. It may still have made a resource."""
 
@@ -151,9 +155,12 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return ask_again(snapshot, Why.TOO_LITTLE_TIME, now, deps.rules)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
+    if not deps.swept():
+        # What it wants may run already, if the database was restored.
+        return _blocked_since(snapshot, now).with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
-        block = await buying_block(tx)
+        block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)

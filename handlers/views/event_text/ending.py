@@ -104,6 +104,11 @@ def _ended(context: EventContext) -> EventText:
     if end is State.DESTROYED:
         return EventText(f"Gone{context.when}, confirmed by the vendor", cost)
     gone = "Everything is gone, confirmed by the vendor." if billed else None
+    if facts.why is Why.BOUGHT_LATER:
+        now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It is gone."
+        return EventText(
+            f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"
+        )
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
         return EventText(

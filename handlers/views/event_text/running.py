@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.model.attempt import Why
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.format import escape, person, span
@@ -90,6 +91,9 @@ def _adopted(context: EventContext) -> EventText:
     owner = person(context.details.names, next(iter(facts.people or ()), None))
     named = f", named {escape(facts.name)}" if facts.name else ""
     ran = f"It ran on the account{named}, and I didn't know it."
+    if facts.why is Why.BOUGHT_LATER:
+        ran = f"It ran on the account{named}: my database is from an older backup."
+        return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {_end_text(context)}.")
     return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {_end_text(context)}.")
 
 

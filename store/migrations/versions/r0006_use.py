@@ -17,12 +17,14 @@ def upgrade() -> None:
     for name in ("latest_end", "probe_answered_at"):
         op.add_column("rentals", sa.Column(name, sa.DateTime(timezone=True)))
     op.add_column("rentals", sa.Column("asked", sa.Text()))
-    op.add_column("rentals", sa.Column("promised", sa.Boolean(), nullable=False, server_default=sa.false()))
+    for name in ("promised", "bought_later"):
+        op.add_column("rentals", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     # -1 was the number of questions if an answer had named the time of the next one.
     op.execute("UPDATE rentals SET promised = (asked_times = -1)")
     with op.batch_alter_table("rentals") as rentals:
         rentals.alter_column("quote_id", existing_type=sa.Text(), nullable=True)
-        rentals.alter_column("promised", existing_type=sa.Boolean(), server_default=None)
+        for name in ("promised", "bought_later"):
+            rentals.alter_column(name, existing_type=sa.Boolean(), server_default=None)
         # The time of the next question becomes the time before which none is asked.
         rentals.alter_column("ask_at", existing_type=sa.DateTime(timezone=True), new_column_name="silent_until")
         rentals.drop_column("asked_times")
@@ -75,6 +77,7 @@ def upgrade() -> None:
         sa.Column("decided", sa.Text()),
         sa.Column("rental_id", sa.Text()),
         sa.Column("over_at", sa.DateTime(timezone=True)),
+        sa.Column("asked_with", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="unknown_purchases_pk"),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="unknown_purchases_rental_id_fk"),
     )
@@ -85,6 +88,14 @@ def upgrade() -> None:
         ["found_at"],
         sqlite_where=not_over,
         postgresql_where=not_over,
+    )
+    together = sa.text("asked_with IS NOT NULL")
+    op.create_index(
+        "unknown_together",
+        "unknown_purchases",
+        ["asked_with"],
+        sqlite_where=together,
+        postgresql_where=together,
     )
     with op.batch_alter_table("messages") as messages:
         messages.add_column(sa.Column("purchase_id", sa.Text()))

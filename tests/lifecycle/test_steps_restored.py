@@ -1,0 +1,199 @@
+"""The database of an hour ago is restored while machines bought since are running: each is put back, and nothing
+is bought a second time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
+from bot.lifecycle.service import account, older_database, unknown_machines
+from bot.lifecycle.sweep import FirstSweep
+from bot.model.attempt import Why
+from bot.model.event import EventKind as E
+from bot.model.message import Message, MessageKind
+from bot.model.state import State
+from bot.model.unknown import UnknownPurchase
+from store.db import Database
+from tests.lifecycle.adopting import add_machine
+from tests.lifecycle.checks import check_delivered
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, KnownPeople, World, world
+
+
+@pytest.fixture
+async def ours(sqlite_url: str) -> AsyncIterator[World]:
+    """Yield a world whose account has purchases that no store knows, so that it is not checked at its end."""
+    async with world(sqlite_url) as made:
+        yield made
+
+
+def back_up(url: str, copy: Path) -> None:
+    """Copy the database, as an operator does."""
+    with (
+        closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+
+
+@asynccontextmanager
+async def restored(here: World, copy: Path) -> AsyncIterator[FirstSweep]:
+    """Run the bot on a copy of its database. Yield its first sweep, which has not run yet."""
+    store = await Database.open(f"sqlite:///{copy}", claimant="world", clock=here.clock)
+    first, people = FirstSweep(), KnownPeople(store)
+    here.people, here.database = people, store
+    here.restart(replace(here.deps, store=store, directory=people, swept=lambda: first.done))
+    try:
+        yield first
+    finally:
+        await store.close()
+
+
+async def open_purchases(here: World) -> list[UnknownPurchase]:
+    async with here.deps.store.read() as tx:
+        return await tx.unknown.not_over()
+
+
+async def questions(here: World) -> list[Message]:
+    """Return the messages about machines that were bought after the database was saved."""
+    return await here.messages(MessageKind.OLDER_DATABASE)
+
+
+async def first_id(here: World) -> str:
+    """Return the id of the first purchase of the last question."""
+    return (await questions(here))[-1].purchase_id or ""
+
+
+async def test_three_machines_bought_since_the_backup_are_put_back_with_one_click_and_not_bought_again(
+    ours: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    here, copy = ours, tmp_path / "backup.db"
+    before = await here.ready(lease=8 * HOUR)
+    asked = await here.get(count=8, lease=8 * HOUR)
+    assert asked.state is State.AWAITING_APPROVAL
+    back_up(sqlite_url, copy)
+    await here.until(await here.approve(asked), State.READY)
+    since = [await here.ready(person=person, lease=8 * HOUR) for person in (BEN, CLEO)]
+    await here.pass_time(HOUR)
+    bought, alive = await here.bought(), await here.alive()
+    assert len(alive) == 4
+    async with restored(here, copy) as first:
+        lie = await here.fault("list_resources", "status", status=503, times=None)
+        await here.settle()
+        assert await here.bought() == bought, "nothing is bought before the account was read"
+        await here.release(lie)
+        await first.run(here.deps)
+        await here.settle()
+        await here.sweep()
+        assert [message.to.value for message in await questions(here)] == [CLEO.id]
+        assert await here.account_event_kinds() == [E.OLDER_DATABASE]
+        assert (await here.account_event(E.OLDER_DATABASE)).facts.count == 3
+        assert await here.messages(MessageKind.UNKNOWN) == []
+
+        with pytest.raises(BuyingBlocked) as blocked:
+            await here.get(person=BEN)
+        assert blocked.value.block is BuyingBlock.OLDER_DATABASE
+        with pytest.raises(TooLate, match="runs already"):
+            await here.approve(asked)
+        for person in (ANA, BEN):
+            with pytest.raises(Refused, match="Only admins"):
+                await older_database.put_all_back(here.deps, person, await first_id(here))
+
+        await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+        with pytest.raises(TooLate, match="decided by now"):
+            await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+        await here.settle()
+        back = {rental.owner: rental for rental in await here.rentals() if rental.approved_by == CLEO.id}
+        assert {owner: rental.state for owner, rental in back.items()} == dict.fromkeys(
+            (ANA.id, BEN.id, CLEO.id), State.READY
+        )
+        assert {back[BEN.id].id, back[CLEO.id].id} == {rental.id for rental in since}
+        for rental in back.values():
+            assert rental.running_lease.ends_at == here.now + 24 * HOUR
+            (attempt,) = await here.attempts(rental)
+            (resource,) = await here.resources(rental)
+            assert attempt.intended_at == resource.valid_from
+        assert [await here.direct(back[person.id]) for person in (ANA, BEN)] == [
+            [(ANA.id, E.ADOPTED)],
+            [(BEN.id, E.ADOPTED)],
+        ]
+
+        request = await here.rental(asked.id)
+        assert request.state is State.CANCELLED
+        ended = await here.last_event(request, E.ENDED)
+        assert (ended.facts.why, ended.facts.name, ended.facts.amount) == (
+            Why.BOUGHT_LATER,
+            back[ANA.id].id,
+            None,
+        )
+
+        await account.resume(here.deps, CLEO)
+        await here.sweep()
+        assert await here.bought() == bought
+        assert len(await questions(here)) == 1
+        for rental in (before, *back.values()):
+            await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
+        assert await here.alive() == []
+        rows = [row for rental in await here.rentals() for row in await here.ledger(rental)]
+        assert abs(sum(row.amount for row in rows) - await here.bill()) < len(rows)
+        await check_delivered(here)
+
+
+async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backup_knows_it(
+    ours: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    """The backup has a first attempt that failed meanwhile. The account has the machine of the second."""
+    here, copy = ours, tmp_path / "backup.db"
+    await here.behaves("hyperstack", "fails_later")
+    rental = await here.get(lease=8 * HOUR)
+    assert (rental.state, rental.attempts) == (State.PROVISIONING, 1)
+    back_up(sqlite_url, copy)
+    rental = await here.until(rental, State.READY)
+    assert rental.attempts == 2
+    bought = await here.bought()
+    async with restored(here, copy) as first:
+        await here.settle()
+        await first.run(here.deps)
+        await account.resume(here.deps, CLEO)
+        await here.pass_time(30 * MINUTE)
+        assert await here.bought() == bought, "not even after buying goes on"
+        waits = await here.rental(rental.id)
+        assert waits.bought_later
+        (purchase,) = await open_purchases(here)
+        await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+        await here.settle()
+        assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+        (purchase,) = await open_purchases(here)
+        await unknown_machines.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+        await here.pass_time(10 * MINUTE)
+        assert (await here.rental(rental.id)).state is State.CANCELLED
+        assert await here.alive() == []
+        assert await here.bought() == bought
+
+
+async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here: World) -> None:
+    for n, owner in enumerate(("", f"-{ANA.id.lower()}", "-u0gone")):
+        await add_machine(here, f"gpubot-abcd{n + 2}-1{owner}")
+    await here.sweep()
+    await here.sweep()
+    assert await here.account_event_kinds() == [E.OLDER_DATABASE]
+    assert (await here.account_event(E.OLDER_DATABASE)).facts.detail == "empty"
+    (rental,) = await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+    assert (rental.id, rental.owner) == ("abcd3", ANA.id)
+    with pytest.raises(Refused, match="one by one"):
+        await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+    await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+    await here.settle()
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 2
+    await account.resume(here.deps, CLEO)
+    assert (await here.get()).state is State.PROVISIONING
+    await add_machine(here, "gpubot-abcd9-1")
+    await here.sweep()
+    assert len(await questions(here)) == 2
+    with pytest.raises(BuyingBlocked):
+        await here.get(person=BEN)

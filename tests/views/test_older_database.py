@@ -1,0 +1,126 @@
+"""What admins read of machines that were bought after the database was saved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import Event, Facts
+from bot.model.event import EventKind as K
+from bot.model.summary import AccruedCost, Together
+from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
+from handlers.views.older_database import asked_together
+from handlers.views.rental_text import reader_times
+from tests.views.screens import message, page
+from tests.views.stories import ANA, BEN, CARL, NAMES, RULES, clock, ready
+from tests.views.test_unknown_machines import NOW, TRAIN
+
+
+def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> UnknownPurchase:
+    name = f"gpubot-{rental_id}-1" + (f"-{owner.lower()}" if owner else "")
+    machine = changed(TRAIN, name=name, count=count, **fields)
+    return UnknownPurchase(
+        id=f"u{rental_id}", machines=(machine,), found_at=clock(14, 10), asked_at=clock(14, 10), asked_with="u1"
+    )
+
+
+EIGHT, ONE = purchase("f6rat", ANA, 8), purchase("p2wqx", BEN)
+NAMELESS = purchase("abcd2", runs=False, rate=None)
+
+
+def shown(
+    *purchases: UnknownPurchase, can: tuple[UnknownPurchase, ...] = (), empty: bool = False, **fields: Any
+) -> str:
+    event = Event(
+        id=1,
+        rental_id=None,
+        kind=K.OLDER_DATABASE,
+        at=clock(14, 10),
+        facts=Facts(count=3, detail="empty" if empty else None),
+    )
+    view = Together(
+        event=event,
+        purchases=purchases,
+        restorable=frozenset(one.id for one in can),
+        put_back_for=timedelta(hours=24),
+        spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in purchases},
+        rentals={},
+        names=NAMES,
+        paused=True,
+    )
+    return message(asked_together(changed(view, **fields), "u1", reader_times(RULES, NOW, "UTC")), NOW)
+
+
+def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
+    assert page(
+        shown(EIGHT, ONE, can=(EIGHT, ONE)),
+        shown(EIGHT, ONE, NAMELESS, can=(EIGHT, ONE), empty=True),
+        shown(ONE, can=(ONE,), paused=False),
+        shown(NAMELESS),
+    ) == snapshot("""\
+
+My database is older than the account: 3 machines of mine run that it doesn't know.
+f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
+p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
+Buying is paused, and nothing that waits can be approved until /gpu resume.
+What is put back runs for 24 h from then, and its owner can extend it.
+[Put all 2 back] [One by one]
+
+My database is empty, but 3 machines of mine run that it doesn't know.
+f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
+p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
+abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run yet.
+Buying is paused, and nothing that waits can be approved until /gpu resume.
+What is put back runs for 24 h from then, and its owner can extend it. For the rest, decide one by
+      one.
+[Put 2 back] [One by one]
+
+My database is older than the account: 3 machines of mine run that it doesn't know.
+p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
+What is put back runs for 24 h from then, and its owner can extend it.
+[Put it back] [One by one]
+
+My database is older than the account: 3 machines of mine run that it doesn't know.
+abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run yet.
+Buying is paused, and nothing that waits can be approved until /gpu resume.
+What doesn't run yet, or has no owner who may use me, can't be put back. Decide one by one.
+[One by one]
+""")
+
+
+def test_every_admin_reads_what_became_of_them() -> None:
+    decided = Decided(verdict=AccountVerdict.ADOPTED, by=CARL, at=clock(14, 30))
+    rentals = {"k7mq2": ready().rental}
+    gone = changed(NAMELESS, over_at=clock(14, 35))
+    back = changed(EIGHT, decided=decided, over_at=clock(14, 30), rental_id="k7mq2")
+    assert page(
+        shown(back, ONE, gone, can=(ONE,), rentals=rentals),
+        shown(back, gone, rentals=rentals),
+        shown(back, gone, rentals=rentals, paused=False),
+        shown(),
+    ) == snapshot("""\
+
+My database is older than the account: 3 machines of mine run that it doesn't know.
+p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
+f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
+abcd2: gone 14:35.
+Buying is paused, and nothing that waits can be approved until /gpu resume.
+What is put back runs for 24 h from then, and its owner can extend it.
+[Put it back] [One by one]
+
+My database was older than the account: 3 machines of mine ran that it didn't know.
+f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
+abcd2: gone 14:35.
+Buying is still paused: /gpu resume
+
+My database was older than the account: 3 machines of mine ran that it didn't know.
+f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
+abcd2: gone 14:35.
+
+My database is older than the account: 3 machines of mine run that it doesn't know. Each has a
+      message of its own now.
+Buying is still paused: /gpu resume
+""")
