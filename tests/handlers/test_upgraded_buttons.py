@@ -30,7 +30,6 @@ from tests.store.old_databases import STORED, WAITS_FOR_KEY, kind, old_url, run
 __all__ = ["kind", "old_url", "postgres", "templates"]
 
 H = timedelta(hours=1)
-STORED_0004 = STORED["0004"]
 OPEN_QUOTE, OFFER = "q8f3mz2kq7wx", "7ea09323-81b8-46b4-8208-d1b653ddcb19"
 """A search of Ben's from which nobody rented yet, and its cheapest offer: those of the rental `blocked`."""
 COPIED = (
@@ -45,12 +44,12 @@ def schema() -> str:
 
 
 @pytest.fixture
-async def ours(tmp_path: Path, old_url: str) -> AsyncIterator[Team]:
+async def ours(tmp_path: Path, old_url: str, schema: str) -> AsyncIterator[Team]:
     """The team at the time of the dump, with the upgraded database and its people. An admin resumed buying."""
     await run(
         old_url,
         f"INSERT INTO quotes (id, owner, {COPIED}) SELECT '{OPEN_QUOTE}', '{BEN.id}', {COPIED} "  # noqa: S608  constants
-        f"FROM quotes WHERE rental_id = '{STORED_0004.blocked}'",
+        f"FROM quotes WHERE rental_id = '{STORED[schema].blocked}'",
     )
     rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
     async with team(tmp_path, rules=rules, url=old_url) as made:
@@ -61,7 +60,7 @@ async def ours(tmp_path: Path, old_url: str) -> AsyncIterator[Team]:
         training = workspace.channels[TRAINING]
         members = training.members | {person.id for person in people}
         workspace.channels[TRAINING] = replace(training, members=members)
-        made.clock.put(STORED_0004.dumped)
+        made.clock.put(STORED[schema].dumped)
         await made.command(CLEO.id, "resume")
         yield made
 
@@ -74,29 +73,35 @@ async def click(ours: Team, user: str, action_id: str, value: str, *, confirm: b
     return await ours.rental(value.partition(":")[0])
 
 
-async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_database(ours: Team) -> None:
-    approved = await click(ours, BEN.id, "approve", "7a3nr:1", confirm=True)
+@pytest.mark.parametrize(
+    ("schema", "shown_end", "expired"), [("0004", 1795645288, "3zha9"), ("0005", 1795646186, "t66dv")]
+)
+async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_database(
+    ours: Team, schema: str, shown_end: int, expired: str
+) -> None:
+    stored = STORED[schema]
+    approved = await click(ours, BEN.id, "approve", f"{stored.for_approver}:1", confirm=True)
     assert (approved.state, approved.approved_by) == (State.PROCURING, BEN.id)
-    accepted = await click(ours, ANA.id, "accept", "4mzfk:2")
+    accepted = await click(ours, ANA.id, "accept", f"{stored.for_owner}:2")
     assert accepted.state is State.PROCURING
-    denied = await click(ours, BEN.id, "deny", "utz2p:2")
+    denied = await click(ours, BEN.id, "deny", f"{stored.changed}:2")
     assert denied.state is State.DENIED
 
-    ends_at = (await ours.rental("ssd7q")).running_lease.ends_at
+    ends_at = (await ours.rental(stored.extended)).running_lease.ends_at
     for _ in range(2):
-        extended = await click(ours, ANA.id, "extend", "ssd7q:2:1795645288")
+        extended = await click(ours, ANA.id, "extend", f"{stored.extended}:2:{shown_end}")
         assert extended.running_lease.ends_at == ends_at + 2 * H
-    kept = await click(ours, ANA.id, "keep", "tgc9d:4")
+    kept = await click(ours, ANA.id, "keep", f"{stored.kept}:4")
     assert kept.running_lease.question.silent_until == ours.clock.now() + 4 * H
 
-    destroyed = await click(ours, ANA.id, "destroy", "vnn9u", confirm=True)
+    destroyed = await click(ours, ANA.id, "destroy", stored.in_use, confirm=True)
     assert (ending(destroyed).outcome, ending(destroyed).by) == (State.DESTROYED, ANA.id)
-    cancelled = await click(ours, ANA.id, "cancel", "w5fbr", confirm=True)
+    cancelled = await click(ours, ANA.id, "cancel", stored.starting, confirm=True)
     assert (ending(cancelled).outcome, ending(cancelled).why) == (State.CANCELLED, Why.ASKED)
 
-    over = await ours.rental("3zha9")
-    assert await click(ours, BEN.id, "approve", "3zha9:1") == over
-    assert "3zha9 expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
+    over = await ours.rental(expired)
+    assert await click(ours, BEN.id, "approve", f"{expired}:1") == over
+    assert f"{expired} expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
 
 
 async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_button_lets_the_search_go_on(

@@ -96,7 +96,29 @@ STORED = {
         cancelled="g5vn5",
         alarmed="7hzqz",
     ),
+    "0005": Stored(
+        rented=_on(25, 17, 45, 23),
+        started=_on(25, 17, 47, 23),
+        dumped=_on(25, 17, 47, 33),
+        for_approver="k5ggj",
+        for_owner="tev28",
+        changed="t756z",
+        after_failures="vdqb2",
+        blocked="pjyc2",
+        unanswered="k3ck8",
+        starting="rcw7p",
+        in_use="scdzv",
+        kept="uhxx5",
+        extension_waits="eeyh3",
+        extended="k4s52",
+        cancelled="ebq9h",
+        alarmed="afhpj",
+    ),
 }
+"""In 0005, `in_use` has a teammate, several keys, a set-up and a boot script. Some messages wait for Slack, and an
+admin was told of a machine that nobody knows."""
+NEWEST = ("0004", "0005")
+"""The dumps on which whole stories are played."""
 TOLD_ONCE, TOLD_TWICE = "r3x53", "3qmw8"
 """Leases of 0004: the owner got the notice 2 hours before the end of the first, and both notices of the second."""
 WAITS_FOR_KEY, STILL_LOOKS = "6d49p67mynkt", "8k8a5zx3bfxc"

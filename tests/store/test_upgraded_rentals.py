@@ -18,13 +18,14 @@ from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.model.state import State
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
+from bot.policy.probing import has_probe
 from bot.policy.rules import Hours, Limits
 from handlers.delivery import content
 from store.tables import attempts, quotes, resources
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
 from tests.rentals import alarm, waiting
 from tests.slack_limits import problems_of_message
-from tests.store.old_databases import STILL_LOOKS, STORED, TOLD_ONCE, TOLD_TWICE, WAITS_FOR_KEY, Stored, at
+from tests.store.old_databases import NEWEST, STILL_LOOKS, STORED, TOLD_ONCE, TOLD_TWICE, WAITS_FOR_KEY, Stored, at
 from tests.store.schemas import contents, engine
 
 
@@ -34,11 +35,12 @@ def stored(schema: str) -> Stored:
 
 
 @asynccontextmanager
-async def upgraded(old_url: str, stored: Stored) -> AsyncIterator[World]:
-    """A world with the upgraded database, at the time of the dump. The marketplace has its machines."""
+async def upgraded(old_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
+    """A world with the upgraded database, at the time of the dump. The marketplace has its machines. New machines
+    are visited if there is a `probe_line`."""
     hours = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
     rules = changed(RULES, hours=hours, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
-    async with world(old_url, rules=rules) as here:
+    async with world(old_url, rules=rules, probe_line=probe_line) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
         for rental in await here.rentals():
@@ -86,7 +88,7 @@ async def jump_to(here: World, moment: datetime) -> None:
     await here.be_down(moment - here.now)
 
 
-@pytest.mark.parametrize("schema", STORED)
+@pytest.mark.parametrize("schema", NEWEST)
 async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(
     old_url: str, stored: Stored
 ) -> None:
@@ -119,7 +121,7 @@ async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_
         assert await here.alive() == []
 
 
-@pytest.mark.parametrize("schema", STORED)
+@pytest.mark.parametrize("schema", NEWEST)
 async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str, stored: Stored) -> None:
     async with upgraded(old_url, stored) as here:
         promised = (await here.rental(stored.kept)).running_lease.question
@@ -228,7 +230,7 @@ async def test_each_message_of_an_older_version_can_be_edited_and_those_that_wer
             assert await tx.messages.due(here.now, 1000) == []
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0003"), ("sqlite", "0004")])
+@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0004"), ("sqlite", "0005")])
 async def test_overdue_machines_of_an_older_version_are_deleted(old_url: str) -> None:
     database = engine(old_url)
     before = await at(database, contents)
@@ -240,3 +242,25 @@ async def test_overdue_machines_of_an_older_version_are_deleted(old_url: str) ->
         await here.overdue.delete_overdue()
         deleted = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
     assert deleted == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
+
+
+@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0005")])
+async def test_machines_that_were_rented_before_there_was_a_probe_have_none_by_design(
+    old_url: str, stored: Stored
+) -> None:
+    async with upgraded(old_url, stored, probe_line=PROBE) as here:
+        asked = await count(here, stored.in_use, EventKind.STILL_NEEDED)
+        rental = await here.rental(stored.in_use)
+        (attempt,) = await here.attempts(rental)
+        assert attempt.script is not None
+        assert (rental.teammates, rental.request.setup) == ((BEN.id,), "torch")
+        assert not has_probe(rental, attempt, here.deps.rules)
+        await here.pass_time(3 * MINUTE)
+        await here.be_down(2 * HOUR + 40 * MINUTE)
+        await here.pass_time(5 * MINUTE)  # its second question comes three hours after the first
+        event = await here.last_event(await here.rental(stored.in_use), EventKind.STILL_NEEDED)
+        assert await count(here, stored.in_use, EventKind.STILL_NEEDED) == asked + 1
+        assert (event.facts.verdict, event.facts.use) == (None, None)
+        async with here.deps.store.read() as tx:
+            assert await tx.samples.newest(stored.in_use) is None
+            assert await tx.probe_answers.of_vendors(["hyperstack", "nebius"]) == {}

@@ -36,7 +36,7 @@ async def whole_database(url: str) -> tuple[Any, Any, Any]:
     return found[0], found[1], found[2]
 
 
-each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
+each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004", "0005"])
 
 
 @each_schema
