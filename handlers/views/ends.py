@@ -62,6 +62,11 @@ def end(rental: Rental, times: Times, *posted: datetime) -> str:
     return f"{first} unless its GPUs are busy then; {times.time(lease.latest_end, *posted)} at the latest"
 
 
+def end_moves(rental: Rental) -> bool:
+    """Return whether a machine's end moves on if it is in use then."""
+    return rental.lease is not None and can_move(rental.lease)
+
+
 def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money: str = "") -> str:
     """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` It
     only "runs" if nothing answers on its SSH port."""

@@ -14,7 +14,7 @@ from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, keys
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import end
+from handlers.views.ends import end, end_moves
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, join, per_hour, span
@@ -125,7 +125,7 @@ def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Ru
 
 def still_needed(rental: Rental, asks_again_at: datetime | None, times: Times, rules: Rules) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
-    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, times)
+    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, times, moves=end_moves(rental))
     text = f"{rental.id} is still needed. {again}"
     more = extend_button(rental, rules, times.now)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)

@@ -161,6 +161,20 @@ async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_end
         assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (end + 4 * HOUR, None, 15 * HOUR)
 
 
+async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_path: Path) -> None:
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
+    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+        rental = await here.until(await here.approve(await here.get(lease=HOUR, up_to=3 * HOUR)), State.READY)
+        here.machines[rental].use(98)
+        end = end_of(rental)
+        rental = await here.extend(rental, 4 * HOUR)
+        await go_to(here, end)
+        rental = await here.rental(rental.id)
+        assert (end_of(rental), rental.extension is not None) == (end + HOUR, True)
+        rental = await here.approve(rental)
+        assert (end_of(rental), rental.running_lease.latest_end) == (end + 4 * HOUR, None)
+
+
 async def test_the_overdue_deletion_counts_from_the_end_that_moved(here: World) -> None:
     rental = await two_ends(here, 2, 12)
     await go_to(here, end_of(rental) + MINUTE)

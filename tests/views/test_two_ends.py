@@ -190,6 +190,7 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
             message(replies.extended(each, times), clock(18, 0))
             for each in (two_ends(end=clock(20, 40)).rental, longest, beyond)
         ),
+        message(replies.still_needed(two_ends().rental, clock(17, 30), times, RULES), clock(16, 0)),
         dialog(modals.extend(two_ends(), rules=RULES, now=clock(18, 0)), clock(18, 0)),
     ) == snapshot("""\
 
@@ -199,6 +200,9 @@ k7mq2 goes on, as was allowed already. It ends 20:40 unless its GPUs are busy th
 k7mq2 goes on, as was allowed already. It ends tomorrow at 00:40.
 
 k7mq2 is extended. It ends tomorrow at 02:40.
+
+k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
+[Go on 2 h, already approved]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.

@@ -8,9 +8,12 @@ from datetime import datetime
 from bot.model.event import EventKind
 from bot.model.use import Verdict
 from bot.policy.questions import NOT_COMPUTING
+from handlers.views.ends import end_moves
 from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.format import Times, about_span, dollars, person
 from handlers.views.use_text import without_work
+
+BUSY_THEN = "unless its GPUs are busy then"
 
 
 def _kept(context: EventContext) -> EventText:
@@ -18,16 +21,18 @@ def _kept(context: EventContext) -> EventText:
     own = context.event.actor == rental.owner
     lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
     ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
-    return EventText(lead, ask_again_text(facts.until, ends_at, context.times))
+    return EventText(lead, ask_again_text(facts.until, ends_at, context.times, moves=end_moves(rental)))
 
 
-def ask_again_text(until: datetime | None, ends: datetime | None, times: Times) -> str:
-    """Return when the bot asks again, and that the end stands. `until` is None if it never asks again."""
+def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
+    """Return when the bot asks again, and that the end stands. `until` is None if it never asks again. `moves`:
+    the end moves on if the machine is in use then."""
     if ends and (until is None or until >= ends):
-        return f"It still ends {times.time(ends)}; I don't ask again before."
+        busy = f" {BUSY_THEN}" if moves else ""
+        return f"It still ends {times.time(ends)}{busy}; I don't ask again before."
     if until is None:
         return "I don't ask again."
-    either = f"; it ends {times.time(ends)} either way" if ends else ""
+    either = f"; it ends {times.time(ends)} {BUSY_THEN if moves else 'either way'}" if ends else ""
     return f"I ask again {times.at_time(until)}{either}."
 
 
