@@ -139,6 +139,18 @@ async def test_a_machine_that_nobody_sees_into_is_told_an_hour_before_its_end_an
     assert await destroyed_at(here, rental) == end + 2 * HOUR
 
 
+async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here: World) -> None:
+    others = [await here.withdraw(await here.get(count=8)) for _ in range(3)]
+    async with here.deps.store.write() as tx:
+        for other in others:
+            await tx.probe_answers.note(other.id, "hyperstack", here.now, answered=False)
+    rental = await here.ready(lease=2 * HOUR, up_to=4 * HOUR)
+    await go_to(here, end_of(rental) - HOUR)
+    assert (await here.rental(rental.id)).use is None, "it is not visited"
+    told = await here.last_event(rental, E.ENDING)
+    assert (told.facts.verdict, told.facts.vendor) == (Verdict.UNKNOWN, "hyperstack")
+
+
 async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(tmp_path: Path) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
     async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
