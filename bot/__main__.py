@@ -38,7 +38,7 @@ def run() -> None:
 def demo(
     json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message or action.")] = False,
 ) -> None:
-    """Play two rentals against a sandbox on this machine and check every step."""
+    """Play a story of rentals against a sandbox on this machine and check every step."""
     from bot.demo import printing, script
     from bot.logs import set_up_logs
     from bot.settings import LogFormat

@@ -88,10 +88,13 @@ class Bot:
 
 
 def write_policy(folder: Path) -> Path:
-    """Write a policy file that names the set-up script `torch`, and return its path."""
+    """Write a policy file that names the set-up script `torch`, and return its path.
+
+    People are asked at any hour, because the sandbox's time starts as the real one.
+    """
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"
-    policy.write_text("setup: {torch: torch.sh}\n")
+    policy.write_text('setup: {torch: torch.sh}\nhours: {time: "00:00-24:00", days: mon-sun}\n')
     return policy
 
 

@@ -1,4 +1,4 @@
-"""The story of the demo: three people and two rentals, from the request to the receipt."""
+"""The story of the demo: three people and the machines that they rent, lose, are given and leave idle."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ HOME = "C0GPUS000"
 GITHUB_NAME = "ana-dev"
 """Ana's name at GitHub."""
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
-READY = re.compile(r"\(([a-z0-9]+)\) is ready until")
+READY = re.compile(r"\(([a-z0-9]+)\) is ready")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
+Tell = Callable[..., None]
+"""Takes lines that tell the reader what happens next, and why."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
         folder = Path(name)
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
         note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
+
+        def tell(*lines: str) -> None:
+            note("\n".join(("", *lines, "")))
+
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             settings = environment(
                 addresses,
@@ -66,7 +72,11 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             try:
                 await _rent_within_limits(play, laptops)
                 await _rent_with_approval(play)
-                await _use_and_end(play)
+                await _find_an_unknown_machine(play, tell)
+                await _stop_working(play, tell)
+                await _go_on_while_in_use(play, tell)
+                await _replace_what_is_lost(play, tell)
+                await _use_and_end(play, tell)
                 bill = await sandbox.bill()
             except ControlError as error:
                 raise Missed(str(error)) from None
@@ -84,22 +94,25 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
 
 async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
     """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
-    that GitHub has. Her first choice is sold out, and the next offer is within what she accepted."""
+    that GitHub has. Her first choice is sold out, and the next offer is within what she accepted. Her machine
+    computes for 45 min."""
     await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
-    await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 6h -- fine-tune run 7")
+    await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 1h up to 3h -- fine-tune run 7")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
     await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
-    ready = await play.until_sees("Ana", "is ready until", SOON, dm=True)
+    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    rental = rental_of(ready)
     play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
-    await _log_in(play, "Ana", laptops["ana@laptop"], rental_of(ready))
-    play.sees("Cleo", f"({rental_of(ready)}) is ready until", dm=True)
-    await _log_in(play, "Cleo", laptops["cleo@laptop"], rental_of(ready))
+    await _log_in(play, "Ana", laptops["ana@laptop"], rental)
+    play.sees("Cleo", f"({rental}) is ready", dm=True)
+    await _log_in(play, "Cleo", laptops["cleo@laptop"], rental)
+    await play.sandbox.use(await _machine_of(play, rental), *computing(45))
     await play.types("Cleo", "#training", "list all")
 
 
@@ -137,28 +150,95 @@ def rental_of(ready: SeenMessage) -> str:
     return found[1]
 
 
+def computing(minutes: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the use of a machine that computes for so long from now on, and then no more."""
+    return {"all": 98, "for": 60 * minutes}, {"all": 0}
+
+
+async def _machine_of(play: Play, rental: str) -> str:
+    """Return the id of the machine of a rental that runs."""
+    running = [machine for machine in (await play.sandbox.account()).resources if machine.alive]
+    return next(machine.resource_id for machine in running if rental in machine.name.split("-"))
+
+
 async def _rent_with_approval(play: Play) -> None:
-    """Cleo wants eight GPUs. That is over the limits, so Ben approves it; 40 min later she destroys it."""
+    """Cleo wants eight GPUs. That is over the limits, so Ben approves it. They compute for 10 min."""
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve up to")
     await play.confirms("Ben")
-    await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
-    await play.passes(timedelta(minutes=40))
-    await play.clicks("Cleo", play.sees("Cleo", "Your 8x H100", dm=True), "Destroy")
+    ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
+    await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
+
+
+async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
+    """A machine runs that nobody rented here. Ben gives it to Cleo, and she destroys it."""
+    tell(
+        "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with",
+        "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end.",
+    )
+    await play.sandbox.add_machine("train-cleo-3")
+    asked = await play.until_sees("Ben", "A machine I don't know is running", SOON, dm=True)
+    await play.clicks("Ben", asked, "Give it an owner")
+    await play.confirms("Ben")
+    given = play.sees("Cleo", "I don't know whose keys are on it", dm=True)
+    await play.clicks("Cleo", given, "Destroy ")
+    await play.confirms("Cleo")
+    await play.until_sees("Cleo", "Gone", SOON)
+
+
+async def _stop_working(play: Play, tell: Tell) -> None:
+    """Cleo's machine computes no more. She is asked about it, and still needs it."""
+    tell(
+        "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After",
+        "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine.",
+    )
+    asked = await play.until_sees("Cleo", "Idle for", SOON, dm=True)
+    await play.clicks("Cleo", asked, "Still needed, ask in 1 h")
+    play.sees("Ana", "Cleo still needs it")
+
+
+async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
+    """Ana's machine is in use when the first of its two ends comes, so it goes on."""
+    tell(
+        "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves",
+        "on by 1 h. gpubot writes that on the card and pings nobody, because 3 h were allowed from the start.",
+    )
+    await play.until_sees("Cleo", "In use: it goes on until", SOON)
+
+
+async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
+    """The vendor takes Ana's spot machine back. She replaces it with one click, and destroys the new one."""
+    tell(
+        "Ana also rents a spot machine. It is cheaper, because its vendor may take it back at any time, and this",
+        "one does. gpubot says so within 3 min, and Replace rents another one within the price that Ana accepted.",
+    )
+    await play.types("Ana", "#training", "get H100 EU spot for 1h -- evaluate run 6")
+    await play.clicks("Ana", play.sees("Ana", "1x H100 in EU, spot", only_you=True), "Rent from")
+    await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
+    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
+    lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
+    await play.clicks("Ana", lost, "Replace ")
+    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    await play.clicks("Ana", ready, "Destroy ")
+    await play.confirms("Ana")
+    await play.until_sees("Ana", "Gone", SOON)
+
+
+async def _use_and_end(play: Play, tell: Tell) -> None:
+    """Ana keeps her machine up to its later end. Cleo destroys her idle machine. Ana's lease ends."""
+    tell(
+        "Ana's end comes near, and her GPU is at 0 % now. So gpubot pings her: the disk goes with the machine.",
+        "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle.",
+    )
+    ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
+    await play.clicks("Ana", ending, "Go on 1 h, already approved")
+    await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Gone", SOON)
     play.sees("Cleo", "Destroyed:")
-
-
-async def _use_and_end(play: Play) -> None:
-    """Ana is asked about her idle machine. She still needs it, extends it once, and its lease ends."""
-    asked = await play.until_sees("Ana", "Idle for", TODAY, dm=True)
-    await play.clicks("Ana", asked, "Still needed, ask in 4 h")
-    play.sees("Cleo", "Ana still needs it")
-    ending = await play.until_sees("Ana", "in 30 min", TODAY, dm=True)
-    await play.clicks("Ana", ending, "Extend 2 h")
     await play.until_sees("Ana", "Gone", TODAY)
     play.sees("Ana", "Destroyed:")
     await play.types("Ana", "#training", "list")

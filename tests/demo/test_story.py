@@ -19,7 +19,7 @@ STORY = (
     ("Ana", r"^\[Use both\]$"),
     ("gpubot", r"^2 keys are saved: .* Renting: 1x H100 EU"),
     ("gpubot", r"Hyperstack sold out; it cost nothing\. Now Nebius at \$2\.42/h"),
-    ("gpubot", r"^Your 1x H100 \(\w+\) is ready until"),
+    ("gpubot", r"^Your 1x H100 \(\w+\) is ready, at .* Ends .* unless its GPUs are busy then; .* at the latest\."),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
     ("machine", r"NVIDIA H100"),
@@ -27,11 +27,33 @@ STORY = (
     ("machine", r"NVIDIA H100"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("Ben", r"^\[Approve up to \$137\.54\]$"),
+    ("gpubot", r"^A machine I don't know is running: .* named train-cleo-3, .* It may be Cleo's\."),
+    ("Ben", r"^\[Give it an owner\]$"),
+    ("gpubot", r"^Ben made you the owner of 1x H100 "),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("Ana", r"^\[Still needed, ask in 4 h\]$"),
-    ("Ana", r"^\[Extend 2 h, about \$4\.84\]$"),
     ("gpubot", r"^Gone .*, confirmed by the vendor\."),
+    ("gpubot", r"^Idle for 30 min: \w+, 8x H100, \$18\.40/h\. All GPUs at 0 % since .*, nobody connected\."),
+    ("Cleo", r"^\[Still needed, ask in 1 h\]$"),
+    ("gpubot", r"^Ready: 1x H100 EU, .* In use: it goes on until .* at the latest\."),
+    ("Ana", r"^/gpu get H100 EU spot"),
+    ("gpubot", r"^Lost .*: your 1x H100 EU spot, \w+\. DataCrunch took it\."),
+    ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
+    ("gpubot", r"^Your 1x H100 \(\w+\) is ready until"),
+    ("gpubot", r"^Ends .*, in 30 min: 1x H100 .* It goes on only if its GPUs are busy then\."),
+    ("Ana", r"^\[Go on 1 h, already approved\]$"),
+    ("gpubot", r"^Idle for 1 h 30 min: \w+, 8x H100, "),
+    ("Cleo", r"^\[Destroy \w+\]$"),
+    ("gpubot", r"^Gone .*, confirmed by the vendor\. .* at \$18\.40/h: \$\S+ computed, of which \$\S+ idle\."),
+    ("gpubot", r"^Destroyed: 1x H100 EU, Ana with Cleo, .*, of which \$\S+ idle\."),
 )
+TOLD = (
+    "Somebody rented a machine without gpubot, ",
+    "Cleo's sweep takes 10 min, ",
+    "Ana rented for 1h up to 3h, ",
+    "Ana also rents a spot machine. ",
+    "Ana's end comes near, ",
+)
+"""What explains to a newcomer what happens next, and why."""
 
 
 async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None:
@@ -46,6 +68,9 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None
     for who, words in STORY:
         found = any(line["who"] == who and re.search(words, line["text"]) for line in rest)
         assert found, f"{who}: {words} is not, or not in this order, in:\n{out.decode()}"
+    told = [notes.find(words) for words in TOLD]
+    assert -1 not in told
+    assert told == sorted(told)
     spent = re.search(r"Spent (\$\S+) by the sandbox's bill, (\$\S+) by the ledger", notes)
     assert spent is not None
     assert spent[1] == spent[2]
