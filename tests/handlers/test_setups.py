@@ -107,7 +107,7 @@ async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (
             "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) "
-            "it would have 14.5 kB. Leave out the set-up or a teammate, or remove a key."
+            "it would have 15 kB. Leave out the set-up or a teammate, or remove a key."
         )
         assert await ours.quotes(ANA) == []
         assert await ours.command(ANA, "get H100") == ""
