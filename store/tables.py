@@ -165,12 +165,6 @@ Index(
 _unfinished = rentals.c.ends_from.is_not(None)
 Index("rentals_end", rentals.c.ends_from, sqlite_where=_unfinished, postgresql_where=_unfinished)
 
-for _table in (quotes, rentals):
-    _due = _table.c.due_at.is_not(None)
-    Index(f"{_table.name}_due", _table.c.due_at, sqlite_where=_due, postgresql_where=_due)
-    _claimed = _table.c.claimed_by.is_not(None)
-    Index(f"{_table.name}_claimed", _table.c.claimed_by, sqlite_where=_claimed, postgresql_where=_claimed)
-
 attempts = Table(
     "attempts",
     metadata,
@@ -264,10 +258,12 @@ visits = Table(
     _time("due_at"),
     _optional_text("claimed_by"),  # the loop whose visit is under way
 )
-_due_visits = visits.c.due_at.is_not(None)
-Index("visits_due", visits.c.due_at, sqlite_where=_due_visits, postgresql_where=_due_visits)
-_claimed_visits = visits.c.claimed_by.is_not(None)
-Index("visits_claimed", visits.c.claimed_by, sqlite_where=_claimed_visits, postgresql_where=_claimed_visits)
+
+for _table in (quotes, rentals, visits):
+    _due = _table.c.due_at.is_not(None)
+    Index(f"{_table.name}_due", _table.c.due_at, sqlite_where=_due, postgresql_where=_due)
+    _claimed = _table.c.claimed_by.is_not(None)
+    Index(f"{_table.name}_claimed", _table.c.claimed_by, sqlite_where=_claimed, postgresql_where=_claimed)
 
 samples = Table(
     "samples",

@@ -307,6 +307,11 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     return alter(rental, use=use, due_at=now)
 
 
+def lose_sight(rental: Rental, use: Use | None) -> Rental:
+    """Nobody sees how the machine is used. `use` says since when. None: it has no probe any more."""
+    return alter(rental, use=use)
+
+
 def note_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
     """The probe of a machine in use answered, for the first time at `answered_at`, and reported its set-up."""
     return alter(rental, probe_answered_at=answered_at, setup_progress=setup)

@@ -61,6 +61,19 @@ def differs(before: Use | None, after: Use) -> bool:
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
 
+def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
+    """Return since when nobody sees how a machine with this verdict is used at `at`: since its last good visit, if
+    that is too long ago. Return None if the verdict speaks of `at`.
+
+    The bot was down then, or its own visits fail. `samples` are those of the last `window(rules)` before `at`,
+    oldest first, and the newest one before that.
+    """
+    good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
+    if good and at - good[-1] <= longest_gap(samples):
+        return None
+    return good[-1] if good else use.since
+
+
 def after_visit(
     samples: Sequence[Sample],
     new: Sample,
@@ -76,7 +89,7 @@ def after_visit(
     """
     known = before
     passed: tuple[Use, ...] = ()
-    if new.at - (samples[-1].at if samples else ready_at) > _longest_gap(samples):
+    if new.at - (samples[-1].at if samples else ready_at) > longest_gap(samples):
         known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules)
         passed = (known,)
     last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules)
@@ -99,7 +112,7 @@ def judge(
     """
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
-    gap = _longest_gap(samples)
+    gap = longest_gap(samples)
     sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, rules=rules)
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
@@ -140,7 +153,8 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
     return samples[max(first - 1, 0) :]
 
 
-def _longest_gap(samples: Sequence[Sample]) -> timedelta:
+def longest_gap(samples: Sequence[Sample]) -> timedelta:
+    """Return how far apart two visits may be without a break. `samples` are oldest first."""
     between = sorted(after.at - before.at for before, after in pairwise(samples))
     usual = between[(len(between) - 1) // 2] if len(between) >= FEWEST_VISITS else timedelta(0)
     return max(LONGEST_GAP, min(3 * usual, LONGEST_GAP_OF_MANY))

@@ -5,11 +5,12 @@ The lease ends at `ends_at`. If the machine is in use then, the end moves on by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.model.rental import Lease
-from bot.model.use import Use, Verdict
-from bot.policy.idleness import LONGEST_GAP
+from bot.model.use import Sample, Use, Verdict
+from bot.policy.idleness import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
@@ -42,19 +43,20 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     return lease.latest_end is not None and ends_at <= lease.latest_end
 
 
-def seen_in_use(use: Use | None, visited_at: datetime | None, now: datetime) -> bool:
-    """Return whether a machine is in use now, by its verdict and the time of its last visit."""
-    return use is not None and use.verdict is Verdict.IN_USE and _is_fresh(visited_at, now)
+def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether a machine is in use now, by its verdict and its last visits, oldest first."""
+    return use is not None and use.verdict is Verdict.IN_USE and _are_fresh(samples, now)
 
 
-def is_unseen(use: Use | None, visited_at: datetime | None, now: datetime) -> bool:
+def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether nobody sees if a machine is in use. A machine that is seen and has not worked for long enough
     to call it idle is not unseen."""
-    if use is None or not _is_fresh(visited_at, now):
+    if use is None or not _are_fresh(samples, now):
         return True
     return use.verdict is Verdict.UNKNOWN and not use.undecided
 
 
-def _is_fresh(visited_at: datetime | None, now: datetime) -> bool:
-    """Return whether a verdict still speaks of now: what happens in a longer gap between visits is unknown."""
-    return visited_at is not None and now - visited_at <= LONGEST_GAP
+def _are_fresh(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether a verdict still speaks of now: what happens in a longer gap between visits is unknown. Missed
+    visits count, because no verdict changes while most visits fail."""
+    return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.lifecycle.service import queries
+from bot.model.base import changed
 from bot.model.money import cost
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Verdict
+from bot.policy.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world
 
@@ -54,3 +58,36 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         assert costs.connected == 0
         await check(here)
         await check_delivered(here)
+
+
+async def test_time_in_which_the_bot_was_down_before_the_end_is_unknown(sqlite_url: str) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        rental = await here.ready(lease=6 * HOUR)
+        here.machines[rental].use(0)
+        await here.pass_time(2 * HOUR)
+        down_since = (await here.samples(rental))[-1].at
+        here.jump(HOUR)
+        await here.destroy(rental, settle=False)
+        over = await here.until(rental, State.DESTROYED)
+        assert over.rate is not None
+        costs = (await shown(here, rental.id)).use_costs
+        assert abs(costs.idle - cost(over.rate, down_since - rental.running_lease.ready_at)) <= 1
+        assert costs.unknown >= cost(over.rate, HOUR)
+        await check(here)
+
+
+async def test_a_verdict_is_dropped_once_the_rules_switch_the_probe_off(sqlite_url: str) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        rental = await here.ready(lease=6 * HOUR)
+        here.machines[rental].use(0)
+        await here.pass_time(2 * HOUR)
+        before = (await shown(here, rental.id)).use_costs
+        assert before.idle > 0
+        here.restart(replace(here.deps, rules=changed(here.deps.rules, idle=Idle(probe=ProbeKind.NONE))))
+        await here.pass_time(HOUR)
+        assert (await here.rental(rental.id)).use is None
+        after = (await shown(here, rental.id)).use_costs
+        assert rental.rate is not None
+        assert after.idle - before.idle <= cost(rental.rate, 3 * MINUTE)
+        assert after.unknown >= cost(rental.rate, 57 * MINUTE)
+        await check(here)

@@ -19,9 +19,9 @@ from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import Use, Verdict
+from bot.model.use import GpuUse, Sample, Use, Verdict
 from bot.policy.rules import AutoApprove, Idle
-from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
+from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
 from tests.sandbox.compute_world import NOON
 
@@ -42,7 +42,8 @@ async def probed(here: World, **wish: Any) -> Rental:
 
 
 async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) -> Rental:
-    """Store what the visits showed."""
+    """Store what the visits showed, and that the last one was now."""
+    await visited(here, rental)
     before = await here.rental(rental.id)
     after = alter(before, use=Use(verdict=verdict, since=since), due_at=here.now)
     async with here.deps.store.write() as tx:
@@ -51,10 +52,23 @@ async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) ->
     return await here.rental(rental.id)
 
 
+async def visited(here: World, rental: Rental) -> None:
+    """Store a visit of now that shows no work."""
+    async with here.deps.store.write() as tx:
+        await tx.samples.add(Sample(rental_id=rental.id, at=here.now, gpus=(GpuUse(index=0, highest=0),)))
+
+
+async def pass_until(here: World, rental: Rental, moment: datetime) -> None:
+    """Let time pass until a moment at which the machine was visited just before. Only then run what is due."""
+    here.jump(moment - here.now)
+    await visited(here, rental)
+    await here.settle()
+
+
 async def idle_since_now(here: World, **wish: Any) -> tuple[Rental, datetime]:
     """Return a machine that has just become idle, and since when it is."""
     rental, since = await probed(here, **wish), here.now
-    await be_down_until(here, since + 30 * MINUTE)
+    await pass_until(here, rental, since + 30 * MINUTE)
     return await use(here, rental, Verdict.IDLE, since), since
 
 
@@ -79,14 +93,14 @@ async def surfaces(here: World, rental: Rental) -> list[Message]:
 async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_destroyed_for_it(here: World) -> None:
     rental, since = await idle_since_now(here)
     first = since + dollars_idle(rental)
-    await be_down_until(here, first - SECOND)
+    await pass_until(here, rental, first - SECOND)
     assert await asked_at(here, rental) == []
     await here.pass_time(MINUTE)
     (one,) = await asked_at(here, rental)
     assert first <= one <= first + MINUTE
     # Eight hours after the third question it is night.
     for number, moment in ((2, one + 2 * HOUR), (3, one + 6 * HOUR), (4, MORNING)):
-        await be_down_until(here, moment - SECOND)
+        await pass_until(here, rental, moment - SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == number - 1
         await here.pass_time(SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == number
@@ -98,13 +112,13 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
 
 async def test_use_ends_a_spell_silently_and_the_next_spell_is_asked_about_again(here: World) -> None:
     rental, since = await idle_since_now(here)
-    await be_down_until(here, since + 2 * HOUR)
+    await pass_until(here, rental, since + 2 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await use(here, rental, Verdict.IN_USE, here.now)
-    await here.be_down(3 * HOUR)
+    await pass_until(here, rental, here.now + 3 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await use(here, rental, Verdict.CONNECTED, here.now - 30 * MINUTE)
-    await here.be_down(90 * MINUTE - SECOND)
+    await pass_until(here, rental, here.now + 90 * MINUTE - SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await here.pass_time(SECOND)
     assert (await here.last_event(rental, E.STILL_NEEDED)).facts.verdict is Verdict.CONNECTED
@@ -114,19 +128,19 @@ async def test_use_ends_a_spell_silently_and_the_next_spell_is_asked_about_again
 @pytest.mark.parametrize("answer", ["keep", "extend"])
 async def test_an_answer_silences_every_reason(here: World, answer: str) -> None:
     rental, since = await idle_since_now(here)
-    await be_down_until(here, since + 90 * MINUTE)
+    await pass_until(here, rental, since + 90 * MINUTE)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     if answer == "keep":
         await here.keep(rental, 2 * HOUR)
     else:
         await here.extend(rental, HOUR)
     silent_until = here.now + 2 * HOUR
-    await here.be_down(HOUR)
+    await pass_until(here, rental, here.now + HOUR)
     await use(here, rental, Verdict.UNKNOWN, here.now - 2 * HOUR)
-    await be_down_until(here, silent_until - SECOND)
+    await pass_until(here, rental, silent_until - SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await use(here, rental, Verdict.IDLE, since)
-    await be_down_until(here, silent_until)
+    await pass_until(here, rental, silent_until)
     assert await count(here, rental, E.STILL_NEEDED) == 2
 
 
@@ -135,9 +149,9 @@ async def test_an_expensive_machine_is_asked_about_at_night_once_and_then_in_the
     here.deps = replace(here.deps, rules=rules)
     rental = await probed(here)
     night = NOON + 10 * HOUR
-    await be_down_until(here, night)
+    await pass_until(here, rental, night)
     await use(here, rental, Verdict.IDLE, night - 2 * HOUR)
-    await be_down_until(here, MORNING - SECOND)
+    await pass_until(here, rental, MORNING - SECOND)
     assert await asked_at(here, rental) == [night]
     assert await count(here, rental, E.NOBODY_ANSWERS) == 0  # the approvers sleep too
     await here.pass_time(SECOND)
@@ -148,7 +162,7 @@ async def test_an_expensive_machine_is_asked_about_at_night_once_and_then_in_the
 async def unanswered(here: World) -> tuple[Rental, datetime]:
     """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
     rental = await probed(here, lease=60 * HOUR)
-    await be_down_until(here, MORNING)
+    await pass_until(here, rental, MORNING)
     await use(here, rental, Verdict.IDLE, MORNING - 3 * HOUR)
     (asked,) = await asked_at(here, rental)
     assert asked == MORNING
@@ -158,12 +172,12 @@ async def unanswered(here: World) -> tuple[Rental, datetime]:
 async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: World) -> None:
     rental, asked = await unanswered(here)
     before = (await here.rental(rental.id)).version
-    await be_down_until(here, asked + 2 * HOUR)
+    await pass_until(here, rental, asked + 2 * HOUR)
     card = (await here.rental(rental.id)).running_lease.question.asked
     assert card is not None
     assert card.on_card
     assert (await here.rental(rental.id)).version > before  # so the card is edited
-    await be_down_until(here, asked + 4 * HOUR - SECOND)
+    await pass_until(here, rental, asked + 4 * HOUR - SECOND)
     assert await count(here, rental, E.NOBODY_ANSWERS) == 0
     await here.pass_time(SECOND)
     facts = (await here.last_event(rental, E.NOBODY_ANSWERS)).facts
@@ -172,7 +186,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
     assert facts.amount == int(rental.rate * 7 * 1_000_000)
     (message,) = await surfaces(here, rental)
     assert message.to.value == HOME
-    await be_down_until(here, asked + 28 * HOUR - SECOND)
+    await pass_until(here, rental, asked + 28 * HOUR - SECOND)
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
     await here.pass_time(SECOND)
     assert await count(here, rental, E.NOBODY_ANSWERS) == 2  # again after a day
@@ -180,7 +194,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
 
 async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
-    await be_down_until(here, asked + 4 * HOUR)
+    await pass_until(here, rental, asked + 4 * HOUR)
     with pytest.raises(Refused, match="Approvers and admins"):
         await idle.leave_alone(here.deps, ANA, rental.id)
     questions = await count(here, rental, E.STILL_NEEDED)
@@ -196,15 +210,27 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
 async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_stay_silent(here: World) -> None:
     rental, asked = await unanswered(here)
     for hours in (2, 4):
-        await be_down_until(here, asked + hours * HOUR)
+        await pass_until(here, rental, asked + hours * HOUR)
     questions = await asked_at(here, rental)
     await idle.ask_again(here.deps, CLEO, rental.id)
     await here.settle()
     again = await asked_at(here, rental)
     assert again == [*questions, here.now]
-    await here.be_down(4 * HOUR)
+    await pass_until(here, rental, here.now + 4 * HOUR)
     assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == again[-1] + 4 * HOUR
     await here.keep(rental, HOUR)
     with pytest.raises(TooLate):
         await idle.leave_alone(here.deps, BEN, rental.id)
     assert (await here.rental(rental.id)).state is State.READY
+
+
+async def test_after_the_bot_was_down_nobody_is_asked_before_a_visit(here: World) -> None:
+    rental, since = await idle_since_now(here)
+    await here.be_down(2 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+    await pass_until(here, rental, since + 3 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await here.be_down(12 * HOUR)
+    asked = (await here.rental(rental.id)).running_lease.question.asked
+    assert asked is not None
+    assert (asked.times, asked.on_card, asked.approvers_at) == (1, False, None)

@@ -8,7 +8,8 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.rental import Lease, Question
-from bot.model.use import Missed, Use, Verdict
+from bot.model.use import GpuUse, Missed, Sample, Use, Verdict
+from bot.policy.idleness import unseen_since
 from bot.policy.notices import next_notice, notices_of
 from bot.policy.rules import Lease as LeaseRules
 from bot.policy.rules import Rules
@@ -60,6 +61,12 @@ def use(verdict: Verdict, why: Missed | None = None) -> Use:
     return Use(verdict=verdict, since=START, why=why)
 
 
+def visits(every: timedelta, last: datetime) -> list[Sample]:
+    """Return the visits of the hour before `last`, at which the GPU was busy."""
+    times = [last - n * every for n in range(HOUR // every + 1)]
+    return [Sample(rental_id="k7mq2", at=at, gpus=(GpuUse(index=0, highest=98),)) for at in reversed(times)]
+
+
 NOW = START + 6 * HOUR
 LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
 
@@ -90,7 +97,20 @@ LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
 def test_only_a_fresh_verdict_in_use_moves_an_end(
     verdict: Use | None, visited_at: datetime | None, in_use: bool, unseen: bool
 ) -> None:
-    assert (seen_in_use(verdict, visited_at, NOW), is_unseen(verdict, visited_at, NOW)) == (in_use, unseen)
+    samples = [] if visited_at is None else visits(2 * MINUTE, visited_at)
+    assert (seen_in_use(verdict, samples, NOW), is_unseen(verdict, samples, NOW)) == (in_use, unseen)
+
+
+@pytest.mark.parametrize(
+    ("every", "passed", "fresh"),
+    [(2, 6, True), (2, 7, False), (17, 18, True), (17, 50, True), (17, 52, False), (25, 61, False)],
+)
+def test_a_verdict_stays_fresh_longer_if_visits_are_rarer(every: int, passed: int, fresh: bool) -> None:
+    verdict, samples = use(Verdict.IN_USE), visits(every * MINUTE, NOW - passed * MINUTE)
+    assert seen_in_use(verdict, samples, NOW) is fresh
+    assert is_unseen(verdict, samples, NOW) is not fresh
+    assert unseen_since(verdict, samples, NOW, Rules()) == (None if fresh else samples[-1].at)
+    assert unseen_since(verdict, [], NOW, Rules()) == START
 
 
 def test_an_end_that_can_move_has_one_more_notice_an_hour_before_it() -> None:

@@ -13,6 +13,7 @@ from bot.lifecycle.lease_changes import note_question
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.steps.seeing import unseen_since
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
@@ -21,6 +22,7 @@ from bot.model.use import Use
 from bot.policy.hours import zone_of
 from bot.policy.probing import has_probe
 from bot.policy.questions import (
+    NOT_COMPUTING,
     after_asking,
     approvers_in_hours,
     approvers_told_at,
@@ -36,7 +38,10 @@ from bot.policy.roles import roles_of
 
 
 async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Ask whether the machine is needed if that is due, and tell others that nobody answers if that is due."""
+    """Ask whether the machine is needed if that is due, and tell others that nobody answers if that is due. If
+    nobody sees now whether it is idle, wait for the next visit."""
+    if not _is_due(await next_at(deps, snapshot, now), now):
+        return snapshot
     if _is_due(await _question_at(deps, snapshot, now), now):
         return _ask(snapshot, _use(deps, snapshot), now)
     asked = unanswered(snapshot.rental, _use(deps, snapshot))
@@ -52,12 +57,17 @@ async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Rental
 
 async def next_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
     """Return when `ask` has something to do next. Return None if it has nothing to do unless something changes."""
-    asked = unanswered(snapshot.rental, _use(deps, snapshot))
-    return soonest(
+    use = _use(deps, snapshot)
+    asked = unanswered(snapshot.rental, use)
+    at = soonest(
         await _question_at(deps, snapshot, now),
         on_card_at(asked, deps.rules) if asked else None,
         await _approvers_at(deps, snapshot, asked, now) if asked else None,
     )
+    if use is None or use.verdict not in NOT_COMPUTING or not _is_due(at, now):
+        return at
+    # The verdict may be older than a time in which the bot was down. The next visit shows whether it still holds.
+    return at if await unseen_since(deps, snapshot, now) is None else None
 
 
 def _use(deps: StepDeps, snapshot: RentalSnapshot) -> Use | None:

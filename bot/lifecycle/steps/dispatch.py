@@ -16,6 +16,7 @@ from bot.lifecycle.steps import (
     procuring,
     provisioning,
     ready,
+    seeing,
 )
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
@@ -41,9 +42,12 @@ async def step(deps: StepDeps, rental_id: str) -> None:
     snapshot = await load(deps, rental_id)
     if snapshot is None:
         return
+    over_before = snapshot.rental.over_at
     try:
         snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
+        if snapshot.rental.over_at is not None and over_before is None:
+            snapshot = await seeing.note_unseen_end(deps, snapshot)
         snapshot = approval_notice.give_if_due(snapshot, deps.clock.now())
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:

@@ -5,6 +5,7 @@ The first of two ends moves on instead if the machine is in use when it comes (b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.lifecycle.deps import StepDeps
@@ -16,7 +17,8 @@ from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import Use, Verdict
+from bot.model.use import Sample, Use, Verdict
+from bot.policy.idleness import window
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
@@ -36,9 +38,9 @@ async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime)
     snapshot = snapshot.with_rental(check_notices(snapshot.rental, now))
     unseen = False
     if can_move(lease):
-        use, visited_at = await _use(deps, snapshot)
-        unseen = is_unseen(use, visited_at, now)
-        if seen_in_use(use, visited_at, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
+        use, visits = await _use(deps, snapshot, now)
+        unseen = is_unseen(use, visits, now)
+        if seen_in_use(use, visits, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
             return snapshot
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
     if skips_notice(snapshot.rental.running_lease, max(notified, default=None), now, deps.rules):
@@ -52,15 +54,13 @@ async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime)
     return snapshot.with_event(EventKind.ENDING, now, facts)
 
 
-async def _use(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[Use | None, datetime | None]:
-    """Return the verdict about a machine, and when it was visited last. Return None for both if it has no probe by
-    design."""
+async def _use(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> tuple[Use | None, Sequence[Sample]]:
+    """Return the verdict about a machine, and its last visits. Return neither if it has no probe by design."""
     rental = snapshot.rental
     if not has_probe(rental, snapshot.live, deps.rules):
-        return None, None
+        return None, ()
     async with deps.store.read() as tx:
-        newest = await tx.samples.newest(rental.id)
-    return rental.use, newest.at if newest is not None else None
+        return rental.use, await tx.samples.reaching_back(rental.id, now - window(deps.rules))
 
 
 async def _vendor_without_scripts(deps: StepDeps, rental: Rental) -> str | None:
@@ -111,8 +111,8 @@ async def _moved_on(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
     until = moved_end(rental.running_lease, now)
     if until is None:
         return None
-    use, visited_at = await _use(deps, snapshot)
-    if not seen_in_use(use, visited_at, now):
+    use, visits = await _use(deps, snapshot, now)
+    if not seen_in_use(use, visits, now):
         return None
     facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=use)
     return snapshot.with_rental(move_end(rental, until)).with_event(EventKind.END_MOVED, now, facts)

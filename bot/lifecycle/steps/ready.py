@@ -11,6 +11,7 @@ from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.presence import check
 from bot.lifecycle.steps.replaced import end_if_replaced
+from bot.lifecycle.steps.seeing import forget_without_probe
 from bot.lifecycle.transitions import note_host_key
 from bot.model.state import State
 from bot.policy.notices import next_notice
@@ -26,6 +27,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return begin_end(snapshot, deps.clock.now())
     snapshot, check_at = await check(deps, snapshot)
     now = deps.clock.now()
+    snapshot = await forget_without_probe(deps, snapshot, now)
     if snapshot.rental.state is State.READY:
         snapshot = await end_if_replaced(deps, snapshot, now)
     if snapshot.rental.state is State.READY:

@@ -1,0 +1,56 @@
+"""Notes when the bot stopped seeing how a machine is used, apart from visits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.transitions import lose_sight
+from bot.model.event import EventKind, Facts
+from bot.model.use import Use, Verdict
+from bot.policy import idleness
+from bot.policy.probing import has_probe
+
+
+async def unseen_since(deps: StepDeps, snapshot: RentalSnapshot, at: datetime) -> datetime | None:
+    """Return since when nobody sees how the machine is used at `at`. Return None if its verdict speaks of then, or
+    if it has none."""
+    rental = snapshot.rental
+    if rental.use is None:
+        return None
+    async with deps.store.read() as tx:
+        samples = await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
+    return idleness.unseen_since(rental.use, samples, at, deps.rules)
+
+
+async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Drop the verdict of a ready machine that has no probe any more, because the rules switched it off."""
+    live = snapshot.live
+    if snapshot.rental.use is None or live is None or has_probe(snapshot.rental, live, deps.rules):
+        return snapshot
+    snapshot = _with_unknown(snapshot, await unseen_since(deps, snapshot, now) or now, now)
+    return snapshot.with_rental(lose_sight(snapshot.rental, None))
+
+
+async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Note since when nobody saw how the machine of a rental was used that has just ended, if the bot was down
+    before its end: its last verdict must not count until then. The end stays its last event."""
+    ending, (*earlier, ended) = snapshot.rental.ending, snapshot.events
+    since = await unseen_since(deps, snapshot, (ending.since if ending else None) or ended.at)
+    if since is None:
+        return snapshot
+    noted = _with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)
+    return noted.with_rental(noted.rental, ended)
+
+
+def _with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
+    """Return the snapshot with an unknown verdict in place of a known one."""
+    use = snapshot.rental.use
+    if use is None or use.verdict is Verdict.UNKNOWN:
+        return snapshot
+    unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
+    facts = Facts(verdict=unknown.verdict, since=since, use=unknown)
+    snapshot = snapshot.with_event(EventKind.USE_CHANGED, now, facts)
+    return snapshot.with_rental(lose_sight(snapshot.rental, unknown))
