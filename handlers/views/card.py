@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.use import Use
 from bot.policy.questions import is_on_card
 from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
@@ -38,7 +39,8 @@ BAR = 10
 REFRESH_EVERY = timedelta(seconds=30)
 """Our time between two edits of the card of a machine that starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
-"""The same for a machine whose owner doesn't answer."""
+"""The same for a machine whose owner doesn't answer. Its card shows whole steps of this, because every poll
+renders it again: with minutes, each poll would be an edit."""
 
 
 def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
@@ -103,7 +105,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     use = rental.use if is_on_card(rental) else None
     return [
         NO_SSH_ANSWER if rental.silent else "",
-        f"{verdict_text(use, times)}." if use else "",
+        f"{verdict_text(use, _in_steps(use, times))}." if use else "",
         sentence(running) if running else "",
         ends(rental, times, posted),
         setup_text(rental),
@@ -115,6 +117,11 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         coming_text(rental),
         note(rental.request.note),
     ]
+
+
+def _in_steps(use: Use, times: Times) -> Times:
+    """Return the times at the end of the last whole step since the verdict began."""
+    return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
 def _is_starting(details: RentalDetails) -> bool:

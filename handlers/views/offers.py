@@ -13,6 +13,7 @@ from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
+from bot.model.state import State
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
 from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
@@ -122,8 +123,9 @@ def found(
 
 
 def _not_replaced(rental: Rental, quote: Quote) -> str:
+    runs = f", so {rental.id} runs on" if rental.state is State.READY else ""
     most = f"up to {per_hour(rental.envelope.max_rate)}, for {span(quote.request.lease)}, within its old total"
-    return f"Nothing was rented in the place of {rental.id}. It left {most}. What there is now:"
+    return f"Nothing was rented in the place of {rental.id}{runs}. It left {most}. What there is now:"
 
 
 def most_shown(*, everything: bool) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from bot.model.event import Event
 from bot.model.summary import AccruedCost
-from bot.model.unknown import AccountVerdict, UnknownPurchase
+from bot.model.unknown import AccountVerdict, UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
 from bot.policy.unknown_machines import typed_name
 from handlers.ids import Action, Callback, Field
@@ -35,26 +36,38 @@ def asked(
         return blocks.message(_answered(purchase, spent, names, times), closed=purchase.over_at is not None)
     if event.at < purchase.asked_at:
         return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(purchase.asked_at)}.")
-    guess = f"It may be {person(names, purchase.guess)}'s." if purchase.guess else ""
+    it = _it(purchase)
+    guess = f"{it.subject} may be {person(names, purchase.guess)}'s." if purchase.guess else ""
     later = ""
     if purchase.ask_again_at is not None:
         again = times.at_time(purchase.ask_again_at)
         later = f"{person(names, purchase.put_off_by)} says later: I ask again {again}."
-    waits = "" if purchase.runs else "It doesn't run yet, so it can't get an owner yet."
-    cost = "" if _unpriced(purchase) else f"It cost {so_far(spent)}."
+    waits = "" if purchase.runs else f"{it.are} not running yet, so {it.subject.lower()} can't get an owner yet."
+    cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
     text = join(f"{_lead(purchase)}: {what}.", cost, guess, waits, later)
     value = PurchaseValue(purchase_id=purchase.id, version=purchase.version)
     return blocks.message(
         text,
         blocks.section(text),
         blocks.actions(
-            button("Give it an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
+            button(f"Give {it.object} an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
             button("Not ours to manage", Action.NOT_OURS, value),
             None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
             button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
         ),
         closed=False,
     )
+
+
+class _Pronoun(NamedTuple):
+    subject: str
+    object: str
+    are: str
+
+
+def _it(purchase: UnknownPurchase) -> _Pronoun:
+    """Return what the machines of a purchase are called after they were named."""
+    return _Pronoun("They", "them", "They are") if len(purchase.alive) > 1 else _Pronoun("It", "it", "It is")
 
 
 def _lead(purchase: UnknownPurchase) -> str:
@@ -65,20 +78,24 @@ def _lead(purchase: UnknownPurchase) -> str:
 
 
 def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times) -> str:
-    what, decided = _what(purchase), purchase.decided
+    what, decided, it = _what(purchase), purchase.decided, _it(purchase)
     if decided is None and purchase.rental_id is not None:
-        return f"It belongs to {purchase.rental_id}: {what}."
+        return f"{it.are} part of {purchase.rental_id}: {what}."
     if decided is None:
         gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
-        return f"Gone{gone}: {what}, which I didn't know. It cost {_in_all(spent)}."
+        return f"Gone{gone}: {what}, which I didn't know. {it.subject} cost {_in_all(spent)}."
     who, when = person(names, decided.by), times.at_time(decided.at)
     if decided.verdict is V.NOT_OURS:
-        gone = f" Gone {times.time(purchase.over_at)}; it cost {_in_all(spent)}." if purchase.over_at else ""
+        gone = (
+            f" Gone {times.time(purchase.over_at)}; {it.subject.lower()} cost {_in_all(spent)}."
+            if purchase.over_at
+            else ""
+        )
         why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
-        listed_in = "" if gone else " I don't ask again; /gpu list all shows what it costs."
+        listed_in = "" if gone else " I don't ask again; /gpu list all shows the cost."
         return f"Not ours to manage, says {who} {when}: {what}.{why}{listed_in}{gone}"
-    did = "gave it an owner" if decided.verdict is V.ADOPTED else "destroyed it"
-    return f"{who} {did} {when}: {what}. It is {purchase.rental_id} now: /gpu show {purchase.rental_id}"
+    did = f"gave {it.object} an owner" if decided.verdict is V.ADOPTED else f"destroyed {it.object}"
+    return f"{who} {did} {when}: {what}. {it.are} {purchase.rental_id} now: /gpu show {purchase.rental_id}"
 
 
 def _in_all(spent: AccruedCost) -> str:
@@ -86,18 +103,22 @@ def _in_all(spent: AccruedCost) -> str:
 
 
 def _what(purchase: UnknownPurchase) -> str:
-    """Return `1x H100, Hyperstack, named train-3`."""
+    """Return `1x H100, Hyperstack, named train-3`. Machines of one purchase mostly have one name."""
     shown = purchase.alive
     first = shown[0]
-    named = [escape(machine.name, 60) for machine in shown if machine.name]
+    named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
     more = len(named) - NAMES_SHOWN
     names = listed([*named[:NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
     parts = [
         machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
         vendor(first.vendor) if first.vendor else "",
-        f"named {names}" if names else f"resource {escape(first.resource_id[:8])}",
+        f"named {names}" if names else f"resource {_name(first)}",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _name(machine: UnknownMachine) -> str:
+    return escape(machine.name, 60) if machine.name else escape(machine.resource_id[:8])
 
 
 def _facts(purchase: UnknownPurchase, times: Times) -> str:
@@ -134,13 +155,14 @@ def line(purchase: UnknownPurchase, spent: AccruedCost, times: Times) -> str:
 
 def give_owner(purchase: UnknownPurchase, spent: AccruedCost, *, rules: Rules) -> Modal:
     """Return the dialog that asks for whom a machine is, and for how long."""
+    it = _it(purchase)
     longest = rules.lease.max
     hours = [each for each in HOURS if timedelta(hours=each) <= longest] or [1]
     chosen = USUAL_HOURS if USUAL_HOURS in hours else hours[-1]
     return blocks.modal(
         Callback.GIVE_OWNER,
-        "Give it an owner",
-        blocks.section(f"{_in_short(purchase, spent)}"),
+        f"Give {it.object} an owner",
+        blocks.section(_in_short(purchase, spent)),
         blocks.person_select(
             Field.OWNER, "For whom", chosen=purchase.guess, hint="A member of this workspace who may use me."
         ),
@@ -150,7 +172,7 @@ def give_owner(purchase: UnknownPurchase, spent: AccruedCost, *, rules: Rules) -
             [option(span(timedelta(hours=each)), str(each)) for each in hours],
             chosen=str(chosen),
         ),
-        blocks.context("At that end it is destroyed. I don't know whose keys are on it."),
+        blocks.context(f"At that end {it.are.lower()} destroyed. I don't know whose keys are on {it.object}."),
         submit="Give",
         value=_value(purchase),
     )
@@ -161,7 +183,7 @@ def not_ours(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
     return blocks.modal(
         Callback.NOT_OURS,
         "Not ours to manage",
-        blocks.section(f"{_in_short(purchase, spent)} I won't ask about it again, and it runs on."),
+        blocks.section(f"{_in_short(purchase, spent)} I won't ask again, and I don't end {_it(purchase).object}."),
         blocks.text_input(Field.REASON, "Why", hint="The other admins read it.", longest=LONGEST_REASON),
         submit="Not ours",
         value=_value(purchase),
@@ -170,21 +192,22 @@ def not_ours(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
 
 def destroy(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
     """Return the dialog that confirms the destruction of unknown machines."""
-    wanted = typed_name(purchase)
+    wanted, it = typed_name(purchase), _it(purchase)
+    several = len(purchase.alive) > 1
     typed = None
     if wanted is not None:
         typed = blocks.text_input(
-            Field.MACHINE_NAME, f"It isn't named as mine are. Type its name: {escape(wanted, 200)}", longest=300
+            Field.MACHINE_NAME, f"I didn't name {it.object}. Type the name: {escape(wanted, 200)}", longest=300
         )
     return blocks.modal(
         Callback.DESTROY_UNKNOWN,
-        "Destroy it?",
+        f"Destroy {it.object}?",
         blocks.section(
-            f"{_in_short(purchase, spent)} Everything on it is lost. "
-            "You become its owner, so that its deletion is watched and its cost is counted."
+            f"{_in_short(purchase, spent)} Everything on {it.object} is lost. "
+            "You become the owner, so that the deletion is watched and the cost is counted."
         ),
         typed,
-        submit="Destroy",
+        submit=f"Destroy {len(purchase.alive)} machines" if several else f"Destroy {_name(purchase.alive[0])}",
         value=_value(purchase),
     )
 

@@ -35,11 +35,12 @@ def current_use(rental: Rental) -> Use | None:
     return None if use is None or use.undecided else use
 
 
-def verdict_text(use: Use, times: Times) -> str:
-    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`."""
+def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
+    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. A list leaves out `since` when a
+    machine is in use."""
     match use.verdict:
         case Verdict.IN_USE:
-            return "In use"
+            return verdict_then(use, times) if since else "In use"
         case Verdict.CONNECTED | Verdict.IDLE:
             return without_work(use.verdict, times.now - use.since)
     return unseen_text(use, times)
@@ -72,9 +73,9 @@ def verdict_then(use: Use, times: Times) -> str:
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
     """Return the verdict with the values of the GPUs and the connections: `In use: GPU 0-7 up to 98 % in the last
     30 min; 1 connection.` Return the verdict alone if the reader may not know more, or if nothing was read."""
-    verdict = verdict_text(use, times)
     if recent is None or not recent.gpus:
-        return f"{verdict}."
+        return f"{verdict_text(use, times, since=True)}."
+    verdict = verdict_text(use, times)
     connected = plural(recent.connections, "connection") if recent.connections else "nobody connected"
     most = _most(recent.gpus)
     return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"

@@ -103,6 +103,13 @@ Being destroyed: your 1x H100 (k7mq2).
 """)
 
 
+def test_the_card_of_a_machine_whose_owner_does_not_answer_changes_every_fifteen_minutes() -> None:
+    details = asked_about(IDLE, on_card=True)
+    first, before_next, next_ = (card(details, clock(16, minute)) for minute in (35, 49, 50))
+    assert first == before_next, "each poll renders the card, and would edit it"
+    assert next_ != first
+
+
 def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours() -> None:
     connected = changed(IDLE, verdict=Verdict.CONNECTED)
     assert page(
@@ -115,11 +122,11 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. Idle for 2 h 35 min. $2.42/h since 12:37. Ends 18:40. fine-tune run
+*Ready*: 1x H100 EU, Ana, k7mq2. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40. fine-tune run
       7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. Connected, not computing for 2 h 35 min. $2.42/h since 12:37. Ends
+*Ready*: 1x H100 EU, Ana, k7mq2. Connected, not computing for 2 h 30 min. $2.42/h since 12:37. Ends
       18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 

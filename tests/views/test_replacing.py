@@ -108,7 +108,7 @@ The new one is to be f6rat. This one runs until that is bought.
       fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-Ana says that it doesn't work: no <GPU> in it. I look for another one.
+Ana says that it doesn't work: no <GPU> in it.
 
 The new one is to be f6rat. This one runs until that is bought.
 

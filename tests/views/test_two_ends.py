@@ -141,7 +141,7 @@ Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its G
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
       tomorrow at 00:40 at the latest.
-In use.
+In use since 13:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  In use at its end: it goes on until 19:40.

@@ -67,11 +67,11 @@ A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 
 [Give it an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
 5 machines I don't know are running: 40x H100 SXM 80 GB, Hyperstack, named node-0, node-1, node-2
-      and 2 more, $10.50/h, since 09:12. It cost $48.30 so far.
-[Give it an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+      and 2 more, $10.50/h, since 09:12. They cost $48.30 so far.
+[Give them an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
-A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. It doesn't
-      run yet, so it can't get an owner yet.
+A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. It is not
+      running yet, so it can't get an owner yet.
 [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
 A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
@@ -102,7 +102,7 @@ Carl destroyed it at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>
       /gpu show k7mq2
 
 Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
-      web team's <@U0>. I don't ask again; /gpu list all shows what it costs.
+      web team's <@U0>. I don't ask again; /gpu list all shows the cost.
 
 Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
       web team's <@U0>. Gone 14:38; it cost $48.30.
@@ -110,7 +110,7 @@ Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named tra
 Gone 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
       $48.30.
 
-It belongs to k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
+It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
 
 Unknown: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09:12, $48.30 so far.
 """)
@@ -133,19 +133,19 @@ For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
 [Give] [Go back]
 
 == Not ours to manage ==
-1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. I won't ask about it
-      again, and it runs on.
+1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. I won't ask again, and
+      I don't end it.
 Why: ()
 [Not ours] [Go back]
 
 == Destroy it? ==
 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. Everything on it is
-      lost. You become its owner, so that its deletion is watched and its cost is counted.
-It isn't named as mine are. Type its name: train-3 <!here>: ()
-[Destroy] [Go back]
+      lost. You become the owner, so that the deletion is watched and the cost is counted.
+I didn't name it. Type the name: train-3 <!here>: ()
+[Destroy train-3 <!here>] [Go back]
 
 == Destroy it? ==
 1x H100 SXM 80 GB, Hyperstack, named gpubot-k7mq2-1-u0ana, $2.10/h, $48.30 so far. Everything on it
-      is lost. You become its owner, so that its deletion is watched and its cost is counted.
+      is lost. You become the owner, so that the deletion is watched and the cost is counted.
 [Destroy] [Go back]
 """)

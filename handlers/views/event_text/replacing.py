@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import escape, join, with_full_stop
+from handlers.views.format import escape, with_full_stop
 
 
 def _not_working(context: EventContext) -> EventText:
     said = with_full_stop(escape(context.facts.detail, 200)) if context.facts.detail else ""
-    return EventText(
-        f"{context.actor} says that it doesn't work", join(said, "I look for another one."), colon=bool(said)
-    )
+    return EventText(f"{context.actor} says that it doesn't work", said, colon=bool(said))
 
 
 def _replaced(context: EventContext) -> EventText:
