@@ -24,6 +24,7 @@ from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job, every
 from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.sweep import FirstSweep
 from bot.lifecycle.visits import Visits, drop_old_samples
@@ -51,7 +52,7 @@ from store.db import Database
 
 log = structlog.get_logger("gpubot")
 
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
+CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 5, 10, 30
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -146,6 +147,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
             Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps)),
+            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
         engine = Engine(step_deps, claimant=CLAIMANT, watch=metrics, stale_claims=store.claims_left)

@@ -271,6 +271,8 @@ class Action:
     DESTROY_UNKNOWN = ActionId("destroy_unknown", PurchaseValue)
     PUT_ALL_BACK = ActionId("put_all_back", TogetherValue)
     ONE_BY_ONE = ActionId("one_by_one", TogetherValue)
+    GIVE_RENTAL = ActionId("give_rental", RentalValue)
+    ASK_ABOUT_OWNER_AGAIN = ActionId("ask_about_owner_again", RentalValue)
 
 
 class CallbackId(Generic[V]):
@@ -307,6 +309,7 @@ class Callback:
     REPLACE = CallbackId("replace_rental", RentalValue)
     GIVE_OWNER = CallbackId("give_owner_form", PurchaseValue)
     NOT_OURS = CallbackId("not_ours_form", PurchaseValue)
+    GIVE_RENTAL = CallbackId("give_rental_form", RentalValue)
     DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", PurchaseValue)
     NOTICE = CallbackId("notice", NoValue)
 

@@ -23,7 +23,7 @@ rental whose step fails may be impossible to render."""
 NOT_IN_THREAD = (
     frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
     | {E.NOBODY_ANSWERS, E.USE_CHANGED, E.END_MOVED, E.HOST_KEY_CHANGED, E.PROBE_INSTALLED}
-    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
+    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS, E.OWNER_LEFT, E.OWNER_LEFT_LATER}
     | AS_NOTICE
 )
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It
@@ -71,6 +71,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.READY: (OWNER, TEAMMATES),
     E.ADOPTED: (OWNER,),
     E.OWNER_CHANGED: (OWNER,),
+    E.OWNER_LEFT: (ADMINS,),
     E.TEAMMATE_ADDED: (TEAMMATES,),
     E.APPROVED_NOT_READY: (OWNER,),
     E.STILL_NEEDED: (OWNER,),

@@ -30,6 +30,7 @@ from handlers.listeners import (
     keys,
     offers,
     older_database,
+    owner_left,
     rentals,
     replacing,
     requests,
@@ -255,6 +256,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.DESTROY_UNKNOWN, unknown_machines.open_destroy),
             _on(Action.PUT_ALL_BACK, older_database.put_all_back),
             _on(Action.ONE_BY_ONE, older_database.one_by_one),
+            _on(Action.GIVE_RENTAL, owner_left.open_give),
+            _on(Action.ASK_ABOUT_OWNER_AGAIN, owner_left.ask_again),
         )
     )
 )

@@ -23,7 +23,17 @@ from handlers.ids import (
     VersionValue,
     callback_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, replacing, requests, sharing, unknown_machines
+from handlers.listeners import (
+    github_keys,
+    keys,
+    offers,
+    owner_left,
+    rentals,
+    replacing,
+    requests,
+    sharing,
+    unknown_machines,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -123,6 +133,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.REPLACE, replace),
             _on(Callback.GIVE_OWNER, unknown_machines.give_owner),
             _on(Callback.NOT_OURS, unknown_machines.not_ours),
+            _on(Callback.GIVE_RENTAL, owner_left.give),
             _on(Callback.DESTROY_UNKNOWN, unknown_machines.destroy),
             _on(Callback.NOTICE, notice),
         )

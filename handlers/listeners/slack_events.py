@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lifecycle.owners_left import ask_about_rentals_of
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import hints
 from handlers.listeners.context import Context
@@ -34,11 +35,15 @@ class EventNotHandled(Exception):
 
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person."""
+    """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person. If they
+    left, ask the admins about their rentals."""
     user = event.get("user")
     user_id = user.get("id") if isinstance(user, Mapping) else None
-    if isinstance(user_id, str):
-        await context.people.forget(user_id)
+    if not isinstance(user, Mapping) or not isinstance(user_id, str):
+        return
+    await context.people.forget(user_id)
+    if user.get("deleted") is True:
+        await ask_about_rentals_of(context.deps, user_id)
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:

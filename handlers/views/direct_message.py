@@ -23,6 +23,7 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.machine_text import describe, machines, vendor
+from handlers.views.owner_left import owner_left
 from handlers.views.rental_text import (
     REQUEST_ANSWERS,
     current_state,
@@ -50,6 +51,8 @@ def direct_message(
 ) -> Rendered:
     """Return the message to `reader` about `event`, as of `now`."""
     times = reader_times(rules, now, zone)
+    if event.kind is EventKind.OWNER_LEFT:
+        return owner_left(event, details, times)
     if reader in details.former_owners and not details.rental.lets_in(reader):
         return new_owner_message.no_longer_yours(details)
     write = WRITERS.get(event.kind)

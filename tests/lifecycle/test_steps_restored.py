@@ -79,7 +79,7 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
     back_up(sqlite_url, copy)
     await here.until(await here.approve(asked), State.READY)
     since = [await here.ready(person=person, lease=8 * HOUR) for person in (BEN, CLEO)]
-    await here.pass_time(HOUR)
+    await here.be_down(HOUR)
     bought, alive = await here.bought(), await here.alive()
     assert len(alive) == 4
     async with restored(here, copy) as first:
@@ -170,7 +170,7 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         assert len(await here.messages(MessageKind.UNKNOWN)) == 1
         (purchase,) = await open_purchases(here)
         await unknown_machines.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
-        await here.pass_time(10 * MINUTE)
+        await here.pass_time(2 * MINUTE)
         assert (await here.rental(rental.id)).state is State.CANCELLED
         assert await here.alive() == []
         assert await here.bought() == bought

@@ -11,6 +11,7 @@ from bot.lifecycle.service.adopting import check_admin, check_new_owner
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
+from bot.policy.unknown_machines import ASK_AGAIN_AFTER
 
 
 async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
@@ -24,13 +25,8 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     """
 
     async def decision(tx: Tx) -> Rental:
-        check_admin(admin, deps)
+        rental = await _to_change(tx, deps, admin, rental_id)
         check_new_owner(owner, deps)
-        rental = await tx.rentals.get(rental_id)
-        if rental is None:
-            raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
-        if rental.state.over:
-            raise TooLate(f"{rental.id} is over. I changed nothing.", rental.id)
         if rental.owner == owner.id:
             raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
         now = deps.clock.now()
@@ -49,3 +45,37 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
         return after
 
     return await transact(deps, decision)
+
+
+async def to_give(deps: Deps, admin: Person, rental_id: str) -> Rental:
+    """Return a rental for a dialog in which an admin gives it to somebody. Raise as `change_owner`."""
+    async with deps.store.read() as tx:
+        return await _to_change(tx, deps, admin, rental_id)
+
+
+async def ask_again(deps: Deps, admin: Person, rental_id: str) -> None:
+    """Ask the admins again in a day what becomes of a rental whose owner left. Raise as `change_owner`."""
+
+    async def decision(tx: Tx) -> None:
+        rental = await _to_change(tx, deps, admin, rental_id)
+        now = deps.clock.now()
+        facts = Facts(until=now + ASK_AGAIN_AFTER)
+        event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT_LATER, at=now, actor=admin.id, facts=facts)
+        await tx.rentals.apply(
+            change(
+                rental, transitions.alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real()
+            )
+        )
+        await tx.people.note_seen(admin.id, now)
+
+    await transact(deps, decision)
+
+
+async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Rental:
+    check_admin(admin, deps)
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+    if rental.state.over:
+        raise TooLate(f"{rental.id} is over. I changed nothing.", rental.id)
+    return rental

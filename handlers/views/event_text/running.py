@@ -103,9 +103,22 @@ def _owner_changed(context: EventContext) -> EventText:
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
 
 
+def _owner_left(context: EventContext) -> EventText:
+    people = [person(context.details.names, one) for one in context.facts.people or ()]
+    return EventText(
+        f"{people[0] if people else 'Its owner'} left the workspace", "Admins decide what becomes of it."
+    )
+
+
+def _owner_left_later(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} decides later whose it becomes")
+
+
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ADOPTED: _adopted,
     EventKind.OWNER_CHANGED: _owner_changed,
+    EventKind.OWNER_LEFT: _owner_left,
+    EventKind.OWNER_LEFT_LATER: _owner_left_later,
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,

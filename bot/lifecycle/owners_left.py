@@ -1,0 +1,60 @@
+"""Rentals whose owner left the workspace: the admins are asked once what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.transitions import alter
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+
+_QUESTIONS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})
+
+
+async def check_owners(deps: StepDeps) -> None:
+    """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
+    Raise StoreBusy."""
+    async with deps.store.read() as tx:
+        owners = {rental.owner for rental in await tx.rentals.live()}
+    for owner in sorted(owners):
+        await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
+        async with deps.store.read() as tx:
+            person = await tx.people.get(owner, EVER)
+        if person is not None and person.deactivated:
+            await ask_about_rentals_of(deps, owner)
+
+
+async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
+    """Ask the admins what becomes of each rental of a person who left, unless they were asked already. Raise
+    StoreBusy."""
+
+    async def decision(tx: Tx) -> None:
+        now = deps.clock.now()
+        for rental in await tx.rentals.live(owner):
+            if not _to_be_asked(rental, await tx.events.of(rental.id), now):
+                continue
+            event = Event(
+                rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=Facts(people=(rental.owner,))
+            )
+            await tx.rentals.apply(
+                change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
+            )
+
+    await transact(deps, decision)
+
+
+def _to_be_asked(rental: Rental, events: Sequence[Event], now: datetime) -> bool:
+    """Return whether the admins are to be asked now. Once asked, they are asked again only if one of them said so,
+    or if the rental got another owner since."""
+    if rental.state.over or rental.state is State.DESTROYING:
+        return False
+    last = next((event for event in reversed(events) if event.kind in _QUESTIONS), None)
+    if last is None or last.kind is EventKind.OWNER_CHANGED:
+        return True
+    again = last.facts.until
+    return last.kind is EventKind.OWNER_LEFT_LATER and again is not None and again <= now

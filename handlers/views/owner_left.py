@@ -1,0 +1,67 @@
+"""The message to each admin about a rental whose owner left the workspace, and the dialog that gives it away."""
+
+from __future__ import annotations
+
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from handlers.ids import Action, Callback, Field, RentalValue
+from handlers.views import blocks
+from handlers.views.blocks import Modal, Rendered, button
+from handlers.views.format import Times, join, per_hour, person
+from handlers.views.lease_buttons import destroy_button
+from handlers.views.machine_text import describe
+from handlers.views.rental_text import current_state, first_after, so_far
+
+
+def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
+    """Return the message of one question, as of now."""
+    rental = details.rental
+    name = f"{rental.id}, {describe(rental.request)}"
+    left = person(details.names, next(iter(event.facts.people or ()), rental.owner))
+    if rental.state.over or rental.state is State.DESTROYING:
+        return blocks.message(f"{left} left the workspace: {name}. {current_state(details, times)}")
+    given = first_after(details, event, {EventKind.OWNER_CHANGED})
+    if given is not None:
+        new_owner = person(details.names, (given.facts.people or (None,))[-1])
+        who = person(details.names, given.actor)
+        return blocks.message(f"{left} left the workspace. {who} made {new_owner} the owner: {name}.")
+    again = first_after(details, event, {EventKind.OWNER_LEFT})
+    if again is not None:
+        return blocks.message(f"{left} left the workspace: {name}. I asked again {times.at_time(again.at)}.")
+    later = first_after(details, event, {EventKind.OWNER_LEFT_LATER})
+    put_off = ""
+    if later is not None and later.facts.until is not None:
+        put_off = (
+            f"{person(details.names, later.actor)} says later: I ask again {times.at_time(later.facts.until)}."
+        )
+    money = ", ".join(filter(None, [per_hour(rental.rate) if rental.rate else "", so_far(details.spent)]))
+    text = join(
+        f"{left} left the workspace, and nobody else owns {name}: {money}.", current_state(details, times), put_off
+    )
+    this = RentalValue(rental_id=rental.id)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            button("Give it an owner", Action.GIVE_RENTAL, this),
+            None if put_off else button("Ask again tomorrow", Action.ASK_ABOUT_OWNER_AGAIN, this),
+            destroy_button(rental),
+        ),
+        closed=False,
+    )
+
+
+def give_rental(rental: Rental) -> Modal:
+    """Return the dialog that asks who becomes the owner of a rental."""
+    return blocks.modal(
+        Callback.GIVE_RENTAL,
+        "Give it an owner",
+        blocks.section(f"{rental.id}, {describe(rental.request)}. It keeps its end, and its cost so far."),
+        blocks.person_select(
+            Field.OWNER, "For whom", chosen=None, hint="A member of this workspace who may use me."
+        ),
+        submit="Give",
+        value=RentalValue(rental_id=rental.id),
+    )

@@ -1,0 +1,56 @@
+"""Slack says that a person was deactivated: admins read of their machines at once, and give each to somebody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handlers.ids import Action, Callback
+from sandbox.slack.default import ANA, BEN, CLEO, GUS
+from tests.handlers.rental_states import make_ready
+from tests.handlers.team import Team, team
+from tests.handlers.test_people import wait_for_events
+from tests.handlers.test_rights import forge_submission
+from tests.handlers.test_unknown_machines import TWO_ADMINS, direct
+
+LEFT = "Ana left the workspace"
+
+
+async def leaves(ours: Team, user: str) -> None:
+    """Deactivate a person, and handle the event that Slack sends."""
+    await ours.world.act(f"people/{user}", "PATCH", deleted=True)
+    await wait_for_events(ours)
+    await ours.deliver()
+
+
+async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin_reads_it(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=TWO_ADMINS) as ours:
+        await ours.add_eve_and_gus()
+        rental = await make_ready(ours, await ours.rented())
+        await leaves(ours, ANA)
+        for user in (CLEO, BEN):
+            message = await ours.look(user, direct(user), LEFT)
+            labels = [button["text"] for button in message["buttons"]]
+            assert labels[:2] == ["Give it an owner", "Ask again tomorrow"]
+            assert labels[2].startswith("Destroy")
+            assert f"nobody else owns {rental.id}" in message["reads"]
+        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEFT), "Ask again tomorrow")
+        await ours.deliver()
+        message = await ours.look(BEN, direct(BEN), "Cleo says later")
+        await ours.click(BEN, message, "Give it an owner")
+        assert not (await ours.submit(BEN, owner=GUS))["ok"]
+        assert (await ours.submit(BEN, owner=CLEO))["ok"]
+        assert (await ours.rental(rental.id)).owner == CLEO
+        await ours.deliver()
+        for user in (CLEO, BEN):
+            assert (await ours.look(user, direct(user), "made Cleo the owner"))["buttons"] == []
+
+
+async def test_others_who_forge_a_click_or_a_dialog_change_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await make_ready(ours, await ours.rented())
+        for action in (Action.GIVE_RENTAL, Action.ASK_ABOUT_OWNER_AGAIN):
+            await ours.forge(BEN, action.id, rental.id)
+            assert await ours.modal(BEN) is None
+            assert "Only admins" in (await ours.replies())[-1]
+        assert "Only admins" in await forge_submission(ours, BEN, Callback.GIVE_RENTAL.id, rental.id, owner=BEN)
+        assert (await ours.rental(rental.id)).owner == ANA

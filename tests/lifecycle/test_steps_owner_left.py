@@ -1,0 +1,47 @@
+"""The owner of a machine leaves the workspace: the admins are asked once what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.errors import Refused, TooLate
+from bot.lifecycle.owners_left import check_owners
+from bot.lifecycle.service import ownership
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.state import State
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, World
+
+
+async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the_next_owner_leaves(
+    here: World,
+) -> None:
+    rental = await here.until(await here.approve(await here.get(lease=48 * HOUR)), State.READY)
+    others = await here.ready(person=BEN)
+
+    async def look() -> list[tuple[str, E]]:
+        await check_owners(here.deps)
+        await here.settle()
+        return [(reader, kind) for reader, kind in await here.direct(rental) if kind is E.OWNER_LEFT]
+
+    assert await look() == []
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    for _ in range(2):
+        assert await look() == [(CLEO.id, E.OWNER_LEFT)]
+    assert E.OWNER_LEFT not in await here.event_kinds(others)
+    with pytest.raises(Refused, match="Only admins"):
+        await ownership.ask_again(here.deps, BEN, rental.id)
+    await ownership.ask_again(here.deps, CLEO, rental.id)
+    here.jump(23 * HOUR)
+    assert len(await look()) == 1
+    here.jump(HOUR)
+    for _ in range(2):
+        assert len(await look()) == 2
+    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    assert len(await look()) == 2
+    here.people.changed[BEN.id] = changed(BEN, deactivated=True)
+    assert len(await look()) == 3
+    rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
+    with pytest.raises(TooLate, match="is over"):
+        await ownership.ask_again(here.deps, CLEO, rental.id)
+    assert len(await look()) == 3
