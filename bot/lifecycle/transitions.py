@@ -22,6 +22,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.model.use import SetupProgress, Use
 from bot.policy.notices import approval_notice_at
+from bot.policy.questions import for_new_owner
 
 S = State
 
@@ -164,8 +165,10 @@ def note_bought_later(rental: Rental, found: bool) -> Rental:
 
 
 def change_owner(rental: Rental, owner: str) -> Rental:
-    """An admin gives it to another person, who is no longer a teammate of it."""
-    return alter(rental, owner=owner, teammates=tuple(one for one in rental.teammates if one != owner))
+    """An admin gives it to another person, who is no longer a teammate of it and was asked nothing about it."""
+    lease = rental.lease and changed(rental.lease, question=for_new_owner(rental.lease.question))
+    teammates = tuple(one for one in rental.teammates if one != owner)
+    return alter(rental, owner=owner, teammates=teammates, lease=lease)
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:

@@ -137,10 +137,18 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 
 def after_answer(question: Question, silent_until: datetime, *, promised: bool) -> Question:
     """Return what was asked once somebody answered: nothing is asked before `silent_until`."""
-    asked = question.asked
-    if asked is not None:
-        asked = changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
-    return Question(silent_until=silent_until, promised=promised, asked=asked)
+    return Question(silent_until=silent_until, promised=promised, asked=_answered(question.asked))
+
+
+def _answered(asked: Asked | None) -> Asked | None:
+    """Return the questions as answered: the next one is the first again, and nobody else is told."""
+    return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
+
+
+def for_new_owner(question: Question) -> Question:
+    """Return what the new owner of a machine was asked: nothing. What the earlier one said no longer silences
+    anything, but the next question still is GAP after the last."""
+    return Question(asked=_answered(question.asked))
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:

@@ -36,6 +36,8 @@ from bot.policy.rule_values import (
 from bot.policy.setups import read_setups
 from bot.text_file import Unreadable, read_text
 
+LONGEST_IDLE = timedelta(hours=24)
+"""A verdict is made from readings. Each visit reads those of this time again."""
 MOST_LINES = 20
 """How many wrong values of one file are listed."""
 
@@ -147,6 +149,15 @@ class Idle(Frozen):
     """How long after the question the card says it too. None: never."""
     approvers_after: Span = timedelta(hours=4)
     """How long after the question the approvers are told. One hour for urgent machines."""
+
+    @field_validator("after", "never_used")
+    @classmethod
+    def _is_seen(cls, value: timedelta) -> timedelta:
+        if value > LONGEST_IDLE:
+            raise ValueError(
+                f"it must be at most {LONGEST_IDLE // timedelta(hours=1)}h; readings are kept for 2 days"
+            )
+        return value
 
 
 class ReadyAnnouncement(StrEnum):

@@ -98,6 +98,14 @@ def test_an_answer_silences_every_reason_until_the_time_that_it_names(verdict: U
     assert (kept.asked.times, kept.asked.first_at) == (0, None)
 
 
+def test_a_new_owner_is_asked_although_the_earlier_one_was_and_said_that_it_is_needed() -> None:
+    told = asked(times=3, on_card=True, approvers_at=T + 5 * HOUR)
+    question = questions.for_new_owner(Question(silent_until=T + 9 * HOUR, promised=True, asked=told))
+    assert question == Question(asked=Asked(about=T, last_at=T + HOUR, times=0))
+    assert next_of(changed(lease(), question=question), use()) == T + 2 * HOUR
+    assert questions.for_new_owner(Question(silent_until=T)) == Question()
+
+
 def test_an_extension_silences_for_check_in_and_never_shortens_an_answer() -> None:
     question = questions.after_extension(Question(), T, RULES)
     assert (question.silent_until, question.promised) == (T + 2 * HOUR, False)
