@@ -36,7 +36,7 @@ async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World)
     await here.settle()
     assert len(await here.calls("get_offers")) == 1
     here.jump(14 * SECOND)
-    await here.ask(ANA, note="another note", lease=HOUR)
+    await here.ask(ANA, note="another note", lease=HOUR, up_to=3 * HOUR, probe=False)
     assert len(await here.calls("get_offers")) == 1
     here.jump(SECOND)
     await here.ask(ANA)

@@ -50,7 +50,9 @@ class SharedOffers:
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
         # The market is asked for none of these: with the same values in them, more requests are equal.
-        query = changed(request, note="", lease=SHARED_FOR, until=None, teammates=(), setup=None)
+        query = changed(
+            request, note="", lease=SHARED_FOR, until=None, up_to=None, teammates=(), setup=None, probe=True
+        )
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
             known = (now, asyncio.create_task(self.market.offers(query)))

@@ -37,6 +37,8 @@ async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: da
 async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Note since when nobody saw how the machine of a rental was used that has just ended, if the bot was down
     before its end: its last verdict must not count until then. The end stays its last event."""
+    if snapshot.rental.use is None:
+        return snapshot
     ending, (*earlier, ended) = snapshot.rental.ending, snapshot.events
     since = await unseen_since(deps, snapshot, (ending.since if ending else None) or ended.at)
     if since is None:
