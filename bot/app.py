@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,8 @@ from store.db import Database
 
 log = structlog.get_logger("gpubot")
 
+SWEEP_AGAIN = timedelta(seconds=10)
+"""How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 5, 10, 30
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
@@ -146,7 +149,9 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
-            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps)),
+            Job(
+                "sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps), retry=SWEEP_AGAIN
+            ),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.triggers.cron import CronTrigger
@@ -23,7 +23,11 @@ class Job:
     name: str
     trigger: CronTrigger
     work: Callable[[], Awaitable[None]]
+    retry: timedelta | None = None
+    """How soon it runs again as long as it has never worked. None: at its next time."""
     busy: bool = False
+    worked: bool = False
+    """Whether it has worked once since the start."""
     next_at: datetime | None = None
     """When it runs next, by our clock."""
 
@@ -32,6 +36,7 @@ class Job:
         self.busy = True
         try:
             await self.work()
+            self.worked = True
         except GpubotError as error:
             log.warning("job.failed", job=self.name, error=type(error).__name__)
         except Exception:
@@ -46,6 +51,8 @@ class Job:
         await self.run_once()
         while True:
             self.next_at = self.trigger.get_next_fire_time(last, last)
+            if self.retry is not None and not self.worked:
+                self.next_at = min(self.next_at, last + self.retry)
             await clock.sleep_until(self.next_at, never)
             last = clock.now()
             await self.run_once()

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
@@ -20,10 +17,6 @@ from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 
-log = structlog.get_logger()
-
-FIRST_AGAIN = 5
-"""Real seconds until the first comparison after the start is tried again."""
 BATCH = 100
 """How many machines are handled before the event loop runs other tasks."""
 
@@ -45,17 +38,9 @@ class FirstSweep:
         self.done = False
 
     async def run(self, deps: StepDeps) -> None:
-        """Compare the account with the store, the first time until it works. Later, raise as `sweep`."""
-        while not self.done:
-            try:
-                await sweep(deps)
-            except GpubotError as error:
-                log.warning("sweep.first_failed", error=type(error).__name__)
-                await deps.clock.pause(FIRST_AGAIN)
-            else:
-                self.done = True
-                return
+        """Compare the account with the store. Raise as `sweep`."""
         await sweep(deps)
+        self.done = True
 
 
 async def sweep(deps: StepDeps) -> None:

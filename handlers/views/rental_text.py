@@ -171,7 +171,7 @@ def settled(details: RentalDetails) -> bool:
 
 def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
-    if details.rental.bought_later:
+    if details.rental.bought_later and not details.spent.amount:
         return "A machine of it was found on the account."
     if not details.attempts:
         return "Nothing was rented."

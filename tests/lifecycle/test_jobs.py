@@ -79,3 +79,21 @@ async def test_a_job_that_fails_runs_again_at_its_next_time(clock: MovedClock, w
     clock.jump(timedelta(minutes=10))
     await work.again()
     assert len(work.done) == 4
+
+
+async def test_a_job_that_has_never_worked_runs_again_soon_if_it_is_waited_for(clock: MovedClock) -> None:
+    made = Work(clock)
+    made.fails = MarketAway("no answer")
+    job = Job("test", every(minutes=10), made, retry=timedelta(seconds=10))
+    task = asyncio.create_task(job.run(clock))
+    await made.again()
+    made.fails = None
+    clock.put(START + timedelta(seconds=10))
+    await made.again()
+    clock.put(START + timedelta(seconds=20))
+    clock.put(datetime(2026, 3, 29, tzinfo=UTC))
+    await made.again()
+    assert made.done == [START, START + timedelta(seconds=10), datetime(2026, 3, 29, tzinfo=UTC)]
+    assert job.worked
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -17,6 +17,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
 from bot.model.state import ENDS, State
+from bot.model.summary import AccruedCost
 from bot.policy.rules import Rules
 from tests.databases import START
 from tests.store import make
@@ -270,3 +271,12 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
         now=START + HOUR,
     )
     assert extended.lease == changed(seen, ends_at=START + 9 * HOUR, notices_checked_at=START + HOUR)
+
+
+@pytest.mark.parametrize("end", [State.DENIED, State.EXPIRED, State.WITHDRAWN, State.CANCELLED])
+def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_later(end: State) -> None:
+    bill = AccruedCost(amount=0, estimated=False)
+    for bought_later, amount in ((False, 0), (True, None)):
+        rental = rental_in(State.AWAITING_APPROVAL, bought_later=bought_later)
+        _, (event,) = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
+        assert event.facts.amount == amount

@@ -56,6 +56,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
         with_cost(unseen, 0, estimated=True),
         with_cost(ready(), 0),
         waiting(state=State.DENIED),
+        waiting(state=State.DENIED, bought_later=True),
     )
     assert [read(rental_text.receipt(details), NOW) for details in rentals] == snapshot(
         [
@@ -65,8 +66,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
             "It cost nothing.",
             "$0.00 estimated.",
             "$0.00.",
-            "Nothing was rented.",
-        ]
+            "Nothing was rented.", 'A machine of it was found on the account.']
     )
 
 
