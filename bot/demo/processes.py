@@ -90,7 +90,7 @@ class Bot:
 def write_policy(folder: Path) -> Path:
     """Write a policy file that names the set-up script `torch`, and return its path.
 
-    People are asked at any hour, because the sandbox's time starts as the real one.
+    The sandbox starts at the real time. So that people are asked at any time, their hours are the whole week.
     """
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"

@@ -32,8 +32,8 @@ GITHUB_NAME = "ana-dev"
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 READY = re.compile(r"\(([a-z0-9]+)\) is ready")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
-Tell = Callable[..., None]
-"""Takes lines that tell the reader what happens next, and why."""
+Tell = Callable[[str], None]
+"""Tells the reader what happens next, and why."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
         note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
 
-        def tell(*lines: str) -> None:
-            note("\n".join(("", *lines, "")))
+        def tell(sentences: str) -> None:
+            note(f"\n{sentences}\n")
 
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             settings = environment(
@@ -70,8 +70,8 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             sandbox = SandboxClient(addresses, session)
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
-                await _rent_within_limits(play, laptops)
-                await _rent_with_approval(play)
+                await _rent_within_limits(play, tell, laptops)
+                await _rent_with_approval(play, tell)
                 await _find_an_unknown_machine(play, tell)
                 await _stop_working(play, tell)
                 await _go_on_while_in_use(play, tell)
@@ -92,10 +92,14 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
     return cost
 
 
-async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
+async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Laptop]) -> None:
     """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
     that GitHub has. Her first choice is sold out, and the next offer is within what she accepted. Her machine
     computes for 45 min."""
+    tell(
+        "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
+        "within the price that she accepted. The boot script brings the keys, the set-up and gpubot's probe."
+    )
     await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
@@ -161,8 +165,9 @@ async def _machine_of(play: Play, rental: str) -> str:
     return next(machine.resource_id for machine in running if rental in machine.name.split("-"))
 
 
-async def _rent_with_approval(play: Play) -> None:
+async def _rent_with_approval(play: Play, tell: Tell) -> None:
     """Cleo wants eight GPUs. That is over the limits, so Ben approves it. They compute for 10 min."""
+    tell("Cleo needs eight GPUs. That is over the team's limits, so an approver decides. Here that is Ben.")
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")
@@ -175,8 +180,8 @@ async def _rent_with_approval(play: Play) -> None:
 async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
     """A machine runs that nobody rented here. Ben gives it to Cleo, and she destroys it."""
     tell(
-        "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with",
-        "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end.",
+        "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with\n"
+        "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end."
     )
     await play.sandbox.add_machine("train-cleo-3")
     asked = await play.until_sees("Ben", "A machine I don't know is running", SOON, dm=True)
@@ -191,8 +196,8 @@ async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
 async def _stop_working(play: Play, tell: Tell) -> None:
     """Cleo's machine computes no more. She is asked about it, and still needs it."""
     tell(
-        "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After",
-        "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine.",
+        "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
+        "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."
     )
     asked = await play.until_sees("Cleo", "Idle for", SOON, dm=True)
     await play.clicks("Cleo", asked, "Still needed, ask in 1 h")
@@ -202,8 +207,8 @@ async def _stop_working(play: Play, tell: Tell) -> None:
 async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
     """Ana's machine is in use when the first of its two ends comes, so it goes on."""
     tell(
-        "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves",
-        "on by 1 h. gpubot writes that on the card and pings nobody, because 3 h were allowed from the start.",
+        "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves\n"
+        "on by 1 h. gpubot writes that on the card and pings nobody, because 3 h were allowed from the start."
     )
     await play.until_sees("Cleo", "In use: it goes on until", SOON)
 
@@ -211,17 +216,17 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
 async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     """The vendor takes Ana's spot machine back. She replaces it with one click, and destroys the new one."""
     tell(
-        "Ana also rents a spot machine. It is cheaper, because its vendor may take it back at any time, and this",
-        "one does. gpubot says so within 3 min, and Replace rents another one within the price that Ana accepted.",
+        "Ana also rents a spot machine. It is cheaper, because its vendor may take it back at any time, and this\n"
+        "one does. gpubot says so within 3 min, and Replace rents another one within the price that Ana accepted."
     )
     await play.types("Ana", "#training", "get H100 EU spot for 1h -- evaluate run 6")
     await play.clicks("Ana", play.sees("Ana", "1x H100 in EU, spot", only_you=True), "Rent from")
     await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
-    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
     lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
     await play.clicks("Ana", lost, "Replace ")
-    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
     await play.confirms("Ana")
     await play.until_sees("Ana", "Gone", SOON)
@@ -230,8 +235,8 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
 async def _use_and_end(play: Play, tell: Tell) -> None:
     """Ana keeps her machine up to its later end. Cleo destroys her idle machine. Ana's lease ends."""
     tell(
-        "Ana's end comes near, and her GPU is at 0 % now. So gpubot pings her: the disk goes with the machine.",
-        "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle.",
+        "Ana's end comes near, and her GPU is at 0 % now. So gpubot pings her: the disk goes with the machine.\n"
+        "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
     )
     ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
     await play.clicks("Ana", ending, "Go on 1 h, already approved")
@@ -239,8 +244,8 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Gone", SOON)
     play.sees("Cleo", "Destroyed:")
-    await play.until_sees("Ana", "Gone", TODAY)
-    play.sees("Ana", "Destroyed:")
+    await play.until_sees("Ana", "Destroyed: 1x H100 EU, Ana with Cleo", TODAY)
+    play.sees("Ana", "Gone")
     await play.types("Ana", "#training", "list")
 
 

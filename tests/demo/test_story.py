@@ -47,6 +47,8 @@ STORY = (
     ("gpubot", r"^Destroyed: 1x H100 EU, Ana with Cleo, .*, of which \$\S+ idle\."),
 )
 TOLD = (
+    "Ana rents one GPU, ",
+    "Cleo needs eight GPUs. ",
     "Somebody rented a machine without gpubot, ",
     "Cleo's sweep takes 10 min, ",
     "Ana rented for 1h up to 3h, ",
