@@ -66,7 +66,9 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
             "It cost nothing.",
             "$0.00 estimated.",
             "$0.00.",
-            "Nothing was rented.", 'A machine of it was found on the account.']
+            "Nothing was rented.",
+            "A machine of it was found on the account.",
+        ]
     )
 
 
