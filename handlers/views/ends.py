@@ -43,14 +43,17 @@ def _while_busy(request: Request) -> str:
 
 def ends(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return when a machine ends, as a sentence for a message of the times `posted`: `Ends 18:40.`, or `In use: it
-    goes on until 19:40, 00:40 at the latest.` if its end moved on."""
-    lease = rental.running_lease
-    moved = lease.ends_at - lease.ready_at > rental.request.lease
+    goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
+    lease, request = rental.running_lease, rental.request
+    length = lease.ends_at - lease.ready_at
+    moved = request.up_to is not None and request.lease < length <= request.up_to
     in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
-    if lease.latest_end is not None and can_move(lease) and moved and in_use:
-        latest = times.time(lease.latest_end, *posted)
-        return f"In use: it goes on until {times.time(lease.ends_at, *posted)}, {latest} at the latest."
-    return f"Ends {end(rental, times, *posted)}."
+    if not (moved and in_use):
+        return f"Ends {end(rental, times, *posted)}."
+    latest = "its latest end"
+    if lease.latest_end is not None and can_move(lease):
+        latest = f"{times.time(lease.latest_end, *posted)} at the latest"
+    return f"In use: it goes on until {times.time(lease.ends_at, *posted)}, {latest}."
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:

@@ -124,7 +124,8 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends tomorrow at 00:40. fine-tune run 7
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
+      its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
