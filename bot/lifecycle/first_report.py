@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.transitions import note_answer
 from bot.model.attempt import Attempt
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.model.use import GpusSeen, Report
+from bot.model.use import GpusSeen, Report, Sample
 from bot.policy.as_sold import not_as_sold
 from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS
 
+COMPARED_WITHIN = timedelta(minutes=30)
+"""How long after its first report the GPUs of a machine are compared once it shows some: their driver may still be
+being installed."""
 
-async def with_report(tx: Tx, rental: Rental, report: Report, now: datetime) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the set-up, and with an event if its first report shows
-    other GPUs than those that were sold. Note for its vendor that the probe answered."""
+
+async def with_report(
+    tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return a ready rental with what its probe reports of the set-up, and with an event if its first GPUs are not
+    those that were sold. Note for its vendor that the probe answered. `earlier` are the last samples before."""
+    after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
-    if (answered_at, setup) == (rental.probe_answered_at, rental.setup_progress):
-        return rental, ()
-    after = note_answer(rental, answered_at, setup)
-    if rental.probe_answered_at is not None:
-        return after, ()
-    if rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
+    if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
+        after = note_answer(rental, answered_at, setup)
+    if first and rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
+    shown_before = any(sample.gpus for sample in earlier) or now - answered_at > COMPARED_WITHIN
+    if not report.gpus or (shown_before and not first):
+        return after, ()
     attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
     return after, () if attempt is None else _compared(attempt, report, now)
 

@@ -58,7 +58,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         after = _with_host_key(rental, result)
         events = await _changed_key(tx, rental, result, earlier, sample.at)
         if result.report is not None:
-            after, compared = await with_report(tx, after, result.report, sample.at)
+            after, compared = await with_report(tx, after, result.report, earlier, sample.at)
             events += compared
         if not faults.ours(sample.at):
             after, judged = _judged(deps, after, earlier, sample)

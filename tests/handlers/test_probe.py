@@ -80,7 +80,7 @@ async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
     """Let the machine's probe report these GPUs."""
     report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
     async with ours.deps.store.write() as tx:
-        after, events = await with_report(tx, rental, report, ours.clock.now())
+        after, events = await with_report(tx, rental, report, [], ours.clock.now())
         await tx.rentals.apply(change(rental, after, events=events, rules=RULES, real_now=ours.clock.real()))
 
 

@@ -47,8 +47,11 @@ async def answers(
     database: Database, rental: Rental, said: Report, after: timedelta
 ) -> tuple[Rental, list[EventKind]]:
     """Let the probe answer so long after ready. Return the rental, and the kinds of the events."""
+    at = READY_AT + after
     async with database.write() as tx:
-        found, events = await with_report(tx, rental, said, READY_AT + after)
+        earlier = await tx.samples.since(rental.id, READY_AT)
+        found, events = await with_report(tx, rental, said, earlier, at)
+        await tx.samples.add(Sample(rental_id=rental.id, at=at, gpus=said.gpus, missed=said.missed))
     return found, [event.kind for event in events]
 
 
@@ -79,6 +82,18 @@ async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event
         rental = await ready(database, rental_id)
         found, events = await answers(database, rental, said, MINUTE)
         assert (found.probe_answered_at, events) == (READY_AT + MINUTE, [])
+
+
+@pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.NOT_AS_SOLD]), (40, [])])
+async def test_gpus_that_show_once_their_driver_is_there_are_compared_too(
+    database: Database, minutes: int, kinds: list[EventKind]
+) -> None:
+    rental = await ready(database)
+    rental, events = await answers(database, rental, Report(missed=Missed.NO_NVIDIA_SMI), MINUTE)
+    assert events == []
+    rental, events = await answers(database, rental, report(H100, H100), minutes * MINUTE)
+    assert events == kinds
+    assert await answers(database, rental, report(H100, H100), (minutes + 2) * MINUTE) == (rental, [])
 
 
 async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_it(database: Database) -> None:
