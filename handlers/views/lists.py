@@ -134,11 +134,12 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
     place_and_terms = join(*facts)
+    marks = day_marks(details.recent_use) if used and details.recent_use else ""
     buttons = _buttons(details, reader, rules, now)
     return blocks.message(
         "\n".join(filter(None, (head, used, place_and_terms, *history))),
         blocks.section("\n".join(filter(None, (head, used)))),
-        blocks.context(f"Last day  {day_marks(details.recent_use)}") if used and details.recent_use else None,
+        blocks.context(f"Last day  {marks}") if marks else None,
         blocks.context(place_and_terms) if place_and_terms else None,
         *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
         blocks.actions(*buttons),

@@ -18,6 +18,7 @@ from handlers.views.format import Times, about_span, dollars, escape, join
 from handlers.views.lease_buttons import destroy_button
 from handlers.views.machine_text import machines
 from handlers.views.rental_text import current_state, first_after, owner, reader_times
+from handlers.views.use_text import verdict_then
 
 OUTCOMES = frozenset(
     {
@@ -94,10 +95,4 @@ def _outcome(outcome: Event, details: RentalDetails, times: Times) -> str:
 
 def _used(details: RentalDetails, times: Times) -> str:
     use = details.rental.use
-    if use is None:
-        return ""
-    if use.verdict is Verdict.UNKNOWN:
-        return f"I can't see inside since {times.time(use.since)}."
-    if use.verdict is Verdict.IN_USE:
-        return f"It is in use since {times.time(use.since)}."
-    return f"It was used {times.at_time(use.since)}."
+    return f"{verdict_then(use, times)}." if use is not None else ""

@@ -15,36 +15,42 @@ from handlers.views.format import Times, escape, per_hour, person, plural, span
 from handlers.views.machine_text import machines
 from handlers.views.rental_text import so_far
 
-MOST_SHOWN = 20
+MOST_SHOWN = 12
+"""How many machines are listed that wait, and how many that are decided: a paragraph holds 3,000 bytes."""
 
 
 def asked_together(view: Together, first_id: str, times: Times) -> Rendered:
     """Return the message about all machines of one question, as of now."""
     waiting = [one for one in view.purchases if one.open]
     decided = [one for one in view.purchases if not one.open]
-    done = [_decided(one, view, times) for one in decided[:MOST_SHOWN]]
+    done = _lines([_decided(one, view, times) for one in decided])
     if not waiting:
         lead = _lead(view) if decided else f"{_lead(view)} Each has a message of its own now."
         paused = "Buying is still paused: /gpu resume" if view.paused else ""
         return blocks.message("\n".join(filter(None, [lead, *done, paused])), closed=False)
-    lines = [_waiting(one, view, times) for one in waiting[:MOST_SHOWN]]
-    if len(waiting) > MOST_SHOWN:
-        lines.append(f"And {len(waiting) - MOST_SHOWN} more.")
+    lines = _lines([_waiting(one, view, times) for one in waiting])
     paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
-    text = "\n".join(filter(None, [_lead(view), *lines, *done, paused, _what_follows(view, waiting)]))
+    parts = ["\n".join([_lead(view), *lines]), "\n".join(done)]
+    parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
     value = TogetherValue(purchase_id=first_id)
     count = len(view.restorable)
     whole = "all " if count == len(waiting) else ""
     label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
     return blocks.message(
-        text,
-        blocks.section(text),
+        "\n".join(filter(None, parts)),
+        *(blocks.section(part) for part in parts if part),
         blocks.actions(
             button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
             button("One by one", Action.ONE_BY_ONE, value),
         ),
         closed=False,
     )
+
+
+def _lines(lines: list[str]) -> list[str]:
+    """Return the lines that are shown, and how many more there are."""
+    more = len(lines) - MOST_SHOWN
+    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
 
 
 def _lead(view: Together) -> str:

@@ -50,11 +50,11 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, probe_line: str) -> list[str]:
     """Return what the owner of a ready machine pastes there if its probe is not installed, in one paragraph.
 
-    Return nothing if it is installed, or if the reader is somebody else."""
+    Return nothing if it is installed or may still answer, or if the reader is somebody else."""
     attempt = details.current
     if not probe_line or attempt is None or reader != details.rental.owner:
         return []
-    if not needs_hand(details.rental, attempt, rules, now):
+    if awaited(details, rules) or not needs_hand(details.rental, attempt, rules, now):
         return []
     lead = f"Its start-up script didn't run, so I can't see inside. To let me see {_SEES}, paste on the machine:"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]

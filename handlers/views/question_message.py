@@ -15,7 +15,7 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, per_hour, plural
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import machines
-from handlers.views.rental_text import first_after, how_it_ended, machine, possessive, so_far
+from handlers.views.rental_text import events_after, first_after, how_it_ended, machine, possessive, so_far
 from handlers.views.use_text import unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
@@ -84,14 +84,19 @@ def _readings(use: Use) -> str:
 
 
 def _used_again(event: Event, details: RentalDetails, times: Times) -> str | None:
-    """Return that the machine was used after the question. Return None if it was not, or if that is not known."""
+    """Return that the machine was used after the question, or not seen into for so long that its time without work
+    counts from later. Return None if the question is still about the same time."""
     use, asked_about = details.rental.use, event.facts.use
     if use is None or asked_about is None:
         return None
     if use.verdict is Verdict.IN_USE:
         return f"It is in use since {times.time(use.since)}."
-    both = {use.verdict, asked_about.verdict} <= NOT_COMPUTING
-    return f"It was used {times.at_time(use.since)}." if both and spell_of(use) != spell_of(asked_about) else None
+    if not {use.verdict, asked_about.verdict} <= NOT_COMPUTING or spell_of(use) == spell_of(asked_about):
+        return None
+    changes = [later for later in events_after(event, details) if later.kind is EventKind.USE_CHANGED]
+    if any(later.facts.verdict is Verdict.IN_USE for later in changes):
+        return f"It was used {times.at_time(use.since)}."
+    return f"I couldn't see inside until {times.time(use.since)}."
 
 
 def _spent(event: Event, details: RentalDetails) -> AccruedCost:

@@ -19,11 +19,13 @@ from bot.policy.probing import boot_script_ran
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
+from handlers.views.ends import end
 from handlers.views.format import escape, join, listed, person, plural
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.probe_text import awaited, by_hand, installed_button, seen
 from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
+from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.setup_text import setup_text
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
@@ -272,9 +274,9 @@ def ssh(
         return blocks.message(
             f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
         )
-    until = times.time(rental.running_lease.ends_at)
     access = [
-        f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
+        f"{state_word(details)}: {possessive(details, reader)} {machine(details)}, until {end(rental, times)}.",
+        *([NO_SSH_ANSWER] if rental.silent else []),
         *ssh_lines(details, reader, rules, edited=False),
         *_unknown_host_key(rental),
     ]

@@ -30,9 +30,8 @@ _WHY: dict[Missed, str] = {
 
 
 def current_use(rental: Rental) -> Use | None:
-    """Return the verdict about a machine if it is ready and there is one yet."""
-    use = rental.use if rental.state is State.READY else None
-    return None if use is None or use.undecided else use
+    """Return the verdict about a machine if it is ready and its reader may know one."""
+    return rental.use if rental.state is State.READY else None
 
 
 def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
@@ -105,7 +104,9 @@ def use_shares(costs: UseCosts) -> str:
 
 def day_marks(recent: RecentUse) -> str:
     """Return a mark for each of the last 24 hours, oldest first. They are for the eye only, never in a fallback
-    text."""
+    text. Return an empty text if nothing was read in any of them."""
+    if all(busy is None for busy in recent.hours):
+        return ""
     return "".join(_mark(busy) for busy in recent.hours)
 
 

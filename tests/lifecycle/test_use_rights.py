@@ -72,7 +72,7 @@ async def test_values_connections_marks_and_the_history_are_for_owner_teammates_
     assert {event.facts.use for event in for_channel.events if event.facts.use} == {BARE}
 
 
-async def test_others_see_no_verdict_while_the_readings_do_not_suffice_for_one(
+async def test_nobody_sees_a_verdict_while_the_readings_do_not_suffice_for_one(
     database: Database, clock: MovedClock
 ) -> None:
     clock.put(NOW)
@@ -81,6 +81,6 @@ async def test_others_see_no_verdict_while_the_readings_do_not_suffice_for_one(
     blind = changed(early, why=Missed.NO_ANSWER)
     for rental_id, use in (("aaaaa", early), ("bbbbb", blind)):
         await make.store_rental(database, make.rental(rental_id, state=State.READY, use=use))
-    for reader, seen in ((ANA, [early, blind]), ("UOTHER", [None, early])):
+    for reader, seen in ((ANA, [None, blind]), ("UOTHER", [None, early])):
         live = await queries.live_rentals(deps, Person(id=reader, name=""), everyone=True, most=5)
         assert [summary.rental.use for summary in live.shown] == seen

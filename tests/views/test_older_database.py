@@ -124,3 +124,13 @@ My database is older than the account: 3 machines of mine run that it doesn't kn
       message of its own now.
 Buying is still paused: /gpu resume
 """)
+
+
+def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
+    many = [purchase(f"k{n:02}", "UABCDEFGHIJ", 8) for n in range(40)]
+    gone = [changed(one, id=f"g{one.id}", over_at=clock(14, 20)) for one in many]
+    read = shown(*many, *gone, can=tuple(many))
+    assert "And 28 more." in read
+    assert "until /gpu resume." in read
+    assert "its owner can extend it." in read
+    assert "…" not in read

@@ -76,9 +76,11 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
     kept = happened(K.KEPT, clock(14, 41), ANA, id=21, until=clock(15, 41), since=clock(18, 40), span=H)
     ben = happened(K.LEFT_ALONE, clock(14, 41), BEN, id=21, until=clock(18, 40))
     later = changed(IDLE, since=clock(15, 30))
+    worked = happened(K.USE_CHANGED, clock(15, 10), id=21, verdict=Verdict.IN_USE)
     same_spell = changed(later, spell=IDLE.since)
     assert page(
         direct(asked, asked_about(IDLE, asked, now=IN_USE), clock(16, 21)),
+        direct(asked, asked_about(IDLE, asked, worked, now=later), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, now=later), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, now=same_spell), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, kept), clock(14, 41)),
@@ -89,6 +91,8 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. It is in use since 16:20.
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. It was used at 15:30.
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. I couldn't see inside until 15:30.
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
@@ -209,9 +213,9 @@ Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
 
 Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 
-No longer asked: k7mq2, 1x H100, Ana. It is in use since 16:20.
+No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
 
-No longer asked: k7mq2, 1x H100, Ana. It was used at 18:41.
+No longer asked: k7mq2, 1x H100, Ana. Idle since 18:41.
 
 No longer asked: k7mq2, 1x H100, Ana. I can't see inside since 18:42.
 

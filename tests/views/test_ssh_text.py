@@ -216,7 +216,8 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 
 def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_why_there_is_no_machine() -> None:
-    assert page(*map(answer, (ready(), ready(host=None), making(), gone()))) == snapshot("""\
+    silent = ready(quiet_since_real=NOW)
+    assert page(*map(answer, (ready(), ready(host=None), silent, making(), gone()))) == snapshot("""\
 
 Ready: your 1x H100 (k7mq2), until 18:40.
 `ssh root@203.0.113.7`
@@ -239,6 +240,26 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 Ready: your 1x H100 (k7mq2), until 18:40.
 It has no address yet.
+
+Running: your 1x H100 (k7mq2), until 18:40.
+Nothing answers on its SSH port.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+I couldn't read its host key, so I can't say which fingerprint ssh must show.
+For `~/.ssh/config`, above any "Host *":
+```Host gpu-k7mq2
+    HostName 203.0.113.7
+    Port 22
+    User root
+    HostKeyAlias gpu-k7mq2
+    CheckHostIP no
+    StrictHostKeyChecking accept-new
+    ForwardAgent no```
+Then: `ssh gpu-k7mq2`
+VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
+Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 k7mq2 can't be opened yet. Starting: 1x H100 EU. I send you the command when it is ready.
 
@@ -410,6 +431,9 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines in shown(details, late)
     assert lines in shown(refused, READY_AT)
     assert lines not in shown(details, late - timedelta(seconds=1))
+    awaited = shown(probed(), late)
+    assert lines not in awaited, "no visit has said yet that it is not installed"
+    assert "I see how busy its GPUs are" in awaited
     assert lines not in shown(details, late, BEN)
     assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
     assert lines not in shown(probed(answered=timedelta(minutes=40)), late)

@@ -43,7 +43,7 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
         used(V.CONNECTED, clock(14, 0)),
         used(V.UNKNOWN, clock(13, 10), why=Missed.NO_ANSWER),
         used(V.IDLE, clock(9, 0, day=22)),
-        used(V.UNKNOWN, clock(15, 0)),
+        used(V.UNKNOWN, clock(15, 0)),  # as others read it
         ready(),
     )
     shown = message(lists.listing(live, everyone=False, rules=RULES, now=NOW), NOW)
@@ -55,7 +55,8 @@ Ready: 1x H100 EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so fa
 Ready: 1x H100 EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so far.
       Ends 18:40.   [Details]
 Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
+      [Details]
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.\
 """)
@@ -71,6 +72,7 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
         show(changed(ready(use=IDLE), recent_use=rests)),
         show(changed(used(V.UNKNOWN, why=Missed.NO_UTILIZATION), recent_use=RecentUse(hours=HOURS))),
         show(ready(use=IDLE), BEN),
+        show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
     ) == snapshot("""\
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
@@ -100,6 +102,11 @@ I can't see inside since 12:42 (a GPU reports no use, as in MIG mode).
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+I can't see inside since 12:42 (its probe is not installed).
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)

@@ -25,14 +25,16 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
     """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
     has no verdict while the readings do not suffice for one: without the evidence, that would look like a machine
     that can't be seen into."""
-    if everything or rental.use is None:
+    if rental.use is None or (everything and not rental.use.undecided):
         return rental
-    return changed(rental, use=None) if rental.use.undecided else readable_by_all(rental)
+    return readable_by_all(rental)
 
 
 def readable_by_all(rental: Rental) -> Rental:
-    """Return the rental with the verdict and since when, for messages that a channel reads."""
-    return rental if rental.use is None else changed(rental, use=rental.use.bare)
+    """Return the rental with the verdict and since when, for messages that a channel reads. It has no verdict if
+    the readings do not suffice for one."""
+    use = rental.use
+    return changed(rental, use=None if use is None or use.undecided else use.bare)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
