@@ -224,7 +224,7 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
-    lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
+    lost = await play.until_sees("Ana", "your 1x H100 EU spot, ", SOON, dm=True)
     await play.clicks("Ana", lost, "Replace ")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
