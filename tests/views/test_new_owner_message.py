@@ -67,6 +67,18 @@ Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I did
 """)
 
 
+def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it_is_destroyed_at_once() -> None:
+    own = changed(ADOPTED, facts=changed(ADOPTED.facts, people=(CARL,)))
+    destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
+    assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
+
+Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
+      18:40.
+
+Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it.
+""")
+
+
 def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
     details = changed(ready(CHANGED), keys_now=keys_now(KEY))
     assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\

@@ -88,13 +88,24 @@ def _extension_withdrawn(context: EventContext) -> EventText:
 
 def _adopted(context: EventContext) -> EventText:
     facts = context.facts
-    owner = person(context.details.names, next(iter(facts.people or ()), None))
+    new_owner = next(iter(facts.people or ()), None)
+    owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     ran = f"It ran on the account{named}, and I didn't know it."
     if facts.why is Why.BOUGHT_LATER:
         ran = f"It ran on the account{named}: my database is from an older backup."
         return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {_end_text(context)}.")
+    if new_owner == context.event.actor:
+        return EventText(f"{context.actor} took it over", f"{ran}{_ends_unless_destroyed(context)}")
     return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {_end_text(context)}.")
+
+
+def _ends_unless_destroyed(context: EventContext) -> str:
+    """Return when it ends. Return an empty text if it was taken over only to be destroyed."""
+    at_once = {EventKind.DESTROYING, EventKind.ENDED}
+    if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
+        return ""
+    return f" It ends {_end_text(context)}."
 
 
 def _owner_changed(context: EventContext) -> EventText:
