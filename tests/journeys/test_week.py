@@ -21,7 +21,7 @@ KINDS = {
     "ready": re.compile(r"^(Your|Ana's) .* is ready until "),
     "end": re.compile(r"^Ends .*, in \d+ min|^Ends .*, in [12] h"),
     "lost": re.compile(r"^Lost "),
-    "idle": re.compile(r"^Still needed\? "),
+    "idle": re.compile(r"^(Idle for |Connected, not computing for |Still needed\?)"),
 }
 """The beginnings of the notifications that this week may have."""
 
