@@ -118,7 +118,7 @@ def new_rental(
     replaces: Rental | None = None,
 ) -> Rental:
     """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. If it takes the
-    place of another one, whoever approved that one approved it too."""
+    place of another one, the person who approved that one approved it too."""
     return Rental(
         id=rental_id,
         state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,

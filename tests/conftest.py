@@ -1,0 +1,13 @@
+"""The order of a whole run."""
+
+from __future__ import annotations
+
+import pytest
+
+LONG = ("journeys/test_week", "demo/test_story", "soak/test_use", "bench/test_bench", "journeys/test_named_end")
+"""The files with the tests that take longest. They run first, so that no worker has one of them left when all
+others have finished."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(f"tests/{name}.py" in item.nodeid for name in LONG))
