@@ -11,7 +11,7 @@ DATABASE ?= both
 demo: setup
 	@$(BIN)/gpubot demo
 test: dev
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
