@@ -34,6 +34,8 @@ class Play:
     on_action: Callable[[str, str, str, datetime], None] = lambda _name, _place, _action, _at: None
     _read: dict[str, int] = field(default_factory=dict)
     """By name, the number of the newest change that this person has read."""
+    _since: dict[str, int] = field(default_factory=dict)
+    """The same when somebody last acted or time last passed, or what `until_sees` returned since."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
@@ -42,6 +44,7 @@ class Play:
     async def types(self, name: str, channel: str, text: str) -> Outcome:
         """Type `/gpu text`, and settle. Raise Missed if it is not acknowledged."""
         self.on_action(name, channel, f"/gpu {text}".strip(), await self.sandbox.now())
+        self._since = dict(self._read)
         outcome = await self.sandbox.command(self.people[name], channel, text)
         if not outcome.ok:
             raise Missed(f"/gpu {text} was not acknowledged: {outcome.error}")
@@ -52,6 +55,7 @@ class Play:
         """Click the button whose text begins with `label`, and settle. Raise Missed if it is not acknowledged."""
         place = "dm" if message.is_dm else message.channel_name
         self.on_action(name, place, f"[{message.button(label).text}]", await self.sandbox.now())
+        self._since = dict(self._read)
         outcome = await self.sandbox.click(self.people[name], message, label)
         if not outcome.ok:
             raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
@@ -62,6 +66,7 @@ class Play:
         modal = await self.sandbox.open_modal(self.people[name])
         shown = f"{modal.title}: {modal.reads} [{modal.submit}]"
         self.on_action(name, "dialog", shown, await self.sandbox.now())
+        self._since = dict(self._read)
         outcome = await self.sandbox.submit(self.people[name], modal)
         if not outcome.ok:
             raise Missed(f"the dialog was not taken: {outcome}")
@@ -107,6 +112,10 @@ class Play:
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
         """Jump from one due time to the next until it happened. Raise Missed if it does not happen `within`."""
+        await self._until(happened, within)
+        self._since = dict(self._read)
+
+    async def _until(self, happened: Callable[[], bool], within: timedelta) -> None:
         start = await self.sandbox.now()
         for _ in range(MAX_JUMPS):
             health = await self.settle()
@@ -125,10 +134,12 @@ class Play:
             health = await self.settle()
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
         await self.settle()
+        self._since = dict(self._read)
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
-        """Let time pass until `name` sees these words in a message that is newer than now. Raise Missed."""
-        since = self._read.get(name, 0)
+        """Let time pass until `name` sees these words in a message that came since somebody acted or since time
+        passed. It may have come while the bot settled after the action. Raise Missed."""
+        since = self._since.get(name, 0)
 
         def happened() -> bool:
             try:
@@ -137,10 +148,12 @@ class Play:
                 return False
 
         try:
-            await self.until(happened, within)
+            await self._until(happened, within)
         except Missed as missed:
             raise Missed(f"{name} doesn't see {words!r}: {missed.words}") from None
-        return self.sees(name, words, dm=dm)
+        seen = self.sees(name, words, dm=dm)
+        self._since[name] = seen.seq
+        return seen
 
 
 def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
