@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import Mistake, TooLate
+from bot.errors import Mistake
 from bot.lifecycle.service import unknown_machines as service
 from handlers.ids import Field
 from handlers.listeners.context import Context
@@ -14,9 +14,7 @@ from handlers.views import unknown_machines as views
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: PurchaseValue) -> Outcome:
     """Open the dialog that asks for whom a machine is."""
-    view = await _view(context, interaction, value)
-    if not view.purchase.runs:
-        raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
+    view = await service.to_give(context.deps, interaction.person, value.purchase_id, value.version)
     return OpenModal(modal=views.give_owner(view.purchase, view.spent, rules=context.deps.rules))
 
 

@@ -17,6 +17,7 @@ from handlers.views.format import Times, about_span, dollars, listed, plural, sp
 MARKS = "▁▂▃▄▅▆▇"
 NOT_SEEN = "·"
 """The mark of an hour without readings."""
+CENT = MICROS_PER_DOLLAR // 100
 
 _WHY: dict[Missed, str] = {
     Missed.NO_ANSWER: "no answer on SSH",
@@ -78,9 +79,6 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
     connected = plural(recent.connections, "connection") if recent.connections else "nobody connected"
     most = _most(recent.gpus)
     return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
-
-
-CENT = MICROS_PER_DOLLAR // 100
 
 
 def idle_part(costs: UseCosts) -> str:

@@ -11,7 +11,7 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.model.rental import Question, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.hours import zone_of
 from bot.policy.questions import after_answer, asks_again_at, unanswered
@@ -39,7 +39,7 @@ async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
     async def decision(tx: Tx) -> Rental:
         rental, now = await _load(tx, deps, person, rental_id), deps.clock.now()
         ends_at = rental.running_lease.ends_at
-        question: Question = after_answer(rental.running_lease.question, ends_at, promised=False)
+        question = after_answer(rental.running_lease.question, ends_at, promised=False)
         after = decide_question(rental, question, now)
         return await _save(tx, deps, rental, after, _event(rental, EventKind.LEFT_ALONE, person, now, ends_at))
 
@@ -49,14 +49,14 @@ async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
 async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """Return a rental whose owner was asked about it and did not answer.
 
-    Raise Mistake if the id is unknown, Refused unless the person is an approver or an admin, and TooLate if the
+    Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
     machine is in use again, its owner answered, somebody decided before, or it is not ready any more.
     """
+    if not may_decide_idle(person, deps.rules):
+        raise Refused("Approvers and admins decide that. I changed nothing.")
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
-    if not may_decide_idle(person, deps.rules):
-        raise Refused("Approvers and admins decide that. I changed nothing.")
     if rental.state is not State.READY or unanswered(rental, rental.use) is None:
         raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
     return rental

@@ -62,20 +62,25 @@ async def to_decide(deps: Deps, admin: Person, purchase_id: str, version: int) -
         return await view_of(tx, deps, await _open(tx, deps, admin, purchase_id, version))
 
 
+async def to_give(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
+    """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `to_decide`, and
+    TooLate if not all of the machines run."""
+    async with deps.store.read() as tx:
+        return await view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
+
+
 async def give_owner(
     deps: Deps, admin: Person, purchase_id: str, version: int, *, owner: Person, span: timedelta
 ) -> Rental:
     """Make a rental of machines that run, for `owner` and for `span` from now, and return it.
 
-    Raise as `to_decide` and `adopting.adopt_machines`, and TooLate if not all of the machines run.
+    Raise as `to_give` and `adopting.adopt_machines`.
     """
 
     async def decision(tx: Tx) -> Rental:
         # First: it takes the spending lock, so that the second of two admins reads what the first decided.
         await tx.rentals.usage(owner.id)
-        purchase = await _open(tx, deps, admin, purchase_id, version)
-        if not purchase.runs:
-            raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
+        purchase = await _open_and_running(tx, deps, admin, purchase_id, version)
         ends_at = deps.clock.now() + span
         rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=owner, ends_at=ends_at)
         await decide_purchase(tx, deps, admin, purchase, V.ADOPTED, rental=rental)
@@ -151,6 +156,14 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
         raise TooLate("It is gone. I changed nothing.")
     if purchase.version != version:
         raise TooLate("What is known of it changed just now. I changed nothing: look at the message again.")
+    return purchase
+
+
+async def _open_and_running(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: int) -> UnknownPurchase:
+    """Return unknown machines that can get an owner. Raise as `to_give`."""
+    purchase = await _open(tx, deps, admin, purchase_id, version)
+    if not purchase.runs:
+        raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
     return purchase
 
 

@@ -1,0 +1,154 @@
+"""What the ready message, `/gpu ssh` and `/gpu probe` say about the probe."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import SentScript
+from bot.model.base import changed
+from bot.model.summary import RentalDetails
+from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
+from bot.policy.probe_by_hand import install_lines
+from bot.policy.probe_script import PROBE_SCRIPT, probe_line
+from bot.policy.probing import BY_HAND_AFTER
+from bot.policy.rules import Idle, ProbeKind, Rules
+from handlers.views import blocks, probe_text, ssh_text
+from tests.slack_limits import problems_of_message
+from tests.views.boot_script_stories import NOW, key, large, line, sent
+from tests.views.screens import message, page, read
+from tests.views.stories import ANA, BEN, READY_EVENT, RULES, request
+
+PROBE_LINE = probe_line("ssh-ed25519 AAAAProbe")
+READY_AT = READY_EVENT.at
+UNSEEN = Use(verdict=Verdict.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
+"""Its logins were refused for as long as a boot script may take."""
+
+
+def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetails:
+    """Return k7mq2 whose boot script holds the probe, two keys and the set-up torch. It answered so long after
+    ready."""
+    keys = (key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))
+    answered_at = None if answered is None else READY_AT + answered
+    return sent(
+        *keys, setup="torch", probe=True, request=request(setup="torch"), probe_answered_at=answered_at, **changes
+    )
+
+
+def not_wanted(details: RentalDetails) -> RentalDetails:
+    """Return the rental as if it was asked for with `no-probe`."""
+    rental = changed(details.rental, request=changed(details.rental.request, probe=False))
+    script = changed(details.attempts[1].script or SentScript(version=2), probe=False)
+    return changed(
+        details, rental=rental, attempts=(details.attempts[0], changed(details.attempts[1], script=script))
+    )
+
+
+def words(details: RentalDetails, reader: str) -> str:
+    """Return what the ready message says between the command and the fingerprint, and after that."""
+    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_text.ssh_lines(details, reader, RULES)[1:]]
+    return message(blocks.message("\n".join(each for each in lines if not each.startswith("If ssh asks"))), NOW)
+
+
+def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_probe_answered() -> None:
+    running = SetupProgress(state=SetupState.RUNNING)
+    stories = (
+        probed(use=changed(UNSEEN, why=None)),
+        probed(answered=timedelta(minutes=2), setup_progress=running),
+        probed(use=UNSEEN),
+        probed(use=UNSEEN, answered=timedelta(minutes=40)),
+        not_wanted(probed()),
+        changed(probed(), runs_script=False),
+    )
+    assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
+
+Opens with "you@laptop"; "you@desk" and Ben's follow when its set-up has run; I'll say so here.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop", "you@desk" and Ben's.
+Set-up torch: running. It writes to /var/lib/gpubot/setup.log.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+""")
+
+
+def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
+    stories = (probed(), probed(answered=timedelta(minutes=2)), probed(use=UNSEEN))
+    assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
+
+Opens with "ben@desk" when its set-up has run; I'll say so here.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "ben@desk".
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
+      Ana the line.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+""")
+
+
+def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come_by_itself() -> None:
+    late = READY_AT + BY_HAND_AFTER
+    details = probed(use=UNSEEN)
+    refused = changed(
+        details,
+        attempts=(details.attempts[0], changed(details.attempts[1], script=SentScript(version=2, refused=True))),
+    )
+
+    def shown(details: RentalDetails, now: datetime, reader: str = ANA, rules: Rules = RULES) -> str:
+        rendered = ssh_text.ssh(details, reader=reader, rules=rules, now=now, probe_line=PROBE_LINE)
+        assert problems_of_message(rendered.text, rendered.blocks) == []
+        return read(
+            "\n".join(block["text"]["text"] for block in rendered.blocks if block["type"] == "section"), now
+        )
+
+    lines = f"```{install_lines(PROBE_LINE)}```"
+    assert lines in shown(details, late)
+    assert lines in shown(refused, READY_AT)
+    assert lines not in shown(details, late - timedelta(seconds=1))
+    awaited = shown(probed(), late)
+    assert lines not in awaited, "no visit has said yet that it is not installed"
+    assert "I see how busy its GPUs are" in awaited
+    assert lines not in shown(details, late, BEN)
+    assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
+    assert lines not in shown(probed(answered=timedelta(minutes=40)), late)
+    assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
+    large_keys = sent(*map(large, range(4)), probe=True, use=UNSEEN)
+    assert lines in shown(large_keys, late)
+
+
+def test_the_probe_command_shows_the_whole_script() -> None:
+    rendered = probe_text.probe(RULES)
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    assert message(rendered, NOW).startswith("I log in to each machine every few minutes and see how busy")
+    assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
+    off = probe_text.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
+    assert off.text == "Your team's rules switch the probe off: I don't look whether a machine is used."
