@@ -101,10 +101,18 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
     after = ask_after(times, rules)
     if after is None:
         return None
-    if question.promised and question.silent_until is not None and times == 0:
+    if times == 0 and _is_promised(question, use):
         return question.silent_until
     signs = [lease.seen_at, *([use.since] if use else []), *([asked.last_at] if asked else [])]
     return max(signs) + after
+
+
+def _is_promised(question: Question, use: Use | None) -> bool:
+    """Return whether an answer named the time of the next question about a machine that can't be seen into. If the
+    bot still saw into the machine at that time, it was in use, so the answer no longer counts."""
+    if not question.promised or question.silent_until is None:
+        return False
+    return use is None or use.since <= question.silent_until
 
 
 def asked_about(question: Question, use: Use | None) -> Asked | None:

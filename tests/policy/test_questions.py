@@ -79,6 +79,12 @@ def test_a_machine_that_cant_be_seen_into_is_asked_about_by_check_in() -> None:
     assert next_of(lease(), use(), rules=off) == T + HOUR
 
 
+def test_an_answer_names_no_question_about_a_machine_that_was_in_use_at_that_time() -> None:
+    kept = lease(silent_until=T, promised=True)
+    assert next_of(kept, use(Verdict.UNKNOWN, T - 30 * MINUTE)) == T
+    assert next_of(kept, use(Verdict.UNKNOWN, T + 5 * HOUR)) == T + 7 * HOUR
+
+
 def test_a_machine_in_use_or_one_that_costs_almost_nothing_is_not_asked_about() -> None:
     assert next_of(lease(), use(Verdict.IN_USE)) is None
     assert next_of(lease(), use(), Decimal("0.000001")) is None
