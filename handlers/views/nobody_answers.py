@@ -8,7 +8,7 @@ from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Verdict
-from bot.policy.questions import unanswered
+from bot.policy.questions import spell_of, unanswered
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
@@ -28,6 +28,7 @@ OUTCOMES = frozenset(
         EventKind.LEFT_ALONE,
         EventKind.OWNER_ASKED_AGAIN,
         EventKind.NOBODY_ANSWERS,
+        EventKind.OWNER_CHANGED,
         EventKind.DESTROYING,
         EventKind.ENDED,
         EventKind.LOST,
@@ -47,8 +48,10 @@ def nobody_answers(
         return blocks.message(f"{_outcome(outcome, details, times)} {name}.")
     if rental.state is not State.READY:
         return blocks.message(f"{name}. {current_state(details, times)}")
-    if unanswered(rental, rental.use) is None:
-        # If it worked only for a moment, the same spell goes on, and with it this message.
+    asked = unanswered(rental, rental.use)
+    if asked is None or asked.about != spell_of(event.facts.use):
+        # If it worked only for a moment, the same spell goes on, and with it this message. A later spell has a
+        # message of its own.
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, times)}. {_until_end(event, times)}"

@@ -13,7 +13,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import GpuUse, Missed, Use, Verdict
 from tests.views.screens import approval, card, direct, page
-from tests.views.stories import ANA, BEN, H, M, clock, happened, lease, ready
+from tests.views.stories import ANA, BEN, CARL, H, M, clock, happened, lease, ready
 
 K = EventKind
 GPUS = tuple(GpuUse(index=n, highest=0) for n in range(4))
@@ -193,8 +193,10 @@ def test_the_approvers_read_what_became_of_it() -> None:
         after(K.EXTENDED, ANA, until=clock(11, 0, day=26), span=2 * H),
         after(K.DESTROYING),
         after(K.NOBODY_ANSWERS, None),
+        after(K.OWNER_CHANGED, people=(CARL, ANA)),
         told(asked_about(IDLE, TOLD, now=IN_USE)),
         told(asked_about(IDLE, TOLD, now=changed(IDLE, since=clock(18, 41)))),
+        told(asked_about(changed(IDLE, since=clock(18, 41)), TOLD)),
         told(asked_about(IDLE, TOLD, now=unknown)),
         told(ready(TOLD, state=State.DESTROYING)),
     ) == snapshot("""\
@@ -203,7 +205,7 @@ Ben leaves it until its end, Nov 26 at 09:00. I don't ask about it before. k7mq2
 
 Ben wants Ana to be asked again: I ask at 18:39. k7mq2, 1x H100, Ana.
 
-Ben wants Ana to be asked again: it ends 18:40, before Ana's hours. k7mq2, 1x H100, Ana.
+Ben wants Ana to be asked again: it ends 18:40; I don't ask before. k7mq2, 1x H100, Ana.
 
 Ana still needs it. I ask again at 22:44; it ends Nov 26 at 09:00 either way. k7mq2, 1x H100, Ana.
 
@@ -213,7 +215,11 @@ Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
 
 Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 
+Ben made Ana its owner: it was Carl's. k7mq2, 1x H100, Ana.
+
 No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
+
+No longer asked: k7mq2, 1x H100, Ana. Idle since 18:41.
 
 No longer asked: k7mq2, 1x H100, Ana. Idle since 18:41.
 

@@ -65,7 +65,7 @@ def _owner_asked_again(context: EventContext) -> EventText:
     when, lease = context.facts.until, rental.lease
     asks = f"I ask {context.times.at_time(when)}." if when else ""
     if when and lease and when >= lease.ends_at:
-        asks = f"it ends {context.times.time(lease.ends_at)}, before {owner}'s hours."
+        asks = f"it ends {context.times.time(lease.ends_at)}; I don't ask before."
     return EventText(f"{context.actor} wants {owner} to be asked again", asks, colon=True)
 
 
