@@ -164,9 +164,10 @@ def note_bought_later(rental: Rental, found: bool) -> Rental:
     return alter(rental, bought_later=found)
 
 
-def change_owner(rental: Rental, owner: str) -> Rental:
-    """An admin gives it to another person, who is no longer a teammate of it and was asked nothing about it."""
-    lease = rental.lease and changed(rental.lease, question=for_new_owner(rental.lease.question))
+def change_owner(rental: Rental, owner: str, now: datetime) -> Rental:
+    """An admin gives it to another person, who is no longer a teammate of it and was asked nothing about it. They
+    learn of it now, so the earlier owner's last sign of life no longer counts."""
+    lease = rental.lease and changed(rental.lease, seen_at=now, question=for_new_owner(rental.lease.question))
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(rental, owner=owner, teammates=teammates, lease=lease)
 

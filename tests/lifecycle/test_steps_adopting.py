@@ -107,7 +107,7 @@ async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: st
         await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
         await here.settle()
         rental = await here.rental(rental.id)
-        assert (rental.owner, rental.teammates) == (BEN.id, ())
+        assert (rental.owner, rental.teammates, rental.running_lease.seen_at) == (BEN.id, (), here.now)
         event = await here.last_event(rental, E.OWNER_CHANGED)
         assert (event.at, event.actor, event.facts.people) == (here.now, CLEO.id, (ANA.id, BEN.id))
         assert (await here.direct(rental))[-1] == (BEN.id, E.OWNER_CHANGED)

@@ -30,7 +30,7 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
         if rental.owner == owner.id:
             raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
         now = deps.clock.now()
-        after = transitions.change_owner(rental, owner.id)
+        after = transitions.change_owner(rental, owner.id, now)
         event = Event(
             rental_id=rental.id,
             kind=EventKind.OWNER_CHANGED,
