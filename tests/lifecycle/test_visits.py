@@ -63,6 +63,20 @@ async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(her
     assert set(await gaps(here, rental)) == {timedelta(0), 2 * MINUTE}
     assert E.USE_CHANGED not in [kind for _, kind in await here.direct(rental)]
 
+    # The next question counts the connections of then, not those that made the verdict.
+    asked = (await here.last_event(rental, E.STILL_NEEDED)).at
+    machine.use(0, peers=["p1", "p2"])
+    await here.pass_time(asked + 2 * HOUR - here.now)
+    judged, question = [(await here.last_event(rental, kind)).facts for kind in (E.USE_CHANGED, E.STILL_NEEDED)]
+    assert (question.verdict, question.since, question.span) == (
+        Verdict.CONNECTED,
+        worked_until,
+        here.now - worked_until,
+    )
+    assert judged.use is not None
+    assert question.use is not None
+    assert (judged.use.connections, question.use.connections) == (1, 2)
+
 
 async def test_spot_machines_are_visited_every_minute(here: World) -> None:
     rental = await here.ready(contract=Contract.SPOT, lease=2 * HOUR)

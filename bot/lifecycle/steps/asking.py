@@ -13,7 +13,7 @@ from bot.lifecycle.lease_changes import note_question
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.steps.seeing import unseen_since
+from bot.lifecycle.steps.seeing import unseen_since, with_open_connections
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
@@ -43,7 +43,9 @@ async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Rental
     if not _is_due(await next_at(deps, snapshot, now), now):
         return snapshot
     if _is_due(await _question_at(deps, snapshot, now), now):
-        return _ask(snapshot, _use(deps, snapshot), now)
+        use = _use(deps, snapshot)
+        shown = await with_open_connections(deps, snapshot, use, now) if use else None
+        return _ask(snapshot, shown, now)
     asked = unanswered(snapshot.rental, _use(deps, snapshot))
     if asked is None:
         return snapshot

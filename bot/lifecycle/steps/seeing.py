@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.transitions import lose_sight
+from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.use import Use, Verdict
 from bot.policy import idleness
@@ -23,6 +24,15 @@ async def unseen_since(deps: StepDeps, snapshot: RentalSnapshot, at: datetime) -
     async with deps.store.read() as tx:
         samples = await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
     return idleness.unseen_since(rental.use, samples, at, deps.rules)
+
+
+async def with_open_connections(deps: StepDeps, snapshot: RentalSnapshot, use: Use, at: datetime) -> Use:
+    """Return a verdict with the connections of the last visits. A stored verdict has those of its first visit."""
+    ready_at = snapshot.rental.running_lease.ready_at
+    async with deps.store.read() as tx:
+        samples = await tx.samples.reaching_back(snapshot.rental.id, at - idleness.window(deps.rules))
+    fresh = idleness.judge(samples, ready_at=ready_at, before=use, now=at, rules=deps.rules)
+    return use if idleness.differs(use, fresh) else changed(use, connections=fresh.connections)
 
 
 async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
