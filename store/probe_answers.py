@@ -44,5 +44,6 @@ class ProbeAnswers:
         for vendor in sorted(set(vendors)):
             rows = (await self._conn.execute(_LAST, {"key": vendor})).all()
             if rows:
-                found[vendor] = Answers(answered=tuple(row.answered for row in rows), last_at=rows[0].at)
+                silent_at = next((row.at for row in rows if not row.answered), None)
+                found[vendor] = Answers(answered=tuple(row.answered for row in rows), silent_at=silent_at)
         return found

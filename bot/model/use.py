@@ -99,8 +99,8 @@ class ProbeAnswers(Frozen):
 
     answered: tuple[bool, ...]
     """The newest first, ten at most."""
-    last_at: Instant
-    """When the newest was noted."""
+    silent_at: Instant | None
+    """When the newest that did not answer was noted. None if all answered."""
 
 
 class Visit(Frozen):

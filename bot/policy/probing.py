@@ -52,10 +52,11 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 
 def visited_from(answers: ProbeAnswers | None, now: datetime) -> datetime:
     """Return from when on a machine of a vendor is visited that never answered: now, or later if the vendor's
-    machines don't run the boot script. Visits go on after NOT_VISITED_FOR, since a vendor can change."""
-    if answers is None or runs_scripts(answers):
+    machines don't run the boot script. Visits go on NOT_VISITED_FOR after the last one that was silent, since a
+    vendor can change. One that answers then doesn't stop them again."""
+    if answers is None or answers.silent_at is None or runs_scripts(answers):
         return now
-    return max(now, answers.last_at + NOT_VISITED_FOR)
+    return max(now, answers.silent_at + NOT_VISITED_FOR)
 
 
 def boot_script_ran(rental: Rental) -> bool:
