@@ -38,16 +38,15 @@ async def with_report(
     return after, () if attempt is None else _compared(attempt, report, now)
 
 
-async def note_silence(tx: Tx, rental: Rental, now: datetime) -> None:
-    """Note for the vendor of a ready rental that its probe did not answer soon after ready, once it is certain: at
-    least LEAST_VISITS of that time were missed. So a machine that nobody visited then proves nothing."""
+async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
+    """Note for the vendor of a ready rental that its probe did not answer soon after ready, also if it has answered
+    since. `visits` are the last ones until now. At least LEAST_VISITS of that time must have been missed, so a
+    machine that nobody visited then proves nothing."""
     ready_at = rental.running_lease.ready_at
-    if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
+    if rental.vendor is None or now - ready_at < ANSWERS_WITHIN:
         return
-    if await tx.probe_answers.noted(rental.id):
-        return
-    visits = [s for s in await tx.samples.since(rental.id, ready_at) if s.at - ready_at <= ANSWERS_WITHIN]
-    if len(visits) >= LEAST_VISITS:
+    missed = [visit for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
+    if len(missed) >= LEAST_VISITS and not await tx.probe_answers.noted(rental.id):
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
 
 

@@ -63,7 +63,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         if not faults.ours(sample.at):
             after, judged = _judged(deps, after, earlier, sample)
             events += judged
-            await note_silence(tx, after, sample.at)
+            await note_silence(tx, after, [*earlier, sample], sample.at)
         await _apply(tx, deps, rental, after, events)
         if asks_vendor(sample.missed):
             await tx.rentals.make_due([rental_id], sample.at)

@@ -52,6 +52,7 @@ async def answers(
         earlier = await tx.samples.since(rental.id, READY_AT)
         found, events = await with_report(tx, rental, said, earlier, at)
         await tx.samples.add(Sample(rental_id=rental.id, at=at, gpus=said.gpus, missed=said.missed))
+        await note_silence(tx, found, await tx.samples.since(rental.id, READY_AT), at)
     return found, [event.kind for event in events]
 
 
@@ -60,7 +61,7 @@ async def misses(database: Database, rental: Rental, *minutes: int) -> None:
     for at in (READY_AT + minute * MINUTE for minute in minutes):
         async with database.write() as tx:
             await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=Missed.REFUSED))
-            await note_silence(tx, rental, at)
+            await note_silence(tx, rental, await tx.samples.since(rental.id, READY_AT), at)
 
 
 async def answered(database: Database, vendor: str = "hyperstack") -> tuple[bool, ...]:
@@ -106,7 +107,7 @@ async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_i
 
 
 async def test_each_machine_counts_once_for_its_vendor_by_its_first_five_minutes(database: Database) -> None:
-    soon, late, never = [await ready(database, rental_id) for rental_id in ("aaaaa", "bbbbb", "ccccc")]
+    soon, late, never, between = [await ready(database, 5 * letter) for letter in "abcd"]
     await answers(database, soon, report(H100), 5 * MINUTE)
     assert await answered(database) == (True,)
     await misses(database, late, 0, 1, 4)
@@ -115,6 +116,9 @@ async def test_each_machine_counts_once_for_its_vendor_by_its_first_five_minutes
     await answers(database, late, report(H100), 12 * MINUTE)
     await misses(database, never, 0, 1, 13)
     assert await answered(database) == (False, False, True)
+    await misses(database, between, 0, 1, 3)
+    await answers(database, between, report(H100), 14 * MINUTE)
+    assert await answered(database) == (False, False, False, True), "no visit between the fifth minute and that"
 
 
 async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
