@@ -23,7 +23,9 @@ _DEFER = (
     .where(_c.rental_id == param(_c.rental_id, "key"))
     .values(due_at=param(_c.due_at, "next_due"), claimed_by=None)
 )
-_MAKE_DUE = update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "now"))
+_MAKE_DUE = (
+    update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "moment"))
+)
 _END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
 _STANDING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
 
@@ -45,9 +47,9 @@ class Visits:
         self.changed = True
         await self._conn.execute(_END, {"key": rental_id})
 
-    async def make_due(self, rental_id: str, now: datetime) -> None:
+    async def make_due(self, rental_id: str, at: datetime) -> None:
         self.changed = True
-        await self._conn.execute(_MAKE_DUE, {"key": rental_id, "now": now})
+        await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         rows = await claims.claim(self._conn, visits, _CLAIMED, now, claimant=claimant, limit=limit)

@@ -31,6 +31,15 @@ def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -
     return samples[-1].at + AFTER_REFUSED[min(refused, len(AFTER_REFUSED)) - 1]
 
 
+def soonest_visit(last: Sample | None, now: datetime) -> datetime:
+    """Return when a machine may be visited at the earliest because somebody asks for it: now, or once the first
+    wait after a refused login is over. Clicks in a row would else make OpenSSH block the bot's address. `last` is
+    the machine's newest sample."""
+    if last is None or last.missed is not Missed.REFUSED:
+        return now
+    return max(now, last.at + AFTER_REFUSED[0])
+
+
 def asks_vendor(missed: Missed | None) -> bool:
     """Return whether the marketplace is asked at once if the machine still exists, because a visit was missed. A
     server that refuses the login shows that something runs there; `HOST_KEY_CHANGED` that it may be another

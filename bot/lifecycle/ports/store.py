@@ -130,8 +130,8 @@ class Visits(Protocol):
     async def defer(self, rental_id: str, due_at: datetime) -> bool:
         """End the claim and set when the next visit is due. Return False if its visits have ended meanwhile."""
 
-    async def make_due(self, rental_id: str, now: datetime) -> None:
-        """Visit this machine now. Do nothing if it is not visited."""
+    async def make_due(self, rental_id: str, at: datetime) -> None:
+        """Visit this machine at this time. Do nothing if it is not visited."""
 
     async def end(self, rental_id: str) -> None:
         """Visit this machine no more."""
