@@ -139,7 +139,11 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert "I see how busy its GPUs are" in awaited
     assert lines not in shown(details, late, BEN)
     assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
-    assert lines not in shown(probed(answered=timedelta(minutes=40)), late)
+    pasted = probe_text.looks_now(details.rental)
+    assert pasted.text == "I look within a minute. Then /gpu ssh k7mq2 says whether I can see inside."
+    seen = shown(probed(answered=timedelta(minutes=40)), late)
+    assert lines not in seen
+    assert "I see how busy its GPUs are" in seen
     assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
     large_keys = sent(*map(large, range(4)), probe=True, use=UNSEEN)
     assert lines in shown(large_keys, late)
