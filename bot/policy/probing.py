@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.model.attempt import Attempt
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import ProbeAnswers
+from bot.model.use import Missed, ProbeAnswers
 from bot.policy.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
@@ -78,8 +78,11 @@ def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
 
 def needs_hand(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the probe of a ready machine comes only if its owner installs it: the place takes no boot
-    script, or the probe did not answer within BY_HAND_AFTER."""
+    script, or the probe did not answer within BY_HAND_AFTER. A machine without an SSH server, or one that shows
+    another host key, needs something else."""
     if not has_probe(rental, attempt, rules) or rental.probe_answered_at is not None:
+        return False
+    if rental.use is not None and rental.use.why in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED}:
         return False
     refused = attempt.script is not None and attempt.script.refused
     return refused or now - rental.running_lease.ready_at >= BY_HAND_AFTER

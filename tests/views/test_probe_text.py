@@ -145,6 +145,8 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines not in seen
     assert "I see how busy its GPUs are" in seen
     assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
+    for why in (Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED):
+        assert lines not in shown(probed(use=changed(UNSEEN, why=why)), late), "they would not help"
     large_keys = sent(*map(large, range(4)), probe=True, use=UNSEEN)
     assert lines in shown(large_keys, late)
 
