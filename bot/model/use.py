@@ -83,7 +83,7 @@ class Report(Frozen):
     setup: SetupProgress | None = None
     """None if no set-up script was started."""
     missed: Missed | None = None
-    """Why there are no readings of GPUs. Connections may be known all the same."""
+    """Why there are no readings of GPUs, or not of all. Connections may be known all the same."""
 
 
 class GpusSeen(Frozen):
@@ -123,7 +123,7 @@ class Sample(Frozen):
     peers: tuple[str, ...] = ()
     """As in `Report`."""
     missed: Missed | None = None
-    """Why it has no readings of GPUs."""
+    """Why it has no readings of GPUs, or not of all."""
 
 
 class Use(Frozen):

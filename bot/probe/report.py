@@ -86,6 +86,8 @@ class _Reader:
         self._peers: dict[str, None] = {}
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
+        self._all_read = False
+        """A second round of readings began, so the first one has every GPU."""
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
@@ -113,13 +115,17 @@ class _Reader:
             peers=tuple(blake2s(peer.encode(), key=self._secret, digest_size=8).hexdigest() for peer in peers),
             models=tuple(self._models[index] for index in sorted(self._models)),
             setup=self._setup,
-            missed=None if self._gpus else self._why_no_gpus(),
+            missed=self._why_not_all(),
         )
 
-    def _why_no_gpus(self) -> Missed:
-        if self._outcome == "none":
-            return Missed.NO_NVIDIA_SMI
-        return Missed.NVIDIA_SMI_HANGS if self._outcome == _TIMED_OUT else Missed.UNREADABLE
+    def _why_not_all(self) -> Missed | None:
+        """Return why there is no reading of some GPU. A driver can hang at one of them: then nothing is known of
+        it and of those after it."""
+        if self._outcome == _TIMED_OUT and not self._all_read:
+            return Missed.NVIDIA_SMI_HANGS
+        if self._gpus:
+            return None
+        return Missed.NO_NVIDIA_SMI if self._outcome == "none" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
         """`203.0.113.7 51234 10.0.0.4 22`: $SSH_CONNECTION of the visit."""
@@ -156,6 +162,7 @@ class _Reader:
         values += [""] * (7 - len(values))
         _, use, memory, watts, _, total, name = values
         index = int(values[0])
+        self._all_read = self._all_read or index in self._gpus
         before = self._gpus.get(index, GpuUse(index=index))
         self._gpus[index] = GpuUse(
             index=index,

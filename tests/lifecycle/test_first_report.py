@@ -85,12 +85,16 @@ async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event
         assert (found.probe_answered_at, events) == (READY_AT + MINUTE, [])
 
 
+CUT_OFF = changed(report(H100, H100), missed=Missed.NVIDIA_SMI_HANGS)
+
+
 @pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.NOT_AS_SOLD]), (40, [])])
-async def test_gpus_that_show_once_their_driver_is_there_are_compared_too(
-    database: Database, minutes: int, kinds: list[EventKind]
+@pytest.mark.parametrize("first", [Report(missed=Missed.NO_NVIDIA_SMI), CUT_OFF], ids=["no driver", "cut off"])
+async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too(
+    database: Database, first: Report, minutes: int, kinds: list[EventKind]
 ) -> None:
     rental = await ready(database)
-    rental, events = await answers(database, rental, Report(missed=Missed.NO_NVIDIA_SMI), MINUTE)
+    rental, events = await answers(database, rental, first, MINUTE)
     assert events == []
     rental, events = await answers(database, rental, report(H100, H100), minutes * MINUTE)
     assert events == kinds

@@ -1,8 +1,9 @@
 """Stories of evidence with their verdicts, in a notation for reading.
 
 `60m 98, 4m no answer` is two kinds of visits: for 60 minutes, every 2 minutes, a reading of 98 %; then 4 minutes
-without an answer. `97/0/-` are three GPUs, the last one without a reading. `+ana` is an open connection. There are
-no visits while the bot is `down`. `2 x (...)` repeats what is in parentheses. Times are since ready.
+without an answer. `97/0/-` are three GPUs, the last one without a reading. `0 then nvidia smi hangs` is a reading
+of the first GPU alone. `+ana` is an open connection. There are no visits while the bot is `down`. `2 x (...)`
+repeats what is in parentheses. Times are since ready.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ and it rests for 30 min             | 1h 98, 2h 0, 2h down, 32m 0           | id
 its host key changes                | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
 its answers are garbage             | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
 nvidia-smi hangs                    | 1h 98, 6m nvidia smi hangs            | unknown since 1:02 (nvidia smi hangs)
+it hangs at GPU 1 and GPU 0 rests   | 1h 98/98, 6m 0 then nvidia smi hangs  | unknown since 1:02 (nvidia smi hangs)
+it hangs at GPU 1 and GPU 0 works   | 1h 0/98, 1h 98 then nvidia smi hangs  | in use since 0:02
 an AMD machine has no nvidia-smi    | 1h no nvidia smi                      | unknown since 0:00 (no nvidia smi)
 and somebody is connected           | 1h no nvidia smi +ana                 | unknown since 0:00 (no nvidia smi)
 MIG on its only GPU                 | 1h -                                  | unknown since 0:00 (no utilization)
@@ -179,8 +182,10 @@ def _span(length: str) -> timedelta:
 def _sample(at: datetime, reading: str) -> Sample:
     text, *peers = reading.split(" +")
     text, memory = text.removesuffix(" and memory"), 79_000 if text.endswith(" and memory") else 12
-    missed = {_words(kind): kind for kind in Missed}.get(text)
-    readings = [] if missed else [None if one == "-" else int(one) for one in text.split("/")]
+    seen, _, failure = text.rpartition(" then ")
+    missed = {_words(kind): kind for kind in Missed}.get(failure)
+    text = seen if missed else failure
+    readings = [] if not text else [None if one == "-" else int(one) for one in text.split("/")]
     gpus = [GpuUse(index=n, highest=highest, memory_mib=memory) for n, highest in enumerate(readings)]
     return Sample(rental_id="k7mq2", at=at, gpus=tuple(gpus), peers=tuple(peers), missed=missed)
 

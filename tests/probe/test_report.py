@@ -94,10 +94,13 @@ def test_without_readings_the_report_says_why_and_connections_count(outcome: str
     assert (found.missed, len(found.peers)) == (why, 1)
 
 
-def test_readings_before_a_time_out_count() -> None:
-    found = read(report(f"gpu 0, 40, 1, 1, , {H100}", "nvidia-smi 137"))
-    assert found is not None
-    assert (found.missed, found.gpus[0].highest) == (None, 40)
+def test_readings_before_a_time_out_count_and_are_not_all_until_a_second_round_began() -> None:
+    first, second = [f"gpu {index}, 40, 1, 1, , {H100}" for index in (0, 1)], f"gpu 0, 60, 1, 1, , {H100}"
+    cut_off, whole = read(report(*first, "nvidia-smi 137")), read(report(*first, second, "nvidia-smi 137"))
+    assert cut_off is not None
+    assert (cut_off.missed, [gpu.highest for gpu in cut_off.gpus]) == (Missed.NVIDIA_SMI_HANGS, [40, 40])
+    assert whole is not None
+    assert (whole.missed, [gpu.highest for gpu in whole.gpus]) == (None, [60, 40])
 
 
 @pytest.mark.parametrize(
