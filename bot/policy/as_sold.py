@@ -15,8 +15,9 @@ from bot.model.use import GpuModel, Report
 
 _FORM_FACTORS = ("sxm", "pcie", "nvl")
 _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
-_MODEL = re.compile(r"[a-z]{0,3}\d{1,4}[a-z]{0,2}")
-"""The word of a name that says which GPU it is: `h100`, `4090`, `a6000`, `l40s`."""
+_MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
+"""The word of a name that says which GPU it is: `h100`, `4090`, also in `rtx4090`, `a6000`, `l40s`. A driver shows
+`3090 Ti` as two words, so `3090ti` proves nothing."""
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
 """A word of the name of a part of a GPU, such as `GRID A100D-40C` or `MIG 1g.10gb`."""
 _SUPERCHIP = re.compile(r"g[bh]\d+")
@@ -55,7 +56,8 @@ def _is_part(name: str) -> bool:
 
 
 def _models(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(word for word in words if _MODEL.fullmatch(word) and not _FEATURE.fullmatch(word))
+    found = (_MODEL.fullmatch(word) for word in words if not _FEATURE.fullmatch(word))
+    return frozenset(match[1] for match in found if match)
 
 
 def _form_factors(words: Sequence[str]) -> frozenset[str]:

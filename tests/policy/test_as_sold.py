@@ -34,6 +34,8 @@ AS_SOLD = [
     ("nvidia-v100-sxm2-16gb", "Tesla V100-SXM2-16GB", 16160),
     ("nvidia-a10g-24gb", "NVIDIA A10G", 23028),
     ("nvidia-rtx-4090-pcie-24gb", "NVIDIA GeForce RTX 4090", 24564),
+    ("nvidia-rtx4090-24gb", "NVIDIA GeForce RTX 4090", 24564),
+    ("nvidia-rtx-3090ti-24gb", "NVIDIA GeForce RTX 3090 Ti", 24564),
     ("nvidia-rtx-a6000-48gb", "NVIDIA RTX A6000", 46068),
     ("nvidia-rtx-6000-ada-48gb", "NVIDIA RTX 6000 Ada Generation", 49140),
     ("nvidia-gh200-480gb", "NVIDIA GH200 480GB", 97871),
