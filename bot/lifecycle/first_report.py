@@ -39,9 +39,9 @@ async def with_report(
 
 
 async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
-    """Note for the vendor of a ready rental that its probe did not answer soon after ready, also if it has answered
-    since. `visits` are the last ones until now. At least LEAST_VISITS of that time must have been missed, so a
-    machine that nobody visited then proves nothing."""
+    """Note for the vendor of a ready rental that its probe did not answer soon after ready, also if it
+    answered later. `visits` are the last ones until now. At least LEAST_VISITS of that time must have been missed,
+    so a machine that nobody visited then proves nothing."""
     ready_at = rental.running_lease.ready_at
     if rental.vendor is None or now - ready_at < ANSWERS_WITHIN:
         return
