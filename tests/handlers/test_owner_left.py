@@ -37,8 +37,10 @@ async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin
         await ours.deliver()
         message = await ours.look(BEN, direct(BEN), "Cleo says later")
         await ours.click(BEN, message, "Give it an owner")
+        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), "Cleo says later"), "Give it an owner")
         assert not (await ours.submit(BEN, owner=GUS))["ok"]
         assert (await ours.submit(BEN, owner=CLEO))["ok"]
+        assert f"{rental.id} is Cleo's by now" in str((await ours.submit(CLEO, owner=BEN))["errors"])
         assert (await ours.rental(rental.id)).owner == CLEO
         await ours.deliver()
         for user in (CLEO, BEN):

@@ -11,17 +11,21 @@ from bot.lifecycle.service.adopting import check_admin, check_new_owner
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.policy.unknown_machines import ASK_AGAIN_AFTER
+
+_SINCE_ASKED = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_CHANGED})
 
 
 async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
-    """Make a person the owner of a rental that is not over, and return it.
+    """Make a person the owner of a rental that is not ending, and return it.
 
     The event has the time. Ledger rows are not cut: a row has the owner at its end, and the events tell what part
     of it was whose. The limits don't refuse it, since nothing more is bought.
 
     Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or is its
-    owner already, and TooLate if the rental is over.
+    owner already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
+    admins were asked.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -76,6 +80,11 @@ async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Renta
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
-    if rental.state.over:
-        raise TooLate(f"{rental.id} is over. I changed nothing.", rental.id)
+    if rental.state.over or rental.state is State.DESTROYING:
+        how = "over" if rental.state.over else "being destroyed"
+        raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)
+    asked = [event.kind for event in await tx.events.of(rental.id) if event.kind in _SINCE_ASKED]
+    if asked and asked[-1] is EventKind.OWNER_CHANGED:
+        owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
+        raise TooLate(f"{rental.id} is {owner}'s by now. I changed nothing.", rental.id)
     return rental
