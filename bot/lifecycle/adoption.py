@@ -52,6 +52,7 @@ def adopt(
     With `put_back`, the machines are put back under their own id, since the database is older than they are.
     """
     first = machines[0]
+    rates = [machine.rate for machine in machines]
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
     attempt = Attempt(
         rental_id=rental_id,
@@ -60,7 +61,7 @@ def adopt(
         adopted=AdoptedMachine(
             vendor=first.vendor or "",
             gpu=first.gpu or UNKNOWN_GPU,
-            rate=sum((machine.rate or Decimal(0) for machine in machines), start=Decimal(0)),
+            rate=Decimal(0) if None in rates else sum(filter(None, rates), start=Decimal(0)),
         ),
         accepted=True,
         intended_at=min(machine.since for machine in machines),

@@ -101,10 +101,11 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """Return what an attempt costs an hour: the sum of its resources that are alive, or the attempt's rate if one
-    of them has no rate."""
+    of them has no rate. Of machines that got an owner, return the sum of those that have one."""
     rates = [resource.rate for resource in resources if resource.gone_at is None]
     known = [rate for rate in rates if rate is not None]
-    return sum(known, start=Decimal(0)) if known and len(known) == len(rates) else attempt.rate
+    whole = len(known) == len(rates) or attempt.adopted is not None
+    return sum(known, start=Decimal(0)) if known and whole else attempt.rate
 
 
 def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) -> Billing:

@@ -98,7 +98,8 @@ class AdoptedMachine(Frozen):
     """Empty if the API didn't state it."""
     gpu: str
     rate: Decimal
-    """USD per hour, as the API stated it when the machine got its owner. Zero if it didn't."""
+    """USD per hour, as the API stated it when the machine got its owner. Zero if it left out the price of one of
+    its resources, because that resource counts as free until the API states it."""
 
 
 class Attempt(Frozen):
