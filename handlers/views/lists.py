@@ -69,6 +69,8 @@ def listing(
     times = reader_times(rules, now, zone)
     total = f"{_totals_text('You', live.own)} {_totals_text('Team', live.team)}"
     unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
+    if len(live.unknown) > ROWS:
+        unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message("\n".join([f"{empty} Try: /gpu get H100 EU", *unknown]))

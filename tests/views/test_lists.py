@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.state import State
-from bot.model.summary import OwnRentals, RentalDetails, RentalList
+from bot.model.summary import AccruedCost, OwnRentals, RentalDetails, RentalList, UnknownSummary
 from handlers.views import choices, lists
 from handlers.views.format import Times
 from handlers.views.lease_buttons import destroy_button
@@ -34,6 +34,7 @@ from tests.views.stories import (
     request,
     waiting,
 )
+from tests.views.test_unknown_machines import purchase
 
 K = EventKind
 NOW = clock(14, 40)
@@ -53,6 +54,14 @@ def listing(live: RentalList, *, everyone: bool = False) -> str:
 def show(details: RentalDetails, reader: str = ANA) -> str:
     shown = lists.show(changed(details, sees_money=reader == ANA), reader=reader, rules=RULES, now=clock(19, 0))
     return message(shown, clock(19, 0))
+
+
+def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
+    one = UnknownSummary(purchase=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
+    for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
+        read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
+        assert read.count("named train-3") == lists.ROWS
+        assert "2 more that no rental has." in read
 
 
 def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:
