@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.resource_names import names_of
-from bot.policy.unknown_machines import belongs_to, by_purchase, guess_owner
+from bot.policy.unknown_machines import Guesses, by_purchase, purchases_of
 
 
 def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
@@ -69,15 +70,17 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         for purchase in purchases:
             for machine in purchase.machines:
                 new.pop(machine.resource_id, None)
-        joining = {machine.resource_id: belongs_to(machine, purchases) for machine in new.values()}
+        joined: defaultdict[str, list[UnknownMachine]] = defaultdict(list)
+        for resource_id, purchase in purchases_of(new.values(), purchases).items():
+            joined[purchase.id].append(new.pop(resource_id))
         for purchase in purchases:
-            joined = [new.pop(one) for one, to in joining.items() if to is purchase]
-            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined, now), owners)
-        people = await tx.people.all_known() if new else []
+            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined[purchase.id], now), owners)
+        guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
         later = []
         for machines in by_purchase(new.values()):
-            guess = guess_owner(machines, people, deps.rules)
-            found = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
+            found = UnknownPurchase(
+                id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guesses.owner(machines)
+            )
             if await bought_later(tx, machines):
                 later.append(found)
             else:

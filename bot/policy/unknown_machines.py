@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -19,41 +20,62 @@ SHORTEST_NAME = 3
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
-def same_purchase(one: UnknownMachine, other: UnknownMachine) -> bool:
-    """Return whether two machines were made from one offer. Machines without an offer are each alone."""
-    return bool(set(one.offer_ids) & set(other.offer_ids))
-
-
 def by_purchase(machines: Iterable[UnknownMachine]) -> list[tuple[UnknownMachine, ...]]:
-    """Return the machines, those of one purchase together, in their order."""
+    """Return the machines, those of one purchase together, in their order. Machines of one purchase were made from
+    an offer in common. Machines without an offer are each alone."""
     groups: list[list[UnknownMachine]] = []
+    group_of: dict[str, int] = {}
     for machine in machines:
-        group = next((one for one in groups if any(same_purchase(machine, other) for other in one)), None)
-        if group is None:
-            groups.append([machine])
-        else:
-            group.append(machine)
+        group = min((group_of[offer] for offer in machine.offer_ids if offer in group_of), default=len(groups))
+        if group == len(groups):
+            groups.append([])
+        groups[group].append(machine)
+        for offer in machine.offer_ids:
+            group_of.setdefault(offer, group)
     return [tuple(group) for group in groups]
 
 
-def belongs_to(machine: UnknownMachine, purchases: Sequence[UnknownPurchase]) -> UnknownPurchase | None:
-    """Return which of the purchases a machine that is new on the account belongs to. Return None if it begins
-    another one. `purchases` are those that are not over."""
-    return next((one for one in purchases if any(same_purchase(machine, other) for other in one.machines)), None)
+def purchases_of(
+    machines: Iterable[UnknownMachine], purchases: Sequence[UnknownPurchase]
+) -> dict[str, UnknownPurchase]:
+    """Return the purchase to which each machine that is new on the account belongs, by the machine's id. A machine
+    that begins another purchase is left out. `purchases` are those that are not over."""
+    first_with: dict[str, int] = {}
+    for index, purchase in enumerate(purchases):
+        for known in purchase.machines:
+            for offer in known.offer_ids:
+                first_with.setdefault(offer, index)
+    found = {}
+    for machine in machines:
+        indexes = [first_with[offer] for offer in machine.offer_ids if offer in first_with]
+        if indexes:
+            found[machine.resource_id] = purchases[min(indexes)]
+    return found
 
 
-def guess_owner(machines: Iterable[UnknownMachine], people: Iterable[Person], rules: Rules) -> str | None:
-    """Return the Slack id of the person who may own machines, from their names: the owner's id in a name of ours,
-    else the one person of whose name a word is a word of a machine's name. Return None if there is no such person,
-    or several, or if they may not use the bot."""
-    users = {person.id: person for person in people if may_use(person, rules)}
-    names = [machine.name for machine in machines if machine.name]
-    ids = {named.owner for named in map(read_name, names) if named is not None and named.owner is not None}
-    if ids:
-        return next(iter(ids)) if len(ids) == 1 and ids <= users.keys() else None
-    in_names = {word for name in names for word in _words(name)}
-    fitting = [person.id for person in users.values() if in_names & _words(person.name)]
-    return fitting[0] if len(fitting) == 1 else None
+class Guesses:
+    """Guesses who may own machines, from their names. Make one for all machines: comparing each with each person
+    would block the event loop for seconds if both are many."""
+
+    def __init__(self, people: Iterable[Person], rules: Rules) -> None:
+        self._users: set[str] = set()
+        self._by_word: defaultdict[str, set[str]] = defaultdict(set)
+        for person in people:
+            if may_use(person, rules):
+                self._users.add(person.id)
+                for word in _words(person.name):
+                    self._by_word[word].add(person.id)
+
+    def owner(self, machines: Iterable[UnknownMachine]) -> str | None:
+        """Return the Slack id of the person who may own machines: the owner's id in a name of ours, else the one
+        person of whose name a word is a word of a machine's name. Return None if there is no such person, or
+        several, or if they may not use the bot."""
+        names = [machine.name for machine in machines if machine.name]
+        ids = {named.owner for named in map(read_name, names) if named is not None and named.owner is not None}
+        if ids:
+            return next(iter(ids)) if len(ids) == 1 and ids <= self._users else None
+        fitting = {user for name in names for word in _words(name) for user in self._by_word.get(word, ())}
+        return next(iter(fitting)) if len(fitting) == 1 else None
 
 
 def _words(name: str) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 from bot.model.person import Person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
-from bot.policy.unknown_machines import guess_owner, typed_name, typed_right
+from bot.policy.unknown_machines import Guesses, typed_name, typed_right
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [
@@ -48,7 +48,7 @@ def machine(name: str | None) -> UnknownMachine:
 def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the_bot(
     names: list[str | None], owner: str | None
 ) -> None:
-    assert guess_owner(map(machine, names), PEOPLE, Rules()) == owner
+    assert Guesses(PEOPLE, Rules()).owner(map(machine, names)) == owner
 
 
 @pytest.mark.parametrize(
