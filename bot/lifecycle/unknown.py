@@ -31,7 +31,8 @@ def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
         count=view.count or 1,
         vendor=view.vendor,
         rate=view.rate,
-        since=view.valid_from or view.created_at or now,
+        # With a start in the future, the machine of an attempt would never count as gone after a 404.
+        since=min(view.valid_from or view.created_at or now, now),
         valid_from=view.valid_from,
         host=view.host,
         port=view.port,

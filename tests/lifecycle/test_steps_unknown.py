@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.service import unknown_machines
+from bot.lifecycle.unknown import unknown_machine
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
@@ -199,6 +202,12 @@ async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: Wor
         await give(here, purchase)
     assert (await stored(here, purchase)).decided is None
     await here.settle()
+
+
+def test_a_machine_whose_bill_begins_later_is_there_since_it_was_seen() -> None:
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    view = ResourceView(resource_id=OTHER, status="running", valid_from=now + HOUR)
+    assert unknown_machine(view, now).since == now
 
 
 async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is_estimated(here: World) -> None:
