@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 
 from bot.errors import MarketAway
 from bot.lifecycle.adoption import cost_so_far
@@ -12,6 +13,7 @@ from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
 from bot.lifecycle.older_database import ask_together, bought_later, close_request
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
@@ -43,8 +45,9 @@ def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
 async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Mapping[str, str]) -> None:
     """Store the machines of the account that no attempt has, and ask the admins about those that are new.
 
-    `views` are these machines. `owners` has the rental's id for each resource that belongs to one. A machine that
-    the list lacks counts as gone only if the vendor says so, because the list may be old.
+    `views` are these machines. `owners` has the rental's id for each resource that belongs to one. The list may be
+    old, so a machine that it lacks counts as gone only if the vendor says "deleted", or does not find it twice: a
+    machine that is not ours to manage would else be asked about again after one wrong answer.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unknown_machine(view, now) for view in views}
@@ -58,7 +61,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         for machine in purchase.machines
         if machine.gone_at is None and machine.resource_id not in listed.keys() | owners.keys()
     }
-    gone = {resource_id for resource_id in left_out if await _is_gone(deps, resource_id)}
+    answers = {resource_id: await _ask_vendor(deps, resource_id) for resource_id in left_out}
     seen = {machine.resource_id for purchase in before for machine in purchase.machines}
     owners_named = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
     await deps.directory.refresh([owner for owner in owners_named if owner is not None])
@@ -75,7 +78,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         for resource_id, purchase in purchases_of(new.values(), purchases).items():
             joined[purchase.id].append(new.pop(resource_id))
         for purchase in purchases:
-            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined[purchase.id], now), owners)
+            await _update(tx, deps, purchase, _read(purchase, listed, answers, joined[purchase.id], now), owners)
         guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
         later = []
         for machines in by_purchase(new.values()):
@@ -93,18 +96,29 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
     await transact(deps, decision)
 
 
-async def _is_gone(deps: StepDeps, resource_id: str) -> bool:
+class Answer(Enum):
+    """What the vendor says about a machine that the list of the account lacks."""
+
+    RUNS_ON = "runs_on"
+    MISSING = "missing"
+    DELETED = "deleted"
+    NONE = "none"
+
+
+async def _ask_vendor(deps: StepDeps, resource_id: str) -> Answer:
     try:
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
-        return False
-    return view is None or view.deleted
+        return Answer.NONE
+    if view is None:
+        return Answer.MISSING
+    return Answer.DELETED if view.deleted else Answer.RUNS_ON
 
 
 def _read(
     purchase: UnknownPurchase,
     listed: Mapping[str, UnknownMachine],
-    gone: Collection[str],
+    answers: Mapping[str, Answer],
     joined: Sequence[UnknownMachine],
     now: datetime,
 ) -> tuple[UnknownMachine, ...]:
@@ -115,11 +129,20 @@ def _read(
         if newest is not None:
             # Without a start from the API, `since` is when we saw it first.
             read.append(changed(newest, since=min(newest.since, machine.since)))
-        elif machine.resource_id in gone:
-            read.append(changed(machine, runs=False, gone_at=now))
         else:
-            read.append(machine)
+            read.append(_after_answer(machine, answers.get(machine.resource_id, Answer.NONE), now))
     return (*read, *joined)
+
+
+def _after_answer(machine: UnknownMachine, answer: Answer, now: datetime) -> UnknownMachine:
+    if answer is Answer.NONE:
+        return machine
+    if answer is Answer.RUNS_ON:
+        return changed(machine, missing_since=None)
+    since = machine.missing_since
+    if answer is Answer.MISSING and (since is None or now - since < LOOK_UP_AGAIN):
+        return changed(machine, missing_since=since or now)
+    return changed(machine, runs=False, gone_at=since or now)
 
 
 async def _update(

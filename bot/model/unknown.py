@@ -33,6 +33,8 @@ class UnknownMachine(Frozen):
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
     """The offers that it was made from. Machines of one purchase have an offer in common."""
+    missing_since: Instant | None = None
+    """Since when the vendor does not find it. None if it does."""
     gone_at: Instant | None = None
     """When the account no longer had it."""
 

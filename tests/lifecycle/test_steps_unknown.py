@@ -136,12 +136,33 @@ async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World
 @pytest.mark.parametrize("how", ["deleted", "missing"])
 async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World, how: str) -> None:
     purchase = await the_purchase(here)
+    went_away_at = here.now
     await here.outside.control(f"resources/{purchase.alive[0].resource_id}/vanish", how=how)
     await here.sweep()
-    assert (await stored(here, purchase)).over_at == here.now
+    if how == "missing":
+        assert (await stored(here, purchase)).open, "a 404 counts when it is seen twice"
+        await here.pass_time(5 * MINUTE)
+        await here.sweep()
+    after = await stored(here, purchase)
+    assert (after.over_at, after.machines[0].gone_at) == (here.now, went_away_at)
     with pytest.raises(TooLate, match="gone"):
-        await give(here, await stored(here, purchase))
+        await give(here, after)
     assert await here.rentals() == []
+
+
+async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_question_again(here: World) -> None:
+    purchase = await the_purchase(here)
+    await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    lies = [await here.list_resources_as([]), await here.fault("get_resource", "status", status=404, times=None)]
+    await here.sweep()
+    for lie in lies:
+        await here.release(lie)
+    for _ in range(2):
+        await here.pass_time(5 * MINUTE)
+        await here.sweep()
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+    (kept,) = await open_purchases(here)
+    assert (kept.id, kept.alive[0].missing_since) == (purchase.id, None)
 
 
 async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothing(here: World) -> None:
