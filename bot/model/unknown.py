@@ -100,5 +100,6 @@ class UnknownPurchase(Frozen):
 
     @property
     def runs(self) -> bool:
-        """Whether each of its machines runs, so that it can get an owner."""
-        return all(machine.runs for machine in self.alive)
+        """Whether one of its machines runs, so that it can get an owner. The others are watched and deleted
+        with it: one that failed must not keep the machine that is used without an owner."""
+        return any(machine.runs for machine in self.alive)

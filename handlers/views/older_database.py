@@ -76,7 +76,7 @@ def _waiting(purchase: UnknownPurchase, view: Together, times: Times) -> str:
         f"since {times.time(min(machine.since for machine in shown))}",
         "" if unpriced else so_far(view.spent[purchase.id]),
         f"{person(view.names, owner)}'s" if owner else "no owner in its name",
-        "" if purchase.runs else "doesn't run yet",
+        "" if purchase.runs else f"doesn't run ({escape(shown[0].status)})",
     ]
     return f"{_id(purchase)}: {', '.join(part for part in parts if part)}."
 
@@ -102,7 +102,7 @@ def _decided(purchase: UnknownPurchase, view: Together, times: Times) -> str:
 
 def _what_follows(view: Together, waiting: list[UnknownPurchase]) -> str:
     if not view.restorable:
-        return "What doesn't run yet, or has no owner who may use me, can't be put back. Decide one by one."
+        return "What doesn't run, or has no owner who may use me, can't be put back. Decide one by one."
     left = len(waiting) - len(view.restorable)
     rest = " For the rest, decide one by one." if left else ""
     return f"What is put back runs for {span(view.put_back_for)} from then, and its owner can extend it.{rest}"

@@ -231,6 +231,28 @@ def test_a_machine_whose_bill_begins_later_is_there_since_it_was_seen() -> None:
     assert unknown_machine(view, now).since == now
 
 
+async def test_one_machine_that_failed_keeps_no_other_of_its_purchase_from_getting_an_owner(here: World) -> None:
+    ids = [await add_machine(here), OTHER]
+    bodies = [
+        {"resource_id": one, "status": status, "offer_history": [{"offer_id": "a"}]}
+        for one, status in zip(ids, ("running", "failed"), strict=True)
+    ]
+    lies = [await here.list_resources_as(bodies)]
+    lies += [
+        await here.fault("get_resource", "garbage", times=None, match=body["resource_id"], body=json.dumps(body))
+        for body in bodies
+    ]
+    await here.sweep()
+    (purchase,) = await open_purchases(here)
+    rental = await give(here, purchase)
+    await here.settle()
+    assert {resource.resource_id for resource in await here.resources(rental)} == set(ids)
+    for lie in lies:
+        await here.release(lie)
+    await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    assert await here.alive() == []
+
+
 async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is_estimated(here: World) -> None:
     body = {"resource_id": OTHER, "status": "running", "name": None}
     lie = await here.list_resources_as([body])

@@ -28,7 +28,7 @@ def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> 
 
 
 EIGHT, ONE = purchase("f6rat", ANA, 8), purchase("p2wqx", BEN)
-NAMELESS = purchase("abcd2", runs=False, rate=None)
+NAMELESS = purchase("abcd2", runs=False, status="provisioning", rate=None)
 
 
 def shown(
@@ -72,7 +72,8 @@ What is put back runs for 24 h from then, and its owner can extend it.
 My database is empty, but 3 machines of mine run that it doesn't know.
 f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
 p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run yet.
+abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
+      (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
 What is put back runs for 24 h from then, and its owner can extend it. For the rest, decide one by
       one.
@@ -84,9 +85,10 @@ What is put back runs for 24 h from then, and its owner can extend it.
 [Put it back] [One by one]
 
 My database is older than the account: 3 machines of mine run that it doesn't know.
-abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run yet.
+abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
+      (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-What doesn't run yet, or has no owner who may use me, can't be put back. Decide one by one.
+What doesn't run, or has no owner who may use me, can't be put back. Decide one by one.
 [One by one]
 """)
 

@@ -58,6 +58,8 @@ def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
         shown(guess=ANA),
         shown(*cluster),
         shown(STARTING, spent=AccruedCost(amount=0, estimated=True)),
+        shown(*cluster[:2], changed(cluster[2], runs=False, status="failed")),
+        shown(*(changed(one, runs=False, status="deleting") for one in cluster[:2])),
         shown(ask_again_at=clock(14, 35, day=25), put_off_by=CARL),
         shown(asked_at=clock(14, 35)),
     ) == snapshot("""\
@@ -70,8 +72,17 @@ A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 
       and 2 more, $10.50/h, since 09:12. They cost $48.30 so far.
 [Give them an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
-A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. It is not
-      running yet, so it can't get an owner yet.
+A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. Its status
+      is provisioning: it can get an owner once it runs.
+[Not ours to manage] [Ask again tomorrow] [Destroy ...]
+
+3 machines I don't know are on the account: 24x H100 SXM 80 GB, Hyperstack, named node-0, node-1 and
+      node-2, $6.30/h, since 09:12. They cost $48.30 so far. 1 of them does not run.
+[Give them an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+
+2 machines I don't know are on the account: 16x H100 SXM 80 GB, Hyperstack, named node-0 and node-1,
+      $4.20/h, since 09:12. They cost $48.30 so far. None of them runs: they can get an owner once
+      one does.
 [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
 A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,

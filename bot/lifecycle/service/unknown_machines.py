@@ -64,7 +64,7 @@ async def to_decide(deps: Deps, admin: Person, purchase_id: str, version: int) -
 
 async def to_give(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
     """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `to_decide`, and
-    TooLate if not all of the machines run."""
+    TooLate if none of the machines runs."""
     async with deps.store.read() as tx:
         return await view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
 
