@@ -90,7 +90,7 @@ def _not_running(purchase: UnknownPurchase) -> str:
 
 def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times) -> str:
     what, decided, it = _what(purchase), purchase.decided, _it(purchase)
-    if decided is None and purchase.rental_id is not None:
+    if purchase.rental_id is not None and (decided is None or decided.verdict is V.NOT_OURS):
         return f"{it.are} part of {purchase.rental_id}: {what}."
     if decided is None:
         gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""

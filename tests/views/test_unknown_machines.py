@@ -103,6 +103,7 @@ def test_every_admin_reads_what_was_decided() -> None:
         decided(verdict.NOT_OURS, over_at=clock(14, 38)),
         shown(over_at=clock(14, 30)),
         shown(rental_id="k7mq2", over_at=clock(14, 30)),
+        decided(verdict.NOT_OURS, rental_id="k7mq2", over_at=clock(14, 38)),
         read(views.line(purchase(), SPENT, reader_times(RULES, NOW, "UTC")), NOW),
     ) == snapshot("""\
 
@@ -120,6 +121,8 @@ Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named tra
 
 Gone 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
       $48.30.
+
+It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
 
 It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
 
