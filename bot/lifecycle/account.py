@@ -34,7 +34,8 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying. `why` is a word or a person's id, for admins who read the database. None ends the block."""
+    """Block buying. `why` is a word or a person's id, for admins who read the database, or the ids of the
+    questions about an older database. None ends the block."""
     await tx.account.set(block.value, why)
 
 

@@ -202,3 +202,13 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
     assert len(await questions(here)) == 2
     with pytest.raises(BuyingBlocked):
         await here.get(person=BEN)
+    await here.settle()
+    await add_machine(here, "gpubot-abcd8-1")
+    await here.sweep()
+    shown = [message.target_version for message in await questions(here)]
+    await account.resume(here.deps, CLEO)
+    assert [message.target_version for message in await questions(here)] == [
+        shown[0],
+        *(version + 1 for version in shown[1:]),
+    ], "each message that says that buying is paused"
+    await here.settle()

@@ -31,9 +31,10 @@ async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
             return False
         await set_block(tx, BuyingBlock.PAUSED, person.id if paused else None)
         if older and not paused:
-            first_id = await tx.account.get(BuyingBlock.OLDER_DATABASE.value)
+            questions = await tx.account.get(BuyingBlock.OLDER_DATABASE.value) or ""
             await set_block(tx, BuyingBlock.OLDER_DATABASE, None)
-            await tx.messages.show_together(first_id or "")
+            for first_id in questions.split():
+                await tx.messages.show_together(first_id)
         await notify_admins(tx, deps, EventKind.PAUSED if paused else EventKind.RESUMED, actor=person.id)
         return True
 

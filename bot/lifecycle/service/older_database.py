@@ -23,7 +23,7 @@ from bot.policy.roles import may_use
 
 PUT_BACK_FOR = timedelta(hours=24)
 """How long machines that are put back run, from the click on."""
-ALL_DECIDED = "All of them are decided by now. I changed nothing."
+ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
 async def together_view(tx: Tx, deps: Deps, event: Event, first_id: str) -> Together:
