@@ -77,6 +77,8 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, purchase: UnknownPurchase) 
     decided, now = purchase.decided, deps.clock.now()
     events: tuple[Event, ...] = ()
     if decided is not None and decided.verdict is AccountVerdict.NOT_OURS:
+        if await _another_waits(tx, rental, purchase):
+            return
         after = note_bought_later(rental, found=False)
     elif rental.state is State.DESTROYING:
         return
@@ -93,6 +95,14 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, purchase: UnknownPurchase) 
         )
         events = (changed(event, facts=changed(event.facts, name=purchase.rental_id)),)
     await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+
+
+async def _another_waits(tx: Tx, rental: Rental, purchase: UnknownPurchase) -> bool:
+    """Return whether the admins have yet to decide about another purchase that names the rental: its first attempt
+    may have left a machine beside that of the second."""
+    others = [one for one in await tx.unknown.not_over() if one.open and one.id != purchase.id]
+    names = names_of(machine for one in others for machine in one.machines)
+    return any(name.rental_id == rental.id and name.n > rental.attempts for name in names)
 
 
 async def _named_rentals(tx: Tx, purchase: UnknownPurchase) -> list[Rental]:

@@ -212,3 +212,17 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
         *(version + 1 for version in shown[1:]),
     ], "each message that says that buying is paused"
     await here.settle()
+
+
+async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manage(here: World) -> None:
+    asked = await here.get(count=8)
+    for n in (1, 2):
+        await add_machine(here, f"gpubot-{asked.id}-{n}")
+    await here.sweep()
+    await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+    for still in (True, False):
+        purchase = (await open_purchases(here))[-1 if still else 0]
+        await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="not ours")
+        assert (await here.rental(asked.id)).bought_later is still
+    await account.resume(here.deps, CLEO)
+    await here.until(await here.approve(asked), State.READY)
