@@ -226,3 +226,16 @@ async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manag
         assert (await here.rental(asked.id)).bought_later is still
     await account.resume(here.deps, CLEO)
     await here.until(await here.approve(asked), State.READY)
+
+
+async def test_the_owner_of_a_request_reads_that_nothing_is_bought_while_the_account_cannot_be_read(
+    here: World,
+) -> None:
+    deps = here.deps
+    here.restart(replace(deps, swept=lambda: False))
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    assert await here.event_kinds(rental) == [E.STARTED, E.WAITING]
+    assert (await here.last_event(rental, E.WAITING)).facts.why is Why.OUTAGE
+    here.restart(deps)
+    await here.until(rental, State.READY)

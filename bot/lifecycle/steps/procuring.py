@@ -156,8 +156,10 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
     if not deps.swept():
-        # What it wants may run already, if the database was restored.
-        return _blocked_since(snapshot, now).with_due(poll_at(now))
+        # What it wants may run already, if the database was restored. Mostly that is known at the next poll.
+        if rental.blocked is None:
+            return _blocked_since(snapshot, now).with_due(poll_at(now))
+        return _wait_blocked(deps, snapshot, await _why_not_swept(deps), now)
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
@@ -350,6 +352,12 @@ def _wait_blocked(
         return snapshot
     facts = Facts(why=why, detail=away.words if away else None, until=until)
     return snapshot.with_event(EventKind.WAITING, now, facts)
+
+
+async def _why_not_swept(deps: StepDeps) -> Why:
+    async with deps.store.read() as tx:
+        block = await buying_block(tx)
+    return Why.OUTAGE if block is None else WHY_BLOCKED[block]
 
 
 def _reason(away: MarketAway) -> Why:
