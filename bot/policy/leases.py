@@ -97,14 +97,12 @@ def may_end(
     """Return the earliest time at which a machine may be destroyed for its lease's end. Return None if nobody was
     notified of this end and no post of it was tried.
 
-    `readable_at` is when its owner could first read of this end, and `first_tried_at` when we first tried to post
-    it. The owner has at least one grace after they could read of it. If Slack takes no posts, the grace starts at
-    the first try.
+    `readable_at` is when its owner could first read of this end, and `first_tried_at` when we first tried to post,
+    after it had come, that one grace is left. The owner has at least one grace from both. If Slack takes no posts,
+    only the try counts.
     """
-    known_at = readable_at or first_tried_at
-    if known_at is None:
-        return None
-    return max(ends_at, known_at + rules.lease.grace)
+    known_at = [at for at in (readable_at, first_tried_at) if at is not None]
+    return max(ends_at, max(known_at) + rules.lease.grace) if known_at else None
 
 
 OVERDUE_GRACES = 2

@@ -45,18 +45,16 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether a machine is in use now, by its verdict and its last visits, oldest first."""
-    return use is not None and use.verdict is Verdict.IN_USE and _are_fresh(samples, now)
+    return use is not None and use.verdict is Verdict.IN_USE and speaks_of(samples, now)
 
 
-def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether nobody sees if a machine is in use. A machine that is seen and has not worked for long enough
-    to call it idle is not unseen."""
-    if use is None or not _are_fresh(samples, now):
-        return True
-    return use.verdict is Verdict.UNKNOWN and not use.undecided
+def is_unseen(use: Use | None) -> bool:
+    """Return whether nobody can see if a machine is in use. A machine that is seen and has not worked for long
+    enough to call it idle is not unseen, nor is one that nobody visited while the bot was down."""
+    return use is None or (use.verdict is Verdict.UNKNOWN and not use.undecided)
 
 
-def _are_fresh(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether a verdict still speaks of now: what happens in a longer gap between visits is unknown. Missed
-    visits count, because no verdict changes while most visits fail."""
+def speaks_of(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether a verdict from these samples still speaks of `now`: what happens in a longer gap between
+    visits is unknown. Missed visits count, because no verdict changes while most visits fail."""
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

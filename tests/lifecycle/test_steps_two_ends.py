@@ -121,6 +121,40 @@ async def test_after_hours_without_the_bot_a_busy_machine_goes_on_to_the_next_en
     assert await here.alive() != []
 
 
+@pytest.mark.parametrize("works_again", ["before the bot went down", "while it was down"])
+async def test_a_machine_that_works_again_after_its_notice_goes_on_although_the_bot_was_down_at_its_end(
+    here: World, works_again: str
+) -> None:
+    rental = await two_ends(here, 2, 12, busy=0)
+    end = end_of(rental)
+    await go_to(here, end - 20 * MINUTE)
+    assert (await here.last_event(rental, E.ENDING)).facts.until == end
+    if works_again == "before the bot went down":
+        here.machines[rental].use(98)
+        await go_to(here, end - 10 * MINUTE)
+    here.machines[rental].use(98)
+    await here.be_down(end + 10 * MINUTE - here.now)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, end + HOUR)
+    # Idle again, and the bot is down at the next end too: one grace more, in which a visit shows nothing new.
+    here.machines[rental].use(0)
+    await go_to(here, end + 50 * MINUTE)
+    await here.be_down(20 * MINUTE)
+    assert GRACE <= await destroyed_at(here, rental) - (end + 70 * MINUTE) <= GRACE + 20 * SECOND
+
+
+async def test_a_notice_after_the_bot_was_down_does_not_say_that_nobody_sees_inside(here: World) -> None:
+    rental = await two_ends(here, 3, 12)
+    end = end_of(rental)
+    await go_to(here, end - 90 * MINUTE)
+    await here.be_down(40 * MINUTE)
+    assert await count(here, rental, E.ENDING) == 0
+    await here.be_down(30 * MINUTE)
+    assert (await here.last_event(rental, E.ENDING)).facts.verdict is None
+    await go_to(here, end)
+    assert end_of(await here.rental(rental.id)) == end + HOUR
+
+
 async def test_a_machine_that_nobody_sees_into_is_told_an_hour_before_its_end_and_ends_whatever_runs(
     here: World,
 ) -> None:

@@ -13,7 +13,7 @@ from bot.policy.idleness import unseen_since
 from bot.policy.notices import next_notice, notices_of
 from bot.policy.rules import Lease as LeaseRules
 from bot.policy.rules import Rules
-from bot.policy.two_ends import already_allowed, is_unseen, later_end, moved_end, seen_in_use
+from bot.policy.two_ends import already_allowed, is_unseen, later_end, moved_end, seen_in_use, speaks_of
 from tests.databases import START
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -75,8 +75,8 @@ LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
     ("verdict", "visited_at", "in_use", "unseen"),
     [
         (use(Verdict.IN_USE), LATELY, True, False),
-        (use(Verdict.IN_USE), LONG_AGO, False, True),
-        (use(Verdict.IN_USE), None, False, True),
+        (use(Verdict.IN_USE), LONG_AGO, False, False),
+        (use(Verdict.IN_USE), None, False, False),
         (use(Verdict.CONNECTED), LATELY, False, False),
         (use(Verdict.IDLE), LATELY, False, False),
         (use(Verdict.UNKNOWN, Missed.REFUSED), LATELY, False, True),
@@ -98,7 +98,7 @@ def test_only_a_fresh_verdict_in_use_moves_an_end(
     verdict: Use | None, visited_at: datetime | None, in_use: bool, unseen: bool
 ) -> None:
     samples = [] if visited_at is None else visits(2 * MINUTE, visited_at)
-    assert (seen_in_use(verdict, samples, NOW), is_unseen(verdict, samples, NOW)) == (in_use, unseen)
+    assert (seen_in_use(verdict, samples, NOW), is_unseen(verdict)) == (in_use, unseen)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_only_a_fresh_verdict_in_use_moves_an_end(
 def test_a_verdict_stays_fresh_longer_if_visits_are_rarer(every: int, passed: int, fresh: bool) -> None:
     verdict, samples = use(Verdict.IN_USE), visits(every * MINUTE, NOW - passed * MINUTE)
     assert seen_in_use(verdict, samples, NOW) is fresh
-    assert is_unseen(verdict, samples, NOW) is not fresh
+    assert speaks_of(samples, NOW) is fresh
     assert unseen_since(verdict, samples, NOW, Rules()) == (None if fresh else samples[-1].at)
     assert unseen_since(verdict, [], NOW, Rules()) == START
 

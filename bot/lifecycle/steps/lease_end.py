@@ -22,7 +22,7 @@ from bot.policy.idleness import window
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
-from bot.policy.two_ends import can_move, is_unseen, moved_end, seen_in_use
+from bot.policy.two_ends import can_move, is_unseen, moved_end, seen_in_use, speaks_of
 
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 """An owner who caused one of these events knows the new end."""
@@ -39,7 +39,7 @@ async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime)
     unseen = False
     if can_move(lease):
         use, visits = await _use(deps, snapshot, now)
-        unseen = is_unseen(use, visits, now)
+        unseen = is_unseen(use)
         if seen_in_use(use, visits, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
             return snapshot
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
@@ -89,14 +89,20 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     if ends_at > now:
         return snapshot
-    moved = await _moved_on(deps, snapshot, now)
-    if moved is not None:
-        return moved
-    if rental.extension is not None:
+    until, first_visit_decides = moved_end(rental.running_lease, now), False
+    if until is not None:
+        use, visits = await _use(deps, snapshot, now)
+        if seen_in_use(use, visits, now):
+            return _moved_on(snapshot, until, now)
+        first_visit_decides = not (is_unseen(use) or speaks_of(visits, now))
+    if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
         snapshot = snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
     notified, tried = await _notified_of_end(deps, rental, ends_at)
+    if first_visit_decides:
+        # The bot was down. An earlier notice said that it goes on if it is in use, which it may be by now.
+        notified = []
     ends = may_end(ends_at, min(notified, default=None), min(tried, default=None), deps.rules)
     if ends is None:
         # Its owner could not know of this end yet: notify them, and wait one grace.
@@ -105,16 +111,9 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
     return snapshot if now < ends else begin_end(snapshot, now)
 
 
-async def _moved_on(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot | None:
-    """Return the snapshot with an end that moved on because the machine is in use. Return None if it stands."""
+def _moved_on(snapshot: RentalSnapshot, until: datetime, now: datetime) -> RentalSnapshot:
     rental = snapshot.rental
-    until = moved_end(rental.running_lease, now)
-    if until is None:
-        return None
-    use, visits = await _use(deps, snapshot, now)
-    if not seen_in_use(use, visits, now):
-        return None
-    facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=use)
+    facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=rental.use)
     return snapshot.with_rental(move_end(rental, until)).with_event(EventKind.END_MOVED, now, facts)
 
 
