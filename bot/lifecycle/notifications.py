@@ -11,7 +11,7 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.notices import next_notice
+from bot.policy.notices import last_notice_at
 from bot.policy.rules import ReadyAnnouncement, Rules
 
 E = EventKind
@@ -111,7 +111,7 @@ def _teammates(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     if event.kind is E.TEAMMATE_ADDED:
         return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
     lease = rental.lease
-    earlier_notice = event.kind is E.ENDING and lease is not None and next_notice(lease, rules) is not None
+    earlier_notice = event.kind is E.ENDING and lease is not None and event.at < last_notice_at(lease, rules)
     return () if earlier_notice else rental.teammates
 
 

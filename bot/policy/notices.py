@@ -51,14 +51,15 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return when the last notice of the end is due, or the end itself if there are no notices."""
-    return lease.ends_at - min(notices_of(lease, rules), default=timedelta(0))
+    """Return when the last notice of the end is due that is always given, or the end itself if there are no
+    notices. BLIND_NOTICE is the last only if there is no other."""
+    return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 
 def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
     """Return whether the notice that is due now is skipped because the owner was notified of the same end within
-    the last hour, at `notified_at`. The last notice is never skipped. `lease` counts this notice as checked."""
-    if next_notice(lease, rules) is None:
+    the last hour, at `notified_at`. The last notice is never skipped."""
+    if now >= last_notice_at(lease, rules):
         return False
     return notified_at is not None and now - notified_at <= RECENTLY
 

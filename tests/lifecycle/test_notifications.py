@@ -8,10 +8,13 @@ import pytest
 
 from bot.lifecycle.notifications import NOT_IN_THREAD, in_thread, readers_of
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import ANA, BEN, CLEO, RULES
-from tests.views.stories import happened, rental
+from bot.policy.rules import Lease, Rules
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES
+from tests.views.stories import happened, lease, rental
 
 E = EventKind
 OF_ANA = rental(State.READY, owner=ANA.id)
@@ -59,6 +62,20 @@ def test_an_end_is_a_ping_only_if_nothing_could_be_rented_or_another_person_ende
     assert readers(E.DESTROYING, why=Why.LEASE_ENDED) == readers(E.DESTROYING, why=Why.NOTHING_LEFT) == ()
     for kind in (E.DESTROYING, E.ENDED):
         assert readers(kind, BEN.id, why=Why.ASKED, end=State.DESTROYED) == (ANA.id,)
+
+
+def test_teammates_are_pinged_of_the_last_notice_of_an_end_and_of_one_that_came_without_a_notice() -> None:
+    ours = changed(OF_ANA, lease=lease(), teammates=(BEN.id,))
+    moves = changed(ours, lease=changed(lease(), latest_end=lease().ends_at + HOUR))
+    early = changed(RULES, lease=Lease(notices=(2 * HOUR,)))
+
+    def pinged(of: Rental, rules: Rules) -> list[bool]:
+        ahead = (2 * HOUR, HOUR, 30 * MINUTE, 0 * HOUR)
+        events = [happened(E.ENDING, of.running_lease.ends_at - each) for each in ahead]
+        return [BEN.id in readers_of(each, of, rules) for each in events]
+
+    assert pinged(ours, RULES) == pinged(moves, RULES) == [False, False, True, True]
+    assert pinged(moves, early) == [True, True, True, True]
 
 
 def test_a_deletion_that_is_not_confirmed_pings_the_admins_too_and_an_admin_who_owns_it_once() -> None:
