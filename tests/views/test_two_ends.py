@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -158,6 +159,7 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(notice, two_ends(notice)),
         direct(unseen, two_ends(unseen)),
         direct(vendor, two_ends(vendor, latest=clock(19, 55))),
+        direct(notice, two_ends(notice, latest=clock(19, 55), rate=Decimal("18.40"))),
         direct(vendor, two_ends(vendor, teammates=(BEN,)), to=BEN),
         direct(notice, two_ends(notice, MOVED, end=clock(19, 40)), clock(18, 41)),
     ) == snapshot("""\
@@ -171,6 +173,10 @@ I can't see inside k7mq2, so it ends 18:40 whatever runs. Copy results off: the 
 
 I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
       goes too.
+[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
+      the disk goes too.
 [Go on 1 h 15 min, already approved] [Destroy k7mq2]
 
 I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
