@@ -73,10 +73,10 @@ def was_not_as_sold(events: Collection[Event]) -> bool:
 def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
     """Return what a rental leaves that was ready. `spent` is what it and earlier replacements have cost by `now`.
 
-    The time until its end, at least LEAST_LEASE; its highest price; and its total less what is spent and, while it
-    runs, what it bills for one grace more: until another one is bought.
+    The time until its end, at least LEAST_LEASE and at most the longest lease of the rules; its highest price; and
+    its total less what is spent and, while it runs, what it bills for one grace more: until another one is bought.
     """
-    lease = max(_last_end(rental) - now, min(LEAST_LEASE, rules.lease.max))
+    lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Left(

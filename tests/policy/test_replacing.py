@@ -23,7 +23,7 @@ from bot.policy.replacing import (
     replacing_request,
     was_not_as_sold,
 )
-from bot.policy.rules import Rules
+from bot.policy.rules import Lease, Rules
 from bot.policy.spending import billed_span
 from tests.views.stories import H, M, clock, gone, happened, lease, making, offer, ready, request
 
@@ -72,6 +72,8 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     assert left_of(RUNS, spent, now, RULES).total == left.total - grace
     assert left_of(LOST, spent, clock(18, 30), RULES).lease == H
     assert left_of(LOST, 20_000_000, now, RULES).total == 0
+    shorter = Rules(lease=Lease(default=2 * H, max=2 * H))
+    assert left_of(LOST, spent, now, shorter).lease == 2 * H
     later = changed(LOST, lease=changed(lease(), latest_end=clock(22, 40)))
     both = left_of(later, spent, now, RULES)
     asked = replacing_request(later, both, now)
