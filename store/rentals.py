@@ -43,7 +43,11 @@ _LOCK_SPENDING = select(func.pg_advisory_xact_lock(_SPENDING_LOCK))
 _USAGE = select(
     func.count().filter(_c.owner == param(_c.owner, "owner_id")),
     func.coalesce(func.sum(_c.cap_micros), 0),
-).where(_c.live, _c.id.is_distinct_from(param(_c.id, "without")))
+).where(
+    _c.live,
+    _c.id.is_distinct_from(param(_c.id, "without")),
+    func.coalesce(_c.replaced_by, "").is_distinct_from(param(_c.id, "without")),
+)
 
 _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))

@@ -240,6 +240,17 @@ async def test_if_the_second_cannot_be_bought_the_first_stays_and_can_be_replace
     assert (await here.rental(new.id)).vendor == "nebius"
 
 
+async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_first(here: World) -> None:
+    here.restart(replace(here.deps, rules=changed(RULES, limits=Limits(per_person_rentals=1))))
+    rental = await here.ready(lease=6 * HOUR)
+    await here.behaves("nebius", "sold_out")
+    new = await here.until(await replaced(here, rental, reason="no GPU"), State.AWAITING_APPROVAL)
+    assert (await here.rental(rental.id)).state is State.READY
+    await here.until(await here.approve(new, ANA), State.READY)
+    await here.until(rental, State.DESTROYED)
+    assert await here.bought() == ["hyperstack", "scaleway"]
+
+
 async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_after_its_first_hour(
     here: World,
 ) -> None:
