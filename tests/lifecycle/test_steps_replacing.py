@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
-from bot.lifecycle.service import account, keys, replacing
+from bot.lifecycle.service import account, keys, ownership, replacing
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -249,6 +249,15 @@ async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_f
     await here.until(await here.approve(new, ANA), State.READY)
     await here.until(rental, State.DESTROYED)
     assert await here.bought() == ["hyperstack", "scaleway"]
+
+
+async def test_a_machine_that_got_another_owner_meanwhile_is_not_replaced(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR)
+    quote = await click(here, rental, reason="no GPU")
+    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await here.settle()
+    assert ((await here.quote(quote.id)).rental_id, (await here.quote(quote.id)).due_at) == (None, None)
+    assert ((await here.rental(rental.id)).replaced_by, await here.bought()) == (None, ["hyperstack"])
 
 
 async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_after_its_first_hour(

@@ -153,9 +153,8 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             return None
         if rental.replaced_by is not None:
             return await tx.rentals.get(rental.replaced_by)
-        check_user(person, deps.rules)
+        rental, left = await _load(tx, deps, person, rental.id)
         now = deps.clock.now()
-        left = await _left(tx, deps, rental, now)
         await check_buying(tx)
         await check_key(tx, deps, person)
         request = await _checked_request(tx, deps, rental, left, now)
