@@ -132,7 +132,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
         again = view.to_replace if view.to_replace and may_be_replaced(view.to_replace, now) else None
         return offers.unanswered(quote, now=now, token_refused=view.token_refused, to_replace=again)
     if quote.state is QuoteState.NONE:
-        return offers.none_found(quote)
+        return offers.none_found(quote, to_replace=view.to_replace)
     return offers.found(
         quote,
         view.choices,
@@ -144,6 +144,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
         count=len(quote.offers),
         still_waiting=view.still_waiting,
         to_replace=view.to_replace,
+        left=view.left,
         teammates=view.teammates,
         without_key=view.without_key,
     )

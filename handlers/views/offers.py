@@ -15,6 +15,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.text import say_rate
+from bot.policy.replacing import Left
 from bot.policy.rules import Rules
 from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
@@ -38,7 +39,7 @@ from handlers.views.format import (
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
 from handlers.views.rental_text import STATES, reader_times
-from handlers.views.replacing import replace_button
+from handlers.views.replacing import left_text, replace_button
 from handlers.views.teammates_text import people_text, without_key_text
 
 SHOWN = 3
@@ -71,6 +72,7 @@ def found(
     count: int | None = None,
     still_waiting: Request | None = None,
     to_replace: Rental | None = None,
+    left: Left | None = None,
     teammates: Sequence[str] = (),
     without_key: Sequence[str] = (),
 ) -> Rendered:
@@ -79,11 +81,12 @@ def found(
     `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
     `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
     `still_waiting` is the request that the quote would change, if that waits for a decision. `to_replace` is the
-    rental in whose place none of the offers was rented. `teammates` are the
-    names of the people who get in too, `without_key` those of them who have no SSH key.
+    rental in whose place none of the offers was rented, and `left` what it left. `teammates` are the names of the
+    people who get in too, `without_key` those of them who have no SSH key.
     """
     times = reader_times(rules, now, zone)
-    not_replaced = _not_replaced(to_replace, quote) if to_replace is not None else ""
+    what_left = f"It left {left_text(left)} What there is now:" if left is not None else ""
+    not_replaced = join(_not_replaced(to_replace), what_left)
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
@@ -122,10 +125,12 @@ def found(
     )
 
 
-def _not_replaced(rental: Rental, quote: Quote) -> str:
+def _not_replaced(rental: Rental | None) -> str:
+    """Return that nothing takes the place of a rental. Return an empty text if nothing was to."""
+    if rental is None:
+        return ""
     runs = f", so {rental.id} runs on" if rental.state is State.READY else ""
-    most = f"up to {per_hour(rental.envelope.max_rate)}, for {span(quote.request.lease)}, within its old total"
-    return f"Nothing was rented in the place of {rental.id}{runs}. It left {most}. What there is now:"
+    return f"Nothing was rented in the place of {rental.id}{runs}."
 
 
 def most_shown(*, everything: bool) -> int:
@@ -259,10 +264,12 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 # --- nothing to rent
 
 
-def none_found(quote: Quote) -> Rendered:
-    """Return the answer if nothing was found. Its buttons search for similar requests; they buy nothing."""
+def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
+    """Return the answer if nothing was found, also for the place of `to_replace`. Its buttons search for similar
+    requests; they buy nothing."""
     request = quote.request
     parts = [
+        _not_replaced(to_replace),
         f"No {machines(request.count, request.gpu) if request.count > 1 else gpu(request.gpu)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",

@@ -220,20 +220,27 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
     choice = OfferChoice(offer=NEBIUS, envelope=envelope())
-    found = offers.found(search, [choice], rules=RULES, now=clock(18, 0), to_replace=lost)
+    little = changed(LEFT, lease=H, total=3_030_000)
+    found = offers.found(search, [choice], rules=RULES, now=clock(18, 0), to_replace=lost, left=little)
+    none = changed(search, state=QuoteState.NONE)
     away = changed(search, state=QuoteState.UNANSWERED, created_at=clock(17, 58))
     assert page(
         message(found, clock(18, 0)),
+        message(offers.none_found(none, to_replace=ready().rental), clock(18, 0)),
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in the place of k7mq2. It left up to $2.47/h, for 1 h, within its old total. What
+Nothing was rented in the place of k7mq2. It left up to $2.47/h, for 1 h, at most $3.03 in all. What
       there is now:
 *1x H100 in EU, on demand, 1 h from ready*
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
 About $2.42, at most $16.06: if it sells out I take the next, up to $2.47/h.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
+
+Nothing was rented in the place of k7mq2, so k7mq2 runs on. No H100 in EU now. I found nothing close
+      to it either.
+[Change]
 
 Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
 [Replace k7mq2, up to $2.47/h]

@@ -16,6 +16,7 @@ from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.service.replacing import left_now
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
@@ -30,6 +31,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.leases import too_little_time
 from bot.policy.probing import needs_script, runs_scripts
+from bot.policy.replacing import Left
 from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 
@@ -53,6 +55,8 @@ class QuoteView(Frozen):
     """The request that it would change, if that still waits for a decision."""
     to_replace: Rental | None = None
     """The rental whose place was to be taken."""
+    left: Left | None = None
+    """What that rental leaves."""
     teammates: tuple[str, ...] = ()
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
@@ -89,7 +93,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
         return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
     if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
-        return QuoteView(quote=quote)
+        return QuoteView(quote=quote, to_replace=to_replace)
     owner = await tx.people.get(quote.owner, EVER)
     block = await buying_block(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
@@ -99,6 +103,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
+        left=await left_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,

@@ -119,9 +119,14 @@ async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Ren
 
 async def _left(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Left:
     """Return what a rental leaves. Raise TooLate if it may not be replaced."""
-    events = await tx.events.of(rental.id)
-    check_replaceable(rental, now, not_as_sold=was_not_as_sold(events))
+    check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
+    return await left_now(tx, deps, rental, now)
+
+
+async def left_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Left:
+    """Return what a rental leaves that was ready, also if it may not be replaced any more."""
     spent = (await load_snapshot(tx, rental)).spent(now).amount
+    events = await tx.events.of(rental.id)
     spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
     return left_of(rental, spent, now, deps.rules)
 
