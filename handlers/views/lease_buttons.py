@@ -19,8 +19,8 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(
     rental: Rental, rules: Rules, now: datetime, *, spent: Micros, longer: timedelta = EXTEND_BY
 ) -> bool:
-    """Return whether an approver decides about a lease that is longer by that much, or that goes on to the later of
-    two ends if that is nearer."""
+    """Return whether an approver decides about a lease that is longer by that much. It is longer only up to the
+    later of two ends, if it has one."""
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
     return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).over)
 

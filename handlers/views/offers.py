@@ -99,8 +99,8 @@ def found(
     ]
     first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
-    left = count - len(shown)
-    more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
+    hidden = count - len(shown)
+    more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
     card_place = _where_the_card_goes(quote, asked_in)
     approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
