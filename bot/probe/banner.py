@@ -6,6 +6,8 @@ import asyncio
 
 import structlog
 
+from bot.probe.connecting import connected
+
 _log = structlog.get_logger("gpubot.probe")
 
 MAX_LINE = 1024
@@ -18,11 +20,12 @@ async def sends_banner(host: str, port: int, seconds: float) -> bool:
     raise."""
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE)
-            try:
-                return await _has_banner(reader)
-            finally:
-                writer.transport.abort()
+            with await connected(host, port) as sock:
+                reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE)
+                try:
+                    return await _has_banner(reader)
+                finally:
+                    writer.transport.abort()
     except (OSError, TimeoutError, ValueError, OverflowError) as error:
         _log.debug("probe.no_banner", error=type(error).__name__)
         return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import asyncssh
 import structlog
+
+from bot.probe.connecting import connected
 
 _log = structlog.get_logger("gpubot.probe")
 
@@ -28,9 +29,6 @@ KEX_ALGORITHMS = (
     "diffie-hellman-group14-sha256",
 )
 """Only those with a fixed group. A server could choose a group so large that it blocks the event loop."""
-RECEIVE_BUFFER = 16 * 1024
-"""Bytes that the kernel keeps for us. asyncssh handles all that has arrived in one go, so a server that sends many
-small packets at once would block the event loop."""
 
 
 async def fingerprint(host: str, port: int, seconds: float) -> str | None:
@@ -55,23 +53,3 @@ async def fingerprint(host: str, port: int, seconds: float) -> str | None:
         _log.info("probe.no_host_key", error=type(error).__name__)
         return None
     return key.get_fingerprint("sha256") if key is not None else None
-
-
-async def connected(host: str, port: int) -> socket.socket:
-    """Return a socket that is connected to the first address that accepts. Raise OSError if none does."""
-    loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            await loop.sock_connect(sock, address)
-        except OSError:
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise OSError(f"none of {len(addresses)} addresses accepts")

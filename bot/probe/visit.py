@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from bot.model.use import Missed, Visit
 from bot.policy.probe_script import SCRIPT_PATH
-from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS, connected
+from bot.probe.connecting import connected
+from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
 from bot.probe.metered import Metered
 from bot.probe.report import is_complete, read_report
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -18,6 +20,8 @@ from tests.probe.servers import listening
 
 BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
 KEX_INIT = 20
+LONG = 30.0
+"""Real seconds, more than anything here takes unless it waits for a name."""
 
 
 @cache
@@ -55,6 +59,21 @@ IGNORE = packet(b"\x02" + bytes(4))
 """SSH_MSG_IGNORE without data. Clients accept any number of them before the key exchange."""
 
 
+@contextmanager
+def names(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[str], list[object]]) -> Iterator[None]:
+    """Look up names by `addresses`. IP addresses are read as ever."""
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        if str(host).endswith(".example.com") and not more.get("flags", 0) & socket.AI_NUMERICHOST:
+            return addresses(host)
+        return real(host, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", look_up)
+        yield
+
+
 @pytest.mark.parametrize(
     ("kinds", "told"),
     [
@@ -82,11 +101,36 @@ async def test_a_host_name_with_several_addresses_is_tried_at_each_of_them(
             refusing = unused.getsockname()
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
 
-        async def addresses(*_: object, **__: object) -> list[object]:
+        def addresses(name: str) -> list[object]:
+            assert name == "gpu-7.example.com"
             return [(*kind, refusing), (*kind, ("127.0.0.1", port))]
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", addresses)
-        assert await SshProber().host_key("gpu-7.example.com", port) is not None
+        with names(monkeypatch, addresses):
+            assert await SshProber().host_key("gpu-7.example.com", port) is not None
+
+
+async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_the_rest_of_the_bot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_up = threading.Event()
+
+    def addresses(_: str) -> list[object]:
+        given_up.wait()
+        raise socket.gaierror
+
+    prober = SshProber(seconds=LONG)
+    async with serving("ssh-ed25519") as port:
+        with names(monkeypatch, addresses):
+            waiting = [asyncio.create_task(prober.banner(f"gpu-{n}.example.com", port)) for n in range(64)]
+            try:
+                async with asyncio.timeout(LONG):
+                    assert await prober.banner("127.0.0.1", port)
+                    assert await SshProber().host_key("127.0.0.1", port) is not None
+                    await asyncio.to_thread(len, "the rest of the bot")
+                assert not any(task.done() for task in waiting)
+            finally:
+                given_up.set()
+                assert await asyncio.gather(*waiting) == [False] * 64
 
 
 async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

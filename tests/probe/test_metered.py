@@ -6,7 +6,7 @@ import asyncio
 
 from typing_extensions import override
 
-from bot.probe.host_key import connected
+from bot.probe.connecting import connected
 from bot.probe.metered import AT_ONCE, Metered
 from tests.probe.servers import listening
 
