@@ -19,6 +19,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+NOT_COMPUTING = frozenset({Verdict.CONNECTED, Verdict.IDLE})
+"""The verdicts of a machine whose GPUs do not compute."""
+
+
 class Missed(StrEnum):
     """Why a visit has no usable reading."""
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
-from bot.model.use import Missed, Sample, Use, Verdict
+from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
 from bot.policy.readings import highest_readings, most_connections, reason, shows_something, shows_work
 from bot.policy.rules import Rules
 
@@ -36,8 +36,6 @@ ONE_SPELL = timedelta(minutes=10)
 """A spell without work goes on after an interruption that is shorter than this."""
 NOT_YET = timedelta(minutes=15)
 """For so long after ready, a refused login only means that the boot script has not installed the probe yet."""
-QUIET = frozenset({Verdict.CONNECTED, Verdict.IDLE})
-"""The verdicts of a machine that does not work."""
 
 
 class _Sight(NamedTuple):
@@ -117,7 +115,7 @@ def judge(
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     if not sight.clear:
-        since = _unseen_since(samples, before, sight.lost_at or ready_at, rules)
+        since = _unknown_since(samples, before, sight.lost_at or ready_at, rules)
         return _unknown(before, since, why=sight.why, worked=worked)
     if work and now - work[-1] < idle.after:
         since = _in_use_since(next(at for at in work if now - at < idle.after), sight, before)
@@ -206,9 +204,9 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
     return before.why if before is not None and before.why in reasons else reasons[-1]
 
 
-def _unseen_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
-    """Return since when nothing is seen: `since`, or earlier if the verdict is unknown and no good visit came
-    meanwhile."""
+def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
+    """Return since when an unknown verdict holds: `since`, or earlier if the verdict before was unknown too and no
+    good visit came meanwhile."""
     if before is None or before.verdict is not Verdict.UNKNOWN:
         return since
     seen = any(sample.at > before.since and shows_something(sample, rules.idle) for sample in samples)
@@ -240,7 +238,7 @@ def _quiet_since(work: Sequence[datetime], sight: _Sight, before: Use | None, be
         return work[-1]
     if sight.lost_at is not None:
         return first_clear
-    return before.since if before is not None and before.verdict in QUIET else begin
+    return before.since if before is not None and before.verdict in NOT_COMPUTING else begin
 
 
 def _spell(before: Use | None, verdict: Verdict, since: datetime) -> datetime | None:
@@ -249,9 +247,9 @@ def _spell(before: Use | None, verdict: Verdict, since: datetime) -> datetime | 
     A spell goes on if work, or time without readings, interrupted it for less than 10 minutes. So the verdict of
     an interruption carries the spell along.
     """
-    new = since if verdict in QUIET else None
+    new = since if verdict in NOT_COMPUTING else None
     if before is None or before.spell is None:
         return new
-    if before.verdict in QUIET or (before.verdict is verdict and before.since == since):
+    if before.verdict in NOT_COMPUTING or (before.verdict is verdict and before.since == since):
         return before.spell
     return before.spell if since - before.since < ONE_SPELL else new

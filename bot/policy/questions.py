@@ -14,7 +14,7 @@ from bot.model.base import changed
 from bot.model.money import Micros, cost, cost_at_most, micros, time_for
 from bot.model.rental import Asked, Lease, Question, Rental
 from bot.model.state import State
-from bot.model.use import Use, Verdict
+from bot.model.use import NOT_COMPUTING, Use, Verdict
 from bot.policy.hours import next_within, next_within_any
 from bot.policy.leases import ask_after
 from bot.policy.notices import last_notice_at, may_ask_at
@@ -28,8 +28,6 @@ URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """How long after an urgent question the approvers are told at the latest."""
 APPROVERS_AGAIN = timedelta(hours=24)
 """How long after they were told that nobody answers the approvers are told again."""
-NOT_COMPUTING = frozenset({Verdict.IDLE, Verdict.CONNECTED})
-"""The verdicts about which `idle` has the rules."""
 
 
 def use_of(rental: Rental, *, probed: bool) -> Use | None:

@@ -14,8 +14,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event, EventKind
 from bot.model.money import Micros
 from bot.model.summary import UseCosts
-from bot.model.use import Verdict
-from bot.policy.idleness import QUIET
+from bot.model.use import NOT_COMPUTING, Verdict
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -53,7 +52,7 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
         if event.kind is not EventKind.USE_CHANGED or verdict is None or since is None:
             continue
         begin = since
-        if begins and {verdict, begins[-1][1]} <= QUIET and begins[-1][2] == since:
+        if begins and {verdict, begins[-1][1]} <= NOT_COMPUTING and begins[-1][2] == since:
             begin = event.at
         while begins and begins[-1][0] >= begin:
             begins.pop()

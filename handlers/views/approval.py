@@ -10,7 +10,7 @@ from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.idleness import QUIET
+from bot.model.use import NOT_COMPUTING
 from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from bot.policy.spending import over_limits
@@ -177,7 +177,7 @@ def _others(details: RentalDetails, times: Times) -> str:
 def _running(rental: Rental, times: Times) -> str:
     since = times.time(rental.procuring_since or rental.created_at)
     use = current_use(rental)
-    verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in QUIET else ""
+    verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in NOT_COMPUTING else ""
     return f"{machines(rental.request.count, rental.request.gpu)}, since {since}{verdict}"
 
 

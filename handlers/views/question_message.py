@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.model.use import Use, Verdict
-from bot.policy.questions import NOT_COMPUTING, spell_of
+from bot.model.use import NOT_COMPUTING, Use, Verdict
+from bot.policy.questions import spell_of
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue
 from handlers.views import blocks

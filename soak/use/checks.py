@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bot.model.event import Event, EventKind
-from bot.model.use import Verdict
+from bot.model.use import NOT_COMPUTING
 from bot.policy.hours import is_within
-from bot.policy.questions import GAP, NOT_COMPUTING, spell_of
+from bot.policy.questions import GAP, spell_of
 from bot.policy.rules import Rules
 from soak.use.record import Life, Record
 
@@ -130,6 +130,6 @@ def _spell(event: Event) -> datetime | None:
 
 
 def _least_apart(event: Event, rules: Rules) -> timedelta:
-    if event.facts.verdict in {Verdict.IDLE, Verdict.CONNECTED}:
+    if event.facts.verdict in NOT_COMPUTING:
         return min(rules.idle.again, default=timedelta.max)
     return rules.check_in.after or timedelta.max

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from bot.model.event import EventKind
 from bot.model.money import Micros, cost
 from bot.model.summary import UseCosts
-from bot.model.use import Verdict
-from bot.policy.questions import NOT_COMPUTING
+from bot.model.use import NOT_COMPUTING, Verdict
 from bot.policy.use_costs import Stretch, stretches
 from handlers.views.format import dollars
 from soak.use.record import Life, Record

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.model.base import changed
-from bot.model.use import Report, Sample, Use, Verdict
+from bot.model.use import NOT_COMPUTING, Report, Sample, Use, Verdict
 from bot.policy import idleness
 from bot.policy.questions import in_hours, is_urgent, next_question
 from bot.policy.readings import shows_everything, shows_work
@@ -97,7 +97,7 @@ def _stored(visits: str) -> list[Use]:
 def test_idle_time_holds_no_work_no_break_and_three_good_visits(visits: str) -> None:
     samples = samples_of(visits)
     last = _stored(visits)[-1]
-    if last.verdict not in idleness.QUIET:
+    if last.verdict not in NOT_COMPUTING:
         return
     spoken_of = [sample for sample in samples if sample.at > last.since]
     assert sum(shows_everything(sample) for sample in spoken_of) >= 3

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from bot.model.use import GpuUse, Missed, Sample, Use
+from bot.model.use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
 from bot.policy import idleness
 from bot.policy.rules import Rules
 
@@ -169,7 +169,7 @@ def replay(samples: list[Sample], rules: Rules) -> list[Use]:
 def told(use: Use) -> str:
     """Return a verdict as the table writes it."""
     words = f"{_words(use.verdict)} since {_time(use.since)}"
-    if use.verdict in idleness.QUIET and use.spell is not None and use.spell != use.since:
+    if use.verdict in NOT_COMPUTING and use.spell is not None and use.spell != use.since:
         words += f", as since {_time(use.spell)}"
     return f"{words} ({_words(use.why)})" if use.why else words
 

@@ -18,11 +18,10 @@ from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
 from bot.model.rental import Asked, Question
-from bot.model.use import Use
+from bot.model.use import NOT_COMPUTING, Use
 from bot.policy.hours import zone_of
 from bot.policy.probing import has_probe
 from bot.policy.questions import (
-    NOT_COMPUTING,
     after_asking,
     approvers_in_hours,
     approvers_told_at,

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.model.event import EventKind
-from bot.model.use import Verdict
-from bot.policy.questions import NOT_COMPUTING
+from bot.model.use import NOT_COMPUTING, Verdict
 from handlers.views.ends import end_moves
 from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.format import Times, about_span, dollars, person
