@@ -14,7 +14,7 @@ FEWEST = 3
 COUNTS_FOR = timedelta(minutes=20)
 """How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
 OURS_AT_MOST = timedelta(hours=1)
-"""A fault that lasts longer no longer holds the verdicts: nobody sees whether those machines are used."""
+"""After this time the verdicts change all the same: nobody has seen for so long whether those machines are used."""
 
 
 class VisitFaults:
@@ -40,19 +40,19 @@ class VisitFaults:
         """Don't count a machine: its visits ended, or nothing is known of its use."""
         self._outcomes.pop(rental_id, None)
 
-    def ours(self, now: datetime) -> bool:
-        """Return whether no verdict may change now."""
-        return self.many(now) and self._since is not None and now - self._since < OURS_AT_MOST
+    def are_ours(self, now: datetime) -> bool:
+        """Return whether the visits fail because of the bot, so that no verdict may change now."""
+        return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
-    def many(self, now: datetime) -> bool:
+    def most_fail(self, now: datetime) -> bool:
         """Return whether more than half of the machines fail. Log when that begins and when it ends."""
         self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
         failed = sum(failed for _, failed in self._outcomes.values())
-        many = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
-        if many and self._since is None:
+        most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
+        if most and self._since is None:
             self._since = now
             log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
-        elif not many and self._since is not None:
+        elif not most and self._since is not None:
             log.info("visits.work_again", seconds=(now - self._since).total_seconds())
             self._since = None
-        return many
+        return most

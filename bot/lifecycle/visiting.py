@@ -60,7 +60,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         if result.report is not None:
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
             events += compared
-        if not faults.ours(sample.at):
+        if not faults.are_ours(sample.at):
             after, judged = _judged(deps, after, earlier, sample)
             events += judged
             await note_silence(tx, after, [*earlier, sample], sample.at)

@@ -83,7 +83,7 @@ class Visits:
 
     def failing(self) -> bool:
         """Return whether more than half of the machines whose use was known miss their visits now."""
-        return self.faults.many(self._deps.clock.now())
+        return self.faults.most_fail(self._deps.clock.now())
 
     async def next_due(self) -> datetime | None:
         """Return when the next visit is due that is not under way. Return None if there is none."""
