@@ -27,7 +27,7 @@ _MAKE_DUE = (
     update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "moment"))
 )
 _END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
-_STANDING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
+_ONGOING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
 
 
 class Visits:
@@ -65,5 +65,5 @@ class Visits:
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, visits)
 
-    async def standing(self, rental_ids: Collection[str]) -> set[str]:
-        return set((await self._conn.execute(_STANDING, {"ids": list(rental_ids)})).scalars())
+    async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
+        return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

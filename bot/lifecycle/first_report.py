@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.transitions import note_answer
+from bot.lifecycle.transitions import note_probe_answer
 from bot.model.attempt import Attempt
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
@@ -28,7 +28,7 @@ async def with_report(
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
     if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
-        after = note_answer(rental, answered_at, setup)
+        after = note_probe_answer(rental, answered_at, setup)
     if first and rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
     shown_before = any(sample.missed is None for sample in earlier) or now - answered_at > COMPARED_WITHIN

@@ -316,7 +316,7 @@ def lose_sight(rental: Rental, use: Use | None) -> Rental:
     return alter(rental, use=use)
 
 
-def note_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
+def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
     """The probe of a machine in use answered, for the first time at `answered_at`, and reported its set-up."""
     return alter(rental, probe_answered_at=answered_at, setup_progress=setup)
 

@@ -46,7 +46,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
     sample = _sample(rental_id, result, deps.clock.now())
 
     async def write(tx: Tx) -> None:
-        rental = await tx.rentals.get(rental_id) if await tx.visits.standing([rental_id]) else None
+        rental = await tx.rentals.get(rental_id) if await tx.visits.ongoing([rental_id]) else None
         if rental is None:
             # Its visits ended meanwhile, so another machine at its address may have answered.
             faults.forget(rental_id)

@@ -164,7 +164,7 @@ class Visits:
         known = {*self._tasks, *self.faults.machines} if changed else set()
         async with self._deps.store.read() as tx:
             due = await tx.visits.next_due() if self._switched_on else None
-            ended = known - await tx.visits.standing(known) if known else set()
+            ended = known - await tx.visits.ongoing(known) if known else set()
         for rental_id in ended:
             self.faults.forget(rental_id)
         await self._cancel(ended)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.model.rental import Lease, Rental
 from bot.policy.rules import Rules
-from bot.policy.two_ends import BLIND_NOTICE, can_move
+from bot.policy.two_ends import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
@@ -27,10 +27,10 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
-    """Return how long before the end of a lease its owner is notified, longest first. BLIND_NOTICE is among them
+    """Return how long before the end of a lease its owner is notified, longest first. UNSEEN_NOTICE is among them
     if the end can move; it is given only if nobody sees whether the machine is in use."""
     usual = _usual_notices(lease, rules)
-    return tuple(sorted({*usual, BLIND_NOTICE}, reverse=True)) if can_move(lease) else usual
+    return tuple(sorted({*usual, UNSEEN_NOTICE}, reverse=True)) if can_move(lease) else usual
 
 
 def _usual_notices(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:

@@ -15,8 +15,8 @@ from bot.policy.idleness import longest_gap
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
 """The first end of a request that names only the later one."""
-BLIND_NOTICE = timedelta(hours=1)
-"""How long before an end that could move its owner is told that nobody sees whether the machine is in use."""
+UNSEEN_NOTICE = timedelta(hours=1)
+"""How long before an end that could move its owner is notified that nobody sees whether the machine is in use."""
 
 
 def can_move(lease: Lease) -> bool:

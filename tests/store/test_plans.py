@@ -147,7 +147,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.visits.defer("k7mq2", START),
     lambda tx: tx.visits.make_due("k7mq2", START),
     lambda tx: tx.visits.end("k7mq2"),
-    lambda tx: tx.visits.standing(["k7mq2", "p4wd9"]),
+    lambda tx: tx.visits.ongoing(["k7mq2", "p4wd9"]),
     lambda tx: tx.samples.since("k7mq2", START),
     lambda tx: tx.samples.reaching_back("k7mq2", START),
     lambda tx: tx.samples.highest("k7mq2", START),

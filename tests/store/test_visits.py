@@ -40,7 +40,7 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
     ready = await change(database, starting, state=State.READY, lease=make.lease())
     async with database.read() as tx:
         assert await tx.visits.next_due() == START
-        assert await tx.visits.standing(["k7mq2", "other"]) == {"k7mq2"}
+        assert await tx.visits.ongoing(["k7mq2", "other"]) == {"k7mq2"}
 
     async with database.write() as tx:
         assert await tx.visits.defer("k7mq2", START + MINUTE)
@@ -52,7 +52,7 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
     await change(database, extended, state=State.DESTROYING)
     async with database.write() as tx:
         assert await tx.visits.next_due() is None
-        assert await tx.visits.standing(["k7mq2"]) == set()
+        assert await tx.visits.ongoing(["k7mq2"]) == set()
         assert not await tx.visits.defer("k7mq2", START + MINUTE)
         assert await tx.visits.claim(START + timedelta(days=1), "a", 9) == []
 
@@ -65,7 +65,7 @@ async def test_the_overdue_deletion_of_a_machine_ends_its_visits(database: Datab
         attempt = await tx.overdue.attempt("k7mq2", 1)
         assert attempt is not None
         assert await tx.overdue.mark_for_deletion(attempt, [], START)
-        assert await tx.visits.standing(["k7mq2"]) == set()
+        assert await tx.visits.ongoing(["k7mq2"]) == set()
 
 
 async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_that_is_made_due(

@@ -141,7 +141,7 @@ class Visits(Protocol):
         """End every claim, except those of these rentals."""
 
     async def next_due(self) -> datetime | None: ...
-    async def standing(self, rental_ids: Collection[str]) -> set[str]:
+    async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
         """Return those of these rentals whose visits have not ended."""
 
 
