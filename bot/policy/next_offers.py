@@ -38,18 +38,20 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     return sorted(fitting, key=lambda o: (_place(o) not in refused_last, o.offer_id != clicked, o.rate))
 
 
-def with_what_is_asked(
+def with_needed_script(
     offers: Sequence[Offer],
     request: Request,
     teammates: Collection[str],
     answers: Mapping[str, ProbeAnswers],
-    chosen: str | None = None,
+    chosen_vendor: str | None = None,
 ) -> tuple[Offer, ...]:
-    """Return the offers without those of vendors whose machines don't run the boot script, if the request has
-    teammates or a set-up. `answers` are those of the vendors. The offers of the vendor that was chosen stay."""
+    """Return the offers whose machines run the boot script, or all offers if the request doesn't need one.
+
+    The offers of the vendor that the person chose stay in any case. `answers` has the last probe answers of each
+    vendor."""
     if not needs_script(request, teammates):
         return tuple(offers)
-    return tuple(o for o in offers if o.vendor == chosen or runs_scripts(answers.get(o.vendor)))
+    return tuple(o for o in offers if o.vendor == chosen_vendor or runs_scripts(answers.get(o.vendor)))
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:

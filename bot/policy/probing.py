@@ -45,8 +45,7 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
-    """Return whether a machine of this request is worth less without the boot script: teammates can't get in, or
-    the set-up doesn't run."""
+    """Return whether a machine of this request needs the boot script: to let teammates in, or to run a set-up."""
     return bool(teammates) or request.setup is not None
 
 
@@ -76,7 +75,7 @@ def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     return sent and rental.probe_answered_at is None and not unseen
 
 
-def needs_hand(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
+def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the probe of a ready machine comes only if its owner installs it: the place takes no boot
     script, or the probe did not answer within BY_HAND_AFTER. A machine without an SSH server, or one that shows
     another host key, needs something else."""

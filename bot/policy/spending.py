@@ -59,8 +59,9 @@ class OfferChoice(Frozen):
     """How long such machines usually take to get ready."""
     runs_script: bool = True
     """Whether its vendor's machines are expected to run the boot script."""
-    lacks: bool = False
-    """They are not, and the person asked for teammates or a set-up. So only a click rents it."""
+    lacks_script: bool = False
+    """The request needs the boot script, and its vendor's machines are not expected to run it. Only a click rents
+    it then."""
 
     @property
     def needs_approval(self) -> bool:
@@ -340,8 +341,7 @@ def offer_choice(
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the first choice that may be rented and lacks nothing, or else the first that may be rented.
-
-    `choices` have the cheapest first."""
+    """Return the cheapest choice that may be rented and doesn't lack a boot script, or else the cheapest that may be
+    rented. Return None if there is none. `choices` have the cheapest first."""
     rentable = [choice for choice in choices if choice.refused is None]
-    return next((choice for choice in rentable if not choice.lacks), next(iter(rentable), None))
+    return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

@@ -8,7 +8,7 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.probe_by_hand import install_lines
 from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
-from bot.policy.probing import awaits_probe, has_probe, needs_hand
+from bot.policy.probing import awaits_probe, has_probe, owner_must_install
 from bot.policy.rules import ProbeKind, Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
@@ -54,7 +54,7 @@ def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, pr
     attempt = details.current
     if not probe_line or attempt is None or reader != details.rental.owner:
         return []
-    if awaited(details, rules) or not needs_hand(details.rental, attempt, rules, now):
+    if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, now):
         return []
     lead = f"Its start-up script didn't run, so I can't see inside. To let me see {_SEES}, paste on the machine:"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]

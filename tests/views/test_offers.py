@@ -88,7 +88,7 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 
 def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recommended_if_one_is_needed() -> None:
     silent, other = rows((HYPERSTACK,), runs_script=False), rows((NEBIUS,))
-    lacking = [changed(silent[0], lacks=True)]
+    lacking = [changed(silent[0], lacks_script=True)]
     assert page(found([*silent, *other]), found([*lacking, *other]), found([*other, *silent])) == snapshot("""\
 
 *1x H100 in EU, on demand, 6 h from ready*

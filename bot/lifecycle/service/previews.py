@@ -135,7 +135,7 @@ async def _choices(
             block=block,
         )
         runs = runs_scripts(answers.get(offer.vendor))
-        choices.append(changed(choice, runs_script=runs, lacks=needs and not runs))
+        choices.append(changed(choice, runs_script=runs, lacks_script=needs and not runs))
     return choices
 
 

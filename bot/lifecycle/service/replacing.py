@@ -27,7 +27,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import one_line
 from bot.policy.boot import check_setup
-from bot.policy.next_offers import with_what_is_asked
+from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import fits
 from bot.policy.replacing import (
     Left,
@@ -167,7 +167,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             request = changed(request, without_vendor=rental.vendor)
         answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
         fitting = [offer for offer in quote.offers if offer.expires_at > now and fits(offer, request)]
-        offers = with_what_is_asked(fitting, request, request.teammates, answers)
+        offers = with_needed_script(fitting, request, request.teammates, answers)
         if not offers:
             return None
         team_left = check_usage(offers[0].rate, usage.person_rentals, usage.team_rate, deps.rules)

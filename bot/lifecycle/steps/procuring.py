@@ -42,7 +42,7 @@ from bot.policy.next_offers import (
     UNCOUNTED,
     takes_script,
     untried,
-    with_what_is_asked,
+    with_needed_script,
     within_envelope,
 )
 from bot.policy.resource_names import make_name
@@ -171,7 +171,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
-    offers = await _with_what_is_asked(deps, rental, offers, chosen)
+    offers = await _with_needed_script(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -181,7 +181,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
-    offers = await _with_what_is_asked(deps, rental, offers, chosen)
+    offers = await _with_needed_script(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -199,12 +199,12 @@ def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
 
-async def _with_what_is_asked(
+async def _with_needed_script(
     deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
 ) -> tuple[Offer, ...]:
     async with deps.store.read() as tx:
         answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
-    return with_what_is_asked(offers, rental.request, rental.teammates, answers, chosen)
+    return with_needed_script(offers, rental.request, rental.teammates, answers, chosen)
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:

@@ -21,7 +21,7 @@ from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.next_offers import with_what_is_asked
+from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import nearby
 from bot.policy.rules import Rules
 from bot.policy.spending import needs_confirmation, propose
@@ -145,7 +145,7 @@ async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | Non
     """Return the cheapest offer that has what the person asked for. Return None if there is none."""
     async with deps.store.read() as tx:
         answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
-    return next(iter(with_what_is_asked(quote.offers, quote.request, quote.request.teammates, answers)), None)
+    return next(iter(with_needed_script(quote.offers, quote.request, quote.request.teammates, answers)), None)
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
