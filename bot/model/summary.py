@@ -116,8 +116,8 @@ class UnknownSummary(Frozen):
     spent: AccruedCost
 
 
-class Together(Frozen):
-    """All purchases of unknown machines about which the admins are asked in one message, at one moment."""
+class OlderDatabaseView(Frozen):
+    """All machines that were bought after the database was saved, for the one message that asks about them."""
 
     event: Event
     """The question."""

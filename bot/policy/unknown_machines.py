@@ -10,7 +10,7 @@ from datetime import timedelta
 from bot.model.gpu import name_key
 from bot.model.person import Person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
-from bot.policy.resource_names import looks_like_ours, read_name
+from bot.policy.resource_names import looks_like_ours, names_of
 from bot.policy.roles import may_use
 from bot.policy.rules import Rules
 
@@ -53,36 +53,25 @@ def purchases_of(
     return found
 
 
-class Guesses:
-    """Guesses who may own machines, from their names. Make one for all machines: comparing each with each person
-    would block the event loop for seconds if both are many."""
-
-    def __init__(self, people: Iterable[Person], rules: Rules) -> None:
-        self._users: set[str] = set()
-        self._by_word: defaultdict[str, set[str]] = defaultdict(set)
-        for person in people:
-            if may_use(person, rules):
-                self._users.add(person.id)
-                for word in _words(person.name):
-                    self._by_word[word].add(person.id)
-
-    def owner(self, machines: Iterable[UnknownMachine]) -> str | None:
-        """Return the Slack id of the person who may own machines: the owner's id in a name of ours, else the one
-        person of whose name a word is a word of a machine's name. Return None if there is no such person, or
-        several, or if they may not use the bot."""
-        names = [machine.name for machine in machines if machine.name]
-        ids = {named.owner for named in map(read_name, names) if named is not None and named.owner is not None}
-        if ids:
-            return next(iter(ids)) if len(ids) == 1 and ids <= self._users else None
-        fitting = {user for name in names for word in _words(name) for user in self._by_word.get(word, ())}
-        return next(iter(fitting)) if len(fitting) == 1 else None
+def guess_owner(machines: Iterable[UnknownMachine], people: Iterable[Person], rules: Rules) -> str | None:
+    """Return the Slack id of the person who may own machines, from their names: the owner's id in a name of ours,
+    else the one person of whose name a word is a word of a machine's name. Return None if there is no such person,
+    or several, or if they may not use the bot."""
+    users = {person.id: person for person in people if may_use(person, rules)}
+    machines = tuple(machines)
+    owners = {name.owner for name in names_of(machines) if name.owner is not None}
+    if owners:
+        return next(iter(owners)) if len(owners) == 1 and owners <= users.keys() else None
+    in_names = {word for machine in machines for word in _words(machine.name or "")}
+    fitting = [person.id for person in users.values() if in_names & _words(person.name)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _words(name: str) -> set[str]:
     return {word for word in _WORDS.findall(name.casefold()) if len(word) >= SHORTEST_NAME}
 
 
-def typed_name(purchase: UnknownPurchase) -> str | None:
+def name_to_type(purchase: UnknownPurchase) -> str | None:
     """Return what an admin types before the machines are destroyed: the first name that is not one of ours, or the
     first 8 characters of the machine's id if it has none. Return None if all names look like ours."""
     for machine in purchase.alive:
@@ -92,8 +81,8 @@ def typed_name(purchase: UnknownPurchase) -> str | None:
     return None
 
 
-def typed_right(purchase: UnknownPurchase, typed: str) -> bool:
-    """Return whether an admin typed what `typed_name` wants, by its letters and digits: a name can have characters
-    that nobody sees or can type."""
-    wanted = typed_name(purchase)
+def is_name_typed(purchase: UnknownPurchase, typed: str) -> bool:
+    """Return whether an admin typed `name_to_type`. Only letters and digits count: a name can have characters that
+    nobody sees or can type."""
+    wanted = name_to_type(purchase)
     return wanted is None or name_key(typed) == name_key(wanted)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.older_database import together_view
+from bot.lifecycle.service.older_database import older_database_view
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
@@ -70,7 +70,7 @@ async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | No
     reader = await tx.people.get(message.to.value, EVER)
     times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
     first_id = message.purchase_id or ""
-    return older_database.asked_together(await together_view(tx, deps, event, first_id), first_id, times)
+    return older_database.asked_together(await older_database_view(tx, deps, event, first_id), first_id, times)
 
 
 async def _details(

@@ -12,7 +12,7 @@ from handlers.views import owner_left as views
 
 async def open_give(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog that asks who becomes the owner."""
-    rental = await ownership.to_give(context.deps, interaction.person, value.rental_id)
+    rental = await ownership.preview_change(context.deps, interaction.person, value.rental_id)
     return OpenModal(modal=views.give_rental(rental))
 
 

@@ -14,7 +14,7 @@ from handlers.views import unknown_machines as views
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: PurchaseValue) -> Outcome:
     """Open the dialog that asks for whom a machine is."""
-    view = await service.to_give(context.deps, interaction.person, value.purchase_id, value.version)
+    view = await service.preview_adoption(context.deps, interaction.person, value.purchase_id, value.version)
     return OpenModal(modal=views.give_owner(view.purchase, view.spent, rules=context.deps.rules))
 
 
@@ -73,4 +73,4 @@ async def destroy(context: Context, interaction: UserInteraction, value: Purchas
 
 
 async def _view(context: Context, interaction: UserInteraction, value: PurchaseValue) -> service.PurchaseView:
-    return await service.to_decide(context.deps, interaction.person, value.purchase_id, value.version)
+    return await service.preview(context.deps, interaction.person, value.purchase_id, value.version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bot.model.summary import Together
+from bot.model.summary import OlderDatabaseView
 from bot.model.unknown import UnknownPurchase
 from bot.policy.resource_names import named_owner, names_of
 from handlers.ids import Action
@@ -19,7 +19,7 @@ MOST_SHOWN = 12
 """How many machines are listed that wait, and how many that are decided: a paragraph holds 3,000 bytes."""
 
 
-def asked_together(view: Together, first_id: str, times: Times) -> Rendered:
+def asked_together(view: OlderDatabaseView, first_id: str, times: Times) -> Rendered:
     """Return the message about all machines of one question, as of now."""
     waiting = [one for one in view.purchases if one.open]
     decided = [one for one in view.purchases if not one.open]
@@ -53,7 +53,7 @@ def _lines(lines: list[str]) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
 
 
-def _lead(view: Together) -> str:
+def _lead(view: OlderDatabaseView) -> str:
     count = view.event.facts.count or 1
     verb = "is" if any(one.open for one in view.purchases) or not view.purchases else "was"
     which = "empty, but" if view.event.facts.detail == "empty" else "older than the account:"
@@ -64,7 +64,7 @@ def _lead(view: Together) -> str:
     return f"My database {verb} {which} {runs}."
 
 
-def _waiting(purchase: UnknownPurchase, view: Together, times: Times) -> str:
+def _waiting(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -> str:
     """Return `f6rat: 8x H100, $18.40/h, since 09:14, $27.60 so far, Ana's.`"""
     shown = purchase.alive
     owner = named_owner(shown)
@@ -86,7 +86,7 @@ def _id(purchase: UnknownPurchase) -> str:
     return names[0].rental_id if names else escape(purchase.machines[0].resource_id[:8])
 
 
-def _decided(purchase: UnknownPurchase, view: Together, times: Times) -> str:
+def _decided(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -> str:
     rental = view.rentals.get(purchase.rental_id or "")
     decided = purchase.decided
     if decided is None and rental is None:
@@ -100,7 +100,7 @@ def _decided(purchase: UnknownPurchase, view: Together, times: Times) -> str:
     return f"{_id(purchase)}: {who}{new_id}, {person(view.names, rental.owner)}'s{until}."
 
 
-def _what_follows(view: Together, waiting: list[UnknownPurchase]) -> str:
+def _what_follows(view: OlderDatabaseView, waiting: list[UnknownPurchase]) -> str:
     if not view.restorable:
         return "What doesn't run, or has no owner who may use me, can't be put back. Decide one by one."
     left = len(waiting) - len(view.restorable)

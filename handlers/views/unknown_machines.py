@@ -10,7 +10,7 @@ from bot.model.event import Event
 from bot.model.summary import AccruedCost
 from bot.model.unknown import AccountVerdict, UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
-from bot.policy.unknown_machines import typed_name
+from bot.policy.unknown_machines import name_to_type
 from handlers.ids import Action, Callback, Field
 from handlers.values import PurchaseValue
 from handlers.views import blocks
@@ -203,7 +203,7 @@ def not_ours(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
 
 def destroy(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
     """Return the dialog that confirms the destruction of unknown machines."""
-    wanted, it = typed_name(purchase), _it(purchase)
+    wanted, it = name_to_type(purchase), _it(purchase)
     several = len(purchase.alive) > 1
     typed = None
     if wanted is not None:

@@ -206,7 +206,7 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> 
         purchase = await the_purchase(here)
         for person in (ANA, BEN):
             with pytest.raises(Refused):
-                await unknown_machines.to_decide(here.deps, person, purchase.id, purchase.version)
+                await unknown_machines.preview(here.deps, person, purchase.id, purchase.version)
             with pytest.raises(Refused):
                 await unknown_machines.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
         both = await asyncio.gather(give(here, purchase), give(here, purchase), return_exceptions=True)

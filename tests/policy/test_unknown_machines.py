@@ -9,7 +9,7 @@ import pytest
 from bot.model.person import Person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
-from bot.policy.unknown_machines import Guesses, typed_name, typed_right
+from bot.policy.unknown_machines import guess_owner, name_to_type, is_name_typed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [
@@ -68,5 +68,5 @@ def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the
 )
 def test_what_is_not_named_as_ours_wants_its_name_typed(name: str | None, typed: str, *, right: bool) -> None:
     purchase = UnknownPurchase(id="u7mq2", machines=(machine(name),), found_at=NOW, asked_at=NOW)
-    assert typed_right(purchase, typed) is right
-    assert (typed_name(purchase) is None) is (name or "").startswith("gpubot-")
+    assert is_name_typed(purchase, typed) is right
+    assert (name_to_type(purchase) is None) is (name or "").startswith("gpubot-")

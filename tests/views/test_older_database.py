@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.event import EventKind as K
-from bot.model.summary import AccruedCost, Together
+from bot.model.summary import AccruedCost, OlderDatabaseView
 from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
 from handlers.views.older_database import asked_together
 from handlers.views.rental_text import reader_times
@@ -41,7 +41,7 @@ def shown(
         at=clock(14, 10),
         facts=Facts(count=3, detail="empty" if empty else None),
     )
-    view = Together(
+    view = OlderDatabaseView(
         event=event,
         purchases=purchases,
         restorable=frozenset(one.id for one in can),

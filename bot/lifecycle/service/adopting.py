@@ -13,7 +13,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.unknown import UnknownMachine
-from bot.policy.resource_names import read_name
+from bot.policy.resource_names import names_of
 from bot.policy.roles import may_manage_account, may_use
 from bot.policy.spending import check_lease
 
@@ -92,7 +92,7 @@ def longest_lease(deps: Deps, wanted: timedelta) -> timedelta:
 
 
 async def _id_for(tx: Tx, machines: Sequence[UnknownMachine]) -> str:
-    named = [name.rental_id for name in map(read_name, (machine.name for machine in machines)) if name]
-    if named and await tx.rentals.get(named[0]) is None:
-        return named[0]
+    names = names_of(machines)
+    if names and await tx.rentals.get(names[0].rental_id) is None:
+        return names[0].rental_id
     return await free_id(tx)

@@ -16,7 +16,7 @@ from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.summary import Together
+from bot.model.summary import OlderDatabaseView
 from bot.model.unknown import AccountVerdict, UnknownPurchase
 from bot.policy.resource_names import named_owner
 from bot.policy.roles import may_use
@@ -26,7 +26,7 @@ PUT_BACK_FOR = timedelta(hours=24)
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
-async def together_view(tx: Tx, deps: Deps, event: Event, first_id: str) -> Together:
+async def older_database_view(tx: Tx, deps: Deps, event: Event, first_id: str) -> OlderDatabaseView:
     """Return the machines of one question. The caller has checked that the reader may see them."""
     purchases = tuple(await tx.unknown.asked_together(first_id))
     ids = [purchase.rental_id for purchase in purchases if purchase.rental_id is not None]
@@ -34,7 +34,7 @@ async def together_view(tx: Tx, deps: Deps, event: Event, first_id: str) -> Toge
     people += [purchase.decided.by for purchase in purchases if purchase.decided is not None]
     rentals = await tx.rentals.get_many(ids)
     people += [rental.owner for rental in rentals.values()]
-    return Together(
+    return OlderDatabaseView(
         event=event,
         purchases=purchases,
         restorable=frozenset([one.id for one in purchases if await _restorable(tx, deps, one)]),

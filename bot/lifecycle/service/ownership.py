@@ -51,7 +51,7 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     return await transact(deps, decision)
 
 
-async def to_give(deps: Deps, admin: Person, rental_id: str) -> Rental:
+async def preview_change(deps: Deps, admin: Person, rental_id: str) -> Rental:
     """Return a rental for a dialog in which an admin gives it to somebody. Raise as `change_owner`."""
     async with deps.store.read() as tx:
         return await _to_change(tx, deps, admin, rental_id)

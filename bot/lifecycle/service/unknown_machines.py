@@ -22,7 +22,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.model.text import say_span
 from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
-from bot.policy.unknown_machines import ASK_AGAIN_AFTER, typed_name, typed_right
+from bot.policy.unknown_machines import ASK_AGAIN_AFTER, name_to_type, is_name_typed
 
 DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once: an end that the overdue deletion knows."""
@@ -52,7 +52,7 @@ async def view_of(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> PurchaseView
     return PurchaseView(purchase, cost_so_far(purchase.machines, deps.clock.now()), names)
 
 
-async def to_decide(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
+async def preview(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
     """Return unknown machines for a dialog in which an admin decides.
 
     Raise Refused if the person is no admin, and TooLate if somebody decided before or if they changed since the
@@ -62,9 +62,9 @@ async def to_decide(deps: Deps, admin: Person, purchase_id: str, version: int) -
         return await view_of(tx, deps, await _open(tx, deps, admin, purchase_id, version))
 
 
-async def to_give(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
-    """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `to_decide`, and
-    TooLate if none of the machines runs."""
+async def preview_adoption(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
+    """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `preview`, and
+    TooLate if not all of the machines run."""
     async with deps.store.read() as tx:
         return await view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
 
@@ -74,7 +74,7 @@ async def give_owner(
 ) -> Rental:
     """Make a rental of machines that run, for `owner` and for `span` from now, and return it.
 
-    Raise as `to_give` and `adopting.adopt_machines`.
+    Raise as `preview_adoption` and `adopting.adopt_machines`.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -93,14 +93,14 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
     """Make a rental of the machines for the admin and destroy it at once, so that its deletion is watched and its
     cost is in the ledger. Return the rental.
 
-    Raise as `to_decide`, and Mistake if the admin did not type the name that `typed_name` wants.
+    Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` wants.
     """
 
     async def decision(tx: Tx) -> Rental:
         await tx.rentals.usage(admin.id)  # as in `give_owner`
         purchase = await _open(tx, deps, admin, purchase_id, version)
-        if not typed_right(purchase, typed):
-            raise Mistake(f"That is not its name. Type {typed_name(purchase)} to destroy it.")
+        if not is_name_typed(purchase, typed):
+            raise Mistake(f"That is not its name. Type {name_to_type(purchase)} to destroy it.")
         now = deps.clock.now()
         ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
         rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=admin, ends_at=ends_at)
@@ -122,7 +122,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
 
 
 async def not_ours(deps: Deps, admin: Person, purchase_id: str, version: int, *, reason: str) -> None:
-    """Note that machines are not ours to manage: nobody is asked about them again. Raise as `to_decide`."""
+    """Note that machines are not ours to manage: nobody is asked about them again. Raise as `preview`."""
 
     async def decision(tx: Tx) -> None:
         purchase = await _open(tx, deps, admin, purchase_id, version)
@@ -132,7 +132,7 @@ async def not_ours(deps: Deps, admin: Person, purchase_id: str, version: int, *,
 
 
 async def ask_again(deps: Deps, admin: Person, purchase_id: str, version: int) -> None:
-    """Ask the admins again in a day. Until then they can still decide. Raise as `to_decide`."""
+    """Ask the admins again in a day. Until then they can still decide. Raise as `preview`."""
 
     async def decision(tx: Tx) -> None:
         purchase = await _open(tx, deps, admin, purchase_id, version)
@@ -143,7 +143,7 @@ async def ask_again(deps: Deps, admin: Person, purchase_id: str, version: int) -
 
 
 async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: int) -> UnknownPurchase:
-    """Return unknown machines that wait for a decision. Raise as `to_decide`."""
+    """Return unknown machines that wait for a decision. Raise as `preview`."""
     check_admin(admin, deps)
     purchase = await tx.unknown.get(purchase_id)
     if purchase is None:
@@ -160,7 +160,7 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
 
 
 async def _open_and_running(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: int) -> UnknownPurchase:
-    """Return unknown machines that can get an owner. Raise as `to_give`."""
+    """Return unknown machines that can get an owner. Raise as `preview_adoption`."""
     purchase = await _open(tx, deps, admin, purchase_id, version)
     if not purchase.runs:
         raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
