@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from bot.lifecycle.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.rental import Extension
@@ -151,13 +152,6 @@ def so_far(cost: AccruedCost) -> str:
     return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''} so far"
 
 
-def ledger_span(details: RentalDetails) -> timedelta | None:
-    """Return the span from the first start to the last end in the ledger. Return None if the ledger is empty."""
-    if not details.ledger:
-        return None
-    return max(row.ended_at for row in details.ledger) - min(row.started_at for row in details.ledger)
-
-
 def cost_nothing(details: RentalDetails) -> bool:
     """Return whether it is certain that the rental cost nothing."""
     known = settled(details) and not details.rental.bought_later
@@ -177,7 +171,7 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
         return "Nothing was rented."
     if cost_nothing(details):
         return "It cost nothing."
-    length = ledger_span(details)
+    length = ledger_span(details.ledger)
     amount = dollars(details.spent.amount) + (" estimated" if details.spent.estimated else "")
     amount += idle_part(details.use_costs) if idle else ""
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."

@@ -17,7 +17,7 @@ from bot.lifecycle.steps.seeing import unseen_since, with_open_connections
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
-from bot.model.rental import Asked, Question
+from bot.model.rental import Asked
 from bot.model.use import NOT_COMPUTING, Use
 from bot.policy.hours import zone_of
 from bot.policy.probing import has_probe
@@ -154,5 +154,4 @@ def _tell_approvers(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now:
 
 def _noted(snapshot: RentalSnapshot, asked: Asked) -> RentalSnapshot:
     question = snapshot.rental.running_lease.question
-    after = Question(silent_until=question.silent_until, promised=question.promised, asked=asked)
-    return snapshot.with_rental(note_question(snapshot.rental, after))
+    return snapshot.with_rental(note_question(snapshot.rental, changed(question, asked=asked)))
