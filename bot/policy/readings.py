@@ -54,10 +54,11 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     first_seen: dict[str, datetime] = {}
     most = 0
     for sample in samples:
-        old = sum(
-            sample.at - first_seen.setdefault(peer, sample.at) > OLD_CONNECTION for peer in set(sample.peers)
-        )
-        most = max(most, old if sample.at > since else 0)
+        for peer in sample.peers:
+            first_seen.setdefault(peer, sample.at)
+        if sample.at > since:
+            old = {peer for peer in sample.peers if sample.at - first_seen[peer] > OLD_CONNECTION}
+            most = max(most, len(old))
     return most
 
 
@@ -69,6 +70,7 @@ def recent_use(
     newest = samples[-1].at if samples and now - samples[-1].at < idle.after else None
     return RecentUse(
         gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
+        # Only the newest visit is after this moment.
         connections=most_connections(samples, since=newest - SECOND) if newest else 0,
         hours=busy_hours(highest, now),
     )
