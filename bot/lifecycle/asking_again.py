@@ -44,13 +44,14 @@ def ask_again(
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
         now=now,
     )
-    bill, settled = snapshot.spent(now), all(attempt.settled for attempt in snapshot.attempts)
+    bill = snapshot.spent(now)
+    known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
     facts = changed(
         envelope_facts(after),
         before=rental.envelope.max_rate,
         vendor=offer.vendor if offer else None,
-        amount=bill.amount if settled else None,
-        estimated=bill.estimated if settled else None,
+        amount=bill.amount if known else None,
+        estimated=bill.estimated if known else None,
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
 

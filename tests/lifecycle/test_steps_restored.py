@@ -165,6 +165,8 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         assert await here.bought() == bought, "not even after buying goes on"
         waits = await here.rental(rental.id)
         assert waits.bought_later
+        asked_again = await here.last_event(waits, E.ASKED_AGAIN)
+        assert asked_again.facts.amount is None, "nobody reads that nothing is rented"
         (purchase,) = await open_purchases(here)
         await older_database.one_by_one(here.deps, CLEO, await first_id(here))
         await here.settle()
