@@ -54,6 +54,15 @@ def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) ->
     assert not missing
 
 
+@pytest.mark.parametrize(
+    ("page", "folder"),
+    [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/service/__init__.py", "bot/lifecycle/service")],
+)
+def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: str) -> None:
+    listed = set(re.findall(r"^ *([a-z_]+)(?:\.py)? {2,}", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE))
+    assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} - listed == set()
+
+
 def test_architecture_draws_a_command_a_click_a_poll_and_a_visit() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     drawings = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)

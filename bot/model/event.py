@@ -157,7 +157,8 @@ class Facts(Frozen):
     """The version of the envelope that the event is about."""
     why: Why | None = None
     detail: str | None = None
-    """The market's own words."""
+    """The market's own words, or those of the person who acted. Data, never markup. OLDER_DATABASE has `empty` if the
+    database has no rental."""
     span: timedelta | None = None
     hours: timedelta | None = None
     """The whole lease."""
@@ -168,7 +169,7 @@ class Facts(Frozen):
     estimated: bool | None = None
     resource_id: str | None = None
     name: str | None = None
-    """A resource's name, or the rental's id in an event that is sent as a notice."""
+    """A resource's name, the id of another rental, or the rental's own id in an event that is sent as a notice."""
     gpu: str | None = None
     count: int | None = None
     people: tuple[str, ...] | None = None

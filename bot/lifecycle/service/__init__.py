@@ -3,18 +3,26 @@
 Every function that a command or a click leads to takes the person, and checks at that moment whether they may. It
 raises the errors of bot/errors.py, which have words for people.
 
-quoting      ask for offers
-keys         look at one's SSH keys, add and remove them
-github_keys  take one's SSH keys from GitHub
-wanted       the offer that was clicked before there was a key
-sharing      let teammates into a rental
-renting      rent an offer, change a request that waits
-replacing    rent another machine in the place of one that was lost or doesn't work
-deciding     approve, deny, accept, withdraw
-leasing      keep, extend
-ending       destroy, take on an alarm
-account      pause and resume buying
-previews     what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
-own_rentals  which rental a command without an id means
-queries      lists, `/gpu show` and the rentals in messages
+quoting           ask for offers
+keys              look at one's SSH keys, add and remove them
+github_keys       take one's SSH keys from GitHub
+wanted            the offer that was clicked before there was a key
+sharing           let teammates into a rental
+renting           rent an offer, change a request that waits
+replacing         rent another machine in the place of one that was lost or doesn't work
+as_sold           keep a machine whose GPUs are not those that were sold
+deciding          approve, deny, accept, withdraw
+leasing           keep, extend
+idle              what approvers decide about an idle machine whose owner doesn't answer
+probing           say that one installed the probe by hand
+ending            destroy, take on an alarm
+account           pause and resume buying
+unknown_machines  what admins decide about machines that the bot doesn't know
+older_database    what they decide about those that were bought after the database was saved
+adopting          make a rental of such machines
+ownership         give a rental another owner
+previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
+own_rentals       which rental a command without an id means
+queries           lists, `/gpu show` and the rentals in messages
+readable_use      what people may read of a machine's use
 """
