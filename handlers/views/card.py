@@ -20,6 +20,7 @@ from handlers.views.format import Times, about_span, join, note, per_hour, perso
 from handlers.views.lease_buttons import destroy_button, take_back_button
 from handlers.views.rental_text import (
     billing_since,
+    new_one_text,
     reader_times,
     reason,
     receipt,
@@ -29,7 +30,7 @@ from handlers.views.rental_text import (
     vendor_and_rate,
     why_ended,
 )
-from handlers.views.replacing import NO_SSH_ANSWER, coming_text, new_one_text
+from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.setup_text import setup_text
 from handlers.views.ssh_text import ssh_command
 from handlers.views.use_text import verdict_text
@@ -114,7 +115,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         if rental.extension
         else "",
         f"`{command}`" if command else "",
-        coming_text(rental),
+        new_one_text(rental),
         note(rental.request.note),
     ]
 

@@ -32,6 +32,7 @@ from handlers.views.rental_text import (
     how_it_ended,
     machine,
     more_time_asked,
+    new_one_text,
     owner,
     possessive,
     reader_times,
@@ -106,7 +107,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
         lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
     lines += ssh_lines(details, reader, rules)
     if rental.replaced_by is not None:
-        lines.append(f"{replacing.coming_text(rental)} This one runs until that is bought.")
+        lines.append(f"{new_one_text(rental)} This one runs until that is bought.")
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
     again = shown_again(rental)

@@ -33,6 +33,7 @@ from handlers.views.format import (
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
+    new_one_text,
     people,
     reader_times,
     receipt,
@@ -125,7 +126,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         _allowed(details) if money else "",
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
-        f"The new one is {rental.replaced_by}." if rental.replaced_by else "",
+        new_one_text(rental),
         setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]

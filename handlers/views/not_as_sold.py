@@ -13,6 +13,7 @@ from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.format import escape, listed
 from handlers.views.machine_text import machines
+from handlers.views.rental_text import new_one_text
 
 KINDS_SHOWN = 4
 """How many kinds of GPU are named."""
@@ -42,6 +43,6 @@ def message(event: Event, rental: Rental, replace: Json | None, *, kept: bool) -
     if kept:
         return blocks.message(f"{text} You keep it.")
     if rental.replaced_by is not None:
-        return blocks.message(f"{text} The new one is to be {rental.replaced_by}.", closed=False)
+        return blocks.message(f"{text} {new_one_text(rental)}", closed=False)
     keep = button("Keep it", Action.KEEP_AS_IT_IS, RentalValue(rental_id=rental.id))
     return blocks.message(text, blocks.section(text), blocks.actions(replace, keep), closed=False)

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.lifecycle.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
-from bot.model.rental import Extension
+from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.rules import Rules
@@ -188,6 +188,14 @@ def why_ended(details: RentalDetails) -> str:
 def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
     """Return that more time is asked for, and until when, for a message of the time `posted`."""
     return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
+
+
+def new_one_text(rental: Rental) -> str:
+    """Return `The new one is f6rat.`, with `will be` while this machine still runs. Return an empty text if no rental
+    takes its place."""
+    if rental.replaced_by is None:
+        return ""
+    return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:

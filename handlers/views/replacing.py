@@ -17,7 +17,7 @@ from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text
 from handlers.views.format import Times, dollars_at_most, join, per_hour, span
 from handlers.views.machine_text import describe, machines, vendor
-from handlers.views.rental_text import possessive
+from handlers.views.rental_text import new_one_text, possessive
 
 
 def replace_button(rental: Rental) -> Json:
@@ -32,16 +32,6 @@ def not_working_button(rental: Rental) -> Json:
 
 
 NO_SSH_ANSWER = "Nothing answers on its SSH port."
-
-
-def coming_text(rental: Rental) -> str:
-    """Return `The new one is to be f6rat.`, or an empty text if nothing is to take its place."""
-    return f"The new one is to be {rental.replaced_by}." if rental.replaced_by is not None else ""
-
-
-def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, or an empty text if nothing takes its place."""
-    return f"The new one is {rental.replaced_by}." if rental.replaced_by is not None else ""
 
 
 def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> Json | None:

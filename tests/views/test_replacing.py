@@ -100,17 +100,17 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill; Destroy does.
-The new one is to be f6rat. This one runs until that is bought.
+The new one will be f6rat. This one runs until that is bought.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one is to be f6rat.
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one will be f6rat.
       fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Ana says that it doesn't work: no <GPU> in it.
 
-The new one is to be f6rat. This one runs until that is bought.
+The new one will be f6rat. This one runs until that is bought.
 
 Being destroyed: f6rat takes its place. $0.50 so far.
 

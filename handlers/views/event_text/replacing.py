@@ -18,7 +18,7 @@ def _replaced(context: EventContext) -> EventText:
     name = escape(context.facts.name or "another one", 20)
     if context.facts.why is not None:
         return EventText(f"The new one is {name}")
-    return EventText(f"The new one is to be {name}", "This one runs until that is bought.")
+    return EventText(f"The new one will be {name}", "This one runs until that is bought.")
 
 
 def _not_replaced(context: EventContext) -> EventText:
