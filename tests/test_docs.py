@@ -59,7 +59,9 @@ def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) ->
     [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/service/__init__.py", "bot/lifecycle/service")],
 )
 def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: str) -> None:
-    listed = set(re.findall(r"^ *([a-z_]+)(?:\.py)? {2,}", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE))
+    listed = set(
+        re.findall(r"^ *([a-z_]+)(?:\.py)? {2,}", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} - listed == set()
 
 

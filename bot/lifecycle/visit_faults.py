@@ -14,7 +14,7 @@ FEWEST = 3
 COUNTS_FOR = timedelta(minutes=20)
 """How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
 OURS_AT_MOST = timedelta(hours=1)
-"""After this time the verdicts change all the same: nobody has seen for so long whether those machines are used."""
+"""After this time verdicts change all the same: nobody has seen for so long whether the machines are used."""
 
 
 class VisitFaults:

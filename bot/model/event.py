@@ -157,8 +157,8 @@ class Facts(Frozen):
     """The version of the envelope that the event is about."""
     why: Why | None = None
     detail: str | None = None
-    """The market's own words, or those of the person who acted. Data, never markup. OLDER_DATABASE has `empty` if the
-    database has no rental."""
+    """The market's own words, or those of the person who acted. Data, never markup. In OLDER_DATABASE `empty` if
+    the database has no rental."""
     span: timedelta | None = None
     hours: timedelta | None = None
     """The whole lease."""

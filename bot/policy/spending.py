@@ -341,7 +341,7 @@ def offer_choice(
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented and doesn't lack a boot script, or else the cheapest that may be
-    rented. Return None if there is none. `choices` have the cheapest first."""
+    """Return the cheapest choice that may be rented and doesn't lack a boot script, or else the cheapest that may
+    be rented. Return None if there is none. `choices` have the cheapest first."""
     rentable = [choice for choice in choices if choice.refused is None]
     return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

@@ -48,7 +48,7 @@ def _adopted(event: Event, details: RentalDetails, times: Times) -> str:
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
     if facts.why is Why.BOUGHT_LATER:
-        return f"{admin} put {machine(details)}{named} back: my database is from an older backup. {money}, {cost}."
+        return f"{admin} put back {machine(details)}{named}: my database is from an older backup. {money}, {cost}."
     return (
         f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
         f"{money}, {cost}."

@@ -191,8 +191,8 @@ def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, with `will be` while this machine still runs. Return an empty text if no rental
-    takes its place."""
+    """Return `The new one is f6rat.`, with `will be` while this machine still runs. Return an empty text if no
+    rental takes its place."""
     if rental.replaced_by is None:
         return ""
     return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."

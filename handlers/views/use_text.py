@@ -87,7 +87,8 @@ def idle_part(costs: UseCosts) -> str:
 
 
 def use_shares(costs: UseCosts) -> str:
-    """Return `Of it $9.38 in use, $3.10 idle and $1.20 not seen.` Return an empty text if nothing is known."""
+    """Return `Of its cost: $9.38 in use, $3.10 idle and $1.20 not seen.` Return an empty text if nothing is
+    known."""
     if not costs.known:
         return ""
     shares = (
@@ -97,7 +98,7 @@ def use_shares(costs: UseCosts) -> str:
         (costs.unknown, "not seen"),
     )
     shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount >= CENT]
-    return f"Of it {listed(shown)}." if shown else ""
+    return f"Of its cost: {listed(shown)}." if shown else ""
 
 
 def day_marks(recent: RecentUse) -> str:

@@ -66,7 +66,7 @@ My database is older than the account: 3 machines of mine run that it doesn't kn
 f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
 p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-What is put back runs for 24 h from then, and its owner can extend it.
+Once put back, a machine runs for 24 h; its owner can extend it.
 [Put all 2 back] [One by one]
 
 My database is empty, but 3 machines of mine run that it doesn't know.
@@ -75,20 +75,20 @@ p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
 abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
       (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-What is put back runs for 24 h from then, and its owner can extend it. For the rest, decide one by
+Once put back, a machine runs for 24 h; its owner can extend it. For the rest, decide one by
       one.
 [Put 2 back] [One by one]
 
 My database is older than the account: 3 machines of mine run that it doesn't know.
 p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-What is put back runs for 24 h from then, and its owner can extend it.
+Once put back, a machine runs for 24 h; its owner can extend it.
 [Put it back] [One by one]
 
 My database is older than the account: 3 machines of mine run that it doesn't know.
 abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
       (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-What doesn't run, or has no owner who may use me, can't be put back. Decide one by one.
+None can be put back: they don't run yet, or have no owner who may use me. Decide one by one.
 [One by one]
 """)
 
@@ -110,7 +110,7 @@ p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
 f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
 abcd2: gone 14:35.
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-What is put back runs for 24 h from then, and its owner can extend it.
+Once put back, a machine runs for 24 h; its owner can extend it.
 [Put it back] [One by one]
 
 My database was older than the account: 3 machines of mine ran that it didn't know.

@@ -22,7 +22,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.model.text import say_span
 from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
-from bot.policy.unknown_machines import ASK_AGAIN_AFTER, name_to_type, is_name_typed
+from bot.policy.unknown_machines import ASK_AGAIN_AFTER, is_name_typed, name_to_type
 
 DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once: an end that the overdue deletion knows."""
@@ -155,7 +155,7 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
     if purchase.over_at is not None:
         raise TooLate("It is gone. I changed nothing.")
     if purchase.version != version:
-        raise TooLate("What is known of it changed just now. I changed nothing: look at the message again.")
+        raise TooLate("Its message changed just now. I changed nothing: read it again.")
     return purchase
 
 

@@ -49,8 +49,8 @@ def _asked_again(context: EventContext) -> EventText:
 
 
 def _cost_by_then(facts: Facts) -> str | None:
-    """Return what the rental has cost. Return None if the event doesn't say, because an attempt may still bill or a
-    machine of it was bought after the database was saved.
+    """Return what the rental has cost. Return None if the event doesn't say, because an attempt may still bill, or
+    because a machine of it was bought after the database was saved.
 
     Without this, people would still believe an earlier "it may be rented".
     """
