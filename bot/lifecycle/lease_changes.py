@@ -25,7 +25,7 @@ def check_notices(rental: Rental, now: datetime) -> Rental:
 
 
 def note_question(rental: Rental, question: Question) -> Rental:
-    """Change what its owner was asked, or who was told that they don't answer."""
+    """Change what its owner was asked, or who was notified that they don't answer."""
     return alter(rental, lease=changed(rental.running_lease, question=question))
 
 

@@ -29,7 +29,7 @@ NOT_IN_THREAD = (
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It
 does not say how a machine is used, nor what concerns only those who log in."""
 
-TELLS_APPROVERS = frozenset({E.NOBODY_ANSWERS})
+NOTIFIES_APPROVERS = frozenset({E.NOBODY_ANSWERS})
 """The approvals channel always gets a message of these."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
@@ -172,7 +172,7 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
 
 def _asks_approvers(event: Event, rental: Rental) -> bool:
     waits = rental.waiting is not None and not rental.owner_decides
-    if event.kind in TELLS_APPROVERS:
+    if event.kind in NOTIFIES_APPROVERS:
         return True
     return event.kind in ASKS_APPROVERS and (waits or event.kind is E.EXTENSION_ASKED)
 

@@ -18,7 +18,7 @@ from bot.model.state import State
 from bot.model.use import Missed, Sample, Verdict, Visit
 from bot.policy.idleness import after_visit, differs, window
 from bot.policy.probing import has_probe, visited_from
-from bot.policy.visiting import MOST_KEYS_TOLD, asks_vendor, next_visit
+from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
 
 
 class Target(Frozen):
@@ -124,16 +124,17 @@ async def _changed_key(
 ) -> tuple[Event, ...]:
     """Return the event of a host key that is not the pinned one, once for each such key.
 
-    The second visit in a row that finds one tells it. If the vendor took the machine and another one has its
-    address, the loss is told first, since each missed visit makes the bot ask the vendor.
+    Only the second visit in a row that finds such a key makes the event. If the vendor took the machine and
+    another one has its address, people are notified of the loss first: each missed visit makes the bot ask the
+    vendor.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
     if not earlier or earlier[-1].missed is not Missed.HOST_KEY_CHANGED:
         return ()
     history = await tx.events.of(rental.id)
-    told = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}
-    if result.host_key in told or len(told) >= MOST_KEYS_TOLD:
+    known = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}
+    if result.host_key in known or len(known) >= MOST_KEYS_NOTIFIED:
         return ()
     facts = Facts(host_key=result.host_key, before_host_key=rental.host_key)
     return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)

@@ -62,7 +62,7 @@ class EventKind(StrEnum):
     HOST_KEY_CHANGED = "host_key_changed"
     """Its server showed a host key that is not the one of the first contact. It is not trusted."""
     NOBODY_ANSWERS = "nobody_answers"
-    """Its owner did not answer the question about an idle machine. The approvers are told."""
+    """Its owner did not answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again, at `facts.until`."""
     LEFT_ALONE = "left_alone"

@@ -50,7 +50,7 @@ class Asked(Frozen):
     on_card: bool = False
     """Whether the card says that nobody answers."""
     approvers_at: Instant | None = None
-    """When the approvers were told last that nobody answers."""
+    """When the approvers were last notified that nobody answers."""
 
 
 class Question(Frozen):

@@ -1,4 +1,4 @@
-"""When the owner of a ready machine is asked next, and who else learns that nobody answers.
+"""When the owner of a ready machine is asked next, and who else is notified that nobody answers.
 
 A machine has one next question, whatever its reason. Every time is of our clock, which the sandbox can move.
 """
@@ -25,9 +25,9 @@ GAP = timedelta(hours=1)
 EXTENSION_SILENCE = timedelta(hours=2)
 """How long an extension silences questions if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""How long after an urgent question the approvers are told at the latest."""
+"""How long after an urgent question the approvers are notified at the latest."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""How long after they were told that nobody answers the approvers are told again."""
+"""How long after the approvers were notified that nobody answers they are notified again."""
 
 
 def use_of(rental: Rental, *, probed: bool) -> Use | None:
@@ -147,7 +147,7 @@ def after_answer(question: Question, silent_until: datetime, *, promised: bool) 
 
 
 def _answered(asked: Asked | None) -> Asked | None:
-    """Return the questions as answered: the next one is the first again, and nobody else is told."""
+    """Return the questions as answered: the next one is the first again, and nobody else is notified."""
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
 
@@ -197,9 +197,9 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
     return asked.first_at + rules.idle.channel_after
 
 
-def approvers_told_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
-    """Return the earliest time at which the approvers are told that nobody answers, without their hours. Return
-    None if the last notice of the end comes first."""
+def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
+    """Return the earliest time at which the approvers are notified that nobody answers, without their hours.
+    Return None if the last notice of the end comes first."""
     if asked.first_at is None:
         return None
     after = rules.idle.approvers_after
@@ -209,8 +209,8 @@ def approvers_told_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules)
 
 
 def approvers_in_hours(at: datetime, lease: Lease, zones: Collection[ZoneInfo], rules: Rules) -> datetime | None:
-    """Return when the approvers, who live in these zones, may be told what is due at `at`: in the hours of one of
-    them. Return None if the last notice of the end comes first."""
+    """Return when the approvers, who live in these zones, may be notified of what is due at `at`: in the hours of
+    one of them. Return None if the last notice of the end comes first."""
     return _before_last_notice(lease, next_within_any(at, zones, rules.hours), rules)
 
 

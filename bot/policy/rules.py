@@ -148,7 +148,7 @@ class Idle(Frozen):
     channel_after: Span | None = timedelta(hours=2)
     """How long after the question the card says it too. None: never."""
     approvers_after: Span = timedelta(hours=4)
-    """How long after the question the approvers are told. One hour for urgent machines."""
+    """How long after the question the approvers are notified. At most an hour for urgent machines."""
 
     @field_validator("after", "never_used")
     @classmethod

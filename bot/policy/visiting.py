@@ -18,7 +18,7 @@ owner installs by hand is found.
 OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login is
 5 s, which have passed long before the next one (PerSourcePenalties of sshd_config(5), since 9.8)."""
 KEEP_SAMPLES = timedelta(days=2)
-MOST_KEYS_TOLD = 3
+MOST_KEYS_NOTIFIED = 3
 """How many changed host keys of one machine people are notified of. It can show a new one at each visit."""
 
 

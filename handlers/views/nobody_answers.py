@@ -1,4 +1,4 @@
-"""The message that tells the approvers of an idle machine whose owner doesn't answer. It pings nobody."""
+"""The message to the approvers about an idle machine whose owner doesn't answer. It pings nobody."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OUTCOMES = frozenset(
 def nobody_answers(
     event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered:
-    """Return what was idle when the approvers were told, with what they can do. Later, return its outcome."""
+    """Return what was idle when the approvers were notified, with what they can do. Later, return its outcome."""
     times, rental = reader_times(rules, now, zone), details.rental
     name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {owner(details)}"
     outcome = first_after(details, event, OUTCOMES)

@@ -185,7 +185,7 @@ def test_the_card_and_the_approvers_learn_of_it_after_the_spans_of_the_rules() -
     assert questions.on_card_at(asked(), Rules(idle=Idle(channel_after=None))) is None
 
     def told(one: Asked, *, urgent: bool = False) -> datetime | None:
-        return questions.approvers_told_at(one, lease(), urgent=urgent, rules=RULES)
+        return questions.approvers_notified_at(one, lease(), urgent=urgent, rules=RULES)
 
     assert told(asked()) == first + 4 * HOUR
     assert told(asked(), urgent=True) == first + HOUR

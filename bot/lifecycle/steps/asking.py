@@ -1,4 +1,4 @@
-"""Asks the owner of a ready machine whether it is needed, and tells others that nobody answers.
+"""Asks the owner of a ready machine whether it is needed, and notifies others if nobody answers.
 
 Nothing here ends a machine: only a person, its lease's end or the vendor does.
 """
@@ -24,7 +24,7 @@ from bot.policy.probing import has_probe
 from bot.policy.questions import (
     after_asking,
     approvers_in_hours,
-    approvers_told_at,
+    approvers_notified_at,
     idle_cost,
     in_hours,
     is_urgent,
@@ -37,8 +37,8 @@ from bot.policy.roles import roles_of
 
 
 async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Ask whether the machine is needed if that is due, and tell others that nobody answers if that is due. If
-    nobody sees now whether it is idle, wait for the next visit."""
+    """Ask whether the machine is needed if that is due, and notify others that nobody answers if that is
+    due. If nobody sees now whether it is idle, wait for the next visit."""
     if not _is_due(await next_at(deps, snapshot, now), now):
         return snapshot
     if _is_due(await _question_at(deps, snapshot, now), now):
@@ -52,7 +52,7 @@ async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Rental
         asked = changed(asked, on_card=True)
         snapshot = _noted(snapshot, asked)
     if _is_due(await _approvers_at(deps, snapshot, asked, now), now):
-        snapshot = _tell_approvers(deps, snapshot, changed(asked, approvers_at=now), now)
+        snapshot = _notify_approvers(deps, snapshot, changed(asked, approvers_at=now), now)
     return snapshot
 
 
@@ -118,10 +118,10 @@ def _ask(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> RentalSnap
 
 
 async def _approvers_at(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> datetime | None:
-    """Return when the approvers are told next that nobody answers."""
+    """Return when the approvers are notified next that nobody answers."""
     rental = snapshot.rental
     urgent, lease = is_urgent(rental, deps.rules), rental.running_lease
-    at = approvers_told_at(asked, lease, urgent=urgent, rules=deps.rules)
+    at = approvers_notified_at(asked, lease, urgent=urgent, rules=deps.rules)
     if at is None or at > now:
         return at
     return approvers_in_hours(now, lease, await _zones_of_approvers(deps), deps.rules)
@@ -135,7 +135,7 @@ async def _zones_of_approvers(deps: StepDeps) -> set[ZoneInfo]:
     return zones or {zone_of(None, deps.rules)}
 
 
-def _tell_approvers(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> RentalSnapshot:
+def _notify_approvers(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> RentalSnapshot:
     rental, use, ends_at = snapshot.rental, _use(deps, snapshot), snapshot.rental.running_lease.ends_at
     if use is None:
         return snapshot

@@ -1,4 +1,4 @@
-"""Whether a machine is needed: the questions, their answers, and who is told that nobody answers."""
+"""Whether a machine is needed: the questions, their answers, and the news that nobody answers."""
 
 from __future__ import annotations
 
