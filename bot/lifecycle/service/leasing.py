@@ -82,27 +82,9 @@ async def extend(
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await load_extendable(tx, deps, person, rental_id)
+        rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
         lease = rental.running_lease
-        if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
-            longer = "was extended" if rental.request.up_to is None else "has a later end"
-            raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
-        if rental.extension is not None:
-            raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
-        if person.id == rental.owner:
-            check_user(person, deps.rules)
-        now = deps.clock.now()
-        ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
-        span = ends_at - max(lease.ends_at, now)
-        if span <= timedelta(0):
-            when = "later than that" if span else "then"
-            raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
-        repeated = shown_end is None and isinstance(by, timedelta)
-        if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
-            words = f"You asked for {say_span(span)} more just now. I added nothing more."
-            raise DuplicateExtension(words, rental.id)
-        if not already_allowed(lease, ends_at):
-            _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
+        ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
         bill = (await load_snapshot(tx, rental)).spent(now)
         proposal = propose_longer_lease(rental, ends_at, spent=bill.amount, now=now, rules=deps.rules)
         if proposal.over and lease.ends_at <= now:
@@ -126,7 +108,7 @@ async def extend(
             envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,
-            span=span,
+            span=ends_at - max(lease.ends_at, now),
             rate=proposal.envelope.price,
             max_rate=proposal.envelope.max_rate,
             total=proposal.envelope.total,
@@ -140,6 +122,39 @@ async def extend(
         return after
 
     return await transact(deps, decision)
+
+
+async def _asked_end(
+    tx: Tx,
+    deps: Deps,
+    person: Person,
+    rental: Rental,
+    by: timedelta | datetime,
+    *,
+    now: datetime,
+    shown_end: int | None,
+) -> datetime:
+    """Return the end that a person asks for. Raise as `extend` if it is not possible, whoever decides."""
+    lease = rental.running_lease
+    if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
+        longer = "was extended" if rental.request.up_to is None else "has a later end"
+        raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
+    if rental.extension is not None:
+        raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
+    if person.id == rental.owner:
+        check_user(person, deps.rules)
+    ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
+    span = ends_at - max(lease.ends_at, now)
+    if span <= timedelta(0):
+        when = "later than that" if span else "then"
+        raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
+    repeated = shown_end is None and isinstance(by, timedelta)
+    if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
+        words = f"You asked for {say_span(span)} more just now. I added nothing more."
+        raise DuplicateExtension(words, rental.id)
+    if not already_allowed(lease, ends_at):
+        _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
+    return ends_at
 
 
 def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
