@@ -16,7 +16,7 @@ from handlers.views.format import Times, about_span, per_hour, plural
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import machines
 from handlers.views.rental_text import events_after, first_after, how_it_ended, machine, possessive, so_far
-from handlers.views.use_text import unseen_text, verdict_then, without_work
+from handlers.views.use_text import unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons "Still needed", after which the bot asks again."""
@@ -90,7 +90,7 @@ def _used_again(event: Event, details: RentalDetails, times: Times) -> str | Non
     if use is None or asked_about is None:
         return None
     if use.verdict is Verdict.IN_USE:
-        return f"{verdict_then(use, times)}."
+        return f"In use again since {times.time(use.since)}."
     if not {use.verdict, asked_about.verdict} <= NOT_COMPUTING or spell_of(use) == spell_of(asked_about):
         return None
     changes = [later for later in events_after(event, details) if later.kind is EventKind.USE_CHANGED]

@@ -88,7 +88,7 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
         direct(asked, ready(asked, state=State.DESTROYING), clock(14, 45)),
     ) == snapshot("""\
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. In use since 16:20.
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. In use again since 16:20.
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. It was used at 15:30.
 
