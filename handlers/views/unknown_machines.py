@@ -42,6 +42,8 @@ def asked(
     if purchase.ask_again_at is not None:
         again = times.at_time(purchase.ask_again_at)
         later = f"{person(names, purchase.put_off_by)} says later: I ask again {again}."
+    still = f"{it.are} not {'all ' if len(purchase.alive) > 1 else ''}running yet"
+    waits = "" if purchase.runs else f"{still}, so {it.subject.lower()} can't get an owner yet."
     cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
     text = join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later)
     value = PurchaseValue(purchase_id=purchase.id, version=purchase.version)
@@ -71,21 +73,8 @@ def _it(purchase: UnknownPurchase) -> _Pronoun:
 
 def _lead(purchase: UnknownPurchase) -> str:
     count = len(purchase.alive)
-    who = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
-    return f"{who} {'running' if all(machine.runs for machine in purchase.alive) else 'on the account'}"
-
-
-def _not_running(purchase: UnknownPurchase) -> str:
-    """Return which machines don't run, and when they can get an owner. Return an empty text if all run."""
-    alive = purchase.alive
-    count = sum(not machine.runs for machine in alive)
-    if count == 0:
-        return ""
-    if len(alive) == 1:
-        return f"Its status is {escape(alive[0].status)}: it can get an owner once it runs."
-    if count == len(alive):
-        return "None of them runs: they can get an owner once one does."
-    return f"{count} of them {'does' if count == 1 else 'do'} not run."
+    which = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
+    return f"{which} {'running' if purchase.runs else 'on the account'}"
 
 
 def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times) -> str:
@@ -94,14 +83,12 @@ def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, st
         return f"{it.are} part of {purchase.rental_id}: {what}."
     if decided is None:
         gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
-        return f"Gone{gone}: {what}, which I didn't know. {it.subject} cost {_in_all(spent)}."
+        cost = "" if _unpriced(purchase) else f"{it.subject} cost {_in_all(spent)}."
+        return join(f"Gone{gone}: {what}, which I didn't know.", cost)
     who, when = person(names, decided.by), times.at_time(decided.at)
     if decided.verdict is V.NOT_OURS:
-        gone = (
-            f" Gone {times.time(purchase.over_at)}; {it.subject.lower()} cost {_in_all(spent)}."
-            if purchase.over_at
-            else ""
-        )
+        cost = "" if _unpriced(purchase) else f"; {it.subject.lower()} cost {_in_all(spent)}"
+        gone = f" Gone {times.time(purchase.over_at)}{cost}." if purchase.over_at else ""
         why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
         listed_in = "" if gone else " I don't ask again; /gpu list all shows the cost."
         return f"Not ours to manage, says {who} {when}: {what}.{why}{listed_in}{gone}"
