@@ -311,8 +311,8 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     return alter(rental, use=use, due_at=now)
 
 
-def lose_sight(rental: Rental, use: Use | None) -> Rental:
-    """Nobody sees how the machine is used. `use` says since when. None: it has no probe any more."""
+def note_unseen(rental: Rental, use: Use | None) -> Rental:
+    """Nobody sees how the machine is used: `use` says since when, or is None if it has no probe any more."""
     return alter(rental, use=use)
 
 

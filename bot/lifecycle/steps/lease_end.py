@@ -142,11 +142,12 @@ async def _notified_of_end(
     They learn of it when Slack takes a direct message that states it, or by setting it themselves. The ready
     message doesn't tell them that an end which can move stands.
     """
-    silent = frozenset({EventKind.READY}) if can_move(rental.running_lease) else frozenset[EventKind]()
+    not_stating = {EventKind.READY} if can_move(rental.running_lease) else set[EventKind]()
     async with deps.store.read() as tx:
         events = await tx.events.of(rental.id)
         direct = await tx.messages.direct_of(rental.id)
-    stating = {event.id: event for event in events if event.facts.until == ends_at and event.kind not in silent}
+    same_end = [event for event in events if event.facts.until == ends_at]
+    stating = {event.id: event for event in same_end if event.kind not in not_stating}
     notified = [
         message.posted_at
         for message in direct

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.transitions import lose_sight
-from bot.model.base import changed
+from bot.lifecycle.transitions import note_unseen
 from bot.model.event import EventKind, Facts
 from bot.model.use import Use, Verdict
 from bot.policy import idleness
@@ -41,7 +40,7 @@ async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: da
     if snapshot.rental.use is None or live is None or has_probe(snapshot.rental, live, deps.rules):
         return snapshot
     snapshot = _with_unknown(snapshot, await unseen_since(deps, snapshot, now) or now, now)
-    return snapshot.with_rental(lose_sight(snapshot.rental, None))
+    return snapshot.with_rental(note_unseen(snapshot.rental, None))
 
 
 async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -65,4 +64,4 @@ def _with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> R
     unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
     facts = Facts(verdict=unknown.verdict, since=since, use=unknown)
     snapshot = snapshot.with_event(EventKind.USE_CHANGED, now, facts)
-    return snapshot.with_rental(lose_sight(snapshot.rental, unknown))
+    return snapshot.with_rental(note_unseen(snapshot.rental, unknown))
