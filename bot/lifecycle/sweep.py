@@ -63,8 +63,8 @@ async def sweep(deps: StepDeps) -> None:
             await _mark_for_deletion(deps, machine, machine.attempt)
         elif machine.resource is None or machine.resource.gone_at is not None:
             await _add_to_store(deps, machine, machine.attempt)
-    owners = {one.view.resource_id: one.attempt.rental_id for one in found if one.attempt is not None}
-    await note_unknown(deps, [one.view for one in found if one.attempt is None], owners)
+    rental_of = {one.view.resource_id: one.attempt.rental_id for one in found if one.attempt is not None}
+    await note_unknown(deps, [one.view for one in found if one.attempt is None], rental_of)
     listed = {view.resource_id for view in views}
     await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 

@@ -42,12 +42,11 @@ def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
     )
 
 
-async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Mapping[str, str]) -> None:
+async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
     """Store the machines of the account that no attempt has, and ask the admins about those that are new.
 
-    `views` are these machines. `owners` has the rental's id for each resource that belongs to one. The list may be
-    old, so a machine that it lacks counts as gone only if the vendor says "deleted", or does not find it twice: a
-    machine that is not ours to manage would else be asked about again after one wrong answer.
+    `views` are these machines. `rental_of` has the id of the rental for each resource that has one. A machine that
+    the list lacks counts as gone only if the vendor says so, because the list may be old.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unknown_machine(view, now) for view in views}
@@ -59,12 +58,12 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         machine.resource_id
         for purchase in before
         for machine in purchase.machines
-        if machine.gone_at is None and machine.resource_id not in listed.keys() | owners.keys()
+        if machine.gone_at is None and machine.resource_id not in listed.keys() | rental_of.keys()
     }
     answers = {resource_id: await _ask_vendor(deps, resource_id) for resource_id in left_out}
     seen = {machine.resource_id for purchase in before for machine in purchase.machines}
-    owners_named = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
-    await deps.directory.refresh([owner for owner in owners_named if owner is not None])
+    named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
+    await deps.directory.refresh([owner for owner in named_owners if owner is not None])
 
     async def decision(tx: Tx) -> None:
         purchases = await tx.unknown.not_over()
@@ -78,8 +77,9 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Ma
         for resource_id, purchase in purchases_of(new.values(), purchases).items():
             joined[purchase.id].append(new.pop(resource_id))
         for purchase in purchases:
-            await _update(tx, deps, purchase, _read(purchase, listed, answers, joined[purchase.id], now), owners)
-        guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
+            joined = [new.pop(one) for one, to in joining.items() if to is purchase]
+            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined, now), rental_of)
+        people = await tx.people.all_known() if new else []
         later = []
         for machines in by_purchase(new.values()):
             found = UnknownPurchase(
@@ -150,13 +150,13 @@ async def _update(
     deps: StepDeps,
     purchase: UnknownPurchase,
     machines: tuple[UnknownMachine, ...],
-    owners: Mapping[str, str],
+    rental_of: Mapping[str, str],
 ) -> None:
     """Store what changed about a purchase, and ask the admins again if that is due."""
     now = deps.clock.now()
-    owner = next((owners[one.resource_id] for one in machines if one.resource_id in owners), None)
-    over = owner is not None or all(machine.gone_at is not None for machine in machines)
-    after = changed(purchase, machines=machines, rental_id=owner, over_at=now if over else None)
+    rental_id = next((rental_of[one.resource_id] for one in machines if one.resource_id in rental_of), None)
+    over = rental_id is not None or all(machine.gone_at is not None for machine in machines)
+    after = changed(purchase, machines=machines, rental_id=rental_id, over_at=now if over else None)
     if after.open and after.ask_again_at is not None and after.ask_again_at <= now:
         after = changed(after, asked_at=now, ask_again_at=None, put_off_by=None)
         await ask_admins(tx, deps, after)

@@ -33,7 +33,7 @@ class ProbeKey:
 
     @property
     def secret(self) -> bytes:
-        """32 bytes that only who has the private half can compute. They go into the hashes of addresses."""
+        """32 bytes that only the holder of the private half can compute. They go into the hashes of addresses."""
         return sha256(b"gpubot: addresses" + self.private.export_private_key("pkcs8-der")).digest()
 
 

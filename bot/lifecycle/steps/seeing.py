@@ -44,8 +44,8 @@ async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: da
 
 
 async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Note since when nobody saw how the machine of a rental was used that has just ended, if the bot was down
-    before its end: its last verdict must not count until then. The end stays its last event."""
+    """Note for a rental that has just ended since when nobody saw how its machine was used, if the bot was down
+    before the end: the last verdict must not count until the end. The end stays the last event."""
     if snapshot.rental.use is None:
         return snapshot
     ending, (*earlier, ended) = snapshot.rental.ending, snapshot.events
