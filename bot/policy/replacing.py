@@ -23,7 +23,7 @@ LEAST_LEASE = timedelta(hours=1)
 """The shortest lease of a replacement: a machine first has to start."""
 
 
-class Left(Frozen):
+class Remainder(Frozen):
     """What a rental leaves of its envelope."""
 
     lease: timedelta
@@ -70,7 +70,7 @@ def was_not_as_sold(events: Collection[Event]) -> bool:
     return EventKind.NOT_AS_SOLD in kinds and EventKind.KEPT_AS_IT_IS not in kinds
 
 
-def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
+def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
     """Return what a rental leaves that was ready. `spent` is what it and earlier replacements have cost by `now`.
 
     The time until its end, at least LEAST_LEASE and at most the longest lease of the rules; its highest price; and
@@ -79,14 +79,14 @@ def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
-    return Left(
+    return Remainder(
         lease=lease,
         max_rate=rental.envelope.max_rate,
         total=max(rental.envelope.total - spent - more, 0),
     )
 
 
-def replacing_request(rental: Rental, left: Left, now: datetime) -> Request:
+def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes the place of this one: as before, for the time that is left."""
     request, first_end = rental.request, rental.running_lease.ends_at
     two_ends = rental.running_lease.latest_end is not None
@@ -106,7 +106,7 @@ def shortened(request: Request, lease: timedelta) -> Request:
 
 
 def propose_replacement(
-    offer: Offer, request: Request, left: Left, team_rate_left: Decimal, rules: Rules
+    offer: Offer, request: Request, left: Remainder, team_rate_left: Decimal, rules: Rules
 ) -> Envelope | None:
     """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
 

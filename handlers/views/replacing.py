@@ -9,7 +9,7 @@ from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.replacing import Left, may_be_replaced
+from bot.policy.replacing import Remainder, may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, Rendered, button
@@ -60,9 +60,9 @@ def _show_new_one(rental: Rental) -> Json | None:
     return blocks.actions(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
 
 
-def replace_confirm(rental: Rental, left: Left, *, asks_why: bool) -> Modal:
+def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
     """Return the dialog before a machine is replaced. `asks_why` is for one that its owner says doesn't work."""
-    terms = f"{machines(rental.request.count, rental.request.gpu)}, {left_text(left)}"
+    terms = f"{machines(rental.request.count, rental.request.gpu)}, {remainder_text(left)}"
     lines = [f"I rent the next offer that fits: {terms}"]
     if rental.state is State.READY:
         lines = [
@@ -83,7 +83,7 @@ def replace_confirm(rental: Rental, left: Left, *, asks_why: bool) -> Modal:
     )
 
 
-def left_text(left: Left) -> str:
+def remainder_text(left: Remainder) -> str:
     """Return `up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
     most = dollars_at_most(left.total)
     return f"up to {per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."

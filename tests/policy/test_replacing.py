@@ -15,11 +15,11 @@ from bot.model.money import cost_at_most
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.policy.replacing import (
-    Left,
+    Remainder,
     check_replaceable,
-    left_of,
     may_be_replaced,
     propose_replacement,
+    remainder_of,
     replacing_request,
     was_not_as_sold,
 )
@@ -66,27 +66,25 @@ def test_a_machine_that_its_owner_keeps_is_as_good_as_sold() -> None:
 def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     """One that still runs keeps what it bills for one grace more: until another one is bought."""
     now, spent = clock(14, 40), 5_000_000
-    left = left_of(LOST, spent, now, RULES)
-    assert left == Left(lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
+    left = remainder_of(LOST, spent, now, RULES)
+    assert left == Remainder(lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
     grace = cost_at_most(Decimal("2.42"), RULES.lease.grace)
-    assert left_of(RUNS, spent, now, RULES).total == left.total - grace
-    assert left_of(LOST, spent, clock(18, 30), RULES).lease == H
-    assert left_of(LOST, 20_000_000, now, RULES).total == 0
-    shorter = Rules(lease=Lease(default=2 * H, max=2 * H))
-    assert left_of(LOST, spent, now, shorter).lease == 2 * H
+    assert remainder_of(RUNS, spent, now, RULES).total == left.total - grace
+    assert remainder_of(LOST, spent, clock(18, 30), RULES).lease == H
+    assert remainder_of(LOST, 20_000_000, now, RULES).total == 0
     later = changed(LOST, lease=changed(lease(), latest_end=clock(22, 40)))
-    both = left_of(later, spent, now, RULES)
+    both = remainder_of(later, spent, now, RULES)
     asked = replacing_request(later, both, now)
     assert (both.lease, asked.lease, asked.up_to) == (8 * H, 4 * H, 8 * H)
 
 
-def proposed(rate: str, left: Left, team: str = "100.00") -> Envelope | None:
+def proposed(rate: str, left: Remainder, team: str = "100.00") -> Envelope | None:
     wanted = request(lease=left.lease)
     return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), RULES)
 
 
 def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_an_hour() -> None:
-    left = Left(lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
+    left = Remainder(lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
     whole = proposed("2.42", left)
     assert whole is not None
     assert (whole.lease, whole.price, whole.max_rate) == (4 * H, Decimal("2.42"), Decimal("2.47"))
@@ -100,4 +98,4 @@ def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_
     capped = proposed("2.42", left, team="2.44")
     assert capped is not None
     assert capped.max_rate == Decimal("2.44")
-    assert proposed("2.40", Left(lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000)) is not None
+    assert proposed("2.40", Remainder(lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000)) is not None

@@ -13,7 +13,7 @@ from bot.model.event import EventKind
 from bot.model.quote import QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.replacing import Left
+from bot.policy.replacing import Remainder
 from bot.policy.spending import OfferChoice
 from handlers.views import lists, offers, replacing
 from tests.slack_limits import problems_of_view
@@ -48,7 +48,7 @@ LOST = happened(
 TAKEN = happened(K.REPLACED, clock(15, 14), ANA, name="f6rat", why=Why.VENDOR_TOOK_IT)
 IS_TO_BE = happened(K.REPLACED, clock(12, 50), ANA, name="f6rat")
 SPOT = request(contract=Contract.SPOT)
-LEFT = Left(lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
+LEFT = Remainder(lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
 
 
 def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None:

@@ -30,10 +30,10 @@ from bot.policy.boot import check_setup
 from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import fits
 from bot.policy.replacing import (
-    Left,
+    Remainder,
     check_replaceable,
-    left_of,
     propose_replacement,
+    remainder_of,
     replacing_request,
     shortened,
     was_not_as_sold,
@@ -49,7 +49,7 @@ class ReplacePreview(Frozen):
     """A rental that a person may replace now, and what it leaves to the one that takes its place."""
 
     details: RentalDetails
-    left: Left
+    left: Remainder
 
     @property
     def runs(self) -> bool:
@@ -107,17 +107,17 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str,
     return await transact(deps, decision)
 
 
-async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Left]:
+async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
     check_user(person, deps.rules)
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     if not may_replace(person.id, rental.owner):
         raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
-    return rental, await _left(tx, deps, rental, deps.clock.now())
+    return rental, await _remainder(tx, deps, rental, deps.clock.now())
 
 
-async def _left(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Left:
+async def _remainder(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
     """Return what a rental leaves. Raise TooLate if it may not be replaced."""
     check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
     return await left_now(tx, deps, rental, now)
@@ -128,10 +128,10 @@ async def left_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Left:
     spent = (await load_snapshot(tx, rental)).spent(now).amount
     events = await tx.events.of(rental.id)
     spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
-    return left_of(rental, spent, now, deps.rules)
+    return remainder_of(rental, spent, now, deps.rules)
 
 
-async def _checked_request(tx: Tx, deps: Deps, rental: Rental, left: Left, now: datetime) -> Request:
+async def _checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes this one's place. Raise Refused or Mistake if the rules don't
     allow it any more."""
     request = replacing_request(rental, left, now)
@@ -160,6 +160,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             return await tx.rentals.get(rental.replaced_by)
         rental, left = await _load(tx, deps, person, rental.id)
         now = deps.clock.now()
+        left = await _remainder(tx, deps, rental, now)
         await check_buying(tx)
         await check_key(tx, deps, person)
         request = await _checked_request(tx, deps, rental, left, now)
