@@ -75,8 +75,7 @@ p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
 abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
       (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-Once put back, a machine runs for 24 h; its owner can extend it. For the rest, decide one by
-      one.
+Once put back, a machine runs for 24 h; its owner can extend it. For the rest, decide one by one.
 [Put 2 back] [One by one]
 
 My database is older than the account: 3 machines of mine run that it doesn't know.

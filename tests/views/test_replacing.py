@@ -90,6 +90,7 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
     assert page(
         direct(READY_EVENT, pending, clock(12, 50)),
         card(pending, clock(12, 50)),
+        message(lists.show(pending, reader=ANA, rules=RULES, now=clock(12, 50)), clock(12, 50)),
         *(thread(event, pending) for event in (said, IS_TO_BE, going, stays)),
         card(gone(replaced_by="f6rat"), clock(18, 41)),
     ) == snapshot("""\
@@ -107,6 +108,13 @@ The new one will be f6rat. This one runs until that is bought.
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one will be f6rat.
       fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The new one will be f6rat. fine-tune run
+      7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  12:49  Ana says that it doesn't work: no <GPU> in it.
+  12:50  The new one will be f6rat. This one runs until that is bought.
 
 Ana says that it doesn't work: no <GPU> in it.
 
