@@ -31,8 +31,8 @@ async def with_report(
         after = note_probe_answer(rental, answered_at, setup)
     if first and rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
-    compared_before = any(sample.gpus for sample in earlier)
-    if not report.gpus or compared_before or now - answered_at > COMPARED_WITHIN:
+    compared_before = any(sample.missed is None for sample in earlier)
+    if report.missed is not None or compared_before or now - answered_at > COMPARED_WITHIN:
         return after, ()
     attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
     return after, () if attempt is None else _compared(attempt, report, now)

@@ -45,8 +45,10 @@ def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
 async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
     """Store the machines of the account that no attempt has, and ask the admins about those that are new.
 
-    `views` are these machines. `rental_of` has the id of the rental for each resource that has one. A machine that
-    the list lacks counts as gone only if the vendor says so, because the list may be old.
+    `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
+
+    The list may be old. So a machine that it lacks counts as gone only if the vendor says "deleted", or does not
+    find it twice: a machine that is not ours to manage would else be asked about again after one wrong answer.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unknown_machine(view, now) for view in views}
@@ -77,9 +79,10 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
         for resource_id, purchase in purchases_of(new.values(), purchases).items():
             joined[purchase.id].append(new.pop(resource_id))
         for purchase in purchases:
-            joined = [new.pop(one) for one, to in joining.items() if to is purchase]
-            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined, now), rental_of)
-        people = await tx.people.all_known() if new else []
+            await _update(
+                tx, deps, purchase, _read(purchase, listed, answers, joined[purchase.id], now), rental_of
+            )
+        guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
         later = []
         for machines in by_purchase(new.values()):
             found = UnknownPurchase(

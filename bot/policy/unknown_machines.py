@@ -53,18 +53,30 @@ def purchases_of(
     return found
 
 
-def guess_owner(machines: Iterable[UnknownMachine], people: Iterable[Person], rules: Rules) -> str | None:
-    """Return the Slack id of the person who may own machines, from their names: the owner's id in a name of ours,
-    else the one person of whose name a word is a word of a machine's name. Return None if there is no such person,
-    or several, or if they may not use the bot."""
-    users = {person.id: person for person in people if may_use(person, rules)}
-    machines = tuple(machines)
-    owners = {name.owner for name in names_of(machines) if name.owner is not None}
-    if owners:
-        return next(iter(owners)) if len(owners) == 1 and owners <= users.keys() else None
-    in_names = {word for machine in machines for word in _words(machine.name or "")}
-    fitting = [person.id for person in users.values() if in_names & _words(person.name)]
-    return fitting[0] if len(fitting) == 1 else None
+class Guesses:
+    """Guesses who may own machines, from their names. Make one for all machines: comparing each with each person
+    would block the event loop for seconds if both are many."""
+
+    def __init__(self, people: Iterable[Person], rules: Rules) -> None:
+        self._users: set[str] = set()
+        self._by_word: defaultdict[str, set[str]] = defaultdict(set)
+        for person in people:
+            if may_use(person, rules):
+                self._users.add(person.id)
+                for word in _words(person.name):
+                    self._by_word[word].add(person.id)
+
+    def owner(self, machines: Iterable[UnknownMachine]) -> str | None:
+        """Return the Slack id of the person who may own machines: the owner's id in a name of ours, else the one
+        person of whose name a word is a word of a machine's name. Return None if there is no such person, or
+        several, or if they may not use the bot."""
+        machines = tuple(machines)
+        owners = {name.owner for name in names_of(machines) if name.owner is not None}
+        if owners:
+            return next(iter(owners)) if len(owners) == 1 and owners <= self._users else None
+        words = {word for machine in machines for word in _words(machine.name or "")}
+        fitting = {user for word in words for user in self._by_word.get(word, ())}
+        return next(iter(fitting)) if len(fitting) == 1 else None
 
 
 def _words(name: str) -> set[str]:

@@ -15,7 +15,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.text import say_rate
-from bot.policy.replacing import Left
+from bot.policy.replacing import Remainder
 from bot.policy.rules import Rules
 from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
@@ -39,7 +39,7 @@ from handlers.views.format import (
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
 from handlers.views.rental_text import STATES, reader_times
-from handlers.views.replacing import left_text, replace_button
+from handlers.views.replacing import remainder_text, replace_button
 from handlers.views.teammates_text import people_text, without_key_text
 
 SHOWN = 3
@@ -72,7 +72,7 @@ def found(
     count: int | None = None,
     still_waiting: Request | None = None,
     to_replace: Rental | None = None,
-    left: Left | None = None,
+    left: Remainder | None = None,
     teammates: Sequence[str] = (),
     without_key: Sequence[str] = (),
 ) -> Rendered:
@@ -85,7 +85,7 @@ def found(
     people who get in too, `without_key` those of them who have no SSH key.
     """
     times = reader_times(rules, now, zone)
-    what_left = f"It left {left_text(left)} What there is now:" if left is not None else ""
+    what_left = f"It left {remainder_text(left)} What there is now:" if left is not None else ""
     not_replaced = join(_not_replaced(to_replace), what_left)
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])

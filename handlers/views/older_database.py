@@ -102,7 +102,7 @@ def _decided(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -
 
 def _what_follows(view: OlderDatabaseView, waiting: list[UnknownPurchase]) -> str:
     if not view.restorable:
-        return "None can be put back: they don't run yet, or have no owner who may use me. Decide one by one."
+        return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
     left = len(waiting) - len(view.restorable)
     rest = " For the rest, decide one by one." if left else ""
     return f"Once put back, a machine runs for {span(view.put_back_for)}; its owner can extend it.{rest}"

@@ -66,8 +66,8 @@ def installed_button(rental: Rental) -> Json:
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Return the answer to that button."""
-    return blocks.message(f"I'm looking now. In a minute /gpu show {rental.id} says what I see.")
+    """Return the answer to that button. `/gpu show` says nothing of its use as long as it has no verdict."""
+    return blocks.message(f"I'll look within a minute. Then /gpu ssh {rental.id} says whether I can see inside.")
 
 
 def code_block(text: str) -> str:

@@ -42,8 +42,6 @@ def asked(
     if purchase.ask_again_at is not None:
         again = times.at_time(purchase.ask_again_at)
         later = f"{person(names, purchase.put_off_by)} says later: I ask again {again}."
-    still = f"{it.are} not {'all ' if len(purchase.alive) > 1 else ''}running yet"
-    waits = "" if purchase.runs else f"{still}, so {it.subject.lower()} can't get an owner yet."
     cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
     text = join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later)
     value = PurchaseValue(purchase_id=purchase.id, version=purchase.version)
@@ -73,8 +71,21 @@ def _it(purchase: UnknownPurchase) -> _Pronoun:
 
 def _lead(purchase: UnknownPurchase) -> str:
     count = len(purchase.alive)
-    which = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
-    return f"{which} {'running' if purchase.runs else 'on the account'}"
+    who = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
+    return f"{who} {'running' if all(machine.runs for machine in purchase.alive) else 'on the account'}"
+
+
+def _not_running(purchase: UnknownPurchase) -> str:
+    """Return which machines don't run, and when they can get an owner. Return an empty text if all run."""
+    alive = purchase.alive
+    count = sum(not machine.runs for machine in alive)
+    if count == 0:
+        return ""
+    if len(alive) == 1:
+        return f"Its status is {escape(alive[0].status)}: it can get an owner once it runs."
+    if count == len(alive):
+        return "None of them runs: they can get an owner once one does."
+    return f"{count} of them {'does' if count == 1 else 'do'} not run."
 
 
 def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times) -> str:

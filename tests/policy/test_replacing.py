@@ -72,6 +72,8 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     assert remainder_of(RUNS, spent, now, RULES).total == left.total - grace
     assert remainder_of(LOST, spent, clock(18, 30), RULES).lease == H
     assert remainder_of(LOST, 20_000_000, now, RULES).total == 0
+    shorter = Rules(lease=Lease(default=2 * H, max=2 * H))
+    assert remainder_of(LOST, spent, now, shorter).lease == 2 * H
     later = changed(LOST, lease=changed(lease(), latest_end=clock(22, 40)))
     both = remainder_of(later, spent, now, RULES)
     asked = replacing_request(later, both, now)

@@ -9,7 +9,7 @@ import pytest
 from bot.model.person import Person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
-from bot.policy.unknown_machines import guess_owner, is_name_typed, name_to_type
+from bot.policy.unknown_machines import Guesses, is_name_typed, name_to_type
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [

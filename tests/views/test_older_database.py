@@ -87,7 +87,7 @@ My database is older than the account: 3 machines of mine run that it doesn't kn
 abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
       (provisioning).
 Buying is paused, and nothing that waits can be approved until /gpu resume.
-None can be put back: they don't run yet, or have no owner who may use me. Decide one by one.
+None can be put back: they don't run, or have no owner who may use me. Decide one by one.
 [One by one]
 """)
 

@@ -58,7 +58,8 @@ def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
         shown(guess=ANA),
         shown(*cluster),
         shown(STARTING, spent=AccruedCost(amount=0, estimated=True)),
-        shown(TRAIN, changed(TRAIN, resource_id="r1", runs=False)),
+        shown(*cluster[:2], changed(cluster[2], runs=False, status="failed")),
+        shown(*(changed(one, runs=False, status="deleting") for one in cluster[:2])),
         shown(ask_again_at=clock(14, 35, day=25), put_off_by=CARL),
         shown(asked_at=clock(14, 35)),
     ) == snapshot("""\
@@ -82,11 +83,6 @@ A machine I don't know is on the account: resource 3c90c3cc, price unknown, sinc
 2 machines I don't know are on the account: 16x H100 SXM 80 GB, Hyperstack, named node-0 and node-1,
       $4.20/h, since 09:12. They cost $48.30 so far. None of them runs: they can get an owner once
       one does.
-[Not ours to manage] [Ask again tomorrow] [Destroy ...]
-
-2 machines I don't know are on the account: 2x H100 SXM 80 GB, Hyperstack, named train-3 <!here>,
-      $4.20/h, since 09:12. They cost $48.30 so far. They are not all running yet, so they can't get
-      an owner yet.
 [Not ours to manage] [Ask again tomorrow] [Destroy ...]
 
 A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,

@@ -16,7 +16,7 @@ from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.replacing import left_now
+from bot.lifecycle.service.replacing import remainder_now
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
@@ -31,7 +31,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.leases import too_little_time
 from bot.policy.probing import needs_script, runs_scripts
-from bot.policy.replacing import Left
+from bot.policy.replacing import Remainder
 from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 
@@ -55,7 +55,7 @@ class QuoteView(Frozen):
     """The request that it would change, if that still waits for a decision."""
     to_replace: Rental | None = None
     """The rental whose place was to be taken."""
-    left: Left | None = None
+    left: Remainder | None = None
     """What that rental leaves."""
     teammates: tuple[str, ...] = ()
     """The names of the people who get in too."""
@@ -103,7 +103,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
-        left=await left_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
+        left=await remainder_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,

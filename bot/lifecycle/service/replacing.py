@@ -120,10 +120,10 @@ async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Ren
 async def _remainder(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
     """Return what a rental leaves. Raise TooLate if it may not be replaced."""
     check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
-    return await left_now(tx, deps, rental, now)
+    return await remainder_now(tx, deps, rental, now)
 
 
-async def left_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Left:
+async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
     """Return what a rental leaves that was ready, also if it may not be replaced any more."""
     spent = (await load_snapshot(tx, rental)).spent(now).amount
     events = await tx.events.of(rental.id)
@@ -160,7 +160,6 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             return await tx.rentals.get(rental.replaced_by)
         rental, left = await _load(tx, deps, person, rental.id)
         now = deps.clock.now()
-        left = await _remainder(tx, deps, rental, now)
         await check_buying(tx)
         await check_key(tx, deps, person)
         request = await _checked_request(tx, deps, rental, left, now)

@@ -64,7 +64,7 @@ async def preview(deps: Deps, admin: Person, purchase_id: str, version: int) -> 
 
 async def preview_adoption(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
     """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `preview`, and
-    TooLate if not all of the machines run."""
+    TooLate if none of the machines runs."""
     async with deps.store.read() as tx:
         return await view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
 
@@ -155,7 +155,7 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
     if purchase.over_at is not None:
         raise TooLate("It is gone. I changed nothing.")
     if purchase.version != version:
-        raise TooLate("Its message changed just now. I changed nothing: read it again.")
+        raise TooLate("What is known of it changed just now. I changed nothing: look at the message again.")
     return purchase
 
 
