@@ -105,6 +105,9 @@ _SHOW_VERSION = (
 _SHOW = _SHOW_VERSION.where(_c.rental_id == param(_c.rental_id, "key"))
 _OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
 _SHOW_PURCHASE = _SHOW_VERSION.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
+_NEWEST_QUESTION = (
+    select(_c.event_id).where(_OF_PURCHASE, _c.kind == param(_c.kind, "of_kind")).order_by(_c.id.desc()).limit(1)
+)
 _SHOW_TOGETHER = (
     update(messages)
     .where(_OF_PURCHASE, _c.kind == MessageKind.OLDER_DATABASE, ~_c.closed)
@@ -167,6 +170,9 @@ class Messages:
         await self._conn.execute(
             _SHOW_PURCHASE, {"key": purchase_id, "version": version, "now": self._real_now, "transition": True}
         )
+
+    async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
+        return cast(int | None, await self._conn.scalar(_NEWEST_QUESTION, {"key": purchase_id, "of_kind": kind}))
 
     async def show_together(self, first_purchase_id: str) -> None:
         """Make every open surface due that is about several purchases of unknown machines, of which this is the

@@ -8,6 +8,7 @@ from bot.lifecycle.notifications import notices
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, MessageKind, to_person
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:
@@ -67,3 +68,23 @@ async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = Non
     for message in notices(deps.rules, deps.clock.real(), owner):
         if message.to.value != event.actor:
             await tx.messages.add(changed(message, event_id=event_id))
+
+
+async def ask_each_admin(
+    tx: Tx, deps: Deps, kind: MessageKind, event_id: int, purchase_id: str, *, version: int = 1
+) -> None:
+    """Ask each admin, by a direct message, what becomes of unknown machines. An admin who got the message of this
+    event before gets none."""
+    real_now = deps.clock.real()
+    for admin in deps.rules.admins:
+        await tx.messages.add(
+            Message(
+                kind=kind,
+                to=to_person(admin),
+                event_id=event_id,
+                purchase_id=purchase_id,
+                target_version=version,
+                created_at=real_now,
+                due_at=real_now,
+            )
+        )

@@ -163,11 +163,16 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
     if _asks_approvers(event, rental):
         approval = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
         messages.append(changed(approval, envelope=event.facts.envelope))
-    messages.extend(
+    messages.extend(direct_messages(event, rental, rules, real_now))
+    return messages
+
+
+def direct_messages(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
+    """Return the direct messages of an event, without its id."""
+    return [
         _message(MessageKind.DIRECT, to_person(reader), rental, real_now)
         for reader in readers_of(event, rental, rules)
-    )
-    return messages
+    ]
 
 
 def _asks_approvers(event: Event, rental: Rental) -> bool:

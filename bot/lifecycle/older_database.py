@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import BuyingBlock
-from bot.lifecycle.account import set_block
+from bot.lifecycle.account import ask_each_admin, set_block
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -17,7 +17,7 @@ from bot.lifecycle.transitions import finish, note_bought_later
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.unknown import AccountVerdict, UnknownMachine, UnknownPurchase
@@ -49,17 +49,7 @@ async def ask_together(tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase])
     await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(questions))
     facts = Facts(count=count, detail="empty" if empty else None)
     event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.OLDER_DATABASE, at=now, facts=facts))
-    for admin in deps.rules.admins:
-        await tx.messages.add(
-            Message(
-                kind=MessageKind.OLDER_DATABASE,
-                to=to_person(admin),
-                event_id=event_id,
-                purchase_id=first.id,
-                created_at=real_now,
-                due_at=real_now,
-            )
-        )
+    await ask_each_admin(tx, deps, MessageKind.OLDER_DATABASE, event_id, first.id)
 
 
 async def close_request(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -36,7 +36,12 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
         for rental in await tx.rentals.live(owner):
-            if not _to_be_asked(rental, await tx.events.of(rental.id), now):
+            last = next(
+                (event for event in reversed(await tx.events.of(rental.id)) if event.kind in _QUESTIONS), None
+            )
+            if not _to_be_asked(rental, last, now):
+                if last is not None and last.kind is EventKind.OWNER_LEFT and rental.state is not State.DESTROYING:
+                    await _ask_new_admins(tx, deps, rental, last)
                 continue
             event = Event(
                 rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=Facts(people=(rental.owner,))
@@ -48,12 +53,18 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     await transact(deps, decision)
 
 
-def _to_be_asked(rental: Rental, events: Sequence[Event], now: datetime) -> bool:
+async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -> None:
+    """Ask those who became admins since: else nobody who may decide may have the buttons. An admin who has the
+    message gets no second one."""
+    for message in direct_messages(question, rental, deps.rules, deps.clock.real()):
+        await tx.messages.add(changed(message, event_id=question.id))
+
+
+def _to_be_asked(rental: Rental, last: Event | None, now: datetime) -> bool:
     """Return whether the admins are to be asked now. Once asked, they are asked again only if one of them said so,
-    or if the rental got another owner since."""
+    or if the rental got another owner since. `last` is the newest event about that."""
     if rental.state.over or rental.state is State.DESTROYING:
         return False
-    last = next((event for event in reversed(events) if event.kind in _QUESTIONS), None)
     if last is None or last.kind is EventKind.OWNER_CHANGED:
         return True
     again = last.facts.until

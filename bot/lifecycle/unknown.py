@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from bot.errors import MarketAway
+from bot.lifecycle.account import ask_each_admin
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
 from bot.lifecycle.older_database import ask_together, bought_later, close_request
@@ -16,7 +17,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.resource_names import names_of
 from bot.policy.unknown_machines import Guesses, by_purchase, purchases_of
@@ -95,6 +96,8 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
                 await ask_admins(tx, deps, found)
         if later:
             await ask_together(tx, deps, later)
+        if not deps.swept():  # the rules are read at a start
+            await _ask_new_admins(tx, deps)
 
     await transact(deps, decision)
 
@@ -171,7 +174,7 @@ async def _update(
 
 async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
     """Ask each admin, by a new direct message, what becomes of unknown machines."""
-    now, real_now, first = deps.clock.now(), deps.clock.real(), purchase.machines[0]
+    now, first = deps.clock.now(), purchase.machines[0]
     bill = cost_so_far(purchase.machines, now)
     facts = Facts(
         resource_id=first.resource_id,
@@ -185,15 +188,14 @@ async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
         estimated=bill.estimated,
     )
     event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now, facts=facts))
-    for admin in deps.rules.admins:
-        await tx.messages.add(
-            Message(
-                kind=MessageKind.UNKNOWN,
-                to=to_person(admin),
-                event_id=event_id,
-                purchase_id=purchase.id,
-                target_version=purchase.version,
-                created_at=real_now,
-                due_at=real_now,
-            )
-        )
+    await ask_each_admin(tx, deps, MessageKind.UNKNOWN, event_id, purchase.id, version=purchase.version)
+
+
+async def _ask_new_admins(tx: Tx, deps: Deps) -> None:
+    """Ask those who became admins since: else nobody who may decide may have the buttons."""
+    for purchase in await tx.unknown.not_over():
+        kind = MessageKind.UNKNOWN if purchase.asked_with is None else MessageKind.OLDER_DATABASE
+        about = purchase.asked_with or purchase.id
+        event_id = await tx.messages.newest_question(about, kind) if purchase.open else None
+        if event_id is not None:
+            await ask_each_admin(tx, deps, kind, event_id, about, version=purchase.version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.errors import Refused, TooLate
@@ -10,7 +12,7 @@ from bot.lifecycle.service import ownership
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.state import State
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, World
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, RULES, World
 
 
 async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the_next_owner_leaves(
@@ -37,11 +39,15 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     here.jump(HOUR)
     for _ in range(2):
         assert len(await look()) == 2
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, admins=(CLEO.id, DORA.id)))
+    for _ in range(2):
+        assert [reader for reader, _ in await look()] == [CLEO.id, CLEO.id, DORA.id], "who became admin since"
+    here.deps = replace(here.deps, rules=RULES)
     await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
-    assert len(await look()) == 2
-    here.people.changed[BEN.id] = changed(BEN, deactivated=True)
     assert len(await look()) == 3
+    here.people.changed[BEN.id] = changed(BEN, deactivated=True)
+    assert len(await look()) == 4
     rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
     with pytest.raises(TooLate, match="is over"):
         await ownership.ask_again(here.deps, CLEO, rental.id)
-    assert len(await look()) == 3
+    assert len(await look()) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.service import unknown_machines
 from bot.lifecycle.unknown import unknown_machine
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
@@ -83,6 +85,22 @@ async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_wa
         assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
         await check(here)
         await check_delivered(here)
+
+
+async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: World) -> None:
+    open_one = await the_purchase(here)
+    await add_machine(here, "web-1")
+    await add_machine(here, "gpubot-abcd2-1")
+    await here.sweep()
+    other = next(one for one in await open_purchases(here) if one.alive[0].name == "web-1")
+    await unknown_machines.not_ours(here.deps, CLEO, other.id, other.version, reason="the web team's")
+    both = changed(here.deps.rules, admins=(CLEO.id, BEN.id))
+    here.restart(replace(here.deps, rules=both, swept=lambda: False))
+    for _ in range(2):
+        await here.sweep()
+        assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]
+        assert [message.to.value for message in await cards(here, other)] == [CLEO.id]
+        assert [one.to.value for one in await here.messages(MessageKind.OLDER_DATABASE)] == [CLEO.id, BEN.id]
 
 
 async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:

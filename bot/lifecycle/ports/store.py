@@ -19,7 +19,7 @@ from bot.lifecycle.ports.records import (
 from bot.lifecycle.ports.unknown import Unknown
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
-from bot.model.message import Destination, Message
+from bot.model.message import Destination, Message, MessageKind
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -217,6 +217,9 @@ class Messages(Protocol):
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
+
+    async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
+        """Return the event of the newest message about unknown machines. Return None if there is none."""
 
     async def show_together(self, first_purchase_id: str) -> None:
         """Make every open surface due that is about several purchases of unknown machines, of which this is the
