@@ -8,25 +8,34 @@ The rules, with the defaults of the policy's `idle`. Only our own times count, n
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since ready.
 - Connected and idle need three good visits since T.
 - Unknown: three visits in a row without a usable reading, or no visit for more than 6 minutes. Then only a good
-  visit shows something again, and time without work counts from that visit on.
+  visit shows something again, and time without work counts from that visit on. A visit that reads only some of the
+  GPUs is usable while the machine is in use.
 - What cannot be said yet is unknown too, since ready or that good visit, without a reason (`Use.why`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
 from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
-from bot.policy.readings import highest_readings, most_connections, reason, shows_something, shows_work
+from bot.policy.readings import (
+    highest_readings,
+    most_connections,
+    reason,
+    shows_a_part,
+    shows_something,
+    shows_work,
+)
 from bot.policy.rules import Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""What happened between two visits is unknown if they are further apart than this. If visits are rarer because of
-very many machines, it is unknown if they are further apart than three usual ones or LONGEST_GAP_OF_MANY."""
+"""What happened between two visits is unknown if they are further apart than this. If all visits are rarer because
+of very many machines, it is unknown if they are further apart than three of them or LONGEST_GAP_OF_MANY."""
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
 """So many visits in a row without a usable reading make the verdict unknown."""
@@ -111,13 +120,16 @@ def judge(
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
     gap = longest_gap(samples)
-    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, rules=rules)
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
+    works = bool(work) and now - work[-1] < idle.after
+    # A GPU without readings may work. That matters only once the others rest.
+    good = partial(shows_a_part if works else shows_something, idle=idle)
+    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not sight.clear:
         since = _unknown_since(samples, before, sight.lost_at or ready_at, rules)
         return _unknown(before, since, why=sight.why, worked=worked)
-    if work and now - work[-1] < idle.after:
+    if works:
         since = _in_use_since(next(at for at in work if now - at < idle.after), sight, before)
         return Use(
             verdict=Verdict.IN_USE,
@@ -153,8 +165,9 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
     """Return how far apart two visits may be without a break. `samples` are oldest first."""
-    between = sorted(after.at - before.at for before, after in pairwise(samples))
-    usual = between[(len(between) - 1) // 2] if len(between) >= FEWEST_VISITS else timedelta(0)
+    between = [after.at - before.at for before, after in pairwise(samples)]
+    # If the bot was down again and again, some visits are closer together. So the shortest time counts.
+    usual = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
     return max(LONGEST_GAP, min(3 * usual, LONGEST_GAP_OF_MANY))
 
 
@@ -165,9 +178,9 @@ def _look(
     ready_at: datetime,
     before: Use | None,
     now: datetime,
-    rules: Rules,
+    good: Callable[[Sample], bool],
 ) -> _Sight:
-    """Return what the samples show without a break until now."""
+    """Return what the samples show without a break until now, if these visits were `good`."""
     clear: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None
@@ -179,7 +192,7 @@ def _look(
             lost_at = previous if clear or lost_at is None else lost_at
             clear = []
         previous = sample.at
-        if shows_something(sample, rules.idle):
+        if good(sample):
             clear.append(sample)
             missed = []
             continue

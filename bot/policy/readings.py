@@ -31,6 +31,13 @@ def shows_something(sample: Sample, idle: Idle) -> bool:
     return shows_work(sample, idle) or shows_everything(sample)
 
 
+def shows_a_part(sample: Sample, idle: Idle) -> bool:
+    """Return whether a visit was good if the machine worked just before: it was answered, and shows that the
+    machine works, or that some of its GPUs do not."""
+    some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
+    return shows_work(sample, idle) or some
+
+
 def reason(sample: Sample) -> Missed:
     """Return why a sample does not show everything."""
     return sample.missed or Missed.NO_UTILIZATION

@@ -93,6 +93,8 @@ the bot is down for 2 h, it works   | 1h 98, 2h down, 2m 98                 | in
 the bot is down for 2 h, it rests   | 1h 98, 2h down, 2m 0                  | unknown since 3:02
 the bot is down while it is idle    | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 5:02
 and it rests for 30 min             | 1h 98, 2h 0, 2h down, 32m 0           | idle since 5:02
+it is down twice, with one visit    | 1h 98, 2h down, 2m 0, 28m down, 4m 0  | unknown since 3:32
+it is down each half an hour        | 1h 98, 3 x (30m down, 2m 0), 2m 0     | unknown since 2:36
 its host key changes                | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
 its answers are garbage             | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
 nvidia-smi hangs                    | 1h 98, 6m nvidia smi hangs            | unknown since 1:02 (nvidia smi hangs)
@@ -103,6 +105,12 @@ and somebody is connected           | 1h no nvidia smi +ana                 | un
 MIG on its only GPU                 | 1h -                                  | unknown since 0:00 (no utilization)
 MIG on 1 of 2, the other works      | 1h 98/-                               | in use since 0:02
 MIG on 1 of 2, the other rests      | 1h 0/-                                | unknown since 0:00 (no utilization)
+the other rests for 28 min          | 1h 98/-, 28m 0/-                      | in use since 0:02
+the other rests for 30 min          | 1h 98/-, 30m 0/-                      | unknown since 1:02 (no utilization)
+it rests, works for a moment, rests | 1h 98/-, 1h 0/-, 2m 50/-, 28m 0/-     | in use since 2:02
+MIG on its only GPU after work      | 1h 98, 6m -                           | unknown since 1:02 (no utilization)
+it rests unread, then it is read    | 1h 98/-, 20m 0/-, 8m 0/0              | in use since 0:02
+and it is idle only since then      | 1h 98/-, 20m 0/-, 32m 0/0             | idle since 1:22
 all kinds of failures in turn       | 1h 98, 2m refused, 2m -, 2m no answer | unknown since 1:02 (no answer)
 """
 
