@@ -45,8 +45,9 @@ async def ask_together(tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase])
             if rental.lease is None and not rental.bought_later:
                 after = note_bought_later(rental, found=True)
                 await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=real_now))
-    questions = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), first.id])
-    await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(questions))
+    # The block names its questions: their messages say whether buying is still paused, so they change with it.
+    first_ids = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), first.id])
+    await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(first_ids))
     facts = Facts(count=count, detail="empty" if empty else None)
     event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.OLDER_DATABASE, at=now, facts=facts))
     await ask_each_admin(tx, deps, MessageKind.OLDER_DATABASE, event_id, first.id)

@@ -20,6 +20,7 @@ from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
 from handlers.views import keys, offers, older_database, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
+from handlers.views.format import Times
 from handlers.views.render import render_message
 from handlers.views.rental_text import reader_times
 
@@ -55,9 +56,8 @@ async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | 
     event = await tx.events.get(message.event_id or 0)
     if purchase is None or event is None or message.to.value not in deps.rules.admins:
         return None
-    reader = await tx.people.get(message.to.value, EVER)
-    times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
     view = await view_of(tx, deps, purchase)
+    times = await _times_of_reader(tx, deps, message)
     return unknown_machines.asked(event, purchase, view.spent, view.names, times)
 
 
@@ -67,10 +67,14 @@ async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | No
     event = await tx.events.get(message.event_id or 0)
     if event is None or message.to.value not in deps.rules.admins:
         return None
-    reader = await tx.people.get(message.to.value, EVER)
-    times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
     first_id = message.purchase_id or ""
-    return older_database.asked_together(await older_database_view(tx, deps, event, first_id), first_id, times)
+    view = await older_database_view(tx, deps, event, first_id)
+    return older_database.asked_together(view, first_id, await _times_of_reader(tx, deps, message))
+
+
+async def _times_of_reader(tx: Tx, deps: Deps, message: Message) -> Times:
+    reader = await tx.people.get(message.to.value, EVER)
+    return reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
 
 
 async def _details(

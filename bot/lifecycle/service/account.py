@@ -31,9 +31,9 @@ async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
             return False
         await set_block(tx, BuyingBlock.PAUSED, person.id if paused else None)
         if older and not paused:
-            questions = await tx.account.get(BuyingBlock.OLDER_DATABASE.value) or ""
+            first_ids = await tx.account.get(BuyingBlock.OLDER_DATABASE.value) or ""
             await set_block(tx, BuyingBlock.OLDER_DATABASE, None)
-            for first_id in questions.split():
+            for first_id in first_ids.split():
                 await tx.messages.show_together(first_id)
         await notify_admins(tx, deps, EventKind.PAUSED if paused else EventKind.RESUMED, actor=person.id)
         return True
