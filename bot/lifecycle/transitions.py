@@ -1,7 +1,8 @@
 """The transition table, and one function for each transition that sets every field the transition owns.
 
 docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
-The changes of a lease, which keep the state, are in `lease_changes`.
+The changes of a lease and of a machine that runs, which keep the state, are in `lease_changes` and
+`machine_changes`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.use import SetupProgress, Use
 from bot.policy.notices import approval_notice_at
 from bot.policy.questions import for_new_owner
 
@@ -294,31 +294,6 @@ def become_ready(
         quiet_since_real=rental.quiet_since_real if silent else None,
         due_at=lease.ready_at,
     )
-
-
-def change_rate(rental: Rental, rate: Decimal) -> Rental:
-    """Its resources now bill `rate`."""
-    return alter(rental, rate=rate)
-
-
-def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """A machine that is in use gave its host key, which it had not given before: it answers on its SSH port."""
-    return alter(rental, host_key=host_key, quiet_since_real=None)
-
-
-def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
-    """The verdict about its use changed. Its step is due, because its next question or its end may change."""
-    return alter(rental, use=use, due_at=now)
-
-
-def note_unseen(rental: Rental, use: Use | None) -> Rental:
-    """Nobody sees how the machine is used: `use` says since when, or is None if it has no probe any more."""
-    return alter(rental, use=use)
-
-
-def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
-    """The probe of a machine in use answered, for the first time at `answered_at`, and reported its set-up."""
-    return alter(rental, probe_answered_at=answered_at, setup_progress=setup)
 
 
 # --- the end

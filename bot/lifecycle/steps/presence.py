@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly, ledger_span
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.machine_changes import change_rate
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.lease_end import begin_end, ended_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
-from bot.lifecycle.transitions import change_rate, finish, known_bill
+from bot.lifecycle.transitions import finish, known_bill
 from bot.model.attempt import Attempt, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.machine_changes import note_host_key
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps import asking
 from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end
@@ -12,7 +13,6 @@ from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.presence import check
 from bot.lifecycle.steps.replaced import end_if_replaced
 from bot.lifecycle.steps.seeing import forget_without_probe
-from bot.lifecycle.transitions import note_host_key
 from bot.model.state import State
 from bot.policy.notices import next_notice
 

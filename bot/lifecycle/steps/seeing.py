@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.machine_changes import note_unseen
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.transitions import note_unseen
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.use import Use, Verdict
