@@ -35,6 +35,8 @@ class Missed(StrEnum):
     """The answer is no report, or too long, or came too late."""
     NO_NVIDIA_SMI = "no_nvidia_smi"
     NVIDIA_SMI_HANGS = "nvidia_smi_hangs"
+    NO_GPU = "no_gpu"
+    """nvidia-smi shows no GPU, as when it doesn't fit the driver."""
     NO_UTILIZATION = "no_utilization"
     """A GPU reports no utilization, as in MIG mode. It may work all the same."""
 

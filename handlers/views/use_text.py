@@ -26,6 +26,7 @@ _WHY: dict[Missed, str] = {
     Missed.UNREADABLE: "its answer is unreadable",
     Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",
     Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
+    Missed.NO_GPU: "nvidia-smi shows no GPU",
     Missed.NO_UTILIZATION: "a GPU reports no use, as in MIG mode",
 }
 

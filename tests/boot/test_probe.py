@@ -102,8 +102,11 @@ async def test_gpus_in_mig_mode_are_unknown(probed: Probed) -> None:
     assert (await probed.report()).gpus == (GpuUse(index=0, highest=None, memory_mib=3, watts=70),)
 
 
-async def test_a_machine_without_nvidia_smi_says_so(probed: Probed) -> None:
+async def test_a_machine_without_nvidia_smi_and_one_whose_driver_does_not_fit_it_say_so(probed: Probed) -> None:
     assert await probed.report() == Report(missed=Missed.NO_NVIDIA_SMI)
+    words = "Failed to initialize NVML: Driver/library version mismatch"
+    probed.machine.install("nvidia-smi", f"#!/bin/sh\necho '{words}'\nexit 18\n")
+    assert await probed.report() == Report(missed=Missed.NO_GPU)
 
 
 async def test_nvidia_smi_that_hangs_is_ended_and_the_report_says_so(probed: Probed) -> None:

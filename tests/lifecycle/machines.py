@@ -42,8 +42,8 @@ class Machine:
         self.missed = None
 
     def misses(self, why: Missed) -> None:
-        """From now on each visit is missed. Without `nvidia-smi` there is a report, without readings."""
-        if why in {Missed.NO_NVIDIA_SMI, Missed.NVIDIA_SMI_HANGS}:
+        """From now on each visit is missed. If only `nvidia-smi` fails there is a report, without readings."""
+        if why in {Missed.NO_NVIDIA_SMI, Missed.NVIDIA_SMI_HANGS, Missed.NO_GPU}:
             self.report, self.missed = Report(missed=why), None
         else:
             self.missed = why

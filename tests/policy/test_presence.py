@@ -42,6 +42,7 @@ def sample(at: float, missed: Missed | None = None) -> Sample:
         # The probe answered, though without readings.
         (ONDEMAND, sample(50, Missed.NO_NVIDIA_SMI), 50, 180, False),
         (ONDEMAND, sample(50, Missed.NVIDIA_SMI_HANGS), 50, 180, False),
+        (ONDEMAND, sample(50, Missed.NO_GPU), 50, 180, False),
         # A visit was missed after the last read: at once. The vendor was asked since: at the usual pace.
         *[(contract, sample(50, missed), 50, 50, True) for contract in (SPOT, ONDEMAND) for missed in MISSED],
         (SPOT, sample(-10, Missed.NO_ANSWER), 0, 60, True),

@@ -100,6 +100,7 @@ its answers are garbage             | 1h 0, 6m unreadable                   | un
 nvidia-smi hangs                    | 1h 98, 6m nvidia smi hangs            | unknown since 1:02 (nvidia smi hangs)
 it hangs at GPU 1 and GPU 0 rests   | 1h 98/98, 6m 0 then nvidia smi hangs  | unknown since 1:02 (nvidia smi hangs)
 it hangs at GPU 1 and GPU 0 works   | 1h 0/98, 1h 98 then nvidia smi hangs  | in use since 0:02
+an update breaks the driver         | 1h 98, 6m no gpu                      | unknown since 1:02 (no gpu)
 an AMD machine has no nvidia-smi    | 1h no nvidia smi                      | unknown since 0:00 (no nvidia smi)
 and somebody is connected           | 1h no nvidia smi +ana                 | unknown since 0:00 (no nvidia smi)
 MIG on its only GPU                 | 1h -                                  | unknown since 0:00 (no utilization)

@@ -86,10 +86,11 @@ def test_names_of_gpus_are_one_line_of_text_and_a_total_that_is_no_number_is_0()
 
 @pytest.mark.parametrize(
     ("outcome", "why"),
-    [("none", Missed.NO_NVIDIA_SMI), ("137", Missed.NVIDIA_SMI_HANGS), ("9", Missed.UNREADABLE)],
+    [("none", Missed.NO_NVIDIA_SMI), ("137", Missed.NVIDIA_SMI_HANGS), ("0", Missed.NO_GPU)],
 )
 def test_without_readings_the_report_says_why_and_connections_count(outcome: str, why: Missed) -> None:
-    found = read(report(OWN, OWN_PEER, OTHER_PEER, "peers 2", f"nvidia-smi {outcome}"))
+    words = "gpu Failed to initialize NVML: Driver/library version mismatch"
+    found = read(report(OWN, OWN_PEER, OTHER_PEER, "peers 2", words, f"nvidia-smi {outcome}"))
     assert found is not None
     assert (found.missed, len(found.peers)) == (why, 1)
 

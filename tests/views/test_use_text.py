@@ -14,8 +14,9 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from handlers.views import lists
-from handlers.views.use_text import day_marks
-from tests.views.screens import approval, card, direct, message, page, thread
+from handlers.views.rental_text import reader_times
+from handlers.views.use_text import day_marks, unseen_text
+from tests.views.screens import approval, card, direct, message, page, read, thread
 from tests.views.stories import ANA, ASKED, BEN, RULES, clock, gone, happened, listed, ready, waiting
 
 K, V = EventKind, Verdict
@@ -34,6 +35,13 @@ def used(verdict: Verdict, since: datetime = SINCE, **more: Any) -> RentalDetail
 
 def show(details: RentalDetails, reader: str = ANA) -> str:
     return message(lists.show(details, reader=reader, rules=RULES, now=NOW), NOW)
+
+
+def test_each_reason_why_nothing_is_seen_has_words() -> None:
+    uses = {why: Use(verdict=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
+    words = {why: read(unseen_text(use, reader_times(RULES, NOW, None)), NOW) for why, use in uses.items()}
+    assert len(set(words.values())) == len(Missed)
+    assert words[Missed.NO_GPU] == "I can't see inside since 12:42 (nvidia-smi shows no GPU)"
 
 
 def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
