@@ -35,7 +35,8 @@ class Play:
     _read: dict[str, int] = field(default_factory=dict)
     """By name, the number of the newest change that this person has read."""
     _since: dict[str, int] = field(default_factory=dict)
-    """The same when somebody last acted or time last passed, or what `until_sees` returned since."""
+    """By name, the newest change that this person had read when somebody last acted or time last passed, or that
+    `until_sees` has returned since then."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
