@@ -29,7 +29,7 @@ from handlers.views.format import clean, dollars, dollars_at_most, escape, note,
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
 from handlers.views.offers import cost_text
-from handlers.views.rental_text import owner, people, so_far
+from handlers.views.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
@@ -255,12 +255,11 @@ def destroy_confirm(details: RentalDetails) -> Modal:
         verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
     else:
         verb, effect = "Destroy", "Everything on it is lost."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
-        blocks.section(
-            f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else 'Nothing is rented.'}"
-        ),
+        blocks.section(f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else none_known}"),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
     )

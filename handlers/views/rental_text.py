@@ -35,6 +35,9 @@ STATES: dict[State, str] = {
 SILENT = "Running"
 """The word for a machine that is ready although nothing answers on its SSH port."""
 
+FOUND_ON_ACCOUNT = "A machine of it was found on the account."
+"""Said of a rental whose machine was bought after the database was saved, in place of what it cost."""
+
 _REASONS: dict[Why, str] = {
     Why.SOLD_OUT: "{vendor} sold out",
     Why.EXPIRED: "{vendor}'s price no longer stood",
@@ -166,7 +169,7 @@ def settled(details: RentalDetails) -> bool:
 def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
     if details.rental.bought_later and not details.spent.amount:
-        return "A machine of it was found on the account."
+        return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."
     if cost_nothing(details):

@@ -36,7 +36,8 @@ ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_
 
 
 def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
-    views = [modals.destroy_confirm(details) for details in (ready(spent=14_070_000), making(), waiting())]
+    rentals = (ready(spent=14_070_000), making(), waiting(), waiting(bought_later=True))
+    views = [modals.destroy_confirm(details) for details in rentals]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Destroy k7mq2? ==
@@ -49,6 +50,10 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 == Withdraw p4wd9? ==
 8x H100, Ana. It is not asked for any more. Nothing is rented.
+[Withdraw p4wd9] [Go back]
+
+== Withdraw p4wd9? ==
+8x H100, Ana. It is not asked for any more. A machine of it was found on the account.
 [Withdraw p4wd9] [Go back]
 """)
 

@@ -29,6 +29,9 @@ TEXTS = {
 def event_text(event: Event, details: RentalDetails, times: Times, *, timed: bool = True) -> EventText | None:
     """Return the text of a rental's event. Return None for an event of the account. The text says when it happened
     if `timed`."""
+    if details.rental.bought_later and not event.facts.amount:
+        # It is known by now that more was rented than the event says.
+        event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
     write = TEXTS.get(event.kind)
     return write(EventContext(event, details, times, timed)) if write else None
 
