@@ -125,7 +125,9 @@ class _Reader:
             return Missed.NVIDIA_SMI_HANGS
         if self._gpus:
             return None
-        return Missed.NO_NVIDIA_SMI if self._outcome == "none" else Missed.NO_GPU
+        if self._outcome == "none":
+            return Missed.NO_NVIDIA_SMI
+        return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
         """`203.0.113.7 51234 10.0.0.4 22`: $SSH_CONNECTION of the visit."""

@@ -86,7 +86,12 @@ def test_names_of_gpus_are_one_line_of_text_and_a_total_that_is_no_number_is_0()
 
 @pytest.mark.parametrize(
     ("outcome", "why"),
-    [("none", Missed.NO_NVIDIA_SMI), ("137", Missed.NVIDIA_SMI_HANGS), ("0", Missed.NO_GPU)],
+    [
+        ("none", Missed.NO_NVIDIA_SMI),
+        ("137", Missed.NVIDIA_SMI_HANGS),
+        ("0", Missed.NO_GPU),
+        ("127", Missed.UNREADABLE),
+    ],
 )
 def test_without_readings_the_report_says_why_and_connections_count(outcome: str, why: Missed) -> None:
     words = "gpu Failed to initialize NVML: Driver/library version mismatch"
