@@ -42,7 +42,7 @@ def _not_as_sold(context: EventContext) -> EventText:
 
 
 def _probe_installed(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} installed the probe by hand")
+    return EventText(f"{context.actor} says that the probe is installed")
 
 
 def _kept_as_it_is(context: EventContext) -> EventText:
