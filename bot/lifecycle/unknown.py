@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ BUYING = frozenset({State.PROCURING, State.PROVISIONING, State.DESTROYING})
 FOUND_WITHIN = timedelta(minutes=4)
 """How old a machine may be that counts as one of these. The next sweep comes later, so the admins read of every
 machine within 10 minutes."""
+ASKED_AT_ONCE = 20
+"""How many machines that the list lacks are asked for at the same time."""
 
 
 def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
@@ -70,7 +73,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
         for machine in purchase.machines
         if machine.gone_at is None and machine.resource_id not in listed.keys() | rental_of.keys()
     }
-    answers = {resource_id: await _ask_vendor(deps, resource_id) for resource_id in left_out}
+    answers = await _ask_vendors(deps, sorted(left_out))
     seen = {machine.resource_id for purchase in before for machine in purchase.machines}
     named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
     await deps.directory.refresh([owner for owner in named_owners if owner is not None])
@@ -129,6 +132,16 @@ class Answer(Enum):
     MISSING = "missing"
     DELETED = "deleted"
     NONE = "none"
+
+
+async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, Answer]:
+    """Ask the vendors for these machines, ASKED_AT_ONCE at a time: a vendor that lets each call time out must not
+    delay the sweep for hours, since nothing is bought before the first one is done."""
+    answers: dict[str, Answer] = {}
+    for first in range(0, len(resource_ids), ASKED_AT_ONCE):
+        batch = resource_ids[first : first + ASKED_AT_ONCE]
+        answers |= zip(batch, await asyncio.gather(*(_ask_vendor(deps, one) for one in batch)), strict=True)
+    return answers
 
 
 async def _ask_vendor(deps: StepDeps, resource_id: str) -> Answer:

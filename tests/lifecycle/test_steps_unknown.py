@@ -7,14 +7,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.outside import Market, ResourceView
 from bot.lifecycle.service import unknown_machines
-from bot.lifecycle.unknown import unknown_machine
+from bot.lifecycle.unknown import note_unknown, unknown_machine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
@@ -189,6 +189,32 @@ async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothi
     await here.sweep()
     await here.release(lie)
     assert await open_purchases(here) == [purchase]
+
+
+class SlowMarket:
+    """A market that answers only once it is asked for `at_once` machines at the same time."""
+
+    def __init__(self, market: Market, at_once: int) -> None:
+        self._market = market
+        self._all_asked = asyncio.Barrier(at_once)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._market, name)
+
+    async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
+        await self._all_asked.wait()
+        return await self._market.resource(resource_id, fresh=fresh)
+
+
+async def test_a_vendor_that_answers_slowly_is_asked_for_all_machines_at_once(here: World) -> None:
+    ids = [await add_machine(here, f"train-{n}") for n in range(3)]
+    await here.sweep()
+    for one in ids:
+        await here.outside.control(f"resources/{one}/vanish", how="missing")
+    slow = replace(here.deps, market=cast(Market, SlowMarket(here.deps.market, 3)))
+    await note_unknown(slow, [], {})
+    assert {one.machines[0].missing_since for one in await open_purchases(here)} == {here.now}
+    await here.settle()
 
 
 async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alone(here: World) -> None:
