@@ -131,8 +131,8 @@ class Idle(Frozen):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     probe: ProbeKind = ProbeKind.SSH
-    gpu_below: Share = Decimal("0.05")
-    """A GPU counts as used if one reading of its utilization is at least this."""
+    gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
+    """A GPU counts as used if one reading of its utilization is at least this. With 0 % each machine would."""
     after: Span = timedelta(minutes=30)
     """How long nothing of it is used before it counts as idle or connected."""
     never_used: Span = timedelta(hours=1)

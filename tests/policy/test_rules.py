@@ -154,6 +154,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("lease: {default: 5h, max: 4h}", "lease"),
         ("check_in: {after: -1h}", "check_in.after"),
         ("idle: {after: 25h}", "idle.after"),
+        ("idle: {gpu_below: 0%}", "idle.gpu_below"),
         ("announce: {ready: shout}", "announce.ready"),
         ("self_aproval: true", "self_aproval"),
         ("lease: {grave: 5m}", "lease.grave"),
