@@ -83,11 +83,14 @@ class BuyingBlock(StrEnum):
 
 
 class Decision(Enum):
-    """A person's decision about a request or an extension."""
+    """A person's decision about a request, an extension, or machines that the bot doesn't know."""
 
     APPROVED = auto()
     DENIED = auto()
     WITHDREW = auto()
+    GAVE_OWNER = auto()
+    DESTROYED = auto()
+    NOT_OURS = auto()
 
 
 class GpubotError(Exception):
@@ -178,7 +181,9 @@ class AlreadyDecided(TooLate):
     """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` tells whether the
     reader is that person."""
 
-    def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:
+    def __init__(
+        self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
+    ) -> None:
         super().__init__("I changed nothing.", rental_id)
         self.decision = decision
         self.name = name

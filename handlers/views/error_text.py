@@ -46,7 +46,14 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
     }
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(
-    {Decision.APPROVED: "approved", Decision.DENIED: "denied", Decision.WITHDREW: "withdrew"}
+    {
+        Decision.APPROVED: "approved it",
+        Decision.DENIED: "denied it",
+        Decision.WITHDREW: "withdrew it",
+        Decision.GAVE_OWNER: "gave it an owner",
+        Decision.DESTROYED: "destroyed it",
+        Decision.NOT_OURS: "said that it is not ours to manage",
+    }
 )
 
 
@@ -67,10 +74,10 @@ def refusal_text(problem: GpubotError) -> str:
 
 
 def _decision(problem: AlreadyDecided) -> str:
-    verb, ago = DECISIONS[problem.decision], rough_span(problem.ago)
+    did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
     if problem.own:
-        return f"You {verb} it {ago} ago."
-    return f"{escape(problem.name or 'Someone else')} {verb} it {ago} before you."
+        return f"You {did} {ago} ago."
+    return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."
 
 
 def _with_facts(problem: GpubotError, longest: int) -> str:

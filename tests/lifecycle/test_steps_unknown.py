@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import AlreadyDecided, Decision, Mistake, Refused, TooLate
 from bot.lifecycle.ports.outside import Market, ResourceView
 from bot.lifecycle.service import unknown_machines
 from bot.lifecycle.unknown import note_unknown, unknown_machine
@@ -254,8 +254,8 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> 
             with pytest.raises(Refused):
                 await unknown_machines.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
         both = await asyncio.gather(give(here, purchase), give(here, purchase), return_exceptions=True)
-        (lost,) = [result for result in both if isinstance(result, TooLate)]
-        assert "gave it an owner" in lost.words
+        (lost,) = [result for result in both if isinstance(result, AlreadyDecided)]
+        assert (lost.decision, lost.name, lost.own) == (Decision.GAVE_OWNER, "Cleo", True)
         assert len(await here.rentals()) == 1
         await here.settle()
 

@@ -98,6 +98,8 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
         (Decision.APPROVED, "Ben", False, timedelta(minutes=3, seconds=59), "Ben approved it 3 min before you."),
         (Decision.WITHDREW, None, False, timedelta(hours=26), "Someone else withdrew it 26 h before you."),
         (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You approved it 59 s ago."),
+        (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), "Cleo gave it an owner a moment before you."),
+        (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), "You said that it is not ours to manage 1 h ago."),
         (Decision.DENIED, "<!here>", False, timedelta(0), "&lt;!here&gt; denied it a moment before you."),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.errors import Mistake, TooLate
+from bot.errors import AlreadyDecided, Decision, Mistake, TooLate
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
@@ -20,13 +20,13 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.text import say_span
 from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
 from bot.policy.unknown_machines import ASK_AGAIN_AFTER, is_name_typed, name_to_type
 
 DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once: an end that the overdue deletion knows."""
 V = AccountVerdict
+_DECISIONS = {V.ADOPTED: Decision.GAVE_OWNER, V.DESTROYED: Decision.DESTROYED, V.NOT_OURS: Decision.NOT_OURS}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
     if purchase.over_at is not None:
         raise TooLate("It is gone. I changed nothing.")
     if purchase.version != version:
-        raise TooLate("What is known of it changed just now. I changed nothing: look at the message again.")
+        raise TooLate("Its message changed just now. I changed nothing: read it again.")
     return purchase
 
 
@@ -167,17 +167,16 @@ async def _open_and_running(tx: Tx, deps: Deps, admin: Person, purchase_id: str,
     return purchase
 
 
-async def _decided_before(tx: Tx, deps: Deps, admin: Person, decided: Decided, rental_id: str | None) -> TooLate:
-    name = (await tx.people.names([decided.by])).get(decided.by, "Someone else")
-    who = "You" if decided.by == admin.id else name
-    did = {
-        V.ADOPTED: "gave it an owner",
-        V.DESTROYED: "destroyed it",
-        V.NOT_OURS: "said that it is not ours to manage",
-    }[decided.verdict]
-    passed = deps.clock.now() - decided.at
-    unit = timedelta(minutes=1) if passed >= timedelta(minutes=1) else timedelta(seconds=1)
-    return TooLate(f"{who} {did} {say_span(passed // unit * unit)} ago. I changed nothing.", rental_id)
+async def _decided_before(
+    tx: Tx, deps: Deps, admin: Person, decided: Decided, rental_id: str | None
+) -> AlreadyDecided:
+    return AlreadyDecided(
+        rental_id,
+        _DECISIONS[decided.verdict],
+        name=(await tx.people.names([decided.by])).get(decided.by),
+        own=decided.by == admin.id,
+        ago=deps.clock.now() - decided.at,
+    )
 
 
 async def decide_purchase(
