@@ -75,12 +75,19 @@ def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     return sent and rental.probe_answered_at is None and not unseen
 
 
+def is_refused(rental: Rental) -> bool:
+    """Return whether nobody sees into a machine because it refuses the probe's key."""
+    return rental.use is not None and rental.use.why is Missed.REFUSED
+
+
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the probe of a ready machine comes only if its owner installs it: the place takes no boot
-    script, or the probe did not answer within BY_HAND_AFTER. A machine without an SSH server, or one that shows
-    another host key, needs something else."""
-    if not has_probe(rental, attempt, rules) or rental.probe_answered_at is not None:
+    script, the probe did not answer within BY_HAND_AFTER, or it answered once and was removed. A machine without
+    an SSH server, or one that shows another host key, needs something else."""
+    if not has_probe(rental, attempt, rules):
         return False
+    if rental.probe_answered_at is not None:
+        return is_refused(rental)
     if rental.use is not None and rental.use.why in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED}:
         return False
     refused = attempt.script is not None and attempt.script.refused

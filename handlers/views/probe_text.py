@@ -8,7 +8,7 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.probe_by_hand import install_lines
 from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
-from bot.policy.probing import awaits_probe, has_probe, owner_must_install
+from bot.policy.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from bot.policy.rules import ProbeKind, Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
@@ -34,7 +34,7 @@ def seen(details: RentalDetails, rules: Rules) -> list[str]:
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return []
-    if rental.probe_answered_at is None and not awaited(details, rules):
+    if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
         return []
     return [f"I see {_SEES}: /gpu probe shows the script."]
 
@@ -56,7 +56,9 @@ def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, pr
         return []
     if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, now):
         return []
-    lead = f"Its start-up script didn't run, so I can't see inside. To let me see {_SEES}, paste on the machine:"
+    removed = details.rental.probe_answered_at is not None
+    why = "It refuses my key now" if removed else "Its start-up script didn't run"
+    lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste on the machine:"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]
 
 

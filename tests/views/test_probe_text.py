@@ -59,7 +59,7 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
         probed(use=changed(UNSEEN, why=None)),
         probed(answered=timedelta(minutes=2), setup_progress=running),
         probed(use=UNSEEN),
-        probed(use=UNSEEN, answered=timedelta(minutes=40)),
+        probed(use=changed(UNSEEN, why=None), answered=timedelta(minutes=40)),
         not_wanted(probed()),
         changed(probed(), runs_script=False),
     )
@@ -144,6 +144,10 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     seen = shown(probed(answered=timedelta(minutes=40)), late)
     assert lines not in seen
     assert "I see how busy its GPUs are" in seen
+    removed = shown(probed(use=UNSEEN, answered=timedelta(minutes=2)), late)
+    assert lines in removed
+    assert "It refuses my key now, so I can't see inside." in removed
+    assert "I see how busy its GPUs are" not in removed
     assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
     for why in (Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED):
         assert lines not in shown(probed(use=changed(UNSEEN, why=why)), late), "they would not help"
