@@ -51,27 +51,10 @@ def adopt(
     in. `by` is the admin who gave the machines to the owner. Their click is the approval.
     With `put_back`, the machines are put back under their own id, since the database is older than they are.
     """
-    first = machines[0]
-    rates = [machine.rate for machine in machines]
+    first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
-    attempt = Attempt(
-        rental_id=rental_id,
-        n=1,
-        state=AttemptState.BOUGHT,
-        adopted=AdoptedMachine(
-            vendor=first.vendor or "",
-            gpu=first.gpu or UNKNOWN_GPU,
-            rate=Decimal(0) if None in rates else sum(filter(None, rates), start=Decimal(0)),
-        ),
-        accepted=True,
-        intended_at=min(machine.since for machine in machines),
-    )
     rate = hourly(resources, attempt)
-    request = Request(
-        gpu=attempt.gpu,
-        count=sum(machine.count for machine in machines),
-        lease=ends_at - now,
-    )
+    request = Request(gpu=attempt.gpu, count=sum(machine.count for machine in machines), lease=ends_at - now)
     bill = cost_so_far(machines, now)
     address = next((machine for machine in machines if machine.host is not None), first)
     rental = Rental(
@@ -90,13 +73,7 @@ def adopt(
         vendor=first.vendor,
         host=address.host,
         port=address.port,
-        lease=Lease(
-            ready_at=now,
-            ends_at=ends_at,
-            notices_checked_at=now,
-            seen_at=now,
-            question=Question(),
-        ),
+        lease=Lease(ready_at=now, ends_at=ends_at, notices_checked_at=now, seen_at=now, question=Question()),
         due_at=now,
     )
     facts = Facts(
@@ -131,6 +108,22 @@ def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCos
         for machine in machines
     ]
     return accrued(0, alive, now, estimated=False)
+
+
+def _attempt(machines: Sequence[UnknownMachine], rental_id: str) -> Attempt:
+    first, rates = machines[0], [machine.rate for machine in machines]
+    return Attempt(
+        rental_id=rental_id,
+        n=1,
+        state=AttemptState.BOUGHT,
+        adopted=AdoptedMachine(
+            vendor=first.vendor or "",
+            gpu=first.gpu or UNKNOWN_GPU,
+            rate=Decimal(0) if None in rates else sum(filter(None, rates), start=Decimal(0)),
+        ),
+        accepted=True,
+        intended_at=min(machine.since for machine in machines),
+    )
 
 
 def _resource(machine: UnknownMachine, rental_id: str, now: datetime) -> Resource:
