@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from bot.errors import MarketAway
@@ -14,21 +14,15 @@ from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
 from bot.lifecycle.older_database import ask_together, bought_later, close_request
 from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
-from bot.model.state import State
 from bot.model.unknown import UnknownMachine, UnknownPurchase
-from bot.policy.resource_names import names_of, read_name
+from bot.policy.resource_names import names_of
 from bot.policy.unknown_machines import Guesses, by_purchase, purchases_of
 
-BUYING = frozenset({State.PROCURING, State.PROVISIONING, State.DESTROYING})
-"""The states in which an attempt may have made a machine that its rental has not read yet."""
-FOUND_WITHIN = timedelta(minutes=4)
-"""How old a machine may be that counts as one of these. The next sweep comes later, so the admins read of every
-machine within 10 minutes."""
 ASKED_AT_ONCE = 20
 """How many machines that the list lacks are asked for at the same time."""
 
@@ -81,7 +75,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
     async def decision(tx: Tx) -> None:
         purchases = await tx.unknown.not_over()
         # Some may have got an owner since the account was read.
-        known = {*await tx.rentals.resources_by_id(list(listed)), *await _perhaps_being_bought(tx, views, now)}
+        known = await tx.rentals.resources_by_id(list(listed))
         new = {one.resource_id: one for one in listed.values() if one.resource_id not in known}
         for purchase in purchases:
             for machine in purchase.machines:
@@ -110,19 +104,6 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
             await _ask_new_admins(tx, deps)
 
     await transact(deps, decision)
-
-
-async def _perhaps_being_bought(tx: Tx, views: Sequence[ResourceView], now: datetime) -> set[str]:
-    """Return the ids of machines that a rental may be buying just now: the API says nothing of them yet by which
-    their attempt could be found, and its own look-up finds them by its offer. The next sweep decides."""
-    young = {
-        view.resource_id
-        for view in views
-        if not view.offer_ids
-        and read_name(view.name) is None
-        and abs(now - (view.created_at or view.valid_from or EVER)) < FOUND_WITHIN
-    }
-    return young if young and BUYING & (await tx.rentals.states()).keys() else set()
 
 
 class Answer(Enum):

@@ -34,28 +34,6 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
     assert await here.calls("delete_resource") == []
 
 
-async def test_a_machine_that_is_being_bought_and_that_nothing_identifies_yet_is_no_unknown_one(
-    here: World,
-) -> None:
-    await here.fault("procure_offer", "cut_after")
-    rental = await here.get()
-    (machine,) = await here.alive()
-    body = {"status": "provisioning", "created_at": here.now.isoformat()}
-    lie = await here.list_resources_as([{**body, "resource_id": machine["resource_id"]}])
-    await sweep(here.deps)
-    assert await here.account_event_kinds() == []
-    await here.release(lie)
-    await here.until(rental, State.READY)
-    await here.sweep()
-    assert await here.account_event_kinds() == []
-    await here.pass_time(5 * MINUTE)
-    await here.get(person=BEN)
-    lie = await here.list_resources_as([{**body, "resource_id": SECOND_MACHINE}])
-    await here.sweep()
-    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE], "it is too old"
-    await here.release(lie)
-
-
 async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: World) -> None:
     await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     await here.sweep()
