@@ -15,7 +15,7 @@ from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 from bot.policy.rules import Rules
-from bot.policy.spending import affordable_lease, billed_span
+from bot.policy.spending import affordable_lease, billed_span, provisioning_budget
 
 FIRST_HOUR = timedelta(hours=1)
 """How long after ready its owner may say that a machine doesn't work."""
@@ -116,7 +116,8 @@ def propose_replacement(
     max_rate = min(left.max_rate, team_rate_left)
     starts = cost_at_most(offer.rate, rules.procure.provision_timeout)
     lease = affordable_lease(left.total, starts, offer.rate, left.lease, rules)
-    if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease):
+    pays = provisioning_budget(left.total, 0, offer.rate, lease, rules) >= rules.procure.provision_timeout
+    if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
     return Envelope(

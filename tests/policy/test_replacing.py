@@ -80,9 +80,9 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     assert (both.lease, asked.lease, asked.up_to) == (8 * H, 4 * H, 8 * H)
 
 
-def proposed(rate: str, left: Remainder, team: str = "100.00") -> Envelope | None:
+def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RULES) -> Envelope | None:
     wanted = request(lease=left.lease)
-    return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), RULES)
+    return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), rules)
 
 
 def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_an_hour() -> None:
@@ -95,6 +95,8 @@ def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_
     assert shorter is not None
     assert (shorter.lease, shorter.total) == (2 * H, 6_000_000)
     assert proposed("2.40", changed(left, total=3_500_000)) is None
+    # A lease is not made shorter than a grace, however little was left.
+    assert proposed("2.40", changed(left, total=0), rules=Rules(lease=Lease(grace=2 * H))) is None
     assert proposed("2.48", left) is None
     assert proposed("2.42", left, team="2.41") is None
     capped = proposed("2.42", left, team="2.44")
