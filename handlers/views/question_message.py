@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.model.use import NOT_COMPUTING, Use, Verdict
+from bot.model.use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.policy.questions import spell_of
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue
@@ -46,6 +46,8 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
         # If it worked only for a moment, the same spell goes on, and with it this question.
         return blocks.message(f"{_lead(event, details)} {used}", closed=False)
     text = f"{_lead(event, details)} {_evidence(event, times)} {so_far(_spent(event, details))}."
+    if event.facts.use is not None and event.facts.use.why is Missed.REFUSED:
+        text = f"{text} /gpu ssh {rental.id} shows how to install it."
     keep = [
         button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
         for hours in KEEP_HOURS

@@ -44,7 +44,8 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
     close_to_idle = changed(IDLE, gpus=(GpuUse(index=0, highest=3),))
     connected = changed(IDLE, verdict=Verdict.CONNECTED, since=clock(12, 40), connections=1)
     unknown = Use(verdict=Verdict.UNKNOWN, since=clock(13, 10), why=Missed.NO_ANSWER)
-    uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), unknown, changed(unknown, why=None))
+    unseen = [changed(unknown, why=why) for why in (Missed.NO_ANSWER, Missed.REFUSED, None)]
+    uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), *unseen)
     assert page(*(direct(question(use), asked_about(use), clock(14, 40)) for use in uses)) == snapshot("""\
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
@@ -64,6 +65,10 @@ Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 2 SSH connecti
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Still needed? k7mq2: I can't see inside since 13:10 (no answer on SSH). $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Still needed? k7mq2: I can't see inside since 13:10 (its probe is not installed). $4.96 so far. /gpu
+      ssh k7mq2 shows how to install it.
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Still needed? k7mq2: I can't see inside since 13:10. $4.96 so far.
