@@ -53,7 +53,8 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
     `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
 
     The list may be old. So a machine that it lacks counts as gone only if the vendor says "deleted", or does not
-    find it twice: a machine that is not ours to manage would else be asked about again after one wrong answer.
+    find it twice. Otherwise the admins would be asked again, after one wrong answer, about a machine that is not
+    ours to manage.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unknown_machine(view, now) for view in views}

@@ -167,8 +167,8 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
     """Return how far apart two visits may be without a break. `samples` are oldest first."""
     between = [after.at - before.at for before, after in pairwise(samples)]
     # If the bot was down again and again, some visits are closer together. So the shortest time counts.
-    usual = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
-    return max(LONGEST_GAP, min(3 * usual, LONGEST_GAP_OF_MANY))
+    shortest = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
+    return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
 
 def _look(
@@ -207,8 +207,8 @@ def _look(
 
 
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
-    """Return why the last visits show nothing. A reason that still holds stays: failures that alternate would else
-    change the verdict with each visit."""
+    """Return why the last visits show nothing. A reason that still holds stays. Otherwise failures that alternate
+    would change the verdict with each visit."""
     if len(missed) < MISSED_IN_A_ROW:
         return None
     reasons = [reason(sample) for sample in missed[-MISSED_IN_A_ROW:]]

@@ -52,7 +52,7 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
     """Return when the last notice of the end is due that is always given, or the end itself if there are no
-    notices. BLIND_NOTICE is the last only if there is no other."""
+    notices. UNSEEN_NOTICE is the last only if there is no other."""
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 

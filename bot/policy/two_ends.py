@@ -45,7 +45,7 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether a machine is in use now, by its verdict and its last visits, oldest first."""
-    return use is not None and use.verdict is Verdict.IN_USE and speaks_of(samples, now)
+    return use is not None and use.verdict is Verdict.IN_USE and are_recent(samples, now)
 
 
 def is_unseen(use: Use | None) -> bool:
@@ -54,7 +54,7 @@ def is_unseen(use: Use | None) -> bool:
     return use is None or (use.verdict is Verdict.UNKNOWN and not use.undecided)
 
 
-def speaks_of(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether a verdict from these samples still speaks of `now`: what happens in a longer gap between
-    visits is unknown. Missed visits count, because no verdict changes while most visits fail."""
+def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether these samples reach so close to `now` that a verdict from them still holds: what happens in a
+    longer gap between visits is unknown. Missed visits count, since no verdict changes while most visits fail."""
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

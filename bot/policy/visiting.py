@@ -33,8 +33,8 @@ def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -
 
 def soonest_visit(last: Sample | None, now: datetime) -> datetime:
     """Return when a machine may be visited at the earliest because somebody asks for it: now, or once the first
-    wait after a refused login is over. Clicks in a row would else make OpenSSH block the bot's address. `last` is
-    the machine's newest sample."""
+    wait after a refused login is over. Otherwise clicks in a row would make OpenSSH block the bot's address.
+    `last` is the machine's newest sample."""
     if last is None or last.missed is not Missed.REFUSED:
         return now
     return max(now, last.at + AFTER_REFUSED[0])

@@ -13,7 +13,7 @@ from bot.policy.idleness import unseen_since
 from bot.policy.notices import next_notice, notices_of
 from bot.policy.rules import Lease as LeaseRules
 from bot.policy.rules import Rules
-from bot.policy.two_ends import already_allowed, is_unseen, later_end, moved_end, seen_in_use, speaks_of
+from bot.policy.two_ends import already_allowed, are_recent, is_unseen, later_end, moved_end, seen_in_use
 from tests.databases import START
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -108,7 +108,7 @@ def test_only_a_fresh_verdict_in_use_moves_an_end(
 def test_a_verdict_stays_fresh_longer_if_visits_are_rarer(every: int, passed: int, fresh: bool) -> None:
     verdict, samples = use(Verdict.IN_USE), visits(every * MINUTE, NOW - passed * MINUTE)
     assert seen_in_use(verdict, samples, NOW) is fresh
-    assert speaks_of(samples, NOW) is fresh
+    assert are_recent(samples, NOW) is fresh
     assert unseen_since(verdict, samples, NOW, Rules()) == (None if fresh else samples[-1].at)
     assert unseen_since(verdict, [], NOW, Rules()) == START
 

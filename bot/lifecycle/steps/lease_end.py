@@ -22,7 +22,7 @@ from bot.policy.idleness import window
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
-from bot.policy.two_ends import can_move, is_unseen, moved_end, seen_in_use, speaks_of
+from bot.policy.two_ends import are_recent, can_move, is_unseen, moved_end, seen_in_use
 
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 """An owner who caused one of these events knows the new end."""
@@ -94,7 +94,7 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
         use, visits = await _use(deps, snapshot, now)
         if seen_in_use(use, visits, now):
             return _moved_on(snapshot, until, now)
-        first_visit_decides = not (is_unseen(use) or speaks_of(visits, now))
+        first_visit_decides = not (is_unseen(use) or are_recent(visits, now))
     if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
