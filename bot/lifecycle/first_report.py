@@ -10,7 +10,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.model.use import GpusSeen, Report, Sample
+from bot.model.use import GpusSeen, Missed, Report, Sample
 from bot.policy.as_sold import not_as_sold
 from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS
 
@@ -46,6 +46,9 @@ async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: da
     if rental.vendor is None or now - ready_at < ANSWERS_WITHIN:
         return
     missed = [visit for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
+    if rental.probe_answered_at is not None:
+        # Without an SSH server then, the bot's own network may have failed, and the script may have run in time.
+        missed = [visit for visit in missed if visit.missed is not Missed.NO_ANSWER]
     if len(missed) >= LEAST_VISITS and not await tx.probe_answers.noted(rental.id):
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
 

@@ -56,11 +56,11 @@ async def answers(
     return found, [event.kind for event in events]
 
 
-async def misses(database: Database, rental: Rental, *minutes: int) -> None:
+async def misses(database: Database, rental: Rental, *minutes: int, why: Missed = Missed.REFUSED) -> None:
     """Let visits at these minutes after ready be missed."""
     for at in (READY_AT + minute * MINUTE for minute in minutes):
         async with database.write() as tx:
-            await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=Missed.REFUSED))
+            await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=why))
             await note_silence(tx, rental, await tx.samples.since(rental.id, READY_AT), at)
 
 
@@ -123,6 +123,15 @@ async def test_each_machine_counts_once_for_its_vendor_by_its_first_five_minutes
     await misses(database, between, 0, 1, 3)
     await answers(database, between, report(H100), 14 * MINUTE)
     assert await answered(database) == (False, False, False, True), "no visit between the fifth minute and that"
+
+
+async def test_a_machine_that_no_visit_reached_in_its_first_five_minutes_and_that_answers_later_does_not_count(
+    database: Database,
+) -> None:
+    cut_off = await ready(database)
+    await misses(database, cut_off, 0, 2, 4, why=Missed.NO_ANSWER)
+    await answers(database, cut_off, report(H100), 6 * MINUTE)
+    assert await answered(database) == ()
 
 
 async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
