@@ -48,10 +48,12 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
     return use is not None and use.verdict is Verdict.IN_USE and are_recent(samples, now)
 
 
-def is_unseen(use: Use | None) -> bool:
+def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether nobody can see if a machine is in use. A machine that is seen and has not worked for long
-    enough to call it idle is not unseen, nor is one that nobody visited while the bot was down."""
-    return use is None or (use.verdict is Verdict.UNKNOWN and not use.undecided)
+    enough to call it idle is not unseen, nor is one whose use was known until the bot was down."""
+    if use is None or use.verdict is not Verdict.UNKNOWN:
+        return use is None
+    return not (use.undecided and are_recent(samples, now))
 
 
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:

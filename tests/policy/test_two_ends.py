@@ -81,6 +81,7 @@ LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
         (use(Verdict.IDLE), LATELY, False, False),
         (use(Verdict.UNKNOWN, Missed.REFUSED), LATELY, False, True),
         (use(Verdict.UNKNOWN), LATELY, False, False),
+        (use(Verdict.UNKNOWN), LONG_AGO, False, True),
         (None, None, False, True),
     ],
     ids=[
@@ -91,6 +92,7 @@ LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
         "idle",
         "refused",
         "not for long enough",
+        "not for long enough, and not visited any more",
         "none",
     ],
 )
@@ -98,7 +100,7 @@ def test_only_a_fresh_verdict_in_use_moves_an_end(
     verdict: Use | None, visited_at: datetime | None, in_use: bool, unseen: bool
 ) -> None:
     samples = [] if visited_at is None else visits(2 * MINUTE, visited_at)
-    assert (seen_in_use(verdict, samples, NOW), is_unseen(verdict)) == (in_use, unseen)
+    assert (seen_in_use(verdict, samples, NOW), is_unseen(verdict, samples, NOW)) == (in_use, unseen)
 
 
 @pytest.mark.parametrize(

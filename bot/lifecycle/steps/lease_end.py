@@ -39,7 +39,7 @@ async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime)
     unseen = False
     if can_move(lease):
         use, visits = await _use(deps, snapshot, now)
-        unseen = is_unseen(use)
+        unseen = is_unseen(use, visits, now)
         if seen_in_use(use, visits, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
             return snapshot
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
@@ -94,7 +94,7 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
         use, visits = await _use(deps, snapshot, now)
         if seen_in_use(use, visits, now):
             return _moved_on(snapshot, until, now)
-        first_visit_decides = not (is_unseen(use) or are_recent(visits, now))
+        first_visit_decides = not (is_unseen(use, visits, now) or are_recent(visits, now))
     if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
