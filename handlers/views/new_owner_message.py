@@ -1,4 +1,4 @@
-"""Direct messages to the owner whom an admin gave a machine."""
+"""Direct messages to a person whom an admin made the owner of a machine."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ BEGINS_AT = 12
 WORKDAY = (8, 19)
 """The local hours between which people rent, on any day of the week."""
 LONG, MORNING = 12 * HOUR, (8, 10)
-"""What runs that long is rented in these local hours."""
+"""Leases of this length or longer begin in these local hours."""
 
 
 class Work(StrEnum):

@@ -1,4 +1,4 @@
-"""What the owner reads whom an admin gave a machine."""
+"""What a person reads whom an admin made the owner of a machine."""
 
 from __future__ import annotations
 
