@@ -103,3 +103,12 @@ def test_the_index_lists_each_decision_with_its_date_and_status() -> None:
     ]
     index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| \d.*", index, re.MULTILINE) == expected
+
+
+def test_no_module_is_longer_than_contributing_allows() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    allowed = re.search(r"Modules of less than (\d+) lines", text)
+    assert allowed is not None
+    lengths = {of_repository(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    too_long = {name for name, lines in lengths.items() if lines >= int(allowed[1])}
+    assert {name for name in too_long if not name.startswith("tests/")} == set()
