@@ -81,6 +81,21 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
     return good[-1] if good else use.since
 
 
+def with_later_work(
+    use: Use, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
+) -> Use:
+    """Return the verdict of the samples if a visit showed work after the last one that this verdict knows. Return
+    this verdict if none did.
+
+    No verdict changes while most visits fail, but a machine that shows work then does work. `samples` are as for
+    `judge`.
+    """
+    if use.verdict not in NOT_COMPUTING:
+        return use
+    works = any(sample.at > use.since and shows_work(sample, rules.idle) for sample in samples)
+    return judge(samples, ready_at=ready_at, before=use, now=now, rules=rules) if works else use
+
+
 def after_visit(
     samples: Sequence[Sample],
     new: Sample,

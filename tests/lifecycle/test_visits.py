@@ -15,6 +15,7 @@ from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.request import Contract
+from bot.model.state import State
 from bot.model.use import Missed, Verdict
 from bot.policy.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
@@ -211,6 +212,29 @@ async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: 
     await here.pass_time(30 * MINUTE)
     for rental in rentals:
         assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.UNKNOWN
+
+
+async def test_a_machine_that_works_while_most_visits_fail_goes_on_and_is_not_asked_about(here: World) -> None:
+    one = await here.ready(person=BEN, lease=2 * HOUR, up_to=20 * HOUR)
+    others = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
+    for rental in others:
+        here.machines[rental].use(98)
+    ready_at, end = one.running_lease.ready_at, one.running_lease.ends_at
+    await here.pass_time(ready_at + 65 * MINUTE - here.now)
+    await here.keep(one, HOUR, BEN)
+    await here.pass_time(15 * MINUTE)
+    for rental in others:
+        here.machines[rental].misses(Missed.NO_ANSWER)
+    await here.pass_time(6 * MINUTE)
+    assert here.visits.failing()
+    here.machines[one].use(98)
+    await here.pass_time(end + 10 * MINUTE - here.now)
+    assert here.visits.failing()
+    assert (await verdicts(here, one))[-1] == (Verdict.IDLE, ready_at)
+    one = await here.rental(one.id)
+    assert (one.state, one.running_lease.ends_at) == (State.READY, end + HOUR)
+    kinds = await here.event_kinds(one)
+    assert (kinds.count(E.STILL_NEEDED), kinds.count(E.ENDING)) == (1, 0)
 
 
 async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: World) -> None:

@@ -13,7 +13,7 @@ from bot.lifecycle.lease_changes import note_question
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.steps.seeing import unseen_since, with_open_connections
+from bot.lifecycle.steps.seeing import still_idle, with_open_connections
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
@@ -68,7 +68,7 @@ async def next_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> da
     if use is None or use.verdict not in NOT_COMPUTING or not _is_due(at, now):
         return at
     # The verdict may be older than a time in which the bot was down. The next visit shows whether it still holds.
-    return at if await unseen_since(deps, snapshot, now) is None else None
+    return at if await still_idle(deps, snapshot, use, now) else None
 
 
 def _use(deps: StepDeps, snapshot: RentalSnapshot) -> Use | None:

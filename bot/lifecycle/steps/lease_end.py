@@ -18,7 +18,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Sample, Use, Verdict
-from bot.policy.idleness import window
+from bot.policy.idleness import window, with_later_work
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
@@ -60,7 +60,11 @@ async def _use(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> tuple
     if not has_probe(rental, snapshot.live, deps.rules):
         return None, ()
     async with deps.store.read() as tx:
-        return rental.use, await tx.samples.reaching_back(rental.id, now - window(deps.rules))
+        visits = await tx.samples.reaching_back(rental.id, now - window(deps.rules))
+    if rental.use is None:
+        return None, visits
+    ready_at = rental.running_lease.ready_at
+    return with_later_work(rental.use, visits, ready_at=ready_at, now=now, rules=deps.rules), visits
 
 
 async def _vendor_without_scripts(deps: StepDeps, rental: Rental) -> str | None:

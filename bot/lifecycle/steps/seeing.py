@@ -26,6 +26,17 @@ async def unseen_since(deps: StepDeps, snapshot: RentalSnapshot, at: datetime) -
     return idleness.unseen_since(rental.use, samples, at, deps.rules)
 
 
+async def still_idle(deps: StepDeps, snapshot: RentalSnapshot, use: Use, at: datetime) -> bool:
+    """Return whether an idle or connected machine still is, by its last visits. If the bot was down, or if most
+    visits fail, the next ones decide."""
+    if await unseen_since(deps, snapshot, at) is not None:
+        return False
+    ready_at = snapshot.rental.running_lease.ready_at
+    async with deps.store.read() as tx:
+        samples = await tx.samples.reaching_back(snapshot.rental.id, at - idleness.window(deps.rules))
+    return use == idleness.with_later_work(use, samples, ready_at=ready_at, now=at, rules=deps.rules)
+
+
 async def with_open_connections(deps: StepDeps, snapshot: RentalSnapshot, use: Use, at: datetime) -> Use:
     """Return a verdict with the connections of the last visits. A stored verdict has those of its first visit."""
     ready_at = snapshot.rental.running_lease.ready_at
