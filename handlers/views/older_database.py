@@ -27,7 +27,7 @@ def asked_together(view: OlderDatabaseView, first_id: str, times: Times) -> Rend
     if not waiting:
         lead = _lead(view) if decided else f"{_lead(view)} Each has a message of its own now."
         paused = "Buying is still paused: /gpu resume" if view.paused else ""
-        return blocks.message("\n".join(filter(None, [lead, *done, paused])), closed=False)
+        return blocks.message("\n".join(filter(None, [lead, *done, _moved(view), paused])), closed=False)
     lines = _lines([_waiting(one, view, times) for one in waiting])
     paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
     parts = ["\n".join([_lead(view), *lines]), "\n".join(done)]
@@ -54,14 +54,26 @@ def _lines(lines: list[str]) -> list[str]:
 
 
 def _lead(view: OlderDatabaseView) -> str:
-    count = view.event.facts.count or 1
-    verb = "is" if any(one.open for one in view.purchases) or not view.purchases else "was"
+    waiting = [one for one in view.purchases if one.open]
+    count = sum(len(one.alive) for one in waiting) or view.event.facts.count or 1
+    verb = "is" if waiting or not view.purchases else "was"
     which = "empty, but" if view.event.facts.detail == "empty" else "older than the account:"
     if verb == "was":
         runs = f"{plural(count, 'machine')} of mine ran that it didn't know"
     else:
         runs = f"{plural(count, 'machine')} of mine {'runs' if count == 1 else 'run'} that it doesn't know"
     return f"My database {verb} {which} {runs}."
+
+
+def _moved(view: OlderDatabaseView) -> str:
+    """Return how many machines have messages of their own, besides those that are decided here. Return an empty
+    text if none has, or if all have."""
+    here = sum(len(one.machines) for one in view.purchases)
+    count = (view.event.facts.count or 0) - here
+    if not here or count <= 0:
+        return ""
+    have = "has a message of its own" if count == 1 else "have messages of their own"
+    return f"{count} more {have}."
 
 
 def _waiting(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -> str:
