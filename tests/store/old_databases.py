@@ -114,15 +114,79 @@ STORED = {
         cancelled="ebq9h",
         alarmed="afhpj",
     ),
+    "0006": Stored(
+        rented=_on(25, 13, 0, 47),
+        started=_on(25, 13, 14, 10),
+        dumped=_on(25, 13, 14, 10),
+        for_approver="yzg89",
+        for_owner="ef4dw",
+        changed="z9arh",
+        after_failures="qjdrr",
+        blocked="swya7",
+        unanswered="ey2p2",
+        starting="c8tht",
+        in_use="zauxj",
+        kept="p2fga",
+        extension_waits="w7hgq",
+        extended="yhtqn",
+        cancelled="ze4hb",
+        alarmed="frwnh",
+    ),
 }
-"""In 0005, `in_use` has a teammate, several keys, a set-up and a boot script. Some messages wait for Slack, and an
-admin was told of a machine that nobody knows."""
-NEWEST = ("0004", "0005")
+"""From 0005 on, `in_use` has a teammate, several keys, a set-up and a boot script, and some messages wait for
+Slack. In 0005, an admin was told of a machine that nobody knows. In 0006, none of these rentals has a probe;
+NEW_IN_0006 has the rest."""
+NEWEST = ("0005", "0006")
 """The dumps on which whole stories are played."""
 TOLD_ONCE, TOLD_TWICE = "r3x53", "3qmw8"
 """Leases of 0004: the owner got the notice 2 hours before the end of the first, and both notices of the second."""
 WAITS_FOR_KEY, STILL_LOOKS = "6d49p67mynkt", "8k8a5zx3bfxc"
 """Quotes of 0004: of somebody without a key, and one for which the market gave no answer yet."""
+
+
+@dataclass(frozen=True)
+class NewIn0006:
+    """Ids of rentals whose machines have a probe, and of what else is new in 0006."""
+
+    two_ends: str
+    """In use. Its end moved on once, and comes 9 minutes after the dump."""
+    asked: str
+    """Idle. Its owner was asked once, and is asked again 8 minutes after the dump."""
+    escalated: str
+    """Idle. The approvers were notified that nobody answers."""
+    connected: str
+    unseen: str
+    """Machines with these verdicts. The set-up of the first one failed; the second one refuses logins."""
+    lost: str
+    """Its vendor took it. Nothing replaces it yet."""
+    replaced: str
+    replacement: str
+    """A machine that did not work, and the one in its place, of another vendor. That one is not what was sold."""
+    adopted: str
+    """A machine that got an owner."""
+    bought_later: str
+    """A request that waits. The admins are asked about a machine with its id, because the database is older."""
+    open_purchase: str
+    """An unknown machine about which the admins are asked. Of the others, one is not ours to manage, and about one
+    they are asked again on the next day."""
+    probe_key: str
+    """The public half of the probe's key."""
+
+
+NEW_IN_0006 = NewIn0006(
+    two_ends="ujk6v",
+    asked="b57d8",
+    escalated="umjhc",
+    connected="ubgx8",
+    unseen="zk2ew",
+    lost="m39wn",
+    replaced="yqxse",
+    replacement="msay3",
+    adopted="hx623",
+    bought_later="jbx8k",
+    open_purchase="c4akq",
+    probe_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPZ512JwKn8rSElcA5A+4/fc5h4ijS+wINiGiPLLtH1H",
+)
 
 
 def _schema(revision: str) -> Callable[[Connection], None]:
