@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
+from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
@@ -12,10 +16,12 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
-from bot.lifecycle.unknown import note_unknown
+from bot.lifecycle.unknown import ASKED_AT_ONCE, note_unknown
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+
+log = structlog.get_logger()
 
 BATCH = 100
 """How many machines are handled before the event loop runs other tasks."""
@@ -56,13 +62,9 @@ async def sweep(deps: StepDeps) -> None:
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
         await deps.clock.pause(0)  # let listeners run
-    for machine in found:
-        if machine.attempt is None:
-            continue
-        if machine.attempt.settled:
-            await _mark_for_deletion(deps, machine, machine.attempt)
-        elif machine.resource is None or machine.resource.gone_at is not None:
-            await _add_to_store(deps, machine, machine.attempt)
+    ours = [machine for machine in found if machine.attempt is not None]
+    for first in range(0, len(ours), ASKED_AT_ONCE):
+        await asyncio.gather(*(_watch(deps, machine) for machine in ours[first : first + ASKED_AT_ONCE]))
     rental_of = {one.view.resource_id: one.attempt.rental_id for one in found if one.attempt is not None}
     await note_unknown(deps, [one.view for one in found if one.attempt is None], rental_of)
     listed = {view.resource_id for view in views}
@@ -93,6 +95,21 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
         if attempt is not None:
             return attempt
     return await tx.rentals.attempt_by_name(view.name) if view.name and not view.offer_ids else None
+
+
+async def _watch(deps: StepDeps, machine: Found) -> None:
+    """Make sure that a machine of an attempt is watched. If its vendor does not answer, the next sweep asks again:
+    that must not keep this one from the other machines, since nothing is bought before the first sweep is done."""
+    attempt = machine.attempt
+    if attempt is None:
+        return
+    try:
+        if attempt.settled:
+            await _mark_for_deletion(deps, machine, attempt)
+        elif machine.resource is None or machine.resource.gone_at is not None:
+            await _add_to_store(deps, machine, attempt)
+    except MarketAway as away:
+        log.warning("sweep.no_answer", resource=machine.view.resource_id, error=type(away).__name__)
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:

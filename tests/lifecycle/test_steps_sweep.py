@@ -8,7 +8,7 @@ import json
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.sweep import sweep
+from bot.lifecycle.sweep import FirstSweep, sweep
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -102,6 +102,23 @@ async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> N
     await sweeping
     await here.settle()
     assert (await here.event_kinds(rental))[-1] is E.ENDED
+
+
+async def test_a_vendor_that_does_not_answer_for_one_machine_keeps_no_other_from_being_found(here: World) -> None:
+    rental = await here.ready()
+    (resource,) = await here.resources(rental)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    unknown = await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
+    ids = (resource.resource_id, unknown["resource_id"])
+    lies = [await here.list_resources_as([{"resource_id": one, "status": "running"} for one in ids])]
+    lies += [await here.fault("get_resource", "status", status=503, times=None, match=resource.resource_id)]
+    first = FirstSweep()
+    await first.run(here.deps)
+    assert first.done, "else nothing would be bought"
+    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+    for lie in lies:
+        await here.release(lie)
+    await here.settle()
 
 
 # --- what is gone
