@@ -45,7 +45,7 @@ def nobody_answers(
     name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {owner(details)}"
     outcome = first_after(details, event, OUTCOMES)
     if outcome is not None:
-        return blocks.message(f"{_outcome(outcome, details, times)} {name}.")
+        return blocks.message(f"{_outcome(event, outcome, details, times)} {name}.")
     if rental.state is not State.READY:
         return blocks.message(f"{name}. {current_state(details, times)}")
     asked = unanswered(rental, rental.use)
@@ -89,9 +89,12 @@ def _first_name(details: RentalDetails) -> str:
     return escape(details.names.get(details.rental.owner) or "its owner", 30)
 
 
-def _outcome(outcome: Event, details: RentalDetails, times: Times) -> str:
+def _outcome(event: Event, outcome: Event, details: RentalDetails, times: Times) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
-        return f"Nobody answered. I told you again {times.at_time(outcome.at)}:"
+        again = f"I told you again {times.at_time(outcome.at)}:"
+        # Use ends a spell without an answer.
+        same_spell = spell_of(outcome.facts.use) == spell_of(event.facts.use)
+        return f"Nobody answered. {again}" if same_spell else again
     words = event_text(outcome, details, times)
     return words.text if words else "No longer asked:"
 

@@ -40,7 +40,7 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
         return blocks.message(text, closed=rental.state.over)
     answer = first_after(details, event, ANSWERS)
     if answer is not None:
-        return _answered(answer, details, reader, rules, times)
+        return _answered(event, answer, details, reader, rules=rules, times=times)
     used = _used_again(event, details, times)
     if used is not None:
         # If it worked only for a moment, the same spell goes on, and with it this question.
@@ -109,10 +109,15 @@ def _spent(event: Event, details: RentalDetails) -> AccruedCost:
     return AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 
-def _answered(answer: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def _answered(
+    event: Event, answer: Event, details: RentalDetails, reader: str, *, rules: Rules, times: Times
+) -> Rendered:
     start = f"Still needed? {details.rental.id}: "
     if answer.kind is EventKind.STILL_NEEDED:
-        return blocks.message(f"{start}no answer. I asked again {times.at_time(answer.at)}.")
+        again = f"I asked again {times.at_time(answer.at)}."
+        # Use ends a spell without an answer.
+        same_spell = spell_of(answer.facts.use) == spell_of(event.facts.use)
+        return blocks.message(f"{start}{'no answer. ' if same_spell else ''}{again}")
     words = event_text(answer, details, times) or EventText("answered")
     if answer.kind is EventKind.KEPT:
         return _kept(answer, words, details, reader, rules=rules, times=times)

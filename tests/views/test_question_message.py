@@ -81,6 +81,10 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
     kept = happened(K.KEPT, clock(14, 41), ANA, id=21, until=clock(15, 41), since=clock(18, 40), span=H)
     ben = happened(K.LEFT_ALONE, clock(14, 41), BEN, id=21, until=clock(18, 40))
     later = changed(IDLE, since=clock(15, 30))
+
+    def again(use: Use) -> Event:
+        return happened(K.STILL_NEEDED, clock(16, 40), id=21, verdict=use.verdict, use=use)
+
     worked = happened(K.USE_CHANGED, clock(15, 10), id=21, verdict=Verdict.IN_USE)
     same_spell = changed(later, spell=IDLE.since)
     assert page(
@@ -90,6 +94,8 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
         direct(asked, asked_about(IDLE, asked, now=same_spell), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, kept), clock(14, 41)),
         direct(asked, asked_about(IDLE, asked, ben), clock(14, 41)),
+        direct(asked, asked_about(IDLE, asked, again(IDLE)), clock(16, 41)),
+        direct(asked, asked_about(later, asked, again(later)), clock(16, 41)),
         direct(asked, ready(asked, state=State.DESTROYING), clock(14, 45)),
     ) == snapshot("""\
 
@@ -107,6 +113,10 @@ Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
 [Extend 2 h, about $4.84]
 
 Still needed? k7mq2: Ben leaves it until its end, 18:40. I don't ask about it before.
+
+Still needed? k7mq2: no answer. I asked again at 16:40.
+
+Still needed? k7mq2: I asked again at 16:40.
 
 Being destroyed: your 1x H100 (k7mq2).
 """)
@@ -197,7 +207,8 @@ def test_the_approvers_read_what_became_of_it() -> None:
         after(K.KEPT, ANA, until=clock(22, 44), since=clock(9, 0, day=26)),
         after(K.EXTENDED, ANA, until=clock(11, 0, day=26), span=2 * H),
         after(K.DESTROYING),
-        after(K.NOBODY_ANSWERS, None),
+        after(K.NOBODY_ANSWERS, None, use=IDLE),
+        after(K.NOBODY_ANSWERS, None, use=changed(IDLE, since=clock(18, 41))),
         after(K.OWNER_CHANGED, people=(CARL, ANA)),
         told(asked_about(IDLE, TOLD, now=IN_USE)),
         told(asked_about(IDLE, TOLD, now=changed(IDLE, since=clock(18, 41)))),
@@ -219,6 +230,8 @@ Ana extended it by 2 h: it ends Nov 26 at 11:00. k7mq2, 1x H100, Ana.
 Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
 
 Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
+
+I told you again at 18:44: k7mq2, 1x H100, Ana.
 
 Ben made Ana its owner: it was Carl's. k7mq2, 1x H100, Ana.
 
