@@ -35,7 +35,7 @@ STATES: dict[State, str] = {
 SILENT = "Running"
 """The word for a machine that is ready although nothing answers on its SSH port."""
 
-FOUND_ON_ACCOUNT = "A machine of it was found on the account."
+FOUND_ON_ACCOUNT = "Its machine was found on the account."
 """Said of a rental whose machine was bought after the database was saved, in place of what it cost."""
 
 _REASONS: dict[Why, str] = {

@@ -67,7 +67,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
             "$0.00 estimated.",
             "$0.00.",
             "Nothing was rented.",
-            "A machine of it was found on the account.",
+            "Its machine was found on the account.",
         ]
     )
 
