@@ -37,17 +37,21 @@ from bot.policy.setups import read_setups
 from bot.text_file import Unreadable, read_text
 
 LONGEST_IDLE = timedelta(hours=24)
-"""A verdict is made from readings. Each visit reads those of this time again."""
+"""How far back a verdict may look at most: each visit reads the samples of that time again."""
 MOST_LINES = 20
 """How many wrong values of one file are listed."""
 
 
 class Approvers(Frozen):
+    """Who decides requests over `auto_approve`. Nobody named: the admins."""
+
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
 
 
 class Use(Frozen):
+    """Who may use the bot, and where. Empty: every full member, everywhere."""
+
     channels: tuple[ChannelId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     guests: Flag = False
@@ -152,7 +156,7 @@ class Idle(Frozen):
 
     @field_validator("after", "never_used")
     @classmethod
-    def _is_seen(cls, value: timedelta) -> timedelta:
+    def _at_most_a_day(cls, value: timedelta) -> timedelta:
         if value > LONGEST_IDLE:
             raise ValueError(
                 f"it must be at most {LONGEST_IDLE // timedelta(hours=1)}h; readings are kept for 2 days"
