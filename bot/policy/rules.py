@@ -49,7 +49,7 @@ class Approvers(Frozen):
     groups: tuple[GroupId, ...] = ()
 
 
-class Use(Frozen):
+class Access(Frozen):
     """Who may use the bot, and where. Empty: every full member, everywhere."""
 
     channels: tuple[ChannelId, ...] = ()
@@ -184,7 +184,7 @@ class Rules(Frozen):
     """Those of the file and those of GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
-    use: Use = Use()
+    use: Access = Access()
     auto_approve: AutoApprove = AutoApprove()
     limits: Limits = Limits()
     self_approval: Flag = False

@@ -10,7 +10,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
-from bot.policy.rules import Use
+from bot.policy.rules import Access
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
 from tests.handlers.team import RULES, an_offer, team
 
@@ -151,7 +151,7 @@ async def test_guests_can_only_read_help(tmp_path: Path) -> None:
 
 
 async def test_in_a_channel_that_the_rules_leave_out_it_says_where_to_ask(tmp_path: Path) -> None:
-    rules = changed(RULES, use=Use(channels=(GPUS,)))
+    rules = changed(RULES, use=Access(channels=(GPUS,)))
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):
             reply = await ours.command(ANA, typed)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.lifecycle.steps.quoting import card_channel
 from bot.model.base import changed
-from bot.policy.rules import Rules, Use
+from bot.policy.rules import Access, Rules
 from handlers.listeners.hints import PER_MINUTE
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GPUS, GUS, SHARED, TRAINING
@@ -93,7 +93,7 @@ async def test_a_person_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Pa
         assert await hint_count(ours, ANA) == 1
 
 
-@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(groups=(APPROVERS,)))])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(groups=(APPROVERS,)))])
 async def test_a_person_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
     """One is a guest, one a member whom the rules leave out."""
     async with team(tmp_path, rules=rules) as ours:
@@ -179,7 +179,7 @@ async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open
         assert again["reads"] == home["reads"]
 
 
-@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(channels=(TRAINING,)))])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(channels=(TRAINING,)))])
 async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_direct_message(
     tmp_path: Path, rules: Rules
 ) -> None:

@@ -11,7 +11,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.policy.rules import Use
+from bot.policy.rules import Access
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, DAN, GUS, OLGA, TRAINING
 from sandbox.slack.state import BOT_USER
 from tests.handlers.rental_states import asked, running
@@ -87,7 +87,7 @@ async def test_the_form_names_people_and_keeps_them(tmp_path: Path) -> None:
     ],
 )
 async def test_only_members_are_let_in(tmp_path: Path, who: str, why: str) -> None:
-    async with team(tmp_path, rules=changed(RULES, use=Use(guests=True))) as ours:
+    async with team(tmp_path, rules=changed(RULES, use=Access(guests=True))) as ours:
         rental = await ours.rented()
         await ours.deliver()
         await ours.command(ANA, "get")
@@ -104,7 +104,7 @@ async def test_only_members_are_let_in(tmp_path: Path, who: str, why: str) -> No
 
 
 async def test_people_who_may_not_use_the_bot_are_not_let_in(tmp_path: Path) -> None:
-    rules = changed(RULES, use=Use(groups=RULES.approvers.groups))
+    rules = changed(RULES, use=Access(groups=RULES.approvers.groups))
     async with team(tmp_path, rules=rules) as ours:
         await ours.add_eve_and_gus()
         answer = await ours.command(BEN, "get H100 EU with @eve")

@@ -14,7 +14,7 @@ from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Contract, Request
-from bot.policy.rules import Use
+from bot.policy.rules import Access
 from tests.lifecycle.world import (
     ANA,
     BEN,
@@ -155,7 +155,7 @@ async def test_each_search_is_answered_once(here: World) -> None:
 
 
 async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(sqlite_url: str) -> None:
-    rules = changed(RULES, use=Use(channels=("C0OTHER",)))
+    rules = changed(RULES, use=Access(channels=("C0OTHER",)))
     async with world(sqlite_url, rules=rules) as here:
         with pytest.raises(Refused, match="not used in this channel") as refused:
             await here.ask()

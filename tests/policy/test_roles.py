@@ -28,7 +28,7 @@ from bot.policy.roles import (
     roles_of,
     sees_money,
 )
-from bot.policy.rules import Approvers, Rules, Use
+from bot.policy.rules import Access, Approvers, Rules
 from tests.store import make
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
@@ -67,11 +67,11 @@ def test_outsiders_bots_and_people_who_left_have_no_role_even_if_the_rules_name_
 
 
 def test_guests_are_users_if_the_rules_allow_guests() -> None:
-    assert roles(person(guest=True), Rules(use=Use(guests=True))) == {"user"}
+    assert roles(person(guest=True), Rules(use=Access(guests=True))) == {"user"}
 
 
 def test_a_group_of_users_excludes_all_others_except_admins_and_approvers() -> None:
-    rules = changed(RULES, use=Use(groups=("S0ML",)))
+    rules = changed(RULES, use=Access(groups=("S0ML",)))
     assert roles(person(), rules) == set()
     assert roles(person(groups=frozenset({"S0ML"})), rules) == {"user"}
     assert "user" in roles(person(ADMIN), rules)
@@ -103,7 +103,7 @@ def test_an_admin_is_the_sole_one_only_if_nobody_else_can_approve(rules: Rules, 
 
 
 def test_the_bot_may_be_used_in_the_named_channels_and_in_every_direct_message() -> None:
-    rules = Rules(use=Use(channels=("C0GPUS",)))
+    rules = Rules(use=Access(channels=("C0GPUS",)))
     assert may_use_in("C0GPUS", direct=False, rules=rules)
     assert not may_use_in("C0OTHER", direct=False, rules=rules)
     assert may_use_in("D0ANA", direct=True, rules=rules)
@@ -144,7 +144,7 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 
 
 @pytest.mark.parametrize("fact", ["guest", "deactivated", "outsider", "bot"])
-@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(guests=True))], ids=["members", "guests too"])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(guests=True))], ids=["members", "guests too"])
 def test_a_teammate_who_is_no_member_any_more_may_do_nothing(fact: str, rules: Rules) -> None:
     gone = changed(CARL, **{fact: True})
     assert not is_teammate(gone, RENTAL, rules)
@@ -154,7 +154,7 @@ def test_a_teammate_who_is_no_member_any_more_may_do_nothing(fact: str, rules: R
 
 
 def test_a_teammate_whom_the_rules_no_longer_let_use_the_bot_may_do_nothing() -> None:
-    rules = changed(RULES, use=Use(groups=("S0ML",)))
+    rules = changed(RULES, use=Access(groups=("S0ML",)))
     assert not is_teammate(CARL, RENTAL, rules)
     assert is_teammate(changed(CARL, groups=frozenset({"S0ML"})), RENTAL, rules)
 
