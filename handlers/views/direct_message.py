@@ -75,11 +75,15 @@ def direct_message(
     words = event_text(event, details, times)
     name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
     text = words.about(name) if words else name
-    if not _left_without_machine(event):
-        return blocks.message(text)
-    stays = details.replaced is not None and details.replaced.state is State.READY
-    next_step = f"{details.rental.replaces} runs on." if stays else NEXT_STEPS[NextStep.ASK_AGAIN]
-    return blocks.message(f"{text} {next_step}")
+    next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
+    return blocks.message(join(text, _first_runs_on(details) or next_step))
+
+
+def _first_runs_on(details: RentalDetails) -> str:
+    """Return `k7mq2 runs on.` if this rental was to take its place and has no machine. Return an empty text if there
+    is no such rental, or if that one doesn't run either."""
+    replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
+    return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
 
 def _expired(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
@@ -87,6 +91,7 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
     words = event_text(event, details, times) or EventText("")
     name = f"{possessive(details, reader)} {machines(rental.request.count, rental.request.gpu)}, {rental.id}"
     text = words._replace(lead=f"Nobody decided by {times.time(event.at)}").about(name)
+    text = join(text, _first_runs_on(details))
     again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
@@ -242,7 +247,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
     if rental.owner_decides:
         who = "you" if reader == rental.owner else owner(details)
     total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
-    text = join(words._replace(lead=f"Waiting for {who}").about(name), total)
+    text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     decide = None
     if rental.needs_later_end:

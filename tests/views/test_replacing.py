@@ -11,6 +11,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.quote import QuoteState
+from bot.model.rental import Decider, Waiting
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.policy.replacing import Remainder
@@ -33,6 +34,7 @@ from tests.views.stories import (
     making,
     ready,
     request,
+    waiting,
 )
 
 K = EventKind
@@ -132,10 +134,23 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     failed = happened(K.ENDED, clock(12, 58), end=State.FAILED, why=Why.NOTHING_LEFT, amount=0, estimated=False)
     second = changed(gone(failed, state=State.FAILED), replaced=ready().rental)
     second = changed(second, rental=changed(second.rental, id="f6rat", replaces="k7mq2"))
-    assert page(direct(failed, second)) == snapshot("""\
+    dearer = happened(K.ASKED_AGAIN, clock(12, 55), why=Why.DEARER, rate=Decimal("3.11"), vendor="scaleway")
+    expired = happened(K.EXPIRED, clock(20, 55), amount=0, estimated=False)
+    decides = Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(20, 55))
+    for_first = {"id": "f6rat", "replaces": "k7mq2", "request": request()}
+    waits = changed(waiting(dearer, waiting=decides, **for_first), replaced=ready().rental)
+    over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
+    assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Failed 12:58: your 1x H100 EU, f6rat. Nothing is left within what was allowed. It cost nothing.
       k7mq2 runs on.
+
+Waiting for you: your 1x H100 EU, f6rat. What is left costs more than was allowed. Now $3.11/h from
+      Scaleway. At most $137.54 in all. k7mq2 runs on.
+[Go on up to $21.16/h] [Withdraw]
+
+Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 runs on.
+[Ask again]
 """)
 
 
