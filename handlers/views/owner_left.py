@@ -6,7 +6,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from handlers.ids import Action, Callback, Field, RentalValue
+from handlers.ids import Action, Callback, Field, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Modal, Rendered, button
 from handlers.views.format import Times, join, per_hour, person
@@ -21,7 +21,8 @@ def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
     name = f"{rental.id}, {describe(rental.request)}"
     left = person(details.names, next(iter(event.facts.people or ()), rental.owner))
     if rental.state.over or rental.state is State.DESTROYING:
-        return blocks.message(f"{left} left the workspace: {name}. {current_state(details, times)}")
+        text = f"{left} left the workspace: {name}. {current_state(details, times)}"
+        return blocks.message(text, closed=rental.state.over)
     given = first_after(details, event, {EventKind.OWNER_CHANGED})
     if given is not None:
         new_owner = person(details.names, (given.facts.people or (None,))[-1])
@@ -36,18 +37,23 @@ def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
         put_off = (
             f"{person(details.names, later.actor)} says later: I ask again {times.at_time(later.facts.until)}."
         )
-    money = ", ".join(filter(None, [per_hour(rental.rate) if rental.rate else "", so_far(details.spent)]))
+    spent = so_far(details.spent) if rental.attempts else ""
+    money = ", ".join(filter(None, [per_hour(rental.rate) if rental.rate else "", spent]))
     text = join(
-        f"{left} left the workspace, and nobody else owns {name}: {money}.", current_state(details, times), put_off
+        f"{left} left the workspace, and nobody else owns {name}{f': {money}' if money else ''}.",
+        current_state(details, times),
+        put_off,
     )
     this = RentalValue(rental_id=rental.id)
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    waits = rental.state is State.AWAITING_APPROVAL
     return blocks.message(
         text,
         blocks.section(text),
         blocks.actions(
             button("Give it an owner", Action.GIVE_RENTAL, this),
             None if put_off else button("Ask again tomorrow", Action.ASK_ABOUT_OWNER_AGAIN, this),
-            destroy_button(rental),
+            button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
         ),
         closed=False,
     )
