@@ -80,8 +80,8 @@ def direct_message(
 
 
 def _first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 runs on.` if this rental was to take its place and has no machine. Return an empty text if there
-    is no such rental, or if that one doesn't run either."""
+    """Return `k7mq2 runs on.` if this rental was to take its place and has no machine. Return an empty text if it
+    was to take no place, or if that machine doesn't run either."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
