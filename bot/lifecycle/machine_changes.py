@@ -1,4 +1,4 @@
-"""The changes of what is known of a machine while it is in use: its price, host key, use and set-up.
+"""The changes of what is known of a machine while it is in use: its price, address, host key, use and set-up.
 
 None of them changes the rental's state. Each function returns the next version of a rental; none writes to the
 store.
@@ -17,6 +17,11 @@ from bot.model.use import SetupProgress, Use
 def change_rate(rental: Rental, rate: Decimal) -> Rental:
     """Its resources now bill `rate`."""
     return alter(rental, rate=rate)
+
+
+def note_address(rental: Rental, host: str, port: int | None) -> Rental:
+    """A machine that is in use has an address, which it had not when it became ready."""
+    return alter(rental, host=host, port=port)
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -89,6 +90,21 @@ def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_others()
     spent = billing.spent((), made.resources, (made.attempt,), now + HOUR)
     assert (made.rental.rate, spent) == (Decimal("2.10"), AccruedCost(amount=2_100_000, estimated=True))
     assert spent == adoption.cost_so_far((priced, unpriced), now + HOUR)
+
+
+async def test_an_adopted_machine_gets_its_address_once_the_vendor_states_one(here: World) -> None:
+    body = {"resource_id": await add_machine(here), "status": "running"}
+    lie = await here.list_resources_as([body])
+    shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(body))
+    rental = await adopt_all(here)
+    assert rental.host is None
+    for one in (lie, shown):
+        await here.release(one)
+    await here.pass_time(5 * MINUTE)
+    rental = await here.rental(rental.id)
+    (resource,) = await here.resources(rental)
+    assert resource.host is not None
+    assert (rental.host, rental.port) == (resource.host, resource.port)
 
 
 async def test_an_adopted_machine_that_the_vendor_takes_is_lost(here: World) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly, ledger_span
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.machine_changes import change_rate
+from bot.lifecycle.machine_changes import change_rate, note_address
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.lease_end import begin_end, ended_as_overdue
@@ -57,7 +57,18 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
         snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
-    return snapshot, _planned(snapshot, attempt, last, now).at
+    return _with_address(snapshot, attempt), _planned(snapshot, attempt, last, now).at
+
+
+def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    """Return the snapshot with the machine's address if the rental has none yet. A machine that got an owner, for
+    example, may run before its vendor states one."""
+    if snapshot.rental.host is not None:
+        return snapshot
+    for resource in snapshot.alive_of(attempt):
+        if resource.host is not None:
+            return snapshot.with_rental(note_address(snapshot.rental, resource.host, resource.port))
+    return snapshot
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, now: datetime) -> Check:
