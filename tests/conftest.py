@@ -1,8 +1,12 @@
-"""The order of a whole run."""
+"""The order of a whole run, and what holds for all of its property tests."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("gpubot", deadline=None)  # no test asserts a duration
+settings.load_profile("gpubot")
 
 LONG = ("journeys/test_week", "demo/test_story", "soak/test_use", "bench/test_bench", "journeys/test_named_end")
 """The files with the tests that take longest. They run first, so that no worker has one of them left when all

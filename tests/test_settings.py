@@ -277,7 +277,7 @@ ADDRESS = st.from_regex(r"\A(https?|ftp)://[\[\]a-z0-9:@%._/?#\\ -]{0,30}\Z")
     values=st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20) | NASTY | ADDRESS, max_size=5),
     dotenv=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_values_are_either_usable_or_refused_in_clear_lines(
     env: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str], dotenv: bytes
 ) -> None:

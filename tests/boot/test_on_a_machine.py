@@ -310,7 +310,7 @@ async def test_the_line_is_noted_at_which_set_e_ends_a_set_up_for_bash_and_no_ot
         )
     )
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_set_up_arrives_as_it_was_written(machine: Machine, shell: Shell, lines: list[str]) -> None:
     text = setup_of("\n".join(["exit 0", *lines]))
     await boot(machine, shell, script_text([], text))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -329,7 +329,6 @@ POLICIES = st.text(max_size=60) | st.lists(
 
 
 @given(POLICIES)
-@settings(deadline=None)
 def test_any_policy_is_understood_or_refused_in_clear_lines(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:

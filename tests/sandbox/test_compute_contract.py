@@ -50,7 +50,6 @@ CHECKS = [
 HEADERS = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
 BOUNDED = settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],

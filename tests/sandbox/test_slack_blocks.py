@@ -264,7 +264,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(JSON)
 def test_any_json_is_accepted_or_refused_without_a_crash(value: Any) -> None:
     assert message_problems(value)[0] in {"", "invalid_blocks"}

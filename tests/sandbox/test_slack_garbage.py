@@ -70,7 +70,7 @@ SENSIBLE = st.sampled_from(
 ARGUMENTS = st.dictionaries(NAMES, SENSIBLE | VALUES, max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(st.sampled_from(sorted(METHODS)), ARGUMENTS), min_size=10, max_size=10))
 def test_any_arguments_are_answered_with_ok_or_an_error(calls: list[tuple[str, dict[str, Any]]]) -> None:
     async def all_of_them() -> None:

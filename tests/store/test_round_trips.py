@@ -103,7 +103,6 @@ def fresh() -> str:
 def examples(n: int) -> settings:
     return settings(
         max_examples=n,
-        deadline=None,
         derandomize=True,
         phases=[Phase.generate],  # shrinking a failing example takes minutes with a database
         # All examples of a test share one database; each uses new names.
