@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.errors import MarketAway
+from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
@@ -98,8 +98,8 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found) -> None:
-    """Make sure that a machine of an attempt is watched. If its vendor does not answer, the next sweep asks again:
-    that must not keep this one from the other machines, since nothing is bought before the first sweep is done."""
+    """Make sure that a machine of an attempt is watched. If that fails, the next sweep tries again: it must not
+    keep this one from the other machines, since nothing is bought before the first sweep is done."""
     attempt = machine.attempt
     if attempt is None:
         return
@@ -110,6 +110,11 @@ async def _watch(deps: StepDeps, machine: Found) -> None:
             await _add_to_store(deps, machine, attempt)
     except MarketAway as away:
         log.warning("sweep.no_answer", resource=machine.view.resource_id, error=type(away).__name__)
+    except GpubotError:
+        raise
+    except Exception:
+        # A rental that can't be loaded, for example.
+        log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:

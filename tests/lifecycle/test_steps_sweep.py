@@ -13,6 +13,7 @@ from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
+from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World
 
 SECOND_MACHINE = "00000000-1111-4222-8333-444444444444"
@@ -104,20 +105,28 @@ async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> N
     assert (await here.event_kinds(rental))[-1] is E.ENDED
 
 
-async def test_a_vendor_that_does_not_answer_for_one_machine_keeps_no_other_from_being_found(here: World) -> None:
+@pytest.mark.parametrize("fails", ["the vendor", "the store"])
+async def test_a_machine_that_cannot_be_watched_keeps_no_other_from_being_found(here: World, fails: str) -> None:
     rental = await here.ready()
     (resource,) = await here.resources(rental)
     await here.until(await here.destroy(rental), State.DESTROYED)
     unknown = await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     ids = (resource.resource_id, unknown["resource_id"])
     lies = [await here.list_resources_as([{"resource_id": one, "status": "running"} for one in ids])]
-    lies += [await here.fault("get_resource", "status", status=503, times=None, match=resource.resource_id)]
+    if fails == "the vendor":
+        lies += [await here.fault("get_resource", "status", status=503, times=None, match=resource.resource_id)]
+    else:
+        back = json.dumps({"resource_id": resource.resource_id, "status": "running"})
+        lies += [await here.fault("get_resource", "garbage", times=None, match=resource.resource_id, body=back)]
+        await execute(here, "UPDATE rentals SET envelope = substr(envelope, 2) WHERE id = :of", rental.id)
     first = FirstSweep()
     await first.run(here.deps)
     assert first.done, "else nothing would be bought"
     assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
     for lie in lies:
         await here.release(lie)
+    if fails == "the store":
+        await execute(here, "UPDATE rentals SET envelope = '{' || envelope WHERE id = :of", rental.id)
     await here.settle()
 
 
