@@ -87,7 +87,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
-    """Return the request for the rental that takes the place of this one: as before, for the time that is left."""
+    """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
+    this one runs but doesn't work, the new one is from another vendor, also if a vendor was named."""
     request, first_end = rental.request, rental.running_lease.ends_at
     two_ends = rental.running_lease.latest_end is not None
     return changed(
@@ -95,6 +96,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         lease=min(max(first_end - now, LEAST_LEASE), left.lease) if two_ends else left.lease,
         until=now + left.lease if request.until is not None else None,
         up_to=left.lease if two_ends else None,
+        vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
     )
 

@@ -80,6 +80,13 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     assert (both.lease, asked.lease, asked.up_to) == (8 * H, 4 * H, 8 * H)
 
 
+def test_a_named_vendor_is_asked_again_if_it_took_the_machine_not_if_the_machine_does_not_work() -> None:
+    named = request(vendor="hyperstack")
+    left = remainder_of(LOST, 0, clock(14, 40), RULES)
+    found = [replacing_request(changed(one, request=named), left, clock(14, 40)).vendor for one in (LOST, RUNS)]
+    assert found == ["hyperstack", None]
+
+
 def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RULES) -> Envelope | None:
     wanted = request(lease=left.lease)
     return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), rules)
