@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
+
+from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import EVER, Tx
@@ -13,6 +16,8 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 
+log = structlog.get_logger()
+
 _QUESTIONS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})
 
 
@@ -20,13 +25,20 @@ async def check_owners(deps: StepDeps) -> None:
     """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
     Raise StoreBusy."""
     async with deps.store.read() as tx:
-        owners = {rental.owner for rental in await tx.rentals.live()}
+        owners = {cost.owner for cost in await tx.rentals.live_costs()}
     for owner in sorted(owners):
         await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
-        if person is not None and person.deactivated:
+        if person is None or not person.deactivated:
+            continue
+        try:
             await ask_about_rentals_of(deps, owner)
+        except GpubotError:
+            raise
+        except Exception:
+            # A rental of this owner can't be loaded, for example. Go on with the others.
+            log.exception("owners_left.failed", owner=owner)
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:

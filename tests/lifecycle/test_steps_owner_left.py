@@ -12,6 +12,7 @@ from bot.lifecycle.service import ownership
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.state import State
+from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, RULES, World
 
 
@@ -51,3 +52,16 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     with pytest.raises(TooLate, match="is over"):
         await ownership.ask_again(here.deps, CLEO, rental.id)
     assert len(await look()) == 4
+
+
+async def test_a_rental_that_cannot_be_loaded_keeps_no_other_owner_who_left_from_being_noticed(
+    here: World,
+) -> None:
+    broken, other = await here.ready(), await here.ready(person=BEN)
+    here.people.changed |= {person.id: changed(person, deactivated=True) for person in (ANA, BEN)}
+    await execute(here, "UPDATE rentals SET envelope = substr(envelope, 2) WHERE id = :of", broken.id)
+    await check_owners(here.deps)
+    await execute(here, "UPDATE rentals SET envelope = '{' || envelope WHERE id = :of", broken.id)
+    await here.settle()
+    assert (CLEO.id, E.OWNER_LEFT) in await here.direct(other)
+    assert E.OWNER_LEFT not in await here.event_kinds(broken)
