@@ -48,14 +48,17 @@ def deps(database: Database, clock: MovedClock) -> Deps:
 
 
 async def race(*clicks: Coroutine[Any, Any, Rental]) -> tuple[Rental, list[GpubotError]]:
-    """Run all clicks at once. Return the winner's rental and the errors of the others."""
-    answers = await asyncio.gather(*clicks, return_exceptions=True)
+    """Run all clicks at once but the last, which comes after them. Return the winner's rental and the errors of
+    the others: a click that comes too late, or a database that is busy for too long on a slow machine."""
+    *together, late = clicks
+    answers = await asyncio.gather(*together, return_exceptions=True)
+    answers += await asyncio.gather(late, return_exceptions=True)
     won = [answer for answer in answers if isinstance(answer, Rental)]
     lost = [answer for answer in answers if isinstance(answer, GpubotError)]
     assert [answer for answer in answers if not isinstance(answer, Rental | GpubotError)] == []
     assert len(won) == 1
     assert all(isinstance(answer, TooLate | Outage) and answer.words for answer in lost)
-    assert any(isinstance(answer, TooLate) for answer in lost)
+    assert isinstance(answers[-1], TooLate)
     return won[0], lost
 
 
