@@ -21,7 +21,7 @@ CENT = MICROS_PER_DOLLAR // 100
 
 _WHY: dict[Missed, str] = {
     Missed.NO_ANSWER: "no answer on SSH",
-    Missed.REFUSED: "its probe is not installed",
+    Missed.REFUSED: "it refuses my key: the probe is not installed",
     Missed.HOST_KEY_CHANGED: "its host key changed",
     Missed.UNREADABLE: "its answer is unreadable",
     Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",

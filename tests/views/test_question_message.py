@@ -67,8 +67,8 @@ Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 2 SSH connecti
 Still needed? k7mq2: I can't see inside since 13:10 (no answer on SSH). $4.96 so far.
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
-Still needed? k7mq2: I can't see inside since 13:10 (its probe is not installed). $4.96 so far. /gpu
-      ssh k7mq2 shows how to install it.
+Still needed? k7mq2: I can't see inside since 13:10 (it refuses my key: the probe is not installed).
+      $4.96 so far. /gpu ssh k7mq2 shows how to install it.
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Still needed? k7mq2: I can't see inside since 13:10. $4.96 so far.

@@ -114,7 +114,7 @@ Idle for 1 h 55 min.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-I can't see inside since 12:42 (its probe is not installed).
+I can't see inside since 12:42 (it refuses my key: the probe is not installed).
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
