@@ -12,6 +12,7 @@ import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.service import account, keys, ownership, replacing
+from bot.market.client import Timeouts
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -29,7 +30,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, wo
 @pytest.fixture
 async def here(url: str) -> AsyncIterator[World]:
     """Yield a world on each database. After the test, check what must always hold."""
-    async with world(url, ssh_timeout=0.05) as made:
+    async with world(url, ssh_timeout=0.05, timeouts=Timeouts(offers=5)) as made:
         yield made
         await check(made)
         await check_delivered(made)
