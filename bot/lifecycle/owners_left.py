@@ -66,8 +66,8 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
 
 
 async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -> None:
-    """Ask those who became admins since: else nobody who may decide may have the buttons. An admin who has the
-    message gets no second one."""
+    """Ask those who became admins since. Otherwise perhaps nobody who may decide has the buttons. An admin who has
+    the message gets no second one."""
     for message in direct_messages(question, rental, deps.rules, deps.clock.real()):
         await tx.messages.add(changed(message, event_id=question.id))
 

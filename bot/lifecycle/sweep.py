@@ -62,10 +62,10 @@ async def sweep(deps: StepDeps) -> None:
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
         await deps.clock.pause(0)  # let listeners run
-    ours = [machine for machine in found if machine.attempt is not None]
+    ours = [(machine, machine.attempt) for machine in found if machine.attempt is not None]
     for first in range(0, len(ours), ASKED_AT_ONCE):
-        await asyncio.gather(*(_watch(deps, machine) for machine in ours[first : first + ASKED_AT_ONCE]))
-    rental_of = {one.view.resource_id: one.attempt.rental_id for one in found if one.attempt is not None}
+        await asyncio.gather(*(_watch(deps, *pair) for pair in ours[first : first + ASKED_AT_ONCE]))
+    rental_of = {machine.view.resource_id: attempt.rental_id for machine, attempt in ours}
     await note_unknown(deps, [one.view for one in found if one.attempt is None], rental_of)
     listed = {view.resource_id for view in views}
     await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
@@ -97,12 +97,9 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
     return await tx.rentals.attempt_by_name(view.name) if view.name and not view.offer_ids else None
 
 
-async def _watch(deps: StepDeps, machine: Found) -> None:
+async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     """Make sure that a machine of an attempt is watched. If that fails, the next sweep tries again: it must not
     keep this one from the other machines, since nothing is bought before the first sweep is done."""
-    attempt = machine.attempt
-    if attempt is None:
-        return
     try:
         if attempt.settled:
             await _mark_for_deletion(deps, machine, attempt)

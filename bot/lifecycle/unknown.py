@@ -24,7 +24,7 @@ from bot.policy.resource_names import names_of
 from bot.policy.unknown_machines import Guesses, by_purchase, purchases_of
 
 ASKED_AT_ONCE = 20
-"""How many machines that the list lacks are asked for at the same time."""
+"""How many machines the vendors are asked for at the same time."""
 
 
 def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
@@ -207,7 +207,7 @@ async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
 
 
 async def _ask_new_admins(tx: Tx, deps: Deps) -> None:
-    """Ask those who became admins since: else nobody who may decide may have the buttons."""
+    """Ask those who became admins since. Otherwise perhaps nobody who may decide has the buttons."""
     for purchase in await tx.unknown.not_over():
         kind = MessageKind.UNKNOWN if purchase.asked_with is None else MessageKind.OLDER_DATABASE
         about = purchase.asked_with or purchase.id

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.older_database import older_database_view
+from bot.lifecycle.service import older_database as older_database_service
+from bot.lifecycle.service import unknown_machines as unknown_machines_service
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
-from bot.lifecycle.service.unknown_machines import view_of
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -52,23 +52,25 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
 
 async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Return the message about unknown machines. Return None if its reader is no admin any more."""
-    purchase = await tx.unknown.get(message.purchase_id or "")
     event = await tx.events.get(message.event_id or 0)
-    if purchase is None or event is None or message.to.value not in deps.rules.admins:
+    reader, purchase_id = message.to.value, message.purchase_id or ""
+    view = await unknown_machines_service.view_for_message(tx, deps, reader, purchase_id)
+    if event is None or view is None:
         return None
-    view = await view_of(tx, deps, purchase)
     times = await _times_of_reader(tx, deps, message)
-    return unknown_machines.asked(event, purchase, view.spent, view.names, times)
+    return unknown_machines.asked(event, view.purchase, view.spent, view.names, times)
 
 
 async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Return the message about machines that were bought after the database was saved. Return None if its
     reader is no admin any more."""
     event = await tx.events.get(message.event_id or 0)
-    if event is None or message.to.value not in deps.rules.admins:
+    if event is None:
         return None
-    first_id = message.purchase_id or ""
-    view = await older_database_view(tx, deps, event, first_id)
+    reader, first_id = message.to.value, message.purchase_id or ""
+    view = await older_database_service.view_for_message(tx, deps, reader, event, first_id)
+    if view is None:
+        return None
     return older_database.asked_together(view, first_id, await _times_of_reader(tx, deps, message))
 
 

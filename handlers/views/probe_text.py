@@ -69,7 +69,7 @@ def installed_button(rental: Rental) -> Json:
 
 def looks_now(rental: Rental) -> Rendered:
     """Return the answer to that button. `/gpu show` says nothing of its use as long as it has no verdict."""
-    return blocks.message(f"I'll look within a minute. Then /gpu ssh {rental.id} says whether I can see inside.")
+    return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
 
 
 def code_block(text: str) -> str:

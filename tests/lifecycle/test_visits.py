@@ -235,6 +235,9 @@ async def test_a_machine_that_works_while_most_visits_fail_goes_on_and_is_not_as
     assert (one.state, one.running_lease.ends_at) == (State.READY, end + HOUR)
     kinds = await here.event_kinds(one)
     assert (kinds.count(E.STILL_NEEDED), kinds.count(E.ENDING)) == (1, 0)
+    evidence = (await here.last_event(one, E.END_MOVED)).facts.use
+    assert evidence is not None
+    assert evidence.verdict is Verdict.IN_USE
 
 
 async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: World) -> None:

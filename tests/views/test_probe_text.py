@@ -140,7 +140,7 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines not in shown(details, late, BEN)
     assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
     pasted = probe_text.looks_now(details.rental)
-    assert pasted.text == "I'll look within a minute. Then /gpu ssh k7mq2 says whether I can see inside."
+    assert pasted.text == "I'll look within a minute. /gpu ssh k7mq2 then shows the result."
     seen = shown(probed(answered=timedelta(minutes=40)), late)
     assert lines not in seen
     assert "I see how busy its GPUs are" in seen

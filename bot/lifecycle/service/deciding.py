@@ -27,7 +27,6 @@ from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
-_BOUGHT_LATER = "my database is older than it. An admin decides about it first."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
 _DECISIONS = {
@@ -65,7 +64,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         if too_little_time(rental.request, now):
             return await _wait_for_later_end(tx, deps, rental, now)
         if rental.bought_later:
-            raise TooLate(f"A machine of {rental.id} runs already: {_BOUGHT_LATER} I rented nothing.", rental.id)
+            words = f"A machine of {rental.id} runs already: my database is older than it."
+            raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
         await check_buying(tx)
         check_size(rental.request, deps.rules)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)

@@ -134,7 +134,7 @@ async def _asked_end(
     now: datetime,
     shown_end: int | None,
 ) -> datetime:
-    """Return the end that a person asks for. Raise as `extend` if it is not possible, whoever decides."""
+    """Return the end that a person asks for. Raise as `extend` if no approver could allow it either."""
     lease = rental.running_lease
     if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
         longer = "was extended" if rental.request.up_to is None else "has a later end"

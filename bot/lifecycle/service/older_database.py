@@ -26,8 +26,13 @@ PUT_BACK_FOR = timedelta(hours=24)
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
-async def older_database_view(tx: Tx, deps: Deps, event: Event, first_id: str) -> OlderDatabaseView:
-    """Return the machines of one question. The caller has checked that the reader may see them."""
+async def view_for_message(
+    tx: Tx, deps: Deps, reader: str, event: Event, first_id: str
+) -> OlderDatabaseView | None:
+    """Return the machines of one question for a message to `reader`, a Slack id. Return None if the reader is no
+    admin."""
+    if reader not in deps.rules.admins:
+        return None
     purchases = tuple(await tx.unknown.asked_together(first_id))
     ids = [purchase.rental_id for purchase in purchases if purchase.rental_id is not None]
     people = [named_owner(purchase.machines) for purchase in purchases]
@@ -59,8 +64,8 @@ async def put_all_back(deps: Deps, admin: Person, first_id: str) -> list[Rental]
     """Put the machines of one question back that run and whose name has an owner who may use the bot: each under
     its id if that is free, for PUT_BACK_FOR from now or as long as the rules allow. Return the rentals.
 
-    All of them are put back in one transaction. The rest stays as it is. Raise Refused if the person is no admin,
-    and TooLate if there is nothing to put back.
+    All of them are put back in one transaction. The rest stays as it is. Raise Refused if the person is no admin
+    or if none of the machines can be put back, and TooLate if all are decided.
     """
 
     async def decision(tx: Tx) -> list[Rental]:
@@ -80,7 +85,7 @@ async def put_all_back(deps: Deps, admin: Person, first_id: str) -> list[Rental]
             rentals.append(rental)
         if not rentals:
             raise Refused(
-                "None of them can be put back: they don't run yet, or their names have no owner who may use me. "
+                "None of them can be put back: they don't run, or their names have no owner who may use me. "
                 "I changed nothing. Decide one by one."
             )
         return rentals

@@ -39,8 +39,14 @@ class PurchaseView:
     """The display names of the people in it, by user id."""
 
 
-async def view_of(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> PurchaseView:
-    """Return unknown machines with their cost by now. The caller has checked that the reader may see them."""
+async def view_for_message(tx: Tx, deps: Deps, reader: str, purchase_id: str) -> PurchaseView | None:
+    """Return unknown machines for a message to `reader`, a Slack id. Return None if the reader is no admin, or if
+    the store doesn't know the machines."""
+    purchase = await tx.unknown.get(purchase_id) if reader in deps.rules.admins else None
+    return None if purchase is None else await _view_of(tx, deps, purchase)
+
+
+async def _view_of(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> PurchaseView:
     rental = await tx.rentals.get(purchase.rental_id) if purchase.rental_id else None
     people = {
         purchase.guess,
@@ -59,14 +65,14 @@ async def preview(deps: Deps, admin: Person, purchase_id: str, version: int) -> 
     reader saw version `version`.
     """
     async with deps.store.read() as tx:
-        return await view_of(tx, deps, await _open(tx, deps, admin, purchase_id, version))
+        return await _view_of(tx, deps, await _open(tx, deps, admin, purchase_id, version))
 
 
 async def preview_adoption(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
     """Return unknown machines for a dialog in which an admin gives them an owner. Raise as `preview`, and
     TooLate if none of the machines runs."""
     async with deps.store.read() as tx:
-        return await view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
+        return await _view_of(tx, deps, await _open_and_running(tx, deps, admin, purchase_id, version))
 
 
 async def give_owner(

@@ -43,7 +43,7 @@ async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Rental
         return snapshot
     if _is_due(await _question_at(deps, snapshot, now), now):
         use = _use(deps, snapshot)
-        shown = await with_open_connections(deps, snapshot, use, now) if use else None
+        shown = await with_open_connections(deps, snapshot.rental, use, now) if use else None
         return _ask(snapshot, shown, now)
     asked = unanswered(snapshot.rental, _use(deps, snapshot))
     if asked is None:
@@ -68,7 +68,7 @@ async def next_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> da
     if use is None or use.verdict not in NOT_COMPUTING or not _is_due(at, now):
         return at
     # The verdict may be older than a time in which the bot was down. The next visit shows whether it still holds.
-    return at if await still_idle(deps, snapshot, use, now) else None
+    return at if await still_idle(deps, snapshot.rental, use, now) else None
 
 
 def _use(deps: StepDeps, snapshot: RentalSnapshot) -> Use | None:

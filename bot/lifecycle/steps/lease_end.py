@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.lease_changes import check_notices, drop_extension, move_end
 from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.seeing import last_visits
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -18,7 +19,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Sample, Use, Verdict
-from bot.policy.idleness import window, with_later_work
+from bot.policy.idleness import with_later_work
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
@@ -59,8 +60,7 @@ async def _use(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> tuple
     rental = snapshot.rental
     if not has_probe(rental, snapshot.live, deps.rules):
         return None, ()
-    async with deps.store.read() as tx:
-        visits = await tx.samples.reaching_back(rental.id, now - window(deps.rules))
+    visits = await last_visits(deps, rental, now)
     if rental.use is None:
         return None, visits
     ready_at = rental.running_lease.ready_at
@@ -97,7 +97,7 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
     if until is not None:
         use, visits = await _use(deps, snapshot, now)
         if seen_in_use(use, visits, now):
-            return _moved_on(snapshot, until, now)
+            return _moved_on(snapshot, until, use, now)
         first_visit_decides = not (is_unseen(use, visits, now) or are_recent(visits, now))
     if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
@@ -115,9 +115,9 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
     return snapshot if now < ends else begin_end(snapshot, now)
 
 
-def _moved_on(snapshot: RentalSnapshot, until: datetime, now: datetime) -> RentalSnapshot:
+def _moved_on(snapshot: RentalSnapshot, until: datetime, use: Use | None, now: datetime) -> RentalSnapshot:
     rental = snapshot.rental
-    facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=rental.use)
+    facts = Facts(until=until, since=rental.running_lease.ends_at, verdict=Verdict.IN_USE, use=use)
     return snapshot.with_rental(move_end(rental, until)).with_event(EventKind.END_MOVED, now, facts)
 
 

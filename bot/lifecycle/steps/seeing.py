@@ -10,39 +10,32 @@ from bot.lifecycle.machine_changes import note_unseen
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
-from bot.model.use import Use, Verdict
+from bot.model.rental import Rental
+from bot.model.use import Sample, Use, Verdict
 from bot.policy import idleness
 from bot.policy.probing import has_probe
 
 
-async def unseen_since(deps: StepDeps, snapshot: RentalSnapshot, at: datetime) -> datetime | None:
-    """Return since when nobody sees how the machine is used at `at`. Return None if its verdict speaks of then, or
-    if it has none."""
-    rental = snapshot.rental
-    if rental.use is None:
-        return None
+async def last_visits(deps: StepDeps, rental: Rental, at: datetime) -> list[Sample]:
+    """Return the samples that a verdict of `at` needs, oldest first."""
     async with deps.store.read() as tx:
-        samples = await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
-    return idleness.unseen_since(rental.use, samples, at, deps.rules)
+        return await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
 
 
-async def still_idle(deps: StepDeps, snapshot: RentalSnapshot, use: Use, at: datetime) -> bool:
+async def still_idle(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> bool:
     """Return whether an idle or connected machine still is, by its last visits. If the bot was down, or if most
     visits fail, the next ones decide."""
-    if await unseen_since(deps, snapshot, at) is not None:
+    visits = await last_visits(deps, rental, at)
+    if idleness.unseen_since(use, visits, at, deps.rules) is not None:
         return False
-    ready_at = snapshot.rental.running_lease.ready_at
-    async with deps.store.read() as tx:
-        samples = await tx.samples.reaching_back(snapshot.rental.id, at - idleness.window(deps.rules))
-    return use == idleness.with_later_work(use, samples, ready_at=ready_at, now=at, rules=deps.rules)
+    ready_at = rental.running_lease.ready_at
+    return use == idleness.with_later_work(use, visits, ready_at=ready_at, now=at, rules=deps.rules)
 
 
-async def with_open_connections(deps: StepDeps, snapshot: RentalSnapshot, use: Use, at: datetime) -> Use:
+async def with_open_connections(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> Use:
     """Return a verdict with the connections of the last visits. A stored verdict has those of its first visit."""
-    ready_at = snapshot.rental.running_lease.ready_at
-    async with deps.store.read() as tx:
-        samples = await tx.samples.reaching_back(snapshot.rental.id, at - idleness.window(deps.rules))
-    fresh = idleness.judge(samples, ready_at=ready_at, before=use, now=at, rules=deps.rules)
+    visits, ready_at = await last_visits(deps, rental, at), rental.running_lease.ready_at
+    fresh = idleness.judge(visits, ready_at=ready_at, before=use, now=at, rules=deps.rules)
     return use if idleness.differs(use, fresh) else changed(use, connections=fresh.connections)
 
 
@@ -51,7 +44,9 @@ async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: da
     live = snapshot.live
     if snapshot.rental.use is None or live is None or has_probe(snapshot.rental, live, deps.rules):
         return snapshot
-    snapshot = _with_unknown(snapshot, await unseen_since(deps, snapshot, now) or now, now)
+    visits = await last_visits(deps, snapshot.rental, now)
+    since = idleness.unseen_since(snapshot.rental.use, visits, now, deps.rules) or now
+    snapshot = _with_unknown(snapshot, since, now)
     return snapshot.with_rental(note_unseen(snapshot.rental, None))
 
 
@@ -61,7 +56,9 @@ async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSna
     if snapshot.rental.use is None:
         return snapshot
     ending, (*earlier, ended) = snapshot.rental.ending, snapshot.events
-    since = await unseen_since(deps, snapshot, (ending.since if ending else None) or ended.at)
+    at = (ending.since if ending else None) or ended.at
+    visits = await last_visits(deps, snapshot.rental, at)
+    since = idleness.unseen_since(snapshot.rental.use, visits, at, deps.rules)
     if since is None:
         return snapshot
     noted = _with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)
