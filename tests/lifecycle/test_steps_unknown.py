@@ -20,6 +20,7 @@ from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
 from bot.model.unknown import AccountVerdict, UnknownPurchase
+from handlers.delivery import content
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World, world
@@ -101,6 +102,10 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
         assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]
         assert [message.to.value for message in await cards(here, other)] == [CLEO.id]
         assert [one.to.value for one in await here.messages(MessageKind.OLDER_DATABASE)] == [CLEO.id, BEN.id]
+    # Who is no admin any more reads nothing of these machines.
+    only_cleo = replace(here.deps, rules=changed(both, admins=(CLEO.id,)))
+    for message in (*await cards(here, open_one), *await here.messages(MessageKind.OLDER_DATABASE)):
+        assert (await content.content(only_cleo, message) is not None) is (message.to.value == CLEO.id)
 
 
 async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:
