@@ -3,5 +3,5 @@
 A released revision is never edited, because databases have it already. Each later change is a new revision.
 """
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision."""
