@@ -7,17 +7,19 @@ SEED     ?= 1
 KILLS    ?= 20
 DATABASE ?= both
 
-.PHONY: demo test check cover format bench soak setup dev
+.PHONY: programs demo test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
-test: dev
+programs:
+	@$(PYTHON) tests/programs.py
+test: programs dev
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-cover: dev
+cover: programs dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=json:.coverage.json --cov-report=
 	@$(BIN)/python -m tests.coverage_by_package .coverage.json
 format: dev

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.programs import skipped_lines
+
 settings.register_profile("gpubot", deadline=None)  # no test asserts a duration
 settings.load_profile("gpubot")
 
@@ -15,3 +17,12 @@ others have finished."""
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(f"tests/{name}.py" in item.nodeid for name in LONG))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which programs the skipped tests need, and how to install them."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reports]
+    for line in skipped_lines(reasons):
+        terminalreporter.write_line(line)

@@ -6,14 +6,13 @@ defaults for root. The server is started for each connection (`sshd -i`), as ine
 its own, and nothing runs when nobody is connected. A machine has no GPU; a test that needs one installs its own
 `nvidia-smi`.
 
-Namespaces need root. In a container they also need `--privileged`.
+Namespaces need root. In a container they also need `--privileged`. Without them the test is skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
@@ -23,21 +22,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from tests.programs import NEEDS, PATH, ROOT, program
+
 PATIENCE = 60
 """Seconds until a command that hangs fails its test."""
-_PACKAGES = {
-    "busybox": "busybox",
-    "dash": "dash",
-    "scp": "openssh-client",
-    "sftp": "openssh-client",
-    "shellcheck": "shellcheck",
-    "ssh": "openssh-client",
-    "ssh-agent": "openssh-client",
-    "ssh-keygen": "openssh-client",
-    "sshd": "openssh-server",
-    "unshare": "util-linux",
-}
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 """With the program that it starts, every process of the machine ends."""
 _MOUNT = """
@@ -48,14 +36,6 @@ cd /
 shift 3
 exec "$@"
 """
-
-
-def program(name: str) -> str:
-    """Return the path of a program. Fail the test if it is not installed."""
-    found = shutil.which(name, path=_PATH)
-    if found is None:
-        pytest.fail(f"This test needs {name}. Install it: apt-get install {_PACKAGES[name]}")
-    return found
 
 
 async def run(*command: str, env: Mapping[str, str] | None = None, typed: str = "") -> tuple[int, str]:
@@ -116,7 +96,7 @@ class Machine:
     async def run(self, *command: str, **env: str) -> tuple[int, str]:
         """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
         script, with `env` besides."""
-        return await run(*self.command(*command), env={"PATH": _PATH, **env})
+        return await run(*self.command(*command), env={"PATH": PATH, **env})
 
     def install(self, name: str, script: str) -> None:
         """Put a script into /usr/local/sbin, which is first in PATH."""
@@ -128,7 +108,7 @@ class Machine:
     async def running(self, *command: str) -> AsyncIterator[None]:
         """Run a command during the block, then end it and all its processes."""
         process = await asyncio.create_subprocess_exec(
-            *self.command(*command), env={"PATH": _PATH}, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+            *self.command(*command), env={"PATH": PATH}, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
         )
         try:
             yield
@@ -137,12 +117,10 @@ class Machine:
 
 
 async def new_machine(directory: Path) -> Machine:
-    """Return a machine whose files are in `directory`. Fail the test if there can't be one here."""
-    if os.geteuid() != 0:
-        pytest.fail("This test starts an SSH server for root in namespaces of its own. Run it as root.")
-    status, output = await run(program("unshare"), *_ENTER, "true")
-    if status:
-        pytest.fail(f"This test needs namespaces. In a container, use --privileged. {output.strip()}")
+    """Return a machine whose files are in `directory`. Skip the test if there can't be one here."""
+    status, _ = await run(program("unshare"), *_ENTER, "true")
+    if os.geteuid() != 0 or status:
+        pytest.skip(f"{NEEDS}{ROOT}")
     return Machine(directory)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ssh_server import Machine, SshServer, new_machine, program, ssh_server
+from tests.programs import program
+from tests.ssh_server import Machine, SshServer, new_machine, ssh_server
 
 
 @pytest.fixture

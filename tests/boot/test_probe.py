@@ -13,7 +13,8 @@ from bot.policy.probe_script import LARGEST_PROBE, PROBE_SCRIPT, probe_line
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import SshProber
 from bot.probe.report import read_report
-from tests.ssh_server import Machine, SshServer, new_key, new_machine, program, public_line, run
+from tests.programs import program
+from tests.ssh_server import Machine, SshServer, new_key, new_machine, public_line, run
 
 BUSY = """#!/bin/sh
 # Two GPUs, one of them busy every other second.

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bot.policy.probe_script import PROBE_SCRIPT, probe_line
-from tests.ssh_server import PATIENCE, Machine, SshServer, new_key, program, public_line, run
+from tests.programs import program
+from tests.ssh_server import PATIENCE, Machine, SshServer, new_key, public_line, run
 
 GREETING = b"only for machines\n"
 XAUTH = "#!/bin/sh\necho ':99  MIT-MAGIC-COOKIE-1  00112233445566778899aabbccddeeff'\n"

@@ -8,6 +8,7 @@ import pytest
 
 from bot.demo.laptop import Laptop, has_openssh
 from bot.demo.play import Missed
+from tests.programs import program
 
 
 def test_the_private_key_and_its_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
@@ -17,6 +18,7 @@ def test_the_private_key_and_its_folder_are_for_their_owner_alone(tmp_path: Path
 
 
 async def test_a_login_that_fails_says_what_ssh_said(tmp_path: Path) -> None:
+    program("ssh")
     laptop = Laptop.new(tmp_path / "ana", "ana@laptop")
     laptop.paste("Host gpu-k7mq2\n    HostName 127.0.0.1\n    Port 1")
     with pytest.raises(Missed, match=r"gpu-k7mq2 nvidia-smi fails: .*Connection refused"):
@@ -24,6 +26,7 @@ async def test_a_login_that_fails_says_what_ssh_said(tmp_path: Path) -> None:
 
 
 def test_openssh_is_looked_for_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("ssh")
     assert has_openssh()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not has_openssh()

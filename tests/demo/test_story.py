@@ -8,6 +8,8 @@ import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 
+from tests.programs import program
+
 TIMEOUT = 200
 STORY = (
     ("Ana", r"^/gpu get H100 EU with @cleo setup torch"),
@@ -59,6 +61,7 @@ TOLD = (
 
 
 async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None:
+    program("ssh")
     command = (sys.executable, "-m", "bot", "demo", "--json")
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     async with asyncio.timeout(TIMEOUT):

@@ -11,7 +11,8 @@ from bot.policy.key_lines import add_line
 from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
-from tests.ssh_server import program, run
+from tests.programs import program
+from tests.ssh_server import run
 
 ALARM = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 
@@ -44,6 +45,7 @@ async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
 async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the_machines_key_changes(
     world: World,
 ) -> None:
+    program("ssh")
     laptop = world.laptop
     first, machine = await rented_machine(world)
     block, answer = await printed_by_ssh(world, first)
@@ -72,6 +74,7 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
 async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that_run_the_script(
     world: World,
 ) -> None:
+    program("ssh")
     laptop, desk = world.laptop, Laptop.new(world.folder / "desk", "ana@desk")
     await world.play.types("Ana", "dm", f"key {desk.public_key}")
     paste = f"paste on the machine: {add_line([' '.join(desk.public_key.split()[:2])])}"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from bot.demo.laptop import Laptop
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
+from tests.programs import program
 
 COMMAND = re.compile(r"^`?(ssh [^`\n]+)`?$", re.MULTILINE)
 
@@ -34,6 +35,7 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
 
 async def _log_in(world: World, command: list[str]) -> None:
     """Check that the command works with the owner's key, and with no other."""
+    program("ssh")
     words = ["-o", "StrictHostKeyChecking=accept-new", *command[1:], "nvidia-smi"]
     assert "H100" in await world.laptop.ssh(*words)
     login = await Laptop.new(world.folder / "other", "eve@laptop").try_ssh(*words)

@@ -8,12 +8,14 @@ from datetime import timedelta
 from bot.demo.laptop import Laptop
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
+from tests.programs import program
 
 HOUR = timedelta(hours=1)
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 
 
 async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -> None:
+    program("ssh")
     laptop = Laptop.new(world.folder / "ben", "ben@laptop")
     await world.play.types("Ben", "dm", f"key {laptop.public_key}")
     rental = await world.rents(text="get H100 EU with @ben for 1h")

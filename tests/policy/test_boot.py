@@ -22,7 +22,8 @@ from bot.policy.keys import LARGEST_RSA, read_key
 from bot.policy.probe_script import probe_line
 from bot.policy.rules import Rules
 from bot.policy.setups import LARGEST_SETUP
-from tests.ssh_server import program, run
+from tests.programs import program
+from tests.ssh_server import run
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ANA, BEN, CLEO = "U0ANA", "U0BEN", "U0CLEO"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 import asyncssh
 import pytest
 
 from bot.policy.key_lines import add_line, remove_line
+from tests.programs import program
 
 SHELLS = (["dash", "-c"], ["busybox", "sh", "-c"], ["bash", "-c"])
 
@@ -26,9 +26,7 @@ ANA, BEN, CLEO = _line("ssh-ed25519"), _line("ssh-rsa", 2048), _line("ecdsa-sha2
 def shell(request: pytest.FixtureRequest) -> list[str]:
     """The command that runs a line in one of the shells."""
     command: list[str] = request.param
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]} on this machine")
-    return command
+    return [program(command[0]), *command[1:]]
 
 
 class Home:

@@ -1,7 +1,6 @@
 """The SSH hosts: who can log in, what the shell prints, and that a host is up exactly while its machine runs."""
 
 import asyncio
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import asyncssh
 import pytest
 
 from sandbox.shell import uptime
+from tests.programs import program
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 PATIENCE = 20
-needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh program on this machine")
 
 
 def port_of(resource: dict[str, dict[str, int]]) -> int:
@@ -213,7 +212,6 @@ async def test_a_silent_host_accepts_connections_and_sends_nothing(world: Comput
     await writer.wait_closed()
 
 
-@needs_ssh
 @pytest.mark.parametrize("by_hand", [False, True])
 async def test_openssh_can_log_in_with_the_printed_command(
     world: ComputeWorld, tmp_path: Path, by_hand: bool
@@ -227,7 +225,7 @@ async def test_openssh_can_log_in_with_the_printed_command(
     options += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path / 'known'}"]
     remote = ["-tt"] if by_hand else ["nvidia-smi"]
     process = await asyncio.create_subprocess_exec(
-        command[0],
+        program(command[0]),
         *options,
         *command[1:],
         *remote,

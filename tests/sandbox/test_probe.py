@@ -1,7 +1,6 @@
 """The probe of a machine: who may read it and when, what it reports over time, and how it fails."""
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,11 @@ import asyncssh
 import pytest
 
 from sandbox.compute.boot_script import has_set_up, probe_lines
+from tests.programs import program
 from tests.sandbox.compute_world import ComputeWorld
 from tests.sandbox.test_compute_ssh import PATIENCE, login, port_of
 
 PATH = "/usr/local/sbin/gpubot-probe"
-needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh program on this machine")
 
 
 class Probe:
@@ -76,7 +75,6 @@ async def test_whatever_is_asked_with_its_key_the_report_comes_and_nothing_else(
     assert details["visits"] == 5
 
 
-@needs_ssh
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -93,7 +91,7 @@ async def test_openssh_is_refused_a_terminal_and_forwarding(
     probe.key.write_private_key(str(key_file))
     key_file.chmod(0o600)
     process = await asyncio.create_subprocess_exec(
-        *("ssh", "-i", str(key_file), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
+        *(program("ssh"), "-i", str(key_file), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
         *("-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path / 'known'}"),
         *(*options, "-p", str(port_of(machine)), "root@127.0.0.1"),
         stdin=asyncio.subprocess.DEVNULL,

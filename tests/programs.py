@@ -1,0 +1,91 @@
+"""The programs besides Python that the tests run, and the Debian package of each.
+
+`python3 tests/programs.py` installs those that are missing, if it runs as root and apt-get is there. `make test`
+and `.ci/run` start it before there is a virtual environment, so it imports only the standard library. A test that
+needs a program calls `program`, which skips the test if the program is missing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""sshd is in /usr/sbin, which is not in everybody's PATH."""
+PACKAGES = {
+    "bash": "bash",
+    "busybox": "busybox",
+    "dash": "dash",
+    "scp": "openssh-client",
+    "sftp": "openssh-client",
+    "shellcheck": "shellcheck",
+    "ssh": "openssh-client",
+    "ssh-agent": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+    "unshare": "util-linux",
+}
+
+
+def find(name: str) -> str | None:
+    """Return the path of a program. Return None if it is not installed."""
+    return shutil.which(name) or shutil.which(name, path=PATH)
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that have the missing programs, in alphabetical order."""
+    packages = {package for name, package in PACKAGES.items() if find(name) is None}
+    # Debian's Python makes no virtual environments without this package.
+    if importlib.util.find_spec("ensurepip") is None:
+        packages.add("python3-venv")
+    return sorted(packages)
+
+
+def program(name: str) -> str:
+    """Return the path of a program. Skip the test if it is not installed."""
+    import pytest  # noqa: PLC0415 - `main` runs before pytest is installed
+
+    found = find(name)
+    if found is None:
+        pytest.skip(f"{NEEDS}{name}")
+    return found
+
+
+NEEDS = "This test needs "
+"""Each reason to skip a test begins with it. The program, or ROOT, follows."""
+ROOT = "root"
+
+
+def skipped_lines(reasons: Iterable[str]) -> Iterator[str]:
+    """Yield what a run says at its end about the tests that were skipped, for the reasons of all of them."""
+    counts = Counter(reason.removeprefix(NEEDS) for reason in reasons)
+    for needed, count in sorted(counts.items()):
+        why = f"no {needed}" if needed in PACKAGES else "not root" if needed == ROOT else needed
+        yield f"{count} {'test was' if count == 1 else 'tests were'} skipped: {why}."
+    packages = sorted({PACKAGES[needed] for needed in counts if needed in PACKAGES})
+    if packages:
+        yield f"To run them: apt-get install {' '.join(packages)}"
+    if ROOT in counts:
+        yield "To run those that need root: run as root, and in a container with --privileged."
+
+
+def main() -> None:
+    """Install what is missing, if that can be done here. If apt-get fails, the tests that need it are skipped."""
+    packages = missing_packages()
+    if not packages or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    sys.stdout.write(f"Installing {', '.join(packages)} for the tests ...\n")
+    sys.stdout.flush()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+        if subprocess.run(["apt-get", *words], env=environment, check=False).returncode:  # noqa: S603, S607 - fixed commands; PATH finds apt-get
+            return
+
+
+if __name__ == "__main__":
+    main()
