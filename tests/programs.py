@@ -67,9 +67,8 @@ def skipped_lines(reasons: Iterable[str]) -> Iterator[str]:
     for needed, count in sorted(counts.items()):
         why = f"no {needed}" if needed in PACKAGES else "not root" if needed == ROOT else needed
         yield f"{count} {'test was' if count == 1 else 'tests were'} skipped: {why}."
-    packages = sorted({PACKAGES[needed] for needed in counts if needed in PACKAGES})
-    if packages:
-        yield f"To run them: apt-get install {' '.join(packages)}"
+    if counts and (packages := missing_packages()):
+        yield f"To install what is missing: apt-get install {' '.join(packages)}"
     if ROOT in counts:
         yield "To run those that need root: run as root, and in a container with --privileged."
 

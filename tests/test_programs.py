@@ -20,11 +20,12 @@ def test_a_test_whose_program_is_missing_is_skipped_and_named_with_the_command_t
     assert list(skipped_lines(reasons)) == [
         "1 test was skipped: no shellcheck.",
         "2 tests were skipped: no ssh.",
-        "To run them: apt-get install openssh-client shellcheck",
+        "To install what is missing: apt-get install bash busybox dash openssh-client openssh-server shellcheck util-linux",
     ]
 
 
-def test_tests_that_need_root_are_named_too() -> None:
+def test_tests_that_need_root_are_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "find", lambda name: f"/usr/bin/{name}")
     assert list(skipped_lines([f"{NEEDS}{ROOT}", "an own reason"])) == [
         "1 test was skipped: an own reason.",
         "1 test was skipped: not root.",

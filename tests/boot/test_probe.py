@@ -172,9 +172,10 @@ async def test_the_script_prints_the_same_with_dash_and_with_nothing_but_busybox
         assert status == 0
         return output
 
+    shells = (program("dash"),), (program("busybox"), "sh")
     dash, busybox = await asyncio.gather(
-        printed("dash", (program("dash"),)),
-        printed("busybox", (program("busybox"), "sh"), "sh", "awk", "timeout"),
+        printed("dash", shells[0]),
+        printed("busybox", shells[1], "sh", "awk", "timeout"),
     )
     assert dash == busybox
     assert dash.count("gpu 0,") == dash.count("gpu 1,") == 5

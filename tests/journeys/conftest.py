@@ -12,7 +12,7 @@ import pytest
 from store.db import migrate
 from tests.journeys.world import World, open_world
 
-_FAILED = pytest.StashKey[bool]()
+_NOT_PASSED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -20,7 +20,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    item.stash[_FAILED] = item.stash.get(_FAILED, False) or bool(report.failed)
+    item.stash[_NOT_PASSED] = item.stash.get(_NOT_PASSED, False) or not report.passed
     return report
 
 
@@ -46,7 +46,7 @@ async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[W
         await made.start()
         await made.sets_key()
         yield made
-        assert made.checked or request.node.stash.get(_FAILED, False), (
+        assert made.checked or request.node.stash.get(_NOT_PASSED, False), (
             "this journey did not call check_consistency"
         )
 
