@@ -20,7 +20,8 @@ def test_a_test_whose_program_is_missing_is_skipped_and_named_with_the_command_t
     assert list(skipped_lines(reasons)) == [
         "1 test was skipped: no shellcheck.",
         "2 tests were skipped: no ssh.",
-        "To install what is missing: apt-get install bash busybox dash openssh-client openssh-server shellcheck util-linux",
+        "To install what is missing: "
+        "apt-get install bash busybox dash openssh-client openssh-server shellcheck util-linux",
     ]
 
 
