@@ -143,7 +143,9 @@ class Use(Frozen):
     gpus: tuple[GpuUse, ...] = ()
     """The highest reading of each GPU in the time that the verdict speaks of."""
     connections: int = 0
-    """How many SSH connections are older than two minutes."""
+    """How many SSH connections are older than two minutes. In a question, those that the newest report shows."""
+    new_connections: int = 0
+    """In a question: how many others the newest report shows. Scanners of the internet are among them."""
     why: Missed | None = None
     """For unknown: why the last visits had no usable reading. None if there was no visit, or if their readings do
     not suffice yet."""
@@ -171,6 +173,8 @@ class RecentUse(Frozen):
     gpus: tuple[GpuUse, ...] = ()
     """Each GPU with its highest reading in the last `idle.after`."""
     connections: int = 0
-    """How many connections are open."""
+    """How many connections the newest report shows that are older than two minutes."""
+    new_connections: int = 0
+    """How many others it shows."""
     hours: tuple[int | None, ...] = ()
     """For each of the last 24 hours, oldest first: how busy it was, in percent. None if nothing was seen."""

@@ -38,6 +38,16 @@ def shows_a_part(sample: Sample, idle: Idle) -> bool:
     return shows_work(sample, idle) or some
 
 
+def has_report(sample: Sample) -> bool:
+    """Return whether the machine was seen into, if only for its connections."""
+    return sample.missed not in {
+        Missed.NO_ANSWER,
+        Missed.REFUSED,
+        Missed.HOST_KEY_CHANGED,
+        Missed.UNREADABLE,
+    }
+
+
 def reason(sample: Sample) -> Missed:
     """Return why a sample does not show everything."""
     return sample.missed or Missed.NO_UTILIZATION
@@ -69,16 +79,26 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     return most
 
 
+def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Return how many connections the newest report shows that are older than 120 seconds, and how many others.
+    Scanners are among the others. `samples` are oldest first."""
+    answered = [sample for sample in samples if has_report(sample)]
+    if not answered:
+        return 0, 0
+    old = most_connections(answered, since=answered[-1].at - SECOND)
+    return old, len(answered[-1].peers) - old
+
+
 def recent_use(
     samples: Sequence[Sample], highest: Iterable[tuple[datetime, int]], now: datetime, idle: Idle
 ) -> RecentUse:
     """Return how a machine was used lately. `samples` are those of `recent_span`, oldest first. `highest` is the
     time and the highest reading of each visit of the last day."""
-    newest = samples[-1].at if samples and now - samples[-1].at < idle.after else None
+    old, new = open_connections(samples)
     return RecentUse(
         gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
-        # Only the newest visit is after this moment.
-        connections=most_connections(samples, since=newest - SECOND) if newest else 0,
+        connections=old,
+        new_connections=new,
         hours=busy_hours(highest, now),
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import Verdict
+from bot.model.use import Use, Verdict
 from bot.policy.questions import spell_of, unanswered
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
@@ -54,7 +54,7 @@ def nobody_answers(
         # message of its own.
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
-    text = f"Nobody answers: {name}, {_idle(event, times)}. {_until_end(event, times)}"
+    text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
     return blocks.message(
         text,
         blocks.section(text),
@@ -67,10 +67,11 @@ def nobody_answers(
     )
 
 
-def _idle(event: Event, times: Times) -> str:
-    """Return `idle since 14:05 (4 h 35 min, $42.17)`."""
+def _idle(event: Event, now: Use | None, times: Times) -> str:
+    """Return `idle since 14:05 (4 h 35 min, $42.17)`. `now` is the verdict of now: somebody may have connected."""
     facts = event.facts
-    words = "connected, not computing" if facts.verdict is Verdict.CONNECTED else "idle"
+    connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
+    words = "connected, not computing" if connected else "idle"
     since = f" since {times.time(facts.since, event.at)}" if facts.since else ""
     cost = dollars(facts.amount) if facts.amount is not None else ""
     more = ", ".join(part for part in (about_span(facts.span) if facts.span else "", cost) if part)

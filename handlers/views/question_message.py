@@ -12,11 +12,11 @@ from handlers.ids import Action, HoursValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import EventText, event_text, sentence_case
-from handlers.views.format import Times, about_span, per_hour, plural
+from handlers.views.format import Times, about_span, per_hour
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import machines
 from handlers.views.rental_text import events_after, first_after, how_it_ended, machine, possessive, so_far
-from handlers.views.use_text import unseen_text, without_work
+from handlers.views.use_text import connections_text, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons "Still needed", after which the bot asks again."""
@@ -45,7 +45,7 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
     if used is not None:
         # If it worked only for a moment, the same spell goes on, and with it this question.
         return blocks.message(f"{_lead(event, details)} {used}", closed=False)
-    text = f"{_lead(event, details)} {_evidence(event, times)} {so_far(_spent(event, details))}."
+    text = f"{_lead(event, details)} {_evidence(event, details, times)} {so_far(_spent(event, details))}."
     if event.facts.use is not None and event.facts.use.why is Missed.REFUSED:
         text = f"{text} /gpu ssh {rental.id} shows how to install it."
     keep = [
@@ -67,12 +67,19 @@ def _lead(event: Event, details: RentalDetails) -> str:
     return f"{words}, {machines(rental.request.count, rental.request.gpu)}{price}."
 
 
-def _evidence(event: Event, times: Times) -> str:
+def _evidence(event: Event, details: RentalDetails, times: Times) -> str:
     facts, use = event.facts, event.facts.use
     if use is not None and use.verdict is Verdict.UNKNOWN:
         return f"{unseen_text(use, times)}."
     if use is not None:
-        connected = f"{plural(use.connections, 'SSH connection')} open" if use.connections else "nobody connected"
+        now = details.rental.use
+        connected = connections_text(use, "SSH connection")
+        if use.verdict is Verdict.IDLE and now is not None and now.verdict is Verdict.CONNECTED:
+            connected = "somebody connected since then"
+        elif use.connections or use.new_connections:
+            connected += " open"
+        elif use.verdict is Verdict.CONNECTED:
+            connected += " now"
         return f"{_readings(use)} since {times.time(use.since, event.at)}, {connected}."
     quiet = f"nothing here for {about_span(facts.span)}" if facts.span else "nothing here for a while"
     return f"{quiet}. I can't see inside; it may be busy or idle."

@@ -77,9 +77,16 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
     if recent is None or not recent.gpus:
         return f"{verdict_text(use, times, since=True)}."
     verdict = verdict_text(use, times)
-    connected = plural(recent.connections, "connection") if recent.connections else "nobody connected"
+    connected = connections_text(recent, "connection")
     most = _most(recent.gpus)
     return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
+
+
+def connections_text(seen: Use | RecentUse, what: str) -> str:
+    """Return `1 connection`, `1 new connection` if none is older than two minutes, or `nobody connected`."""
+    if seen.connections:
+        return plural(seen.connections, what)
+    return plural(seen.new_connections, f"new {what}") if seen.new_connections else "nobody connected"
 
 
 def idle_part(costs: UseCosts) -> str:

@@ -51,7 +51,7 @@ async def test_values_connections_marks_and_the_history_are_for_owner_teammates_
             at = NOW - timedelta(minutes=minutes)
             await tx.samples.add(Sample(rental_id="k7mq2", at=at, gpus=GPUS, peers=peers))
         await tx.samples.add(Sample(rental_id="k7mq2", at=NOW - 30 * HOUR, gpus=GPUS))
-    recent = RecentUse(gpus=GPUS, connections=1, hours=(*(None,) * 20, 98, None, None, 98))
+    recent = RecentUse(gpus=GPUS, connections=1, new_connections=1, hours=(*(None,) * 20, 98, None, None, 98))
     for reader in (ANA, BEN, "UADMIN"):
         details = await seen_by(deps, reader)
         assert (details.rental.use, details.recent_use) == (USE, recent)

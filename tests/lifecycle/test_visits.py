@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from bot.lifecycle.service import queries
 from bot.lifecycle.service.probing import visit_now
 from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.model.event import EventKind as E
@@ -78,6 +79,30 @@ async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(her
     assert judged.use is not None
     assert question.use is not None
     assert (judged.use.connections, question.use.connections) == (1, 2)
+
+
+async def test_a_question_and_show_count_a_connection_that_only_the_newest_visit_saw(here: World) -> None:
+    rental = await here.ready(lease=12 * HOUR)
+    machine = here.machines[rental]
+
+    async def asked() -> bool:
+        return E.STILL_NEEDED in await here.event_kinds(rental)
+
+    await here.pass_time(4 * HOUR, asked)
+    first = (await here.last_event(rental, E.STILL_NEEDED)).at
+    await here.be_down(3 * MINUTE)  # so the last visit is a minute before the next question
+    await here.pass_time(first + 2 * HOUR - 2 * MINUTE - here.now)
+    machine.use(0, peers=["p1"])
+    await here.pass_time(2 * MINUTE)
+    question = await here.last_event(rental, E.STILL_NEEDED)
+    seen = [sample.peers for sample in await here.samples(rental) if sample.at <= question.at]
+    assert (question.at, seen[-2:]) == (first + 2 * HOUR, [(), ("p1",)])
+    assert question.facts.use is not None
+    assert (question.facts.use.verdict, question.facts.use.connections) == (Verdict.IDLE, 0)
+    assert question.facts.use.new_connections == 1
+    recent = (await queries.show(here.deps, ANA, rental.id)).recent_use
+    assert recent is not None
+    assert (recent.connections, recent.new_connections) == (0, 1)
 
 
 async def test_spot_machines_are_visited_every_minute(here: World) -> None:

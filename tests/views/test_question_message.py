@@ -43,9 +43,10 @@ def asked_about(use: Use, *events: Event, now: Use | None = None, **asked: Any) 
 def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
     close_to_idle = changed(IDLE, gpus=(GpuUse(index=0, highest=3),))
     connected = changed(IDLE, verdict=Verdict.CONNECTED, since=clock(12, 40), connections=1)
+    scanned, closed = changed(IDLE, new_connections=1), changed(connected, connections=0)
     unknown = Use(verdict=Verdict.UNKNOWN, since=clock(13, 10), why=Missed.NO_ANSWER)
     unseen = [changed(unknown, why=why) for why in (Missed.NO_ANSWER, Missed.REFUSED, None)]
-    uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), *unseen)
+    uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), scanned, closed, *unseen)
     assert page(*(direct(question(use), asked_about(use), clock(14, 40)) for use in uses)) == snapshot("""\
 
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
@@ -61,6 +62,14 @@ Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 1 SSH connecti
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 2 SSH connections open. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, 1 new SSH connection open.
+      $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, nobody connected now. $4.96 so
       far.
 [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
@@ -119,6 +128,21 @@ Still needed? k7mq2: no answer. I asked again at 16:40.
 Still needed? k7mq2: I asked again at 16:40.
 
 Being destroyed: your 1x H100 (k7mq2).
+""")
+
+
+def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question() -> None:
+    connected = changed(IDLE, verdict=Verdict.CONNECTED, connections=1)
+    later = asked_about(IDLE, TOLD, now=connected)
+    assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, somebody connected since
+      then. $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Nobody answers: k7mq2, 1x H100, Ana, connected, not computing since 14:05 (4 h 35 min, $42.17).
+      Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
+[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
 """)
 
 

@@ -74,10 +74,12 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
     busy = RecentUse(gpus=gpus(*[98] * 8, memory_mib=73_000, watts=640), connections=1, hours=HOURS)
     one = RecentUse(gpus=gpus(0, 4, 0, 97, 3, None, None, 0), hours=HOURS)
     rests = RecentUse(gpus=gpus(0), hours=(None,) * 23 + (0,))
+    visited = RecentUse(gpus=gpus(0), new_connections=1, hours=(None,) * 23 + (0,))
     assert page(
         show(changed(used(V.IN_USE), recent_use=busy)),
         show(changed(used(V.IN_USE), recent_use=one)),
         show(changed(ready(use=IDLE), recent_use=rests)),
+        show(changed(ready(use=IDLE), recent_use=visited)),
         show(changed(used(V.UNKNOWN, why=Missed.NO_UTILIZATION), recent_use=RecentUse(hours=HOURS))),
         show(ready(use=IDLE), BEN),
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
@@ -98,6 +100,12 @@ In use: GPU 0-2 up to 4 %, GPU 3 up to 97 %, GPU 4 up to 3 %, GPU 5-6 without a 
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; nobody connected.
+  Last day  ·······················▁ (not in the fallback)
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; 1 new connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).

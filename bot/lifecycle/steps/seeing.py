@@ -14,6 +14,7 @@ from bot.model.rental import Rental
 from bot.model.use import Sample, Use, Verdict
 from bot.policy import idleness
 from bot.policy.probing import has_probe
+from bot.policy.readings import open_connections
 
 
 async def last_visits(deps: StepDeps, rental: Rental, at: datetime) -> list[Sample]:
@@ -33,10 +34,9 @@ async def still_idle(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> 
 
 
 async def with_open_connections(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> Use:
-    """Return a verdict with the connections of the last visits. A stored verdict has those of its first visit."""
-    visits, ready_at = await last_visits(deps, rental, at), rental.running_lease.ready_at
-    fresh = idleness.judge(visits, ready_at=ready_at, before=use, now=at, rules=deps.rules)
-    return use if idleness.differs(use, fresh) else changed(use, connections=fresh.connections)
+    """Return a verdict with the connections that the newest visit saw. A stored verdict has those of its first."""
+    old, new = open_connections(await last_visits(deps, rental, at))
+    return changed(use, connections=old, new_connections=new)
 
 
 async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
