@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -40,14 +40,15 @@ class Request(Frozen):
     """How long from ready until it must be extended or is destroyed. With `until`, how long from the asking until
     then."""
     until: Instant | None = None
-    """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended."""
+    """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended. With
+    `up_to`, it is the first of two ends."""
     teammates: tuple[str, ...] = ()
     """Slack ids of the people whose keys get in too."""
     setup: str | None = None
     """The name of one of the policy's set-up scripts, which the boot script runs."""
     up_to: timedelta | None = None
-    """The later of two ends, counted from ready: the end moves on up to there while the machine is in use. None:
-    there is one end, after `lease`."""
+    """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use.
+    None: there is one end."""
     probe: bool = True
     """Whether the bot may see if the machine is used. False: `no-probe` was said."""
     note: str = ""
@@ -57,6 +58,14 @@ class Request(Frozen):
     def longest(self) -> timedelta:
         """Return how long it can run without being extended: until the later of two ends if it has two."""
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
+
+    @property
+    def last_end(self) -> datetime | None:
+        """Return the end that the person named, the later one if the request has two. Return None if they named
+        none."""
+        if self.until is None or self.up_to is None:
+            return self.until
+        return self.until + self.up_to - self.lease
 
 
 class Envelope(Frozen):

@@ -42,6 +42,13 @@ def next_within_any(moment: datetime, zones: Collection[ZoneInfo], hours: Hours)
     return min(next_within(moment, zone, hours) for zone in zones)
 
 
+def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return when the hours begin next after `moment`, on any day of the week, in UTC."""
+    today = moment.astimezone(zone).date()
+    starts = (_start(today + timedelta(days=n), zone, hours) for n in range(3))
+    return next(start for start in starts if start > moment)
+
+
 def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return when the hours of a day begin. If the clocks skip that time, it is as much later as they skip."""
     hour, minute = divmod(hours.time[0], 60)

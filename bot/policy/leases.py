@@ -13,7 +13,7 @@ from bot.model.rental import Lease, Rental
 from bot.model.request import Request
 from bot.policy.rule_values import LONGEST_SPAN
 from bot.policy.rules import Rules
-from bot.policy.two_ends import already_allowed
+from bot.policy.two_ends import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
 """Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
@@ -22,22 +22,35 @@ LEAST_TIME = timedelta(minutes=30)
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request with its lease counted from `now` until the end that the person named. Return it as it is
-    if they named none. Raise Mistake if too little time is left until that end."""
-    if request.until is None:
+    """Return a request with its hours counted from `now` until the ends that the person named. If the first of two
+    has passed, it is an hour from now. Return the request as it is if they named none. Raise Mistake if too little
+    time is left until the last one."""
+    first, last = request.until, request.last_end
+    if first is None or last is None:
         return request
     check_time_left(request, now)
-    return changed(request, lease=request.until - now)
+    if request.up_to is None:
+        return changed(request, lease=first - now)
+    first = first if first > now else min(now + MOVES_BY, last)
+    return changed(request, until=first, lease=first - now, up_to=last - now if last > first else None)
+
+
+def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
+    """Return a request as `counted_from`. If too little time is left until its last end, it is for the usual
+    length instead: no machine is bought for that end."""
+    if too_little_time(request, now):
+        return changed(request, until=None, up_to=None, lease=rules.lease.default)
+    return counted_from(request, now)
 
 
 def too_little_time(request: Request, now: datetime) -> bool:
-    """Return whether less than LEAST_TIME is left until the end that the person named. Return False if they named
-    none."""
-    return request.until is not None and request.until - now < LEAST_TIME
+    """Return whether less than LEAST_TIME is left until the last end that the person named. Return False if they
+    named none."""
+    return request.last_end is not None and request.last_end - now < LEAST_TIME
 
 
 def check_time_left(request: Request, now: datetime) -> None:
-    """Raise Mistake if too little time is left until the end that the person named."""
+    """Raise Mistake if too little time is left until the last end that the person named."""
     if too_little_time(request, now):
         least = LEAST_TIME // timedelta(minutes=1)
         raise Mistake(
@@ -46,22 +59,22 @@ def check_time_left(request: Request, now: datetime) -> None:
         )
 
 
-def lease_end(request: Request, ready_at: datetime, afforded: datetime) -> datetime:
-    """Return when a lease ends that its envelope affords until `afforded`: never after the end that was named, and
-    not after the first of two ends."""
-    if request.until is not None:
-        return min(afforded, request.until)
-    return afforded if request.up_to is None else min(afforded, ready_at + request.lease)
+def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
+    """Return when a lease ends that its envelope affords until `afforded`, never after the last end that was
+    named, and the later of two ends. Return None for that if there is one end."""
+    last = afforded if request.last_end is None else min(afforded, request.last_end)
+    first = last if request.up_to is None else min(first_end(request, ready_at), last)
+    return first, last if first < last else None
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return when a machine is too late for the end that the person named: one grace before it, at most half of
-    LEAST_TIME. Return None if they named none.
+    """Return when a machine is too late for the last end that the person named: one grace before it, at most half
+    of LEAST_TIME. Return None if they named none.
 
     The owner has one grace after they could read of an end (`may_end`), so a machine that became ready later than
     this would end later than they said.
     """
-    return None if request.until is None else request.until - min(rules.lease.grace, LEAST_TIME / 2)
+    return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:

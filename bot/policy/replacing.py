@@ -89,13 +89,14 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
     this one runs but doesn't work, the new one is from another vendor, also if a vendor was named."""
-    request, first_end = rental.request, rental.running_lease.ends_at
+    request, first = rental.request, rental.running_lease.ends_at
     two_ends = rental.running_lease.latest_end is not None
+    lease = min(max(first - now, LEAST_LEASE), left.lease) if two_ends else left.lease
     return changed(
         request,
-        lease=min(max(first_end - now, LEAST_LEASE), left.lease) if two_ends else left.lease,
-        until=now + left.lease if request.until is not None else None,
-        up_to=left.lease if two_ends else None,
+        lease=lease,
+        until=now + lease if request.until is not None else None,
+        up_to=left.lease if two_ends and lease < left.lease else None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
     )
@@ -103,7 +104,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
 
 def shortened(request: Request, lease: timedelta) -> Request:
     """Return a request whose last end is after `lease`, because the total doesn't pay for more."""
-    up_to = None if request.up_to is None else lease
+    up_to = lease if request.up_to is not None and request.lease < lease else None
     return changed(request, lease=min(request.lease, lease), up_to=up_to)
 
 

@@ -9,14 +9,33 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.model.rental import Lease
+from bot.model.request import Request
 from bot.model.use import Sample, Use, Verdict
 from bot.policy.idleness import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
 """The first end of a request that names only the later one."""
+AFTER_NIGHT = timedelta(hours=2)
+"""How long after the morning the later end is of a request for a night."""
 UNSEEN_NOTICE = timedelta(hours=1)
 """How long before an end that could move its owner is notified that nobody sees whether the machine is in use."""
+
+
+def first_end(request: Request, ready_at: datetime) -> datetime:
+    """Return the first of two ends of a machine that is ready at `ready_at`. If the end that its owner named has
+    passed by then, it is an hour after ready."""
+    if request.until is None:
+        return ready_at + request.lease
+    return request.until if request.until > ready_at else ready_at + MOVES_BY
+
+
+def was_asked_for(request: Request, lease: Lease) -> bool:
+    """Return whether the end of a lease is within the later of two ends that its request names, so that it needed
+    no extension."""
+    if request.up_to is None:
+        return False
+    return lease.ends_at <= (request.last_end or lease.ready_at + request.up_to)
 
 
 def can_move(lease: Lease) -> bool:

@@ -92,6 +92,7 @@ def _parse(context: Context, interaction: UserInteraction) -> commands.Command:
             sees_use=context.deps.rules.idle.probe is ProbeKind.SSH,
             now=context.deps.clock.now(),
             zone=interaction.person.tz,
+            hours=context.deps.rules.hours,
         )
     except PrivateKey:
         raise

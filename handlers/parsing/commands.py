@@ -14,6 +14,7 @@ from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.model.text import short
 from bot.policy.keys import LONGEST_LINE, looks_private
+from bot.policy.rules import Hours
 from handlers.parsing.given import Given
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.normalize import normalize, normalize_within
@@ -197,6 +198,7 @@ def parse_command(
     sees_use: bool,
     now: datetime,
     zone: str,
+    hours: Hours | None = None,
 ) -> Command:
     """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
 
@@ -217,7 +219,7 @@ def parse_command(
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
     name = _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
-    given = Given(default_lease, max_lease, sees_use, now, zone)
+    given = Given(default_lease, max_lease, sees_use, now, zone, hours or Hours())
     if name is None:
         if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)

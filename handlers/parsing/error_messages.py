@@ -10,7 +10,8 @@ from bot.errors import Mistake
 from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.two_ends import WHILE_BUSY
+from bot.policy.hours import next_morning
+from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.given import Given
 from handlers.parsing.mentions import with_names
 from handlers.parsing.parts import Price, RequestParts
@@ -19,6 +20,8 @@ from handlers.parsing.problems import Problem, ProblemKind
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, request_text
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
+from handlers.views.ends import UTC_ONLY
+from handlers.views.format import zone_of
 
 _HOUR = timedelta(hours=1)
 _TEMPLATES = {
@@ -93,6 +96,8 @@ class ErrorMessages:
                 return Mistake(f'"{typed}" is no exact number of GPUs, and I need one. Try: {command}')
             case ProblemKind.MISSING_VALUE:
                 return Mistake(self._missing_value(typed))
+            case ProblemKind.NIGHT:
+                return self._for_night(typed)
             case _:
                 return Mistake(self._from_template(problem))
 
@@ -154,6 +159,23 @@ class ErrorMessages:
             commands.append(self.suggest(count=number))
         words = f'Is "{problem.text}" its memory, {number} GB? Try: {", or ".join(commands)}'
         return Mistake(words, tuple(fitting))
+
+    def _for_night(self, typed: str) -> Mistake:
+        """Return the error for `tonight`. It suggests the next morning, with a later end, if the person's zone is
+        known and the rules allow that."""
+        given = self.given
+        if self.parts.timed:
+            return Mistake(f'"{typed}" would be later. A machine starts when it is rented. Try: {self.suggest()}')
+        local = zone_of(given.zone)
+        morning = next_morning(given.now, local, given.hours)
+        if given.zone == UTC_ONLY or morning + AFTER_NIGHT - given.now > given.max_lease:
+            return Mistake(f"Until when? Try: {self.suggest(lease=_SUGGESTED_LEASE)}")
+        first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
+        day = "today" if first.date() == given.now.astimezone(local).date() else "tomorrow"
+        end = f"{day} {first.hour}:{first:%M}"
+        if given.sees_use and self.parts.probe:
+            end += f" up to {last.hour}:{last:%M}"
+        return Mistake(f"Until when? Try: {self.suggest(end=end)}")
 
     def _missing_value(self, key: str) -> str:
         if key in {"lease", "duration", "hours", "hrs"}:
@@ -241,9 +263,17 @@ class ErrorMessages:
         )
         if end:
             text = f"{request_text(suggestion, default_lease=suggestion.lease)} until {end}"
+            text += "" if one_end else self._later_end(latest)
         else:
             text = request_text(suggestion, default_lease=None if lease else self.given.default_lease)
         return f"/gpu get {text}{self.teammates}"
+
+    def _later_end(self, latest: timedelta | None) -> str:
+        """Return the later of two ends after a named one: `latest`, or else as it was typed."""
+        typed = next((say_span(span) for span in self._possible(self.parts.latest)), "")
+        typed = next(iter(self.parts.latest_ends), typed)
+        later = say_span(latest) if latest is not None else typed
+        return f" up to {later}" if later else ""
 
     def _possible(self, spans: Iterable[timedelta]) -> list[timedelta]:
         return [span for span in spans if MIN_LEASE <= span <= self.given.max_lease]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
@@ -18,7 +19,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.normalize import normalize
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import MAX_NOTE_LENGTH
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_end
+from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
 from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
@@ -56,7 +57,13 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone)
     probe = inputs.get(Field.PROBE) != NO_PROBE
-    up_to = _up_to(inputs.get(Field.UP_TO, ""), lease if until is None else None, rules, errors, probe=probe)
+    later = _LaterEnd(first=lease, until=until, now=now, zone=zone)
+    up_to = _up_to(inputs.get(Field.UP_TO, ""), later, rules, errors, probe=probe)
+    if until is not None and (up_to or lease) < LEAST_TIME:
+        errors.setdefault(
+            Field.LEASE,
+            f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h.",
+        )
     if errors:
         raise InvalidForm(errors)
     return Request(
@@ -133,27 +140,48 @@ def _how_long(
         return timedelta(0), None
     if not lease_allowed(end - now, rules):
         errors[Field.LEASE] = f"That is too far away: a lease is at most {longest}."
-    elif end - now < LEAST_TIME:
-        errors[Field.LEASE] = (
-            f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h."
-        )
     return end - now, end
 
 
+class _LaterEnd(NamedTuple):
+    """What the later of two ends is read after."""
+
+    first: timedelta
+    until: datetime | None
+    """The first end, if it was named."""
+    now: datetime
+    zone: str
+
+    def read(self, typed: str) -> timedelta:
+        """Return the length that was typed, or that until the end that was typed after a named one. Return zero if
+        it can't be read. Raise UnclearEnd as `parse_later_end`."""
+        named = UNTIL.fullmatch(typed)
+        if named is not None and self.until is not None:
+            return parse_later_end(named["end"] or "", self.until, self.now, self.zone) - self.now
+        return parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
+
+
 def _up_to(
-    text: str, lease: timedelta | None, rules: Rules, errors: dict[Field, str], *, probe: bool
+    text: str, later: _LaterEnd, rules: Rules, errors: dict[Field, str], *, probe: bool
 ) -> timedelta | None:
-    """Return the later of two ends. Return None if none was typed. `lease` is None if an end was named."""
+    """Return the later of two ends. Return None if none was typed."""
     typed = normalize(text).lower()
     if not typed:
         return None
-    up_to = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
+    try:
+        up_to = later.read(typed)
+    except UnclearEnd as unclear:
+        errors[Field.UP_TO] = unclear.words
+        return None
     if not probe:
         errors[Field.UP_TO] = "I can't move its end without seeing whether its GPUs are busy. Leave this empty."
-    elif lease is None:
-        errors[Field.UP_TO] = "Only after a length such as 6h. Leave this empty, or name a length above."
     elif not lease_allowed(up_to, rules) or up_to <= timedelta(0):
-        errors[Field.UP_TO] = f"Such as 12h or 2d; at most {say_span(rules.lease.max)}."
-    elif up_to <= lease and Field.LEASE not in errors:
-        errors[Field.UP_TO] = f"More than {say_span(lease)}, or empty."
+        also = " or until 10:00" if later.until is not None else ""
+        errors[Field.UP_TO] = f"Such as 12h{also or ' or 2d'}; at most {say_span(rules.lease.max)}."
+    elif up_to <= later.first and Field.LEASE not in errors:
+        errors[Field.UP_TO] = (
+            f"More than {say_span(later.first)}, or empty."
+            if later.until is None
+            else "After the end above, or empty."
+        )
     return up_to

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bot.policy.rules import Hours
+
 
 class Given(NamedTuple):
     default_lease: timedelta
@@ -14,3 +16,5 @@ class Given(NamedTuple):
     now: datetime
     zone: str
     """The person's IANA time zone."""
+    hours: Hours = Hours()
+    """When people are asked. A night ends when they begin."""

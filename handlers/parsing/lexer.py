@@ -16,7 +16,7 @@ from enum import Enum, auto
 from bot.model.text import short
 from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
 from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
-from handlers.parsing.until import UNTIL
+from handlers.parsing.until import UNTIL, UP_TO
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_TOKENS = 60
@@ -44,6 +44,8 @@ class TokenKind(Enum):
     """`18:00`, `at 3`, `5pm`."""
     UNTIL = auto()
     """`until fri 18:00`. The name is what follows `until`, empty if that is no time and no day."""
+    UP_TO_END = auto()
+    """`up to 10:00`. The name is the end."""
     SETUP = auto()
     """`setup torch`. The name is that of the set-up, empty if none follows."""
     BUSY = auto()
@@ -245,6 +247,9 @@ def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[To
     until = UNTIL.match(text, start)
     if until is not None:
         yield until.end(), (Token(TokenKind.UNTIL, "", until["end"] or ""),)
+    up_to = UP_TO.match(text, start)
+    if up_to is not None:
+        yield up_to.end(), (Token(TokenKind.UP_TO_END, "", up_to["end"]),)
     for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
         match = pattern.match(text, start)
         if match is not None:

@@ -42,6 +42,8 @@ class RequestParts:
     """`while busy` was typed."""
     ends: list[str] = field(default_factory=list)
     """What was typed after `until`, in lower case."""
+    latest_ends: list[str] = field(default_factory=list)
+    """What was typed after `up to` if it is a time: the later of two ends after a named one."""
     prices: list[Price] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     now_count: int = 0
@@ -52,4 +54,4 @@ class RequestParts:
     @property
     def timed(self) -> bool:
         """Whether a time or an end was typed."""
-        return bool(self.leases or self.latest or self.ends)
+        return bool(self.leases or self.latest or self.ends or self.latest_ends)

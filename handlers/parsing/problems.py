@@ -26,6 +26,8 @@ class ProblemKind(Enum):
     """A time of day, or a duration that can't be read."""
     END = auto()
     """`until` with no time after it."""
+    NIGHT = auto()
+    """`tonight`: no end, but one can be suggested."""
     HOURS_AND_NUMBER = auto()
     """`1h 30`."""
     LATER = auto()

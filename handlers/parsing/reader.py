@@ -49,6 +49,7 @@ _AMOUNT_KINDS = frozenset(
     {TokenKind.NUMBER, TokenKind.COUNT, TokenKind.MONEY, TokenKind.DURATION, TokenKind.RANGE, TokenKind.TIME}
 )
 _VERBS = frozenset({"get", "rent", "need", "want", "for", "with"})
+NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
 
@@ -94,6 +95,7 @@ class _TokenReader:
             TokenKind.RANGE: lambda token: self._add_problem(ProblemKind.RANGE, token),
             TokenKind.TIME: lambda token: self._add_problem(ProblemKind.TIME, token),
             TokenKind.UNTIL: self._read_until,
+            TokenKind.UP_TO_END: lambda token: self.parts.latest_ends.append(token.name),
             TokenKind.BUSY: self._read_busy,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
@@ -220,6 +222,8 @@ class _TokenReader:
             self.parts.ends.append(token.name)
             return
         following = self._peek()
+        if following is not None and following.text.lower() in NIGHTS:
+            return
         self.position += 1 if following else 0
         self._add_problem(ProblemKind.END, token, *([following] if following else []))
 
@@ -234,6 +238,8 @@ class _TokenReader:
             self._add_problem(ProblemKind.PRICE, token)
         elif token.text.lstrip("-+.")[:1].isdigit():
             self._add_problem(ProblemKind.UNREADABLE, token)
+        elif token.text.lower() in NIGHTS:
+            self._add_problem(ProblemKind.NIGHT, token)
         else:
             self._add_problem(ProblemKind.UNKNOWN_WORD, token)
 

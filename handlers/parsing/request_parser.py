@@ -13,7 +13,7 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
 from bot.policy.notices import LONG_LEASE
-from bot.policy.two_ends import WHILE_BUSY
+from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import ErrorMessages
 from handlers.parsing.given import Given
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
@@ -23,7 +23,7 @@ from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.reader import read_tokens
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import name_mentions, split_note
-from handlers.parsing.until import UnclearEnd, parse_end
+from handlers.parsing.until import UnclearEnd, parse_end, parse_later_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 from handlers.views.ends import UTC_ONLY
 
@@ -121,14 +121,18 @@ class _RequestBuilder:
         first = self._only(parts.leases, "time")
         latest = self._only(parts.latest, "later end" if parts.leases or parts.busy else "time")
         end = self._only(parts.ends, "end")
+        latest_end = self._only(parts.latest_ends, "later end")
         setup = self._only(parts.setups, "set-up")
         if parts.problems:
             raise self.messages.for_problem(parts.problems[0])
         if gpu is None:
             raise Mistake(f"Which GPU? Try: {self.messages.suggest()}", self.vocabulary.families[:5])
         count = self._count(count)
-        until = self._until(end, latest if first is None else first)
-        lease, up_to = self._lease(first, latest) if until is None else (until - self.given.now, None)
+        until = self._until(end, first, latest_end)
+        if until is None:
+            lease, up_to = self._lease(first, latest)
+        else:
+            lease, up_to = until - self.given.now, self._later_end(until, end or "", latest, latest_end)
         if self.totals:
             raise self.messages.for_total(self.totals[0].money, count, lease - lease % timedelta(minutes=1))
         check_request_mentions(self.mentioned, self.messages.suggest())
@@ -203,7 +207,9 @@ class _RequestBuilder:
             raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. Try: {suggestion}")
         return lease
 
-    def _until(self, end: str | None, lease: timedelta | None) -> datetime | None:
+    def _until(self, end: str | None, lease: timedelta | None, latest_end: str | None) -> datetime | None:
+        if end is None and latest_end is not None:
+            raise Mistake(f"Until when at least? Try: {self.messages.suggest(end=latest_end)}")
         if end is None:
             return None
         if lease is not None:
@@ -220,6 +226,33 @@ class _RequestBuilder:
             raise Mistake(f'"until {end}" is too far away: a lease is at most {longest}. Try: {suggestion}')
         self.end_in_doubt = rolled or self.given.zone == UTC_ONLY
         return until
+
+    def _later_end(
+        self, until: datetime, end: str, latest: timedelta | None, latest_end: str | None
+    ) -> timedelta | None:
+        """Return the later of two ends after `until`, counted from now. Return None if there is one end."""
+        now, zone, suggest = self.given.now, self.given.zone, self.messages.suggest
+        later = until - now + AFTER_NIGHT
+        later += -later % timedelta(hours=1)
+        too_late = later > self.given.max_lease
+        longer = suggest(end=end, latest=None if too_late else later, one_end=too_late)
+        if latest_end is not None and latest is not None:
+            raise Mistake(f"One later end at a time. Try: {longer}")
+        if latest_end is not None:
+            try:
+                latest = parse_later_end(latest_end, until, now, zone) - now
+            except UnclearEnd as unclear:
+                raise Mistake(f"{unclear.words} Try: {longer}") from None
+        if latest is None and self.parts.busy:
+            raise Mistake(f"It ends when its GPUs stop, and at the latest when? Try: {longer}")
+        if latest is None:
+            return None
+        if self._possible_lease(latest) <= until - now:
+            raise Mistake(f"The later end is not after the first one, {end}. Try: {longer}")
+        if not (self.given.sees_use and self.parts.probe):
+            command = suggest(end=end, one_end=True)
+            raise Mistake(f"I can't move an end without seeing whether its GPUs are busy. Try: {command}")
+        return latest
 
     def _gpu_or_variant(self, gpu: str) -> str:
         """Return the family or canonical name that has all the typed features."""

@@ -42,7 +42,7 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
     if not request.probe:
         parts.append("no-probe")
     if request.until is not None:
-        parts.append(end_text(request.until, zone))
+        parts.append(f"until {end_text(request.until, zone)}{_later_end(request, zone)}")
     elif request.up_to is not None:
         parts.append(f"for {say_span(request.lease)} up to {say_span(request.up_to)}")
     elif request.lease != default_lease:
@@ -50,3 +50,12 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
     if request.note:
         parts.append(f"-- {request.note}")
     return " ".join(parts)
+
+
+def _later_end(request: Request, zone: str) -> str:
+    """Return the later of two ends after a named one: ` up to 14h`, or a moment if its length has seconds, which
+    nobody types. Return an empty text if there is one end."""
+    if request.up_to is None or request.last_end is None:
+        return ""
+    typed = request.up_to % timedelta(minutes=1) == timedelta(0)
+    return f" up to {say_span(request.up_to) if typed else end_text(request.last_end, zone)}"

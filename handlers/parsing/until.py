@@ -29,6 +29,14 @@ UNTIL = re.compile(
     re.ASCII,
 )
 """Matches `until` in lower case with single spaces. The group `end` is for `parse_end`; None if no end follows."""
+_CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)(?![\w.:-])"
+"""Unlike _TIME, it is no number of hours, GPUs or dollars."""
+UP_TO = re.compile(
+    r"(?:up to|at most|max|maximum) (?:until )?"
+    rf"(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_CLEAR_TIME}(?: (?:on )?{_DAY})?)",
+    re.ASCII,
+)
+"""Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
 _FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr))?", re.ASCII)
 _DAY_LENGTH = timedelta(days=1)
@@ -79,6 +87,12 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
         if at is not None:
             return End(at, rolled=day is None and n > 0)
     raise UnclearEnd(f'"{text}" has passed.', f"tomorrow {clock}")
+
+
+def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> datetime:
+    """Return the later of two ends as `parse_end`. Without a day, it is the next such time after the `first`
+    one."""
+    return parse_end(text, now if _FIND_DAY.search(text) else first, zone).at
 
 
 def example_end(now: datetime, zone: str) -> str:

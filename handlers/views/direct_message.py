@@ -156,8 +156,8 @@ def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: T
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
     lease = rental.running_lease
-    whole = (lease.latest_end or lease.ends_at) - lease.ready_at >= rental.envelope.lease
-    if whole or lease.ends_at == rental.request.until:
+    last = lease.latest_end or lease.ends_at
+    if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
         return ""
     most = dollars_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.use import Verdict
-from bot.policy.two_ends import can_move
+from bot.policy.two_ends import can_move, first_end, was_asked_for
 from handlers.views.format import Times, span, zone_of
 
 UTC_ONLY = "UTC"
@@ -16,17 +16,18 @@ UTC_ONLY = "UTC"
 
 def how_long(request: Request, times: Times) -> str:
     """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named, it is
-    `until today at 18:00 (5 h 55 min)`."""
-    if request.until is None:
+    `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while its GPUs are busy`."""
+    if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
-    return f"until {times.date_and_time(request.until)} ({span(request.lease)})"
+    first = f"until {times.date_and_time(request.until)} ({span(request.lease)})"
+    return f"{first}{_while_busy(request, times.date_and_time(request.last_end))}"
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
     """Return the same for a dialog, which shows no clock times: `until its end in 5 h 50 min`."""
-    if request.until is None:
+    if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
-    return f"until its end in {span(request.until - now)}"
+    return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
 
 
 def hours_text(request: Request) -> str:
@@ -34,8 +35,18 @@ def hours_text(request: Request) -> str:
     return f"{span(request.lease)}{_while_busy(request)}"
 
 
-def _while_busy(request: Request) -> str:
-    return f", up to {span(request.up_to)} while its GPUs are busy" if request.up_to is not None else ""
+def until_named(request: Request) -> str:
+    """Return `, until today at 18:00`, with the later of two ends, to follow a request. Return an empty text if no
+    end was named."""
+    if request.until is None or request.last_end is None:
+        return ""
+    last = Times.date_and_time(request.last_end)
+    return f", until {Times.date_and_time(request.until)}{_while_busy(request, last)}"
+
+
+def _while_busy(request: Request, last: str = "") -> str:
+    """Return the later of two ends, `last` if that was named. Return an empty text if there is one end."""
+    return "" if request.up_to is None else f", up to {last or span(request.up_to)} while its GPUs are busy"
 
 
 # --- the end of a machine
@@ -45,8 +56,7 @@ def ends(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return when a machine ends, as a sentence for a message of the times `posted`: `Ends 18:40.`, or `In use: it
     goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
     lease, request = rental.running_lease, rental.request
-    length = lease.ends_at - lease.ready_at
-    moved = request.up_to is not None and request.lease < length <= request.up_to
+    moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
     if not (moved and in_use):
         return f"Ends {end(rental, times, *posted)}."
@@ -88,6 +98,6 @@ def read_as_utc(zone: str | None) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return what a person in `zone` types for an end: `until 2026-11-27 18:00`. With its date, it means the same
-    on any later day."""
-    return f"until {at.astimezone(zone_of(zone)):%Y-%m-%d %H:%M}"
+    """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. With its
+    date, it means the same on any later day."""
+    return f"{at.astimezone(zone_of(zone)):%Y-%m-%d %H:%M}"

@@ -16,7 +16,7 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
-from bot.policy.leases import may_extend_by, too_little_time
+from bot.policy.leases import may_extend_by, without_past_end
 from bot.policy.rules import ProbeKind, Rules
 from bot.policy.spending import OfferChoice
 from bot.policy.teammates import MOST_TEAMMATES
@@ -73,7 +73,7 @@ def form(
 ) -> Modal:
     """Return the form for a request, filled in from `request`. `value` is what the request changes. `zone` is the
     reader's time zone."""
-    wanted = request or Request(gpu="", lease=rules.lease.default)
+    wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
         Callback.FORM,
@@ -111,11 +111,11 @@ def form(
         blocks.text_input(
             Field.LEASE,
             "For how long",
-            value=_how_long(wanted, rules, now, zone),
+            value=say_span(wanted.lease) if wanted.until is None else f"until {end_text(wanted.until, zone)}",
             hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
             longest=40,
         ),
-        _up_to(wanted, rules),
+        _up_to(wanted, rules, zone),
         blocks.people_select(
             Field.TEAMMATES,
             "With",
@@ -139,15 +139,7 @@ def form(
     )
 
 
-def _how_long(wanted: Request, rules: Rules, now: datetime, zone: str) -> str:
-    """Return what a person types for the length of a request. An end that has passed or is near is left out: no
-    machine is bought for it."""
-    if wanted.until is None:
-        return say_span(wanted.lease)
-    return say_span(rules.lease.default) if too_little_time(wanted, now) else end_text(wanted.until, zone)
-
-
-def _up_to(wanted: Request, rules: Rules) -> Json | None:
+def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the later of two ends. Return None if the rules switch the probe off: no end moves
     then."""
     if rules.idle.probe is ProbeKind.NONE:
@@ -155,11 +147,18 @@ def _up_to(wanted: Request, rules: Rules) -> Json | None:
     return blocks.text_input(
         Field.UP_TO,
         "Ends when its GPUs stop, at the latest after",
-        value="" if wanted.up_to is None else say_span(wanted.up_to),
+        value=_later_end(wanted, zone),
         hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
         longest=40,
         required=False,
     )
+
+
+def _later_end(wanted: Request, zone: str) -> str:
+    """Return what a person types for the later of two ends. Return an empty text if there is one end."""
+    if wanted.up_to is None:
+        return ""
+    return say_span(wanted.up_to) if wanted.last_end is None else f"until {end_text(wanted.last_end, zone)}"
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:

@@ -11,10 +11,11 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
+from bot.policy.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, keys
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import end, end_moves
+from handlers.views.ends import end, end_moves, until_named
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, join, per_hour, span
@@ -69,8 +70,7 @@ def rented(rental: Rental, *, first_line: str = "", without_key: Sequence[str] =
     are the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
-    ends_at = rental.request.until
-    until = f", until {Times.date_and_time(ends_at)}" if ends_at else ""
+    until = until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
         text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
     else:
@@ -106,11 +106,11 @@ def resumed(changed: bool) -> Rendered:
 def extended(rental: Rental, times: Times, utc: str = "") -> Rendered:
     """Return the reply to an extension: it was made, or it waits for an approver. `utc` says so if a time was read
     as UTC."""
-    lease, up_to = rental.running_lease, rental.request.up_to
+    lease = rental.running_lease
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
         return blocks.message(join(f"{asked} It ends {times.time(lease.ends_at)} if nobody decides.", utc))
-    allowed = up_to is not None and lease.ends_at - lease.ready_at <= up_to
+    allowed = was_asked_for(rental.request, lease)
     done = "goes on, as was allowed already" if allowed else "is extended"
     return blocks.message(join(f"{rental.id} {done}. It ends {end(rental, times)}.", utc))
 

@@ -244,8 +244,30 @@ get h100 for 6h up to 4h | ! The later end is not after the first one, 6h. Try: 
 get h100 for 6h up to 100h | ! 100h is too long: a lease is at most 72h. Try: /gpu get H100 for 6h
 get h100 no-probe for 6h up to 12h | ! without seeing whether its GPUs are busy. Try: /gpu get H100 no-probe for 6h
 get h100 for 6h up to 12h up to 24h | ! One later end at a time; I read 12h and 24h
-get h100 until 18:00 up to 12h | ! A length or an end, not both
-get h100 while busy up to 12h until 18:00 | ! A length or an end, not both
+get h100 until 18:00 up to 12h | = H100 until 2026-03-02 18:00 up to 12h
+get h100 until tomorrow 8am up to 24h | = H100 until 2026-03-03 08:00 up to 24h
+get h100 eu up to 24h until tomorrow 8am -- a night | = H100 EU until 2026-03-03 08:00 up to 24h -- a night
+get h100 until tomorrow 8am at most 24h | = H100 until 2026-03-03 08:00 up to 24h
+get h100 until tomorrow 8am up to 10:00 | = H100 until 2026-03-03 08:00 up to 22h
+get h100 until tomorrow 8am up to 10 am under $3/GPU | = H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 22h
+get h100 until tomorrow 8am up to wed 18:00 | = H100 until 2026-03-03 08:00 up to 54h
+get h100 until tomorrow 8am max until 2026-03-03 18:00 | = H100 until 2026-03-03 08:00 up to 30h
+get h100 until tomorrow 8am up to 30h under $3/GPU | ~ H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 30h
+get h100 while busy up to 12h until 18:00 | = H100 until 2026-03-02 18:00 up to 12h
+get h100 until 9am up to 24h | ~ H100 until 2026-03-03 09:00 up to 24h
+get h100 until 18:00 up to 20 | ! I can't tell what "up to 20" limits
+get h100 until 18:00 up to $3 | = H100 under $3.00/GPU/h until 2026-03-02 18:00
+get h100 while busy until 18:00 | ! and at the latest when? Try: /gpu get H100 until 18:00 up to 8h
+get h100 until tomorrow 9am up to 6h | ! first one, tomorrow 9am. Try: /gpu get H100 until tomorrow 9am up to 23h
+get h100 until 18:00 up to 17:00 today | ! not after the first one, 18:00. Try: /gpu get H100 until 18:00 up to 8h
+get h100 until 18:00 up to tomorrow | ! At what time tomorrow? Try: /gpu get H100 until 18:00 up to 8h
+get h100 until 18:00 up to 100h | ! 100h is too long: a lease is at most 72h
+get h100 until 18:00 up to 10h up to 20:00 | ! One later end at a time. Try: /gpu get H100 until 18:00 up to 8h
+get h100 until 18:00 up to 10h for 6h | ! A length or an end, not both
+get h100 no-probe until 18:00 up to 12h | ! its GPUs are busy. Try: /gpu get H100 no-probe until 18:00
+get h100 up to 20:00 | ! Until when at least? Try: /gpu get H100 until 20:00
+get h100 until 18:00 up to 12h bleu | ! Try: /gpu get H100 until 18:00 up to 12h
+get h100 until 18:00 up to 20:00 bleu | ! Try: /gpu get H100 until 18:00 up to 20:00
 get h100 for 6h up to 12h for $20 | ! $20.00 in all for 1x H100 for 6h
 get h100 lease 6h | = H100 for 6h
 get h100 with a 6h lease | = H100 for 6h
@@ -300,7 +322,10 @@ get h100 in 2 hours | ! "in 2 hours" would be later
 get h100 in an hour | ! "in an hour" would be later
 get h100 within 2 hours | ! I don't know "within"
 get h100 starting in 2h | ! I don't know "starting"
-get h100 tonight | ! I don't know "tonight"
+get h100 tonight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
+get 2x h100 eu until tonight | ! Until when? Try: /gpu get 2x H100 EU until tomorrow 8:00 up to 10:00
+get h100 no-probe tonight | ! Until when? Try: /gpu get H100 no-probe until tomorrow 8:00
+get h100 tonight for 6h | ! "tonight" would be later. A machine starts when it is rented. Try: /gpu get H100 for 6h
 get h100 for 6 | ! I can't tell what "6" is
 get h100 for 3 months | ! I can't tell what "3" is
 get h100 1 month | ! I can't tell what "1 month" is
@@ -313,7 +338,7 @@ get h100 at least 6h | ! I don't know "at least"
 get h100 about 6h | ! I don't know "about"
 get h100 ~6h | ! I don't know "~6h"
 get h100 for a few hours | ! I don't know "few"
-get h100 overnight | ! I don't know "overnight"
+get h100 overnight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get h100 24/7 | ! I can't read "24/7"
 get h100 for the next 6 hours | ! I don't know "next"
 get h100 for 100h | ! 100h is too long: a lease is at most 72h

@@ -15,7 +15,7 @@ from bot.model.use import Verdict
 from bot.policy.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import H, running
-from tests.handlers.team import RULES, Team, an_offer, team
+from tests.handlers.team import NOON, RULES, Team, an_offer, team
 from tests.store import make
 
 DM = "D0ANA0000"
@@ -56,7 +56,11 @@ async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is
         ({"lease": "6h", "up_to": "6h"}, "More than 6h, or empty."),
         ({"lease": "6h", "up_to": "80h"}, "Such as 12h or 2d; at most 72h."),
         ({"lease": "6h", "up_to": "some day"}, "Such as 12h or 2d; at most 72h."),
-        ({"lease": "until 18:00", "up_to": "12h"}, "Only after a length such as 6h."),
+        ({"lease": "6h", "up_to": "until 18:00"}, "Such as 12h or 2d; at most 72h."),
+        ({"lease": "until 18:00", "up_to": "3h"}, "After the end above, or empty."),
+        ({"lease": "until 18:00", "up_to": "until 17:59 today"}, "After the end above, or empty."),
+        ({"lease": "until 18:00", "up_to": "until 10"}, "in the morning or in the afternoon?"),
+        ({"lease": "until 13:05", "up_to": "20m"}, "That is less than 30m away."),
         ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move its end without seeing"),
     ],
 )
@@ -68,6 +72,32 @@ async def test_the_form_says_what_is_wrong_with_a_later_end(
         answer = await ours.submit(ANA, gpu="H100", **inputs)
         assert error in str(answer)
         assert await ours.quotes(ANA) == []
+
+
+@pytest.mark.parametrize(("typed", "up_to"), [("17h", 17 * H), ("until 10:00", 21 * H), ("45m", 45 * MIN)])
+async def test_the_form_reads_a_later_end_after_a_named_one_and_change_keeps_both(
+    tmp_path: Path, typed: str, up_to: timedelta
+) -> None:
+    """It is 13:00 for Ana."""
+    async with team(tmp_path) as ours:
+        first, until = ("until 13:05", NOON + 5 * MIN) if up_to < H else ("until tomorrow 5:00", NOON + 16 * H)
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"), until=until, lease=until - NOON, up_to=up_to)
+        for inputs in ({"region": "US"}, {"region": "Other", "lease": first, "up_to": typed}):
+            await ours.click(ANA, shown, "Change")
+            assert (await ours.submit(ANA, **inputs))["ok"]
+        requests = [quote.request for quote in await ours.quotes(ANA) if quote.request.region != "EU"]
+        assert {(one.until, one.last_end) for one in requests} == {(until, NOON + up_to)}
+        assert len(requests) == 2
+
+
+async def test_offers_name_both_ends_and_a_refresh_keeps_them(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"), until=NOON + 19 * H, lease=19 * H, up_to=21 * H)
+        assert "until tomorrow at 08:00 (19 h), up to tomorrow at 10:00 while its GPUs are busy" in shown["reads"]
+        ours.clock.put(NOON + 20 * H)
+        await ours.click(ANA, shown, "Refresh")
+        request = [quote.request for quote in await ours.quotes(ANA)][-1]
+        assert (request.until, request.lease, request.up_to) == (NOON + 21 * H, H, None)
 
 
 async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:

@@ -242,3 +242,36 @@ async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: Wo
     late = await destroyed_at(here, rental) - lease.latest_end
     assert timedelta(0) <= late <= GRACE + 20 * SECOND
     assert await here.bill() <= rental.envelope.total
+
+
+async def test_a_named_first_end_moves_on_like_another_and_never_past_the_later_one(here: World) -> None:
+    asked_at = here.now
+    rental = await here.ready(until=asked_at + 2 * HOUR, lease=2 * HOUR, up_to=3.5 * HOUR)
+    here.machines[rental].use(98)
+    lease = rental.running_lease
+    assert (lease.ends_at, lease.latest_end) == (asked_at + 2 * HOUR, asked_at + 3.5 * HOUR)
+    assert rental.envelope.lease == 3.5 * HOUR
+    await go_to(here, end_of(rental) + MINUTE)
+    assert end_of(await here.rental(rental.id)) == asked_at + 3 * HOUR
+    assert await destroyed_at(here, rental) == asked_at + 3.5 * HOUR
+    assert await here.bill() <= rental.envelope.total
+
+
+async def test_a_named_first_end_that_comes_before_ready_is_an_hour_after_ready(here: World) -> None:
+    asked_at = here.now
+    rental = await here.get(count=8, until=asked_at + 20 * MINUTE, lease=20 * MINUTE, up_to=4 * HOUR)
+    here.jump(2 * HOUR)
+    rental = await here.until(await here.approve(rental), State.READY)
+    lease = rental.running_lease
+    assert (lease.ends_at, lease.latest_end) == (lease.ready_at + HOUR, asked_at + 4 * HOUR)
+    here.machines[rental].use(0)
+    assert await destroyed_at(here, rental) == lease.ends_at
+
+
+async def test_too_little_time_until_the_later_of_two_named_ends_asks_the_owner(here: World) -> None:
+    until = here.now + 20 * MINUTE
+    rental = await here.rent(await here.ask(until=until, lease=20 * MINUTE, up_to=40 * MINUTE), settle=False)
+    await here.be_down(10 * MINUTE + SECOND)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.needs_later_end) == (State.AWAITING_APPROVAL, True)
+    assert await here.calls("procure_offer") == []

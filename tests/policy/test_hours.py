@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.policy.hours import is_within, next_within, next_within_any, zone_of
+from bot.policy.hours import is_within, next_morning, next_within, next_within_any, zone_of
 from bot.policy.rules import Hours, Rules, read_rules
 
 WORKDAYS = Hours()
@@ -38,6 +38,24 @@ def test_people_are_asked_in_the_next_hours_of_their_own_zone(
     moment: datetime, zone: ZoneInfo, expected: datetime
 ) -> None:
     assert next_within(moment, zone, WORKDAYS) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "morning"),
+    [
+        (utc(24, 19), BERLIN, utc(25, 7)),
+        (utc(25, 2), BERLIN, utc(25, 7)),
+        (utc(25, 7), BERLIN, utc(26, 7)),
+        (utc(27, 20), BERLIN, utc(28, 7)),  # Saturday, which is no workday
+        (utc(28, 22, month=3), BERLIN, utc(29, 6, month=3)),  # to summer time on the 29th
+        (utc(24, 22, month=10), BERLIN, utc(25, 7, month=10)),  # back on the 25th
+        (utc(24, 12), CHICAGO, utc(24, 14)),
+    ],
+)
+def test_a_morning_comes_on_each_day_also_when_the_clocks_change(
+    moment: datetime, zone: ZoneInfo, morning: datetime
+) -> None:
+    assert next_morning(moment, zone, WORKDAYS) == morning
 
 
 def test_eight_o_clock_stays_eight_o_clock_when_the_clocks_change() -> None:

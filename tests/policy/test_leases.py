@@ -18,10 +18,11 @@ from bot.policy.leases import (
     counted_from,
     extension_left,
     latest_ready,
-    lease_end,
+    lease_ends,
     may_end,
     may_extend_by,
     too_little_time,
+    without_past_end,
 )
 from bot.policy.rule_values import LONGEST_SPAN
 from bot.policy.rules import CheckIn, Lease, Rules
@@ -137,16 +138,54 @@ def test_less_than_half_an_hour_until_the_named_end_is_too_little(left: timedelt
     assert too_little_time(make.request(), START) is False
 
 
-def test_a_lease_ends_no_later_than_the_named_end_and_no_later_than_is_afforded() -> None:
+def until_up_to(first: timedelta, last: timedelta) -> Request:
+    """Return a request that was made 6 hours before its first end, with both ends that long after START."""
+    return make.request(until=START + first, lease=6 * HOUR, up_to=6 * HOUR + last - first)
+
+
+@pytest.mark.parametrize(
+    ("first", "counted"),
+    [(5 * HOUR, 5 * HOUR), (MINUTE, MINUTE), (timedelta(0), HOUR), (-HOUR, HOUR)],
+)
+def test_hours_count_until_both_named_ends_and_a_first_one_that_has_passed_is_an_hour_away(
+    first: timedelta, counted: timedelta
+) -> None:
+    request = counted_from(until_up_to(first, 7 * HOUR), START)
+    assert (request.until, request.lease, request.up_to) == (START + counted, counted, 7 * HOUR)
+    assert request.last_end == START + 7 * HOUR
+
+
+def test_both_named_ends_are_one_if_an_hour_from_now_is_the_later_one() -> None:
+    request = counted_from(until_up_to(-HOUR, 45 * MINUTE), START)
+    assert (request.until, request.lease, request.up_to) == (START + 45 * MINUTE, 45 * MINUTE, None)
+
+
+def test_what_is_required_of_a_named_end_holds_for_the_later_one() -> None:
+    near = until_up_to(MINUTE, HOUR)
+    assert not too_little_time(near, START)
+    assert too_little_time(near, START + 31 * MINUTE)
+    assert latest_ready(near, Rules()) == START + 45 * MINUTE
+    assert without_past_end(near, START + 31 * MINUTE, Rules()) == make.request(lease=Rules().lease.default)
+
+
+def test_a_lease_ends_no_later_than_the_named_ends_and_no_later_than_is_afforded() -> None:
     two_ends = make.request(lease=3 * HOUR, up_to=12 * HOUR)
-    for request, afforded, ends in (
-        (until(5 * HOUR), 6 * HOUR, 5 * HOUR),
-        (until(5 * HOUR), 4 * HOUR, 4 * HOUR),
-        (make.request(), 4 * HOUR, 4 * HOUR),
-        (two_ends, 12 * HOUR, 3 * HOUR),
-        (two_ends, 2 * HOUR, 2 * HOUR),
+    for request, afforded, ends, later in (
+        (until(5 * HOUR), 6, 5, None),
+        (until(5 * HOUR), 4, 4, None),
+        (make.request(), 4, 4, None),
+        (two_ends, 12, 3, 12),
+        (two_ends, 11, 3, 11),
+        (two_ends, 2, 2, None),
+        (until_up_to(5 * HOUR, 9 * HOUR), 10, 5, 9),
+        (until_up_to(5 * HOUR, 9 * HOUR), 8, 5, 8),
+        (until_up_to(5 * HOUR, 9 * HOUR), 4, 4, None),
+        (until_up_to(timedelta(0), 9 * HOUR), 10, 1, 9),
+        (until_up_to(-2 * HOUR, 9 * HOUR), 10, 1, 9),
+        (until_up_to(-2 * HOUR, HOUR), 10, 1, None),
     ):
-        assert lease_end(request, START, START + afforded) == START + ends
+        latest = None if later is None else START + later * HOUR
+        assert lease_ends(request, START, START + afforded * HOUR) == (START + ends * HOUR, latest)
 
 
 @pytest.mark.parametrize(

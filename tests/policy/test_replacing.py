@@ -21,6 +21,7 @@ from bot.policy.replacing import (
     propose_replacement,
     remainder_of,
     replacing_request,
+    shortened,
     was_not_as_sold,
 )
 from bot.policy.rules import Lease, Rules
@@ -78,6 +79,13 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     both = remainder_of(later, spent, now, RULES)
     asked = replacing_request(later, both, now)
     assert (both.lease, asked.lease, asked.up_to) == (8 * H, 4 * H, 8 * H)
+    named = changed(later, request=request(until=clock(18, 40), lease=6 * H, up_to=10 * H))
+    for at, first in ((now, clock(18, 40)), (clock(18, 30), clock(19, 30))):
+        kept = replacing_request(named, remainder_of(named, spent, at, RULES), at)
+        assert (kept.until, kept.last_end) == (first, clock(22, 40))
+    shorter_one = shortened(kept, 2 * H)
+    assert (shorter_one.lease, shorter_one.up_to) == (H, 2 * H)
+    assert shortened(kept, H).up_to is None
 
 
 def test_a_named_vendor_is_asked_again_if_it_took_the_machine_not_if_the_machine_does_not_work() -> None:

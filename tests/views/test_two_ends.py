@@ -217,3 +217,61 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
       $19.36 | 12 h, about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
 [Extend] [Go back]
 """)
+
+
+def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_questions() -> None:
+    named = request(count=8, until=clock(8, 0, day=25), lease=H * 20, up_to=H * 22)
+    quote = changed(QUOTE, request=named)
+    choice = OfferChoice(offer=HYPERSTACK, envelope=ENVELOPE)
+    now = clock(14, 5)
+    details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
+    assert page(
+        "\n".join(message(offers.found(quote, [choice], rules=RULES, now=now), now).splitlines()[:2]),
+        dialog(modals.rent_confirm(quote, choice, rules=RULES, now=now), now),
+        approval(ASKED, details, now).splitlines()[0],
+        dialog(modals.approve_confirm(details, rules=RULES, now=now), now),
+        message(replies.rented(details.rental), now),
+    ) == snapshot("""\
+
+*8x H100 in EU, on demand, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its GPUs
+      are busy*
+
+== Rent at $2.15/h? ==
+8x H100 EU from Hyperstack nor-1, $2.15/h, until its end in 17 h 55 min, up to 19 h 55 min while its
+      GPUs are busy.
+About $43.00 for 20 h, $47.30 for 22 h, at most $30.88: if it sells out I take the next, up to
+      $2.47/h.
+[Rent from $2.15/h] [Go back]
+
+Approve up to $264.50? 8x H100 EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its
+
+== Approve p4wd9? ==
+8x H100 EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
+      fine-tune run 7
+Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
+[Approve up to $264.50] [Go back]
+
+Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
+      10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+""")
+
+
+def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_moved() -> None:
+    given = changed(lease(clock(18, 40)), latest_end=LATEST)
+    named = request(until=clock(18, 40), lease=H * 6, up_to=H * 12)
+    early = request(until=clock(12, 30), lease=H * 6, up_to=H * 18)
+    moved = changed(given, ends_at=clock(19, 40))
+    from_ready = changed(given, ends_at=clock(13, 40))
+    assert page(
+        *(
+            card(ready(request=wanted, envelope=ENVELOPE, lease=at, use=IN_USE), clock(13, 0)).splitlines()[0]
+            for wanted, at in ((named, given), (named, moved), (early, from_ready))
+        ),
+    ) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+""")

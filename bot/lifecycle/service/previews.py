@@ -29,7 +29,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.leases import too_little_time
+from bot.policy.leases import too_little_time, without_past_end
 from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.replacing import Remainder
 from bot.policy.roles import may_change, may_use_quote, sees_money
@@ -219,10 +219,9 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
         quote = await tx.quotes.newest(person.id)
     if quote is None:
         raise Mistake("I know no request of yours.", next_step=NextStep.RENT_ONE)
-    if not too_little_time(quote.request, deps.clock.now()):
-        return LastRequest(request=quote.request, end_dropped=False)
-    request = changed(quote.request, until=None, lease=deps.rules.lease.default)
-    return LastRequest(request=request, end_dropped=True)
+    now = deps.clock.now()
+    request = without_past_end(quote.request, now, deps.rules)
+    return LastRequest(request=request, end_dropped=too_little_time(quote.request, now))
 
 
 async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:

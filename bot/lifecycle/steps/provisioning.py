@@ -16,7 +16,7 @@ from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import latest_ready, lease_end
+from bot.policy.leases import latest_ready, lease_ends
 from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
@@ -117,13 +117,13 @@ def _ready(
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
-    # down. Never later than the end that its owner named. The same goes for the later of two ends.
+    # down. Never later than the last end that its owner named. The same goes for the later of two ends.
     afforded = affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
-    ends_at = lease_end(rental.request, now, now + afforded)
+    ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,
-        latest_end=now + afforded if rental.request.up_to is not None and now + afforded > ends_at else None,
+        latest_end=latest_end,
         notices_checked_at=now,
         seen_at=now,
         question=Question(),
