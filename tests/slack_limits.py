@@ -13,6 +13,8 @@ from typing import Any
 Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
+FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada|^ ?&gt;", re.MULTILINE)
+"""What the strategies' hostile text has of formatting and emoji, if it would have an effect."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
 
@@ -131,7 +133,7 @@ def _element(element: Json) -> list[str]:
             longest = element.get("max_length", 3000)
             if not 0 < longest <= 3000 or len(element.get("initial_value", "")) > longest:
                 found.append("length of an input")
-        case _:
+        case other if other != "users_select":
             found.append(f"element {element['type']}")
     return found
 
@@ -153,7 +155,7 @@ def _select(element: Json, most: int) -> list[str]:
 def _plain(text: Json, limit: int, where: str) -> list[str]:
     if text["type"] != "plain_text" or not 0 < len(text["text"]) <= limit:
         return [f"{where}: {text['type']} of {len(text['text'])} characters"]
-    return []
+    return [f"{where}: formatting from outside"] if FORGED.search(text["text"]) else []
 
 
 def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
@@ -166,14 +168,17 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
 
 def unescaped_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
     """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
-    bare `&`, an open code span, and control or direction characters."""
+    bare `&`, an open code span, control or direction characters, and the formatting and emoji of hostile text."""
     bare = TOKEN.sub("", markup)
     for mention in mentions:
         bare = bare.replace(mention, "")
+    forged = FORGED.search(re.sub(r"```.*?```|`[^`]*`", "", bare, flags=re.DOTALL))
     bare = ENTITY.sub("", bare)
     found = [f"stray {sign}" for sign in "<>&" if sign in bare]
     if bare.count("`") % 2:
         found.append("open code span")
+    if forged:
+        found.append("formatting from outside")
     if re.search(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\x00-\x09\x0b-\x1f]", bare):
         found.append("control or direction character")
     return found

@@ -15,7 +15,7 @@ from bot.errors import (
     OwnerOnly,
     Refused,
 )
-from handlers.views.format import channel, escape, rough_span
+from handlers.views.format import channel, escape, identifier, rough_span
 
 LONGEST = 1500
 
@@ -64,7 +64,7 @@ def error_text(problem: GpubotError) -> str:
     if isinstance(problem, AlreadyDecided):
         return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, OwnerOnly):
-        return f"Only {escape(problem.owner or 'its owner')} gets the command for {escape(problem.rental_id)}."
+        return f"Only {escape(problem.owner or 'its owner')} gets the command for {identifier(problem.rental_id)}."
     return _with_facts(problem, LONGEST)
 
 

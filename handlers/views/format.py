@@ -1,7 +1,7 @@
 """Values as people read them: foreign text, people, channels, money, spans and times.
 
 Every function but `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
-docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes that for plain-text objects.
+docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes the entities for plain-text objects.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ from bot.model.money import MICROS_PER_DOLLAR, Micros
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
 """Needed inside words of some scripts and inside emoji."""
+JOINER = "\u2060"
+"""WORD JOINER, which has no width. A sign of mrkdwn beside it is not at the edge of a word, so it formats nothing.
+`clean` removes those that come from outside, and what people type is read without them."""
+_SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
+"""A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
+_COLON_OR_QUOTE = re.compile(r":(?=[\w+'-])(?!(?<=\d:)\d\d(?!\w))|^(?=>)")
+"""A colon that may begin an emoji, unless it is that of a time; and the start of a text that would be a quote."""
+_IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
 def clean(text: str, limit: int) -> str:
@@ -38,10 +46,29 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return foreign text as one line of at most `limit` characters that can't mention anyone, make a link or end
-    a code span. Backticks become apostrophes."""
+    """Return foreign text as one line of at most `limit` visible characters that can't mention anyone, make a
+    link, format anything or end a code span. Backticks become apostrophes. The signs of mrkdwn and of emoji get
+    word joiners, so that they show as themselves."""
     line = clean(text, limit).replace("`", "'")
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
+    return entities(_COLON_OR_QUOTE.sub(f"\\g<0>{JOINER}", line))
+
+
+def literal(text: str) -> str:
+    """Return text for a code span or a code block of ours, where nothing is formatted: without joiners, because
+    people copy it. It has no backtick."""
+    return entities(text.replace("`", "'"))
+
+
+def identifier(text: str, limit: int = 80) -> str:
+    """Return an id or a fingerprint, which people copy and compare, without joiners. Text that looks like neither
+    is escaped as foreign text."""
+    return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
+
+
+def entities(text: str) -> str:
+    """Return text with Slack's three control characters as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def note(text: str) -> str:

@@ -9,7 +9,7 @@ from handlers.ids import NO_VALUE, Action, Callback, Field
 from handlers.values import GithubKeysValue, GithubNameValue
 from handlers.views import blocks
 from handlers.views.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
-from handlers.views.format import escape, join, plural
+from handlers.views.format import escape, identifier, join, plural
 from handlers.views.keys import key_text
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
@@ -111,4 +111,4 @@ def choose(found: GithubKeys) -> Modal:
 
 def taken_text(saved: str, gone: Sequence[str]) -> str:
     """Return what was saved and which keys are no longer there."""
-    return join(saved, f"No longer there, so not saved: {', '.join(map(escape, gone))}." if gone else "")
+    return join(saved, f"No longer there, so not saved: {', '.join(map(identifier, gone))}." if gone else "")

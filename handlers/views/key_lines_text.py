@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from handlers.views import blocks
-from handlers.views.format import escape
+from handlers.views.format import literal
 
 LONG_LINE = blocks.SECTION_TEXT - 10
 """Bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
@@ -13,7 +13,7 @@ LONG_LINE = blocks.SECTION_TEXT - 10
 
 def code(command: str) -> str:
     """Return a command of ours, which has no backtick and no line break, as a code span."""
-    return f"`{escape(command, len(command))}`"
+    return f"`{literal(command)}`"
 
 
 def size(markup: str) -> int:

@@ -10,7 +10,7 @@ from handlers.ids import NO_VALUE, Action
 from handlers.values import KeyValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
-from handlers.views.format import escape, join, plural
+from handlers.views.format import escape, identifier, join, plural
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
@@ -22,7 +22,7 @@ _FIRST = ", first: machines open with it for certain"
 def key_text(key: Key, *, named: bool = True) -> str:
     """Return a key as people tell it from others: `"you@laptop", SHA256:... (ed25519)`, or without the name."""
     name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
-    return f"{name}{escape(key.fingerprint, 80)} ({escape(kind_of(key.line), 40)})"
+    return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
 
 def needed(*, github: bool) -> Rendered:

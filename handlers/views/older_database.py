@@ -11,7 +11,7 @@ from handlers.ids import Action
 from handlers.values import TogetherValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
-from handlers.views.format import Times, escape, per_hour, person, plural, span
+from handlers.views.format import Times, escape, identifier, per_hour, person, plural, span
 from handlers.views.machine_text import machines
 from handlers.views.rental_text import so_far
 
@@ -95,7 +95,7 @@ def _waiting(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -
 
 def _id(purchase: UnknownPurchase) -> str:
     names = names_of(purchase.machines)
-    return names[0].rental_id if names else escape(purchase.machines[0].resource_id[:8])
+    return names[0].rental_id if names else identifier(purchase.machines[0].resource_id[:8])
 
 
 def _decided(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -> str:

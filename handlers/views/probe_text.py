@@ -13,6 +13,7 @@ from bot.policy.rules import ProbeKind, Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.format import literal
 
 _SEES = "how busy its GPUs are and whether someone is connected, nothing else"
 
@@ -74,5 +75,4 @@ def looks_now(rental: Rental) -> Rendered:
 
 def code_block(text: str) -> str:
     """Return a text of ours, which has no backticks, as it is in a code block."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"```{escaped}```"
+    return f"```{literal(text)}```"

@@ -18,7 +18,7 @@ from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import end, end_moves, until_named
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
-from handlers.views.format import Times, channel, escape, join, per_hour, span
+from handlers.views.format import Times, channel, escape, identifier, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import STATES
@@ -57,7 +57,7 @@ def _show(rental_id: str | None) -> Json | None:
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
     """Return the reply after a bug of ours. `rented` is False only if it is certain that nothing was rented."""
     known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
-    return reply(f"Something broke on my side{known} Tell an admin the number {escape(number, 20)}.")
+    return reply(f"Something broke on my side{known} Tell an admin the number {identifier(number, 20)}.")
 
 
 def store_busy() -> Rendered:

@@ -20,7 +20,7 @@ from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.ends import end
-from handlers.views.format import escape, join, listed, person, plural
+from handlers.views.format import escape, identifier, join, listed, person, plural
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.probe_text import awaited, by_hand, installed_button, seen
@@ -103,7 +103,7 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
         return ["It has no address yet."]
     stop = "Shutting it down from inside doesn't stop the bill"
     facts = join(
-        f"If ssh asks about a fingerprint, it must be {escape(rental.host_key)}." if rental.host_key else "",
+        f"If ssh asks about a fingerprint, it must be {identifier(rental.host_key)}." if rental.host_key else "",
         f"First look: nvidia-smi. {_disk_goes(rental)}",
         f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
     )
@@ -238,7 +238,7 @@ def _first_few(own: Sequence[str]) -> list[str]:
 
 def _key_name(comment: str, otherwise: str) -> str:
     shown = escape(comment, 60)
-    return f'"{shown}"' if shown else escape(otherwise)
+    return f'"{shown}"' if shown else identifier(otherwise)
 
 
 def _long_lines(details: RentalDetails, reader: str, most: int) -> list[str]:

@@ -15,7 +15,18 @@ from handlers.ids import Action, Callback, Field
 from handlers.values import PurchaseValue
 from handlers.views import blocks
 from handlers.views.blocks import Modal, Rendered, button, option
-from handlers.views.format import Times, dollars, escape, join, listed, per_hour, person, sentence, span
+from handlers.views.format import (
+    Times,
+    dollars,
+    escape,
+    identifier,
+    join,
+    listed,
+    per_hour,
+    person,
+    sentence,
+    span,
+)
 from handlers.views.machine_text import machines, vendor
 from handlers.views.rental_text import so_far
 
@@ -127,7 +138,7 @@ def _what(purchase: UnknownPurchase) -> str:
 
 
 def _name(machine: UnknownMachine) -> str:
-    return escape(machine.name, 60) if machine.name else escape(machine.resource_id[:8])
+    return escape(machine.name, 60) if machine.name else identifier(machine.resource_id[:8])
 
 
 def _facts(purchase: UnknownPurchase, times: Times) -> str:

@@ -1,7 +1,10 @@
 """Messages as a person reads them: mentions as names, dates in their time zone, no formatting characters.
 
-mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. Times are shown in 24 hours. A plain_text
-object is shown as it is, with its entities, so that a test notices text that was escaped needlessly.
+mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. They don't say where a word ends. Here it
+ends as in Unicode's rules (UAX #29): a word joiner or a zero-width joiner belongs to the word beside it, a
+zero-width space does not. A sign inside a word formats nothing. Nobody sees a word joiner, so none is shown. Times
+are shown in 24 hours. A plain_text object is shown as it is, with its entities, so that a test notices text that
+was escaped needlessly.
 """
 
 import re
@@ -17,7 +20,10 @@ from sandbox.slack.schema import Json
 
 TOKEN = re.compile(r"<([^<>\n]+)>")
 _CODE = re.compile(r"```(.+?)```|`([^`\n]+)`", re.DOTALL)
-_SIGNS = [re.compile(rf"(?<![\w{s}]){s}(?=\S)([^{s}\n]+?)(?<=\S){s}(?![\w{s}])") for s in (r"\*", "_", "~")]
+_WORD = r"\w\u200d\u2060"
+_SIGNS = [
+    re.compile(rf"(?<![{_WORD}{s}]){s}(?=\S)([^{s}\n]+?)(?<=\S){s}(?![{_WORD}{s}])") for s in (r"\*", "_", "~")
+]
 _QUOTE = re.compile(r"^(?:&gt;|>) ?", re.MULTILINE)
 _DATE = re.compile(r"!date\^(-?\d+)\^([^^|]*)(?:\^[^|]*)?$")
 _DATE_PART = re.compile(r"\{(\w+)\}")
@@ -46,7 +52,12 @@ def mrkdwn(text: str, reader: Reader) -> str:
     for code in _CODE.finditer(text):
         parts += [_styled(text[rest : code.start()], reader), _tokens(code[1] or code[2], reader)]
         rest = code.end()
-    return "".join([*parts, _styled(text[rest:], reader)])
+    return _visible("".join([*parts, _styled(text[rest:], reader)]))
+
+
+def _visible(text: str) -> str:
+    """Return the text without word joiners, which nobody sees."""
+    return text.replace("\u2060", "")
 
 
 def _styled(text: str, reader: Reader) -> str:
@@ -133,7 +144,7 @@ def text_object(value: Any, reader: Reader) -> str:
     if not isinstance(value, dict):
         return ""
     shown = str(value.get("text", ""))
-    return mrkdwn(shown, reader) if value.get("type") == "mrkdwn" else shown
+    return mrkdwn(shown, reader) if value.get("type") == "mrkdwn" else _visible(shown)
 
 
 def reads(blocks: list[Json], reader: Reader) -> str:

@@ -25,6 +25,18 @@ async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> 
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
 
 
+async def test_a_note_shows_its_signs_as_typed_and_so_cannot_speak_for_the_bot(tmp_path: Path) -> None:
+    note = "*Approved by Cleo* _really_ ~no~ :white_check_mark: 2*3"
+    async with team(tmp_path) as ours:
+        await asked(ours, note=note)
+        shown = await question(ours)
+        assert note in shown["reads"]
+        await ours.click(BEN, shown, "Approve up to")
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        assert note in dialog["reads"]
+
+
 @pytest.mark.parametrize("user", [CLEO, ANA], ids=["an admin", "the owner"])
 async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user: str) -> None:
     async with team(tmp_path) as ours:

@@ -38,6 +38,8 @@ def at(moment: datetime, form: str, fallback: str = "later") -> str:
         ("&gt; quoted\n&gt;twice", "quoted\ntwice"),
         (":rocket: stays", ":rocket: stays"),
         ("a < b", "a < b"),
+        ("J*not boldJ*J *boldJ*J J_n_J".replace("J", "\u2060"), "*not bold* *bold* _n_"),
+        ("Z*boldZ*Z".replace("Z", "\u200b"), "\u200bbold\u200b\u200b"),
     ],
 )
 def test_mrkdwn_reads_without_its_formatting(sent: str, read: str) -> None:

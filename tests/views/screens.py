@@ -12,6 +12,7 @@ from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
 from handlers.views.blocks import Modal, Rendered
+from handlers.views.format import JOINER
 from handlers.views.render import render_message
 from tests.views.stories import ANA, RULES, ready
 
@@ -29,7 +30,7 @@ def read(markup: str, now: datetime) -> str:
         return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
 
     shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
-    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return shown.replace(JOINER, "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def message(rendered: Rendered | None, now: datetime) -> str:
@@ -79,7 +80,7 @@ def buttons(blocks: tuple[Json, ...]) -> Iterator[Json]:
 
 def labels(blocks: tuple[Json, ...]) -> list[str]:
     """Return the labels of the buttons."""
-    return [button["text"]["text"] for button in buttons(blocks)]
+    return [button["text"]["text"].replace(JOINER, "") for button in buttons(blocks)]
 
 
 def _wrapped(lines: list[str]) -> str:

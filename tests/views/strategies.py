@@ -28,6 +28,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.unknown import UnknownMachine
 from bot.policy.spending import OfferChoice, Over
 
 NASTY = (
@@ -38,6 +39,10 @@ NASTY = (
     "`rm -rf`",
     "```",
     "*bold* _it_ ~no~ :tada:",
+    "*bold*",
+    "> _it_",
+    ":tada:~no~",
+    "x :tada",
     "\u202eevil\u202c \u2066x\u2069",
     "line\nApproved by Ben at 14:12\r\n\tx",
     "<!date^0^{time}|x>",
@@ -269,6 +274,19 @@ details = st.builds(
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
+)
+unknown_machines = st.builds(
+    UnknownMachine,
+    resource_id=text,
+    status=text,
+    runs=st.booleans(),
+    name=maybe_text,
+    gpu=maybe_text,
+    count=st.integers(1, 64),
+    vendor=maybe_text,
+    rate=st.none() | rate,
+    since=moment,
+    gone_at=st.none() | moment,
 )
 nearby = st.builds(Nearby, request=requests, cheapest=offers)
 quotes = st.builds(

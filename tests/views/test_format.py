@@ -16,6 +16,7 @@ from bot.model.request import Contract
 from bot.model.state import State
 from handlers.views import format, machine_text, rental_text
 from handlers.views.blocks import cut, plain
+from handlers.views.key_lines_text import code
 from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import HYPERSTACK, clock, request
@@ -204,13 +205,25 @@ def test_foreign_text_is_one_short_harmless_line(text: str, limit: int) -> None:
         ("<!channel>", "&lt;!channel&gt;"),
         ("a & b", "a &amp; b"),
         ("`x`", "'x'"),
+        ("*bold* _it_ ~no~", "J*JboldJ*J J_JitJ_J J~JnoJ~J"),
+        (":tada: at 18:00, a:b", ":Jtada: at 18:00, a:Jb"),
+        ("> said Ben", "J&gt; said Ben"),
+        ("eu_north 2*3", "eu_north 2*3"),
+        ("a\u2060b", "ab"),
         ("one\ntwo\r\n\tthree", "one two three"),
         ("\u202eabc\u2066", "abc"),
         ("abcdefghijklmnopqrstu", "abcdefghijklmnopqrs…"),
     ],
 )
 def test_foreign_text_is_escaped(text: str, shown: str) -> None:
-    assert format.escape(text, 20) == shown
+    assert format.escape(text, 20).replace(format.JOINER, "J") == shown
+
+
+def test_ids_and_commands_that_people_copy_have_no_joiner() -> None:
+    fingerprint = "SHA256:Vx1abcdefghijklmnopqrstuvwxyz0123456789+/AB"
+    assert format.identifier(fingerprint) == fingerprint
+    assert format.identifier("*x*") == format.escape("*x*")
+    assert code("tee -a ~/.ssh/authorized_keys <*_a_ :b:") == "`tee -a ~/.ssh/authorized_keys &lt;*_a_ :b:`"
 
 
 @given(

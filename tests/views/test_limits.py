@@ -21,19 +21,33 @@ from bot.errors import (
     TooLate,
 )
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel, to_person
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import RentalDetails
+from bot.model.summary import AccruedCost, OlderDatabaseView, RentalDetails
+from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
 from bot.policy.github_keys import GithubKeys
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
-from handlers.views import blocks, github_keys, home, keys, lists, modals, offers, replies, ssh_text
+from handlers.views import (
+    blocks,
+    github_keys,
+    home,
+    keys,
+    lists,
+    modals,
+    offers,
+    older_database,
+    replies,
+    ssh_text,
+    unknown_machines,
+)
 from handlers.views.blocks import Rendered
+from handlers.views.format import Times
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
@@ -187,6 +201,36 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         assert type(modal.value) in MODAL_VALUES[view["callback_id"]]
     assert_valid(lists.catalog(catalog, rules=RULES, now=now))
+
+
+@THOROUGH
+@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AccountVerdict), now=some.moment)
+def test_messages_about_unknown_machines_are_valid(
+    machine: UnknownMachine, words: str, verdict: AccountVerdict, now: datetime
+) -> None:
+    known = UnknownPurchase(id="u7mq2", machines=(machine,), found_at=now, asked_at=now)
+    decided = changed(known, decided=Decided(verdict=verdict, by="U0BEN", at=now, reason=words), over_at=now)
+    event = Event(id=1, rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now)
+    times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
+    for purchase in (known, decided):
+        assert_valid(unknown_machines.asked(event, purchase, spent, {"U0BEN": words}, times))
+        view = OlderDatabaseView(
+            event=event,
+            purchases=(purchase,),
+            restorable=frozenset(),
+            put_back_for=timedelta(hours=24),
+            spent={purchase.id: spent},
+            rentals={},
+            names={"U0BEN": words},
+            paused=True,
+        )
+        assert_valid(older_database.asked_together(view, "u1", times))
+    for dialog in (
+        unknown_machines.give_owner(known, spent, rules=RULES),
+        unknown_machines.not_ours(known, spent),
+        unknown_machines.destroy(known, spent),
+    ):
+        assert problems_of_view(dialog.view) == []
 
 
 @given(words=some.text, nearest=st.lists(some.text, max_size=7), key=some.keys, other=st.none() | some.rental_id)

@@ -8,7 +8,7 @@ from bot.model.attempt import Why
 from bot.model.event import EventKind
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.views.format import dollars, escape, join, per_hour, span, with_full_stop
+from handlers.views.format import dollars, escape, identifier, join, per_hour, span, with_full_stop
 from handlers.views.rental_text import STATES, computed, reason, so_far
 from handlers.views.use_text import idle_part
 
@@ -47,7 +47,7 @@ def _not_confirmed(context: EventContext) -> EventText:
 
 def short_resource_id(resource_id: str) -> str:
     """Return the first part of a UUID, which is enough to find the resource, or another id whole."""
-    known = escape(resource_id, 60)
+    known = identifier(resource_id, 60)
     return known.split("-")[0] if len(known) == 36 and known.count("-") == 4 else known
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from bot.model.attempt import Why
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
-from handlers.views.format import escape, person, span
+from handlers.views.format import escape, identifier, person, span
 from handlers.views.not_as_sold import difference
 from handlers.views.use_text import verdict_then
 
 
 def _host_key_changed(context: EventContext) -> EventText:
     before, now = (
-        escape(key) if key else "unknown" for key in (context.facts.before_host_key, context.facts.host_key)
+        identifier(key) if key else "unknown" for key in (context.facts.before_host_key, context.facts.host_key)
     )
     return EventText(
         "Its SSH host key changed",

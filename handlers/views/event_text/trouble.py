@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bot.model.event import Event, EventKind
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import Times, escape, join, plural, span
+from handlers.views.format import Times, escape, identifier, join, plural, span
 
 
 def step_failure_text(event: Event, times: Times) -> EventText | None:
     """Return the text of an event about a step that fails. Return None for other events."""
     facts = event.facts
     rental = escape(facts.name or "a rental", 20)
-    number = f"Tell an admin the number {escape(facts.number, 20)}; it is in my log." if facts.number else None
+    number = f"Tell an admin the number {identifier(facts.number, 20)}; it is in my log." if facts.number else None
     match event.kind:
         case EventKind.STEP_FAILED:
             until = f"If it goes on, I delete its machine {times.at_time(facts.until)}." if facts.until else None
@@ -19,7 +19,7 @@ def step_failure_text(event: Event, times: Times) -> EventText | None:
             rest = join(f"that failed {failures} in a row. I keep trying.", until, number)
             return EventText(f"I can't look after {rental}", rest, colon=True)
         case EventKind.STEP_WORKS:
-            return EventText(f"I look after {rental} again ({escape(facts.number or '', 20)})")
+            return EventText(f"I look after {rental} again ({identifier(facts.number or '', 20)})")
         case EventKind.DELETED_OVERDUE:
             end = f"it should have ended {times.at_time(facts.since)}, " if facts.since else ""
             rest = f"{end}and my usual way failed. The vendor has yet to confirm it."
