@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, Table, event
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.dml import UpdateBase
 
 from bot.errors import CannotOpen
 from store import inline_sqlite
@@ -22,6 +23,13 @@ LOCK_TIMEOUT = 1.0
 QUEUE_TIMEOUT = 1.75
 """Real seconds for which a transaction waits for its turn. Both together are less than the 3 s within which Slack
 needs an acknowledgement."""
+
+DURABLE = "durable"
+"""In the `info` of a connection that writes: whether the next transaction's commit waits for the disk."""
+_WAS_DURABLE = "was_durable"
+"""The same of its transaction before, as SQLite has it."""
+WRITTEN = "written"
+"""In the `info` of a connection that writes: the tables that its statements wrote."""
 
 _READER_LOCK_TIMEOUT = 0.05
 """A reader never waits for a writer, only for another process that recovers or removes the write-ahead log."""
@@ -76,6 +84,7 @@ def sqlite_engines(path: Path) -> Engines:
     _on_sqlite(
         writer, inline_sqlite.BEGIN_WRITING, ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
     )
+    _note_written(writer)
     _on_sqlite(reader, "BEGIN", ("query_only = ON",))
     return Engines(writer, reader)
 
@@ -87,11 +96,27 @@ def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> Non
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    def begun(connection: Any) -> None:
+    def begun(connection: Connection) -> None:
+        durable = connection.info.get(DURABLE, True)
+        if connection.info.get(_WAS_DURABLE, True) is not durable:
+            # NORMAL writes the log in the same order, but does not wait for the disk
+            # (https://www.sqlite.org/pragma.html#pragma_synchronous). It can't be changed in a transaction.
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.info[_WAS_DURABLE] = durable
         connection.exec_driver_sql(begin)
 
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
+
+
+def _note_written(engine: AsyncEngine) -> None:
+    """Let each connection note the tables that its statements wrote."""
+
+    def executed(connection: Connection, statement: object, *_: object) -> None:
+        if isinstance(statement, UpdateBase) and isinstance(statement.table, Table):
+            connection.info.setdefault(WRITTEN, set()).add(statement.table)
+
+    event.listen(engine.sync_engine, "after_execute", executed)
 
 
 @asynccontextmanager
@@ -143,5 +168,11 @@ def postgres_engines(url: str, name: str) -> Engines:
             pool_use_lifo=True,
         )
 
-    reader = pool(5, "REPEATABLE READ").execution_options(postgresql_readonly=True)
-    return Engines(pool(10, "READ COMMITTED"), reader)
+    def begun(connection: Connection) -> None:
+        if not connection.info.get(DURABLE, True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    writer = pool(10, "READ COMMITTED")
+    event.listen(writer.sync_engine, "begin", begun)
+    _note_written(writer)
+    return Engines(writer, pool(5, "REPEATABLE READ").execution_options(postgresql_readonly=True))

@@ -12,10 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports.records import Change
-from bot.lifecycle.ports.store import Store
+from bot.lifecycle.ports.store import Store, Written
 from store import claims, migrating
 from store.account import Account
-from store.connections import QUEUE_TIMEOUT, Engines, postgres_engines, sqlite_engines, sqlite_path
+from store.connections import (
+    DURABLE,
+    QUEUE_TIMEOUT,
+    WRITTEN,
+    Engines,
+    postgres_engines,
+    sqlite_engines,
+    sqlite_path,
+)
 from store.events import Events
 from store.messages import Messages
 from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection
@@ -26,12 +34,17 @@ from store.probe_answers import ProbeAnswers
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import Samples
-from store.tables import quotes, rentals, visits
+from store.tables import messages, quotes, rentals, visits
 from store.unknown import Unknown
 from store.visits import Visits
 
 _WRITES_TRIED = "writes_tried_at"
 """The name of the fact that `takes_writes` writes."""
+
+
+_WRITTEN = {quotes: Written.WORK, rentals: Written.WORK, messages: Written.MESSAGES}
+"""Whose loop is called after a commit that wrote a table. `Visits.changed` tells it for visits: one that is
+put off makes nothing due."""
 
 
 class Transaction:
@@ -98,8 +111,7 @@ class Database:
         self._clock = clock
         # SQLite takes one writer at a time. Writers queue here, where waiting blocks no thread and times out.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
-        self._listeners: list[Callable[[], None]] = []
-        self._visit_listeners: list[Callable[[], None]] = []
+        self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._commits = 0
         self.claims_left = False
         """Whether claims of an earlier process may remain: the database took no writes when it was opened."""
@@ -136,11 +148,8 @@ class Database:
         """Close every connection, then release the ownership."""
         await close(self.engines, self._ownership)
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        self._listeners.append(listener)
-
-    def on_visits(self, listener: Callable[[], None]) -> None:
-        self._visit_listeners.append(listener)
+    def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
+        self._listeners.append((listener, written))
 
     def in_background(self) -> Store:
         """Return the same database for work that nobody waits for. On SQLite its writers queue among themselves
@@ -162,12 +171,12 @@ class Database:
             await return_connection(conn)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
-        async with self._connection() as conn:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        async with self._connection(durable=durable) as conn:
             tx = Transaction(conn, self._clock, writes=True)
             try:
                 yield tx
-                await self._commit(conn, visits=tx.visits.changed)
+                await self._commit(conn, tx)
             except BaseException:
                 if tx.stale_changes:
                     await self._write_facts_of(conn, tx.stale_changes)
@@ -184,7 +193,7 @@ class Database:
         return True
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         """Begin a transaction that writes, and roll it back at the end unless it was committed. Raise StoreBusy if
         an outage begins at any time in it."""
         async with self._writer_turn():
@@ -194,7 +203,9 @@ class Database:
                 await conn.start()
             try:
                 async with connection_errors():
+                    conn.info[DURABLE] = durable
                     await conn.begin()
+                conn.info[WRITTEN] = set()
                 async with query_errors():
                     yield conn
             finally:
@@ -215,15 +226,19 @@ class Database:
         finally:
             self._writer_lock.release()
 
-    async def _commit(self, conn: AsyncConnection, *, visits: bool = False) -> None:
-        """Commit, and call the listeners. `visits`: those that wait for the begin and end of visits too."""
+    async def _commit(self, conn: AsyncConnection, tx: Transaction) -> None:
+        """Commit, and call the listeners of what was written."""
+        written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
+        if tx.visits.changed:
+            written.add(Written.VISITS)
         try:
             await conn.commit()
             self._commits += 1
         finally:
             # A commit that failed may have been written. A listener that finds nothing new does no harm.
-            for listener in (*self._listeners, *(self._visit_listeners if visits else ())):
-                listener()
+            for listener, waits_for in self._listeners:
+                if waits_for is None or waits_for in written:
+                    listener()
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
         """Roll the transaction back, then write the facts of these changes."""
@@ -232,7 +247,7 @@ class Database:
         tx = Transaction(conn, self._clock, writes=True)
         for change in stale_changes:
             await tx.rentals.write_facts(change, with_intents=False)
-        await self._commit(conn)
+        await self._commit(conn, tx)
 
 
 class Background:
@@ -242,11 +257,8 @@ class Background:
         self._database = database
         self._queue = asyncio.Lock()
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        self._database.on_commit(listener)
-
-    def on_visits(self, listener: Callable[[], None]) -> None:
-        self._database.on_visits(listener)
+    def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
+        self._database.on_commit(listener, written)
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         return self._database.read()
@@ -255,6 +267,6 @@ class Background:
         return await self._database.takes_writes()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
-        async with self._queue, self._database.write() as tx:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        async with self._queue, self._database.write(durable=durable) as tx:
             yield tx

@@ -57,14 +57,15 @@ class StepDeps(Deps):
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
 
 
-async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
-    """Run `decision` in one short transaction and return its result. Run it again if it lost a race.
+async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
+    """Run `decision` in one short transaction and return its result. Run it again if it lost a race. `durable` is
+    that of `Store.write`.
 
     Raise what the decision raises, and StoreBusy if the database doesn't take it.
     """
     for _ in range(TRIES):
         try:
-            async with deps.store.write() as tx:
+            async with deps.store.write(durable=durable) as tx:
                 return await decision(tx)
         except Stale:
             continue

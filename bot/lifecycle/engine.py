@@ -12,7 +12,7 @@ import structlog
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.step_failures import StepFailures
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
@@ -87,7 +87,7 @@ class Engine:
         """Whether the store may hold claims that nobody works on."""
         self.on_outage: Callable[[], None] = _ignore
         """Called after each failure of the store."""
-        deps.store.on_commit(self._wake.set)
+        deps.store.on_commit(self._wake.set, Written.WORK)
 
     @property
     def in_flight(self) -> int:
@@ -149,7 +149,7 @@ class Engine:
     async def _start_due(self, now: datetime, free: int, search_slots: int) -> datetime | None:
         """Claim and start what is due. Return `now` if there was something, as more may be due."""
         try:
-            async with self.deps.store.write() as tx:
+            async with self.deps.store.write(durable=False) as tx:
                 quotes = await tx.quotes.claim(now, self._claimant, search_slots) if search_slots > 0 else []
                 rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
         except GpubotError:

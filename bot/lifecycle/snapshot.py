@@ -123,11 +123,12 @@ async def save(
     states = {attempt.n: attempt.state for attempt in stored.attempts}
     new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
     unchanged = schedule(stored.rental, rental.due_at) == changed(rental, version=stored.rental.version)
+    nothing_new = releases_claim and unchanged and not (attempts or resources or ledger or snapshot.events)
     try:
-        async with deps.store.write() as tx:
+        async with deps.store.write(durable=not nothing_new) as tx:
             if check_first is not None:
                 await check_first(tx)
-            if releases_claim and unchanged and not (attempts or resources or ledger or snapshot.events):
+            if nothing_new:
                 await tx.rentals.defer(stored.rental, rental.due_at)
                 return snapshot
             await tx.rentals.apply(

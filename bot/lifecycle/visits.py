@@ -11,6 +11,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.ports.store import Written
 from bot.lifecycle.visit_faults import VisitFaults
 from bot.lifecycle.visiting import visit
 from bot.policy.rules import ProbeKind
@@ -70,7 +71,7 @@ class Visits:
         self._claiming = False
         self._changed = False
         """Whether visits of a machine began, ended or were made due since the last pass."""
-        deps.store.on_visits(self._note_change)
+        deps.store.on_commit(self._note_change, Written.VISITS)
 
     @property
     def in_flight(self) -> int:
@@ -140,7 +141,7 @@ class Visits:
 
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
         try:
-            async with self._deps.store.write() as tx:
+            async with self._deps.store.write(durable=False) as tx:
                 claimed = await tx.visits.claim(now, self._claimant, free)
         except GpubotError:
             # The claims may have been committed all the same.

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import Unsendable
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
 from handlers.delivery import reposts
@@ -80,7 +80,7 @@ class Delivery:
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
         self.duplicates = Duplicates(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
-        deps.store.on_commit(self._wake.set)
+        deps.store.on_commit(self._wake.set, Written.MESSAGES)
 
     @property
     def in_flight(self) -> int:

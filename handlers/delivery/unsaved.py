@@ -120,7 +120,8 @@ class PendingSaves:
             return True
         self._saving.add(message_id)
         try:
-            async with self._deps.store.write() as tx:
+            # A post whose result is lost is found again, since that it began is durable. The rest is sent again.
+            async with self._deps.store.write(durable=False) as tx:
                 await write(tx, pending.result, self._deps)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)

@@ -44,7 +44,7 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
         due_at=real_now,
     )
     try:
-        async with context.deps.store.write() as tx:
+        async with context.deps.store.write(durable=False) as tx:
             await tx.messages.add(message)
     except StoreBusy:
         return False

@@ -87,7 +87,7 @@ class FailingStore:
         self._store = store
         self.refuses_writes = True
         self.refuses_reads = False
-        self.on_commit, self.on_visits = store.on_commit, store.on_visits
+        self.on_commit = store.on_commit
 
     async def takes_writes(self) -> bool:
         return not self.refuses_writes
@@ -100,10 +100,10 @@ class FailingStore:
             yield tx
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
         if self.refuses_writes:
             raise StoreBusy("full")
-        async with self._store.write() as tx:
+        async with self._store.write(durable=durable) as tx:
             yield tx
 
 

@@ -85,12 +85,12 @@ class UnsureStore:
         self._store = store
         self.in_doubt = False
         self.read = store.read
-        self.on_commit, self.on_visits = store.on_commit, store.on_visits
+        self.on_commit = store.on_commit
         self.takes_writes = store.takes_writes
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
-        async with self._store.write() as tx:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
+        async with self._store.write(durable=durable) as tx:
             yield tx
         if self.in_doubt:
             self.in_doubt = False

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from bot.clock import MovedClock
 from bot.errors import Refused, StoreBusy
 from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.store import Written
+from bot.model.message import MessageKind
 from store.db import Database
+from tests.databases import Postgres
 from tests.store import make
 from tests.store.fact import read, write
 
@@ -70,6 +75,51 @@ async def test_a_read_sees_one_snapshot(database: Database) -> None:
         assert await tx.account.get("name") == "before"
         await write(database, "after")
         assert await tx.account.get("name") == "before"
+
+
+async def commits_wait(database: Database, setting: str, *, durable: bool) -> bool:
+    """Return whether a commit waits for the disk, by a setting of the database."""
+    async with database.write(durable=durable) as tx:
+        value = await tx.quotes._conn.scalar(text(setting))
+    return value in {2, "on"}  # 2 is FULL
+
+
+async def test_only_a_durable_commit_waits_for_the_disk_on_sqlite(sqlite_url: str, clock: MovedClock) -> None:
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    for durable in (True, False, True, False):
+        assert await commits_wait(database, "PRAGMA synchronous", durable=durable) is durable
+    await database.close()
+
+
+async def test_only_a_durable_commit_waits_for_the_disk_on_postgresql(
+    postgres: Postgres, postgres_url: str, clock: MovedClock
+) -> None:
+    await postgres.run("ALTER DATABASE gpubot SET synchronous_commit = on")
+    database = await Database.open(postgres_url, claimant="test", clock=clock)
+    for durable in (True, False, True, False):
+        assert await commits_wait(database, "SHOW synchronous_commit", durable=durable) is durable
+    await database.close()
+    await postgres.run("ALTER DATABASE gpubot RESET synchronous_commit")
+
+
+async def test_each_loop_is_called_after_the_commits_that_wrote_what_it_works_on(database: Database) -> None:
+    called: list[Written] = []
+    for written in Written:
+        database.on_commit(partial(called.append, written), written)
+    await write(database, "neither")
+    assert called == []
+    with suppress(Refused):
+        async with database.write() as tx:
+            await tx.quotes.add(make.quote("rolled-back"))
+            raise Refused("No.")
+    await write(database, "neither")
+    assert called == []
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q1"))
+    assert called == [Written.WORK]
+    async with database.write() as tx:
+        await tx.messages.add(make.message(kind=MessageKind.REPLY, rental_id=None, body={}))
+    assert called == [Written.WORK, Written.MESSAGES]
 
 
 async def test_listeners_are_called_after_each_commit_and_after_nothing_else(database: Database) -> None:

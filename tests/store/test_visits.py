@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.clock import MovedClock
+from bot.lifecycle.ports.store import Written
 from bot.model.attempt import AttemptState
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -72,7 +73,7 @@ async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_
     database: Database,
 ) -> None:
     calls: list[None] = []
-    database.on_visits(lambda: calls.append(None))
+    database.on_commit(lambda: calls.append(None), Written.VISITS)
     starting = await store_starting(database)
     assert len(calls) == 0
     ready = await change(database, starting, state=State.READY, lease=make.lease())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.lifecycle.ports.records import (
@@ -343,22 +344,36 @@ class Tx(Protocol):
     def probe_answers(self) -> ProbeAnswers: ...
 
 
+class Written(StrEnum):
+    """What a commit may make due."""
+
+    WORK = "work"
+    """It wrote a quote or a rental."""
+    MESSAGES = "messages"
+    """It wrote a message."""
+    VISITS = "visits"
+    """By it, visits of a machine began, ended or were made due."""
+
+
 class Store(Protocol):
     """The database."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Begin a transaction that only reads and never waits for a writer."""
 
-    def write(self) -> AbstractAsyncContextManager[Tx]:
+    def write(self, *, durable: bool = True) -> AbstractAsyncContextManager[Tx]:
         """Begin a short transaction that writes and is committed at its end. Raise StoreBusy if the database
-        doesn't take it in time, and Stale if a rental changed meanwhile (then only facts were written)."""
+        doesn't take it in time, and Stale if a rental changed meanwhile (then only facts were written).
+
+        If `durable` is false, the commit does not wait for the disk. A crash of the process loses nothing. A power
+        cut may lose it, but never a durable commit and not what was committed before that one. Use it for what is
+        done again then: a claim, a due time, a visit, the result of a call to Slack.
+        """
 
     async def takes_writes(self) -> bool:
         """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
-    def on_visits(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every commit by which visits of a machine began, ended or were made due."""
-
-    def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every commit that wrote, because something may be due then."""
+    def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
+        """Call `listener` after every commit that wrote this, because something may be due then. None: after every
+        commit."""

@@ -82,7 +82,8 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
     """Save what was found and end the quote's claim. Queue the answer unless the search goes on."""
-    async with deps.store.write() as tx:
+    # After a power cut the quote is due again.
+    async with deps.store.write(durable=False) as tx:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
         if quote.due_at is None:
