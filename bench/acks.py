@@ -1,15 +1,18 @@
-"""Measures how long Slack waits for the bot: from sending an envelope until its acknowledgement.
+"""Measures how long Slack waits for the bot: from sending an envelope until its acknowledgement; and how many
+transactions an action commits.
 
-The sandbox takes the times. The empty app is measured before and after the bot, so that a change of the machine's
-speed favours neither.
+The sandbox takes the times. In each run the empty app is measured before and after the bot, so that a change of
+the machine's speed favours neither. Half of the runs have their databases in memory, the others on the disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from statistics import median, median_low
+from typing import NamedTuple, TypeAlias
 
 from bench.figures import Figure, figure, p99
 from bench.people import invite, wait_for_button
@@ -28,6 +31,10 @@ REQUEST = "get H100 EU"
 KEEP = Action.KEEP.id
 NOT_ACKNOWLEDGED = 3000.0
 """Milliseconds that count for an action that Slack gave up on."""
+QUIET = 20.0
+"""Milliseconds. If the empty app's own p99 is over it, the machine was not quiet, and the run is invalid."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - files in it get names that nobody can guess
+"""A tmpfs, on Linux."""
 
 Act: TypeAlias = Callable[[int], Awaitable[float]]
 """Does the action with that number, and returns how many milliseconds its acknowledgement took."""
@@ -35,28 +42,85 @@ Click: TypeAlias = tuple[str, SeenMessage, Button]
 """The person, and the button on the message as it was shown first."""
 
 
-async def measure(size: Size, folder: Path) -> list[Figure]:
-    """Return `ack_command_p99` and `ack_click_p99`. Raise NotRunning if a click was not committed."""
+class Run(NamedTuple):
+    """The milliseconds of one kind of action in one run."""
+
+    bot: Sequence[float]
+    empty: Sequence[float]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the machine was quiet."""
+        return p99(self.empty) <= QUIET
+
+
+async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
+    """Yield how many transactions a command and a click commit, then their acknowledgements' figures. Raise
+    NotRunning if a click was not committed."""
+    for name, commits in (await _count_commits(size, folder)).items():
+        yield figure(f"commits_{name}", commits, "")
+    for place, parent in (("", MEMORY), ("_disk", folder)):
+        runs: dict[str, list[Run]] = {"command": [], "click": []}
+        for _ in range(size.ack_runs):
+            with tempfile.TemporaryDirectory(prefix="gpubot-bench-", dir=parent) as home:
+                command, click = await _run(size, Path(home))
+            runs["command"].append(command)
+            runs["click"].append(click)
+        for name, measured in runs.items():
+            for each in _figures(f"ack_{name}", place, measured):
+                yield each
+
+
+def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
+    """Yield median, p99 and the largest. For the first two, that is the run whose ratio is the median of the valid
+    runs. If no run is valid, all of them count, and the figure says so."""
+    valid = [run for run in runs if run.valid]
+    note = f"{len(valid)} of {len(runs)} runs valid" if len(valid) < len(runs) else ""
+    for suffix, of in (("p50", median), ("p99", p99)):
+        pairs = sorted(((of(run.bot), of(run.empty)) for run in valid or runs), key=lambda pair: pair[0] / pair[1])
+        bot, empty = median_low(enumerate(pairs))[1]
+        yield figure(f"{name}_{suffix}{place}", bot, "ms", empty, note)
+    largest = (max(max(times) for times in both) for both in zip(*(valid or runs), strict=True))
+    yield figure(f"{name}_max{place}", next(largest), "ms", next(largest), note)
+
+
+async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
+    """Return the times of commands and of clicks."""
     async with open_world(folder, "ack_empty") as empty_world, open_world(folder, "ack_bot") as bot_world:
         async with (
             _empty(empty_world, size) as (empty_command, empty_click),
             _bot(bot_world, size) as (command, click),
         ):
-            commands, plain_commands = await _compare(size, command, empty_command)
-            clicks, plain_clicks = await _compare(size, click, empty_click)
-        await _check_commits(bot_world, size.people + len(clicks))
-    return [
-        figure("ack_command_p99", p99(commands), "ms", p99(plain_commands)),
-        figure("ack_click_p99", p99(clicks), "ms", p99(plain_clicks)),
-    ]
+            for number in range(size.people):
+                await click(number)
+                await command(number)
+            await bot_world.switch_on_rate_limits()
+            commands = await _compare(size, command, empty_command)
+            clicks = await _compare(size, click, empty_click)
+        await _check_commits(bot_world, size.people + len(clicks.bot))
+    return commands, clicks
 
 
-async def _compare(size: Size, act: Act, plain: Act) -> tuple[list[float], list[float]]:
-    """Return the times of the bot, and those of the empty app: half measured before the bot, half after."""
+async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
+    """Return how many transactions the bot commits until nothing of an action is left to do, on average."""
+    commits: dict[str, float] = {}
+    async with open_world(folder, "commits") as world, _bot(world, size) as (command, click):
+        for name, act in (("command", command), ("click", click)):
+            await world.settle()
+            before = await world.commits()
+            for number in range(size.counted):
+                await act(number)
+                await world.settle()
+            commits[name] = (await world.commits() - before) / size.counted
+    return commits
+
+
+async def _compare(size: Size, act: Act, plain: Act) -> Run:
+    """Measure half of the empty app's actions before the bot's, and half after them."""
     before = await at_rate(size.rate, size.load_seconds / 2, plain)
     took = await at_rate(size.rate, size.load_seconds, act)
     after = await at_rate(size.rate, size.load_seconds / 2, plain)
-    return took, before + after
+    return Run(took, before + after)
 
 
 @asynccontextmanager
@@ -68,13 +132,7 @@ async def _bot(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
     await seed(world, clock, bought, state=State.READY, owners=users, channel=channel)
     async with running(world, BOT, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
-        command = _asking(world, users, channel)
-        click = _clicking(world, clicks)
-        for number in range(size.people):
-            await click(number)
-            await command(number)
-        await world.switch_on_rate_limits()
-        yield command, click
+        yield _asking(world, users, channel), _clicking(world, clicks)
 
 
 @asynccontextmanager

@@ -18,20 +18,23 @@ class Figure(Frozen):
     unit: str
     baseline: float | None = None
     ratio: float | None = None
+    note: str = ""
+    """What makes the figure doubtful."""
 
     def line(self) -> str:
         """Return the figure as one line for people."""
-        return _line(self.name, _text(self.value), self.unit, _text(self.baseline), _text(self.ratio))
+        line = _line(self.name, _text(self.value), self.unit, _text(self.baseline), _text(self.ratio))
+        return f"{line}  {self.note}".rstrip()
 
 
 def _line(name: str, value: str, unit: str, baseline: str, ratio: str) -> str:
-    return f"{name:<18} {value:>10} {unit:<4} {baseline:>10} {ratio:>8}"
+    return f"{name:<20} {value:>10} {unit:<4} {baseline:>10} {ratio:>8}"
 
 
-HEADER = _line(*Figure.model_fields)
+HEADER = _line("name", "value", "unit", "baseline", "ratio")
 
 
-def figure(name: str, value: float, unit: str, baseline: float | None = None) -> Figure:
+def figure(name: str, value: float, unit: str, baseline: float | None = None, note: str = "") -> Figure:
     """Return a figure to three decimals, with the ratio to its baseline."""
     ratio = round(value / baseline, 3) if baseline else None
     return Figure(
@@ -40,6 +43,7 @@ def figure(name: str, value: float, unit: str, baseline: float | None = None) ->
         unit=unit,
         baseline=None if baseline is None else round(baseline, 3),
         ratio=ratio,
+        note=note,
     )
 
 

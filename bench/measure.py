@@ -22,7 +22,7 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     """Measure every figure in an empty folder. Raise NotRunning or ControlError if something does not run."""
     started = await starts.measure(size, folder)
     yield figure("start", started.bot, "s", started.empty)
-    for each in await acks.measure(size, folder):
+    async for each in acks.measure(size, folder):
         yield each
     polled = await polls.measure(size, folder)
     yield figure("poll_lateness_p99", polled.lateness, "s")
@@ -48,7 +48,7 @@ async def _run(size: Size, file: Path | None) -> None:
 
 def main() -> None:
     """Run the bench. If something does not run, print what and exit with status 1."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures gpubot; takes about 6 minutes.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gpubot, in about 20 minutes.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     set_up_logs(LogFormat.CONSOLE)

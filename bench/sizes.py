@@ -13,8 +13,12 @@ class Size(Frozen):
     people: int = 200
     rate: int = 20
     """Actions a second."""
-    load_seconds: float = 30
-    """For each kind of action."""
+    ack_runs: int = 5
+    """How often acknowledgements are measured, in memory and on the disk each."""
+    load_seconds: float = 15
+    """For each kind of action in each run."""
+    counted: int = 10
+    """Of how many actions of each kind the commits are counted."""
     provisioning: int = 1000
     visited: int = 1000
     """Machines that are visited while polls are measured a second time."""
@@ -33,7 +37,9 @@ TINY = Size(
     starts=1,
     people=4,
     rate=10,
+    ack_runs=1,
     load_seconds=0.5,
+    counted=2,
     provisioning=5,
     visited=5,
     settle_seconds=0,

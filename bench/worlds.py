@@ -51,6 +51,12 @@ class World:
             if not (await answer.json())["settled"]:
                 raise NotRunning("The bot doesn't settle.")
 
+    async def commits(self) -> float:
+        """Return how many write transactions the bot has committed since its start."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{self.http}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("gpubot_commits_total "))
+
     @property
     def database(self) -> str:
         """The bot's GPUBOT_DATABASE_URL."""

@@ -122,6 +122,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
         background = replace(deps, store=store.in_background())
         metrics = Metrics()
+        store.on_commit(metrics.commit)
         market = ComputeClear(
             settings.compute_clear_url,
             settings.compute_clear_token,

@@ -43,6 +43,9 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self._commits = Counter(
+            "gpubot_commits", "Write transactions that were committed.", registry=self.registry
+        )
         self._visits = Counter(
             "gpubot_visits",
             "Visits of machines by outcome: answered, or why there is no reading.",
@@ -61,6 +64,10 @@ class Metrics:
     def market_call(self, call: str, outcome: str) -> None:
         """Count a call to the marketplace."""
         self._calls.labels(call, outcome).inc()
+
+    def commit(self) -> None:
+        """Count a write transaction that was committed."""
+        self._commits.inc()
 
     def visit(self, outcome: str) -> None:
         """Count a visit of a machine."""

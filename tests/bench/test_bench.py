@@ -10,9 +10,14 @@ from bench.figures import write
 from bench.measure import figures
 from bench.sizes import TINY
 
-NAMES = {"start", "ack_command_p99", "ack_click_p99", "poll_lateness_p99", "memory", "idle_engine"}
-NAMES |= {"poll_visited_p99", "probe_memory", "probe_cpu"}
-WITH_BASELINE = NAMES - {"poll_lateness_p99", "probe_memory"}
+ACKS = {
+    f"ack_{action}_{of}{place}"
+    for action in ("command", "click")
+    for of in ("p50", "p99", "max")
+    for place in ("", "_disk")
+}
+WITHOUT_BASELINE = {"commits_command", "commits_click", "poll_lateness_p99", "probe_memory"}
+WITH_BASELINE = {"start", "memory", "idle_engine", "poll_visited_p99", "probe_cpu"} | ACKS
 
 
 def modes_of_logs(folder: Path) -> set[tuple[str, int]]:
@@ -21,7 +26,7 @@ def modes_of_logs(folder: Path) -> set[tuple[str, int]]:
 
 async def test_every_figure_is_measured_and_written(tmp_path: Path) -> None:
     measured = [each async for each in figures(TINY, tmp_path)]
-    assert {each.name for each in measured} == NAMES
+    assert {each.name for each in measured} == WITH_BASELINE | WITHOUT_BASELINE
     assert {each.name for each in measured if each.ratio is not None} == WITH_BASELINE
     assert all(math.isfinite(each.value) for each in measured)
 
@@ -30,4 +35,4 @@ async def test_every_figure_is_measured_and_written(tmp_path: Path) -> None:
     write(measured, tmp_path / "figures.json")
     written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert [each["name"] for each in written] == [each.name for each in measured]
-    assert {key for each in written for key in each} == {"name", "value", "unit", "baseline", "ratio"}
+    assert {key for each in written for key in each} == {"name", "value", "unit", "baseline", "ratio", "note"}
