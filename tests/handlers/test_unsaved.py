@@ -30,11 +30,11 @@ class FailingStore:
         self.writes = 0
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         self.writes += 1
         if self.errors:
             raise self.errors.pop(0)
-        async with self._database.write() as tx:
+        async with self._database.write(durable=durable) as tx:
             yield tx
 
 
