@@ -9,20 +9,26 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.use import ProbeAnswers as Answers
-from store.mapping import insert_new, param
-from store.tables import probe_answers
+from store.mapping import insert_new, param, upsert
+from store.tables import probe_answers, rentals
 
-LAST = 10
-"""How many of a vendor's machines count."""
+MOST_SILENT = 10
+"""How many of a vendor's silent machines are read."""
 
 _c = probe_answers.c
-_LAST = (
-    select(_c.answered, _c.at)
-    .where(_c.vendor == param(_c.vendor, "key"))
+_SILENT = (
+    select(rentals.c.owner, _c.at)
+    .join(rentals, rentals.c.id == _c.rental_id)
+    .where(_c.vendor == param(_c.vendor, "key"), _c.answered.is_(False))
     .order_by(_c.at.desc(), _c.rental_id)
-    .limit(LAST)
+    .limit(MOST_SILENT)
 )
-_NOTED = select(_c.rental_id).where(_c.rental_id == param(_c.rental_id, "key"))
+_ANSWERED = (
+    select(_c.at)
+    .where(_c.vendor == param(_c.vendor, "key"), _c.answered.is_(True))
+    .order_by(_c.at.desc())
+    .limit(1)
+)
 
 
 class ProbeAnswers:
@@ -33,17 +39,22 @@ class ProbeAnswers:
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
-        await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
-
-    async def noted(self, rental_id: str) -> bool:
-        return (await self._conn.execute(_NOTED, {"key": rental_id})).first() is not None
+        if answered:
+            await upsert(self._conn, probe_answers, row)
+        else:
+            await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        # One query for each vendor reads ten rows by the index. One query for all would read every row of each.
+        # Two queries for each vendor read eleven rows by the index. One for all would read every row of each.
         found = {}
         for vendor in sorted(set(vendors)):
-            rows = (await self._conn.execute(_LAST, {"key": vendor})).all()
-            if rows:
-                silent_at = next((row.at for row in rows if not row.answered), None)
-                found[vendor] = Answers(answered=tuple(row.answered for row in rows), silent_at=silent_at)
+            answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()
+            silent = (await self._conn.execute(_SILENT, {"key": vendor})).all()
+            since = [row for row in silent if answered_at is None or row.at > answered_at]
+            if silent or answered_at is not None:
+                found[vendor] = Answers(
+                    silent=tuple(row.owner for row in since),
+                    silent_at=since[0].at if since else None,
+                    answered_at=answered_at,
+                )
         return found

@@ -12,7 +12,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.use import GpusSeen, Missed, Report, Sample
 from bot.policy.as_sold import not_as_sold
-from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS
+from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran
 
 COMPARED_WITHIN = timedelta(minutes=30)
 """How long after its first report the GPUs of a machine are compared once it shows some: their driver may still be
@@ -29,7 +29,7 @@ async def with_report(
     setup = report.setup or rental.setup_progress
     if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
         after = note_probe_answer(rental, answered_at, setup)
-    if first and rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
+    if first and rental.vendor is not None and boot_script_ran(after):
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
     compared_before = any(sample.missed is None for sample in earlier)
     if report.missed is not None or compared_before or now - answered_at > COMPARED_WITHIN:
@@ -39,17 +39,15 @@ async def with_report(
 
 
 async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
-    """Note for the vendor of a ready rental that its probe did not answer soon after ready, also if it
-    answered later. `visits` are the last ones until now. At least LEAST_VISITS of that time must have been missed,
-    so a machine that nobody visited then proves nothing."""
+    """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
+
+    `visits` are the last ones until now. At least LEAST_VISITS of that time must have got no answer, so a machine
+    that nobody visited then proves nothing. Nor does a refused login: everyone with root there can cause it."""
     ready_at = rental.running_lease.ready_at
-    if rental.vendor is None or now - ready_at < ANSWERS_WITHIN:
+    if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
         return
-    missed = [visit for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
-    if rental.probe_answered_at is not None:
-        # Without an SSH server then, the bot's own network may have failed, and the script may have run in time.
-        missed = [visit for visit in missed if visit.missed is not Missed.NO_ANSWER]
-    if len(missed) >= LEAST_VISITS and not await tx.probe_answers.noted(rental.id):
+    soon = [visit.missed for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
+    if soon.count(Missed.NO_ANSWER) >= LEAST_VISITS:
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
 
 

@@ -17,7 +17,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Missed, Sample, Verdict, Visit
 from bot.policy.idleness import after_visit, differs, window
-from bot.policy.probing import has_probe, visited_from
+from bot.policy.probing import has_probe
 from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
 
 
@@ -32,15 +32,12 @@ class Target(Frozen):
 
 async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | None:
     """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
-    no readings. Return None if the machine is not to be visited, or not yet."""
+    no readings. Return None if the machine is not to be visited."""
     began = deps.clock.now()
-    target = await _target(deps, rental_id, began)
-    if not isinstance(target, Target):
+    target = await _target(deps, rental_id)
+    if target is None:
         async with deps.store.write() as tx:
-            if target is None:
-                await tx.visits.end(rental_id)
-            else:
-                await tx.visits.defer(rental_id, target)
+            await tx.visits.end(rental_id)
         return None
     result = await deps.prober.visit(target.host, target.port, target.host_key)
     sample = _sample(rental_id, result, deps.clock.now())
@@ -72,29 +69,18 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
     return "answered" if sample.missed is None else sample.missed.value
 
 
-async def _target(deps: StepDeps, rental_id: str, now: datetime) -> Target | datetime | None:
-    """Return where to log in, or when to visit it later if its vendor's machines don't run the boot script. Return
-    None if it has no probe by design, or if it is being deleted: another machine may get its address."""
+async def _target(deps: StepDeps, rental_id: str) -> Target | None:
+    """Return where to log in. Return None if it has no probe by design, or if it is being deleted: another machine
+    may get its address."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
-        vendors = [rental.vendor] if rental is not None and rental.vendor and not rental.probe_answered_at else []
-        answers = await tx.probe_answers.of_vendors(vendors)
     if rental is None or rental.state is not State.READY or rental.host is None:
         return None
     attempt = next((attempt for attempt in attempts if attempt.live), None)
     if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
         return None
-    visited = visited_from(answers.get(rental.vendor or ""), now)
-    if visited > now and not await _installed_by_hand(deps, rental_id):
-        return visited
     return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key)
-
-
-async def _installed_by_hand(deps: StepDeps, rental_id: str) -> bool:
-    """Return whether somebody says that they installed the probe."""
-    async with deps.store.read() as tx:
-        return any(event.kind is EventKind.PROBE_INSTALLED for event in await tx.events.of(rental_id))
 
 
 def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:

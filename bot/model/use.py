@@ -103,10 +103,12 @@ class GpusSeen(Frozen):
 class ProbeAnswers(Frozen):
     """Whether the probe of a vendor's last machines answered soon after they were ready."""
 
-    answered: tuple[bool, ...]
-    """The newest first, ten at most."""
-    silent_at: Instant | None
-    """When the newest that did not answer was noted. None if all answered."""
+    silent: tuple[str, ...] = ()
+    """The owners of those that did not, since the last one that did. The newest first, ten at most."""
+    silent_at: Instant | None = None
+    """When the newest of them was noted."""
+    answered_at: Instant | None = None
+    """When the last one answered. None if none ever did."""
 
 
 class Visit(Frozen):

@@ -12,12 +12,15 @@ from bot.model.use import Missed, ProbeAnswers
 from bot.policy.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""How soon after ready a probe has to answer to count for its vendor."""
+"""How soon after ready a machine has to answer, so that it doesn't count against its vendor."""
 LEAST_VISITS = 2
-"""How many visits in that time have to be missed before a machine counts against its vendor."""
-MOST_SILENT = 2
-"""Of a vendor's last ten machines. With a third one, fewer than 80 % of ten have answered, however the rest do."""
-NOT_VISITED_FOR = timedelta(days=7)
+"""How many visits in that time have to get no answer before a machine counts against its vendor."""
+FEWEST_SILENT = 3
+"""So many silent machines since the last answer make a vendor one whose machines run no boot script."""
+FEWEST_OWNERS = 2
+"""They need so many owners, since an owner can keep the bot out of their machines. One is enough if no machine of
+the vendor answered in ONE_OWNER_AFTER before."""
+ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
 """How long after ready a probe that has not answered counts as not installed. Its owner then gets the lines that
@@ -41,21 +44,15 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
     """Return whether a vendor's machines are expected to run the boot script. True if nothing is known of it."""
-    return answers is None or answers.answered.count(False) <= MOST_SILENT
+    if answers is None or answers.silent_at is None or len(answers.silent) < FEWEST_SILENT:
+        return True
+    answered_lately = answers.answered_at and answers.silent_at - answers.answered_at < ONE_OWNER_AFTER
+    return bool(answered_lately) and len(set(answers.silent)) < FEWEST_OWNERS
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
     """Return whether a machine of this request needs the boot script: to let teammates in, or to run a set-up."""
     return bool(teammates) or request.setup is not None
-
-
-def visited_from(answers: ProbeAnswers | None, now: datetime) -> datetime:
-    """Return from when on a machine of a vendor is visited that never answered: now, or later if the vendor's
-    machines don't run the boot script. Visits go on NOT_VISITED_FOR after the last one that was silent, since a
-    vendor can change. One that answers then doesn't stop them again."""
-    if answers is None or answers.silent_at is None or runs_scripts(answers):
-        return now
-    return max(now, answers.silent_at + NOT_VISITED_FOR)
 
 
 def boot_script_ran(rental: Rental) -> bool:

@@ -78,7 +78,14 @@ class Machines:
 
     def __init__(self, other: Prober) -> None:
         self._other = other
-        self._machines: dict[tuple[str, int], Machine] = defaultdict(Machine)
+        self._machines: dict[tuple[str, int], Machine] = defaultdict(self._new)
+        self.new_ones_miss: Missed | None = None
+        """Why each visit of a machine is missed that is made from now on. None: it answers."""
+
+    def _new(self) -> Machine:
+        machine = Machine()
+        machine.missed = self.new_ones_miss
+        return machine
 
     def __getitem__(self, rental: Rental) -> Machine:
         """Return the machine of a rental that is ready or was."""

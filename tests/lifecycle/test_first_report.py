@@ -9,19 +9,18 @@ from datetime import timedelta
 import pytest
 
 from bot.lifecycle.first_report import note_silence, with_report
-from bot.lifecycle.service.probing import visit_now
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
 from bot.policy.probe_script import probe_line
-from bot.policy.probing import boot_script_ran, runs_scripts, visited_from
+from bot.policy.probing import boot_script_ran, runs_scripts
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from store.db import Database
 from tests.lifecycle.checks import check
-from tests.lifecycle.world import ANA, BEN, CLEO, PROBE, RULES, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, PROBE, RULES, World, world
 from tests.store import make
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
@@ -35,10 +34,15 @@ def report(*models: GpuModel, setup: SetupProgress | None = None) -> Report:
     return Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models, setup=setup)
 
 
-async def ready(database: Database, rental_id: str = "k7mq2", vendor: str = "hyperstack") -> Rental:
-    """Store a rental of one H100 that is ready."""
+async def ready(database: Database, rental_id: str = "k7mq2", owner: str = ANA.id) -> Rental:
+    """Store a rental of one H100 of Hyperstack that is ready."""
     rental = make.rental(
-        rental_id, state=State.READY, lease=make.lease(), vendor=vendor, quote_id=f"q-{rental_id}"
+        rental_id,
+        state=State.READY,
+        lease=make.lease(),
+        vendor="hyperstack",
+        owner=owner,
+        quote_id=f"q-{rental_id}",
     )
     return await make.store_rental(database, rental, make.attempt(rental_id))
 
@@ -56,7 +60,7 @@ async def answers(
     return found, [event.kind for event in events]
 
 
-async def misses(database: Database, rental: Rental, *minutes: int, why: Missed = Missed.REFUSED) -> None:
+async def misses(database: Database, rental: Rental, *minutes: int, why: Missed = Missed.NO_ANSWER) -> None:
     """Let visits at these minutes after ready be missed."""
     for at in (READY_AT + minute * MINUTE for minute in minutes):
         async with database.write() as tx:
@@ -64,11 +68,10 @@ async def misses(database: Database, rental: Rental, *minutes: int, why: Missed 
             await note_silence(tx, rental, await tx.samples.since(rental.id, READY_AT), at)
 
 
-async def answered(database: Database, vendor: str = "hyperstack") -> tuple[bool, ...]:
-    """Return whether the vendor's last machines answered, newest first."""
+async def known(database: Database, vendor: str = "hyperstack") -> ProbeAnswers | None:
+    """Return what is known of a vendor's machines."""
     async with database.read() as tx:
-        found = (await tx.probe_answers.of_vendors([vendor, "another"])).get(vendor)
-    return () if found is None else found.answered
+        return (await tx.probe_answers.of_vendors([vendor, "another"])).get(vendor)
 
 
 async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(database: Database) -> None:
@@ -110,58 +113,57 @@ async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_i
     assert (failed.setup_progress, failed.version, events) == (FAILED, running.version + 1, [])
 
 
-async def test_each_machine_counts_once_for_its_vendor_by_its_first_five_minutes(database: Database) -> None:
-    soon, late, never, between = [await ready(database, 5 * letter) for letter in "abcd"]
-    await answers(database, soon, report(H100), 5 * MINUTE)
-    assert await answered(database) == (True,)
-    await misses(database, late, 0, 1, 4)
-    assert await answered(database) == (True,)
-    await misses(database, late, 8, 10)
-    await answers(database, late, report(H100), 12 * MINUTE)
-    await misses(database, never, 0, 1, 13)
-    assert await answered(database) == (False, False, True)
-    await misses(database, between, 0, 1, 3)
-    await answers(database, between, report(H100), 14 * MINUTE)
-    assert await answered(database) == (False, False, False, True), "no visit between the fifth minute and that"
+async def test_machines_that_gave_no_answer_soon_after_ready_count_until_one_answers(database: Database) -> None:
+    first, second, third = [
+        await ready(database, 5 * letter, owner) for letter, owner in zip("abc", "UVU", strict=True)
+    ]
+    await misses(database, first, 0, 1, 4, 8)
+    await misses(database, second, 0, 1, 4, 9, 11)
+    assert await known(database) == ProbeAnswers(silent=("V", "U"), silent_at=READY_AT + 9 * MINUTE)
+    await answers(database, third, report(H100), 9 * MINUTE)
+    assert await known(database) == ProbeAnswers(answered_at=READY_AT + 9 * MINUTE)
+    # One of the silent machines answers after all, before its owner was shown how to install the probe.
+    await answers(database, first, report(H100), 14 * MINUTE)
+    assert await known(database) == ProbeAnswers(answered_at=READY_AT + 14 * MINUTE)
+    # This answer may come from its owner.
+    await answers(database, second, report(H100), 16 * MINUTE)
+    assert await known(database) == ProbeAnswers(answered_at=READY_AT + 14 * MINUTE)
 
 
-async def test_a_machine_that_no_visit_reached_in_its_first_five_minutes_and_that_answers_later_does_not_count(
-    database: Database,
-) -> None:
-    cut_off = await ready(database)
-    await misses(database, cut_off, 0, 2, 4, why=Missed.NO_ANSWER)
-    await answers(database, cut_off, report(H100), 6 * MINUTE)
-    assert await answered(database) == ()
+@pytest.mark.parametrize("why", [Missed.REFUSED, Missed.UNREADABLE, Missed.HOST_KEY_CHANGED])
+async def test_a_login_that_is_refused_never_counts_against_a_vendor(database: Database, why: Missed) -> None:
+    for n in range(3):
+        await misses(database, await ready(database, f"r{n:04}", f"U{n}"), 0, 2, 4, 6, 20, why=why)
+    assert await known(database) is None
 
 
 async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
     silent, answering = await ready(database, "aaaaa"), await ready(database, "bbbbb")
     await misses(database, silent, 30, 32)
     await answers(database, answering, report(H100), 30 * MINUTE)
-    assert await answered(database) == ()
+    assert await known(database) is None
 
 
-async def test_the_last_ten_machines_of_a_vendor_count(database: Database) -> None:
+async def test_ten_silent_machines_of_a_vendor_are_read(database: Database) -> None:
     for n in range(12):
-        rental = await ready(database, f"r{n:04}")
-        async with database.write() as tx:
-            await tx.probe_answers.note(rental.id, "hyperstack", READY_AT + n * MINUTE, answered=n > 2)
-    assert await answered(database) == (True,) * 9 + (False,)
-    assert await answered(database, "nebius") == ()
+        await misses(database, await ready(database, f"r{n:04}"), 0, 2, 5 + n)
+    assert await known(database) == ProbeAnswers(silent=(ANA.id,) * 10, silent_at=READY_AT + 16 * MINUTE)
+    assert await known(database, "nebius") is None
 
 
-def test_a_vendor_runs_scripts_until_the_third_of_its_last_ten_machines_is_silent() -> None:
-    def known(*answered: bool) -> ProbeAnswers:
-        return ProbeAnswers(answered=answered, silent_at=None if all(answered) else READY_AT)
+def test_silent_machines_count_if_they_have_two_owners_or_if_none_answered_for_a_week() -> None:
+    def vendor(*silent: str, answered: timedelta | None = None) -> ProbeAnswers:
+        """Return what is known of a vendor that answered so long before."""
+        at = None if answered is None else READY_AT - answered
+        return ProbeAnswers(silent=silent, silent_at=READY_AT if silent else None, answered_at=at)
 
     assert runs_scripts(None)
-    assert runs_scripts(known(*[True] * 8, False, False))
-    assert runs_scripts(known(False, False))
-    assert not runs_scripts(known(*[True] * 7, *[False] * 3))
-    assert not runs_scripts(known(False, False, False))
-    assert visited_from(known(True, False, False), READY_AT) == READY_AT
-    assert visited_from(known(False, False, False), READY_AT + DAY) == READY_AT + 7 * DAY
-    assert visited_from(known(False, False, False), READY_AT + 8 * DAY) == READY_AT + 8 * DAY
+    assert runs_scripts(vendor(answered=8 * DAY))
+    assert runs_scripts(vendor("U1", "U2"))
+    assert runs_scripts(vendor("U1", "U1", "U1", answered=6 * DAY))
+    assert not runs_scripts(vendor("U1", "U2", "U1", answered=6 * DAY))
+    assert not runs_scripts(vendor("U1", "U1", "U1", answered=7 * DAY))
+    assert not runs_scripts(vendor("U1", "U1", "U1"))
 
 
 async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and_notes_the_set_up(
@@ -182,7 +184,9 @@ async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and
         assert boot_script_ran(rental)
         assert (await here.event_kinds(rental)).count(EventKind.NOT_AS_SOLD) == 1
         assert (ANA.id, EventKind.NOT_AS_SOLD) in await here.direct(rental)
-        assert await answered(here.database) == (True,)
+        found = await known(here.database)
+        assert found is not None
+        assert (found.silent, found.answered_at) == ((), rental.probe_answered_at)
 
 
 # --- a vendor whose machines don't run the boot script
@@ -190,7 +194,7 @@ async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world in which three machines of Hyperstack were silent."""
+    """Yield a world in which three machines of one person at Hyperstack were silent, and none ever answered."""
     async with world(sqlite_url, probe_line=PROBE) as made:
         for _ in range(3):
             silent = await made.ready(probe=False)
@@ -201,34 +205,27 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         await check(made)
 
 
-async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_only_if_somebody_installs_the_probe(
+async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_and_one_answer_lifts_it(
     here: World,
 ) -> None:
     rental = await here.ready()
-    machine = here.machines[rental]
-    machine.answers(models=(H100,))
-    await here.pass_time(20 * MINUTE)
-    assert machine.visits == 0
+    await here.pass_time(4 * MINUTE)
+    assert here.machines[rental].visits == 3
     (attempt,) = await here.attempts(rental)
     assert attempt.script is not None
     assert attempt.script.probe
-
-    await visit_now(here.deps, ANA, rental.id)
-    await here.pass_time(10 * MINUTE)
-    assert machine.visits == 6
-    assert (await here.rental(rental.id)).probe_answered_at is not None
-    assert (await here.event_kinds(rental)).count(EventKind.PROBE_INSTALLED) == 1
+    assert runs_scripts(await known(here.database))
 
 
-async def test_a_silent_vendors_machines_are_visited_again_after_a_week_also_those_after_the_first(
+async def test_a_busy_machine_of_a_vendor_that_one_colleague_made_silent_goes_on_past_its_first_end(
     here: World,
 ) -> None:
-    here.jump(7 * DAY)
-    for _ in range(2):
-        rental = await here.ready()
-        await here.pass_time(4 * MINUTE)
-        assert here.machines[rental].visits == 3
-    assert await answered(here.database) == (True, True, False, False, False)
+    rental = await here.ready(person=BEN, lease=2 * HOUR, up_to=4 * HOUR)
+    here.machines[rental].use(98)
+    end = rental.running_lease.ends_at
+    await here.pass_time(end + MINUTE - here.now)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.running_lease.ends_at) == (State.READY, end + HOUR)
 
 
 async def test_a_request_with_teammates_or_a_set_up_does_not_fail_over_to_a_silent_vendor(here: World) -> None:
@@ -248,9 +245,3 @@ async def test_a_clicked_offer_of_a_silent_vendor_is_bought_and_now_buys_another
     plain = await here.ask(CLEO, now=True)
     vendors = [(await here.rental(rental_id or "")).vendor for rental_id in (at_once.rental_id, plain.rental_id)]
     assert (clicked.vendor, vendors) == ("hyperstack", ["nebius", "hyperstack"])
-
-
-async def test_another_vendors_machines_are_visited_at_once(here: World) -> None:
-    rental = await here.until(await here.rent(await here.ask(), "nebius"), State.READY)
-    await here.pass_time(4 * MINUTE)
-    assert here.machines[rental].visits == 3

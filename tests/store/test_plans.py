@@ -152,7 +152,6 @@ BY_KEY: list[Query] = [
     lambda tx: tx.samples.reaching_back("k7mq2", START),
     lambda tx: tx.samples.highest("k7mq2", START),
     lambda tx: tx.samples.newest("k7mq2"),
-    lambda tx: tx.probe_answers.noted("k7mq2"),
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
     lambda tx: tx.quotes.release("q1"),

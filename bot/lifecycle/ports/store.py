@@ -169,11 +169,10 @@ class ProbeAnswers(Protocol):
     """Whether the probe answered soon after ready: one row for each machine of which that is known."""
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Note it, unless it was noted before."""
+        """Note it. An answer stays noted, and takes the place of a silence that was noted before."""
 
-    async def noted(self, rental_id: str) -> bool: ...
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return those of each vendor's last ten machines. Vendors without any are left out."""
+        """Return those of each vendor. Vendors without any are left out."""
 
 
 class Events(Protocol):

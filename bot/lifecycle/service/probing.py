@@ -14,8 +14,8 @@ from bot.policy.visiting import soonest_visit
 
 
 async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Visit a machine as soon as it may be, because a person says that they installed the probe. From then on it
-    is visited even if its vendor's machines don't run boot scripts. Raise as `load_extendable`."""
+    """Visit a machine as soon as it may be, because a person says that they installed the probe. Raise as
+    `load_extendable`."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await load_extendable(tx, deps, person, rental_id)
