@@ -28,6 +28,7 @@ class Target(Frozen):
     port: int
     host_key: str | None
     """The fingerprint that the server must show. None before the first contact."""
+    vendor: str | None
 
 
 async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | None:
@@ -39,7 +40,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         async with deps.store.write() as tx:
             await tx.visits.end(rental_id)
         return None
-    result = await deps.prober.visit(target.host, target.port, target.host_key)
+    result = await deps.prober.visit(target.host, target.port, target.host_key, target.vendor)
     sample = _sample(rental_id, result, deps.clock.now())
 
     async def write(tx: Tx) -> None:
@@ -80,7 +81,7 @@ async def _target(deps: StepDeps, rental_id: str) -> Target | None:
     attempt = next((attempt for attempt in attempts if attempt.live), None)
     if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
         return None
-    return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key)
+    return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key, vendor=rental.vendor)
 
 
 def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:

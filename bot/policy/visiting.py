@@ -17,6 +17,11 @@ owner installs by hand is found.
 
 OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login is
 5 s, which have passed long before the next one (PerSourcePenalties of sshd_config(5), since 9.8)."""
+SILENT_AFTER = 3
+"""After so many visits in a row without an answer the next ones come only every WHILE_SILENT. So many make the
+verdict *unknown*."""
+WHILE_SILENT = timedelta(minutes=5)
+"""Less than `idleness.LONGEST_GAP`, so that a verdict can still follow from these visits."""
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
 """How many changed host keys of one machine people are notified of. It can show a new one at each visit."""
@@ -25,10 +30,13 @@ MOST_KEYS_NOTIFIED = 3
 def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest, oldest
     first, the last one from this visit."""
-    refused = sum(1 for _ in takewhile(lambda sample: sample.missed is Missed.REFUSED, reversed(samples)))
-    if not refused:
-        return began + VISIT_EVERY[contract]
-    return samples[-1].at + AFTER_REFUSED[min(refused, len(AFTER_REFUSED)) - 1]
+    why = samples[-1].missed
+    in_a_row = sum(1 for _ in takewhile(lambda sample: sample.missed is why, reversed(samples)))
+    if why is Missed.REFUSED:
+        return samples[-1].at + AFTER_REFUSED[min(in_a_row, len(AFTER_REFUSED)) - 1]
+    if why is Missed.NO_ANSWER and in_a_row >= SILENT_AFTER:
+        return began + WHILE_SILENT
+    return began + VISIT_EVERY[contract]
 
 
 def soonest_visit(last: Sample | None, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bot.probe.connecting import connected
+from bot.probe.connecting import Connector
 
 _log = structlog.get_logger("gpubot.probe")
 
@@ -15,12 +15,14 @@ MAX_LINES = 30
 """A server may send other lines before its banner (RFC 4253, section 4.2)."""
 
 
-async def sends_banner(host: str, port: int, seconds: float) -> bool:
+async def sends_banner(
+    connector: Connector, host: str, port: int, seconds: float, vendor: str | None = None
+) -> bool:
     """Return whether a line that starts with `SSH-` arrives within this many real seconds. Send nothing. Never
     raise."""
     try:
         async with asyncio.timeout(seconds):
-            with await connected(host, port) as sock:
+            with await connector.connected(host, port, vendor) as sock:
                 reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE)
                 try:
                     return await _has_banner(reader)

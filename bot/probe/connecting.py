@@ -4,43 +4,93 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 RECEIVE_BUFFER = 16 * 1024
 """Bytes that the kernel keeps for us. asyncssh handles all that has arrived in one go, so a server that sends many
 small packets at once would block the event loop."""
-_NAMES = ThreadPoolExecutor(8, thread_name_prefix="gpubot-names")
+NAMES_OF_VENDOR = 2
+"""How many names of one vendor are looked up at a time. If its DNS server doesn't answer, each look-up holds a
+thread for half a minute."""
+PATIENCE = 1.0
+"""Real seconds that a look-up may take before the last address of the name is used meanwhile."""
+MOST_REMEMBERED = 10_000
+"""How many names keep their last addresses."""
+_NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
 """The threads that look up the names of machines. The default threads serve the rest of the bot, which must not
 wait for a vendor whose DNS server doesn't answer."""
 
+_Addresses: TypeAlias = list[tuple[Any, ...]]
+"""As `socket.getaddrinfo` returns them."""
 
-async def connected(host: str, port: int) -> socket.socket:
-    """Return a socket that is connected to the first address that accepts. Raise OSError if none does."""
-    loop = asyncio.get_running_loop()
-    addresses = await _addresses(host, port)
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
+
+class Connector:
+    """Connects to machines. A name is looked up once at a time, whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._look_ups: dict[str, asyncio.Task[_Addresses]] = {}
+        """The look-ups under way, by name."""
+        self._turns: defaultdict[str | None, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(NAMES_OF_VENDOR)
+        )
+        """By vendor."""
+        self._last: dict[str, _Addresses] = {}
+        """The addresses that each name had last."""
+
+    async def connected(self, host: str, port: int, vendor: str | None = None) -> socket.socket:
+        """Return a socket that is connected to the first address of a vendor's machine that accepts. Raise OSError
+        if none does."""
+        loop = asyncio.get_running_loop()
+        addresses = await self._addresses(host, vendor)
+        for family, kind, protocol, _, address in addresses:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+                await loop.sock_connect(sock, (address[0], port, *address[2:]))
+            except OSError:
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise OSError(f"none of {len(addresses)} addresses accepts")
+
+    async def _addresses(self, host: str, vendor: str | None) -> _Addresses:
+        """Return the addresses of a host. An IP address is read at once, so it waits for no name."""
         try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            await loop.sock_connect(sock, address)
-        except OSError:
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise OSError(f"none of {len(addresses)} addresses accepts")
+            return _look_up(host, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            pass
+        look_up = self._look_ups.get(host)
+        if look_up is None:
+            look_up = asyncio.create_task(self._in_turn(host, vendor))
+            self._look_ups[host] = look_up
+            look_up.add_done_callback(lambda _: self._look_ups.pop(host))
+        known = self._last.get(host)
+        # Not `wait_for`, which would cancel the look-up for all who wait for it.
+        await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
+        return look_up.result() if look_up.done() else known or []
+
+    async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
+        """Look a name up once it is its vendor's turn. Return its last addresses if no DNS server answers."""
+        async with self._turns[vendor]:
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(_NAMES, partial(_look_up, host))
+            except socket.gaierror as error:
+                return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
+            except OSError:
+                return []
+        self._last.pop(host, None)  # so that the newest are at the end
+        self._last[host] = found
+        if len(self._last) > MOST_REMEMBERED:
+            del self._last[next(iter(self._last))]
+        return found
 
 
-async def _addresses(host: str, port: int) -> Sequence[Any]:
-    """Return what `socket.getaddrinfo` does. An IP address is read at once, so it waits for no name."""
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    try:
-        return look_up(flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return await asyncio.get_running_loop().run_in_executor(_NAMES, look_up)
+def _look_up(host: str, flags: int = 0) -> _Addresses:
+    return list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncssh
 import structlog
 
-from bot.probe.connecting import connected
+from bot.probe.connecting import Connector
+from bot.probe.metered import Metered
 
 _log = structlog.get_logger("gpubot.probe")
 
@@ -30,18 +32,26 @@ KEX_ALGORITHMS = (
 )
 """Only those with a fixed group. A server could choose a group so large that it blocks the event loop."""
 
+MOST_BYTES = 16 * 1024
+"""All that a server may send until its host key is known. OpenSSH sends 2 KiB."""
 
-async def fingerprint(host: str, port: int, seconds: float) -> str | None:
+
+async def fingerprint(
+    connector: Connector, host: str, port: int, seconds: float, vendor: str | None = None
+) -> str | None:
     """Return the fingerprint of the server's host key as ssh prints it: `SHA256:...`. If it has several keys, the
     ed25519 key counts.
 
-    Return None if no key exchange succeeds within this many real seconds. Never raise.
+    Return None if no key exchange succeeds within this many real seconds and MOST_BYTES. Never raise.
     """
     try:
         async with asyncio.timeout(seconds):
-            with await connected(host, port) as sock:
+            with await connector.connected(host, port, vendor) as sock:
+                tunnel: Any = Metered(sock, MOST_BYTES)
                 key = await asyncssh.get_server_host_key(
-                    sock=sock,
+                    host,
+                    port,
+                    tunnel=tunnel,
                     config=None,
                     kex_algs=KEX_ALGORITHMS,
                     server_host_key_algs=HOST_KEY_ALGORITHMS,

@@ -17,7 +17,8 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Metered:
-    """Makes connections for `asyncssh.connect(tunnel=...)` over one connected socket."""
+    """Makes connections over one connected socket, for the `tunnel` of asyncssh. Of a tunnel it uses only
+    `create_connection`, though its types ask for more."""
 
     def __init__(self, sock: socket.socket, most: int) -> None:
         """`most`: the bytes after which the connection is closed."""

@@ -6,6 +6,7 @@ import os
 
 from bot.model.use import Visit
 from bot.probe.banner import sends_banner
+from bot.probe.connecting import Connector
 from bot.probe.host_key import fingerprint
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.visit import visit
@@ -35,28 +36,31 @@ class SshProber:
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret
+        self._connector = Connector()
         self._seconds = seconds
         self._visit_seconds = visit_seconds
         self._visit_bytes = visit_bytes
 
-    async def banner(self, host: str, port: int) -> bool:
+    async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         """Return whether an SSH server sends its banner. Never raise."""
-        return await sends_banner(host, port, self._seconds)
+        return await sends_banner(self._connector, host, port, self._seconds, vendor)
 
-    async def host_key(self, host: str, port: int) -> str | None:
+    async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         """Return the fingerprint of the server's host key, or None if it gives none. Never raise."""
-        return await fingerprint(host, port, min(self._seconds, HOST_KEY_SECONDS))
+        return await fingerprint(self._connector, host, port, min(self._seconds, HOST_KEY_SECONDS), vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
         """Log in, run the probe's script, and return its report or why there is none. Never raise.
 
         A server whose host key doesn't have the fingerprint `host_key` gets no login. None accepts any.
         """
         return await visit(
+            self._connector,
             host,
             port,
             host_key,
             self._key,
+            vendor=vendor,
             secret=self._secret,
             seconds=self._visit_seconds,
             most=self._visit_bytes,

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from bot.model.use import Missed, Visit
 from bot.policy.probe_script import SCRIPT_PATH
-from bot.probe.connecting import connected
+from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
 from bot.probe.metered import Metered
 from bot.probe.report import is_complete, read_report
@@ -82,11 +82,13 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
 
 async def visit(
+    connector: Connector,
     host: str,
     port: int,
     pinned: str | None,
     key: asyncssh.SSHKey,
     *,
+    vendor: str | None,
     secret: bytes,
     seconds: float,
     most: int,
@@ -101,7 +103,8 @@ async def visit(
     error: Exception | None = None
     try:
         async with asyncio.timeout(seconds):
-            await _run_script(host, port, client, session, most)
+            with await connector.connected(host, port, vendor) as sock:
+                await _run_script(host, port, client, session, Metered(sock, most))
     except Exception as caught:
         # The server's bytes decide which exception asyncssh raises.
         error = caught
@@ -126,37 +129,36 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
 
-async def _run_script(host: str, port: int, client: _Client, session: _Session, most: int) -> None:
-    with await connected(host, port) as sock:
-        connection = await asyncssh.connect(
-            host,
-            port,
-            tunnel=Metered(sock, most),
-            config=None,
-            client_factory=lambda: client,
-            username=USER,
-            # `client` has the key. None also keeps asyncssh from ~/.ssh and from an agent.
-            client_keys=None,
-            preferred_auth=["publickey"],
-            gss_host=None,
-            # Empty lists: `client` judges every host key, and ~/.ssh/known_hosts is not read.
-            known_hosts=([], [], []),
-            server_host_key_algs=HOST_KEY_ALGORITHMS,
-            kex_algs=KEX_ALGORITHMS,
-            encryption_algs=CIPHERS,
-            compression_algs=None,
-            login_timeout=0,  # the time-out of the visit counts
+async def _run_script(host: str, port: int, client: _Client, session: _Session, tunnel: Metered) -> None:
+    connection = await asyncssh.connect(
+        host,
+        port,
+        tunnel=tunnel,
+        config=None,
+        client_factory=lambda: client,
+        username=USER,
+        # `client` has the key. None also keeps asyncssh from ~/.ssh and from an agent.
+        client_keys=None,
+        preferred_auth=["publickey"],
+        gss_host=None,
+        # Empty lists: `client` judges every host key, and ~/.ssh/known_hosts is not read.
+        known_hosts=([], [], []),
+        server_host_key_algs=HOST_KEY_ALGORITHMS,
+        kex_algs=KEX_ALGORITHMS,
+        encryption_algs=CIPHERS,
+        compression_algs=None,
+        login_timeout=0,  # the time-out of the visit counts
+    )
+    try:
+        # The machine runs the script whatever we ask for, if the key's line has `command=`.
+        await connection.create_session(
+            lambda: session,
+            SCRIPT_PATH,
+            encoding=None,
+            window=WINDOW,
+            request_pty=False,
         )
-        try:
-            # The machine runs the script whatever we ask for, if the key's line has `command=`.
-            await connection.create_session(
-                lambda: session,
-                SCRIPT_PATH,
-                encoding=None,
-                window=WINDOW,
-                request_pty=False,
-            )
-            await session.over.wait()
-        finally:
-            connection.abort()
-            await connection.wait_closed()
+        await session.over.wait()
+    finally:
+        connection.abort()
+        await connection.wait_closed()

@@ -62,22 +62,22 @@ class InterruptedMarket(BrokenMarket):
 class BrokenProber:
     """A Prober with a bug."""
 
-    async def banner(self, host: str, port: int) -> bool:
-        raise OverflowError(host, port)
+    async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
+        raise OverflowError(host, port, vendor)
 
-    async def host_key(self, host: str, port: int) -> str | None:
-        raise OverflowError(host, port)
+    async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
+        raise OverflowError(host, port, vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
-        raise OverflowError(host, port, host_key)
+    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
+        raise OverflowError(host, port, host_key, vendor)
 
 
 class ProberWithoutHostKey(SshProber):
     """A Prober for whom each key exchange takes too long."""
 
     @override
-    async def host_key(self, host: str, port: int) -> str | None:
-        return await SshProber(seconds=0).host_key(host, port)
+    async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
+        return await SshProber(seconds=0).host_key(host, port, vendor)
 
 
 class FailingStore:

@@ -96,11 +96,12 @@ class Machines:
         """Return the machines that were visited or named."""
         return self._machines.values()
 
-    async def banner(self, host: str, port: int) -> bool:
-        return await self._other.banner(host, port)
+    async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
+        return await self._other.banner(host, port, vendor)
 
-    async def host_key(self, host: str, port: int) -> str | None:
-        return await self._other.host_key(host, port)
+    async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
+        return await self._other.host_key(host, port, vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
+        assert vendor is not None
         return await self._machines[host, port].visit(host_key)

@@ -222,6 +222,30 @@ async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None
     assert (await gaps(here, rental))[-1] == 2 * MINUTE
 
 
+@pytest.mark.parametrize("contract", Contract)
+async def test_a_machine_that_gives_no_answer_is_visited_every_five_minutes_until_it_does(
+    here: World, contract: Contract
+) -> None:
+    rental = await here.ready(contract=contract, lease=20 * HOUR)
+    await here.pass_time(10 * MINUTE)
+    here.machines[rental].misses(Missed.NO_ANSWER)
+    answered = len(await here.samples(rental))
+    await here.pass_time(HOUR)
+    usual = MINUTE if contract is Contract.SPOT else 2 * MINUTE
+    assert (await gaps(here, rental))[answered:] == [usual] * 3 + [5 * MINUTE] * (
+        (HOUR - 3 * usual) // (5 * MINUTE)
+    )
+    use = (await here.rental(rental.id)).use
+    assert use is not None
+    assert use.why is Missed.NO_ANSWER
+    # It answers again. Visits five minutes apart are no break, so a verdict follows.
+    here.machines[rental].use(98)
+    await here.pass_time(5 * MINUTE)
+    use = (await here.rental(rental.id)).use
+    assert use is not None
+    assert use.verdict is Verdict.IN_USE
+
+
 async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN, BEN)]
     for rental in rentals:

@@ -15,6 +15,8 @@ import asyncssh
 import pytest
 from typing_extensions import override
 
+from bot.probe.connecting import Connector
+from bot.probe.host_key import MOST_BYTES, fingerprint
 from bot.probe.prober import SshProber
 from tests.probe.servers import listening
 
@@ -92,45 +94,92 @@ async def test_the_fingerprint_is_that_of_the_ed25519_key_if_the_server_has_one(
     assert NoLogin.logins == 0
 
 
+KIND = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+
+
 async def test_a_host_name_with_several_addresses_is_tried_at_each_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving("ssh-ed25519") as port:
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            refusing = unused.getsockname()
-        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
 
         def addresses(name: str) -> list[object]:
             assert name == "gpu-7.example.com"
-            return [(*kind, refusing), (*kind, ("127.0.0.1", port))]
+            return [(*KIND, ("127.0.0.2", 0)), (*KIND, ("127.0.0.1", 0))]
 
         with names(monkeypatch, addresses):
             assert await SshProber().host_key("gpu-7.example.com", port) is not None
 
 
+class DnsServer:
+    """A DNS server that answers or, once it is `stuck`, lets each look-up wait until the end of the test."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.stuck: set[str] = set()
+        self.given_up = threading.Event()
+
+    def addresses(self, name: str) -> list[object]:
+        self.asked.append(name)
+        if name in self.stuck:
+            self.given_up.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
+        return [(*KIND, ("127.0.0.1", 0))]
+
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
+    server = DnsServer()
+    with names(monkeypatch, server.addresses):
+        try:
+            yield server
+        finally:
+            server.given_up.set()
+
+
 async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_the_rest_of_the_bot(
-    monkeypatch: pytest.MonkeyPatch,
+    dns: DnsServer,
 ) -> None:
-    given_up = threading.Event()
-
-    def addresses(_: str) -> list[object]:
-        given_up.wait()
-        raise socket.gaierror
-
     prober = SshProber(seconds=LONG)
+    dns.stuck = {f"gpu-{n}.example.com" for n in range(64)}
     async with serving("ssh-ed25519") as port:
-        with names(monkeypatch, addresses):
-            waiting = [asyncio.create_task(prober.banner(f"gpu-{n}.example.com", port)) for n in range(64)]
-            try:
-                async with asyncio.timeout(LONG):
-                    assert await prober.banner("127.0.0.1", port)
-                    assert await SshProber().host_key("127.0.0.1", port) is not None
-                    await asyncio.to_thread(len, "the rest of the bot")
-                assert not any(task.done() for task in waiting)
-            finally:
-                given_up.set()
-                assert await asyncio.gather(*waiting) == [False] * 64
+        waiting = [
+            asyncio.create_task(prober.banner(name, port, f"vendor {n}")) for n, name in enumerate(dns.stuck)
+        ]
+        try:
+            async with asyncio.timeout(LONG):
+                assert await prober.banner("127.0.0.1", port)
+                assert await SshProber().host_key("127.0.0.1", port) is not None
+                await asyncio.to_thread(len, "the rest of the bot")
+            assert not any(task.done() for task in waiting)
+        finally:
+            dns.given_up.set()
+            assert await asyncio.gather(*waiting) == [False] * 64
+
+
+async def test_one_look_up_of_a_name_and_two_of_a_vendors_names_are_under_way_and_other_vendors_dont_wait(
+    dns: DnsServer,
+) -> None:
+    prober, given_up_at_once = SshProber(seconds=LONG), SshProber(seconds=0.1)
+    given_up_at_once._connector = prober._connector
+    dns.stuck = {f"gpu-{n}.example.com" for n in range(40)}
+    async with serving("ssh-ed25519") as port:
+        for _ in range(3):
+            checks = [given_up_at_once.banner(name, port, "vastai") for name in dns.stuck]
+            assert not any(await asyncio.gather(*checks))
+        assert len(dns.asked) == len(set(dns.asked)) == 2
+        assert await prober.banner("gpu.example.com", port, "nebius")
+
+
+async def test_the_last_address_of_a_name_is_used_while_no_dns_server_answers(dns: DnsServer) -> None:
+    name, prober = "gpu-1.example.com", SshProber(seconds=LONG)
+    async with serving("ssh-ed25519") as port:
+        assert await prober.banner(name, port, "vastai")
+        dns.stuck = {name}
+        for _ in range(2):
+            assert await prober.banner(name, port, "vastai")
+        assert dns.asked == [name] * 2, "the second look-up is still under way"
+        dns.given_up.set()
+        assert await prober.banner(name, port, "vastai")
 
 
 async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +230,12 @@ async def test_a_server_that_never_comes_to_an_end_is_given_up_after_the_time_ou
 ) -> None:
     async with listening(sent, repeated=repeated, stays=True) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
+
+
+async def test_no_more_is_read_than_16_kib_before_the_host_key_is_known() -> None:
+    sent = BANNER + IGNORE * (MOST_BYTES // len(IGNORE))
+    async with listening(sent, stays=True) as port, asyncio.timeout(LONG):
+        assert await fingerprint(Connector(), "127.0.0.1", port, seconds=10 * LONG) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 
 from typing_extensions import override
 
-from bot.probe.connecting import connected
+from bot.probe.connecting import Connector
 from bot.probe.metered import AT_ONCE, Metered
 from tests.probe.servers import listening
 
@@ -35,7 +35,7 @@ class Reader(asyncio.Protocol):
 
 async def read(sent: bytes, most: int) -> Reader:
     async with listening(sent) as port:
-        with await connected("127.0.0.1", port) as sock:
+        with await Connector().connected("127.0.0.1", port) as sock:
             _, reader = await Metered(sock, most).create_connection(Reader, "127.0.0.1", port)
             await reader.count_beats()
             return reader

@@ -107,16 +107,17 @@ class Market(Protocol):
 
 
 class Prober(Protocol):
-    """Connects to machines from outside."""
+    """Connects to machines from outside. `vendor` is that of the machine: only two names of one are looked up at a
+    time."""
 
-    async def banner(self, host: str, port: int) -> bool:
+    async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         """Return whether an SSH server sends its banner within a few real seconds."""
 
-    async def host_key(self, host: str, port: int) -> str | None:
+    async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
         few real seconds. Never raise."""
 
-    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
         """Log in with the probe's key, run its script, and return its report or why there is none. Never raise.
 
         `host_key` is the fingerprint that the machine had before. A server that shows another one gets no login.

@@ -91,8 +91,8 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     if reachable is None or reachable.host is None:
         return snapshot, False
     port = reachable.port or 22
-    if await deps.prober.banner(reachable.host, port):
-        host_key = await deps.prober.host_key(reachable.host, port)
+    if await deps.prober.banner(reachable.host, port, attempt.vendor):
+        host_key = await deps.prober.host_key(reachable.host, port, attempt.vendor)
         await deps.directory.refresh(snapshot.rental.teammates)
         return _ready(deps, snapshot, reachable, host_key=host_key), True
     since = snapshot.rental.quiet_since_real or deps.clock.real()

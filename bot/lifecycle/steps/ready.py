@@ -60,5 +60,5 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.silent
     if rental.host_key is not None or rental.host is None or late or snapshot.events:
         return snapshot
-    host_key = await deps.prober.host_key(rental.host, rental.port or 22)
+    host_key = await deps.prober.host_key(rental.host, rental.port or 22, rental.vendor)
     return snapshot if host_key is None else snapshot.with_rental(note_host_key(rental, host_key))
