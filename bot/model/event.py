@@ -168,6 +168,8 @@ class Facts(Frozen):
     estimate: Micros | None = None
     estimated: bool | None = None
     resource_id: str | None = None
+    more_resources: tuple[str, ...] = ()
+    """Of NOT_CONFIRMED: the ids of the others that may still bill."""
     name: str | None = None
     """A resource's name, the id of another rental, or the rental's own id in an event that is sent as a notice."""
     gpu: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
@@ -12,6 +13,7 @@ Micros = int
 
 MICROS_PER_DOLLAR = 1_000_000
 _CENT = Decimal("0.01")
+_MICROS_PER_CENT = MICROS_PER_DOLLAR // 100
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
@@ -46,6 +48,16 @@ def rate_for(total: Micros, span: timedelta) -> Decimal:
 def whole_cents_below(rate: Decimal) -> Decimal:
     """Return `rate` cut down to whole cents, so that the cap that people read is the cap that holds."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
+
+
+def in_cents(parts: Sequence[Micros]) -> list[Micros]:
+    """Return the parts in whole cents, which sum to their sum in whole cents. A part is rounded down, and those
+    that lose most are rounded up, until the sum is right."""
+    rounded = [part // _MICROS_PER_CENT for part in parts]
+    missing = round(Fraction(sum(parts), _MICROS_PER_CENT)) - sum(rounded)
+    for n in sorted(range(len(parts)), key=lambda n: -(parts[n] % _MICROS_PER_CENT))[:missing]:
+        rounded[n] += 1
+    return [cents * _MICROS_PER_CENT for cents in rounded]
 
 
 def micros(dollars: Decimal) -> Micros:

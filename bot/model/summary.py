@@ -103,10 +103,22 @@ class RentalDetails(RentalSummary):
 class CostTotals(Frozen):
     """The cost of live rentals together."""
 
+    count: int
+    """How many of them there are, without those that wait for a decision."""
     rate: Decimal
     """USD per hour, of all except those that wait for a decision."""
     amount: Micros
     """Micro-dollars, of all of them until now."""
+
+
+class UnknownTotal(Frozen):
+    """What machines that nobody rents here cost now, without those that an admin said are not ours to manage."""
+
+    count: int = 0
+    rate: Decimal = Decimal(0)
+    """USD per hour, of those whose price is known."""
+    unpriced: int = 0
+    """How many of them have no known price."""
 
 
 class UnknownSummary(Frozen):
@@ -149,6 +161,7 @@ class RentalList(Frozen):
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
+    unknown_total: UnknownTotal = UnknownTotal()
     unknown: tuple[UnknownSummary, ...] = ()
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
 

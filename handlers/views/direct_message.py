@@ -234,7 +234,7 @@ def _longer(event: Event, details: RentalDetails) -> str:
 
 
 def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
-    rental, words = details.rental, event_text(event, details, times)
+    rental, words = details.rental, event_text(event, details, times, reader=reader)
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
     name = f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}"
     if not undecided or words is None:

@@ -27,8 +27,9 @@ JOINER = "\u2060"
 `clean` removes those that come from outside, and what people type is read without them."""
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
-_COLON_OR_QUOTE = re.compile(r":(?=[\w+'-])(?!(?<=\d:)\d\d(?!\w))|^(?=>)")
-"""A colon that may begin an emoji, unless it is that of a time; and the start of a text that would be a quote."""
+_COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
+"""A colon that begins an emoji, or does if a colon follows the text; and the start of a text that would be a
+quote."""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
@@ -137,12 +138,13 @@ def per_hour(rate: Decimal) -> str:
     return f"{price(rate)}/h"
 
 
-def difference(before: Decimal, rate: Decimal) -> str:
-    """Return the difference of two prices as they are shown: `+$0.27`, `-$0.10`, `the same price`."""
+def difference(before: Decimal, rate: Decimal, what: str) -> str:
+    """Return the difference of a price to another one, `what`, as they are shown: `$0.27 over what you clicked`,
+    `$0.10 under ...`, `the same price`."""
     cents = _rate_cents(rate) - _rate_cents(before)
     if cents == 0:
         return "the same price"
-    return ("+" if cents > 0 else "-") + _cents(abs(cents))
+    return f"{_cents(abs(cents))} {'over' if cents > 0 else 'under'} {what}"
 
 
 # --- spans and times

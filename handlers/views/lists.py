@@ -10,7 +10,7 @@ from bot.model.event import Event, EventKind
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.summary import CostTotals, RentalDetails, RentalList, RentalSummary
+from bot.model.summary import RentalDetails, RentalList, RentalSummary
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
@@ -54,8 +54,22 @@ VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
-def _totals_text(who: str, total: CostTotals) -> str:
-    return f"{who}: {per_hour(total.rate)} now, {dollars(total.amount)} so far."
+def _totals_text(live: RentalList, *, own: bool = True) -> str:
+    """Return what runs now costs an hour: `Running now: you $2.15/h, $3.05 since it started; team $18.40/h.` The
+    reader's part is left out unless `own`. Return an empty text if nothing runs."""
+    unknown = live.unknown_total
+    team = f"team {per_hour(live.team.rate + unknown.rate)}"
+    priced = unknown.count - unknown.unpriced
+    if priced:
+        team += f", {per_hour(unknown.rate)} of it for {plural(priced, 'machine')} that nobody rents here"
+    if unknown.unpriced:
+        team += f", and {plural(unknown.unpriced, 'machine')} of unknown price that nobody rents here"
+    since = f", {dollars(live.own.amount)} since {'it' if live.own.count == 1 else 'they'} started"
+    if not live.team.count and not unknown.count:
+        return ""
+    mine = f"{per_hour(live.own.rate)}{since}" if live.own.count else "nothing"
+    you = f"you {mine}; " if own else ""
+    return f"Running now: {you}{team}."
 
 
 def listing(
@@ -68,13 +82,13 @@ def listing(
 ) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader_times(rules, now, zone)
-    total = f"{_totals_text('You', live.own)} {_totals_text('Team', live.team)}"
+    total = _totals_text(live)
     unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-        return blocks.message("\n".join([f"{empty} Try: /gpu get H100 EU", *unknown]))
+        return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total])))
     lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
@@ -84,7 +98,7 @@ def listing(
             for line, summary in zip(lines, live.shown, strict=True)
         ),
         blocks.section("\n".join(unknown)) if unknown else None,
-        blocks.context(join(more, total)),
+        blocks.context(join(more, total)) if more or total else None,
         closed=False,
     )
 
@@ -251,7 +265,7 @@ def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = No
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
-    total = _totals_text("Team", live.team)
+    total = _totals_text(live, own=False)
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total, tips))),
         blocks.section("\n".join(filter(None, (*lines, more)))),

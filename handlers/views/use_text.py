@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
 
-from bot.model.money import MICROS_PER_DOLLAR
+from bot.model.money import in_cents
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import UseCosts
@@ -17,7 +17,6 @@ from handlers.views.format import Times, about_span, dollars, listed, plural, sp
 MARKS = "▁▂▃▄▅▆▇"
 NOT_SEEN = "·"
 """The mark of an hour without readings."""
-CENT = MICROS_PER_DOLLAR // 100
 
 _WHY: dict[Missed, str] = {
     Missed.NO_ANSWER: "no answer on SSH",
@@ -90,23 +89,30 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text below a cent."""
-    return f", of which {dollars(costs.idle)} idle" if costs.idle >= CENT else ""
+    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if it rounds to nothing."""
+    idle = _in_cents(costs).idle
+    return f", of which {dollars(idle)} idle" if idle else ""
 
 
 def use_shares(costs: UseCosts) -> str:
-    """Return `Of its cost: $9.38 in use, $3.10 idle and $1.20 not seen.` Return an empty text if nothing is
-    known."""
+    """Return `Of its cost: $9.38 in use, $3.10 idle and $1.20 not seen.` The parts sum to the cost as it is shown.
+    Return an empty text if nothing is known."""
     if not costs.known:
         return ""
+    shown_costs = _in_cents(costs)
     shares = (
-        (costs.used, "in use"),
-        (costs.connected, "connected without work"),
-        (costs.idle, "idle"),
-        (costs.unknown, "not seen"),
+        (shown_costs.used, "in use"),
+        (shown_costs.connected, "connected without work"),
+        (shown_costs.idle, "idle"),
+        (shown_costs.unknown, "not seen"),
     )
-    shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount >= CENT]
+    shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount]
     return f"Of its cost: {listed(shown)}." if shown else ""
+
+
+def _in_cents(costs: UseCosts) -> UseCosts:
+    used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown))
+    return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 
 
 def day_marks(recent: RecentUse) -> str:

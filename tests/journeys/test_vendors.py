@@ -18,7 +18,7 @@ async def test_sold_out_at_one_vendor_it_is_rented_from_the_next_which_then_take
     await world.sandbox.vendor("hyperstack", "sold_out")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
-    assert any("sold out" in reply and "+$0.27" in reply for reply in await world.thread(rental))
+    assert any("sold out" in reply and "$0.27 over" in reply for reply in await world.thread(rental))
     (machine,) = await world.alive()
     await world.sandbox.vanish(machine.resource_id, "deleted")
     await world.until_card(rental, "Lost", within=timedelta(minutes=10))

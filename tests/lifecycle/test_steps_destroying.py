@@ -116,6 +116,16 @@ async def test_a_rental_with_an_earlier_machine_is_cancelled_and_both_are_delete
     assert len(await here.ledger(rental)) == 2
 
 
+async def test_an_alarm_names_each_machine_that_may_still_bill(here: World) -> None:
+    rental = await rental_with_an_earlier_machine(here)
+    await here.behaves("nebius", "delete_500", seconds=None)
+    rental = await here.until_event(await here.destroy(rental), E.NOT_CONFIRMED)
+    facts = (await here.last_event(rental, E.NOT_CONFIRMED)).facts
+    machines = {machine["resource_id"] for machine in await here.alive()}
+    assert len(machines) == 2
+    assert {facts.resource_id, *facts.more_resources} == machines
+
+
 async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_while_the_next_is_in_use(
     here: World,
 ) -> None:

@@ -274,10 +274,11 @@ def listed(
     reader: str = ANA,
 ) -> RentalList:
     """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
+    mine = sum(one.rental.owner == reader and one.rental.waiting is None for one in shown)
     return RentalList(
         reader=reader,
         shown=shown,
         more=more,
-        own=CostTotals(rate=Decimal(own), amount=own_amount),
-        team=CostTotals(rate=Decimal(team), amount=team_amount),
+        own=CostTotals(count=mine, rate=Decimal(own), amount=own_amount),
+        team=CostTotals(count=len(shown) + more, rate=Decimal(team), amount=team_amount),
     )

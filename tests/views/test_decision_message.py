@@ -89,12 +89,12 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
         direct(again, changed(making(), events=(again,)), clock(12, 46)),
     ) == snapshot("""\
 
-Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now $2.90/h from
-      Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+Waiting for you: your 1x H100 EU, k7mq2. It costs $2.90/h now from Scaleway fr-par-2, $0.43 over the
+      $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
 [Go on up to $2.90/h] [Withdraw]
 
-Waiting for an approver: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now
-      $2.90/h from Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+Waiting for an approver: your 1x H100 EU, k7mq2. It costs $2.90/h now from Scaleway fr-par-2, $0.43
+      over the $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
 [Withdraw]
 
 Approved by Ben at 12:45: your 1x H100 EU, k7mq2. Up to $2.90/h.

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.state import State
-from bot.model.summary import AccruedCost, OwnRentals, RentalDetails, RentalList, UnknownSummary
+from bot.model.summary import AccruedCost, OwnRentals, RentalDetails, RentalList, UnknownSummary, UnknownTotal
 from handlers.views import choices, lists
 from handlers.views.format import Times
 from handlers.views.lease_buttons import destroy_button
@@ -64,6 +64,22 @@ def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
         assert "2 more that no rental has." in read
 
 
+def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
+    live = listed(ready(), own="2.42", own_amount=4_960_000, team="2.42")
+    total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
+    assert listing(changed(live, unknown_total=total)) == snapshot(
+        """\
+Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  Running now: you $2.42/h, $4.96 since it started; team $4.52/h, $2.10/h of it for 1 machine that
+      nobody rents here, and 1 machine of unknown price that nobody rents here.\
+"""
+    )
+    nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
+    assert listing(nothing).splitlines()[-1] == snapshot(
+        "Running now: you nothing; team $2.10/h, $2.10/h of it for 1 machine that nobody rents here."
+    )
+
+
 def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:
     sums: dict[str, Any] = {"own": "2.42", "own_amount": 4_960_000, "team": "4.57", "team_amount": 5_020_000}
     live = listed(ready(), more=3, **sums)
@@ -78,16 +94,16 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
     ) == snapshot("""\
 
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
 
 Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Details]
-  3 more not shown. You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
 
 Waiting for approval: 8x H100 EU, p4wd9. Expires today at 22:05.   [Details]
-  You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.
+  Running now: you nothing; team $0.00/h.
 
 You rent nothing now. Try: /gpu get H100 EU
 
@@ -256,17 +272,16 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 
 def test_gpu_alone_shows_the_readers_rentals_and_what_to_type() -> None:
-    shown = [lists.home(live, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7))]
+    shown = [lists.home(live, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7, team="19.36"))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 You rent nothing now.
-  Team: $0.00/h now, $0.00 so far.
   /gpu get H100 EU shows offers. /gpu help shows the rest.
 [Choose from a list]
 
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 7 more: /gpu list
-  Team: $0.00/h now, $0.00 so far.
+  Running now: team $19.36/h.
   /gpu get H100 EU shows offers. /gpu help shows the rest.
 [Choose from a list]
 """)

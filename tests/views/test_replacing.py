@@ -145,7 +145,7 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
 Failed 12:58: your 1x H100 EU, f6rat. Nothing is left within what was allowed. It cost nothing.
       k7mq2 runs on.
 
-Waiting for you: your 1x H100 EU, f6rat. What is left costs more than was allowed. Now $3.11/h from
+Waiting for you: your 1x H100 EU, f6rat. What is left costs more than was allowed. $3.11/h now from
       Scaleway. At most $137.54 in all. k7mq2 runs on.
 [Go on up to $21.16/h] [Withdraw]
 

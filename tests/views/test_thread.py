@@ -78,11 +78,11 @@ Expired at 22:05. $0.42 so far.
 
 Withdrawn by Ana at 14:09. Nothing was rented.
 
-Waiting for a decision: buying was held up too long. Nothing is rented. Now $1.90/h.
+Waiting for a decision: buying was held up too long. Nothing is rented. $1.90/h now.
 
-Waiting for a decision: buying was held up too long. $0.42 so far. Now $1.90/h.
+Waiting for a decision: buying was held up too long. $0.42 so far. $1.90/h now.
 
-Waiting for a decision: buying was held up too long. Now $1.90/h.
+Waiting for a decision: buying was held up too long. $1.90/h now.
 """)
 
 
@@ -108,27 +108,27 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
         renting(LeftOut(setup="torch", people=(BEN,)), vendor="nebius", rate=None, why=Why.TOO_SLOW, before=2),
     ) == snapshot("""\
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
       price. Only Ana's first key gets in, the set-up torch doesn't run, and I can't see inside.
       When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH
       key and can't get in.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
       price. Only Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that
       adds the missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
       price. The set-up torch doesn't run.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
       price. I can't see inside.
 
 Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
-      $2.20/h, +$0.05, within what you accepted. Only Ana's first key gets in. When it is ready,
-      /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
+      $2.20/h: $0.05 over Hyperstack's price, within what was accepted. Only Ana's first key gets
+      in. When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you
-      accepted.
+Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h: $0.27 over Hyperstack's
+      price, within what was accepted.
 
 Renting from Hyperstack at $2.15/h. The rules no longer have the set-up <!channel>*'torch', so it
       doesn't run.
@@ -165,7 +165,8 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
 
 Renting from Hyperstack at $2.15/h.
 
-Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you accepted.
+Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h: $0.27 over Hyperstack's price, within
+      what was accepted.
 
 Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. Then I
       look for the next offer.
@@ -173,7 +174,7 @@ Hyperstack did not get it ready. I'm destroying that machine; it may bill until 
 Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may bill until it is
       gone. Then I look for the next offer.
 
-Now Nebius at $2.05/h, -$0.10.
+Now Nebius at $2.05/h: $0.10 under Hyperstack's price.
 
 (nothing)
 
@@ -274,6 +275,7 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
         thread(happened(K.ENDED, clock(12, 40), ANA, end=State.CANCELLED, **cost)),
         thread(happened(K.ENDED, clock(22, 7), end=State.EXPIRED, **cost)),
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, detail="vendor timeout")),
+        thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, more_resources=("r-2",))),
         thread(happened(K.TAKEN_ON, clock(18, 47), CARL)),
         thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
         thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost), gone()),
@@ -295,6 +297,8 @@ Expired 22:07. Everything is gone, confirmed by the vendor. $14.68 computed.
 
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout.
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resources 3c90c3cc and r-2). I keep trying.
 
 Carl is on it. I keep trying too.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
@@ -14,8 +17,10 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from handlers.views import lists
+from handlers.views.format import dollars
 from handlers.views.rental_text import reader_times
-from handlers.views.use_text import day_marks, unseen_text
+from handlers.views.use_text import day_marks, unseen_text, use_shares
+from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
 from tests.views.stories import ANA, ASKED, BEN, RULES, clock, gone, happened, listed, ready, waiting
 
@@ -66,7 +71,7 @@ Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40
 Ready: 1x H100 EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
       [Details]
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.\
+  Running now: you $0.00/h, $0.00 since they started; team $0.00/h.\
 """)
 
 
@@ -165,10 +170,21 @@ GONE = happened(
 COSTS = UseCosts(used=7_381_333, connected=3_000_000, idle=3_100_000, unknown=1_200_000)
 
 
+@given(amounts=st.lists(some.amount, min_size=4, max_size=4))
+def test_the_shares_of_a_cost_sum_to_it_as_they_are_shown(amounts: list[int]) -> None:
+    costs = UseCosts(used=amounts[0], connected=amounts[1], idle=amounts[2], unknown=amounts[3])
+
+    def cents(text: str) -> list[int]:
+        return [int(shown.replace(",", "").replace(".", "")) for shown in re.findall(r"\$([\d,.]*\d)", text)]
+
+    if costs.known and sum(amounts) >= 10_000:
+        assert sum(cents(use_shares(costs))) == sum(cents(dollars(sum(amounts))))
+
+
 def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     asked = happened(K.STILL_NEEDED, clock(14, 40), id=8)
     over = changed(gone(asked, GONE), use_costs=COSTS)
-    all_used = changed(over, use_costs=UseCosts(used=14_672_333, idle=9_000))
+    all_used = changed(over, use_costs=UseCosts(used=14_677_333, idle=4_000))
     before = changed(gone(GONE), use_costs=UseCosts(unknown=14_681_333))
     lives = changed(ready(), use_costs=changed(COSTS, connected=0))
     cards = [card(details, NOW) for details in (over, all_used, before)]
@@ -195,7 +211,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   18:41  Gone, confirmed by the vendor. $14.68 computed, of which $3.10 idle.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
-  6 h 4 min, $14.68. Of its cost: $14.67 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in
+  6 h 4 min, $14.68. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in
       all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.

@@ -29,8 +29,10 @@ from bot.model.summary import (
     RentalList,
     RentalSummary,
     UnknownSummary,
+    UnknownTotal,
     UseCosts,
 )
+from bot.model.unknown import UnknownPurchase
 from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
@@ -170,8 +172,8 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         rentals = await tx.rentals.get_many(shown)
         people = {user for rental in rentals.values() for user in (rental.owner, *rental.teammates)}
         names = await tx.people.names(people)
-        seen = everyone and sees_unknown_machines(person, deps.rules)
-        unknown = await tx.unknown.not_over() if seen else []
+        unknown = await tx.unknown.not_over()
+    sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
     return RentalList(
         reader=person.id,
         shown=tuple(
@@ -188,14 +190,24 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         more=len(wanted) - len(shown),
         own=_totals(own, spent),
         team=_totals(live, spent),
-        unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown),
+        unknown_total=_unknown_total(unknown),
+        unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown)
+        if sees_unknown
+        else (),
     )
+
+
+def _unknown_total(purchases: Iterable[UnknownPurchase]) -> UnknownTotal:
+    alive = [machine for one in purchases if one.open for machine in one.alive]
+    rates = [machine.rate for machine in alive if machine.rate is not None]
+    return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
 
 
 def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
     costs = tuple(live)
     buying = [cost for cost in costs if cost.state is not State.AWAITING_APPROVAL]
     return CostTotals(
+        count=len(buying),
         rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),
         amount=sum(spent[cost.rental_id].amount for cost in costs),
     )

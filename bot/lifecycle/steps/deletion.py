@@ -105,6 +105,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     first = waiting[0]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,
+        more_resources=tuple(resource.resource_id for resource in alive[1:]),
         rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
         vendor=first.vendor,

@@ -26,14 +26,16 @@ TEXTS = {
 }
 
 
-def event_text(event: Event, details: RentalDetails, times: Times, *, timed: bool = True) -> EventText | None:
+def event_text(
+    event: Event, details: RentalDetails, times: Times, *, timed: bool = True, reader: str | None = None
+) -> EventText | None:
     """Return the text of a rental's event. Return None for an event of the account. The text says when it happened
-    if `timed`."""
+    if `timed`. `reader` is its only reader, if there is only one."""
     if details.rental.bought_later and not event.facts.amount:
         # It is known by now that more was rented than the event says.
         event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
     write = TEXTS.get(event.kind)
-    return write(EventContext(event, details, times, timed)) if write else None
+    return write(EventContext(event, details, times, timed, reader)) if write else None
 
 
 def without_money(facts: Facts) -> Facts:

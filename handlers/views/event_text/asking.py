@@ -35,15 +35,15 @@ def _asked_again(context: EventContext) -> EventText:
         return EventText(
             "Waiting for a decision", join(f"{why}.", _cost_by_then(facts), later, expires), colon=True
         )
-    now = f"Now {per_hour(facts.rate)}" if facts.rate is not None else None
+    now = f"{per_hour(facts.rate)} now" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
-    more = ""
-    if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
-        more = f", {difference(facts.before, facts.rate)}"
+    if now and facts.before is not None and facts.rate is not None and facts.rate > facts.before:
+        over = difference(facts.before, facts.rate, f"the {per_hour(facts.before)} that {context.owner} allowed")
+        why, now = f"it costs {now}, {over}", None
     return EventText(
         "Waiting for a decision",
-        join(f"{why}.", _cost_by_then(facts), f"{now}{more}." if now else None, expires),
+        join(f"{why}.", _cost_by_then(facts), f"{now}." if now else None, expires),
         colon=True,
     )
 

@@ -15,6 +15,7 @@ from handlers.views.event_text.composition import (
 )
 from handlers.views.event_text.left_out import left_out_text
 from handlers.views.format import about_span, difference, join, per_hour, span
+from handlers.views.machine_text import vendor
 from handlers.views.rental_text import machine, owner, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
@@ -30,8 +31,9 @@ def _renting(context: EventContext) -> EventText:
         return EventText(f"Renting from {context.vendor_name}{price}", missing)
     more = ""
     if facts.before is not None and facts.rate is not None:
-        more = f", {difference(facts.before, facts.rate)}"
-        more += ", within what you accepted" if facts.rate > facts.before else ""
+        before = f"{vendor(facts.before_vendor)}'s price"
+        more = f": {difference(facts.before, facts.rate, before)}"
+        more += ", within what was accepted" if facts.rate > facts.before else ""
     now = f"Now {context.vendor_name}{_without_script(facts)}{price}{more}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)

@@ -42,6 +42,8 @@ class EventContext(NamedTuple):
     times: Times
     timed: bool = True
     """Whether the text says when it happened. A history has the time in front of each line."""
+    reader: str | None = None
+    """Slack id of the only reader. None if many people read the text."""
 
     @property
     def facts(self) -> Facts:
@@ -52,6 +54,12 @@ class EventContext(NamedTuple):
     def actor(self) -> str:
         """Return the name of the person who acted, `gpubot` if nobody did."""
         return person(self.details.names, self.event.actor)
+
+    @property
+    def owner(self) -> str:
+        """Return the owner's name, or `you` for the owner."""
+        owner = self.details.rental.owner
+        return "you" if owner == self.reader else person(self.details.names, owner)
 
     @property
     def when(self) -> str:

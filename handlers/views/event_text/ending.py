@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.model.attempt import Why
-from bot.model.event import EventKind
+from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.views.format import dollars, escape, identifier, join, per_hour, span, with_full_stop
+from handlers.views.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
 from handlers.views.rental_text import STATES, computed, reason, so_far
 from handlers.views.use_text import idle_part
+
+RESOURCES_NAMED = 8
+"""How many machines an alarm names, the most that one rental has. More are counted."""
 
 
 def _lost(context: EventContext) -> EventText:
@@ -35,14 +38,21 @@ def _destroying(context: EventContext) -> EventText:
 def _not_confirmed(context: EventContext) -> EventText:
     facts = context.facts
     bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
-    which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
     last = (
         f"Last answer: {with_full_stop(escape(facts.detail, 200))}"
         if facts.detail and facts.detail.strip()
         else None
     )
-    rest = join(f"{context.details.rental.id} may still bill{bills}{which}. I keep trying.", last)
+    rest = join(f"{context.details.rental.id} may still bill{bills}{_which(facts)}. I keep trying.", last)
     return EventText("Not confirmed gone", rest, colon=True)
+
+
+def _which(facts: Facts) -> str:
+    """Return ` (resource 3c90c3cc)`, or all if several may still bill. Return an empty text if none is known."""
+    ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
+    named = [short_resource_id(one) for one in ids[:RESOURCES_NAMED]]
+    more = [f"{len(ids) - RESOURCES_NAMED} more"] if len(ids) > RESOURCES_NAMED else []
+    return f" (resource{'s' if len(ids) > 1 else ''} {listed([*named, *more])})" if ids else ""
 
 
 def short_resource_id(resource_id: str) -> str:
