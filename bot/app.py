@@ -21,6 +21,7 @@ from bot.errors import Unusable
 from bot.github import github_at
 from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
+from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job, every
@@ -55,7 +56,8 @@ log = structlog.get_logger("gpubot")
 
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 5, 10, 30
+CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
+APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -153,6 +155,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job(
                 "sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps), retry=SWEEP_AGAIN
             ),
+            Job("approvers", every(minutes=APPROVERS_EVERY_MINUTES), partial(check_deciders, background, people)),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]

@@ -303,6 +303,7 @@ class Callback:
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
     RENT_CONFIRM = CallbackId("rent_confirm", OfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
+    DENY = CallbackId("deny_form", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)

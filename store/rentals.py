@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
-from bot.model.rental import Rental
+from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
@@ -33,6 +33,7 @@ _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 # The column is a JSON list. A Slack id has only letters and digits, so it stands in there as it is.
 _SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
+_WAITING = _LIVE.where(or_(_c.decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
@@ -181,6 +182,9 @@ class Rentals(Attempts):
         else:
             rows = await self._conn.execute(_LIVE_OF_OWNER, {"owner_id": owner})
         return _oldest_first(rentals_of(rows))
+
+    async def waiting(self) -> list[Rental]:
+        return _oldest_first(rentals_of(await self._conn.execute(_WAITING)))
 
     async def shared_with(self, person_id: str) -> list[Rental]:
         rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.deciders import Deciders, deciders
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.transitions import await_decision
 from bot.model.attempt import Why
@@ -11,12 +13,13 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, Rental, Waiting
+from bot.policy.hours import after_hours
 from bot.policy.rules import Rules
 from bot.policy.spending import propose
 
 
-def ask_again(
-    snapshot: RentalSnapshot, why: Why, now: datetime, rules: Rules, offer: Offer | None = None
+async def ask_again(
+    tx: Tx, snapshot: RentalSnapshot, why: Why, *, now: datetime, rules: Rules, offer: Offer | None = None
 ) -> RentalSnapshot:
     """Make the request wait for a decision again, on `offer` if it is outside the envelope.
 
@@ -32,11 +35,11 @@ def ask_again(
         spent=snapshot.spent(now).amount,
     )
     by_approver = proposal.over and why is not Why.TOO_LITTLE_TIME
-    waiting = Waiting(
-        decider=Decider.APPROVER if by_approver else Decider.OWNER,
-        why=why,
-        expires_at=now + rules.approval.expires,
-    )
+    asked = await deciders(tx, rules, [rental.owner]) if by_approver else None
+    if asked is None:
+        waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
+    else:
+        waiting = waiting_for(asked, now, rules, why)
     after = await_decision(
         rental,
         waiting,
@@ -47,7 +50,7 @@ def ask_again(
     bill = snapshot.spent(now)
     known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
     facts = changed(
-        envelope_facts(after),
+        envelope_facts(after, asked),
         before=rental.envelope.max_rate,
         vendor=offer.vendor if offer else None,
         amount=bill.amount if known else None,
@@ -56,8 +59,15 @@ def ask_again(
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
 
 
-def envelope_facts(rental: Rental) -> Facts:
-    """Return what the rental's envelope allows, for an event."""
+def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
+    """Return the decision that a request waits for if these people are asked `now`. Its time to decide,
+    `approval.expires`, counts only within the hours of at least one of them."""
+    expires_at = after_hours(now, rules.approval.expires, asked.zones, rules.hours)
+    return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
+
+
+def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
+    """Return what the rental's envelope allows, and who is asked for it, for an event."""
     envelope, waiting = rental.envelope, rental.waiting
     return Facts(
         envelope=envelope.version,
@@ -67,4 +77,6 @@ def envelope_facts(rental: Rental) -> Facts:
         hours=envelope.lease,
         until=waiting.expires_at if waiting else None,
         why=waiting.why if waiting else None,
+        people=asked.people if asked else None,
+        admins_decide=asked.admins_decide if asked else None,
     )

@@ -79,6 +79,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.ENDING: (OWNER, TEAMMATES),
     E.EXTENSION_DENIED: (OWNER, TEAMMATES),
     E.ASKED_AGAIN: (OWNER,),
+    E.DECIDERS_CHANGED: (OWNER,),
     E.DENIED: (OWNER,),
     E.EXPIRED: (OWNER,),
     E.WITHDRAWN: (OWNER,),
@@ -96,6 +97,8 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     """Return the people who get a direct message of an event, each once. Nobody gets one of what they did."""
     if event.kind in {E.DESTROYING, E.ENDED} and event.actor is None and not _nothing_rented(event):
         # The bot ends what the owner was notified of before, and their newest message becomes the receipt.
+        return ()
+    if event.kind is E.DECIDERS_CHANGED and not event.facts.admins_decide:
         return ()
     people = {OWNER: (rental.owner,), ADMINS: rules.admins, TEAMMATES: _teammates(event, rental, rules)}
     readers = [reader for group in DIRECT.get(event.kind, ()) for reader in people[group]]

@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     DENIED = "denied"
     EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
+    DECIDERS_CHANGED = "deciders_changed"
+    """Other people, `facts.people`, are asked about what waits. `facts.admins_decide`: no approver is left."""
     STARTED = "started"
     """Rented without an approval, because it is within the limits."""
     RENTING = "renting"
@@ -112,6 +114,8 @@ class EventKind(StrEnum):
     """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     EMPTY_STORE = "empty_store"
     """Written by earlier versions, for a database without a rental."""
+    NO_APPROVER_LEFT = "no_approver_left"
+    """No approver is left, so the admins decide. `facts.count` requests wait."""
     UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
     AUTHORIZED_AGAIN = "let_in"
@@ -159,6 +163,8 @@ class Facts(Frozen):
     detail: str | None = None
     """The market's own words, or those of the person who acted. Data, never markup. In OLDER_DATABASE `empty` if
     the database has no rental."""
+    admins_decide: bool | None = None
+    """Whether the admins are asked because no approver is left who may decide."""
     span: timedelta | None = None
     hours: timedelta | None = None
     """The whole lease."""

@@ -148,6 +148,14 @@ class OlderDatabaseView(Frozen):
     """Whether buying is paused because of such machines."""
 
 
+class PeopleAsked(Frozen):
+    """Who is asked to decide a request."""
+
+    names: tuple[str, ...]
+    admins_decide: bool = False
+    """Whether they are the admins because no approver is left."""
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
@@ -161,6 +169,10 @@ class RentalList(Frozen):
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
+    waiting: tuple[RentalSummary, ...] = ()
+    """The first of the requests and extensions that the reader may decide. Only if they asked for everything."""
+    more_waiting: int = 0
+    """How many more of them there are."""
     unknown_total: UnknownTotal = UnknownTotal()
     unknown: tuple[UnknownSummary, ...] = ()
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""

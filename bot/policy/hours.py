@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.policy.rules import Hours, Rules
 
 DAYS_AHEAD = 15
 """A week has a day of `hours`. A change of the clocks can leave out one day's hours, not those a week later."""
+LONGEST_WAIT = timedelta(days=366)
+"""How much later than now the end of a time within hours is at most."""
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
@@ -49,7 +51,28 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     return next(start for start in starts if start > moment)
 
 
+def after_hours(moment: datetime, span: timedelta, zones: Collection[ZoneInfo], hours: Hours) -> datetime:
+    """Return when `span` has passed since `moment`, if only time within the hours in at least one of these zones
+    counts, of which there is at least one. It is at most LONGEST_WAIT later, or `span` if that is longer."""
+    latest = moment + max(span, LONGEST_WAIT)
+    while moment < latest:
+        moment = next_within_any(moment, zones, hours)
+        ends = [_end(moment, zone, hours) for zone in zones if is_within(moment, zone, hours)]
+        # The clocks may be set back within the hours: the end of that day then seems to be over.
+        end = max([*ends, moment + timedelta(minutes=1)])
+        if moment + span <= end:
+            return min(moment + span, latest)
+        moment, span = end, span - (end - moment)
+    return latest
+
+
 def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return when the hours of a day begin. If the clocks skip that time, it is as much later as they skip."""
     hour, minute = divmod(hours.time[0], 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
+
+
+def _end(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return when the hours of the day that `moment` is in end."""
+    midnight = datetime.combine(moment.astimezone(zone).date(), time(), tzinfo=zone)
+    return (midnight + timedelta(minutes=hours.time[1])).astimezone(UTC)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bot.model.base import Frozen
+from collections.abc import Collection, Mapping
+
+from pydantic import Field
+
+from bot.model.base import Frozen, changed
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.policy.rules import Approvers, Rules
@@ -19,11 +23,45 @@ class Roles(Frozen):
     """They are the only admin and nobody else approves, so they may approve their own requests."""
 
 
+def are_named(approvers: Approvers) -> bool:
+    """Return whether the rules name a person or a group."""
+    return bool(approvers.people or approvers.groups)
+
+
 def approvers_of(rules: Rules) -> Approvers:
     """Return who decides requests: the approvers that the rules name, or the admins if they name none."""
-    if rules.approvers.people or rules.approvers.groups:
-        return rules.approvers
-    return Approvers(people=rules.admins)
+    return rules.approvers if are_named(rules.approvers) else Approvers(people=rules.admins)
+
+
+class Team(Frozen):
+    """What is known of the people and user groups that the rules name."""
+
+    gone: frozenset[str] = frozenset()
+    """Slack ids of people who are certainly no members of the workspace (any more)."""
+    members: Mapping[str, frozenset[str]] = Field(default_factory=dict)
+    """The last known members of groups. A group that was never read is left out: it may have members."""
+
+    def can_decide(self, group: str, without: Collection[str]) -> bool:
+        """Return whether a group has, or may have, a member who is not gone and none of the people `without`."""
+        return group not in self.members or bool(self.members[group] - self.gone - set(without))
+
+
+def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
+    """Return the rules with only those admins and approvers who are not gone.
+
+    If no approver is left who may decide a request of these `requesters`, the admins decide, as if the rules named
+    no approvers.
+    """
+    admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
+    named = rules.approvers
+    if not are_named(named):
+        return changed(rules, admins=admins)
+    without = () if rules.self_approval else requesters
+    people = tuple(one for one in named.people if one not in team.gone)
+    groups = tuple(group for group in named.groups if team.can_decide(group, ()))
+    others_left = any(team.can_decide(group, without) for group in groups) or set(people) - set(without)
+    left = Approvers(people=people, groups=groups) if others_left else Approvers()
+    return changed(rules, admins=admins, approvers=left)
 
 
 def is_member(person: Person) -> bool:

@@ -26,6 +26,9 @@ from bot.policy.two_ends import already_allowed
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval whose total may be higher than this is confirmed in a dialog first."""
 
+LONGEST_REASON = 200
+"""Characters of the reason for a denial that are kept."""
+
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
@@ -227,17 +230,20 @@ def receipt_estimate(
     return estimate if 10 * abs(amount - estimate) > estimate else None
 
 
+def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
+    """Return whether a person may approve a request of these people."""
+    roles = roles_of(person, rules)
+    return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
+
+
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
     """Return whether the person approves their own request, as one of the `requesters`. Raise Refused if they may
     not decide it."""
-    roles = roles_of(person, rules)
-    if not roles.approver:
+    if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
-    if person.id not in requesters:
-        return False
-    if not (rules.self_approval or roles.sole_admin):
+    if not may_approve(person, requesters, rules):
         raise Refused("Your own request needs another approver. I changed nothing.")
-    return True
+    return person.id in requesters
 
 
 # --- limits that no approver can lift

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service import older_database as older_database_service
@@ -37,13 +38,16 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
+        rules = deps.rules
+        if message.kind is MessageKind.APPROVAL and rental is not None:
+            rules = await rules_now(tx, rules, requesters_of(rental))
         has_one_reader = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
         reader = await tx.people.get(message.to.value, EVER) if has_one_reader else None
         return render_message(
             message,
             event,
             await _details(tx, deps, message, rental, reader) if rental is not None else None,
-            rules=deps.rules,
+            rules=rules,
             now=now,
             zone=reader.tz if reader is not None else None,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
@@ -131,7 +135,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
     quote = view.quote
     if view.rental is not None:
-        return replies.rented(view.rental, without_key=view.without_key)
+        return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return keys.needed(github=rules.keys.github)
     if quote.state is QuoteState.UNANSWERED:

@@ -20,9 +20,10 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.store import EVER
 from bot.model.base import changed
 from bot.model.person import Person
-from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that it changed."""
@@ -135,8 +136,29 @@ class People:
     async def _refresh(self, user_id: str) -> None:
         try:
             await self.get(user_id)
+        except Refused:
+            await self._note_gone(user_id)
         except GpubotError as error:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
+
+    async def _note_gone(self, user_id: str) -> None:
+        """Note that Slack shows the bot no such user, so that they can do nothing. Never raise."""
+        try:
+            async with self._deps.store.write() as tx:
+                known = await tx.people.get(user_id, EVER) or Person(id=user_id, name=user_id)
+                await tx.people.put(changed(known, deactivated=True), self._deps.clock.real())
+        except StoreBusy as error:
+            _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """Return the members of a user group: none if Slack says for certain that there is no such group for us.
+        Return None if it doesn't answer within LOOKUP_TIMEOUT. Never raise."""
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                return await self._members(group)
+        except NO_ANSWER as error:
+            _log.info("people.no_group_answer", group=group, error=error_code(error))
+            return None
 
     def _change_counts(self, user_id: str) -> tuple[int, ...]:
         """Return how often this user and each group of the rules changed. If that differs after a lookup, its
@@ -210,15 +232,15 @@ class People:
         try:
             answer = await self._client.usergroups_users_list(usergroup=group)
         except SlackApiError as error:
-            if is_temporary(error):
+            if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
             # No user groups here (a free plan, a smaller server, a missing scope): nobody is in one.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")
-        return (
-            frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else NO_MEMBERS
-        )
+        if not isinstance(users, list):
+            raise ValueError("usergroups.users.list without users")
+        return frozenset(user for user in users if isinstance(user, str))
 
 
 def person_of(

@@ -235,7 +235,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.SHARE, share),
             _on(Action.CANCEL, destroy),
             _on(Action.APPROVE, requests.approve),
-            _on(Action.DENY, requests.deny),
+            _on(Action.DENY, requests.open_deny),
             _on(Action.ACCEPT, requests.approve),
             _on(Action.EXTEND_FORM, extend_form),
             _on(Action.EXTEND, extend),

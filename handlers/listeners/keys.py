@@ -72,7 +72,8 @@ async def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str)
             content = replies.reply(f"{words} Those prices no longer stand, so I'm looking again.")
         case Rental() as rental:
             without_key = await queries.teammates_without_key(context.deps, rental)
-            content = replies.rented(rental, first_line=words, without_key=without_key)
+            asked = await queries.asked_about(context.deps, rental)
+            content = replies.rented(rental, asked=asked, first_line=words, without_key=without_key)
         case None:
             content = replies.reply(words)
     return Reply(content=content, replaces_original=True)

@@ -127,6 +127,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.FORM, form),
             _on(Callback.RENT_CONFIRM, rent_confirm),
             _on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
+            _on(Callback.DENY, requests.deny),
             _on(Callback.EXTEND, extend),
             _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),

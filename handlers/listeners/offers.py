@@ -108,4 +108,5 @@ async def rent_confirmed(
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
     without_key = await queries.teammates_without_key(context.deps, rental)
-    return Reply(content=replies.rented(rental, without_key=without_key), replaces_original=True)
+    asked = await queries.asked_about(context.deps, rental)
+    return Reply(content=replies.rented(rental, asked=asked, without_key=without_key), replaces_original=True)

@@ -66,14 +66,17 @@ async def extend(
         details = await queries.show(context.deps, interaction.person, rental_id)
         times = _times(context, interaction)
         return Reply(content=replies.extended_just_now(details.rental, longer, times, context.deps.rules))
-    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction)))
+    asked = await queries.asked_about(context.deps, rental)
+    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction), asked=asked))
 
 
 async def extend_until(context: Context, interaction: UserInteraction, rental_id: str, until: datetime) -> Outcome:
     """Make a lease longer until a new end, or ask for approval of that."""
     rental = await leasing.extend(context.deps, interaction.person, rental_id, until)
     utc = read_as_utc(interaction.person.tz)
-    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction), utc))
+    asked = await queries.asked_about(context.deps, rental)
+    content = replies.extended(rental, _times(context, interaction), utc, asked=asked)
+    return _reply_unless_shown(interaction, content)
 
 
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.errors import RequestChanged
 from bot.lifecycle.service import deciding, previews
-from handlers.ids import VersionValue
+from bot.model.rental import Rental
+from handlers.ids import Field, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import modals, replies
@@ -24,19 +25,37 @@ async def approve(context: Context, interaction: UserInteraction, value: Version
 async def approve_confirmed(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Approve the version that was shown. Reply with the newest version if there is a newer one."""
     try:
-        await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
+        rental = await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
-    return None
+    return _reply_unless_shown(interaction, rental, "Approved")
+
+
+async def open_deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Open the dialog that asks why. Reply with the newest version if there is a newer one."""
+    try:
+        details = await previews.request_to_deny(context.deps, interaction.person, value.rental_id, value.version)
+    except RequestChanged as change:
+        return await _newer_version(context, interaction, value.rental_id, change)
+    return OpenModal(modal=modals.deny(details))
 
 
 async def deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Deny the version that was shown. Reply with the newest version if there is a newer one."""
+    """Deny the version that was shown, for the reason that was typed, which may be empty. Reply with the newest
+    version if there is a newer one."""
+    reason = interaction.inputs.get(Field.REASON, "")
     try:
-        await deciding.deny(context.deps, interaction.person, value.rental_id, value.version)
+        rental = await deciding.deny(
+            context.deps, interaction.person, value.rental_id, value.version, reason=reason
+        )
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
-    return None
+    return _reply_unless_shown(interaction, rental, "Denied")
+
+
+def _reply_unless_shown(interaction: UserInteraction, rental: Rental, word: str) -> Outcome:
+    """Send no private reply if the clicked message will be updated anyway."""
+    return None if interaction.on_surface else Reply(content=replies.decided(rental, word))
 
 
 async def _newer_version(

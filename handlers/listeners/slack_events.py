@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.owners_left import ask_about_rentals_of
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import hints
@@ -44,13 +45,17 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
     await context.people.forget(user_id)
     if user.get("deleted") is True:
         await ask_about_rentals_of(context.deps, user_id)
+        await check_deciders(context.deps, context.people)
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle subteam_members_changed: forget the members, because the event holds only the difference."""
+    """Handle subteam_members_changed: forget the members, because the event holds only the difference. If it is
+    a group of approvers, ask who is left."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
+        if group in context.deps.rules.approvers.groups:
+            await check_deciders(context.deps, context.people)
 
 
 async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.notifications import readers_of
 from bot.model.event import Event, EventKind
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import NOT_COMPUTING
-from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
-from handlers.views.blocks import Rendered, button
+from handlers.views.asked_text import mentions
+from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import hours_text, how_long
 from handlers.views.event_text import event_text
 from handlers.views.format import (
@@ -24,8 +23,6 @@ from handlers.views.format import (
     dollars,
     dollars_at_most,
     join,
-    mention,
-    mention_group,
     note,
     per_hour,
     person,
@@ -74,41 +71,34 @@ def approval(
 ) -> Rendered:
     """Return the question about version `version` of an envelope while that waits. Later, return the answer.
 
+    `rules` are those as they hold now: they name who decides.
     `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
     """
     times = reader_times(rules, now, zone)
     rental = details.rental
-    value = VersionValue(rental_id=rental.id, version=version)
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, times, rules)
-        total = rental.extension.envelope.total
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
         lines = _request(details, rental.waiting, asked, times, rules)
-        total = rental.envelope.total
     else:
         return _answer(details, version, asked, times)
     if first:
-        lines.append(f"Asked: {_mentions(details, asked, rules)}.")
+        lines.append(f"Asked: {mentions(details, asked, rules)}.")
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
-        blocks.actions(
-            button(f"Approve up to {dollars_at_most(total)}", Action.APPROVE, value, style="primary"),
-            button("Deny", Action.DENY, value),
-        ),
+        blocks.actions(*decision_buttons(rental)),
         closed=False,
     )
 
 
-def _mentions(details: RentalDetails, asked: Event | None, rules: Rules) -> str:
-    """Return mentions of the groups and people who decide requests. A person who asked, or who gets a direct
-    message of this, is named without a ping."""
-    approvers = approvers_of(rules)
-    informed = {asked.actor, *readers_of(asked, details.rental, rules)} if asked else set()
-    pings = [mention_group(group) for group in approvers.groups]
-    pings += [person(details.names, one) if one in informed else mention(one) for one in approvers.people]
-    return ", ".join(pings or ["nobody is named"])
+def decision_buttons(rental: Rental) -> tuple[Json, Json]:
+    """Return the buttons that decide the version of the envelope that waits."""
+    envelope = rental.newest_envelope
+    value = VersionValue(rental_id=rental.id, version=envelope.version)
+    approve = f"Approve up to {dollars_at_most(envelope.total)}"
+    return button(approve, Action.APPROVE, value, style="primary"), button("Deny", Action.DENY, value)
 
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:

@@ -14,6 +14,7 @@ from bot.policy.rules import Rules
 from bot.policy.teammates import keys_still_go_in
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
+from handlers.views.asked_text import asked_now
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import ends
 from handlers.views.format import Times, about_span, join, note, per_hour, person, sentence, span
@@ -75,6 +76,7 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         return [
             why,
             "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
+            "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
     if _is_starting(details):

@@ -96,6 +96,17 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 
+def _denied(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+    rental, words = details.rental, event_text(event, details, times) or EventText("")
+    whose = (
+        describe(rental.request) if reader == rental.owner else f"{owner(details)}'s {describe(rental.request)}"
+    )
+    lead = f"{person(details.names, event.actor)} said no to {whose}"
+    text = join(words._replace(lead=lead).text, _first_runs_on(details))
+    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
 def _left_without_machine(event: Event) -> bool:
     """Return whether the owner lost or never got the machine, without a person having decided that."""
     return event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
@@ -287,6 +298,7 @@ WRITERS: dict[EventKind, Callable[[Event, RentalDetails, str, Times], Rendered]]
     EventKind.APPROVED_NOT_READY: _approved_not_ready,
     EventKind.ASKED_AGAIN: _asked_again,
     EventKind.NOT_CONFIRMED: _not_confirmed,
+    EventKind.DENIED: _denied,
     EventKind.EXPIRED: _expired,
     EventKind.LOST: replacing.lost,
 }

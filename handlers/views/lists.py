@@ -15,6 +15,7 @@ from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, unknown_machines
+from handlers.views.approval import decision_buttons
 from handlers.views.blocks import Rendered, button
 from handlers.views.ends import end
 from handlers.views.event_text import event_text, without_money
@@ -89,18 +90,44 @@ def listing(
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total])))
-    lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in live.shown]
+    waiting = [_waits(summary, times) for summary in live.waiting]
+    if live.more_waiting:
+        waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
+    shown = [summary for summary in live.shown if not _is_listed_as_waiting(live, summary)]
+    lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
-        "\n".join(filter(None, (*lines, *unknown, more, total))),
+        "\n".join(filter(None, (*waiting, *lines, *unknown, more, total))),
+        *(
+            block
+            for words, summary in zip(waiting, live.waiting, strict=False)
+            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental)))
+        ),
+        blocks.context(waiting[-1]) if live.more_waiting else None,
         *(
             blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
-            for line, summary in zip(lines, live.shown, strict=True)
+            for line, summary in zip(lines, shown, strict=True)
         ),
         blocks.section("\n".join(unknown)) if unknown else None,
         blocks.context(join(more, total)) if more or total else None,
         closed=False,
     )
+
+
+def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
+    rental = summary.rental
+    return rental.waiting is not None and any(other.rental.id == rental.id for other in live.waiting)
+
+
+def _waits(details: RentalSummary, times: Times) -> str:
+    """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
+    rental, extension = details.rental, details.rental.extension
+    if extension is not None:
+        more = f"more time for {people(details)}'s {describe(rental.request)}, {rental.id}"
+        until = f"until {times.date_and_time(extension.ends_at)}"
+        return f"Waits for you: {more}, {until}. It ends {end(rental, times)} if nobody decides."
+    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
+    return join(f"Waits for you: {describe(rental.request)}, {people(details)}, {rental.id}.", expires)
 
 
 def _owns(live: RentalList, summary: RentalSummary) -> bool:

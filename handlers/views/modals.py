@@ -18,14 +18,14 @@ from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.leases import may_extend_by, without_past_end
 from bot.policy.rules import ProbeKind, Rules
-from bot.policy.spending import OfferChoice
+from bot.policy.spending import LONGEST_REASON, OfferChoice
 from bot.policy.teammates import MOST_TEAMMATES
 from bot.policy.two_ends import already_allowed
 from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
 from handlers.views.ends import end_text, how_long_in_dialog
-from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, span
+from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, person, span
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
 from handlers.views.offers import cost_text
@@ -241,6 +241,27 @@ def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> M
         blocks.section("\n".join(lines)),
         submit=f"Approve up to {total}",
         value=VersionValue(rental_id=rental.id, version=envelope.version),
+    )
+
+
+def deny(details: RentalDetails) -> Modal:
+    """Return the dialog that asks why a request, or one for more time, is denied."""
+    rental, extension = details.rental, details.rental.extension
+    asker = person(details.names, extension.asked_by if extension else rental.owner)
+    what = f"More time for {rental.id}, " if extension else ""
+    return blocks.modal(
+        Callback.DENY,
+        f"Deny {rental.id}?",
+        blocks.section(f"{what}{describe(rental.newest_envelope)}, for {asker}."),
+        blocks.text_input(
+            Field.REASON,
+            "Why",
+            hint=f"{asker} reads it, and so does everyone in the request's channel.",
+            longest=LONGEST_REASON,
+            required=False,
+        ),
+        submit="Deny",
+        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
     )
 
 

@@ -1,4 +1,5 @@
-"""The message to the approvers about an idle machine whose owner doesn't answer. It pings nobody."""
+"""The message to the approvers about an idle machine whose owner doesn't answer. The first one about
+a spell mentions them."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from bot.policy.questions import spell_of, unanswered
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
+from handlers.views.asked_text import mentions
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text
 from handlers.views.format import Times, about_span, dollars, escape, join
@@ -38,9 +40,12 @@ OUTCOMES = frozenset(
 
 
 def nobody_answers(
-    event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
+    event: Event, details: RentalDetails, *, first: bool, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered:
-    """Return what was idle when the approvers were notified, with what they can do. Later, return its outcome."""
+    """Return what was idle when the approvers were notified, with what they can do. Later, return its outcome.
+
+    `first` is True for the post. `rules` are those as they hold now: they name who decides.
+    """
     times, rental = reader_times(rules, now, zone), details.rental
     name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {owner(details)}"
     outcome = first_after(details, event, OUTCOMES)
@@ -55,9 +60,11 @@ def nobody_answers(
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
+    told = f"Asked: {mentions(details, event, rules)}." if first and _is_first(event, details) else ""
     return blocks.message(
-        text,
+        "\n".join(filter(None, (text, told))),
         blocks.section(text),
+        blocks.context(told) if told else None,
         blocks.actions(
             destroy_button(rental),
             button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
@@ -65,6 +72,13 @@ def nobody_answers(
         ),
         closed=False,
     )
+
+
+def _is_first(event: Event, details: RentalDetails) -> bool:
+    """Return whether the approvers were not told of this spell before."""
+    told = [other for other in details.events if other.kind is EventKind.NOBODY_ANSWERS and other.id != event.id]
+    spell = spell_of(event.facts.use)
+    return not any(spell_of(other.facts.use) == spell and other.at < event.at for other in told)
 
 
 def _idle(event: Event, now: Use | None, times: Times) -> str:

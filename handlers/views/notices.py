@@ -33,6 +33,11 @@ def notice(
             count = plural(event.facts.count, "machine") if event.facts.count else "machines"
             text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
             return blocks.message(f"{text} /gpu resume when sure.")
+        case EventKind.NO_APPROVER_LEFT:
+            waits = event.facts.count or 0
+            text = "No approver is left: the people that the policy names are gone, and its groups are empty."
+            then = f" {plural(waits, 'request waits', 'requests wait')}: /gpu list all" if waits else ""
+            return blocks.message(f"{text} Until that changes, admins decide.{then}")
         case EventKind.UNAUTHORIZED:
             text = "Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing."
             return blocks.message(f"{text} Put a working COMPUTE_CLEAR_TOKEN in place and restart me.")

@@ -45,7 +45,7 @@ def render_message(
         case MessageKind.DIRECT if event:
             return direct_message(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
-            return nobody_answers(event, details, rules=rules, now=now)
+            return nobody_answers(event, details, first=message.shown_version == 0, rules=rules, now=now)
         case MessageKind.APPROVAL:
             version = message.envelope or details.rental.envelope.version
             first = message.shown_version == 0

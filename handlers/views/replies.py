@@ -9,11 +9,13 @@ from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.model.summary import PeopleAsked
 from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
 from bot.policy.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, keys
+from handlers.views.asked_text import asked_for_approval
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import end, end_moves, until_named
 from handlers.views.error_text import error_text
@@ -65,14 +67,16 @@ def store_busy() -> Rendered:
     return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
-def rented(rental: Rental, *, first_line: str = "", without_key: Sequence[str] = ()) -> Rendered:
-    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `without_key`
-    are the names of the teammates who have no SSH key."""
+def rented(
+    rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
+) -> Rendered:
+    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
+    those who decide it, `without_key` the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
     until = until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
+        text = f"{asked_for_approval(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
@@ -103,13 +107,13 @@ def resumed(changed: bool) -> Rendered:
 # --- leases and ends
 
 
-def extended(rental: Rental, times: Times, utc: str = "") -> Rendered:
-    """Return the reply to an extension: it was made, or it waits for an approver. `utc` says so if a time was read
-    as UTC."""
+def extended(rental: Rental, times: Times, utc: str = "", *, asked: PeopleAsked | None = None) -> Rendered:
+    """Return the reply to an extension: it was made, or it waits for the people `asked`. `utc` says so if a time
+    was read as UTC."""
     lease = rental.running_lease
     if rental.extension is not None:
-        asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
-        return blocks.message(join(f"{asked} It ends {times.time(lease.ends_at)} if nobody decides.", utc))
+        lead = f"{asked_for_approval(asked)}: {rental.id} until {times.time(rental.extension.ends_at)}."
+        return blocks.message(join(f"{lead} It ends {times.time(lease.ends_at)} if nobody decides.", utc))
     allowed = was_asked_for(rental.request, lease)
     done = "goes on, as was allowed already" if allowed else "is extended"
     return blocks.message(join(f"{rental.id} {done}. It ends {end(rental, times)}.", utc))
@@ -137,6 +141,11 @@ def ending(rental: Rental) -> Rendered:
     if rental.state is not State.DESTROYING:
         return blocks.message(state)
     return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
+
+
+def decided(rental: Rental, word: str) -> Rendered:
+    """Return the reply to a decision that was made in a list: `Approved: 8x H100 EU, p4wd9.`"""
+    return blocks.message(f"{word}: {describe(rental.newest_envelope)}, {rental.id}.")
 
 
 def newer_version(words: str, current: Rendered) -> Rendered:

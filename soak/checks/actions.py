@@ -9,9 +9,9 @@ from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
 from soak.evidence import RENTAL_ID, Evidence, PerformedAction
 
-_RENTING = re.compile(rf"^(?:Renting|Asked for approval): .*?, ({RENTAL_ID}), ")
+_RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
-DECISIONS = frozenset({"approve", "approve_confirm", "deny"})
+DECISIONS = frozenset({"approve", "approve_confirm", "deny", "deny_form"})
 
 
 def every_request_is_answered(evidence: Evidence) -> list[str]:

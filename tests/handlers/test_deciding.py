@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.lifecycle.deciders import check_deciders, deciders
 from bot.model.state import State
+from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import asked, change_request, let_the_owner_decide, question
 from tests.handlers.team import team
+from tests.handlers.test_people import wait_for_events
+from tests.handlers.test_rights import forge_submission
+from tests.handlers.test_unknown_machines import direct
 
 
 async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> None:
@@ -44,6 +49,9 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         for action_id in ("approve", "deny"):
             assert (await ours.forge(user, action_id, f"{rental.id}:1"))["ok"]
             assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
+        assert "Only approvers" in await forge_submission(
+            ours, user, Callback.DENY.id, f"{rental.id}:1", reason="no"
+        )
         assert await ours.modal(user) is None
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
@@ -64,8 +72,94 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         shown = await question(ours)
         await ours.click(BEN, shown, "Deny")
         await ours.click(CLEO, shown, "Deny")
+        assert (await ours.submit(BEN))["ok"]
+        assert "Ben denied it a moment before you." in str((await ours.submit(CLEO, reason="too dear"))["errors"])
+        await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
         assert (await ours.replies())[-1] == "Ben denied it a moment before you. I changed nothing."
+
+
+async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.click(BEN, await question(ours), "Deny")
+        said = f"use 4 this week, <!channel> & <@{CLEO}>"
+        before = (await ours.world.get("pings"))["last"]
+        assert (await ours.submit(BEN, reason=said))["ok"]
+        await ours.deliver()
+        told = await ours.look(ANA, direct(ANA), "said no")
+        assert told["text"] == f'Ben said no to 1x H100 EU: "{said}". Nothing was rented.'
+        assert f'"{said}".' in (await ours.look(BEN, APPROVALS, "Denied by Ben"))["text"]
+        pings = (await ours.world.get("pings", after=before))["pings"]
+        assert [(ping["user"], ping["why"]) for ping in pings] == [(ANA, "dm")], "its words mention nobody"
+        await ours.click(ANA, told, "Ask again")
+        assert await ours.rentals() == []
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request, quote.rent_now, quote.rental_id) == (rental.request, False, None)
+
+
+async def test_a_denial_needs_no_reason(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await asked(ours)
+        await ours.click(BEN, await question(ours), "Deny")
+        assert (await ours.submit(BEN))["ok"]
+        await ours.deliver()
+        told = await ours.look(ANA, direct(ANA), "said no")
+        assert told["text"] == "Ben said no to 1x H100 EU. Nothing was rented."
+
+
+async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and_approves(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        for _ in range(2):
+            await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[])
+            await wait_for_events(ours)
+        await ours.deliver()
+        told = [
+            m["reads"] for m in await ours.world.see(CLEO, channel=direct(CLEO)) if "No approver" in m["reads"]
+        ]
+        assert len(told) == 1
+        assert "admins decide. 1 request waits: /gpu list all" in told[0]
+        assert "Admins are asked: Cleo." in (await ours.look(ANA, direct(ANA), "No approver is left"))["text"]
+        card = await ours.look(ANA, TRAINING, "Waiting for approval")
+        assert "No approver is left, so admins are asked: Cleo." in card["text"]
+        await ours.command(CLEO, "list all")
+        await ours.click(CLEO, await question(ours), "Approve up to")
+        assert (await ours.submit(CLEO))["ok"]
+        assert (await ours.rental(rental.id)).state is State.PROCURING
+
+
+@pytest.mark.parametrize(
+    ("refusal", "admins_decide"),
+    [("no_such_subteam", True), ("permission_denied", True), ("ratelimited", False), ("invalid_auth", False)],
+)
+async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_answer_for_has_its_last_members(
+    tmp_path: Path, refusal: str, admins_decide: bool
+) -> None:
+    async with team(tmp_path) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        await ours.context.people.forget_group(APPROVERS)
+        await ours.refuse("usergroups.users.list", refusal, times=None)
+        await check_deciders(ours.deps, ours.context.people)
+        async with ours.deps.store.read() as tx:
+            now = await deciders(tx, ours.deps.rules, [ANA])
+        assert (now.people, now.admins_decide) == (((CLEO,), True) if admins_decide else ((BEN,), False))
+
+
+async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        first, second = await asked(ours), await asked(ours, CLEO)
+        assert "Waits for you" not in await ours.command(CLEO, "list all")
+        assert "Waits for you" not in await ours.command(BEN, "list")
+        shown = await ours.command(BEN, "list all")
+        assert f"Waits for you: 1x H100 EU, Ana, {first.id}. Expires" in shown
+        await ours.forge(BEN, "approve", f"{first.id}:1")
+        assert (await ours.submit(BEN))["ok"]
+        await ours.forge(BEN, "deny", f"{second.id}:1")
+        assert (await ours.submit(BEN, reason="later"))["ok"]
+        assert "Waits for you" not in await ours.command(BEN, "list all")
 
 
 @pytest.mark.parametrize("label", ["Approve up to", "Deny"])

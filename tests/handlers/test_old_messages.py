@@ -94,7 +94,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
     dialogs = (
         "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
         "github_name choose_keys add_teammates replace_rental give_owner_form not_ours_form "
-        "destroy_unknown_confirm give_rental_form"
+        "destroy_unknown_confirm give_rental_form deny_form"
     )
     assert set(dialogs.split()) == set(MODAL_VALUES)
 
@@ -176,6 +176,8 @@ async def test_an_old_button_that_decides_a_request_decides_it(
     async with team(tmp_path) as ours:
         await asked(ours)
         await ours.forge(user, action_id, value)
+        if user == BEN:
+            assert (await ours.submit(BEN, reason="use 4"))["ok"]  # it asks why by now
         assert (await ours.rental(RENTAL)).state is state
 
 

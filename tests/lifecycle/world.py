@@ -91,11 +91,16 @@ class KnownPeople:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.changed: dict[str, Person] = {}
+        self.groups: dict[str, frozenset[str] | None] = {}
+        """The members of user groups. None: Slack doesn't answer."""
 
     async def refresh(self, user_ids: Collection[str]) -> None:
         async with self._store.write() as tx:
             for user_id in set(user_ids) & self.changed.keys():
                 await tx.people.put(self.changed[user_id], FOREVER)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        return self.groups.get(group)
 
 
 class World(WorldReader):

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.policy.hours import is_within, next_morning, next_within, next_within_any, zone_of
+from bot.policy.hours import after_hours, is_within, next_morning, next_within, next_within_any, zone_of
 from bot.policy.rules import Hours, Rules, read_rules
 
 WORKDAYS = Hours()
+UTC_ZONE = ZoneInfo("UTC")
 BERLIN, TOKYO, CHICAGO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Chicago")
 
 
@@ -71,6 +72,32 @@ def test_hours_that_the_clocks_skip_come_on_the_next_day_or_a_week_later() -> No
     assert next_within(utc(29, 0, 30, month=3), BERLIN, skipped) == utc(30, 0, month=3)
     only_sundays = Hours(time=skipped.time, days=frozenset({6}))
     assert next_within(utc(29, 0, 30, month=3), BERLIN, only_sundays) == utc(5, 0, month=4)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zones", "expected"),
+    [
+        (utc(24, 12), {UTC_ZONE}, utc(24, 20)),
+        (utc(24, 18), {UTC_ZONE}, utc(25, 14)),  # 2 h today, 6 h tomorrow
+        (utc(27, 19), {UTC_ZONE}, utc(30, 15)),  # Friday evening: 1 h, and 7 h on Monday
+        (utc(28, 3), {BERLIN}, utc(30, 15)),  # Saturday night: from 8:00 on Monday in Berlin
+        (utc(24, 18), {BERLIN, CHICAGO}, utc(25, 2)),  # Chicago's day goes on until 2:00 UTC
+        (utc(24, 20), {BERLIN, TOKYO}, utc(25, 7)),  # from 8:00 in Tokyo, 23:00 UTC
+    ],
+)
+def test_time_that_counts_only_in_hours_stands_still_while_nobodys_day_goes_on(
+    moment: datetime, zones: set[ZoneInfo], expected: datetime
+) -> None:
+    assert after_hours(moment, timedelta(hours=8), zones, WORKDAYS) == expected
+
+
+def test_time_in_hours_goes_on_over_a_change_of_the_clocks() -> None:
+    every_day = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
+    for month in (3, 10):
+        start = utc(24, 5, month=month)
+        assert after_hours(start, timedelta(days=3), {BERLIN}, every_day) == start + timedelta(days=3)
+    rare = Hours(time=(8 * 60, 8 * 60 + 1), days=frozenset({0}))
+    assert after_hours(utc(24, 5), timedelta(days=60), {BERLIN}, rare) <= utc(24, 5) + timedelta(days=366)
 
 
 def test_of_several_people_the_first_whose_hours_come_counts() -> None:

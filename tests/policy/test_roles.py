@@ -9,6 +9,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.person import Person
 from bot.policy.roles import (
+    Team,
     approvers_of,
     has_buttons,
     is_teammate,
@@ -26,6 +27,7 @@ from bot.policy.roles import (
     may_use_quote,
     may_withdraw,
     roles_of,
+    rules_for,
     sees_money,
 )
 from bot.policy.rules import Access, Approvers, Rules
@@ -100,6 +102,45 @@ def test_without_named_approvers_the_admins_approve() -> None:
 def test_an_admin_is_the_sole_one_only_if_nobody_else_can_approve(rules: Rules, sole: bool) -> None:
     assert roles_of(person(ADMIN), rules).sole_admin is sole
     assert not roles_of(person(), rules).sole_admin
+
+
+EVERYONE = changed(RULES, admins=(ADMIN, "U0OTHER"), self_approval=False)
+
+
+@pytest.mark.parametrize(
+    ("team", "requesters", "left"),
+    [
+        (Team(), [], RULES.approvers),
+        (Team(gone=frozenset({APPROVER})), [], Approvers(groups=("S0GPU",))),
+        (Team(members={"S0GPU": frozenset()}), [], Approvers(people=(APPROVER,))),
+        (Team(members={"S0GPU": frozenset()}), [APPROVER], Approvers()),
+        (
+            Team(gone=frozenset({APPROVER}), members={"S0GPU": frozenset({"U1", "U2"})}),
+            ["U1"],
+            Approvers(groups=("S0GPU",)),
+        ),
+        (Team(gone=frozenset({APPROVER, "U2"}), members={"S0GPU": frozenset({"U1", "U2"})}), ["U1"], Approvers()),
+        (Team(gone=frozenset({APPROVER, "U2"}), members={"S0GPU": frozenset({"U2"})}), [], Approvers()),
+    ],
+)
+def test_the_admins_decide_a_request_if_no_approver_is_left_for_it(
+    team: Team, requesters: list[str], left: Approvers
+) -> None:
+    assert rules_for(EVERYONE, team, requesters).approvers == left
+    decided = rules_for(EVERYONE, team, requesters)
+    assert ("approver" in roles(person(ADMIN), decided)) is (left == Approvers())
+
+
+def test_the_only_admin_who_is_left_approves_their_own_requests() -> None:
+    team = Team(gone=frozenset({APPROVER, "U0OTHER"}), members={"S0GPU": frozenset()})
+    assert "sole_admin" in roles(person(ADMIN), rules_for(EVERYONE, team, [ADMIN]))
+    assert "sole_admin" not in roles(person(ADMIN), rules_for(EVERYONE, Team(), [ADMIN]))
+    assert rules_for(EVERYONE, Team(gone=frozenset({ADMIN, "U0OTHER"}))).admins == EVERYONE.admins
+
+
+def test_who_may_approve_their_own_requests_is_left_for_them() -> None:
+    own = changed(EVERYONE, self_approval=True, approvers=Approvers(people=(APPROVER,)))
+    assert rules_for(own, Team(), [APPROVER]).approvers == own.approvers
 
 
 def test_the_bot_may_be_used_in_the_named_channels_and_in_every_direct_message() -> None:

@@ -12,7 +12,7 @@ from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
-from bot.model.rental import Rental
+from bot.model.rental import Decider, Extension, Rental
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
@@ -186,6 +186,24 @@ async def test_live_rentals_are_found_by_their_teammates(database: Database) -> 
         await make.store_rental(database, make.rental(rental_id, teammates=teammates, state=state))
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.shared_with(make.BEN)] == ["aaaaa", "ddddd"]
+
+
+async def test_rentals_of_which_something_waits_for_an_approver_are_listed_oldest_first(
+    database: Database,
+) -> None:
+    longer = Extension(
+        envelope=changed(make.envelope(), version=2), ends_at=START + HOUR, asked_by=make.BEN, asked_at=START
+    )
+    asks, by_owner = State.AWAITING_APPROVAL, make.waiting(decider=Decider.OWNER)
+    for rental in (
+        make.rental("aaaaa", state=asks, waiting=make.waiting(), created_at=START + HOUR),
+        make.rental("bbbbb", state=State.READY, extension=longer, created_at=START),
+        make.rental("ccccc", state=asks, waiting=by_owner),
+        make.rental("ddddd", state=State.READY),
+    ):
+        await make.store_rental(database, rental)
+    async with database.read() as tx:
+        assert [rental.id for rental in await tx.rentals.waiting()] == ["bbbbb", "aaaaa"]
 
 
 async def test_live_rentals_are_counted_by_state(database: Database) -> None:

@@ -9,11 +9,12 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
-from tests.views.screens import approval, page
+from tests.views.screens import approval, card, page
 from tests.views.stories import (
     ANA,
     ASKED,
     BEN,
+    CARL,
     LONGER,
     H,
     clock,
@@ -45,6 +46,14 @@ Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Deny]
 """)
+
+
+def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
+    by_ben = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
+    now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
+    assert "Asked: Ben. Expires" in card(waiting(by_ben), clock(14, 5))
+    shown = card(waiting(by_ben, now_admins), clock(14, 40))
+    assert "No approver is left, so admins are asked: Carl. Expires" in " ".join(shown.split())
 
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:

@@ -111,6 +111,8 @@ def test_an_owner_who_has_nothing_to_decide_gets_a_message_without_buttons() -> 
             for event in (
                 happened(K.APPROVED, clock(14, 9), BEN, max_rate=Decimal("2.47"), hours=6 * H),
                 happened(K.DENIED, clock(14, 9), BEN, **FREE),
+                happened(K.DENIED, clock(14, 9), BEN, **FREE, detail="use 4 <!here>"),
+                happened(K.DECIDERS_CHANGED, clock(14, 9), people=(BEN,), admins_decide=True),
                 happened(K.EXTENSION_DENIED, clock(18, 12), BEN, **end),
                 happened(K.EXTENSION_EXPIRED, clock(18, 40), **end),
                 happened(K.KEPT, clock(14, 40), CARL, until=clock(15, 40), since=clock(18, 40)),
@@ -123,7 +125,13 @@ def test_an_owner_who_has_nothing_to_decide_gets_a_message_without_buttons() -> 
 
 Approved by Ben at 14:09: your 1x H100 EU, k7mq2. Up to $2.47/h for 6 h.
 
-Denied by Ben at 14:09: your 1x H100 EU, k7mq2. It cost nothing.
+Ben said no to 1x H100 EU. It cost nothing.
+[Ask again]
+
+Ben said no to 1x H100 EU: "use 4 <!here>". It cost nothing.
+[Ask again]
+
+No approver is left: your 1x H100 EU, k7mq2. Admins are asked: Ben.
 
 More time denied by Ben: your 1x H100 EU, k7mq2. It ends 18:40.
 

@@ -20,6 +20,7 @@ from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,
     BEN,
+    LONGER,
     NAMES,
     RULES,
     H,
@@ -78,6 +79,23 @@ Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
     assert listing(nothing).splitlines()[-1] == snapshot(
         "Running now: you nothing; team $2.10/h, $2.10/h of it for 1 machine that nobody rents here."
     )
+
+
+def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
+    asks_more = ready(extension=LONGER)
+    live = listed(waiting(), ready())
+    waits = changed(live, waiting=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_waiting=2)
+    assert page(listing(waits, everyone=True)) == snapshot("""\
+
+Waits for you: 8x H100 EU, Ana, p4wd9. Expires today at 22:05.
+[Approve up to $137.54] [Deny]
+Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. It ends 18:40 if
+      nobody decides.
+[Approve up to $101.00] [Deny]
+  2 more requests wait for you.
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  Running now: you $0.00/h, $0.00 since it started; team $0.00/h.
+""")
 
 
 def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:

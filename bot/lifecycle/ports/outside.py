@@ -156,3 +156,7 @@ class Directory(Protocol):
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
         whom Slack doesn't answer within a real second as they are. Never raise."""
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """Return the members of a user group: none if Slack says for certain that there is no such group for us.
+        Return None if it doesn't answer within a real second. Never raise."""

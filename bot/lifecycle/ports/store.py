@@ -84,6 +84,9 @@ class Rentals(Protocol):
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""
 
+    async def waiting(self) -> list[Rental]:
+        """Return the rentals whose request or extension waits for an approver, oldest first."""
+
     async def shared_with(self, person_id: str) -> list[Rental]:
         """Return the rentals that are not over and have this person as a teammate, oldest first."""
 

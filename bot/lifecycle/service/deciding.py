@@ -9,6 +9,7 @@ from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import ask_again
 from bot.lifecycle.boot_size import check_boot_script
+from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -21,10 +22,19 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
+from bot.model.text import one_line
 from bot.policy.leases import LEAST_TIME, too_little_time
 from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.rules import Rules
-from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
+from bot.policy.spending import (
+    LONGEST_REASON,
+    ONLY_APPROVERS,
+    check_approver,
+    check_lease,
+    check_size,
+    check_usage,
+    over_limits,
+)
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
@@ -53,7 +63,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
 
     async def decision(tx: Tx) -> Rental:
         rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
-        self_approved = check_may_decide(person, rental, deps.rules)
+        rules = await rules_now(tx, deps.rules, requesters_of(rental))
+        self_approved = check_may_decide(person, rental, rules)
         _check_version(deps, rental, version)
         await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
@@ -88,20 +99,28 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
     return rental
 
 
-async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
-    """Deny version `version` of the envelope that waits. Raise as `approve`, but check no limits."""
+async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reason: str = "") -> Rental:
+    """Deny version `version` of the envelope that waits. Of the `reason`, LONGEST_REASON characters are kept; it
+    may be empty. Raise as `approve`, but check no limits."""
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
-        if not may_deny(person, deps.rules):
-            raise Refused(ONLY_APPROVERS)
-        _check_version(deps, rental, version)
+        rental = await load_deniable(tx, deps, person, rental_id, version)
         await tx.people.note_seen(person.id, deps.clock.now())
+        words = one_line(reason, LONGEST_REASON)
         if rental.extension is not None:
-            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED)
-        return await _end_request(tx, deps, person, rental, State.DENIED)
+            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED, reason=words)
+        return await _end_request(tx, deps, person, rental, State.DENIED, reason=words)
 
     return await transact(deps, decision)
+
+
+async def load_deniable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
+    """Return a rental of which this person may deny version `version` of the envelope. Raise as `deny`."""
+    rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
+    if not may_deny(person, await rules_now(tx, deps.rules, requesters_of(rental))):
+        raise Refused(ONLY_APPROVERS)
+    _check_version(deps, rental, version)
+    return rental
 
 
 async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
@@ -128,7 +147,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
-    what waits."""
+    what waits. `rules` are those as they hold now, by `deciders.rules_now`."""
     if rental.extension is None and rental.owner_decides:
         if not may_accept(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
@@ -136,8 +155,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
         if over_limits(rental.envelope.price, rental.envelope.total, rules):
             raise Refused("By now this needs an approver.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         return False
-    asked_by = rental.extension.asked_by if rental.extension else rental.owner
-    return check_approver(person, {rental.owner, asked_by}, rules)
+    return check_approver(person, requesters_of(rental), rules)
 
 
 # --- checks
@@ -223,7 +241,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
     waits for that already."""
     if rental.needs_later_end:
         return rental
-    after = ask_again(await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now, deps.rules)
+    after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
     return await _apply(tx, deps, rental, after.rental, event)
 
@@ -249,12 +267,15 @@ async def _approve_extension(
     )
 
 
-async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
+async def _drop_extension(
+    tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind, *, reason: str = ""
+) -> Rental:
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
     facts = changed(
         _decision_facts(rental, self_approved=False),
         until=rental.running_lease.ends_at,
+        detail=reason or None,
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
     return await _apply(
@@ -262,14 +283,17 @@ async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, ki
     )
 
 
-async def _end_request(tx: Tx, deps: Deps, person: Person, rental: Rental, end: State) -> Rental:
+async def _end_request(
+    tx: Tx, deps: Deps, person: Person, rental: Rental, end: State, *, reason: str = ""
+) -> Rental:
     """End the rental as denied or withdrawn; its earlier attempts may still have machines to destroy."""
     now = deps.clock.now()
     snapshot = await load_snapshot(tx, rental)
     after, (event,) = finish(
         rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=person.id
     )
-    return await _apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value)))
+    facts = changed(event.facts, detail=reason or None)
+    return await _apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
 
 
 async def _apply(tx: Tx, deps: Deps, before: Rental, after: Rental, event: Event) -> Rental:

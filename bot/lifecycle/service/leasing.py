@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import lease_changes
+from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
@@ -91,10 +92,12 @@ async def extend(
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
         question = after_extension(lease.question, now, deps.rules)
+        asked = None
         if proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
+            asked = await deciders(tx, deps.rules, requesters_of(after))
         else:
             after = lease_changes.extend(
                 rental,
@@ -105,6 +108,8 @@ async def extend(
             )
             kind = EventKind.EXTENDED
         facts = Facts(
+            people=asked.people if asked else None,
+            admins_decide=asked.admins_decide if asked else None,
             envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account import buying_block, is_blocked_by
+from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import ASKS_APPROVERS
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.deciding import check_may_decide
+from bot.lifecycle.service.deciding import check_may_decide, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
-from bot.lifecycle.service.queries import details_for
+from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.replacing import remainder_now
 from bot.lifecycle.snapshot import load_snapshot
@@ -28,7 +29,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import PeopleAsked, RentalDetails
 from bot.policy.leases import too_little_time, without_past_end
 from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.replacing import Remainder
@@ -44,6 +45,8 @@ class QuoteView(Frozen):
     quote: Quote
     rental: Rental | None = None
     """The rental that it made, if any."""
+    asked: PeopleAsked | None = None
+    """Who is asked to decide it, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
     """The first of its offers."""
     token_refused: bool = False
@@ -87,7 +90,8 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     if quote.rental_id is not None:
         rental = await tx.rentals.get(quote.rental_id)
         if rental is not None:
-            return QuoteView(quote=quote, rental=rental, without_key=without_key)
+            asked = await people_asked(tx, rental)
+            return QuoteView(quote=quote, rental=rental, asked=asked, without_key=without_key)
     to_replace = await tx.rentals.get(quote.replaces_rental) if quote.replaces_rental is not None else None
     if quote.state is QuoteState.UNANSWERED:
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
@@ -282,9 +286,16 @@ async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, versio
         if rental.waiting is not None and too_little_time(rental.request, deps.clock.now()):
             return None
         try:
-            check_may_decide(person, rental, deps.rules)
+            check_may_decide(person, rental, await rules_now(tx, deps.rules, requesters_of(rental)))
         except Refused:
             return None
+        return await details_for(tx, deps, person, rental)
+
+
+async def request_to_deny(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
+    """Return a rental for a dialog in which the person denies version `version`. Raise as `deciding.deny`."""
+    async with deps.store.read() as tx:
+        rental = await load_deniable(tx, deps, person, rental_id, version)
         return await details_for(tx, deps, person, rental)
 
 

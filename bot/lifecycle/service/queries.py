@@ -10,6 +10,7 @@ from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.cost_by_use import cost_by_use
+from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
@@ -25,6 +26,7 @@ from bot.model.state import State
 from bot.model.summary import (
     AccruedCost,
     CostTotals,
+    PeopleAsked,
     RentalDetails,
     RentalList,
     RentalSummary,
@@ -36,15 +38,21 @@ from bot.model.unknown import UnknownPurchase
 from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
+    Team,
     may_be_let_in,
     may_look,
     may_read_direct_message,
     may_see_ssh_command,
     roles_of,
+    rules_for,
     sees_money,
     sees_unknown_machines,
     sees_use,
 )
+from bot.policy.spending import may_approve
+
+MOST_WAITING = 5
+"""How many requests that wait are listed. The rest is counted."""
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
@@ -170,7 +178,9 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         wanted = live if everyone else [*own, *shared]
         shown = [cost.rental_id for cost in wanted[:most]]
         rentals = await tx.rentals.get_many(shown)
-        people = {user for rental in rentals.values() for user in (rental.owner, *rental.teammates)}
+        waiting = await _waiting_for(tx, deps, person) if everyone else []
+        named = [*rentals.values(), *waiting[:MOST_WAITING]]
+        people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
         unknown = await tx.unknown.not_over()
     sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
@@ -190,6 +200,11 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         more=len(wanted) - len(shown),
         own=_totals(own, spent),
         team=_totals(live, spent),
+        waiting=tuple(
+            RentalSummary(rental=readable_by_all(rental), spent=spent[rental.id], names=names, sees_money=True)
+            for rental in waiting[:MOST_WAITING]
+        ),
+        more_waiting=max(len(waiting) - MOST_WAITING, 0),
         unknown_total=_unknown_total(unknown),
         unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown)
         if sees_unknown
@@ -201,6 +216,17 @@ def _unknown_total(purchases: Iterable[UnknownPurchase]) -> UnknownTotal:
     alive = [machine for one in purchases if one.open for machine in one.alive]
     rates = [machine.rate for machine in alive if machine.rate is not None]
     return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
+
+
+async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
+    """Return the rentals of which something waits that this person may approve, oldest first."""
+    waiting = await tx.rentals.waiting()
+    team = await team_of(tx, deps.rules) if waiting else Team()
+    return [
+        rental
+        for rental in waiting
+        if may_approve(person, requesters_of(rental), rules_for(deps.rules, team, requesters_of(rental)))
+    ]
 
 
 def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
@@ -217,6 +243,23 @@ async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
     """Return the names of a rental's teammates who have no SSH key. They were asked for one."""
     async with deps.store.read() as tx:
         return await names_of(tx, await people_without_key(tx, rental.teammates))
+
+
+async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
+    """Return who is asked about a rental. Return None if nothing of it waits for an approver."""
+    async with deps.store.read() as tx:
+        return await people_asked(tx, rental)
+
+
+async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
+    """Return who is asked about a rental. Return None if nothing of it waits for an approver."""
+    if rental.waiting_envelope is None or rental.owner_decides:
+        return None
+    events = [event for event in await tx.events.of(rental.id) if event.facts.admins_decide is not None]
+    if not events:
+        return None
+    facts = events[-1].facts
+    return PeopleAsked(names=await names_of(tx, facts.people or ()), admins_decide=bool(facts.admins_decide))
 
 
 def own_roles(deps: Deps, person: Person) -> Roles:

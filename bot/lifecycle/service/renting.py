@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import envelope_facts
+from bot.lifecycle.asking_again import envelope_facts, waiting_for
 from bot.lifecycle.boot_size import check_boot_script
+from bot.lifecycle.deciders import Deciders, deciders
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -21,7 +22,7 @@ from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.rental import Decider, Rental, Waiting
+from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.leases import check_time_left
@@ -75,7 +76,8 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         team_rate=usage.team_rate,
     )
     await check_key(tx, deps, person)
-    rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await free_id(tx))
+    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
@@ -128,7 +130,7 @@ async def _check_duplicate(tx: Tx, person: Person, request: Request) -> None:
 
 
 def _new_rental(
-    deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, *, rental_id: str
+    deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, asked: Deciders | None, *, rental_id: str
 ) -> tuple[Rental, Event]:
     now = deps.clock.now()
     rental = transitions.new_rental(
@@ -137,18 +139,13 @@ def _new_rental(
         rental_id=rental_id,
         card_channel=quote.card_channel or deps.rules.home_channel,
         envelope=proposal.envelope,
-        waiting=_waiting(deps, proposal, now),
+        waiting=waiting_for(asked, now, deps.rules) if asked else None,
         now=now,
     )
     kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
-    return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental))
-
-
-def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
-    """Return the decision that a request waits for. Return None if its owner may decide alone."""
-    if not proposal.over:
-        return None
-    return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
+    return rental, Event(
+        rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental, asked)
+    )
 
 
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
@@ -180,12 +177,11 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     )
     await check_key(tx, deps, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
-    after = transitions.change_request(
-        rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now
-    )
-    event = Event(
-        rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
-    )
+    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    waiting = waiting_for(asked, now, deps.rules) if asked else None
+    after = transitions.change_request(rental, quote, offer, envelope=proposal.envelope, waiting=waiting, now=now)
+    facts = envelope_facts(after, asked)
+    event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
     await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.lease_changes import note_question
 from bot.lifecycle.ports.store import EVER
@@ -33,7 +34,6 @@ from bot.policy.questions import (
     unanswered,
     use_of,
 )
-from bot.policy.roles import roles_of
 
 
 async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -124,15 +124,9 @@ async def _approvers_at(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, 
     at = approvers_notified_at(asked, lease, urgent=urgent, rules=deps.rules)
     if at is None or at > now:
         return at
-    return approvers_in_hours(now, lease, await _zones_of_approvers(deps), deps.rules)
-
-
-async def _zones_of_approvers(deps: StepDeps) -> set[ZoneInfo]:
-    """Return the zones of the approvers whom the store knows, or the team's if it knows none."""
     async with deps.store.read() as tx:
-        people = await tx.people.all_known()
-    zones = {zone_of(person.tz, deps.rules) for person in people if roles_of(person, deps.rules).approver}
-    return zones or {zone_of(None, deps.rules)}
+        zones = (await deciders(tx, deps.rules, [rental.owner])).zones
+    return approvers_in_hours(now, lease, zones, deps.rules)
 
 
 def _notify_approvers(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> RentalSnapshot:

@@ -152,19 +152,19 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if len(tried) >= deps.rules.procure.attempts:
         return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
-        return ask_again(snapshot, Why.TOO_LITTLE_TIME, now, deps.rules)
+        return await _ask_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
+        return await _ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     if not deps.swept():
         # What it wants may run already, if the database was restored. Mostly that is known at the next poll.
         if rental.blocked is None:
             return _blocked_since(snapshot, now).with_due(poll_at(now))
-        return _wait_blocked(deps, snapshot, await _why_not_swept(deps), now)
+        return await _wait_blocked(deps, snapshot, await _why_not_swept(deps), now)
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
         if block is not None:
-            return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
+            return await _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)
     if quote is None:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
@@ -178,7 +178,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
-        return _wait_blocked(deps, snapshot, _reason(away), now, away)
+        return await _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
     offers = await _with_needed_script(deps, rental, offers, chosen)
@@ -188,7 +188,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     allowed = _allowed(deps, snapshot, offers)
     dearer = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
     if dearer:
-        return ask_again(snapshot, Why.DEARER, now, deps.rules, dearer[0])
+        return await _ask_again(deps, snapshot, Why.DEARER, now, dearer[0])
     return _fail(snapshot, Why.NOTHING_LEFT, now)
 
 
@@ -295,7 +295,7 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
         if away.may_have_bought:
             return _unclear(snapshot, attempt, away, now)
         failed = changed(attempt, state=AttemptState.FAILED, why=Why.OUTAGE, detail=away.words, answered_at=now)
-        return _wait_blocked(deps, snapshot.with_facts(failed), _reason(away), now, away)
+        return await _wait_blocked(deps, snapshot.with_facts(failed), _reason(away), now, away)
     foreign = await owned_by_other_attempts(deps, attempt, answer.resource_ids)
     now = deps.clock.now()
     named = tuple(named_resource(i, attempt, now) for i in answer.resource_ids if i not in foreign)
@@ -338,14 +338,21 @@ def _refusal(answer: Procured) -> Why | None:
 # --- if nothing can be bought now
 
 
-def _wait_blocked(
+async def _ask_again(
+    deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
+) -> RentalSnapshot:
+    async with deps.store.read() as tx:
+        return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
+
+
+async def _wait_blocked(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, away: MarketAway | None = None
 ) -> RentalSnapshot:
     """Wait until buying is no longer blocked, with one event. After BLOCKED_AT_MOST, ask people again."""
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
     if until <= now:
-        return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
+        return await _ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
     snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
     if before.why is not None:

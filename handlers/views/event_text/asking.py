@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts
+from handlers.views.asked_text import asked_by_event
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
     allowed_text,
     cost_of,
+    said,
     sentence_case,
     total_text,
 )
@@ -22,7 +24,11 @@ from handlers.views.teammates_text import people_text, without_key_text
 
 def _asked(context: EventContext) -> EventText:
     return EventText(
-        "Approval asked for", join(allowed_text(context.facts), total_text(context.facts)), colon=True
+        "Approval asked for",
+        join(
+            allowed_text(context.facts), total_text(context.facts), asked_by_event(context.facts, context.details)
+        ),
+        colon=True,
     )
 
 
@@ -43,7 +49,13 @@ def _asked_again(context: EventContext) -> EventText:
         why, now = f"it costs {now}, {over}", None
     return EventText(
         "Waiting for a decision",
-        join(f"{why}.", _cost_by_then(facts), f"{now}." if now else None, expires),
+        join(
+            f"{why}.",
+            _cost_by_then(facts),
+            f"{now}." if now else None,
+            asked_by_event(facts, context.details),
+            expires,
+        ),
         colon=True,
     )
 
@@ -65,7 +77,12 @@ def _changed(context: EventContext) -> EventText:
     now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
     return EventText(
         f"{context.actor} changed the request",
-        join(now, sentence_case(allowed_text(context.facts)), total_text(context.facts)),
+        join(
+            now,
+            sentence_case(allowed_text(context.facts)),
+            total_text(context.facts),
+            asked_by_event(context.facts, context.details),
+        ),
         colon=now is not None,
     )
 
@@ -99,9 +116,19 @@ def _request_over(word: str) -> Callable[[EventContext], EventText]:
             rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
         elif cost is not None:
             rest = f"{sentence_case(so_far(cost))}."
-        return EventText(f"{word}{context.by_whom_and_when}", rest)
+        why = said(context.facts)
+        return EventText(
+            f"{word}{context.by_whom_and_when}", join(f"{why}." if why else "", rest), colon=bool(why)
+        )
 
     return write
+
+
+def _deciders_changed(context: EventContext) -> EventText:
+    people = people_text([context.details.names.get(one, one) for one in context.facts.people or ()])
+    if context.facts.admins_decide:
+        return EventText("No approver is left", f"Admins are asked: {people}." if people else "Admins decide.")
+    return EventText("Approvers decide again", f"Asked: {people}." if people else "")
 
 
 def _started(context: EventContext) -> EventText:
@@ -127,6 +154,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.CHANGED: _changed,
     EventKind.APPROVED: _approved,
     EventKind.APPROVED_NOT_READY: _approved_not_ready,
+    EventKind.DECIDERS_CHANGED: _deciders_changed,
     EventKind.DENIED: _request_over("Denied"),
     EventKind.EXPIRED: _request_over("Expired"),
     EventKind.WITHDRAWN: _request_over("Withdrawn"),

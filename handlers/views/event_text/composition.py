@@ -103,6 +103,12 @@ def cost_of(facts: Facts) -> AccruedCost | None:
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 
+def said(facts: Facts) -> str:
+    """Return the words of the person who acted, in quotes, or an empty text if there are none."""
+    words = escape(facts.detail or "", 200)
+    return f'"{words}"' if words else ""
+
+
 def market_answer(facts: Facts) -> str:
     """Return the market's answer in its own words, or an empty text if there was none."""
     return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""

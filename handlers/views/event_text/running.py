@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
-from handlers.views.event_text.composition import EventContext, EventText, sentence_case
+from handlers.views.asked_text import asked_by_event
+from handlers.views.event_text.composition import EventContext, EventText, said, sentence_case
 from handlers.views.format import escape, identifier, person, span
 from handlers.views.not_as_sold import difference
 from handlers.views.use_text import verdict_then
@@ -64,7 +65,8 @@ def _extension_asked(context: EventContext) -> EventText:
         f" Its end, {context.times.time(context.facts.since)}, stands until then." if context.facts.since else ""
     )
     more = f"{span(context.facts.span)} more" if context.facts.span else "more time"
-    return EventText(f"{context.actor} asks for {more}{until}", f"An approver decides.{stands}")
+    asked = asked_by_event(context.facts, context.details) or "An approver decides."
+    return EventText(f"{context.actor} asks for {more}{until}", f"{asked}{stands}")
 
 
 def _extension_approved(context: EventContext) -> EventText:
@@ -77,7 +79,8 @@ def _extension_over(words: str) -> Callable[[EventContext], EventText]:
 
     def write(context: EventContext) -> EventText:
         by = f" by {context.actor}" if context.event.actor else ""
-        return EventText(f"{words}{by}", f"it ends {_end_text(context)}.", colon=True)
+        why, ends = said(context.facts), f"it ends {_end_text(context)}."
+        return EventText(f"{words}{by}", f"{why}. {sentence_case(ends)}" if why else ends, colon=True)
 
     return write
 

@@ -1,0 +1,120 @@
+"""Who decides requests now: the approvers, or the admins while none of the approvers is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from bot.lifecycle.account import notify_admins
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.outside import Directory
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.transitions import alter
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.policy.hours import zone_of
+from bot.policy.roles import Team, approvers_of, are_named, is_member, rules_for
+from bot.policy.rules import Rules
+
+_MEMBERS = "group_members:"
+"""Under this and a group's id, the account's facts have the ids of its last known members."""
+_NO_APPROVER = "no_approver_left"
+"""The fact that people were notified that the admins decide, because no approver is left."""
+
+
+async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
+    """Return the rules as they hold now for a request of these people: see `rules_for`."""
+    return rules_for(rules, await team_of(tx, rules), requesters)
+
+
+async def team_of(tx: Tx, rules: Rules) -> Team:
+    """Return what the store knows of the people and groups that may decide."""
+    named = {*rules.admins, *rules.approvers.people}
+    facts = await tx.account.with_prefix(_MEMBERS) if rules.approvers.groups else {}
+    members = {name.removeprefix(_MEMBERS): frozenset(ids.split()) for name, ids in facts.items()}
+    named |= {one for group in rules.approvers.groups for one in members.get(group, ())}
+    known = [await tx.people.get(one, EVER) for one in sorted(named)]
+    gone = frozenset(one.id for one in known if one is not None and not is_member(one))
+    return Team(gone=gone, members={group: members[group] for group in rules.approvers.groups if group in members})
+
+
+def requesters_of(rental: Rental) -> tuple[str, ...]:
+    """Return who asked for what waits for a decision, so that another person decides it."""
+    return (rental.owner, *([rental.extension.asked_by] if rental.extension is not None else []))
+
+
+class Deciders(NamedTuple):
+    """Who is asked about a request."""
+
+    people: tuple[str, ...]
+    """Slack ids: the approvers that the rules name, and the known members of their groups. The requesters are left
+    out, unless nobody else is known."""
+    admins_decide: bool
+    """Whether they are the admins because no approver is left who may decide it."""
+    zones: frozenset[ZoneInfo]
+    """The time zones of those whom the store knows, or the team's if it knows none."""
+
+
+async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Deciders:
+    """Return who is asked now about a request of these people."""
+    team = await team_of(tx, rules)
+    left = rules_for(rules, team, requesters)
+    asked = approvers_of(left)
+    members = [one for group in asked.groups for one in sorted(team.members.get(group, frozenset()) - team.gone)]
+    everyone = tuple(dict.fromkeys((*asked.people, *members)))
+    people = tuple(one for one in everyone if one not in requesters) or everyone
+    known = [await tx.people.get(one, EVER) for one in people]
+    zones = frozenset(zone_of(person.tz, rules) for person in known if person is not None)
+    return Deciders(
+        people,
+        admins_decide=are_named(rules.approvers) and not are_named(left.approvers),
+        zones=zones or frozenset({zone_of(None, rules)}),
+    )
+
+
+async def check_deciders(deps: Deps, directory: Directory) -> None:
+    """Look up the people and groups that may decide. If it changed whether an approver is left, notify the admins,
+    and those whose requests wait, of who decides now. Raise StoreBusy."""
+    approvers = deps.rules.approvers
+    if not are_named(approvers):
+        return
+    found = await asyncio.gather(*map(directory.members, approvers.groups))
+    await directory.refresh(
+        {*approvers.people, *deps.rules.admins, *(one for group in found for one in group or ())}
+    )
+
+    async def decision(tx: Tx) -> None:
+        for group, members in zip(approvers.groups, found, strict=True):
+            # Without an answer, the last known members count.
+            if members is not None:
+                await _note_members(tx, group, members)
+        none_left = not are_named((await rules_now(tx, deps.rules)).approvers)
+        if none_left != (await tx.account.get(_NO_APPROVER) is not None):
+            await tx.account.set(_NO_APPROVER, "yes" if none_left else None)
+            await _notify(tx, deps, none_left=none_left)
+
+    await transact(deps, decision)
+
+
+async def _note_members(tx: Tx, group: str, members: Collection[str]) -> None:
+    name, ids = f"{_MEMBERS}{group}", " ".join(sorted(members))
+    if await tx.account.get(name) != ids:
+        await tx.account.set(name, ids)
+
+
+async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
+    now, waiting = deps.clock.now(), await tx.rentals.waiting()
+    for rental in waiting:
+        asked = await deciders(tx, deps.rules, requesters_of(rental))
+        facts = Facts(
+            people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
+        )
+        event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
+        await tx.rentals.apply(
+            change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
+        )
+    if none_left:
+        await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, Facts(count=len(waiting)))
