@@ -190,7 +190,7 @@ async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
     given = play.sees("Cleo", "I don't know whose keys are on it", dm=True)
     await play.clicks("Cleo", given, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Gone", SOON)
+    await play.until_sees("Cleo", "Ended", SOON)
 
 
 async def _stop_working(play: Play, tell: Tell) -> None:
@@ -229,7 +229,7 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
     await play.confirms("Ana")
-    await play.until_sees("Ana", "Gone", SOON)
+    await play.until_sees("Ana", "Ended", SOON)
 
 
 async def _use_and_end(play: Play, tell: Tell) -> None:
@@ -242,10 +242,10 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.clicks("Ana", ending, "Go on 1 h, already approved")
     await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Gone", SOON)
+    await play.until_sees("Cleo", "Ended", SOON)
     play.sees("Cleo", "Destroyed:")
     await play.until_sees("Ana", "Destroyed: 1x H100 EU, Ana with Cleo", TODAY)
-    play.sees("Ana", "Gone")
+    play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
 
 

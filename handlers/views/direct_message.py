@@ -279,8 +279,8 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
 def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental, words = details.rental, event_text(event, details, times)
     if rental.state.over and settled(details):
-        gone = f"Confirmed gone: {machine(details)}, {owner(details)}. {current_state(details, times)}"
-        return blocks.message(f"{gone} {receipt(details)}")
+        ended = f"The vendor confirms its end: {machine(details)}, {owner(details)}."
+        return blocks.message(f"{ended} {current_state(details, times)} {receipt(details)}")
     text = words.text if words else "Not confirmed gone."
     taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
     if taken_on_by is not None:

@@ -102,8 +102,8 @@ def _decided(purchase: UnknownPurchase, view: OlderDatabaseView, times: Times) -
     rental = view.rentals.get(purchase.rental_id or "")
     decided = purchase.decided
     if decided is None and rental is None:
-        gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
-        return f"{_id(purchase)}: gone{gone}."
+        ended = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
+        return f"{_id(purchase)}: ended{ended}."
     if decided is None or rental is None:
         return f"{_id(purchase)}: decided."
     new_id = "" if rental.id == _id(purchase) else f" as {rental.id}"

@@ -59,7 +59,7 @@ _REASONS: dict[Why, str] = {
     Why.UNAUTHORIZED: "Compute Clear refuses my token",
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
-    Why.VENDOR_TOOK_IT: "{vendor} took it",
+    Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
@@ -150,9 +150,14 @@ def computed(cost: AccruedCost) -> str:
     return f"{dollars(cost.amount)} {'estimated' if cost.estimated else 'computed'}"
 
 
+def in_all(cost: AccruedCost) -> str:
+    """Return `$14.68`, with `estimated` if the API left something out."""
+    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''}"
+
+
 def so_far(cost: AccruedCost) -> str:
     """Return `$4.96 so far`."""
-    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''} so far"
+    return f"{in_all(cost)} so far"
 
 
 def cost_nothing(details: RentalDetails) -> bool:
@@ -175,7 +180,7 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     if cost_nothing(details):
         return "It cost nothing."
     length = ledger_span(details.ledger)
-    amount = dollars(details.spent.amount) + (" estimated" if details.spent.estimated else "")
+    amount = in_all(details.spent)
     amount += idle_part(details.use_costs) if idle else ""
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
 

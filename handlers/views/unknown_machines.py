@@ -17,7 +17,6 @@ from handlers.views import blocks
 from handlers.views.blocks import Modal, Rendered, button, option
 from handlers.views.format import (
     Times,
-    dollars,
     escape,
     identifier,
     join,
@@ -28,7 +27,7 @@ from handlers.views.format import (
     span,
 )
 from handlers.views.machine_text import machines, vendor
-from handlers.views.rental_text import so_far
+from handlers.views.rental_text import in_all, so_far
 
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
 """The hours that the dialog offers if the rules allow them."""
@@ -104,22 +103,18 @@ def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, st
     if purchase.rental_id is not None and (decided is None or decided.verdict is V.NOT_OURS):
         return f"{it.are} part of {purchase.rental_id}: {what}."
     if decided is None:
-        gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
-        cost = "" if _unpriced(purchase) else f"{it.subject} cost {_in_all(spent)}."
-        return join(f"Gone{gone}: {what}, which I didn't know.", cost)
+        ended = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
+        cost = "" if _unpriced(purchase) else f"{it.subject} cost {in_all(spent)}."
+        return join(f"Ended{ended}: {what}, which I didn't know.", cost)
     who, when = person(names, decided.by), times.at_time(decided.at)
     if decided.verdict is V.NOT_OURS:
-        cost = "" if _unpriced(purchase) else f"; {it.subject.lower()} cost {_in_all(spent)}"
-        gone = f" Gone {times.time(purchase.over_at)}{cost}." if purchase.over_at else ""
+        cost = "" if _unpriced(purchase) else f"; {it.subject.lower()} cost {in_all(spent)}"
+        ended = f" Ended {times.time(purchase.over_at)}{cost}." if purchase.over_at else ""
         why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
-        listed_in = "" if gone else " I don't ask again; /gpu list all shows the cost."
-        return f"Not ours to manage, says {who} {when}: {what}.{why}{listed_in}{gone}"
+        listed_in = "" if ended else " I don't ask again; /gpu list all shows the cost."
+        return f"Not ours to manage, says {who} {when}: {what}.{why}{listed_in}{ended}"
     did = f"gave {it.object} an owner" if decided.verdict is V.ADOPTED else f"destroyed {it.object}"
     return f"{who} {did} {when}: {what}. {it.are} {purchase.rental_id} now: /gpu show {purchase.rental_id}"
-
-
-def _in_all(spent: AccruedCost) -> str:
-    return f"{dollars(spent.amount)}{' estimated' if spent.estimated else ''}"
 
 
 def _what(purchase: UnknownPurchase) -> str:

@@ -86,7 +86,7 @@ def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     found = []
     for rental in evidence.cards:
         replies = [reply.text for reply in evidence.thread(rental)]
-        by_lease = any(text.startswith("Gone") for text in replies) and not any(
+        by_lease = any(text.startswith("Ended") for text in replies) and not any(
             text.startswith("Being destroyed") for text in replies
         )
         if not by_lease:

@@ -8,11 +8,11 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import RENTAL_ID, Evidence
 
-GONE = "Gone"
+ENDED = "Ended"
 """How the reply begins when a machine that was in use is gone."""
-ONCE = ("Being destroyed", "Ready", "Approval asked for", GONE, *ENDS)
+ONCE = ("Being destroyed", "Ready", "Approval asked for", ENDED, *ENDS)
 """The beginnings of replies that a thread can have only once."""
-_LATE = re.compile(r"^Gone [^,]* too,")
+_LATE = re.compile(r"^Ended [^;]* too;")
 """A machine that appeared late is gone too; that can happen more than once."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
@@ -39,7 +39,7 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
         leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
         twice = [lead for lead in ONCE if leads[lead] > 1 + admitted]
         found += [f"{rental}: {leads[lead]} times {lead!r} in its thread" for lead in twice]
-        if evidence.over and not any(leads[lead] for lead in (GONE, *ENDS)) and card.text.startswith(ENDS):
+        if evidence.over and not any(leads[lead] for lead in (ENDED, *ENDS)) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 

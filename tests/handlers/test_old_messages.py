@@ -239,7 +239,7 @@ async def test_an_old_button_of_a_machine_opens_its_dialog(tmp_path: Path, actio
     [
         ("details", "Allowed: up to $2.47/h"),
         ("show_rental", "Allowed: up to $2.47/h"),
-        ("taken_on", "k7mq2 is confirmed gone."),
+        ("taken_on", "k7mq2 has ended; the vendor confirms it."),
     ],
 )
 async def test_an_old_button_of_a_machine_is_answered(tmp_path: Path, action_id: str, words: str) -> None:

@@ -154,7 +154,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)
-        assert (await ours.replies())[-1] == f"{rental.id} is confirmed gone."
+        assert (await ours.replies())[-1] == f"{rental.id} has ended; the vendor confirms it."
         async with ours.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None

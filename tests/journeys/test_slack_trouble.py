@@ -104,7 +104,7 @@ async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_ne
     await world.sandbox.slack.patch(f"channels/{TRAINING}", {"bot": False})
     await world.destroys("Ana", rental, channel="dm")
     assert (await world.until_card(rental, "Destroyed")).channel == GPUS
-    assert any("Gone" in reply for reply in await world.thread(rental))
+    assert any("Ended" in reply for reply in await world.thread(rental))
     await check_consistency(world, bought=["hyperstack"], moved=True)
 
 

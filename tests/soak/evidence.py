@@ -83,7 +83,7 @@ THREAD = (
     reply(12, "Renting from Nebius at $2.42/h", at(12, 2)),
     reply(14, "Ready after 3 min: Ana's 1x H100 (k7mq2).", at(12, 5)),
     reply(17, "Ana extended it by 1 h: it ends 14:05.", at(12, 40)),
-    reply(21, "Gone 14:06, confirmed by the vendor. 2 h 4 min at $2.42/h: $5.00 computed.", at(14, 6)),
+    reply(21, "Ended 14:06; the vendor confirms it. $5.00: 2 h 4 min at $2.42/h.", at(14, 6)),
 )
 PRIVATE = (
     private(5, "1x H100 in EU, on demand\n$2.42/h Nebius\nPrices stand until 12:30.", at(12, 0)),

@@ -79,7 +79,10 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}.")),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}. 2 h 4 min, <$0.01.")),
     ("no_message_is_posted_twice", posted_twice),
-    ("each_transition_is_notified_once", lambda e: for_all(e, reply(41, "Gone 14:06, confirmed.", at(14, 6)))),
+    (
+        "each_transition_is_notified_once",
+        lambda e: for_all(e, reply(41, "Ended 14:06; the vendor confirms it.", at(14, 6))),
+    ),
     ("each_transition_is_notified_once", lambda e: for_all(e, reply(41, "Ready after 3 min: more.", at(14, 6)))),
     (
         "each_transition_is_notified_once",

@@ -135,7 +135,7 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 
 *Cancelled*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
 
-*Lost*: 1x H100 EU, Ana, k7mq2. Nebius took it. 6 h 4 min, $14.68.
+*Lost*: 1x H100 EU, Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68.
 
 *Failed*: 1x H100 EU, Ana, k7mq2. Nebius took too long. 6 h 4 min, $14.68.
 

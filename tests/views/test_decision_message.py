@@ -140,13 +140,13 @@ Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
 Carl says that it is still needed: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40
       either way.
 
-Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it. Ask again: /gpu get
+Lost 14:10: your 1x H100 EU, k7mq2. Nebius ended it. Ask again: /gpu get
 
 Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
       again: /gpu get
 
-Expired 22:07: your 1x H100 EU, k7mq2. Everything is gone, confirmed by the vendor. $0.42 computed.
-      Ask again: /gpu get
+Expired 22:07: your 1x H100 EU, k7mq2. Nothing of it bills any more; the vendor confirms it. $0.42
+      computed. Ask again: /gpu get
 """)
 
 

@@ -267,7 +267,7 @@ Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
 Destroyed 18:41: Ana's 1x H100 (k7mq2).
 
-Lost 18:41: your 1x H100 (k7mq2). Nebius took it.
+Lost 18:41: your 1x H100 (k7mq2). Nebius ended it.
 
 Being destroyed: your 1x H100 (k7mq2).
 
@@ -320,5 +320,5 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep try
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout. I told you again at 18:56.
 
-Confirmed gone: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.
+The vendor confirms its end: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.
 """)

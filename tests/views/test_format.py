@@ -181,7 +181,7 @@ def test_every_state_and_reason_has_words() -> None:
             "unauthorized": "Compute Clear refuses my token",
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
-            "vendor_took_it": "Nebius took it",
+            "vendor_took_it": "Nebius ended it",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
             "bought_later": "its machine was found on the account",

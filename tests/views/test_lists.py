@@ -158,7 +158,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
   18:10  Told that it ends 18:40.
-  18:41  Gone, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.
+  18:41  Ended; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
   Nebius eu-north1. fine-tune run 7
@@ -166,7 +166,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
   18:10  Told that it ends 18:40.
-  18:41  Gone, confirmed by the vendor.
+  18:41  Ended; the vendor confirms it.
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7

@@ -112,19 +112,19 @@ def test_every_admin_reads_what_became_of_them() -> None:
 My database is older than the account: 1 machine of mine runs that it doesn't know.
 p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
 f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: gone 14:35.
+abcd2: ended 14:35.
 Buying is paused, and nothing that waits can be approved until /gpu resume.
 Once put back, a machine runs for 24 h; its owner can extend it.
 [Put it back] [One by one]
 
 My database was older than the account: 2 machines of mine ran that it didn't know.
 f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: gone 14:35.
+abcd2: ended 14:35.
 Buying is still paused: /gpu resume
 
 My database was older than the account: 2 machines of mine ran that it didn't know.
 f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: gone 14:35.
+abcd2: ended 14:35.
 
 My database was older than the account: 3 machines of mine ran that it didn't know.
 f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.

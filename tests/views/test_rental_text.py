@@ -40,7 +40,7 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
             "It is ready, until 18:40.",
             "It is being destroyed.",
             "Destroyed 18:41.",
-            "Lost 18:41. Nebius took it.",
+            "Lost 18:41. Nebius ended it.",
             "Withdrawn.",
         ]
     )

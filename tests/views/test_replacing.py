@@ -66,19 +66,19 @@ def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None
         thread(TAKEN, taken),
     ) == snapshot("""\
 
-Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed.
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed.
 [Replace k7mq2, up to $2.47/h]
 
-Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed. The new one is f6rat.
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed. The new one is f6rat.
 [Show f6rat]
 
-Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed. Ask again: /gpu get
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed. Ask again: /gpu get
 
-*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius took it. 6 h 4 min, $14.68.
+*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68.
 
-*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius took it. 6 h 4 min, $14.68. The new one is f6rat.
+*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68. The new one is f6rat.
 
-Lost 15:12: Nebius took it. $9.10 computed.
+Lost 15:12: Nebius ended it. $9.10 computed.
 
 The new one is f6rat.
 """)
@@ -195,10 +195,10 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 EU, Ana, k7mq2.
-  Nebius took it. 6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The
+  Nebius ended it. 6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The
       new one is f6rat. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  15:12  Lost: Nebius took it. $9.10 computed.
+  15:12  Lost: Nebius ended it. $9.10 computed.
   15:14  The new one is f6rat.
 
 Starting: 1x H100 EU, Ana, f6rat. $2.15/h, $0.06 so far.

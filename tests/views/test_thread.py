@@ -168,11 +168,11 @@ Renting from Hyperstack at $2.15/h.
 Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h: $0.27 over Hyperstack's price, within
       what was accepted.
 
-Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. Then I
-      look for the next offer.
+Hyperstack did not get it ready. I'm destroying that machine; it may bill until the vendor confirms
+      its end. Then I look for the next offer.
 
-Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may bill until it is
-      gone. Then I look for the next offer.
+Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may bill until the vendor
+      confirms its end. Then I look for the next offer.
 
 Now Nebius at $2.05/h: $0.10 under Hyperstack's price.
 
@@ -256,7 +256,7 @@ Ana no longer asks for more time: it ends 18:40.
 
 Nobody decided on more time: it ends 18:40.
 
-Lost 14:10: Nebius took it.
+Lost 14:10: Nebius ended it.
 """)
 
 
@@ -285,15 +285,15 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
 
 Being destroyed: Ana asked for it.
 
-Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.
+Ended 18:41; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
 
-Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed. Estimate was $12.10.
+Ended 18:41; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h. Estimate was $12.10.
 
 Failed 12:40: nothing is left within what was allowed. It cost nothing.
 
-Cancelled by Ana at 12:40. Everything is gone, confirmed by the vendor. $14.68 computed.
+Cancelled by Ana at 12:40. Nothing of it bills any more; the vendor confirms it. $14.68 computed.
 
-Expired 22:07. Everything is gone, confirmed by the vendor. $14.68 computed.
+Expired 22:07. Nothing of it bills any more; the vendor confirms it. $14.68 computed.
 
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout.
@@ -303,7 +303,7 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resources 3c90c3cc and r-2). I
 Carl is on it. I keep trying too.
 
 Nebius made a machine that nobody wants any more (resource r-1). I'm deleting it; it may bill
-      $2.42/h until it is gone.
+      $2.42/h until the vendor confirms its end.
 
-Gone 18:55 too, confirmed by the vendor. In all $14.68 computed.
+Ended 18:55 too; the vendor confirms it. In all $14.68 computed.
 """)

@@ -118,12 +118,12 @@ Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named tra
       web team's <@U0>. I don't ask again; /gpu list all shows the cost.
 
 Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
-      web team's <@U0>. Gone 14:38; it cost $48.30.
+      web team's <@U0>. Ended 14:38; it cost $48.30.
 
-Gone 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
+Ended 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
       $48.30.
 
-Gone 14:30: resource 3c90c3cc, which I didn't know.
+Ended 14:30: resource 3c90c3cc, which I didn't know.
 
 It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
 

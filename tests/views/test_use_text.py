@@ -197,9 +197,9 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 
 *Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
 
-Gone 18:41, confirmed by the vendor. $14.68 computed, of which $3.10 idle.
+Ended 18:41; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
-Gone 18:41, confirmed by the vendor. $14.68 computed.
+Ended 18:41; the vendor confirms it. $14.68 computed.
 
 Destroyed 18:41: your 1x H100 (k7mq2).
 
@@ -208,19 +208,19 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
       not seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
-  18:41  Gone, confirmed by the vendor. $14.68 computed, of which $3.10 idle.
+  18:41  Ended; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
   6 h 4 min, $14.68. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in
       all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
-  18:41  Gone, confirmed by the vendor. $14.68 computed.
+  18:41  Ended; the vendor confirms it. $14.68 computed.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
   6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  18:41  Gone, confirmed by the vendor. $14.68 computed.
+  18:41  Ended; the vendor confirms it. $14.68 computed.
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Of its cost: $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Allowed: up to

@@ -85,7 +85,7 @@ async def take_on_alarm(deps: Deps, person: Person, rental_id: str) -> Rental:
         rental = await _load_for_destroyer(tx, deps, person, rental_id, unknown=NextStep.LIST_ALL)
         alarm = rental.alarm
         if alarm is None or alarm.count == 0:
-            raise TooLate(f"{rental.id} is confirmed gone.", rental.id)
+            raise TooLate(f"{rental.id} has ended; the vendor confirms it.", rental.id)
         if not alarm.can_be_taken_on:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)
         now = deps.clock.now()

@@ -159,7 +159,7 @@ async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: in
     if purchase.rental_id is not None:
         raise TooLate(f"It belongs to {purchase.rental_id} by now. I changed nothing.", purchase.rental_id)
     if purchase.over_at is not None:
-        raise TooLate("It is gone. I changed nothing.")
+        raise TooLate("It has ended. I changed nothing.")
     if purchase.version != version:
         raise TooLate("Its message changed just now. I changed nothing: read it again.")
     return purchase

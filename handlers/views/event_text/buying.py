@@ -73,7 +73,8 @@ def _given_up(context: EventContext) -> EventText:
     return EventText(
         f"{sentence_case(context.vendor_name)} did not get it ready{late}",
         join(
-            "I'm destroying that machine; it may bill until it is gone. Then I look for the next offer.",
+            "I'm destroying that machine; it may bill until the vendor confirms its end.",
+            "Then I look for the next offer.",
             market_answer(facts),
         ),
     )

@@ -9,7 +9,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
 from handlers.views.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
-from handlers.views.rental_text import STATES, computed, reason, so_far
+from handlers.views.rental_text import STATES, computed, in_all, reason, so_far
 from handlers.views.use_text import idle_part
 
 RESOURCES_NAMED = 8
@@ -68,7 +68,9 @@ def _taken_on(context: EventContext) -> EventText:
 def _extra_resource(context: EventContext) -> EventText:
     facts = context.facts
     which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
-    bills = f"; it may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
+    bills = (
+        f"; it may bill {per_hour(facts.rate)} until the vendor confirms its end" if facts.rate is not None else ""
+    )
     return EventText(
         f"{sentence_case(context.vendor_name)} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",
@@ -78,13 +80,13 @@ def _extra_resource(context: EventContext) -> EventText:
 def _extra_resource_gone(context: EventContext) -> EventText:
     spent = cost_of(context.facts)
     return EventText(
-        f"Gone{context.when} too, confirmed by the vendor",
+        f"Ended{context.when} too; the vendor confirms it",
         f"In all {computed(spent)}." if spent else "",
     )
 
 
 def _cost(context: EventContext) -> str:
-    """Return `6 h 4 min at $2.42/h: $14.68 computed. Estimate was $12.10.`"""
+    """Return `$14.68, of which $3.10 idle: 6 h 4 min at $2.42/h. Estimate was $12.10.`"""
     facts = context.facts
     spent = cost_of(facts)
     if spent is None:
@@ -92,9 +94,9 @@ def _cost(context: EventContext) -> str:
     if spent.amount == 0 and not spent.estimated:
         return "It cost nothing." if context.details.attempts else "Nothing was rented."
     ran = span(facts.span) if facts.span else ""
-    rate = f" at {per_hour(facts.rate)}" if facts.rate is not None and ran else ""
-    amount = f"{ran}{rate}: {computed(spent)}" if ran else sentence_case(computed(spent))
-    amount += f"{_idle_part(context)}."
+    rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    amount = in_all(spent) if ran else computed(spent)
+    amount += f"{_idle_part(context)}{f': {ran}{rate}' if ran else ''}."
     guess = f"Estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(amount, guess)
 
@@ -112,10 +114,10 @@ def _ended(context: EventContext) -> EventText:
     cost = _cost(context)
     billed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
-        return EventText(f"Gone{context.when}, confirmed by the vendor", cost)
-    gone = "Everything is gone, confirmed by the vendor." if billed else None
+        return EventText(f"Ended{context.when}; the vendor confirms it", cost)
+    confirmed = "Nothing of it bills any more; the vendor confirms it." if billed else None
     if facts.why is Why.BOUGHT_LATER:
-        now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It is gone."
+        now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It has ended."
         return EventText(
             f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"
         )
@@ -125,8 +127,8 @@ def _ended(context: EventContext) -> EventText:
             f"{STATES[end]}{context.when}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
         )
     if context.event.actor is not None:
-        return EventText(f"{STATES[end]}{context.by_whom_and_when}", join(gone, cost))
-    return EventText(f"{STATES[end]}{context.when}", join(gone, cost))
+        return EventText(f"{STATES[end]}{context.by_whom_and_when}", join(confirmed, cost))
+    return EventText(f"{STATES[end]}{context.when}", join(confirmed, cost))
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
