@@ -12,7 +12,10 @@ from bot.errors import Mistake, PrivateKey
 from bot.model.person import Key
 from bot.model.text import one_line
 
-LONGEST_LINE = 16 * 1024
+LONGEST_LINE = 4000
+"""Characters. An RSA key of 16,384 bits has 2,800."""
+MOST_SCANNED = 4000
+"""How many characters of a text are searched for a private key. Nothing is stored or done with a longer one."""
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
 """Bits; OpenSSH accepts no larger ones."""
@@ -60,11 +63,12 @@ _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886
 
 
 def looks_private(text: str) -> bool:
-    """Return whether a text has a mark of a private key in any common form, also if the key is cut off.
+    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form, whole or cut
+    off.
 
     Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
     """
-    visible = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
+    visible = "".join(letter for letter in text[:MOST_SCANNED] if letter.isprintable() or letter.isspace())
     if _PRIVATE.search(visible) or _OPENSSH in visible or _SSH2 in visible:
         return True
     if any(_is_private_der(binascii.a2b_base64(found[1])) for found in _DER_IN_BASE64.finditer(visible)):

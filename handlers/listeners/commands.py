@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from bot.errors import Mistake, PrivateKey
+from bot.errors import Mistake
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
 from bot.policy.rules import ProbeKind
@@ -94,8 +94,6 @@ def _parse(context: Context, interaction: UserInteraction) -> commands.Command:
             zone=interaction.person.tz,
             hours=context.deps.rules.hours,
         )
-    except PrivateKey:
-        raise
     except Mistake:
         # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()

@@ -15,6 +15,7 @@ from bot.model.offer import Catalog
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.hints import Hints
+from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
 from handlers.views.blocks import Json
 
@@ -44,6 +45,10 @@ class Context:
     client: AsyncWebClient
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
+    commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
+    """Of a person's commands."""
+    github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
+    """Of a person's look-ups at GitHub."""
     post: Post = post_nothing
     """Post to a person without the outbox, at the pace of all posts. Return whether Slack took it."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bot.errors import Refused
 from bot.lifecycle.service import github_keys
+from bot.policy.github_keys import GithubKeys
 from handlers.ids import Field
 from handlers.listeners import keys
 from handlers.listeners.context import Context
@@ -22,14 +24,27 @@ def open_form(context: Context, interaction: UserInteraction) -> Outcome:
 
 async def look(context: Context, interaction: UserInteraction, name: str) -> Outcome:
     """Show the keys of a GitHub user, with buttons to take them."""
-    found = await github_keys.look(context.deps, context.key_source, interaction.person, name)
+    found = await _look(context, interaction, name)
     return Reply(content=views.choice(found), replaces_original=True)
+
+
+async def _look(context: Context, interaction: UserInteraction, name: str) -> GithubKeys:
+    _check_pace(context, interaction)
+    return await github_keys.look(context.deps, context.key_source, interaction.person, name)
+
+
+def _check_pace(context: Context, interaction: UserInteraction) -> None:
+    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` lets them. Otherwise
+    GitHub could refuse the look-ups of all because of one person."""
+    seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
+    if seconds:
+        raise Refused(f"Six look-ups at GitHub a minute are my limit. I did nothing. Try again in {seconds} s.")
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog to choose from the keys that a GitHub user has now. Show them again if there is nothing to
     choose any more."""
-    found = await github_keys.look(context.deps, context.key_source, interaction.person, value.name)
+    found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
         return Reply(content=views.choice(found), replaces_original=True)
     return OpenModal(modal=views.choose(found))
@@ -52,6 +67,7 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 async def _take(
     context: Context, interaction: UserInteraction, name: str, fingerprints: Collection[str]
 ) -> Outcome:
+    _check_pace(context, interaction)
     taken = await github_keys.take(
         context.deps,
         context.key_source,

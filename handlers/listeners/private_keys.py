@@ -5,32 +5,41 @@ Payload shapes: docs.slack.dev/reference/interaction-payloads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.model.base import changed
 from bot.policy.keys import looks_private
-from handlers.listeners.interaction import Interaction, part, text
+from handlers.listeners.interaction import Interaction, InteractionKind, part, text
+
+MOST_ON_LOOP = 500
+"""Characters that are searched on the event loop. It takes less time than a thread."""
 
 
-def find_private_keys(body: Mapping[str, Any]) -> list[str]:
+async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     """Return the ids of the input blocks that hold a private key, then "" if a command's text, a modal's metadata
-    or a button holds one."""
+    or a button holds one. Search long texts in a thread: those that nearly look like keys take long."""
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
-    found = [str(block_id) for block_id, element in inputs.items() if _holds_private_key(element)]
-    others = (text(body, "text"), text(view, "private_metadata"), body.get("actions"))
-    return [*found, ""] if any(map(_holds_private_key, others)) else found
+    others = [text(body, "text"), text(view, "private_metadata"), body.get("actions")]
+    texts = [*((str(block_id), one) for block_id, element in inputs.items() for one in _texts(element))]
+    texts += [("", one) for one in _texts(others)]
+
+    def found() -> list[str]:
+        return list(dict.fromkeys(where for where, one in texts if looks_private(one)))
+
+    if sum(len(one) for _, one in texts) <= MOST_ON_LOOP:
+        return found()
+    return await asyncio.to_thread(found)
 
 
-def without_private_keys(interaction: Interaction) -> Interaction:
-    """Return an interaction without its inputs and without any text that holds a private key."""
-    emptied = {name: "" for name, value in interaction if isinstance(value, str) and looks_private(value)}
-    return changed(interaction, **emptied, inputs={})
-
-
-def _holds_private_key(value: object) -> bool:
-    return any(map(looks_private, _texts(value)))
+def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
+    """Return an interaction without everything that people typed, and without what a modal's metadata holds if
+    `find_private_keys` found a private key there."""
+    metadata = {"reply_url": "", "channel": "", "thread_ts": ""}
+    from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
+    return changed(interaction, text="", value="", inputs={}, **(metadata if from_metadata else {}))
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -32,6 +32,7 @@ from handlers.listeners.interaction import (
     input_blocks,
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
+from handlers.parsing.commands import is_destroy
 from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 
@@ -82,9 +83,10 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
     commits: list[None] = []
     private_keys: list[str] = []
     try:
-        private_keys = find_private_keys(body)
+        _check_pace(context, interaction)
+        private_keys = await find_private_keys(body)
         if private_keys:
-            interaction = without_private_keys(interaction)
+            interaction = without_private_keys(interaction, private_keys)
             raise PrivateKey
         person = await context.people.get(interaction.user_id, interaction.team_id)
         _check_member(person)
@@ -112,6 +114,14 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
             await _open(context, interaction, outcome)
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
+
+
+def _check_pace(context: Context, interaction: Interaction) -> None:
+    """Raise Refused if a person types more commands than `Context.commands` lets them. `destroy` never waits."""
+    if interaction.kind is not InteractionKind.COMMAND or is_destroy(interaction.text):
+        return
+    if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
+        raise Refused("Those are more commands than I take in a second. I did nothing. Type this one again.")
 
 
 def _check_member(person: Person) -> None:

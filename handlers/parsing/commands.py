@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from rapidfuzz.distance import OSA
 
-from bot.errors import Mistake, PrivateKey
+from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.model.text import short
-from bot.policy.keys import LONGEST_LINE, looks_private
+from bot.policy.keys import MOST_SCANNED
 from bot.policy.rules import Hours
 from handlers.parsing.given import Given
 from handlers.parsing.mentions import check_people, take_people
@@ -22,7 +22,7 @@ from handlers.parsing.rental_words import ID, read_duration, read_extension, rea
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
 from handlers.parsing.slack_text import name_mentions, text_with_mentions
 
-MAX_COMMAND_LENGTH = LONGEST_LINE + 1000
+MAX_COMMAND_LENGTH = MOST_SCANNED
 """Characters of a whole command. Only a key comes near that."""
 MAX_NAME_LENGTH = 20
 """Characters of a command's name, with the quotation marks or asterisks around it."""
@@ -202,23 +202,20 @@ def parse_command(
 ) -> Command:
     """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
 
-    Raise PrivateKey if the text contains a private key. Raise Mistake if it is no command; escape its words before
-    showing them.
+    The caller has searched it for private keys. Raise Mistake if it is no command; escape its words before showing
+    them.
     """
     if len(text) > MAX_COMMAND_LENGTH:  # checked first: every other check takes time in proportion to the length
-        raise PrivateKey if looks_private(text[:MAX_COMMAND_LENGTH]) else _too_long()
+        raise _too_long()
     with_mentions = _without_name_of_command(text_with_mentions(text))
     typed = name_mentions(with_mentions)
-    if looks_private(text) or looks_private(typed):
-        raise PrivateKey
     if not typed:
         return Home()
     if _KEY_LINE.match(typed.lstrip(_QUOTES)):
         return KeySet(line=typed.strip(_QUOTES))
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
-    normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
-    name = _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
+    name = _name_of(first_word)
     given = Given(default_lease, max_lease, sees_use, now, zone, hours or Hours())
     if name is None:
         if not looks_like_request(with_mentions, catalog):
@@ -234,6 +231,17 @@ def parse_command(
     if name == "share":
         return _parse_share(rest_with_mentions)
     return _PARSERS[name](rest, given)
+
+
+def is_destroy(text: str) -> bool:
+    """Return whether a text as Slack sent it begins as the command `destroy` does, however long it is."""
+    words = _without_name_of_command(text[:200]).split(maxsplit=1)
+    return bool(words) and _name_of(words[0]) == "destroy"
+
+
+def _name_of(first_word: str) -> str | None:
+    normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
+    return _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
 
 
 def _without_name_of_command(text: str) -> str:

@@ -14,7 +14,7 @@ MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECAS
 _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
 # `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. If they were read as notes, the option
 # would be dropped silently and something else rented.
-_NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|[\u2014\u2015]+)(?=\s|$)")
+_NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
 # `2 – 4 hours` has no note that says "4 hours".
 _NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
 _NUMBER_AFTER = re.compile(r"\s+\$?\d")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import Mistake, PrivateKey
+from bot.errors import Mistake
 from bot.lifecycle.deps import new_id
 from bot.model.base import changed
 from handlers.parsing.commands import (
@@ -221,14 +221,6 @@ def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
         rental_id = new_id()
         assert command(f"extend {rental_id}") == Extend(id=rental_id)
         assert command(f"keep {rental_id} 2h") == Keep(id=rental_id, duration=timedelta(hours=2))
-
-
-@pytest.mark.parametrize("before", ["", "key ", "get h100 -- ", "destroy "])
-def test_a_private_key_anywhere_is_refused_before_anything_else_and_never_echoed(before: str) -> None:
-    text = "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAA -----END OPENSSH PRIVATE KEY-----"
-    found = mistake(before + text)
-    assert isinstance(found, PrivateKey)
-    assert "b3Blbn" not in found.words
 
 
 @pytest.mark.parametrize(

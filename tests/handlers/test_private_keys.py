@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import asyncssh
 import pytest
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from bot.errors import PrivateKey
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
 from handlers.listeners import actions, modals
 from handlers.listeners.interaction import click, submission
+from handlers.listeners.private_keys import find_private_keys
 from handlers.views.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import KEY_LINE, Team, team
@@ -129,3 +132,39 @@ async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
                 assert (await ours.replies())[-1] == WORDS
         assert not is_stored(ours, key)
         assert key[:12] not in str(lines)
+
+
+class Typed(str):
+    """A text that notes in which thread each search of it runs."""
+
+    __slots__ = ("searched_in",)
+
+    def __new__(cls, text: str) -> Typed:
+        made = super().__new__(cls, text)
+        made.searched_in = []
+        return made
+
+    searched_in: list[threading.Thread]
+
+    @override
+    def __getitem__(self, part: Any) -> str:
+        self.searched_in.append(threading.current_thread())
+        return super().__getitem__(part)
+
+
+async def test_a_long_text_that_nearly_looks_like_keys_is_searched_once_and_in_a_thread() -> None:
+    long, short = Typed("get H100 -- " + "MII" * 1300), Typed("get H100")
+    assert await find_private_keys({"text": long}) == await find_private_keys({"text": short}) == []
+    (in_thread,), (on_loop,) = long.searched_in, short.searched_in
+    assert in_thread is not threading.main_thread()
+    assert on_loop is threading.main_thread()
+
+
+async def test_a_text_of_more_than_4000_characters_is_no_command_and_not_searched_to_its_end(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        key = bare("secret")
+        answer = await ours.command(ANA, f"get H100 -- {'x ' * 2000}{key}")
+        assert answer == "That is too long. /gpu help shows what I understand."
+        assert not is_stored(ours, key)

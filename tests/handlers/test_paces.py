@@ -1,0 +1,57 @@
+"""How often one person may type commands, look up keys at GitHub, and write to the bot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from handlers.listeners import commands
+from handlers.listeners.interaction import command
+from handlers.listeners.pace import REMEMBERED, Pace
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.github_world import github
+from tests.handlers.team import Team, team
+
+LINE = "Those are more commands than I take in a second. I did nothing. Type this one again."
+
+
+def test_a_person_has_some_times_at_once_and_then_as_many_as_time_passes() -> None:
+    pace = Pace(at_once=3, per_second=0.5)
+    assert [pace.wait("U1", 100.0) for _ in range(5)] == [0, 0, 0, 2, 2]
+    assert pace.wait("U2", 100.0) == 0
+    assert [pace.wait("U1", 101.0), pace.wait("U1", 102.0), pace.wait("U1", 102.0)] == [1, 0, 2]
+    assert [pace.wait("U1", 1000.0) for _ in range(4)] == [0, 0, 0, 2]
+
+
+def test_only_so_many_people_are_remembered() -> None:
+    pace = Pace(at_once=1, per_second=0.001)
+    assert {pace.wait(f"U{n}", 0.0) for n in range(REMEMBERED + 1)} == {0}
+    assert pace.wait("U0", 0.0) == 0
+    assert pace.wait(f"U{REMEMBERED}", 0.0) > 0
+
+
+async def typed(ours: Team, user: str, text: str) -> str:
+    """Let a person type `/gpu TEXT`. Return the answer."""
+    body = {"command": "/gpu", "user_id": user, "channel_id": TRAINING, "text": text}
+    (answer,) = await ours.handle(command, commands.gpu, body)
+    return str(answer["text"])
+
+
+async def test_of_many_commands_at_once_the_rest_get_a_line_but_destroy_never_waits(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ours.context = replace(ours.context, commands=Pace(at_once=3, per_second=0.001))
+        answers = [await typed(ours, ANA, "list") for _ in range(5)]
+        assert [answer == LINE for answer in answers] == [False, False, False, True, True]
+        assert await typed(ours, BEN, "list") != LINE
+        for text in ("destroy k7mq2", "/gpu kill", " *Destroy* k7mq2 " + "x" * 5000):
+            assert await typed(ours, ANA, text) != LINE
+
+
+async def test_look_ups_at_github_have_a_pace_for_each_person(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev")
+        ours.context = replace(ours.context, github=Pace(at_once=2, per_second=0.1))
+        answers = [await typed(ours, ANA, "key github ana-dev") for _ in range(3)]
+        assert answers[-1] == "Six look-ups at GitHub a minute are my limit. I did nothing. Try again in 10 s."
+        assert answers[0] == answers[1] != answers[2]
+        assert await typed(ours, BEN, "key github ana-dev") == answers[0]
