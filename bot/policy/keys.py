@@ -63,8 +63,8 @@ _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886
 
 
 def looks_private(text: str) -> bool:
-    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form, whole or cut
-    off.
+    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form. It may be
+    cut off.
 
     Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
     """

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from bot.errors import Mistake
+from bot.errors import GpubotError, Mistake, PrivateKey
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
+from bot.model.person import Person
 from bot.policy.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
 from handlers.views import lists, probe_text, replies
 from handlers.views.blocks import Rendered
@@ -30,7 +32,7 @@ Query: TypeAlias = (
 
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any `/gpu` command. Raise Mistake if it can't be parsed."""
-    command = _parse(context, interaction)
+    command = _parse(context, interaction.person, interaction.text)
     match command:
         case commands.Get(request=request, now=now):
             return await offers.ask(context, interaction, request, rent_now=now)
@@ -78,20 +80,32 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return Reply(content=await _home(context, interaction))
 
 
-def _parse(context: Context, interaction: UserInteraction) -> commands.Command:
+async def command_for(context: Context, person: Person, text: str) -> Rendered:
+    """Return the answer to a direct message: the command for its words, or what is wrong with them. Do nothing."""
+    if await find_private_keys({"text": text}):
+        return replies.error(PrivateKey())
+    try:
+        command = _parse(context, person, text)
+    except GpubotError as error:
+        return replies.error(error)
+    default = context.deps.rules.lease.default
+    return replies.type_this(commands.command_text(command, text, default_lease=default, zone=person.tz))
+
+
+def _parse(context: Context, person: Person, text: str) -> commands.Command:
     lease = context.deps.rules.lease
     catalog = context.catalog() or Catalog(
         gpus={}, vendors=(), regions=(), contracts=(), read_at=context.deps.clock.now()
     )
     try:
         command = commands.parse_command(
-            interaction.text,
+            text,
             catalog,
             default_lease=lease.default,
             max_lease=lease.max,
             sees_use=context.deps.rules.idle.probe is ProbeKind.SSH,
             now=context.deps.clock.now(),
-            zone=interaction.person.tz,
+            zone=person.tz,
             hours=context.deps.rules.hours,
         )
     except Mistake:

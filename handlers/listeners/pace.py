@@ -18,7 +18,7 @@ class Pace:
         """How many times each person has left, and at which `monotonic` that was."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0 and count one time if the person has one left. If not, return how many whole seconds they wait."""
+        """Return 0 and count one time if the person has one left. If not, return the whole seconds until then."""
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1

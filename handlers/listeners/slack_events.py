@@ -18,7 +18,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.owners_left import ask_about_rentals_of
 from bot.model.message import Message, MessageKind, to_person
-from handlers.listeners import hints
+from handlers.listeners import commands, hints
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
@@ -77,7 +77,7 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def message_posted(context: Context, event: Event, _: str | None) -> None:
-    """Handle message.im: tell someone who writes to the bot that it reads only commands.
+    """Handle message.im: answer someone who writes to the bot with the command for their words. Nothing is done.
 
     Slack sends this event also for edits and for the bot's own messages.
     """
@@ -85,24 +85,21 @@ async def message_posted(context: Context, event: Event, _: str | None) -> None:
     by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
     if not by_person or not isinstance(user, str):
         return
-    real_now = context.deps.clock.real()
-    if not await context.hints.wanted(context.people, context.deps.rules, user, real_now):
+    person = await context.hints.may_answer(context.people, context.deps.rules, user, context.deps.clock)
+    if person is None:
         return
-    content = replies.only_commands()
-    hint = Message(
+    content = await commands.command_for(context, person, text(event, "text"))
+    real_now = context.deps.clock.real()
+    answer = Message(
         kind=MessageKind.REPLY,
         to=to_person(user),
         body={"text": content.text, "blocks": list(content.blocks)},
         created_at=real_now,
         due_at=real_now,
     )
-    try:
-        async with context.deps.store.write() as tx:
-            if await hints.mark(tx, user, real_now):
-                await tx.messages.add(hint)
-    except BaseException:
-        context.hints.forget(user)
-        raise
+    async with context.deps.store.write() as tx:
+        if await hints.mark(tx, f"{user}:{text(event, 'ts')}", real_now):
+            await tx.messages.add(answer)
 
 
 async def mentioned(context: Context, event: Event, _: str | None) -> None:

@@ -12,7 +12,7 @@ from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from bot.model.text import short
+from bot.model.text import one_line, short
 from bot.policy.keys import MOST_SCANNED
 from bot.policy.rules import Hours
 from handlers.parsing.given import Given
@@ -20,7 +20,8 @@ from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.normalize import normalize, normalize_within
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
-from handlers.parsing.slack_text import name_mentions, text_with_mentions
+from handlers.parsing.request_text import request_text
+from handlers.parsing.slack_text import name_mentions, plain_text, text_with_mentions
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """Characters of a whole command. Only a key comes near that."""
@@ -161,6 +162,16 @@ _ALIASES = {
     "help": "help ? -h --help",
 }
 _NAME_OF_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
+_WITHOUT_ARGUMENTS: dict[type[Command], str] = {
+    GetForm: "get",
+    KeyShow: "key",
+    Again: "again",
+    ShowCatalog: "catalog",
+    ShowProbe: "probe",
+    Pause: "pause",
+    Resume: "resume",
+    Help: "help",
+}
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
@@ -231,6 +242,24 @@ def parse_command(
     if name == "share":
         return _parse_share(rest_with_mentions)
     return _PARSERS[name](rest, given)
+
+
+def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
+    """Return what a person in `zone` types after `/gpu` for a command that was read in the text `typed`."""
+    match command:
+        case Get(request=request) if not request.teammates:
+            return f"get {request_text(request, default_lease=default_lease, zone=zone)}"
+        case ListRentals(all=everyone):
+            return "list all" if everyone else "list"
+        case Show(id=rental_id) | Ssh(id=rental_id) | Destroy(id=rental_id):
+            return " ".join(filter(None, (type(command).__name__.lower(), rental_id)))
+        case KeySet():
+            return "key"
+        case Home():
+            return "help"
+    if type(command) in _WITHOUT_ARGUMENTS:
+        return _WITHOUT_ARGUMENTS[type(command)]
+    return one_line(_without_name_of_command(plain_text(typed)), MAX_LENGTH)
 
 
 def is_destroy(text: str) -> bool:

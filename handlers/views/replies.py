@@ -155,9 +155,9 @@ def newer_version(words: str, current: Rendered) -> Rendered:
     )
 
 
-def only_commands() -> Rendered:
-    """Return the reply to a direct message that is no command."""
-    return blocks.message("I read commands, also here. Try: /gpu get H100 EU, or /gpu help")
+def type_this(command: str) -> Rendered:
+    """Return the reply to a direct message whose words are those of a command."""
+    return blocks.message(f"Type /gpu {escape(command, 300)}")
 
 
 def no_mentions() -> Rendered:

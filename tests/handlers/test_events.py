@@ -10,6 +10,8 @@ from bot.lifecycle.steps.quoting import card_channel
 from bot.model.base import changed
 from bot.policy.rules import Access, Rules
 from handlers.listeners.hints import PER_MINUTE
+from handlers.listeners.pace import Pace
+from handlers.listeners.slack_events import message_posted
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GPUS, GUS, SHARED, TRAINING
 from tests.handlers.team import RULES, Json, Team, team
@@ -68,48 +70,88 @@ async def test_a_channel_is_looked_up_again_after_it_was_shared(tmp_path: Path) 
         assert (await ours.context.channels.get(SHARED)).shared
 
 
-async def write_to_bot(ours: Team, *people: str) -> None:
+async def write_to_bot(ours: Team, *people: str, words: str = "list") -> None:
     """Let each person send the bot a direct message, and check that the events are acknowledged."""
     before = len((await ours.world.get("events"))["events"])
     for person in people:
-        await ours.world.act("say", user=person, dm=True, text="get me an H100")
+        await ours.world.act("say", user=person, dm=True, text=words)
     events = (await ours.world.get("events", wait=10))["events"]
     assert [event["state"] for event in events[before:]] == ["acknowledged"] * len(people)
     await ours.deliver()
 
 
-async def hint_count(ours: Team, person: str) -> int:
+async def answer_count(ours: Team, person: str) -> int:
+    """Return how many answers a person got, or gets once Slack's pace allows it."""
     read = await ours.world.reads(person, channel=f"D{person[1:]}")
-    return sum("I read commands, also here." in text for text in read)
+    queued = [message for message in await ours.queued() if message.to.value == person]
+    return read.count("Type /gpu list") + len(queued)
 
 
-async def test_a_person_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> None:
-    """Also if the process has restarted."""
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("list", "Type /gpu list"),
+        ("/gpu status all", "Type /gpu list all"),
+        ("2x h100 eu", "Type /gpu get 2x H100 EU"),
+        ("destroy k7mq2", "Type /gpu destroy k7mq2"),
+        ("extend k7mq2 2h", "Type /gpu extend k7mq2 2h"),
+        ("key ssh-ed25519 AAAA", "Type /gpu key"),
+        ("hello <!channel> <@UBEN>", "/gpu help"),
+        ("thanks", "/gpu help"),
+    ],
+)
+async def test_a_direct_message_is_answered_with_the_command_for_its_words_and_does_nothing(
+    tmp_path: Path, words: str, answer: str
+) -> None:
     async with team(tmp_path) as ours:
-        await write_to_bot(ours, ANA, ANA, BEN, ANA)
-        assert (await hint_count(ours, ANA), await hint_count(ours, BEN)) == (1, 1)
-        ours.context.hints.forget(ANA)
+        await write_to_bot(ours, ANA, words=words)
+        (*_, newest) = await ours.world.reads(ANA, channel=f"D{ANA[1:]}")
+        assert newest.removesuffix("\n") == answer or (answer == "/gpu help" and answer in newest)
+        assert (await ours.quotes(ANA), await ours.rentals()) == ([], [])
+
+
+async def test_a_private_key_in_a_direct_message_is_answered_as_one_in_a_command(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await write_to_bot(ours, ANA, words="-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAA")
+        (*_, newest) = await ours.world.reads(ANA, channel=f"D{ANA[1:]}")
+        assert newest.startswith("That was a private key.")
+        assert "b3Blbn" not in newest
+
+
+async def test_every_direct_message_is_answered_within_six_a_minute_for_each_person(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ours.context.hints._direct = Pace(at_once=6, per_second=0.0001)
+        await write_to_bot(ours, *[ANA] * 7, BEN)
+        assert (await answer_count(ours, ANA), await answer_count(ours, BEN)) == (6, 1)
+
+
+async def test_a_direct_message_whose_event_comes_twice_is_answered_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
         await write_to_bot(ours, ANA)
-        assert await hint_count(ours, ANA) == 1
+        event = {"type": "message", "channel_type": "im", "user": ANA, "text": "list", "ts": "1.000001"}
+        for _ in range(2):
+            await message_posted(ours.context, event, None)
+        await ours.deliver()
+        assert await answer_count(ours, ANA) == 2
 
 
 @pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(groups=(APPROVERS,)))])
-async def test_a_person_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
+async def test_a_person_who_may_not_use_the_bot_gets_no_answer(tmp_path: Path, rules: Rules) -> None:
     """One is a guest, one a member whom the rules leave out."""
     async with team(tmp_path, rules=rules) as ours:
         nobody = GUS if rules is RULES else ANA
-        await write_to_bot(ours, *[nobody] * 5)
-        assert await hint_count(ours, nobody) == 0
+        await write_to_bot(ours, *[nobody] * 9)
+        assert await answer_count(ours, nobody) == 0
         assert await ours.queued() == []
         asked = (await ours.world.get("traffic", endpoint="users.info"))["requests"]
-        assert len(asked) == 1
+        assert len(asked) <= 6, "of the rest it is not even asked who they are"
 
 
-async def test_at_most_20_hints_are_given_in_a_minute(tmp_path: Path) -> None:
+async def test_at_most_20_answers_are_given_in_a_minute(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(PER_MINUTE + 10)]
         await write_to_bot(ours, *people)
-        assert [await hint_count(ours, person) for person in people].count(1) == PER_MINUTE
+        assert [await answer_count(ours, person) for person in people].count(1) == PER_MINUTE
 
 
 async def test_hints_wait_as_other_posts_do_if_slack_asks_to_wait(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.resumed(True),
         replies.resumed(False),
         replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
-        replies.only_commands(),
+        replies.type_this("get H100 EU until 18:00"),
         replies.no_mentions(),
     ) == snapshot("""\
 
@@ -213,7 +213,7 @@ Buying wasn't paused.
 The request p4wd9 has changed.
 Here it is.
 
-I read commands, also here. Try: /gpu get H100 EU, or /gpu help
+Type /gpu get H100 EU until 18:00
 
 I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help
 """)
