@@ -182,6 +182,16 @@ class QuoteValue(Value):
     quote_id: str
 
 
+class QuoteUntilValue(Value):
+    """`q8f3...:1763982000`: a quote, and another first end for its request, as a Unix time."""
+
+    TYPE_NAME: ClassVar[str] = "quote_until"
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<until>[1-9][0-9]{{0,11}})"
+
+    quote_id: str
+    until: int
+
+
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
@@ -232,6 +242,7 @@ class Action:
     REFRESH = ActionId("refresh", QuoteValue)
     CHANGE = ActionId("change", QuoteValue)
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
+    KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
     ADD_KEY = ActionId("add_key", NoValue)

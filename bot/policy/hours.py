@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.policy.rules import Hours, Rules
 
+NIGHT_BEGINS = 22 * 60
+"""In minutes after midnight."""
 DAYS_AHEAD = 15
 """A week has a day of `hours`. A change of the clocks can leave out one day's hours, not those a week later."""
 LONGEST_WAIT = timedelta(days=366)
@@ -66,9 +68,23 @@ def after_hours(moment: datetime, span: timedelta, zones: Collection[ZoneInfo], 
     return latest
 
 
+def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
+    """Return when the first night ends that some moment from `start` to `end` is in. Return None if none is at
+    night. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week."""
+    morning = next_morning(start, zone, hours)
+    day = morning.astimezone(zone).date()
+    evenings = (_at(day - timedelta(days=n), NIGHT_BEGINS, zone) for n in range(2))
+    return morning if next(evening for evening in evenings if evening < morning) <= end else None
+
+
 def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return when the hours of a day begin. If the clocks skip that time, it is as much later as they skip."""
-    hour, minute = divmod(hours.time[0], 60)
+    return _at(day, hours.time[0], zone)
+
+
+def _at(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+    """Return a time of a day, in minutes after midnight, in UTC. If the clocks skip it, it is as much later as
+    they skip."""
+    hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+from bot.model.base import changed
 from bot.model.rental import Lease
 from bot.model.request import Request
 from bot.model.use import Sample, Use, Verdict
+from bot.policy.hours import morning_after
 from bot.policy.idleness import longest_gap
+from bot.policy.rules import Rules
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
@@ -28,6 +33,43 @@ def first_end(request: Request, ready_at: datetime) -> datetime:
     if request.until is None:
         return ready_at + request.lease
     return request.until if request.until > ready_at else ready_at + MOVES_BY
+
+
+class NightEnd(NamedTuple):
+    """The first night in which a machine may end."""
+
+    morning: datetime
+    """When it is over."""
+    more: timedelta
+    """How much longer the machine runs at most if it is kept until then."""
+    is_asked_for: bool
+    """Whether the morning is not after the later end that was asked for."""
+
+
+def night_end(
+    request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
+) -> NightEnd | None:
+    """Return the first night in which a machine that is rented `now` may end. Return None if it has one end, or if
+    none of its ends can come at night. `asked_at` is when the hours of the request were counted."""
+    if request.up_to is None:
+        return None
+    first = request.until or now + request.lease
+    last = request.last_end or now + request.up_to + rules.procure.provision_timeout
+    morning = morning_after(first, last, zone, rules.hours)
+    if morning is None:
+        return None
+    is_asked_for = morning <= last_moment(request, asked_at)
+    return NightEnd(morning=morning, more=morning - first, is_asked_for=is_asked_for)
+
+
+def last_moment(request: Request, asked_at: datetime) -> datetime:
+    """Return the last end of a request that was made at `asked_at`, as if its machine were ready then."""
+    return request.last_end or asked_at + request.longest
+
+
+def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request:
+    """Return a request that was made at `asked_at`, with another first end and the same last one."""
+    return changed(request, until=first, lease=first - asked_at, up_to=last_moment(request, asked_at) - asked_at)
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:

@@ -16,6 +16,7 @@ from handlers.ids import (
     NearbyValue,
     NoValue,
     OfferValue,
+    QuoteUntilValue,
     QuoteValue,
     RentalValue,
     ShareValue,
@@ -72,6 +73,13 @@ async def search_again(context: Context, interaction: UserInteraction, value: Qu
 async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
     """Search for a request that is close to the one that was asked for."""
     quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
+    return await offers.ask(context, interaction, request, earlier=quote)
+
+
+async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
+    """Search for the same with another first end."""
+    until = datetime.fromtimestamp(value.until, UTC)
+    quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, until)
     return await offers.ask(context, interaction, request, earlier=quote)
 
 
@@ -218,6 +226,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.TRY_AGAIN, search_again),
             _on(Action.CHANGE, change),
             _on(Action.SHOW_NEARBY, show_nearby),
+            _on(Action.KEEP_UNTIL, keep_until),
             _on(Action.CHOOSE_FROM_LIST, choose_from_list),
             _on(Action.ADD_KEY, add_key),
             _on(Action.REMOVE_KEY, remove_key),

@@ -27,6 +27,7 @@ from handlers.views.rental_text import (
     receipt,
     settled,
     state_word,
+    stopped_at_night,
     subject,
     vendor_and_rate,
     why_ended,
@@ -96,7 +97,8 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
-    return [why_ended(details), receipt(details), late, new_one_text(rental)]
+    stopped = stopped_at_night(details, rules, times)
+    return [why_ended(details), stopped, receipt(details), late, new_one_text(rental)]
 
 
 def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:

@@ -38,6 +38,7 @@ from handlers.views.rental_text import (
     reader_times,
     receipt,
     settled,
+    stopped_at_night,
 )
 from handlers.views.ssh_text import shown_again, ssh_lines
 
@@ -67,7 +68,7 @@ def direct_message(
         case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
             if details.rental.state is State.READY and reader == details.rental.owner:
                 return new_owner_message.new_owner(event, details, reader, rules, times)
-            return _no_longer_ready(event, details, reader, times)
+            return _no_longer_ready(event, details, reader, times, rules)
         case EventKind.STILL_NEEDED:
             return question_message.question(event, details, reader, rules, times)
         case EventKind.ENDING:
@@ -116,7 +117,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     rental = details.rental
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times)
+        return _no_longer_ready(event, details, reader, times, rules)
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
     if rental.silent:
@@ -153,14 +154,17 @@ def _approved_not_ready(event: Event, details: RentalDetails, reader: str, times
     return blocks.message(f"{text} {current_state(details, times)}", closed=not starting)
 
 
-def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def _no_longer_ready(
+    event: Event, details: RentalDetails, reader: str, times: Times, rules: Rules | None = None
+) -> Rendered:
     """Return how a machine that was ready ended, or that it is being destroyed. The owner's newest message about
     its lease becomes the receipt."""
     rental = details.rental
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
     newest = event.kind in LEASE_MESSAGES and first_after(details, event, LEASE_MESSAGES) is None
     if newest and rental.state is State.DESTROYED and reader == rental.owner:
-        text = f"{text} {receipt(details)}"
+        stopped = stopped_at_night(details, rules, times) if rules is not None else ""
+        text = join(stopped, text, receipt(details))
     return blocks.message(text, closed=rental.state.over)
 
 
@@ -185,7 +189,7 @@ def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times
 def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
     rental = details.rental
     if rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times)
+        return _no_longer_ready(event, details, reader, times, rules)
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
     again = first_after(details, event, {EventKind.ENDING})

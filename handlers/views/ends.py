@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -92,9 +92,22 @@ def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money
 # --- ends that people type
 
 
+def is_known(zone: str | None) -> bool:
+    """Return whether a person's time zone is known."""
+    return zone not in {None, UTC_ONLY}
+
+
 def read_as_utc(zone: str | None) -> str:
     """Return that a time was read as UTC if the person's zone is unknown. Return an empty text if it is known."""
-    return "I read that time as UTC: Slack doesn't tell me your time zone." if zone in {None, UTC_ONLY} else ""
+    return "" if is_known(zone) else "I read that time as UTC: Slack doesn't tell me your time zone."
+
+
+def clock_time(at: datetime, now: datetime, zone: str) -> str:
+    """Return `8:00`, or `Thu 8:00` if that is more than a day away, for a button that only a person in `zone`
+    reads."""
+    local = at.astimezone(zone_of(zone))
+    day = f"{local:%a} " if at - now > timedelta(days=1) else ""
+    return f"{day}{local.hour}:{local:%M}"
 
 
 def end_text(at: datetime, zone: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.errors import Mistake
-from bot.model.money import cost
+from bot.model.money import cost, cost_at_most
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
@@ -15,13 +15,15 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.text import say_rate
+from bot.policy.hours import zone_of
 from bot.policy.replacing import Remainder
 from bot.policy.rules import Rules
 from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
-from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
+from bot.policy.two_ends import night_end
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import how_long, read_as_utc
+from handlers.views.ends import clock_time, how_long, is_known, read_as_utc
 from handlers.views.error_text import refusal_text
 from handlers.views.format import (
     Times,
@@ -105,8 +107,10 @@ def found(
     approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
     no_key = without_key_text(without_key, "I ask for one when you rent")
+    night, keep_button = _night(quote, best, rules, now, zone)
     offers = (words for words, _ in parts)
-    lines = (not_replaced, heading, utc, refused, *offers, approval, more, until, stands, no_key, card_place)
+    above = (not_replaced, heading, utc, refused, *offers, night)
+    lines = (*above, approval, more, until, stands, no_key, card_place)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
@@ -115,6 +119,7 @@ def found(
         blocks.context(utc) if utc else None,
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
+        blocks.section(night, keep_button) if night else None,
         blocks.context(approval) if approval else None,
         blocks.context(join(more, until)),
         blocks.context(stands) if stands else None,
@@ -206,6 +211,26 @@ def cost_text(choice: OfferChoice, quote: Quote) -> str:
     if highest <= choice.offer.rate:
         return f"About {estimate}, at most {total}."
     return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
+
+
+def _night(
+    quote: Quote, best: OfferChoice | None, rules: Rules, now: datetime, zone: str | None
+) -> tuple[str, Json | None]:
+    """Return that the machine may end at night, and the button that keeps it until the morning if that is within
+    what was asked for. Return an empty text if it can't."""
+    known = zone if is_known(zone) else None
+    night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
+    if night is None:
+        return "", None
+    text = "If the work stops at night, it ends at night, and its disk is deleted."
+    if best is None or not night.is_asked_for:
+        return text, None
+    # Only its owner reads this answer, so a button may have a clock time.
+    until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
+    more = dollars_at_most(cost_at_most(best.envelope.max_rate, night.more))
+    label = f"Keep it {until}: up to {more} more, inside the {dollars_at_most(best.envelope.total)}"
+    value = QuoteUntilValue(quote_id=quote.id, until=int(night.morning.timestamp()))
+    return text, button(label, Action.KEEP_UNTIL, value)
 
 
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:

@@ -11,6 +11,8 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.model.use import NOT_COMPUTING
+from bot.policy.hours import morning_after, zone_of
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, vendor
@@ -183,6 +185,19 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     amount = in_all(details.spent)
     amount += idle_part(details.use_costs) if idle else ""
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
+
+
+def stopped_at_night(details: RentalDetails, rules: Rules, times: Times) -> str:
+    """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
+    because it did not work any more. Return an empty text for others."""
+    rental, ending, use = details.rental, details.rental.ending, details.rental.use
+    if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
+        return ""
+    if use is None or use.verdict not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:
+        return ""
+    if morning_after(ending.since, ending.since, zone_of(times.zone, rules), rules.hours) is None:
+        return ""
+    return f"Its work stopped {times.at_time(use.since)}; it ended {times.at_time(ending.since)}."
 
 
 def why_ended(details: RentalDetails) -> str:

@@ -100,6 +100,19 @@ async def test_offers_name_both_ends_and_a_refresh_keeps_them(tmp_path: Path) ->
         assert (request.until, request.lease, request.up_to) == (NOON + 21 * H, H, None)
 
 
+async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_path: Path) -> None:
+    """It is 19:00 for Ana, who lives in Berlin. The answer is clicked an hour later, and again."""
+    async with team(tmp_path) as ours:
+        ours.clock.put(NOON + 6 * H)
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=2 * H, up_to=14 * H)
+        assert "If the work stops at night, it ends at night, and its disk is deleted." in shown["reads"]
+        ours.clock.put(NOON + 7 * H)
+        await ours.click(ANA, shown, "Keep it until 8:00: up to $")
+        request = [quote.request for quote in await ours.quotes(ANA)][-1]
+        assert (request.until, request.lease, request.up_to) == (NOON + 19 * H, 12 * H, 13 * H)
+        assert await ours.rentals() == []
+
+
 async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NO_PROBE) as ours:
         assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (

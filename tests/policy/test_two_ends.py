@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,10 +14,22 @@ from bot.policy.idleness import unseen_since
 from bot.policy.notices import next_notice, notices_of
 from bot.policy.rules import Lease as LeaseRules
 from bot.policy.rules import Rules
-from bot.policy.two_ends import already_allowed, are_recent, is_unseen, later_end, moved_end, seen_in_use
+from bot.policy.two_ends import (
+    NightEnd,
+    already_allowed,
+    are_recent,
+    is_unseen,
+    kept_until,
+    later_end,
+    moved_end,
+    night_end,
+    seen_in_use,
+)
 from tests.databases import START
+from tests.store import make
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+BERLIN = ZoneInfo("Europe/Berlin")
 TWO_ENDS = Lease(
     ready_at=START,
     ends_at=START + 6 * HOUR,
@@ -121,3 +134,52 @@ def test_an_end_that_can_move_has_one_more_notice_an_hour_before_it() -> None:
     assert notices_of(TWO_ENDS, own) == (HOUR, 10 * MINUTE)
     assert notices_of(ONE_END, own) == (10 * MINUTE,)
     assert next_notice(TWO_ENDS, usual) == START + 5 * HOUR
+
+
+def evening(hour: int, minute: int = 0, day: int = 24, month: int = 11) -> datetime:
+    """Return a local time in Berlin."""
+    return datetime(2026, month, day, hour, minute, tzinfo=BERLIN).astimezone(UTC)
+
+
+NIGHTS = [
+    # asked at, first end and last end after that in hours, the morning, whether it was asked for
+    (evening(20), 2, 14, evening(8, day=25), True),
+    (evening(9), 2, 12.5, None, None),
+    (evening(9), 2, 12.75, evening(8, day=25), False),  # it may be ready half an hour later
+    (evening(9), 2, 14, evening(8, day=25), False),
+    (evening(9), 14, 20, evening(8, day=25), False),
+    (evening(2), 2, 5, evening(8), False),
+    (evening(2), 2, 6, evening(8), True),
+    (evening(2), 6, 12, None, None),
+    (evening(20), 40, 60, evening(8, day=27), True),
+    (evening(20, day=27), 2, 14, evening(8, day=28), True),  # to a Saturday, which is no workday
+    (evening(20, day=28, month=3), 2, 11, evening(8, day=29, month=3), True),  # to summer time
+    (evening(20, day=24, month=10), 2, 12, evening(8, day=25, month=10), False),  # and back
+    (evening(20, day=24, month=10), 2, 13, evening(8, day=25, month=10), True),
+]
+
+
+@pytest.mark.parametrize(("asked_at", "first", "last", "morning", "asked_for"), NIGHTS)
+def test_a_machine_may_end_at_night_if_any_of_its_ends_can_come_then(
+    asked_at: datetime, first: float, last: float, morning: datetime | None, asked_for: bool | None
+) -> None:
+    request = make.request(lease=first * HOUR, up_to=last * HOUR)
+    found = night_end(request, asked_at, asked_at, BERLIN, Rules())
+    assert found == (
+        None if morning is None else NightEnd(morning, morning - asked_at - first * HOUR, bool(asked_for))
+    )
+    assert night_end(changed(request, up_to=None), asked_at, asked_at, BERLIN, Rules()) is None
+
+
+def test_a_request_that_is_kept_until_the_morning_has_the_same_last_end() -> None:
+    asked_at = evening(20)
+    morning = evening(8, day=25)
+    kept = kept_until(make.request(lease=2 * HOUR, up_to=14 * HOUR), morning, asked_at)
+    assert (kept.until, kept.lease, kept.up_to) == (morning, 12 * HOUR, 14 * HOUR)
+    assert kept.last_end == evening(10, day=25)
+    assert night_end(kept, asked_at, asked_at, BERLIN, Rules()) is None
+    later = kept_until(kept, evening(9, day=25), asked_at)
+    assert later.last_end == kept.last_end
+    both = changed(later, up_to=30 * HOUR)
+    night = night_end(both, asked_at, asked_at + HOUR, BERLIN, Rules())
+    assert night == NightEnd(evening(8, day=26), 23 * HOUR, False)

@@ -8,9 +8,11 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.rental import Lease
+from bot.model.rental import Ending, Lease
+from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use, Verdict
 from bot.policy.spending import OfferChoice
@@ -274,4 +276,102 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
 
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+""")
+
+
+def offered_at_night(now: datetime, zone: str | None, **asked: Any) -> str:
+    """Return what the offers say of a request with two ends, from its cost on."""
+    quote = changed(QUOTE, created_at=now, request=request(**{"lease": 2 * H, "up_to": 14 * H, **asked}))
+    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=35_815_000, lease=14 * H))
+    return message(offers.found(quote, [choice], rules=RULES, now=now, zone=zone), now).partition("About ")[2]
+
+
+def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out_and_its_price() -> None:
+    berlin = "Europe/Berlin"
+    named = {"until": clock(2, 0, day=25), "lease": 7 * H, "up_to": 15 * H}
+    assert page(
+        offered_at_night(clock(18, 30), berlin),
+        *(
+            shown.partition("If the work stops at night, ")[2].partition("\n  Prices")[0] or "not at night"
+            for shown in (
+                offered_at_night(clock(18, 30), None),
+                offered_at_night(clock(18, 30), "UTC"),
+                offered_at_night(clock(18, 30), "America/Chicago", lease=20 * H, up_to=50 * H),
+                offered_at_night(clock(12, 30), berlin),
+                offered_at_night(clock(19, 0), berlin, **named),
+                offered_at_night(clock(8, 0), berlin, up_to=11 * H),
+            )
+        ),
+    ) == snapshot("""\
+
+$4.30 for 2 h, $30.10 for 14 h, at most $35.82: if it sells out I take the next, up to
+      $2.47/h.
+If the work stops at night, it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
+      $25.94 more, inside the $35.82]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+it ends at night, and its disk is deleted.   [Keep it for 13 h 30 min:
+      up to $28.41 more, inside the $35.82]
+
+it ends at night, and its disk is deleted.   [Keep it for 13 h 30 min:
+      up to $28.41 more, inside the $35.82]
+
+it ends at night, and its disk is deleted.   [Keep it until Thu 8:00: up
+      to $58.05 more, inside the $35.82]
+
+it ends at night, and its disk is deleted.
+
+it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
+      $12.35 more, inside the $35.82]
+
+not at night
+""")
+
+
+def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> None:
+    stopped, gone = clock(1, 13, day=25), clock(2, 44, day=25)
+    idle = Use(verdict=Verdict.IDLE, since=stopped, worked=True)
+    connected = changed(idle, verdict=Verdict.CONNECTED)
+    ended = Ending(outcome=State.DESTROYED, why=Why.LEASE_ENDED, since=gone)
+    asked = Ending(outcome=State.DESTROYED, why=Why.ASKED, by=ANA, since=gone)
+    evening = changed(ended, since=clock(21, 0))
+
+    def over(ending: Ending, use: Use | None) -> RentalDetails:
+        over_at = gone + M if ending.since == gone else clock(21, 1)
+        return two_ends(state=State.DESTROYED, ending=ending, use=use, over_at=over_at)
+
+    now = clock(2, 45, day=25)
+    assert page(
+        card(over(ended, idle), now),
+        *(
+            direct(READY_EVENT, over(ending, use), now)
+            for ending, use in (
+                (ended, idle),
+                (ended, connected),
+                (ended, changed(idle, since=clock(12, 40))),
+                (ended, IN_USE),
+                (ended, None),
+                (asked, idle),
+                (evening, changed(idle, since=clock(20, 0))),
+            )
+        ),
+    ) == snapshot("""\
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96. Something
+      that turned up late is being deleted.
+
+Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+
+Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
 """)

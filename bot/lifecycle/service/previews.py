@@ -35,6 +35,7 @@ from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.replacing import Remainder
 from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
+from bot.policy.two_ends import kept_until, last_moment
 
 # --- offers
 
@@ -251,6 +252,17 @@ async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) 
     if index >= len(quote.nearby):
         raise _unknown_search()
     return quote, changed(quote.nearby[index].request, teammates=quote.request.teammates)
+
+
+async def request_until(deps: Deps, person: Person, quote_id: str, first: datetime) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with another first end, within the last one that was asked for.
+
+    Raise as `quote_to_ask_again`, and TooLate if that end is after the last one.
+    """
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    if first > last_moment(quote.request, quote.created_at):
+        raise _unknown_search()
+    return quote, kept_until(quote.request, first, quote.created_at)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
