@@ -80,6 +80,8 @@ requests = st.builds(
     vendor=maybe_text,
     max_gpu_rate=st.none() | rate,
     lease=span,
+    until=st.none() | moment,
+    up_to=st.none() | span,
     teammates=teammates,
     note=text,
 )
