@@ -8,6 +8,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.lease_changes import drop_extension
 from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
@@ -42,11 +43,14 @@ async def check_owners(deps: StepDeps) -> None:
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
-    """Ask the admins what becomes of each rental of a person who left, unless they were asked already. Raise
-    StoreBusy."""
+    """Ask the admins what becomes of each rental of a person who left, unless they were asked already. What the
+    person asked more time for, they don't need any more. Raise StoreBusy."""
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
+        for rental in await tx.rentals.waiting():
+            if rental.extension is not None and rental.extension.asked_by == owner:
+                await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
             last = next(
                 (event for event in reversed(await tx.events.of(rental.id)) if event.kind in _QUESTIONS), None
@@ -63,6 +67,13 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             )
 
     await transact(deps, decision)
+
+
+async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
+    facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
+    event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
+    after = drop_extension(rental, now)
+    await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
 
 
 async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -> None:

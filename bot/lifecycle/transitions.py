@@ -21,8 +21,9 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
+from bot.model.use import Use
 from bot.policy.notices import approval_notice_at
-from bot.policy.questions import for_new_owner
+from bot.policy.questions import after_asking, for_new_owner
 
 S = State
 
@@ -164,10 +165,15 @@ def note_bought_later(rental: Rental, found: bool) -> Rental:
     return alter(rental, bought_later=found)
 
 
-def change_owner(rental: Rental, owner: str, now: datetime) -> Rental:
+def change_owner(rental: Rental, owner: str, now: datetime, *, asked_about: Use | None = None) -> Rental:
     """An admin gives it to another person, who is no longer a teammate of it and was asked nothing about it. They
-    learn of it now, so the earlier owner's last sign of life no longer counts."""
-    lease = rental.lease and changed(rental.lease, seen_at=now, question=for_new_owner(rental.lease.question))
+    learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
+    them asks about this verdict too."""
+    lease = rental.lease
+    if lease is not None:
+        question = for_new_owner(lease.question)
+        question = question if asked_about is None else after_asking(question, asked_about, now)
+        lease = changed(lease, seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(rental, owner=owner, teammates=teammates, lease=lease)
 

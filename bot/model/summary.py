@@ -80,6 +80,9 @@ class RentalDetails(RentalSummary):
     """How long such machines usually take from procurement to ready."""
     replaced: Rental | None = None
     """The rental whose place it takes."""
+    left: frozenset[str] = frozenset()
+    """Slack ids of its former owners, and of the people whose keys were sent, who left the workspace. Empty if it
+    never had another owner."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
 
@@ -93,6 +96,15 @@ class RentalDetails(RentalSummary):
         """Slack ids of the people who owned it before its owner, the first one first."""
         changes = [event.facts.people or () for event in self.events if event.kind is EventKind.OWNER_CHANGED]
         return tuple(people[0] for people in changes if people)
+
+    def owner_at(self, event: Event) -> str:
+        """Return the Slack id of its owner when this event happened."""
+        known = event in self.events
+        later = (
+            self.events[self.events.index(event) + 1 :] if known else [e for e in self.events if e.at > event.at]
+        )
+        changes = [other.facts.people for other in later if other.kind is EventKind.OWNER_CHANGED]
+        return next((people[0] for people in changes if people), self.rental.owner)
 
     @property
     def current(self) -> Attempt | None:

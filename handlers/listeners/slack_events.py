@@ -44,6 +44,7 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
         return
     await context.people.forget(user_id)
     if user.get("deleted") is True:
+        await context.people.refresh([user_id])
         await ask_about_rentals_of(context.deps, user_id)
         await check_deciders(context.deps, context.people)
 

@@ -37,6 +37,7 @@ from handlers.views.rental_text import (
     REQUEST_ANSWERS,
     current_state,
     events_after,
+    has_left,
     machine,
     owner,
     people,
@@ -83,12 +84,16 @@ def approval(
         lines = _request(details, rental.waiting, asked, times, rules)
     else:
         return _answer(details, version, asked, times)
-    if first:
+    left = has_left(details)
+    if left:
+        lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
+    elif first:
         lines.append(f"Asked: {mentions(details, asked, rules)}.")
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
-        blocks.actions(*decision_buttons(rental)),
+        # An approval would rent it for somebody who left, and the admins are asked already.
+        None if left else blocks.actions(*decision_buttons(rental)),
         closed=False,
     )
 
@@ -176,7 +181,8 @@ def _answer(details: RentalDetails, version: int, asked: Event | None, times: Ti
     kinds = EXTENSION_ANSWERS if extends else REQUEST_ANSWERS
     events = events_after(asked, details) if asked else list(details.events)
     decided = next((event for event in events if event.kind in kinds and not _makes_version(event, version)), None)
-    subject = f"{describe(details.rental.request)} for {owner(details)}, {details.rental.id}."
+    asked_by = details.owner_at(asked) if asked else details.rental.owner
+    subject = f"{describe(details.rental.request)} for {person(details.names, asked_by)}, {details.rental.id}."
     if decided is None:
         return blocks.message(f"No longer asked: {subject} {current_state(details, times)}", closed=True)
     if decided.kind is EventKind.CHANGED:

@@ -11,24 +11,28 @@ from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.format import Times, escape, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, take_back_button
+from handlers.views.question_message import asked_text, is_open, keep_buttons
 from handlers.views.rental_text import machine, more_time_asked, owner, so_far
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
 def new_owner(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
-    """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in."""
+    """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in. If it
+    computes nothing, the message also asks whether it is needed."""
     rental = details.rental
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
     lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
     lines = [join(lead, ends), *ssh_lines(details, reader, rules)]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
-    again = shown_again(rental)
+    again, asks = shown_again(rental), is_open(event, details, times)
+    if asks:
+        lines.append(asked_text(event, details, times))
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
     return blocks.message(
         "\n".join([*lines, f"{again}."]),
         blocks.section("\n".join(lines)),
-        blocks.actions(extend, destroy_button(rental)),
+        blocks.actions(extend, destroy_button(rental), *(keep_buttons(rental) if asks else ())),
         blocks.context(again),
         closed=False,
     )

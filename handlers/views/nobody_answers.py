@@ -16,10 +16,10 @@ from handlers.views import blocks
 from handlers.views.asked_text import mentions
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text
-from handlers.views.format import Times, about_span, dollars, escape, join
+from handlers.views.format import Times, about_span, dollars, escape, join, person
 from handlers.views.lease_buttons import destroy_button
 from handlers.views.machine_text import machines
-from handlers.views.rental_text import current_state, first_after, owner, reader_times
+from handlers.views.rental_text import current_state, first_after, reader_times
 from handlers.views.use_text import verdict_then
 
 OUTCOMES = frozenset(
@@ -30,6 +30,7 @@ OUTCOMES = frozenset(
         EventKind.LEFT_ALONE,
         EventKind.OWNER_ASKED_AGAIN,
         EventKind.NOBODY_ANSWERS,
+        EventKind.OWNER_LEFT,
         EventKind.OWNER_CHANGED,
         EventKind.DESTROYING,
         EventKind.ENDED,
@@ -47,7 +48,8 @@ def nobody_answers(
     `first` is True for the post. `rules` are those as they hold now: they name who decides.
     """
     times, rental = reader_times(rules, now, zone), details.rental
-    name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {owner(details)}"
+    asked_owner = person(details.names, details.owner_at(event))
+    name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {asked_owner}"
     outcome = first_after(details, event, OUTCOMES)
     if outcome is not None:
         return blocks.message(f"{_outcome(event, outcome, details, times)} {name}.")

@@ -6,13 +6,16 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.use import Verdict
 from handlers.ids import Action, Callback, Field, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Modal, Rendered, button
+from handlers.views.ends import end
 from handlers.views.format import Times, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import current_state, first_after, so_far
+from handlers.views.use_text import current_use, verdict_text
 
 
 def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
@@ -37,13 +40,7 @@ def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
         put_off = (
             f"{person(details.names, later.actor)} says later: I ask again {times.at_time(later.facts.until)}."
         )
-    spent = so_far(details.spent) if rental.attempts else ""
-    money = ", ".join(filter(None, [per_hour(rental.rate) if rental.rate else "", spent]))
-    text = join(
-        f"{left} left the workspace, and nobody else owns {name}{f': {money}' if money else ''}.",
-        current_state(details, times),
-        put_off,
-    )
+    text = join(f"{left} left the workspace. {_what_it_does(details, times)} Who takes it?", put_off)
     this = RentalValue(rental_id=rental.id)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
@@ -57,6 +54,25 @@ def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
         ),
         closed=False,
     )
+
+
+def _what_it_does(details: RentalDetails, times: Times) -> str:
+    """Return `xwsc2 (1x H100, $2.15/h, idle for 3 h, $6.45 so far) runs until 17:00.`"""
+    rental = details.rental
+    use = current_use(rental)
+    verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
+    parts = (
+        describe(rental.request),
+        per_hour(rental.rate) if rental.rate else "",
+        f"{verdict[:1].lower()}{verdict[1:]}",
+        so_far(details.spent) if rental.attempts else "",
+    )
+    name = f"{rental.id} ({', '.join(filter(None, parts))})"
+    if rental.state is State.READY:
+        return f"{name} runs until {end(rental, times)}."
+    if rental.state is State.AWAITING_APPROVAL:
+        return f"{name} waits for approval, and can't be approved without an owner."
+    return f"{name} is starting."
 
 
 def give_rental(rental: Rental) -> Modal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.use import NOT_COMPUTING, Missed, Use, Verdict
@@ -10,7 +11,7 @@ from bot.policy.questions import spell_of
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue
 from handlers.views import blocks
-from handlers.views.blocks import Rendered, button
+from handlers.views.blocks import Json, Rendered, button
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, per_hour
 from handlers.views.lease_buttons import destroy_button, extend_button
@@ -45,14 +46,31 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
     if used is not None:
         # If it worked only for a moment, the same spell goes on, and with it this question.
         return blocks.message(f"{_lead(event, details)} {used}", closed=False)
-    text = f"{_lead(event, details)} {_evidence(event, details, times)} {so_far(_spent(event, details))}."
+    text = asked_text(event, details, times)
     if event.facts.use is not None and event.facts.use.why is Missed.REFUSED:
         text = f"{text} /gpu ssh {rental.id} shows how to install it."
-    keep = [
+    buttons = (destroy_button(rental), *keep_buttons(rental))
+    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=False)
+
+
+def is_open(event: Event, details: RentalDetails, times: Times) -> bool:
+    """Return whether an event asks about the machine, and nobody answered or used it since."""
+    if event.facts.verdict is None or first_after(details, event, ANSWERS) is not None:
+        return False
+    return _used_again(event, details, times) is None
+
+
+def asked_text(event: Event, details: RentalDetails, times: Times) -> str:
+    """Return the question of an event: `Idle for 35 min: k7mq2, 4x H100, $9.20/h. All GPUs at 0 % ...`"""
+    return f"{_lead(event, details)} {_evidence(event, details, times)} {so_far(_spent(event, details))}."
+
+
+def keep_buttons(rental: Rental) -> list[Json]:
+    """Return the buttons by which its owner still needs a machine."""
+    return [
         button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
         for hours in KEEP_HOURS
     ]
-    return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
 
 
 def _lead(event: Event, details: RentalDetails) -> str:

@@ -67,6 +67,9 @@ _REASONS: dict[Why, str] = {
     Why.BOUGHT_LATER: "its machine was found on the account",
 }
 
+OWNER_EVENTS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})
+"""The newest of these tells whether the admins are asked who becomes its owner."""
+
 REQUEST_ANSWERS = frozenset(
     {
         EventKind.APPROVED,
@@ -241,6 +244,12 @@ def current_state(details: RentalDetails, times: Times) -> str:
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
     return "It is starting."
+
+
+def has_left(details: RentalDetails) -> bool:
+    """Return whether its owner left the workspace, and the admins are asked what becomes of it."""
+    newest = next((event for event in reversed(details.events) if event.kind in OWNER_EVENTS), None)
+    return newest is not None and newest.kind is not EventKind.OWNER_CHANGED
 
 
 def events_after(event: Event, details: RentalDetails) -> list[Event]:

@@ -131,8 +131,7 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
     if attempt.adopted is not None:
         return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
     if details.bought_by != details.rental.owner:
-        buyer = person(details.names, details.bought_by)
-        return join(f"Opens with the keys of {buyer}, who rented it.", _keys_to_paste(details, attempt))
+        return _inherited_keys(details, attempt)
     first = _key_name(attempt.key_comment, "your key")
     sent = _names(attempt.script_keys, details)
     if boot_script_ran(details.rental):
@@ -143,6 +142,31 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
         return join(f"Opens with {first}; {then}", _keys_to_paste(details, attempt, only_unsent=True))
     too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
+
+
+def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
+    """Return whose keys open a machine that somebody else rented, and how its owner gets in: not at all if all of
+    those people left."""
+    reader, ran = details.rental.owner, boot_script_ran(details.rental)
+    own = [key for key in attempt.script_keys if key.person == reader]
+    others = dict.fromkeys(
+        key.person for key in attempt.script_keys if key.person not in {reader, details.bought_by}
+    )
+    if own and ran:
+        return f"Opens with {listed(_own_names(own, details, reader))}."
+    people = [details.bought_by, *(others if ran else ())]
+    here = [one for one in (details.bought_by, *others) if one not in details.left]
+    names = [person(details.names, one) for one in people]
+    if not here and not own:
+        only = listed([f"{name}'s" for name in names])
+        who = names[0] if len(names) == 1 else "they"
+        return f"Only {only} keys open it, and {who} left: nobody here can add yours."
+    rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
+    also = f", and of {listed(names[1:])}" if names[1:] else ""
+    maybe = [] if ran else _names([key for key in attempt.script_keys if key.person in {reader, *others}], details)
+    perhaps = f"With {listed(maybe)} too if its start-up script ran." if maybe else ""
+    paste = _keys_to_paste(details, attempt, only_unsent=bool(own))
+    return join(f"Opens with the keys of {names[0]}, {rented}{also}.", perhaps, paste)
 
 
 def _keys_to_paste(details: RentalDetails, attempt: Attempt, *, only_unsent: bool = False) -> str:

@@ -12,7 +12,8 @@ import pytest
 from bot.errors import Refused, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.notifications import change
-from bot.lifecycle.service import idle
+from bot.lifecycle.owners_left import check_owners
+from bot.lifecycle.service import idle, ownership
 from bot.lifecycle.transitions import alter
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -234,3 +235,42 @@ async def test_after_the_bot_was_down_nobody_is_asked_before_a_visit(here: World
     asked = (await here.rental(rental.id)).running_lease.question.asked
     assert asked is not None
     assert (asked.times, asked.on_card, asked.approvers_at) == (1, False, None)
+
+
+async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World) -> None:
+    rental, asked = await unanswered(here)
+    await pass_until(here, rental, asked + 4 * HOUR)
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 1
+    questions = await count(here, rental, E.STILL_NEEDED)
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    await check_owners(here.deps)
+    with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
+        await idle.ask_again(here.deps, BEN, rental.id)
+    await pass_until(here, rental, end_of(rental) - HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == questions
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 1
+    assert [reader for reader, kind in await here.direct(rental) if kind is E.OWNER_LEFT] == [CLEO.id]
+
+
+async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_about_it(here: World) -> None:
+    rental, since = await idle_since_now(here)
+    await pass_until(here, rental, since + 2 * HOUR)
+    await visited(here, rental)
+    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    given = here.now
+    await here.settle()
+    facts = (await here.last_event(rental, E.OWNER_CHANGED)).facts
+    assert (facts.verdict, facts.since, facts.people) == (Verdict.IDLE, since, (ANA.id, BEN.id))
+    await pass_until(here, rental, given + 2 * HOUR - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 1  # Ana's
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 2  # after the first of idle.again
+    await here.keep(await here.rental(rental.id), HOUR, BEN)
+
+
+async def test_a_new_owner_is_not_told_that_a_machine_is_idle_if_nobody_sees_that_it_still_is(here: World) -> None:
+    rental, _ = await idle_since_now(here)
+    here.jump(2 * HOUR)
+    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    assert (await here.last_event(rental, E.OWNER_CHANGED)).facts.verdict is None
+    await here.settle()

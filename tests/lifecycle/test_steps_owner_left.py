@@ -65,3 +65,25 @@ async def test_a_rental_that_cannot_be_loaded_keeps_no_other_owner_who_left_from
     await here.settle()
     assert (CLEO.id, E.OWNER_LEFT) in await here.direct(other)
     assert E.OWNER_LEFT not in await here.event_kinds(broken)
+
+
+async def test_more_time_that_who_left_asked_for_is_no_longer_asked_for(here: World) -> None:
+    rental = await here.ready(teammates=(BEN.id,))
+    rental = await here.extend(rental, 60 * HOUR)
+    assert rental.extension is not None
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    await check_owners(here.deps)
+    assert (await here.rental(rental.id)).extension is None
+    event = await here.last_event(rental, E.EXTENSION_WITHDRAWN)
+    assert (event.actor, event.facts.people) == (None, (ANA.id,))
+    await here.settle()
+
+
+async def test_a_request_of_who_left_is_approved_only_once_somebody_took_it(here: World) -> None:
+    rental = await here.get(count=8)
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    await check_owners(here.deps)
+    with pytest.raises(TooLate, match="Ana left the workspace"):
+        await here.approve(rental, BEN)
+    await ownership.change_owner(here.deps, CLEO, rental.id, CLEO)
+    assert (await here.approve(rental, BEN)).approved_by == BEN.id

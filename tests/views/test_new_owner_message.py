@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import AdoptedMachine, OwnedKey
+from bot.model.attempt import AdoptedMachine, OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.event import EventKind as K
 from bot.model.summary import RentalDetails
 from tests.views.screens import direct, page, thread
 from tests.views.stories import ANA, BEN, CARL, READY_EVENT, clock, gone, happened, keys_now, ready
+from tests.views.test_question_message import IDLE, asked_about
 
 KEY = OwnedKey(person=ANA, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ana@desk", fingerprint="SHA256:9fA")
 ADOPTED = happened(
@@ -99,3 +101,74 @@ Carl made Ana its owner: it was Ben's.
 
 1x H100 (k7mq2) is Ana's now.
 """)
+
+
+def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_who_can_log_in() -> None:
+    asks = changed(
+        CHANGED,
+        facts=changed(
+            CHANGED.facts,
+            verdict=IDLE.verdict,
+            use=IDLE,
+            since=IDLE.since,
+            span=CHANGED.at - IDLE.since,
+            rate=Decimal("2.42"),
+            amount=4_960_000,
+        ),
+    )
+    idle = asked_about(IDLE, asks)
+    alone = changed(idle, left=frozenset({BEN}))
+    kept = changed(alone, events=(asks, happened(K.KEPT, clock(14, 50), ANA, id=9, until=clock(18, 50))))
+    assert page(direct(asks, alone, clock(14, 40)), direct(asks, kept, clock(14, 50))) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
+      destroyed.
+`ssh root@203.0.113.7`
+Only Ben's keys open it, and Ben left: nobody here can add yours.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
+      far.
+[Extend] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
+      destroyed.
+`ssh root@203.0.113.7`
+Only Ben's keys open it, and Ben left: nobody here can add yours.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+""")
+
+
+def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> None:
+    carls = changed(KEY, person=CARL, line="ssh-ed25519 AAAACARL")
+    script = SentScript(version=2, keys=(carls,))
+    details = changed(ready(CHANGED), left=frozenset({BEN}), keys_now=keys_now(KEY))
+    sent = changed(details, attempts=(details.attempts[0], changed(details.attempts[1], script=script)))
+    ran = changed(sent, rental=changed(sent.rental, probe_answered_at=clock(12, 45)))
+    both_left = changed(ran, left=frozenset({BEN, CARL}))
+    own = changed(script, keys=(KEY,))
+    mine = changed(ran, attempts=(ran.attempts[0], changed(ran.attempts[1], script=own)))
+    lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
+    assert page(*lines) == snapshot("""\
+
+Opens with the keys of Ben, who rented it and left. With Carl's too if its start-up script ran.
+
+Opens with the keys of Ben, who rented it and left, and of Carl.
+
+Only Ben's and Carl's keys open it, and they left: nobody here can add yours.
+
+Opens with "ana@desk".
+""")
+
+
+def whose_keys(text: str) -> str:
+    """Return what a message says about keys, without the line to paste."""
+    found = re.search(r"203\.0\.113\.7` (.*?) (?:To add|First look)", " ".join(text.split()))
+    assert found is not None
+    return found[1]

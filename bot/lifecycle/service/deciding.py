@@ -12,7 +12,7 @@ from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
@@ -57,14 +57,18 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
     they can name another end.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
-    the set-up don't fit into a boot script, TooLate if nothing waits any more or if it now waits for its owner,
-    and RequestChanged if another version waits.
+    the set-up don't fit into a boot script, TooLate if nothing waits any more, if it now waits for its owner or if
+    that person left, and RequestChanged if another version waits.
     """
 
     async def decision(tx: Tx) -> Rental:
         rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
         rules = await rules_now(tx, deps.rules, requesters_of(rental))
         self_approved = check_may_decide(person, rental, rules)
+        owner = await tx.people.get(rental.owner, EVER)
+        if owner is not None and owner.deactivated:
+            words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
+            raise TooLate(f"{words} I changed nothing.", rental.id)
         _check_version(deps, rental, version)
         await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:

@@ -19,13 +19,16 @@ from bot.policy.roles import may_decide_idle
 
 
 async def ask_again(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Ask its owner again, as soon as their hours allow it. Raise as `_load`."""
+    """Ask its owner again, as soon as their hours allow it. Raise as `_load`, and TooLate if they left."""
 
     async def decision(tx: Tx) -> Rental:
         rental, now = await _load(tx, deps, person, rental_id), deps.clock.now()
         question = after_answer(rental.running_lease.question, now, promised=True)
         after = decide_question(rental, question, now)
         owner = await tx.people.get(rental.owner, EVER)
+        if owner is not None and owner.deactivated:
+            words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
+            raise TooLate(words, rental.id)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         return await _save(tx, deps, rental, after, _event(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))

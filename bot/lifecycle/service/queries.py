@@ -13,13 +13,13 @@ from bot.lifecycle.cost_by_use import cost_by_use
 from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -101,11 +101,23 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
         replaced=await _replaced_by(tx, rental),
+        left=await _who_left(tx, snapshot, events),
         owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
         if waits
         else (),
         sees_money=money,
     )
+
+
+async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
+    """Return who left of the former owners of a rental and of those whose keys were sent. Return nobody if it has
+    had one owner only."""
+    former = {people[0] for e in events if e.kind is EventKind.OWNER_CHANGED and (people := e.facts.people)}
+    if not former:
+        return frozenset()
+    former |= {key.person for attempt in snapshot.attempts for key in attempt.script_keys}
+    known = [await tx.people.get(one, EVER) for one in sorted(former)]
+    return frozenset(person.id for person in known if person is not None and person.deactivated)
 
 
 async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:

@@ -6,7 +6,6 @@ Nothing here ends a machine: only a person, its lease's end or the vendor does.
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import StepDeps
@@ -18,7 +17,8 @@ from bot.lifecycle.steps.seeing import still_idle, with_open_connections
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.money import cost
-from bot.model.rental import Asked
+from bot.model.person import Person
+from bot.model.rental import Asked, Rental
 from bot.model.use import NOT_COMPUTING, Use
 from bot.policy.hours import zone_of
 from bot.policy.probing import has_probe
@@ -88,30 +88,43 @@ async def _question_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) 
     at = next_question(rental.running_lease, use, rental.rate, deps.rules)
     if at is None or at > now:
         return at
-    urgent, zone = is_urgent(rental, deps.rules), await _zone_of_owner(deps, rental.owner)
+    owner = await _owner(deps, rental)
+    if _left(owner):
+        return None
+    urgent, zone = is_urgent(rental, deps.rules), zone_of(owner.tz if owner else None, deps.rules)
     return in_hours(now, rental.running_lease, use, urgent=urgent, zone=zone, rules=deps.rules)
 
 
-async def _zone_of_owner(deps: StepDeps, owner: str) -> ZoneInfo:
+async def _owner(deps: StepDeps, rental: Rental) -> Person | None:
+    """Return the owner as last known. Return None if the store doesn't know them."""
     async with deps.store.read() as tx:
-        person = await tx.people.get(owner, EVER)
-    return zone_of(person.tz if person else None, deps.rules)
+        return await tx.people.get(rental.owner, EVER)
+
+
+def _left(owner: Person | None) -> bool:
+    """Return whether the owner left the workspace. `owners_left` then asks the admins, and nobody else is."""
+    return owner is not None and owner.deactivated
 
 
 def _ask(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> RentalSnapshot:
-    rental, lease, bill = snapshot.rental, snapshot.rental.running_lease, snapshot.spent(now)
-    since = use.since if use else lease.seen_at
-    facts = Facts(
+    question = after_asking(snapshot.rental.running_lease.question, use, now)
+    facts = question_facts(snapshot, use, now)
+    asked = snapshot.with_rental(note_question(snapshot.rental, question))
+    return asked.with_event(EventKind.STILL_NEEDED, now, facts)
+
+
+def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> Facts:
+    """Return what a question about this verdict says: the evidence, and the cost so far."""
+    bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
+    return Facts(
         span=now - since,
         since=since,
         amount=bill.amount,
         estimated=bill.estimated,
-        rate=rental.rate,
+        rate=snapshot.rental.rate,
         verdict=use.verdict if use else None,
         use=use,
     )
-    question = after_asking(lease.question, use, now)
-    return snapshot.with_rental(note_question(rental, question)).with_event(EventKind.STILL_NEEDED, now, facts)
 
 
 # --- others
@@ -124,6 +137,8 @@ async def _approvers_at(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, 
     at = approvers_notified_at(asked, lease, urgent=urgent, rules=deps.rules)
     if at is None or at > now:
         return at
+    if _left(await _owner(deps, rental)):
+        return None
     async with deps.store.read() as tx:
         zones = (await deciders(tx, deps.rules, [rental.owner])).zones
     return approvers_in_hours(now, lease, zones, deps.rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.machine_changes import note_unseen
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.base import changed
@@ -17,13 +17,13 @@ from bot.policy.probing import has_probe
 from bot.policy.readings import open_connections
 
 
-async def last_visits(deps: StepDeps, rental: Rental, at: datetime) -> list[Sample]:
+async def last_visits(deps: Deps, rental: Rental, at: datetime) -> list[Sample]:
     """Return the samples that a verdict of `at` needs, oldest first."""
     async with deps.store.read() as tx:
         return await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
 
 
-async def still_idle(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> bool:
+async def still_idle(deps: Deps, rental: Rental, use: Use, at: datetime) -> bool:
     """Return whether an idle or connected machine still is, by its last visits. If the bot was down, or if most
     visits fail, the next ones decide."""
     visits = await last_visits(deps, rental, at)
@@ -33,7 +33,7 @@ async def still_idle(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> 
     return use == idleness.with_later_work(use, visits, ready_at=ready_at, now=at, rules=deps.rules)
 
 
-async def with_open_connections(deps: StepDeps, rental: Rental, use: Use, at: datetime) -> Use:
+async def with_open_connections(deps: Deps, rental: Rental, use: Use, at: datetime) -> Use:
     """Return a verdict with the connections that the newest visit saw. A stored verdict has those of its first."""
     old, new = open_connections(await last_visits(deps, rental, at))
     return changed(use, connections=old, new_connections=new)

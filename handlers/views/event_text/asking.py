@@ -88,7 +88,7 @@ def _changed(context: EventContext) -> EventText:
 
 
 def _approved(context: EventContext) -> EventText:
-    if context.event.actor == context.details.rental.owner and context.facts.self_approved is False:
+    if context.event.actor == context.owner_id and context.facts.self_approved is False:
         return EventText(f"{context.actor} goes on", allowed_text(context.facts), colon=True)
     own = " (own request)" if context.facts.self_approved else ""
     return EventText(f"Approved{context.by_whom_and_when}{own}", allowed_text(context.facts), colon=True)

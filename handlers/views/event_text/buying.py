@@ -14,9 +14,9 @@ from handlers.views.event_text.composition import (
     sentence_case,
 )
 from handlers.views.event_text.left_out import left_out_text
-from handlers.views.format import about_span, difference, join, per_hour, span
+from handlers.views.format import about_span, difference, join, per_hour, person, span
 from handlers.views.machine_text import vendor
-from handlers.views.rental_text import machine, owner, reason
+from handlers.views.rental_text import machine, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
@@ -100,7 +100,11 @@ def _silent(_: EventContext) -> EventText:
 def _ready(context: EventContext) -> EventText:
     took = f" after {span(context.facts.span)}" if context.facts.span else ""
     word = "Ready" if context.facts.why is None else "Running"
-    return EventText(f"{word}{took}", f"{owner(context.details)}'s {machine(context.details)}.", colon=True)
+    return EventText(
+        f"{word}{took}",
+        f"{person(context.details.names, context.owner_id)}'s {machine(context.details)}.",
+        colon=True,
+    )
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

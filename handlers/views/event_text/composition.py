@@ -56,9 +56,14 @@ class EventContext(NamedTuple):
         return person(self.details.names, self.event.actor)
 
     @property
+    def owner_id(self) -> str:
+        """Return the Slack id of the owner at the time of the event."""
+        return self.details.owner_at(self.event)
+
+    @property
     def owner(self) -> str:
-        """Return the owner's name, or `you` for the owner."""
-        owner = self.details.rental.owner
+        """Return the name of the owner at the time of the event, or `you` for that owner."""
+        owner = self.owner_id
         return "you" if owner == self.reader else person(self.details.names, owner)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.model.event import LeftOut
 from handlers.views.event_text.composition import EventContext
 from handlers.views.format import escape, join, listed, person, plural, sentence
-from handlers.views.rental_text import owner
 
 
 def left_out_text(context: EventContext) -> str:
@@ -15,14 +14,16 @@ def left_out_text(context: EventContext) -> str:
     if left_out is None:
         return ""
     lacks = _without_script(context, left_out) if left_out.refused else _script_lacks(left_out)
-    rental_id, shown_to = context.details.rental.id, owner(context.details)
+    rental_id, shown_to = context.details.rental.id, person(context.details.names, context.owner_id)
     line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
     next_step = line if left_out.key_count else ""
     return join(lacks, next_step, _people_without_key(context, left_out))
 
 
 def _without_script(context: EventContext, left_out: LeftOut) -> str:
-    keys = f"only {owner(context.details)}'s first key gets in" if left_out.key_count else ""
+    keys = (
+        f"only {person(context.details.names, context.owner_id)}'s first key gets in" if left_out.key_count else ""
+    )
     setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
     unseen = "I can't see inside" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]

@@ -17,7 +17,7 @@ BUSY_THEN = "unless its GPUs are busy then"
 
 def _kept(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
-    own = context.event.actor == rental.owner
+    own = context.event.actor == context.owner_id
     lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
     ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
     return EventText(lead, ask_again_text(facts.until, ends_at, context.times, moves=end_moves(rental)))
@@ -60,7 +60,7 @@ def _left_alone(context: EventContext) -> EventText:
 
 def _owner_asked_again(context: EventContext) -> EventText:
     rental = context.details.rental
-    owner = person(context.details.names, rental.owner)
+    owner = person(context.details.names, context.owner_id)
     when, lease = context.facts.until, rental.lease
     asks = f"I ask {context.times.at_time(when)}." if when else ""
     if when and lease and when >= lease.ends_at:

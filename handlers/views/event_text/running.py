@@ -86,6 +86,10 @@ def _extension_over(words: str) -> Callable[[EventContext], EventText]:
 
 
 def _extension_withdrawn(context: EventContext) -> EventText:
+    if context.event.actor is None:
+        who = person(context.details.names, next(iter(context.facts.people or ()), context.owner_id))
+        lead = f"{who} left the workspace, so nobody asks for more time"
+        return EventText(lead, f"it ends {_end_text(context)}.", colon=True)
     return EventText(f"{context.actor} no longer asks for more time", f"it ends {_end_text(context)}.", colon=True)
 
 
