@@ -91,8 +91,6 @@ def _probe_key(path: Path | None) -> list[Finding]:
         probe_key_in(path)
     except Unusable as unusable:
         return [wrong("settings", unusable.words)]
-    if open_to_others(path):
-        return [hint("settings", f"other users of this machine can read or write {path}. Type: chmod 600 {path}")]
     return []
 
 

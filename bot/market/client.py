@@ -26,10 +26,13 @@ from bot.policy.offers import cheapest_first, fits
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
-GPUS = Call("available_gpus", open_to_all=True)
-VENDORS = Call("available_vendors", open_to_all=True)
-REGIONS = Call("available_regions", open_to_all=True)
-CONTRACTS = Call("available_contracts", open_to_all=True)
+LARGEST_DISCOVERY = 1024 * 1024
+"""Bytes of an answer about what there is to rent, which has a few hundred names. Decoded JSON takes several times
+as much memory."""
+GPUS = Call("available_gpus", largest=LARGEST_DISCOVERY, open_to_all=True)
+VENDORS = Call("available_vendors", largest=LARGEST_DISCOVERY, open_to_all=True)
+REGIONS = Call("available_regions", largest=LARGEST_DISCOVERY, open_to_all=True)
+CONTRACTS = Call("available_contracts", largest=LARGEST_DISCOVERY, open_to_all=True)
 OFFERS = Call("get_offers")
 PROCURE = Call("procure_offer", buys=True)
 STATUS = Call("offer_status")

@@ -46,6 +46,8 @@ class Call:
     name: str
     """Its operationId."""
     buys: bool = False
+    largest: int = MAX_BODY
+    """Bytes of an answer that are read, after decompression and before it is decoded."""
     open_to_all: bool = False
     """Every valid token may call it, so a 403 means that the token is refused (docs/compute-clear.md, "Token")."""
 
@@ -170,7 +172,7 @@ class Transport:
                 response = await client.send(request, stream=True)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-                    content = await decompression.body(response.aiter_raw(), encodings, MAX_BODY)
+                    content = await decompression.body(response.aiter_raw(), encodings, call.largest)
                 finally:
                     await response.aclose()
         except decompression.Unreadable as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 from datetime import datetime
+from functools import cache
+from math import gcd, isqrt, prod
 
 import asyncssh
 
@@ -19,8 +21,16 @@ MOST_SCANNED = 4000
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
 """Bits; OpenSSH accepts no larger ones."""
+SMALLEST_FACTOR = 1 << 16
+"""A modulus with a smaller factor was made wrong, and can be factored. NIST SP 800-89, section 5.3.3, asks for no
+factor below 752; with the greatest common divisor, 2^16 costs as little."""
+_P = 2**255 - 19
+_Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+"""A point of order 8 has this y or its negative (libsodium, ge25519_has_small_order). For a key of small order, a
+signature can be made without the private key."""
 
 _PASTE = "Paste the one line of your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
+_NEW_PAIR = "Make a new pair with: ssh-keygen -t ed25519."
 _ACCEPTED = frozenset(
     {
         "ssh-ed25519",
@@ -131,7 +141,7 @@ def _check_kind(kind: str, line: str) -> None:
     if "-cert-v0" in line:
         raise Mistake(f"That is a certificate. I need the key itself. {_PASTE}")
     if kind == "ssh-dss":
-        raise Mistake(f"DSA keys are too weak. Make a new pair with: ssh-keygen -t ed25519. {_PASTE}")
+        raise Mistake(f"DSA keys are too weak. {_NEW_PAIR} {_PASTE}")
     if any(word in _ACCEPTED for word in line.split()):
         raise Mistake(f"A key with options or words before it is not taken. {_PASTE}")
     if _KEY_TYPE.fullmatch(kind):
@@ -148,10 +158,37 @@ def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
         raise broken from None  # the cause may quote the key
     if key.get_algorithm() != kind or key.public_data != content:
         raise broken
-    if kind == "ssh-rsa" and not SMALLEST_RSA <= _rsa_bits(content) <= LARGEST_RSA:
-        bits = f"{SMALLEST_RSA} to {LARGEST_RSA} bits"
-        raise Mistake(f"An RSA key needs {bits}. Make a new pair with: ssh-keygen -t ed25519. {_PASTE}")
+    if kind == "ssh-rsa":
+        _check_modulus(_field(content, 2))
+    if kind in {"ssh-ed25519", "sk-ssh-ed25519@openssh.com"}:
+        _check_point(_field(content, 1))
     return key
+
+
+def _check_modulus(content: bytes) -> None:
+    modulus = int.from_bytes(content, "big")
+    if not SMALLEST_RSA <= modulus.bit_length() <= LARGEST_RSA:
+        bits = f"{SMALLEST_RSA} to {LARGEST_RSA} bits"
+        raise Mistake(f"An RSA key needs {bits}. {_NEW_PAIR} {_PASTE}")
+    if gcd(modulus, _small_primes()) > 1:
+        raise Mistake(f"That RSA key is weak: its modulus has a small factor. {_NEW_PAIR} {_PASTE}")
+
+
+@cache
+def _small_primes() -> int:
+    """Return the product of all primes below 2^16."""
+    sieve = bytearray([1]) * SMALLEST_FACTOR
+    for n in range(2, isqrt(SMALLEST_FACTOR) + 1):
+        sieve[n * n :: n] = bytes(len(sieve[n * n :: n]))
+    return prod(n for n in range(2, SMALLEST_FACTOR) if sieve[n])
+
+
+def _check_point(content: bytes) -> None:
+    """Raise Mistake if the point of an ed25519 key is one of the eight whose order divides 8. It has one of five
+    values of y, in any encoding (RFC 8032, section 5.1.2)."""
+    y = (int.from_bytes(content, "little") & ((1 << 255) - 1)) % _P
+    if y in {0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8}:
+        raise Mistake(f"That ed25519 key is weak: anyone could log in with it. {_NEW_PAIR} {_PASTE}")
 
 
 def kind_of(line: str) -> str:
@@ -167,8 +204,12 @@ def kind_of(line: str) -> str:
 
 
 def _rsa_bits(content: bytes) -> int:
-    """Return the size of the modulus: the third field, after the type and the exponent (RFC 4253, section 6.6)."""
-    for _ in range(2):
-        length = int.from_bytes(content[:4], "big")
-        content = content[4 + length :]
-    return int.from_bytes(content[4:], "big").bit_length()
+    """Return the size of the modulus, which comes after the type and the exponent (RFC 4253, section 6.6)."""
+    return int.from_bytes(_field(content, 2), "big").bit_length()
+
+
+def _field(content: bytes, n: int) -> bytes:
+    """Return the n-th field of a public key, from 0, as much of it as there is. Field 0 is the type."""
+    for _ in range(n):
+        content = content[4 + int.from_bytes(content[:4], "big") :]
+    return content[4 : 4 + int.from_bytes(content[:4], "big")]

@@ -38,6 +38,8 @@ from bot.text_file import Unreadable, read_text
 
 LONGEST_IDLE = timedelta(hours=24)
 """How far back a verdict may look at most: each visit reads the samples of that time again."""
+LEAST_LEASE = timedelta(minutes=1)
+"""The shortest lease that a person can ask for."""
 MOST_LINES = 20
 """How many wrong values of one file are listed."""
 
@@ -97,9 +99,13 @@ class Lease(Frozen):
         return None if value is None else tuple(sorted(set(value), reverse=True))
 
     @model_validator(mode="after")
-    def _default_is_allowed(self) -> Lease:
+    def _lengths_fit(self) -> Lease:
+        if self.max < LEAST_LEASE:
+            raise ValueError("max is less than 1m; nobody could rent anything")
         if self.default > self.max:
             raise ValueError("default is longer than max; who names no hours could rent nothing")
+        if self.grace > self.max:
+            raise ValueError("grace is longer than max; machines would run on for longer than they were rented")
         return self
 
 

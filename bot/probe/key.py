@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncssh
 
+from bot.env_file import open_to_others
 from bot.errors import Unusable
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
@@ -69,8 +70,12 @@ def _imported(text: str) -> ProbeKey:
 
 
 def probe_key_in(path: Path) -> ProbeKey:
-    """Return the key in a file. Raise Unusable, with words for the operator, if it has no private ed25519 key that
-    opens without a passphrase."""
+    """Return the key in a file. Raise Unusable, with words for the operator, if other users of the machine can
+    read or write the file, or if it has no private ed25519 key that opens without a passphrase."""
+    if open_to_others(path):
+        raise Unusable(
+            f"GPUBOT_PROBE_KEY_FILE: other users of this machine can read or write {path}. Type: chmod 600 {path}"
+        )
     try:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:

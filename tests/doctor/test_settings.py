@@ -59,6 +59,7 @@ async def test_a_dotenv_that_others_can_read_is_a_hint(installation: Installatio
 async def test_a_file_without_a_key_for_the_probe_is_not_ok(installation: Installation) -> None:
     file = installation.folder / "probe"
     file.write_text("ssh-ed25519 AAAA public\n")
+    file.chmod(0o600)
     installation.set(GPUBOT_PROBE_KEY_FILE=str(file))
     assert await installation.not_ok() == [
         "not ok  settings: GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key that "

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
 from bot.errors import MarketAway, RateLimited, TokenRefused
-from bot.market.client import ComputeClear
+from bot.market.client import LARGEST_DISCOVERY, ComputeClear
 from bot.market.transport import MAX_BODY
 from bot.model.request import Contract, Request
 from tests.market.conftest import NOON, TOKEN, Api
@@ -242,6 +242,27 @@ async def test_an_answer_that_is_too_large_is_refused(api: Api, market: ComputeC
     api.answer_bytes("/resources", b"[" + b" " * MAX_BODY + b"]")
     with pytest.raises(MarketAway):
         await market.resources()
+
+
+@pytest.mark.parametrize("name", ["gpus", "vendors", "regions", "contracts"])
+async def test_a_catalogue_answer_of_more_than_1_mib_is_not_decoded(
+    api: Api, market: ComputeClear, name: str
+) -> None:
+    answers: dict[str, Any] = {
+        "gpus": {"H100": ["nvidia-h100-sxm5-80gb"]},
+        "vendors": ["hyperstack"],
+        "regions": ["Mars"],
+        "contracts": ["lunar"],
+    }
+    for each, answer in answers.items():
+        spaces = b" " * (LARGEST_DISCOVERY if each == name else 0)
+        api.answer_bytes(f"/available_{each}", spaces + json.dumps(answer).encode())
+    if name == "gpus":
+        with pytest.raises(MarketAway):
+            await market.catalog()
+    else:
+        unused = {"vendors": "hyperstack", "regions": "Mars", "contracts": "lunar"}
+        assert unused[name] not in getattr(await market.catalog(), name)
 
 
 async def test_a_request_that_was_not_sent_bought_nothing(clock: MovedClock) -> None:

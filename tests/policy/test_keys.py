@@ -226,6 +226,67 @@ def test_other_marks_of_private_keys_are_recognised(text: str) -> None:
         read(text)
 
 
+def ssh_string(content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + content
+
+
+def line_of(*fields: bytes) -> str:
+    """Return the line of a public key with these fields, of which the first is its type."""
+    return f"{fields[0].decode()} {base64.b64encode(b''.join(map(ssh_string, fields))).decode()}"
+
+
+P = 2**255 - 19
+
+
+def doubled(x: int, y: int) -> tuple[int, int]:
+    """Return twice a point of edwards25519 (RFC 8032, section 5.1.4)."""
+    d = -121665 * pow(121666, -1, P) % P
+    k = d * x * x * y * y
+    return 2 * x * y * pow(1 + k, -1, P) % P, (y * y + x * x) * pow(1 - k, -1, P) % P
+
+
+def x_of(y: int) -> int:
+    d = -121665 * pow(121666, -1, P) % P
+    square = (y * y - 1) * pow(d * y * y + 1, -1, P) % P
+    root = pow(square, (P + 3) // 8, P)
+    return root if root * root % P == square else root * pow(2, (P - 1) // 4, P) % P
+
+
+Y_OF_ORDER_8 = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+SMALL = [0, 1, P - 1, Y_OF_ORDER_8, P - Y_OF_ORDER_8]
+
+
+@pytest.mark.parametrize("y", SMALL)
+def test_eight_times_a_point_of_small_order_is_nothing(y: int) -> None:
+    point = x_of(y), y
+    for _ in range(3):
+        point = doubled(*point)
+    assert point == (0, 1)
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+@pytest.mark.parametrize("y", [*SMALL, P, P + 1])
+def test_an_ed25519_key_of_small_order_is_refused_in_every_encoding(y: int, sign: int) -> None:
+    point = (y + sign).to_bytes(32, "little")
+    for line in (
+        line_of(b"ssh-ed25519", point),
+        line_of(b"sk-ssh-ed25519@openssh.com", point, b"ssh:"),
+    ):
+        assert "is weak: anyone could log in with it" in refused(line)
+
+
+@pytest.mark.parametrize(("factor", "weak"), [(2, True), (3, True), (751, True), (65521, True), (65537, False)])
+def test_an_rsa_modulus_with_a_factor_below_2_to_the_16_is_refused(factor: int, weak: bool) -> None:
+    modulus = factor * 65537**128
+    line = line_of(b"ssh-rsa", b"\x01\x00\x01", modulus.to_bytes(modulus.bit_length() // 8 + 1, "big"))
+    if weak:
+        assert "its modulus has a small factor" in refused(line)
+    else:
+        assert read(line).line == line
+
+
 def test_a_private_key_behind_a_public_one_is_refused_as_private() -> None:
     with pytest.raises(PrivateKey):
         read(public("ssh-ed25519") + " " + private("ssh-ed25519", "openssh"))

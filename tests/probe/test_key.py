@@ -38,6 +38,7 @@ def test_a_file_has_the_key_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
     key = new_probe_key()
     file = tmp_path / "probe"
     file.write_bytes(key.private.export_private_key("openssh"))
+    file.chmod(0o600)
     assert probe_key_in(file).public_line == key.public_line
 
 
@@ -63,9 +64,22 @@ NO_KEY = "the file that it names has no private SSH key that opens without a pas
 def test_a_file_without_such_a_key_is_refused_with_the_reason(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "probe"
     file.write_bytes(content)
+    file.chmod(0o600)
     with pytest.raises(Unusable) as refused:
         probe_key_in(file)
     assert refused.value.words == f"GPUBOT_PROBE_KEY_FILE: {words}"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])
+def test_a_file_that_other_users_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "probe"
+    file.write_bytes(new_probe_key().private.export_private_key("openssh"))
+    file.chmod(mode)
+    with pytest.raises(Unusable) as refused:
+        probe_key_in(file)
+    assert refused.value.words == (
+        f"GPUBOT_PROBE_KEY_FILE: other users of this machine can read or write {file}. Type: chmod 600 {file}"
+    )
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
