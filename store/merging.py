@@ -22,7 +22,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
         **({"state": stored.state, "why": stored.why, "detail": stored.detail} if older else {}),
         answered_at=reported.answered_at or stored.answered_at,
         accepted=reported.accepted or stored.accepted,
-        reopened=reported.reopened or stored.reopened,
+        extra=reported.extra or stored.extra,
         marked_for_deletion=reported.marked_for_deletion or stored.marked_for_deletion,
         delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
     )

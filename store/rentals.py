@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
+from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
@@ -20,7 +21,7 @@ from store.events import Events
 from store.mapping import Values, insert_new, param, select_by, to_models
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
-from store.tables import rentals
+from store.tables import attempts, rentals
 from store.visits import Visits
 
 _SPENDING_LOCK = 0x67707562
@@ -49,6 +50,13 @@ _USAGE = select(
     _c.id.is_distinct_from(param(_c.id, "without")),
     func.coalesce(_c.replaced_by, "").is_distinct_from(param(_c.id, "without")),
 )
+
+_UNPROVEN = (
+    select(attempts.c.rate)
+    .select_from(rentals.join(attempts, attempts.c.rental_id == _c.id))
+    .where(_c.live, attempts.c.late, attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
+)
+"""Also those of the rental that `usage` leaves out: they bill in addition to what is bought next."""
 
 _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
@@ -174,7 +182,9 @@ class Rentals(Attempts):
         if self._lock_spending:
             await self._conn.execute(_LOCK_SPENDING)
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
-        return Usage(person_rentals=row[0], team_rate=Decimal(int(row[1])).scaleb(-6))
+        unproven = (await self._conn.execute(_UNPROVEN)).scalars()
+        caps = Decimal(int(row[1])).scaleb(-6)
+        return Usage(person_rentals=row[0], team_rate=sum(unproven, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         if owner is None:

@@ -184,7 +184,7 @@ attempts = Table(
     Column("progress", SafeText, nullable=False, default=""),  # no model field: nothing reads it
     _bool("delete_wanted"),
     _time("delete_accepted_at"),
-    _bool("late"),  # Attempt.reopened
+    _bool("late"),  # Attempt.extra
     _time("empty_since"),
     _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
     _text("vendor"),  # of the offer or the adopted machine, like `gpu`: for the median time to ready

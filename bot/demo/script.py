@@ -32,6 +32,8 @@ GITHUB_NAME = "ana-dev"
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 READY = re.compile(r"\(([a-z0-9]+)\) is ready")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
+TWO_FAILOVERS = timedelta(seconds=20)
+"""Two purchases that fail take less than this of the sandbox's clock."""
 Tell = Callable[[str], None]
 """Tells the reader what happens next, and why."""
 
@@ -71,6 +73,7 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
                 await _rent_within_limits(play, tell, laptops)
+                await _fail_over_twice(play, tell)
                 await _rent_with_approval(play, tell)
                 await _find_an_unknown_machine(play, tell)
                 await _stop_working(play, tell)
@@ -110,7 +113,7 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
     rental = rental_of(ready)
-    play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
+    play.sees("Cleo", "looks sold out. Now Nebius at $2.42/h: $0.27 over what you clicked")
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
     await _log_in(play, "Ana", laptops["ana@laptop"], rental)
@@ -118,6 +121,27 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await _log_in(play, "Cleo", laptops["cleo@laptop"], rental)
     await play.sandbox.use(await _machine_of(play, rental), *computing(45))
     await play.types("Cleo", "#training", "list all")
+
+
+async def _fail_over_twice(play: Play, tell: Tell) -> None:
+    """Cleo rents one L40S. Her first two choices are sold out, so she gets the third within seconds."""
+    tell(
+        "Cleo rents a small GPU. Two vendors are sold out, and gpubot asks the third within seconds. It looks\n"
+        "twice whether the others made a machine all the same: one would be deleted, and billed to this rental."
+    )
+    for vendor in ("nebius", "hyperstack"):
+        await play.sandbox.vendor(vendor, "sold_out", times=1)
+    await play.types("Cleo", "#training", "get L40S EU for 1h -- thumbnails")
+    clicked = await play.sandbox.now()
+    await play.clicks("Cleo", play.sees("Cleo", "1x L40S in EU", only_you=True), "Rent from $0.98/h")
+    play.sees("Cleo", "Hyperstack looks sold out. Now DataCrunch at $1.06/h")
+    took = await play.sandbox.now() - clicked
+    if took >= TWO_FAILOVERS:
+        raise Missed(f"Two failovers took {took}.")
+    ready = await play.until_sees("Cleo", "Your 1x L40S", SOON, dm=True)
+    await play.clicks("Cleo", ready, "Destroy ")
+    await play.confirms("Cleo")
+    await play.until_sees("Cleo", "Destroyed: 1x L40S", SOON)
 
 
 async def _check_boot_script(play: Play) -> None:

@@ -32,7 +32,7 @@ async def ask_again(
         offer.rate if offer else rental.envelope.price,
         rules,
         version=rental.envelope.version + 1,
-        spent=snapshot.spent(now).amount,
+        spent=snapshot.spent_at_most(now),
     )
     by_approver = proposal.over and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner]) if by_approver else None

@@ -9,8 +9,9 @@ from decimal import Decimal
 from bot.lifecycle.ports.records import Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
-from bot.model.money import Micros, cost
+from bot.model.money import Micros, cost, cost_at_most
 from bot.model.summary import AccruedCost
+from bot.policy.spending import UNPROVEN_COUNTS_FOR
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
@@ -44,6 +45,22 @@ def spent(
     rows = tuple(ledger)
     alive = _alive(rows, resources, attempts).values()
     return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
+
+
+def spent_at_most(
+    ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
+) -> Micros:
+    """Return what a rental has cost by `now`, with what its unproven attempts may still cost: each counts as the
+    price of UNPROVEN_COUNTS_FOR, or as what it billed if that is more."""
+    rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
+    amount = spent(rows, known, tried, now).amount
+    for attempt in tried:
+        if attempt.unproven:
+            own = tuple(one for one in known if one.attempt == attempt.n)
+            ids = {one.resource_id for one in own}
+            billed = spent([row for row in rows if row.resource_id in ids], own, tried, now).amount
+            amount += max(cost_at_most(attempt.rate, UNPROVEN_COUNTS_FOR) - billed, 0)
+    return amount
 
 
 class BilledPart(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent
+from bot.lifecycle.billing import ledger_row, spent, spent_at_most
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -15,6 +15,7 @@ from bot.lifecycle.transitions import schedule
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.summary import AccruedCost
 
@@ -52,6 +53,15 @@ class RentalSnapshot:
 
     def spent(self, now: datetime) -> AccruedCost:
         return spent(self.ledger, self.resources, self.attempts, now)
+
+    def spent_at_most(self, now: datetime) -> Micros:
+        """Return what it has cost by `now`, with what its unproven attempts may still cost."""
+        return spent_at_most(self.ledger, self.resources, self.attempts, now)
+
+    @property
+    def unproven(self) -> tuple[Attempt, ...]:
+        """Return the extra attempts that are not yet proven to have made nothing that bills."""
+        return tuple(attempt for attempt in self.attempts if attempt.unproven)
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
         """Return the snapshot with an attempt and resources in their new form. Add a ledger row for each resource

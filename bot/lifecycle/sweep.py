@@ -13,13 +13,11 @@ from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
 from bot.lifecycle.unknown import ASKED_AT_ONCE, note_unknown
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
 
 log = structlog.get_logger()
 
@@ -145,8 +143,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Reopen a settled attempt that still has a resource: mark it for deletion and notify people. The rental's end
-    stands."""
+    """Mark a settled attempt that still has a resource for deletion, and make its rental due, whose step notifies
+    people. The rental's end stands."""
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -155,24 +153,20 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         rental = await tx.rentals.get(attempt.rental_id)
         if rental is None:
             return
-        snapshot = await load_snapshot(tx, rental)
-        current = next((a for a in snapshot.attempts if a.n == attempt.n), None)
+        current = next((a for a in await tx.rentals.attempts(rental.id) if a.n == attempt.n), None)
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        reopened = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
-        resource = updated_resource(found.resource, view, reopened, now, missing_counts=False)
-        facts = Facts(resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate)
-        event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
+        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_for_deletion=True)
+        resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
         after = make_due(rental, now)
         await tx.rentals.apply(
             change(
                 rental,
                 after,
-                events=(event,),
                 rules=deps.rules,
                 real_now=deps.clock.real(),
-                attempts=(reopened,),
+                attempts=(extra,),
                 resources=(resource,),
             )
         )

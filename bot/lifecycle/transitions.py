@@ -262,7 +262,8 @@ def stop_waiting_for_ssh(rental: Rental) -> Rental:
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """The attempt failed or took too long. The next one follows."""
+    """The attempt failed or took too long. The next one follows. An alarm about an earlier attempt stays, but its
+    next notice comes later."""
     return _move(
         rental,
         S.PROCURING,
@@ -272,6 +273,7 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
         quiet_since_real=None,
         host=None,
         port=None,
+        alarm=_postponed(rental, now),
         due_at=now,
     )
 
@@ -307,8 +309,13 @@ def become_ready(
 
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Destroy every machine of it. An alarm about an earlier attempt stays, but its next notice comes later."""
-    alarm = None if rental.alarm is None else changed(rental.alarm, at=at + ALARM_AFTER)
-    return _move(rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=alarm, due_at=at)
+    return _move(
+        rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
+    )
+
+
+def _postponed(rental: Rental, now: datetime) -> Alarm | None:
+    return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
 
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:

@@ -147,6 +147,11 @@ def region_name(name: str) -> str:
     return next((known for known in REGIONS if known.casefold() == name.casefold()), name)
 
 
+_SOLD_OUT = ("sold out", "stock", "capacity", "availab")
+_ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
+"""Words of vendors about a purchase that failed. No page documents them."""
+
+
 def contract_name(name: str) -> str:
     """Return the documented spelling of a contract, `ondemand` for `on-demand`.
 
@@ -243,11 +248,21 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
         anomalies.unknown_status("procure_offer.status", status)
     listed = fields.field(body, "resource_ids")
     ids = (fields.ident(entry) for entry in _check_length(listed)) if isinstance(listed, list) else ()
+    detail = fields.text(fields.field(body, "error"), 300) or ""
     return Procured(
         accepted=status != "failed",
         resource_ids=tuple(dict.fromkeys(found for found in ids if found is not None)),
-        detail=fields.text(fields.field(body, "error"), 300) or "",
+        detail=detail,
+        other_reason=status == "failed" and _gives_other_reason(detail),
     )
+
+
+def _gives_other_reason(detail: str) -> bool:
+    """Return whether the words of a failed purchase say something else than that the offer is sold out."""
+    words = detail.casefold()
+    if any(word in words for word in _ABOUT_THE_ACCOUNT):
+        return True
+    return bool(words) and not any(word in words for word in _SOLD_OUT)
 
 
 def problem(body: object) -> str:

@@ -31,6 +31,9 @@ class Why(StrEnum):
     """Why an attempt or a rental did not go on. The words for people are in handlers/views/format.py."""
 
     SOLD_OUT = "sold_out"
+    """The purchase was answered with `failed`, and the answer gives no other reason."""
+    ANSWERED_FAILED = "answered_failed"
+    """The purchase was answered with `failed`, for a reason of its own such as a quota: `Attempt.detail`."""
     EXPIRED = "expired"
     REFUSED = "refused"
     SCRIPT_REFUSED = "script_refused"
@@ -62,6 +65,12 @@ class Why(StrEnum):
     """Another rental took its place."""
     BOUGHT_LATER = "bought_later"
     """Its machine was found on the account: it was bought after the database was saved."""
+    UNPROVEN = "unproven"
+    """Purchases that were answered with `failed` are looked up before the next one."""
+
+
+REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
+"""The market answered that the purchase failed. It may still have made a resource."""
 
 
 class OwnedKey(Frozen):
@@ -131,9 +140,9 @@ class Attempt(Frozen):
     """Any resource that appears for it is deleted too."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted; from then on it is no longer live."""
-    reopened: bool = False
-    """A resource appeared after the attempt was settled. It is deleted in addition to the rental's
-    live attempt."""
+    extra: bool = False
+    """Its purchase was answered with `failed`, or a resource of it appeared after it was settled. Its machines are
+    never the rental's: they are deleted, in addition to the rental's live attempt."""
     empty_since: Instant | None = None
     """When a lookup first found nothing for it. A second lookup decides."""
 
@@ -174,8 +183,14 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """Whether it bought or may have bought, and its deletion is not accepted. A rental has one at most."""
-        return self.delete_accepted_at is None and not self.reopened and not self.settled
+        """Whether it bought or may have bought, is not extra, and its deletion is not accepted. A rental has one
+        at most."""
+        return self.delete_accepted_at is None and not self.extra and not self.settled
+
+    @property
+    def unproven(self) -> bool:
+        """Whether it is extra, and not yet proven to have made nothing that bills."""
+        return self.extra and not self.settled
 
     @property
     def script_keys(self) -> tuple[OwnedKey, ...]:

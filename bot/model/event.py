@@ -35,14 +35,15 @@ class EventKind(StrEnum):
     STARTED = "started"
     """Rented without an approval, because it is within the limits."""
     RENTING = "renting"
-    """An attempt is intended. `facts.before` is the rate of the attempt before it, if any."""
+    """An attempt is intended. `facts.before_vendor` is the vendor of the attempt before it, if any."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
     """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
     ACCEPTED = "accepted"
     """An attempt bought a machine. `facts.why` is set if its outcome was unknown before (NO_ANSWER)."""
     WAITING = "waiting"
-    """Buying is blocked by an outage, a pause or a refused token."""
+    """Buying is blocked by an outage, a pause, a refused token, or unproven attempts. `facts.count` is their
+    number, and `facts.end` is set if no other offer fits."""
     SILENT = "silent"
     """The machine runs, but nothing answered on its SSH port. READY follows, with `facts.why`."""
     READY = "ready"
@@ -97,7 +98,8 @@ class EventKind(StrEnum):
     TAKEN_ON = "taken_on"
     """Someone said "I'm on it"."""
     EXTRA_RESOURCE = "extra_resource"
-    """A resource appeared for an attempt that was settled. It is being deleted."""
+    """A resource appeared for an attempt that was settled or answered with `failed` (`facts.why`). It is being
+    deleted."""
     EXTRA_GONE = "extra_gone"
     ENDED = "ended"
     # About a rental, sent as notices, which are rendered from the event alone:
@@ -155,6 +157,8 @@ class Facts(Frozen):
     """The `rate` or `max_rate` before this event."""
     before_vendor: str | None = None
     """The vendor of the attempt that failed before this one."""
+    clicked: Decimal | None = None
+    """The price that was clicked or approved, if this one follows a failed attempt."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None

@@ -29,7 +29,7 @@ class Waiting(Frozen):
 
 
 class Blocked(Frozen):
-    """Buying is blocked by an outage, a pause or a refused token, or because the bot was down."""
+    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or as the bot was down."""
 
     since: Instant
     why: Why | None = None

@@ -28,6 +28,9 @@ CONFIRM_ABOVE: Micros = 50_000_000
 
 LONGEST_REASON = 200
 """Characters of the reason for a denial that are kept."""
+UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
+"""What an unproven attempt may still cost is counted as the price of this long: a lookup finds its machine within
+about a minute, and its deletion takes the rest."""
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""

@@ -64,7 +64,7 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
 
 
 def _refresh_after(details: RentalDetails) -> timedelta | None:
-    if _is_starting(details) and _attempt_began(details) is not None:
+    if _is_starting(details) and details.rental.procuring_since is not None:
         return REFRESH_EVERY
     return REFRESH_IDLE_EVERY if is_on_card(details.rental) else None
 
@@ -133,12 +133,9 @@ def _is_starting(details: RentalDetails) -> bool:
     return details.rental.state in {State.PROCURING, State.PROVISIONING}
 
 
-def _attempt_began(details: RentalDetails) -> datetime | None:
-    return details.current.intended_at if details.current else None
-
-
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    started = _attempt_began(details)
+    """Return the time since the click, or since the approval."""
+    started = details.rental.procuring_since
     if started is None or now - started < timedelta(seconds=1):
         return ""
     usual = f" of about {about_span(details.usual)}" if details.usual else ""
@@ -147,7 +144,7 @@ def _elapsed(details: RentalDetails, now: datetime) -> str:
 
 def _bar(details: RentalDetails, now: datetime) -> Json | None:
     """Return a bar of how much of the usual time has passed. It is for the eye only, not in the fallback text."""
-    started = _attempt_began(details)
+    started = details.rental.procuring_since
     if not _is_starting(details) or started is None or not details.usual:
         return None
     usual = max(details.usual, timedelta(seconds=1))

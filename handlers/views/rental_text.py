@@ -41,7 +41,8 @@ FOUND_ON_ACCOUNT = "Its machine was found on the account."
 """Said of a rental whose machine was bought after the database was saved, in place of what it cost."""
 
 _REASONS: dict[Why, str] = {
-    Why.SOLD_OUT: "{vendor} sold out",
+    Why.SOLD_OUT: "{vendor} looks sold out",
+    Why.ANSWERED_FAILED: "{vendor} answered that it failed",
     Why.EXPIRED: "{vendor}'s price no longer stood",
     Why.REFUSED: "{vendor} refused",
     Why.SCRIPT_REFUSED: "{vendor} takes no start-up script",
@@ -65,6 +66,7 @@ _REASONS: dict[Why, str] = {
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
+    Why.UNPROVEN: "I make sure first that nothing was rented",
 }
 
 OWNER_EVENTS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})

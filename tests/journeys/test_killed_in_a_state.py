@@ -61,7 +61,7 @@ async def test_killed_with_an_unknown_outcome_of_a_purchase_the_next_start_finds
     await lost.met()
     await world.play.settle()
     rental = await world.rental()
-    assert any("got no answer" in reply for reply in await world.thread(rental))
+    assert any("got no clear answer" in reply for reply in await world.thread(rental))
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")

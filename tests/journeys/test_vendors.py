@@ -14,16 +14,56 @@ PATIENCE = timedelta(minutes=16)
 """Longer than the bot waits for a machine to get ready."""
 
 
-async def test_sold_out_at_one_vendor_it_is_rented_from_the_next_which_then_takes_it_back(world: World) -> None:
-    await world.sandbox.vendor("hyperstack", "sold_out")
-    rental = await world.rents()
+async def test_sold_out_at_two_vendors_it_is_rented_from_the_third_at_once_which_then_takes_it_back(
+    world: World,
+) -> None:
+    for vendor in ("nebius", "hyperstack"):
+        await world.sandbox.vendor(vendor, "sold_out")
+    offers = await world.offers(text="get L40S EU for 1h")
+    clicked = await world.now()
+    await world.play.clicks("Ana", offers, "Rent from $0.98/h")
+    rental = await world.rental()
+    assert (await world.thread(rental))[-1].startswith(
+        "Hyperstack looks sold out. Now DataCrunch at $1.06/h: $0.08 over what you clicked, within"
+    )
+    assert [machine.vendor for machine in await world.alive()] == ["datacrunch"]
+    assert await world.now() - clicked < timedelta(seconds=20)
     await world.until_card(rental, "Ready")
-    assert any("sold out" in reply and "$0.27 over" in reply for reply in await world.thread(rental))
     (machine,) = await world.alive()
     await world.sandbox.vanish(machine.resource_id, "deleted")
     await world.until_card(rental, "Lost", within=timedelta(minutes=10))
     world.play.sees("Ana", "Lost", dm=True)
-    await check_consistency(world, bought=["nebius"])
+    await check_consistency(world, bought=["datacrunch"])
+
+
+async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_they_made_are_deleted(
+    world: World,
+) -> None:
+    """The kill comes between the second answer and the next intent, while new offers are searched."""
+    for vendor in ("hyperstack", "nebius", "scaleway"):
+        await world.sandbox.vendor(vendor, "late_resource", quiet=True, times=1)
+    offers = await world.offers()
+    held = await world.hold("get_offers", "before")
+    await world.clicks("Ana", offers, "Rent")
+    await held.met()
+    await world.kill()
+    await held.release()
+    await world.restart()
+    rental = await world.rental()
+    card = await world.card(rental)
+    assert card.text.startswith("Waiting for Ana")
+    await world.play.clicks("Ana", card, "Go on")
+    waits = (await world.thread(rental))[-1]
+    assert waits.startswith('Scaleway answered: "The vendor did not confirm the order in time". I make sure that')
+    assert "at these 3 places (about 2 min), then try the next" in waits
+    await world.until_card(rental, "Ready")
+    thread = await world.thread(rental)
+    assert sum("made a machine although it said that it failed" in reply for reply in thread) == 3
+    assert sum(reply.startswith("The extra machine at") for reply in thread) == 3
+    (machine,) = await world.alive()
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=["hyperstack", "nebius", "scaleway", machine.vendor])
 
 
 async def test_a_machine_that_never_gets_ready_costs_so_much_that_its_owner_decides_again(world: World) -> None:

@@ -53,7 +53,7 @@ async def check(world: World) -> None:
             attempt = attempts[resource["offer_id"]]
             rental = await world.rental(attempt.rental_id)
             assert not attempt.settled
-            assert not rental.state.over or attempt.reopened or rental.state is State.LOST
+            assert not rental.state.over or attempt.extra or rental.state is State.LOST
             if rental.state is State.READY and attempt.live:
                 assert known[resource["resource_id"]].gone_at is None
 
@@ -107,7 +107,7 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         ends = [r.gone_at for r in resources if r.attempt == before.n and r.gone_at is not None]
         over_at = before.delete_accepted_at or (max(ends) if ends else None)
         if before.state is not AttemptState.FAILED:
-            assert before.reopened or (over_at is not None and over_at <= after.intended_at)
+            assert before.extra or (over_at is not None and over_at <= after.intended_at)
 
 
 def _place(attempt: Attempt) -> tuple[str, str | None]:

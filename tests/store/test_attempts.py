@@ -218,7 +218,7 @@ async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_i
 
 async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, reopened=True, detail="accepted"
+        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, extra=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,

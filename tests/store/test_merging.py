@@ -31,7 +31,7 @@ GONE = {"state": AttemptState.GONE}
         (FAILED, UNKNOWN, FAILED),
         (FAILED, BOUGHT, BOUGHT),
         (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
-        ({"reopened": True}, {}, {"reopened": True}),
+        ({"extra": True}, {}, {"extra": True}),
         ({"marked_for_deletion": True}, BOUGHT, {**BOUGHT, "marked_for_deletion": True}),
         ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
     ],

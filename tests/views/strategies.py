@@ -230,6 +230,7 @@ facts = st.builds(
     vendor_region=maybe_text,
     rate=st.none() | rate,
     before=st.none() | rate,
+    clicked=st.none() | rate,
     before_vendor=maybe_text,
     max_rate=st.none() | rate,
     total=st.none() | amount,

@@ -14,7 +14,22 @@ from bot.model.use import SetupProgress, SetupState
 from handlers.ids import Action
 from handlers.views import lists
 from tests.views.screens import buttons, card, message, outbox, page
-from tests.views.stories import ANA, CARL, LONGER, RULES, clock, gone, lease, making, ready, request, waiting
+from tests.views.stories import (
+    ANA,
+    CARL,
+    HYPERSTACK,
+    LONGER,
+    NEBIUS,
+    RULES,
+    attempt,
+    clock,
+    gone,
+    lease,
+    making,
+    ready,
+    request,
+    waiting,
+)
 
 
 def test_a_request_that_waits_says_who_decides_until_when() -> None:
@@ -30,13 +45,17 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 """)
 
 
-def test_a_machine_that_starts_shows_the_elapsed_time_and_a_bar_that_the_fallback_text_leaves_out() -> None:
+def test_a_machine_that_starts_shows_the_time_since_the_click_and_a_bar_that_the_fallback_text_leaves_out() -> (
+    None
+):
     blocked = Blocked(since=clock(12, 37), why=Why.OUTAGE)
+    tried = (attempt(1, HYPERSTACK, clock(12, 36)), attempt(2, NEBIUS, clock(12, 37, 30)))
     held_up = changed(making(), rental=changed(making().rental, blocked=blocked))
     assert page(
         card(making(), clock(12, 36)),
         card(making(), clock(12, 37, 40)),
         card(held_up, clock(12, 37, 40)),
+        card(changed(making(), attempts=tried), clock(12, 37, 40)),
     ) == snapshot("""\
 
 *Starting*: 1x H100 EU, Ana, k7mq2. Hyperstack nor-1, $2.15/h.

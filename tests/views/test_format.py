@@ -161,7 +161,8 @@ def test_every_state_and_reason_has_words() -> None:
     )
     assert {why.value: rental_text.reason(why, "nebius") for why in Why} == snapshot(
         {
-            "sold_out": "Nebius sold out",
+            "sold_out": "Nebius looks sold out",
+            "answered_failed": "Nebius answered that it failed",
             "expired": "Nebius's price no longer stood",
             "refused": "Nebius refused",
             "script_refused": "Nebius takes no start-up script",
@@ -185,6 +186,7 @@ def test_every_state_and_reason_has_words() -> None:
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
             "bought_later": "its machine was found on the account",
+            "unproven": "I make sure first that nothing was rented",
         }
     )
 

@@ -196,6 +196,7 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
         "vendor": "nebius",
         "rate": Decimal(2),
         "before": Decimal(1),
+        "clicked": Decimal(1),
         "before_vendor": "hyperstack",
         "max_rate": Decimal(3),
         "total": 9_000_000,

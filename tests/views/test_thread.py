@@ -87,7 +87,7 @@ Waiting for a decision: buying was held up too long. $1.90/h now.
 
 
 def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None:
-    refused: dict[str, Any] = {"before": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
+    refused: dict[str, Any] = {"clicked": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
     refused |= {"why": Why.SCRIPT_REFUSED}
     everything = LeftOut(refused=True, setup="torch", probe=True, key_count=2, people=(BEN,))
     markup = "<!channel>*`torch`"
@@ -105,30 +105,32 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
         renting(LeftOut(setup=markup)),
         renting(LeftOut(key_count=1)),
         renting(LeftOut(key_count=3, people=(BEN, CARL))),
-        renting(LeftOut(setup="torch", people=(BEN,)), vendor="nebius", rate=None, why=Why.TOO_SLOW, before=2),
+        renting(
+            LeftOut(setup="torch", people=(BEN,)), vendor="nebius", rate=None, why=Why.TOO_SLOW, before_vendor="b"
+        ),
     ) == snapshot("""\
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
-      price. Only Ana's first key gets in, the set-up torch doesn't run, and I can't see inside.
-      When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH
-      key and can't get in.
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
+      Ana's first key gets in, the set-up torch doesn't run, and I can't see inside. When it is
+      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH key and
+      can't get in.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
-      price. Only Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that
-      adds the missing keys.
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
+      Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the
+      missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
-      price. The set-up torch doesn't run.
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. The
+      set-up torch doesn't run.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h: the same
-      price. I can't see inside.
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. I can't
+      see inside.
 
 Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
-      $2.20/h: $0.05 over Hyperstack's price, within what was accepted. Only Ana's first key gets
-      in. When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
+      $2.20/h: $0.05 over what you clicked, within what you accepted. Only Ana's first key gets in.
+      When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h: $0.27 over Hyperstack's
-      price, within what was accepted.
+Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you
+      clicked, within what you accepted.
 
 Renting from Hyperstack at $2.15/h. The rules no longer have the set-up <!channel>*'torch', so it
       doesn't run.
@@ -146,12 +148,16 @@ Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben ha
 
 
 def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
-    sold_out: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.SOLD_OUT, "paid": False}
-    next_one: dict[str, Any] = {"vendor": "nebius", "rate": Decimal("2.42"), "before": Decimal("2.15")}
+    sold_out: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.SOLD_OUT}
+    next_one: dict[str, Any] = {"vendor": "nebius", "rate": Decimal("2.42"), "clicked": Decimal("2.15")}
+    own_words: dict[str, Any] = {"why": Why.ANSWERED_FAILED, "detail": "No credit. <!channel>"}
     given_up: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.TOO_SLOW}
     assert page(
         thread(happened(K.RENTING, clock(12, 36), **HYPER)),
         thread(happened(K.RENTING, clock(12, 37), **next_one, **sold_out)),
+        thread(happened(K.RENTING, clock(12, 37), **next_one, **{**sold_out, "paid": False})),
+        thread(happened(K.RENTING, clock(12, 37), **next_one, **{**sold_out, **own_words})),
+        thread(happened(K.RENTING, clock(12, 37), **{**next_one, "rate": Decimal("2.15")}, **sold_out)),
         thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW)),
         thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW, span=15 * M)),
         thread(happened(K.RENTING, clock(12, 52), **{**next_one, "rate": Decimal("2.05")}, **given_up)),
@@ -165,8 +171,16 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
 
 Renting from Hyperstack at $2.15/h.
 
-Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h: $0.27 over Hyperstack's price, within
-      what was accepted.
+Hyperstack looks sold out. Now Nebius at $2.42/h: $0.27 over what you clicked, within what you
+      accepted.
+
+Hyperstack looks sold out; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you clicked,
+      within what you accepted.
+
+Hyperstack answered: "No credit. <!channel>". Now Nebius at $2.42/h: $0.27 over what you clicked,
+      within what you accepted.
+
+Hyperstack looks sold out. Now Nebius at $2.15/h.
 
 Hyperstack did not get it ready. I'm destroying that machine; it may bill until the vendor confirms
       its end. Then I look for the next offer.
@@ -174,7 +188,7 @@ Hyperstack did not get it ready. I'm destroying that machine; it may bill until 
 Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may bill until the vendor
       confirms its end. Then I look for the next offer.
 
-Now Nebius at $2.05/h: $0.10 under Hyperstack's price.
+Now Nebius at $2.05/h: $0.10 under what you clicked.
 
 (nothing)
 
@@ -190,26 +204,59 @@ Ready after 51 s: Ana's 1x H100 (k7mq2).
 """)
 
 
+def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
+    def waits(**facts: Any) -> Any:
+        return thread(happened(K.WAITING, clock(12, 36), why=Why.UNPROVEN, until=clock(12, 51), **facts))
+
+    assert page(
+        waits(vendor="hyperstack", count=1),
+        waits(vendor="nebius", count=3),
+        waits(vendor="nebius", count=2, detail="No credit. <!channel>"),
+        waits(vendor="nebius", count=3, end=State.FAILED),
+        waits(count=1),
+        waits(count=1, end=State.FAILED),
+    ) == snapshot("""\
+
+Hyperstack looks sold out. I make sure that nothing was rented there (about 2 min), then try the
+      next. Don't rent again.
+
+Nebius looks sold out. I make sure that nothing was rented at these 3 places (about 2 min), then try
+      the next. Don't rent again.
+
+Nebius answered: "No credit. <!channel>". I make sure that nothing was rented at these 2 places
+      (about 2 min), then try the next. Don't rent again.
+
+Nebius looks sold out. No other offer fits. I make sure that nothing was rented at these 3 places
+      (about 2 min), then look again.
+
+I make sure that nothing was rented at 1 earlier place (about 2 min), then try the next. Don't rent
+      again.
+
+No other offer fits. I make sure that nothing was rented at 1 earlier place (about 2 min), then look
+      again.
+""")
+
+
 def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
     whys = (None, Why.RATE_LIMITED, Why.UNAUTHORIZED, Why.BOUGHT_BEFORE, Why.VENDOR_FAILED)
     assert page(
         *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
     ) == snapshot("""\
 
-I asked Hyperstack and got no answer: it may be rented. I'm checking and will say here. Don't rent
-      again.
+I asked Hyperstack and got no clear answer. I make sure that nothing was rented there (about 2 min),
+      then try the next. Don't rent again.
 
-I asked Hyperstack, but Compute Clear asked me to slow down: it may be rented. I'm checking and will
-      say here. Don't rent again.
+I asked Hyperstack, but Compute Clear asked me to slow down. I make sure that nothing was rented
+      there (about 2 min), then try the next. Don't rent again.
 
-I asked Hyperstack, but Compute Clear refuses my token: it may be rented. I'm checking and will say
-      here. Don't rent again.
+I asked Hyperstack, but Compute Clear refuses my token. I make sure that nothing was rented there
+      (about 2 min), then try the next. Don't rent again.
 
-Compute Clear says that Hyperstack's offer was bought already: it may be rented. I'm checking and
-      will say here. Don't rent again.
+Compute Clear says that Hyperstack's offer was bought already. I make sure that nothing was rented
+      there (about 2 min), then try the next. Don't rent again.
 
-Hyperstack says that it failed. Something may be rented all the same. I'm checking and will say
-      here. Don't rent again.
+Hyperstack says that it failed, and names a machine. I make sure that nothing was rented there
+      (about 2 min), then try the next. Don't rent again.
 """)
 
 
@@ -277,7 +324,9 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, detail="vendor timeout")),
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, more_resources=("r-2",))),
         thread(happened(K.TAKEN_ON, clock(18, 47), CARL)),
+        thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, vendor="nebius", why=Why.SOLD_OUT)),
         thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
+        thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"), why=Why.SOLD_OUT)),
         thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost), gone()),
     ) == snapshot("""\
 
@@ -302,8 +351,14 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resources 3c90c3cc and r-2). I
 
 Carl is on it. I keep trying too.
 
+Not confirmed gone: what Nebius made for k7mq2 after a failed purchase may still bill $2.42/h
+      (resource 3c90c3cc). I keep trying.
+
 Nebius made a machine that nobody wants any more (resource r-1). I'm deleting it; it may bill
       $2.42/h until the vendor confirms its end.
 
-Ended 18:55 too; the vendor confirms it. In all $14.68 computed.
+Nebius made a machine although it said that it failed (resource r-1). I'm deleting it; it may bill
+      $2.42/h until it is gone.
+
+The extra machine at Nebius ended 18:55; the vendor confirms it. In all $14.68 computed.
 """)

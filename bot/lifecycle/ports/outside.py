@@ -21,6 +21,8 @@ class Procured(Frozen):
     accepted: bool
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
+    other_reason: bool = False
+    """It failed, and `detail` gives another reason than that it is sold out: no credit, or a quota."""
     expired: bool = False
     """410: the offer has expired."""
     refused: bool = False

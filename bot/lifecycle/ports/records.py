@@ -22,7 +22,8 @@ class Usage(Frozen):
 
     person_rentals: int
     team_rate: Decimal
-    """USD per hour: the sum of the highest rates that live envelopes allow."""
+    """USD per hour: the sum of the highest rates that live envelopes allow, and the prices of unproven
+    attempts."""
 
 
 class Billing(Frozen):

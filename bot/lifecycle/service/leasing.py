@@ -86,8 +86,8 @@ async def extend(
         rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
         lease = rental.running_lease
         ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
-        bill = (await load_snapshot(tx, rental)).spent(now)
-        proposal = propose_longer_lease(rental, ends_at, spent=bill.amount, now=now, rules=deps.rules)
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=deps.rules)
         if proposal.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)

@@ -145,9 +145,10 @@ async def _choices(
 
 
 async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
-    """Return what the request that a quote would change has cost so far. The new envelope's total includes it."""
+    """Return the most that earlier attempts of the request that a quote would change cost. The new envelope's
+    total includes it."""
     rental = await tx.rentals.get(rental_id) if rental_id is not None else None
-    return 0 if rental is None else (await load_snapshot(tx, rental)).spent(now).amount
+    return 0 if rental is None else (await load_snapshot(tx, rental)).spent_at_most(now)
 
 
 async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:

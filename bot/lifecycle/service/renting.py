@@ -173,7 +173,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
         version=rental.envelope.version + 1,
-        spent=(await load_snapshot(tx, rental)).spent(now).amount,
+        spent=(await load_snapshot(tx, rental)).spent_at_most(now),
     )
     await check_key(tx, deps, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))

@@ -125,7 +125,7 @@ async def _remainder(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remai
 
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
     """Return what a rental leaves that was ready, also if it may not be replaced any more."""
-    spent = (await load_snapshot(tx, rental)).spent(now).amount
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
     spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
     return remainder_of(rental, spent, now, deps.rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,13 +12,17 @@ from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look_up
-from bot.lifecycle.transitions import clear_alarm, raise_alarm, set_alarm
+from bot.lifecycle.transitions import ALARM_AFTER, clear_alarm, raise_alarm, set_alarm
 from bot.model.attempt import Attempt, Resource, Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
+from bot.policy.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
+LOOKED_UP_AFTER = timedelta(seconds=10)
+"""An attempt that was answered with `failed` is not looked up sooner after its answer, so that the next purchase
+doesn't wait for lookups that prove nothing yet."""
 DELETE_AGAIN = timedelta(minutes=2)
 """A resource that is not in status `deleting` this long after an accepted deletion is deleted again."""
 
@@ -31,7 +36,7 @@ def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 def marked_as_overdue(attempt: Attempt) -> bool:
     """Return whether the overdue deletion marked an attempt before it was ready. A step that marks one also sets
     `why`."""
-    return attempt.marked_for_deletion and not attempt.reopened and attempt.why in {None, Why.NO_ANSWER}
+    return attempt.marked_for_deletion and not attempt.extra and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -40,12 +45,58 @@ async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> Rental
     A call without an answer is made again in the next round. There is no last round.
     """
     for attempt in being_deleted(snapshot):
-        snapshot = await _delete_attempt(deps, snapshot, attempt)
-        if attempt.reopened and snapshot.attempt(attempt.n).settled:
-            bill = snapshot.spent(deps.clock.now())
-            facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor)
-            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, deps.clock.now(), facts)
-    return _update_alarm(snapshot, deps.clock.now())
+        if snapshot.resources_of(attempt) or not _just_failed(attempt, deps.clock.now()):
+            snapshot = await _delete_attempt(deps, snapshot, attempt)
+    snapshot = await _report_extra(deps, snapshot)
+    return _update_alarm(snapshot, deps.clock.now(), deps.rules)
+
+
+def _just_failed(attempt: Attempt, now: datetime) -> bool:
+    answered_at = attempt.answered_at
+    return attempt.unproven and answered_at is not None and now - answered_at < LOOKED_UP_AFTER
+
+
+async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Add an event for each machine of an extra attempt, and for the end of such machines. The stored events tell
+    which were reported: a step that was overtaken by a change stores the machine and not its event."""
+    extra = [attempt for attempt in snapshot.attempts if attempt.extra and snapshot.resources_of(attempt)]
+    if not extra:
+        return snapshot
+    async with deps.store.read() as tx:
+        events = await tx.events.of(snapshot.rental.id)
+    now = deps.clock.now()
+    for attempt in extra:
+        resources = snapshot.resources_of(attempt)
+        ever, current = _reported(attempt, resources, events)
+        for resource in resources:
+            # What an accepted attempt made before it was settled was the rental's machine.
+            new = resource.resource_id not in (current if resource.gone_at is None else ever)
+            if new and (resource.gone_at is None or not attempt.accepted):
+                current.add(resource.resource_id)
+                facts = Facts(
+                    resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate, why=attempt.why
+                )
+                snapshot = snapshot.with_event(EventKind.EXTRA_RESOURCE, now, facts)
+        if attempt.settled and current:
+            bill = snapshot.spent(now)
+            gone = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor)
+            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, gone)
+    return snapshot
+
+
+def _reported(
+    attempt: Attempt, resources: Sequence[Resource], events: Iterable[Event]
+) -> tuple[set[str], set[str]]:
+    """Return the ids of an attempt's resources that were ever reported, and of those whose end was not."""
+    ids = {resource.resource_id for resource in resources}
+    ever, current = set[str](), set[str]()
+    for event in events:
+        if event.kind is EventKind.EXTRA_RESOURCE and event.facts.resource_id in ids:
+            ever.add(event.facts.resource_id)
+            current.add(event.facts.resource_id)
+        elif event.kind is EventKind.EXTRA_GONE and event.facts.vendor == attempt.vendor:
+            current.clear()
+    return ever, current
 
 
 async def _delete_attempt(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
@@ -92,14 +143,23 @@ def _note_answer(
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
 
-def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> datetime:
+    """Return the time before which people are not notified of an attempt that is not confirmed gone."""
+    seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
+    if not seen:
+        return attempt.intended_at + rules.procure.provision_timeout
+    return min(seen) + ALARM_AFTER if attempt.extra else attempt.intended_at
+
+
+def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> RentalSnapshot:
     rental, waiting = snapshot.rental, being_deleted(snapshot)
     alarm = rental.alarm
     if not waiting:
         return snapshot if alarm is None else snapshot.with_rental(clear_alarm(rental))
     if alarm is None:
         return snapshot.with_rental(set_alarm(rental, now))
-    if now < alarm.at:
+    waiting = tuple(attempt for attempt in waiting if _alarm_from(snapshot, attempt, rules) <= now)
+    if now < alarm.at or not waiting:
         return snapshot
     alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
     first = waiting[0]
@@ -109,6 +169,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
         vendor=first.vendor,
+        why=first.why if first.extra else None,
         since=rental.ending.since if rental.ending else None,
     )
     next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
@@ -121,4 +182,4 @@ def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
     if not being_deleted(snapshot):
         return None
     alarm = snapshot.rental.alarm
-    return soonest(poll_at(now), alarm.at if alarm else None)
+    return soonest(poll_at(now), alarm.at if alarm and alarm.at > now else None)

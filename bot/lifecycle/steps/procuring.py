@@ -1,37 +1,49 @@
-"""Buys with one attempt at a time. An attempt is committed before its one procure call, and the next one begins
-only once it is settled or its deletion is accepted."""
+"""Buys with one live attempt at a time. An attempt is committed before its one procure call. The next one begins
+once it is settled or its deletion is accepted, or at once if it was answered with `failed` and no resource."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, TokenRefused
+from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account import buying_block, check_buying
-from bot.lifecycle.asking_again import ask_again
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Procured
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
+from bot.lifecycle.steps.blocked_buying import (
+    BLOCKED_AT_MOST,
+    WHY_BLOCKED,
+    asked_again,
+    block_since_overdue,
+    blocked_since,
+    own_words,
+    reason,
+    wait_blocked,
+    wait_for_lookups,
+    waits_for_lookups,
+    why_not_swept,
+)
 from bot.lifecycle.steps.deletion import marked_as_overdue
-from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
+from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.teammates import keys_that_get_in
 from bot.lifecycle.transitions import (
     accept,
     begin_attempt,
-    block_buying,
     finish,
     give_up_attempt,
     unblock_buying,
 )
-from bot.model.attempt import Attempt, AttemptState, Why
+from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote
-from bot.model.rental import Blocked, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.boot_plan import BootPlan, plan_boot
@@ -47,18 +59,14 @@ from bot.policy.next_offers import (
 )
 from bot.policy.resource_names import make_name
 
-BLOCKED_AT_MOST = timedelta(minutes=15)
-"""If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
-surprise."""
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
-WHY_BLOCKED = {
-    BuyingBlock.PAUSED: Why.PAUSED,
-    BuyingBlock.OLDER_DATABASE: Why.PAUSED,
-    BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED,
-}
-REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
-"""The market answered that the purchase failed. It may still have made a resource."""
+MOST_UNPROVEN = 3
+"""With so many unproven attempts, the next one waits for the lookups."""
+
+
+class NoRoom(Exception):
+    """The team's limit has no room for one more purchase beside the unproven attempts."""
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -66,13 +74,13 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
         # The bot was down when this was due. That time counts as blocked.
-        snapshot = _blocked_since(snapshot, due_at)
+        snapshot = blocked_since(snapshot, due_at)
     if snapshot.attempts and marked_as_overdue(snapshot.attempts[-1]):
         snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
     attempt = snapshot.live
     now = deps.clock.now()
-    if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in snapshot.attempts):
-        return snapshot.with_due(poll_at(now))  # the deletion of a reopened attempt is not accepted yet
+    if attempt is None and any(_blocks_next(a) for a in snapshot.attempts):
+        return snapshot.with_due(poll_at(now))
     if attempt is None:
         return await _buy_next(deps, snapshot)
     if attempt.marked_for_deletion:
@@ -81,7 +89,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
         # This time counts as blocked: when the market answers, it may be too late to buy another.
-        return _note_unknown(_blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
+        return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
     # An answer ends an outage. A rate limit ends only with the answer to the next purchase: else a rental whose
     # purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
@@ -102,14 +110,10 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     return _note_unknown(snapshot, attempt, now).with_due(poll_at(now))
 
 
-def _blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
-    return snapshot.with_rental(block_buying(snapshot.rental, since))
-
-
-def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Count the time since an attempt's time-out as blocked, because the overdue deletion ended it: no step worked
-    since then, so nothing may be bought without asking."""
-    return _blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
+def _blocks_next(attempt: Attempt) -> bool:
+    """Return whether the deletion of an attempt must be accepted first: a machine of it came back after it was
+    settled. One that was answered with `failed` blocks nothing."""
+    return not attempt.settled and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
 
 def give_up(
@@ -150,24 +154,32 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
     tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
     if len(tried) >= deps.rules.procure.attempts:
-        return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
+        return await _fail(deps, snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
-        return await _ask_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
+        return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        return await _ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
+        return await asked_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     if not deps.swept():
         # What it wants may run already, if the database was restored. Mostly that is known at the next poll.
         if rental.blocked is None:
-            return _blocked_since(snapshot, now).with_due(poll_at(now))
-        return await _wait_blocked(deps, snapshot, await _why_not_swept(deps), now)
+            return blocked_since(snapshot, now).with_due(poll_at(now))
+        return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
         if block is not None:
-            return await _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
+            return await wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)
     if quote is None:
-        return _fail(snapshot, Why.NOTHING_LEFT, now)
+        return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
+    if len(snapshot.unproven) >= MOST_UNPROVEN:
+        return await wait_for_lookups(deps, snapshot, now)
+    return await _buy_from(deps, snapshot, quote)
+
+
+async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
+    """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail."""
+    now, rental = deps.clock.now(), snapshot.rental
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
@@ -175,10 +187,12 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
+    if _fits_later(deps, snapshot, offers) or (snapshot.unproven and waits_for_lookups(rental)):
+        return await wait_for_lookups(deps, snapshot, now)
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
-        return await _wait_blocked(deps, snapshot, _reason(away), now, away)
+        return await wait_blocked(deps, snapshot, reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
     offers = await _with_needed_script(deps, rental, offers, chosen)
@@ -187,9 +201,11 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return begun
     allowed = _allowed(deps, snapshot, offers)
     dearer = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
+    if _fits_later(deps, snapshot, offers):
+        return await wait_for_lookups(deps, snapshot, now)
     if dearer:
-        return await _ask_again(deps, snapshot, Why.DEARER, now, dearer[0])
-    return _fail(snapshot, Why.NOTHING_LEFT, now)
+        return await asked_again(deps, snapshot, Why.DEARER, now, dearer[0])
+    return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
@@ -214,7 +230,7 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
     async with deps.store.read() as tx:
         keys = await keys_that_get_in(tx, rental, deps.rules)
     if not keys[rental.owner]:
-        return _fail(snapshot, Why.NO_KEY, deps.clock.now())
+        return await _fail(deps, snapshot, Why.NO_KEY, deps.clock.now())
     for offer in _allowed(deps, snapshot, offers):
         takes = takes_script(offer, snapshot.attempts)
         plan = plan_boot(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
@@ -222,6 +238,8 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
             intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
         except OfferTaken:
             continue
+        except NoRoom:
+            return await wait_for_lookups(deps, snapshot, deps.clock.now())
         except BuyingBlocked:  # someone blocked buying after this step began
             return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, plan.text)
@@ -233,8 +251,15 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
-    billed = snapshot.spent(deps.clock.now()).amount
+    billed = snapshot.spent_at_most(deps.clock.now())
     return within_envelope(_untried(snapshot, offers), snapshot.rental.envelope, billed, deps.rules)
+
+
+def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
+    """Return whether an offer is allowed once the unproven attempts are proven to have cost nothing more."""
+    billed = snapshot.spent(deps.clock.now()).amount
+    fitting = within_envelope(_untried(snapshot, offers), snapshot.rental.envelope, billed, deps.rules)
+    return len(fitting) > len(_allowed(deps, snapshot, offers))
 
 
 async def _intend(
@@ -242,9 +267,18 @@ async def _intend(
 ) -> tuple[RentalSnapshot, Attempt]:
     """Commit an attempt before its call.
 
-    Raise OfferTaken if the offer has had its attempt, BuyingBlocked if buying is blocked by now, and Stale if the
-    rental changed meanwhile.
+    Raise OfferTaken if the offer has had its attempt, BuyingBlocked if buying is blocked by now, NoRoom if the
+    team's limit has no room for it beside unproven attempts, and Stale if the rental changed meanwhile.
     """
+
+    async def check_first(tx: Tx) -> None:
+        if snapshot.unproven:
+            # Its own highest price is within the limit since the click. The prices of unproven attempts are not.
+            usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
+            if offer.rate > deps.rules.limits.team_per_hour - usage.team_rate:
+                raise NoRoom
+        await check_buying(tx)
+
     now, rental = deps.clock.now(), snapshot.rental
     n = rental.attempts + 1
     attempt = Attempt(
@@ -263,16 +297,16 @@ async def _intend(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,
-        before=before.rate if before else None,
+        clicked=rental.envelope.price if before else None,
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
-        detail=before.detail or None if before else None,
+        detail=own_words(before),
         paid=_paid(snapshot, before) if before else None,
         left_out=plan.left_out,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
-    return await save(deps, intended, check_first=check_buying), attempt
+    return await save(deps, intended, check_first=check_first), attempt
 
 
 def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
@@ -295,7 +329,7 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
         if away.may_have_bought:
             return _unclear(snapshot, attempt, away, now)
         failed = changed(attempt, state=AttemptState.FAILED, why=Why.OUTAGE, detail=away.words, answered_at=now)
-        return await _wait_blocked(deps, snapshot.with_facts(failed), _reason(away), now, away)
+        return await wait_blocked(deps, snapshot.with_facts(failed), reason(away), now, away)
     foreign = await owned_by_other_attempts(deps, attempt, answer.resource_ids)
     now = deps.clock.now()
     named = tuple(named_resource(i, attempt, now) for i in answer.resource_ids if i not in foreign)
@@ -305,11 +339,11 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
     """Make the attempt unknown, since its call may have bought: the next poll looks it up. Unless the market only
     gave no answer, count buying as blocked from now on."""
-    why = _reason(away)
+    why = reason(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
     else:
-        snapshot = _blocked_since(snapshot, now)
+        snapshot = blocked_since(snapshot, now)
     unclear = changed(attempt, why=why)
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(retry_at(now, away))
 
@@ -322,7 +356,14 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     why = _refusal(answer)
     if why is not None:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED, why=why)).with_due(now)
-    unclear = changed(answered, why=Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT)
+    if answer.bought_before:
+        unclear = changed(answered, why=Why.BOUGHT_BEFORE)
+    else:
+        unclear = changed(answered, why=Why.ANSWERED_FAILED if answer.other_reason else Why.SOLD_OUT)
+        if not answer.resource_ids:
+            # Usually nothing was made. Whatever appears for it is deleted, and the next offer is bought at once.
+            extra = changed(unclear, state=AttemptState.UNKNOWN, extra=True, marked_for_deletion=True)
+            return snapshot.with_facts(extra).with_due(now)
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
 
 
@@ -335,48 +376,11 @@ def _refusal(answer: Procured) -> Why | None:
     return Why.REFUSED if answer.refused else None
 
 
-# --- if nothing can be bought now
-
-
-async def _ask_again(
-    deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
-) -> RentalSnapshot:
-    async with deps.store.read() as tx:
-        return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
-
-
-async def _wait_blocked(
-    deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, away: MarketAway | None = None
-) -> RentalSnapshot:
-    """Wait until buying is no longer blocked, with one event. After BLOCKED_AT_MOST, ask people again."""
-    before = snapshot.rental.blocked or Blocked(since=now)
-    until = before.since + BLOCKED_AT_MOST
-    if until <= now:
-        return await _ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
-    snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
-    snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
-    if before.why is not None:
-        return snapshot
-    facts = Facts(why=why, detail=away.words if away else None, until=until)
-    return snapshot.with_event(EventKind.WAITING, now, facts)
-
-
-async def _why_not_swept(deps: StepDeps) -> Why:
-    async with deps.store.read() as tx:
-        block = await buying_block(tx)
-    return Why.OUTAGE if block is None else WHY_BLOCKED[block]
-
-
-def _reason(away: MarketAway) -> Why:
-    match away:
-        case TokenRefused():
-            return Why.UNAUTHORIZED
-        case RateLimited():
-            return Why.RATE_LIMITED
-    return Why.OUTAGE
-
-
-def _fail(snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
+async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
+    """End the rental without a machine, once nothing of its attempts is unproven: until then nobody knows that it
+    cost nothing."""
+    if snapshot.unproven:
+        return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
     after, events = finish(
         snapshot.rental, State.FAILED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), why=why
     )

@@ -8,9 +8,10 @@ from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.blocked_buying import block_since_overdue
 from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
-from bot.lifecycle.steps.procuring import block_since_overdue, give_up
+from bot.lifecycle.steps.procuring import give_up
 from bot.lifecycle.steps.reconcile import look_up
 from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_for_ssh, wait_for_ssh
 from bot.model.attempt import NAMED, Attempt, Resource, Why
@@ -70,7 +71,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
     pay for that long, or if the end that its owner named is near."""
     envelope = snapshot.rental.envelope
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    left = provisioning_budget(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    left = provisioning_budget(envelope.total, snapshot.spent_at_most(now), rate, envelope.lease, deps.rules)
     deadline = min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
     latest = latest_ready(snapshot.rental.request, deps.rules)
     return deadline if latest is None else min(deadline, latest)
@@ -118,7 +119,7 @@ def _ready(
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
     # down. Never later than the last end that its owner named. The same goes for the later of two ends.
-    afforded = affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    afforded = affordable_lease(envelope.total, snapshot.spent_at_most(now), rate, envelope.lease, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     lease = Lease(
         ready_at=now,

@@ -40,7 +40,9 @@ def event_text(
 
 def without_money(facts: Facts) -> Facts:
     """Return the facts without the money, for a reader who may not see it."""
-    nothing = dict.fromkeys(("rate", "before", "max_rate", "total", "amount", "estimate", "estimated", "paid"))
+    nothing = dict.fromkeys(
+        ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid")
+    )
     return changed(facts, **nothing)
 
 

@@ -14,7 +14,7 @@ from handlers.views.event_text.composition import (
     sentence_case,
 )
 from handlers.views.event_text.left_out import left_out_text
-from handlers.views.format import about_span, difference, join, per_hour, person, span
+from handlers.views.format import about_span, difference, escape, join, per_hour, person, plural, span
 from handlers.views.machine_text import vendor
 from handlers.views.rental_text import machine, reason
 
@@ -27,18 +27,34 @@ def _renting(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
     missing = left_out_text(context)
-    if facts.before is None and facts.before_vendor is None:
+    if facts.before_vendor is None:
         return EventText(f"Renting from {context.vendor_name}{price}", missing)
-    more = ""
-    if facts.before is not None and facts.rate is not None:
-        before = f"{vendor(facts.before_vendor)}'s price"
-        more = f": {difference(facts.before, facts.rate, before)}"
-        more += ", within what was accepted" if facts.rate > facts.before else ""
-    now = f"Now {context.vendor_name}{_without_script(facts)}{price}{more}"
+    now = f"Now {context.vendor_name}{_without_script(facts)}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
-    failed = "; ".join(filter(None, (reason(facts.why, facts.before_vendor), cost_nothing_text(facts.paid))))
+    failed = "; ".join(
+        filter(None, (_failed(facts.before_vendor, facts.why, facts.detail), cost_nothing_text(facts.paid)))
+    )
     return EventText(sentence_case(failed), join(f"{now}.", missing))
+
+
+def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
+    """Return why an attempt failed: in the market's own words if it gave a reason of its own."""
+    words = (detail or "").strip().rstrip(".")
+    if why is Why.ANSWERED_FAILED and words:
+        return f'{vendor(vendor_name)} answered: "{escape(words, 200)}"'
+    return reason(why, vendor_name)
+
+
+def _against_clicked(facts: Facts) -> str:
+    """Return `: $0.27 over what you clicked, within what you accepted`. Return an empty text for the same price,
+    or if the event doesn't have both prices."""
+    if facts.clicked is None or facts.rate is None:
+        return ""
+    more = difference(facts.clicked, facts.rate, "what you clicked")
+    if facts.rate > facts.clicked:
+        more += ", within what you accepted"
+    return f": {more}" if facts.rate != facts.clicked else ""
 
 
 def _without_script(facts: Facts) -> str:
@@ -49,22 +65,21 @@ def _without_script(facts: Facts) -> str:
 
 
 def _no_answer(context: EventContext) -> EventText:
-    checking = "I'm checking and will say here. Don't rent again."
+    name = context.vendor_name
     match context.facts.why:
         case None | Why.NO_ANSWER:
-            return EventText(
-                f"I asked {context.vendor_name} and got no answer", f"it may be rented. {checking}", colon=True
-            )
+            lead = f"I asked {name} and got no clear answer"
         case Why.BOUGHT_BEFORE:
-            lead = f"Compute Clear says that {context.vendor_name}'s offer was bought already"
-            return EventText(lead, f"it may be rented. {checking}", colon=True)
+            lead = f"Compute Clear says that {name}'s offer was bought already"
         case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
-            lead = f"I asked {context.vendor_name}, but {reason(why)}"
-            return EventText(lead, f"it may be rented. {checking}", colon=True)
-    return EventText(
-        f"{sentence_case(context.vendor_name)} says that it failed",
-        f"Something may be rented all the same. {checking}",
-    )
+            lead = f"I asked {name}, but {reason(why)}"
+        case _:
+            lead = f"{sentence_case(name)} says that it failed, and names a machine"
+    return EventText(lead, _making_sure("there"))
+
+
+def _making_sure(where: str) -> str:
+    return f"I make sure that nothing was rented {where} (about 2 min), then try the next. Don't rent again."
 
 
 def _given_up(context: EventContext) -> EventText:
@@ -89,8 +104,25 @@ def _accepted(context: EventContext) -> EventText:
 
 def _waiting(context: EventContext) -> EventText:
     facts = context.facts
+    if facts.why is Why.UNPROVEN:
+        return _waiting_for_lookups(facts)
     until = f"I try until {context.times.time(facts.until)}, then ask again." if facts.until else "I go on trying."
     return EventText("Held up", f"{reason(facts.why or Why.OUTAGE, facts.vendor)}. {until}", colon=True)
+
+
+def _waiting_for_lookups(facts: Facts) -> EventText:
+    failed = ""
+    if facts.vendor is not None:
+        why = Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT
+        failed = sentence_case(_failed(facts.vendor, why, facts.detail))
+    where = "there" if facts.count == 1 else f"at these {facts.count} places"
+    if facts.vendor is None:
+        where = f"at {plural(facts.count or 1, 'earlier place')}"
+    if facts.end is not None:
+        rest = f"No other offer fits. I make sure that nothing was rented {where} (about 2 min), then look again."
+        return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
+    rest = _making_sure(where)
+    return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
 
 
 def _silent(_: EventContext) -> EventText:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.model.attempt import Why
+from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
@@ -43,7 +43,11 @@ def _not_confirmed(context: EventContext) -> EventText:
         if facts.detail and facts.detail.strip()
         else None
     )
-    rest = join(f"{context.details.rental.id} may still bill{bills}{_which(facts)}. I keep trying.", last)
+    what = context.details.rental.id
+    if facts.why in REPORTED_FAILED:
+        made = "made" if facts.resource_id else "may have made"
+        what = f"what {context.vendor_name} {made} for {what} after a failed purchase"
+    rest = join(f"{what} may still bill{bills}{_which(facts)}. I keep trying.", last)
     return EventText("Not confirmed gone", rest, colon=True)
 
 
@@ -71,6 +75,11 @@ def _extra_resource(context: EventContext) -> EventText:
     bills = (
         f"; it may bill {per_hour(facts.rate)} until the vendor confirms its end" if facts.rate is not None else ""
     )
+    if facts.why in REPORTED_FAILED:
+        return EventText(
+            f"{sentence_case(context.vendor_name)} made a machine although it said that it failed{which}",
+            f"I'm deleting it{bills}.",
+        )
     return EventText(
         f"{sentence_case(context.vendor_name)} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",
@@ -80,7 +89,7 @@ def _extra_resource(context: EventContext) -> EventText:
 def _extra_resource_gone(context: EventContext) -> EventText:
     spent = cost_of(context.facts)
     return EventText(
-        f"Ended{context.when} too; the vendor confirms it",
+        f"The extra machine at {context.vendor_name} ended{context.when}; the vendor confirms it",
         f"In all {computed(spent)}." if spent else "",
     )
 

@@ -1,0 +1,107 @@
+"""Waits while nothing can be bought: buying is blocked, or unproven attempts are looked up first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import BuyingBlock, MarketAway, RateLimited, TokenRefused
+from bot.lifecycle.account import buying_block
+from bot.lifecycle.asking_again import ask_again
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
+from bot.lifecycle.transitions import block_buying
+from bot.model.attempt import Attempt, Why
+from bot.model.base import changed
+from bot.model.event import EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.rental import Blocked, Rental
+from bot.model.state import State
+
+BLOCKED_AT_MOST = timedelta(minutes=15)
+"""If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
+surprise."""
+WHY_BLOCKED = {
+    BuyingBlock.PAUSED: Why.PAUSED,
+    BuyingBlock.OLDER_DATABASE: Why.PAUSED,
+    BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED,
+}
+
+
+def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
+    return snapshot.with_rental(block_buying(snapshot.rental, since))
+
+
+def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    """Count the time since an attempt's time-out as blocked, because the overdue deletion ended it: no step worked
+    since then, so nothing may be bought without asking."""
+    return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
+
+
+async def asked_again(
+    deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
+) -> RentalSnapshot:
+    """Return the snapshot as `ask_again` does."""
+    async with deps.store.read() as tx:
+        return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
+
+
+async def wait_blocked(
+    deps: StepDeps,
+    snapshot: RentalSnapshot,
+    why: Why,
+    now: datetime,
+    away: MarketAway | None = None,
+    *,
+    facts: Facts | None = None,
+) -> RentalSnapshot:
+    """Wait until buying is no longer blocked, with one event. After BLOCKED_AT_MOST, ask people again."""
+    before = snapshot.rental.blocked or Blocked(since=now)
+    until = before.since + BLOCKED_AT_MOST
+    if until <= now:
+        return await asked_again(deps, snapshot, Why.BUYING_BLOCKED, now)
+    snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
+    snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
+    if before.why is not None:
+        return snapshot
+    facts = facts or Facts(detail=away.words if away else None)
+    return snapshot.with_event(EventKind.WAITING, now, changed(facts, why=why, until=until))
+
+
+def waits_for_lookups(rental: Rental) -> bool:
+    return rental.blocked is not None and rental.blocked.why is Why.UNPROVEN
+
+
+async def wait_for_lookups(
+    deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
+) -> RentalSnapshot:
+    """Wait until unproven attempts are proven to have made nothing that bills, with one event. If that takes too
+    long, ask people again."""
+    last = snapshot.attempts[-1]
+    facts = Facts(
+        vendor=last.vendor if last.unproven else None,
+        detail=own_words(last) if last.unproven else None,
+        count=len(snapshot.unproven),
+        end=State.FAILED if nothing_fits else None,
+    )
+    return await wait_blocked(deps, snapshot, Why.UNPROVEN, now, facts=facts)
+
+
+async def why_not_swept(deps: StepDeps) -> Why:
+    async with deps.store.read() as tx:
+        block = await buying_block(tx)
+    return Why.OUTAGE if block is None else WHY_BLOCKED[block]
+
+
+def reason(away: MarketAway) -> Why:
+    match away:
+        case TokenRefused():
+            return Why.UNAUTHORIZED
+        case RateLimited():
+            return Why.RATE_LIMITED
+    return Why.OUTAGE
+
+
+def own_words(attempt: Attempt | None) -> str | None:
+    """Return the market's words about an attempt. Return None if `why` says all of it, or if there are none."""
+    return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

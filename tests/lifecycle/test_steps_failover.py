@@ -1,0 +1,325 @@
+"""Purchases that are answered with `failed`: the next offer is bought at once, and whatever they made is deleted.
+
+In the stories Ana clicks Nebius's L40S at $0.98. Four offers in three other places are within what she accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.lifecycle.steps.dispatch import step
+from bot.model.attempt import AttemptState, Why
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.money import cost_at_most
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.rules import Limits, Procure
+from tests.lifecycle.checks import check, check_delivered, ends_as
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World, world
+from tests.rentals import ending, waiting
+
+FIRST, SECOND_PLACE, THIRD = "nebius", "hyperstack", "datacrunch"
+IN_PROGRESS = '{"status": "procured", "procurement_status": "pending"}'
+PROVISION_TIMEOUT = RULES.procure.provision_timeout
+
+
+async def clicks(here: World, *, settle: bool = True, lease: timedelta = 2 * HOUR) -> Rental:
+    return await here.rent(await here.ask(gpu="L40S", lease=lease), FIRST, settle=settle)
+
+
+async def vendors(here: World, rental: Rental) -> list[str]:
+    return [attempt.vendor for attempt in await here.attempts(rental)]
+
+
+# --- at once
+
+
+async def test_after_two_sold_out_vendors_the_third_is_bought_at_once(here: World) -> None:
+    for vendor in (FIRST, SECOND_PLACE):
+        await here.behaves(vendor, "sold_out")
+    clicked = here.now
+    rental = await clicks(here)
+    assert (rental.state, rental.vendor, here.now) == (State.PROVISIONING, THIRD, clicked)
+    assert await here.event_kinds(rental) == [E.STARTED, *[E.RENTING] * 3, E.ACCEPTED]
+    facts = (await here.last_event(rental, E.RENTING)).facts
+    assert (facts.before_vendor, facts.why, facts.clicked, facts.paid) == (
+        SECOND_PLACE,
+        Why.SOLD_OUT,
+        Decimal("0.98"),
+        None,
+    )
+    assert await here.calls("offer_status") == []
+    first, second, third = await here.attempts(rental)
+    assert (first.state, first.unproven, second.unproven, third.live) == (AttemptState.UNKNOWN, True, True, True)
+    await here.pass_time(2 * MINUTE + 20 * SECOND)
+    assert [attempt.state for attempt in await here.attempts(rental)][:2] == [AttemptState.FAILED] * 2
+    assert {E.EXTRA_RESOURCE, E.NOT_CONFIRMED}.isdisjoint(await here.event_kinds(rental))
+    rental = await here.until(rental, State.READY)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+    assert await here.bought() == [THIRD]
+
+
+@pytest.mark.parametrize(
+    ("words", "why", "detail"),
+    [
+        ("Sold out in eu-north1", Why.SOLD_OUT, None),
+        ("", Why.SOLD_OUT, None),
+        ("Your quota for L40S is used up", Why.ANSWERED_FAILED, "Your quota for L40S is used up"),
+        ("No credit left, capacity not reserved", Why.ANSWERED_FAILED, "No credit left, capacity not reserved"),
+    ],
+)
+async def test_the_thread_names_the_reason_that_the_answer_gives(
+    here: World, words: str, why: Why, detail: str | None
+) -> None:
+    await here.behaves(FIRST, "sold_out", words=words)
+    rental = await clicks(here)
+    facts = (await here.last_event(rental, E.RENTING)).facts
+    assert (facts.why, facts.detail) == (why, detail)
+
+
+async def test_a_failed_purchase_that_names_a_machine_is_looked_up_before_the_next(here: World) -> None:
+    answer = '{"status": "failed", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}'
+    await here.fault("procure_offer", "garbage", body=answer)
+    rental = await clicks(here)
+    assert (await here.event_kinds(rental))[-1] is E.NO_ANSWER
+    await here.pass_time(MINUTE)
+    assert await vendors(here, rental) == [FIRST]
+    await here.until(rental, State.READY)
+
+
+# --- machines that were made all the same
+
+
+@pytest.fixture
+async def three_late(here: World) -> AsyncIterator[World]:
+    """Yield a world in which three vendors answer `failed` and make a machine a minute later."""
+    for vendor, quiet in ((FIRST, True), (SECOND_PLACE, False), (THIRD, True)):
+        await here.behaves(vendor, "late_resource", quiet=quiet, times=1)
+    yield here
+    assert await here.alive() == []
+
+
+async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_within_the_total(
+    three_late: World,
+) -> None:
+    here = three_late
+    rental = await clicks(here)
+    assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
+    told = (await here.last_event(rental, E.WAITING)).facts
+    assert (told.why, told.vendor, told.count, told.end) == (Why.UNPROVEN, THIRD, 3, None)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "scaleway"
+    kinds = await here.event_kinds(rental)
+    assert [kinds.count(kind) for kind in (E.WAITING, E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 3, 3]
+    assert E.GIVEN_UP not in kinds
+    assert {machine["vendor"] for machine in await here.alive()} == {"scaleway"}
+    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    assert len(await here.ledger(rental)) == 4
+    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
+    assert (await here.last_event(rental, E.ENDED)).facts.amount == await here.bill()
+
+
+async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_what_was_made(
+    three_late: World,
+) -> None:
+    """Each step of the rental runs alone, and the bot is killed after it."""
+    here = three_late
+    rental = await clicks(here, settle=False)
+    for _ in range(4):
+        await step(here.deps, rental.id)
+        here.restart(here.deps)
+    assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
+    rental = await here.until(rental, State.READY)
+    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    assert (await here.event_kinds(rental)).count(E.EXTRA_GONE) == 3
+    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
+
+
+async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(three_late: World) -> None:
+    here = three_late
+    rental = await clicks(here, settle=False)
+    await step(here.deps, rental.id)
+    await here.be_down(20 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, waiting(rental).why) == (State.AWAITING_APPROVAL, Why.BUYING_BLOCKED)
+    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount is None
+    assert await vendors(here, rental) == [FIRST]
+    await here.withdraw(rental)
+    rental = await here.until(rental, State.WITHDRAWN)
+    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) > 0
+
+
+async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(here: World) -> None:
+    """Facts are kept then, and the events of the step are not."""
+    await here.behaves(FIRST, "late_resource", quiet=True)
+    rental = await clicks(here)
+    here.jump(61 * SECOND)
+    held = await here.fault("delete_resource", "hold_before")
+    going = asyncio.create_task(step(here.deps, rental.id))
+    await here.until_hit(held)
+    await here.destroy(rental, settle=False)
+    await here.release(held)
+    await going
+    assert [resource.attempt for resource in await here.resources(rental)] == [1, 2]
+    assert E.EXTRA_RESOURCE not in await here.event_kinds(rental)
+    rental = await here.until(rental, State.CANCELLED)
+    kinds = await here.event_kinds(rental)
+    assert [kinds.count(kind) for kind in (E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 1]
+
+
+async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admin(here: World) -> None:
+    await here.behaves(FIRST, "late_resource", quiet=True)
+    rental = await clicks(here)
+    here.jump(61 * SECOND)
+    await here.sweep()
+    assert E.EXTRA_RESOURCE in await here.event_kinds(rental)
+    assert await here.account_event_kinds() == []
+    await here.until(rental, State.READY)
+    assert {machine["vendor"] for machine in await here.alive()} == {SECOND_PLACE}
+
+
+# --- beside a machine in use
+
+
+async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_deleted(here: World) -> None:
+    await here.behaves(FIRST, "late_resource", quiet=True)
+    rental = await clicks(here)
+    await here.behaves(FIRST, "delete_500", seconds=1200)
+    rental = await here.until(rental, State.READY)
+    unproven = (await here.attempts(rental))[0]
+    assert (unproven.state, unproven.unproven) == (AttemptState.BOUGHT, True)
+    before = rental.envelope.total
+    rental = await here.extend(rental, HOUR)
+    assert (rental.state, rental.extension) == (State.READY, None)
+    left = rental.running_lease.ends_at - here.now + RULES.lease.grace
+    least = cost_at_most(rental.rate or Decimal(0), left) + cost_at_most(unproven.rate, 5 * MINUTE)
+    assert rental.envelope.total >= max(before, least)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.EXTRA_GONE)
+    assert rental.state is State.READY
+    assert rental.alarm is None
+
+
+async def test_a_rental_that_is_destroyed_is_over_once_its_failed_purchases_are_proven_empty(here: World) -> None:
+    await here.behaves(FIRST, "sold_out")
+    rental = await here.destroy(await clicks(here))
+    began = here.now
+    rental = await here.until(rental, State.CANCELLED)
+    assert here.now - began >= 2 * MINUTE
+    assert (await here.last_event(rental, E.DESTROYING)).facts.amount is None
+    await ends_as(here, rental, State.CANCELLED)
+
+
+async def test_a_rental_fails_and_costs_nothing_once_every_place_is_proven_empty(here: World) -> None:
+    await here.behaves("*", "sold_out")
+    rental = await here.get(gpu="L4")
+    assert await vendors(here, rental) == ["runpod", "scaleway", "scaleway"]
+    asked = len(await here.calls("get_offers"))
+    rental = await here.until(rental, State.FAILED)
+    assert ending(rental).why is Why.NOTHING_LEFT
+    assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
+    assert len(await here.calls("get_offers")) <= asked + 2
+    told = [event.facts for event in await here.events(rental) if event.kind is E.WAITING]
+    assert [(facts.why, facts.count) for facts in told] == [(Why.UNPROVEN, 3)]
+    assert E.DESTROYING not in await here.event_kinds(rental)
+
+
+async def test_before_the_proof_its_owner_may_decide_on_a_dearer_offer(here: World) -> None:
+    for vendor in ("hyperstack", "nebius"):
+        await here.behaves(vendor, "sold_out")
+    clicked = here.now
+    rental = await here.get()
+    assert (rental.state, waiting(rental).why, here.now) == (State.AWAITING_APPROVAL, Why.DEARER, clicked)
+    again = (await here.last_event(rental, E.ASKED_AGAIN)).facts
+    assert again.amount is None
+    spans = rental.envelope.lease + PROVISION_TIMEOUT + RULES.lease.grace
+    unproven = cost_at_most(Decimal("2.15"), 5 * MINUTE) + cost_at_most(Decimal("2.42"), 5 * MINUTE)
+    assert rental.envelope.total == unproven + cost_at_most(rental.envelope.max_rate, spans)
+    rental = await here.approve(rental, ANA)
+    assert rental.state is State.PROVISIONING
+    assert len(await here.attempts(rental)) == 3
+
+
+# --- what has to fit
+
+
+async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_is_proven_empty(
+    sqlite_url: str,
+) -> None:
+    """The limit has room for Ana's highest price and not for another purchase beside the failed one."""
+    rules = changed(RULES, limits=Limits(team_per_hour=Decimal("1.90")))
+    async with world(sqlite_url, rules=rules) as here:
+        await here.behaves(FIRST, "sold_out", times=1)
+        rental = await clicks(here)
+        assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
+        async with here.deps.store.write() as tx:
+            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate + Decimal("0.98")
+        await here.pass_time(3 * MINUTE)
+        async with here.deps.store.write() as tx:
+            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate
+        await here.destroy(rental)
+        await here.until(rental, State.CANCELLED, State.DESTROYED)
+        await here.behaves(SECOND_PLACE, "sold_out", times=1)
+        await here.behaves(FIRST, "sold_out", times=1)
+        rental = await clicks(here)
+        assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
+        assert (await here.last_event(rental, E.WAITING)).facts.count == 2
+        rental = await here.until(rental, State.READY)
+        assert rental.vendor == THIRD
+        await check(here)
+        await check_delivered(here)
+
+
+async def test_if_the_total_has_no_room_for_what_failed_purchases_may_cost_the_next_waits_for_the_proof(
+    sqlite_url: str,
+) -> None:
+    rules = changed(RULES, procure=Procure(provision_timeout=8 * MINUTE))
+    async with world(sqlite_url, rules=rules) as here:
+        for vendor in (FIRST, SECOND_PLACE):
+            await here.behaves(vendor, "sold_out")
+        rental = await clicks(here, lease=HOUR / 2)
+        assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
+        assert (await here.last_event(rental, E.WAITING)).facts.count == 2
+        rental = await here.until(rental, State.READY)
+        assert rental.vendor == THIRD
+        assert E.ASKED_AGAIN not in await here.event_kinds(rental)
+        await check(here)
+
+
+# --- alarms
+
+
+async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: World) -> None:
+    """Its offer's status stays in progress, so that it is not proven empty."""
+    await here.behaves(FIRST, "sold_out")
+    rental = await clicks(here, settle=False)
+    began = here.now
+    await step(here.deps, rental.id)
+    (attempt,) = await here.attempts(rental)
+    lie = await here.fault(
+        "offer_status", "garbage", times=None, match=attempt.called_offer.offer_id, body=IN_PROGRESS
+    )
+    rental = await here.until(rental, State.READY)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
+    assert PROVISION_TIMEOUT <= here.now - began <= PROVISION_TIMEOUT + MINUTE
+    assert (ANA.id, E.NOT_CONFIRMED) in await here.direct(rental)
+    assert (CLEO.id, E.NOT_CONFIRMED) in await here.direct(rental)
+    await here.release(lie)
+    await here.pass_time(3 * MINUTE)
+    assert (await here.attempts(rental))[0].state is AttemptState.FAILED
+
+
+async def test_a_machine_that_was_seen_is_an_alarm_five_minutes_later(here: World) -> None:
+    await here.behaves(FIRST, "late_resource", quiet=True)
+    rental = await clicks(here)
+    await here.behaves(FIRST, "delete_500", seconds=1200)
+    rental = await here.until_event(rental, E.EXTRA_RESOURCE)
+    seen = here.now
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
+    assert 5 * MINUTE <= here.now - seen <= 5 * MINUTE + 20 * SECOND
