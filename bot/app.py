@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.engine import make_url
 
 from bot import health
 from bot.clock import Clock
-from bot.errors import Unusable
+from bot.errors import GpubotError, Unusable
 from bot.github import github_at
 from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
@@ -30,6 +32,7 @@ from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.sweep import FirstSweep
 from bot.lifecycle.visits import Visits, drop_old_samples
+from bot.logs import log_change
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
@@ -51,6 +54,7 @@ from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.web_client import slack_client
 from store.db import Database
+from store.migrations import HEAD
 
 log = structlog.get_logger("gpubot")
 
@@ -117,6 +121,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
+        store.on_change(log_change)
+        await _log_start(settings, store)
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
         deps = Deps(store=store, clock=clock, rules=rules)
         key_file = settings.probe_key_file
@@ -204,6 +210,23 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             gate=gate,
             report=report,
         )
+
+
+async def _log_start(settings: Settings, store: Database) -> None:
+    """Log what an operator who reads the log first asks: what runs, on which database, and which rentals go on."""
+    url = make_url(settings.database_url.get_secret_value())
+    rentals: int | None = None
+    with suppress(GpubotError):
+        async with store.read() as tx:
+            rentals = sum((await tx.rentals.states()).values())
+    log.info(
+        "gpubot.starts",
+        version=version("gpubot"),
+        schema=HEAD,
+        policy=str(settings.policy) if settings.policy else "none",
+        database=f"{url.get_backend_name()} {url.host or ''}/{url.database}".replace(" /", " "),
+        rentals=rentals,
+    )
 
 
 def tokens_of(settings: Settings) -> Tokens:

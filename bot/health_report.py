@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import ValidationError
 
 from bot import health
 from bot.clock import Clock
 from bot.errors import GpubotError
+from bot.lifecycle.billing import accrued
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job
 from bot.lifecycle.overdue import OverdueDeletion
@@ -15,12 +20,45 @@ from bot.lifecycle.ports.store import Store
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.visits import Visits
-from bot.metrics import Metrics
+from bot.metrics import Figures, Metrics
 from bot.model.state import State
-from handlers.connection import Connection
+from bot.model.use import Verdict
+from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
 from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from handlers.slack_api.gate import Gate
+from handlers.views.format import plural
+
+
+def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
+    waits = "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
+    return (
+        f"Slack refuses {refused.setting} since {refused.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent "
+        "or extend. Put a new token into the settings; I read them again every minute."
+    )
+
+
+async def figures_now(store: Store, now: datetime) -> Figures | None:
+    """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
+    try:
+        async with store.read() as tx:
+            rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
+            unknown = await tx.unknown.not_over()
+            unconfirmed, billed = await tx.rentals.unconfirmed(), await tx.rentals.billed()
+    except (GpubotError, ValidationError):
+        return None
+    alive = [one for cost in costs for one in cost.alive]
+    idle = [one for one in rentals if one.state is State.READY and one.use and one.use.verdict is Verdict.IDLE]
+    return Figures(
+        dollars_per_hour=sum(
+            (one.offer_rate if one.rate is None else one.rate for one in alive), start=Decimal(0)
+        ),
+        spent=accrued(billed, alive, now, estimated=False).amount,
+        idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
+        unknown_machines=sum(machine.gone_at is None for purchase in unknown for machine in purchase.machines),
+        unconfirmed_deletions=unconfirmed,
+        requests_waiting=sum(one.waiting_envelope is not None for one in rentals),
+    )
 
 
 @dataclass
@@ -68,15 +106,17 @@ class HealthReport:
         under_way = self._under_way()
         # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
-        wrong = self.selfcheck.wrong
+        broken = self.selfcheck.wrong
+        refused = self.connection.refused
         return {
-            "well": not wrong,
-            "wrong": wrong,
+            "well": not broken,
+            "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.connection.connected(),
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
             **under_way,
+            "slack_refuses_token": refused is not None,
             "undelivered": undelivered,
             "perhaps_posted_twice": posted_twice,
             "given_up": given_up,
@@ -96,7 +136,7 @@ class HealthReport:
                 live: dict[State, int] | None = await tx.rentals.states()
         except GpubotError:
             live = None
-        return self.metrics.exposition(await self.read(), live)
+        return self.metrics.exposition(await self.read(), live, await figures_now(self.store, self.clock.now()))
 
     def _count_commit(self) -> None:
         self.commits += 1

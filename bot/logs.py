@@ -11,16 +11,23 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
+from decimal import Decimal
 from types import TracebackType
 from typing import TextIO, cast
 
 import structlog
 
+from bot.lifecycle.ports.records import Change
+from bot.model.event import EventKind
 from bot.settings import LogFormat
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
 """Libraries whose log lines may hold content. Only their errors are logged."""
+
+
+_STORY = {EventKind.ACCEPTED: "bought"}
+"""Events whose log line has another name than their kind."""
 
 
 class _LibraryHandler(logging.Handler):
@@ -54,6 +61,30 @@ class _LossyStream:
     def flush(self) -> None:
         with suppress(OSError):
             self._stream.flush()
+
+
+def log_change(change: Change) -> None:
+    """Log each event of a change of a rental: what happened, the vendor, the price and who acted. No text that
+    people typed or vendors sent is in it."""
+    rental = change.after
+    for event in change.events:
+        facts = event.facts
+        name = facts.end if event.kind is EventKind.ENDED and facts.end is not None else event.kind
+        rate = rental.rate if facts.rate is None else facts.rate
+        line = {
+            "owner": rental.owner,
+            "by": event.actor,
+            "vendor": facts.vendor or rental.vendor,
+            "price": None if rate is None else f"${rate:f}/h",
+            "why": None if facts.why is None else facts.why.name.lower(),
+            "until": None if facts.until is None else facts.until.isoformat(),
+            "cost": None if facts.amount is None else f"${Decimal(facts.amount).scaleb(-6):f}",
+            "resource": facts.resource_id,
+        }
+        known = {key: value for key, value in line.items() if value is not None}
+        structlog.get_logger("gpubot").info(
+            f"rental.{_STORY.get(event.kind, name.name.lower())}", rental=rental.id, **known
+        )
 
 
 def keep_quiet() -> None:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bot.model.attempt import Attempt
+from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 """Buckets in seconds: 15 s between two polls, and 15 minutes after which a late purchase needs a new decision."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What runs and what it costs, at one moment."""
+
+    dollars_per_hour: Decimal
+    """Of the machines of all rentals that bill now."""
+    spent: Micros
+    """Everything that was ever billed, by now."""
+    idle_dollars_per_hour: Decimal
+    """Of the rentals whose verdict is idle."""
+    unknown_machines: int
+    unconfirmed_deletions: int
+    """Rentals of which people were notified that a machine is not confirmed gone."""
+    requests_waiting: int
+    """Requests and extensions that wait for a decision."""
 
 
 class Metrics:
@@ -55,6 +75,17 @@ class Metrics:
         self._rentals = Gauge(
             "gpubot_rentals", "Rentals that are not over, by state.", ["state"], registry=self.registry
         )
+        self._figures = {
+            name: Gauge(f"gpubot_{name}", words, registry=self.registry)
+            for name, words in {
+                "dollars_per_hour": "USD an hour of all rented machines that bill now.",
+                "spent_dollars": "USD that all rentals have cost by now.",
+                "idle_dollars_per_hour": "USD an hour of ready machines that are idle.",
+                "unknown_machines": "Machines on the account that no rental has.",
+                "unconfirmed_deletions": "Rentals with a machine that may bill although it should be gone.",
+                "requests_waiting": "Requests, also for more time, that wait for a decision.",
+            }.items()
+        }
         self._health: dict[str, Gauge] = {}
 
     def attempt(self, attempt: Attempt) -> None:
@@ -81,11 +112,20 @@ class Metrics:
         """Count a step that failed with a bug. `what` is the rental's state, `quote` or `engine`."""
         self._failed.labels(what).inc()
 
-    def exposition(self, report: Mapping[str, Any], live: Mapping[State, int] | None) -> bytes:
+    def exposition(
+        self, report: Mapping[str, Any], live: Mapping[State, int] | None, figures: Figures | None
+    ) -> bytes:
         """Return all metrics in Prometheus's text format, with every number and boolean of /health as a gauge.
 
-        `live` has the rentals in each state. If it is None, the values of the last scrape stay.
+        `live` has the rentals in each state. If it or `figures` is None, the values of the last scrape stay.
         """
+        if figures is not None:
+            self._figures["dollars_per_hour"].set(float(figures.dollars_per_hour))
+            self._figures["spent_dollars"].set(figures.spent / MICROS_PER_DOLLAR)
+            self._figures["idle_dollars_per_hour"].set(float(figures.idle_dollars_per_hour))
+            self._figures["unknown_machines"].set(figures.unknown_machines)
+            self._figures["unconfirmed_deletions"].set(figures.unconfirmed_deletions)
+            self._figures["requests_waiting"].set(figures.requests_waiting)
         for state in State:
             if not state.over and live is not None:
                 self._rentals.labels(state.value).set(live.get(state, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -47,6 +48,15 @@ class Tokens:
     app: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class TokenRefusal:
+    """Slack refuses the token of a setting."""
+
+    setting: str
+    since: datetime
+    """By our clock."""
+
+
 class _Refused(Exception):
     """Slack refuses the token of a setting."""
 
@@ -86,6 +96,8 @@ class Connection:
         self._retry_refused = retry_refused
         self._tokens = tokens
         self._sockets: Sockets | None = None
+        self.refused: TokenRefusal | None = None
+        """Set while Slack refuses a token."""
 
     async def connected(self) -> int:
         """Return how many connections are open."""
@@ -109,6 +121,7 @@ class Connection:
                 try:
                     self._sockets = await self._connect()
                 except _Refused as refused:
+                    self._note_refusal(refused.name)
                     await self._handle_refusal(refused, waiting=waiting)
                     waiting = True
                     if refused.name == "SLACK_APP_TOKEN" and not tasks:
@@ -116,6 +129,7 @@ class Connection:
                     await self._deps.clock.pause(self._retry_refused)
                     self._reload_tokens()
             log.info("gpubot.ready", connections=await self._sockets.connected())
+            self.refused = None
             self._delivery.token_renewed()
             if not tasks:
                 tasks.append(asyncio.create_task(self._delivery.run()))
@@ -125,6 +139,10 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note_refusal(self, setting: str) -> None:
+        if self.refused is None or self.refused.setting != setting:
+            self.refused = TokenRefusal(setting, self._deps.clock.now())
 
     async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
         """Log that a token is refused. Raise Unusable if this is the first refusal and no rental is unfinished."""
@@ -162,11 +180,14 @@ class Connection:
                     await refused.wait()
             except TimeoutError:
                 pass
+            if refused.is_set():
+                self._note_refusal("SLACK_BOT_TOKEN")
             while not await self._token_works():
                 await self._deps.clock.pause(self._retry_refused)
                 self._reload_tokens()
             if refused.is_set():
                 log.info("slack.token_accepted")
+                self.refused = None
                 self._delivery.token_renewed()
 
     async def _token_works(self) -> bool:
@@ -176,6 +197,7 @@ class Connection:
             log.warning("slack.token_check_failed", error=error_code(error))
             if error_code(error) in TOKEN_REFUSED:
                 self._delivery.refused.set()
+                self._note_refusal("SLACK_BOT_TOKEN")
             return False
         return True
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Row, Select, select, tuple_, update
+from sqlalchemy import Row, Select, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
 from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AdoptedMachine, Attempt, LedgerRow, Resource
+from bot.model.money import Micros
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
 from store.merging import merge_attempt, merge_resource
@@ -29,6 +30,7 @@ _BY_NAME = select_by(attempts.c.resource_name)
 _RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
 _LOCKED_RESOURCE = select_by(resources.c.resource_id).with_for_update()
 _LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+_BILLED = select(func.sum(ledger.c.amount))
 _ALIVE = (
     select(resources)
     .where(resources.c.gone_at.is_(None))
@@ -159,6 +161,9 @@ class Attempts:
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
         return to_models(LedgerRow, await self._conn.execute(_LEDGER, {"key": rental_id}))
+
+    async def billed(self) -> Micros:
+        return int(await self._conn.scalar(_BILLED) or 0)
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Return every row, oldest first."""

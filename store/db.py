@@ -51,6 +51,8 @@ class Transaction:
     """bot.lifecycle.ports.store.Tx over one connection."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
+        self.changes: list[Change] = []
+        """The changes that `apply` wrote."""
         self.stale_changes: list[Change] = []
         """The changes for which `apply` raised Stale. Their facts are written in any case."""
         self.quotes = Quotes(conn)
@@ -65,6 +67,7 @@ class Transaction:
             self.messages,
             self.visits,
             lock_spending=writes and conn.dialect.name == "postgresql",
+            on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
         )
         self.people = People(conn)
@@ -112,6 +115,7 @@ class Database:
         # SQLite takes one writer at a time. Writers queue here, where waiting blocks no thread and times out.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
+        self._change_listeners: list[Callable[[Change], None]] = []
         self._commits = 0
         self.claims_left = False
         """Whether claims of an earlier process may remain: the database took no writes when it was opened."""
@@ -151,6 +155,10 @@ class Database:
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
         self._listeners.append((listener, written))
 
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call `listener` with each change of a rental after it was committed."""
+        self._change_listeners.append(listener)
+
     def in_background(self) -> Store:
         """Return the same database for work that nobody waits for. On SQLite its writers queue among themselves
         first, so that a person's write waits for one of them at most."""
@@ -181,6 +189,9 @@ class Database:
                 if tx.stale_changes:
                     await self._write_facts_of(conn, tx.stale_changes)
                 raise
+            for change in tx.changes:
+                for listener in self._change_listeners:
+                    listener(change)
 
     async def takes_writes(self) -> bool:
         commits = self._commits

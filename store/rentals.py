@@ -36,6 +36,8 @@ _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 _SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
 _WAITING = _LIVE.where(or_(_c.decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
+# A rental of which something is being deleted is due, also if it is over.
+_UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_at.is_not(None), _c.alarms > 0)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
 _MAKE_DUE = (
@@ -121,15 +123,18 @@ class Rentals(Attempts):
         visits: Visits,
         *,
         lock_spending: bool,
+        on_applied: Callable[[Change], None],
         on_stale: Callable[[Change], None],
     ) -> None:
         """With `lock_spending`, `usage` takes a lock; SQLite doesn't need it, as it has one writer at a time.
-        `on_stale` is called with each change of a rental that was changed meanwhile."""
+        `on_applied` is called with each change that was written, and `on_stale` with each of a rental that was
+        changed meanwhile."""
         super().__init__(conn)
         self._events = events
         self._messages = messages
         self._visits = visits
         self._lock_spending = lock_spending
+        self._on_applied = on_applied
         self._on_stale = on_stale
 
     async def get(self, rental_id: str) -> Rental | None:
@@ -146,6 +151,7 @@ class Rentals(Attempts):
         if not applied:
             self._on_stale(change)
             raise Stale
+        self._on_applied(change)
 
     async def _apply(self, change: Change) -> bool:
         current = await self._write_rental(change)
@@ -177,6 +183,9 @@ class Rentals(Attempts):
 
     async def states(self) -> dict[State, int]:
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
+
+    async def unconfirmed(self) -> int:
+        return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         if self._lock_spending:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.first_report import note_silence, with_report
 from bot.lifecycle.machine_changes import note_host_key, note_use
@@ -19,6 +21,8 @@ from bot.model.use import Missed, Sample, Verdict, Visit
 from bot.policy.idleness import after_visit, differs, window
 from bot.policy.probing import has_probe
 from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
+
+log = structlog.get_logger()
 
 
 class Target(Frozen):
@@ -49,6 +53,9 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
             # Its visits ended meanwhile, so another machine at its address may have answered.
             faults.forget(rental_id)
             return
+        # Until its start-up script has installed the probe, a machine refuses the login. That is no news.
+        if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
+            log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
         await tx.samples.add(sample)
         await tx.visits.defer(rental_id, next_visit(rental.request.contract, [*earlier, sample], began))

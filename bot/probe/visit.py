@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import asyncssh
-import structlog
 from typing_extensions import override
 
 from bot.model.use import Missed, Visit
@@ -14,8 +13,6 @@ from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
 from bot.probe.metered import Metered
 from bot.probe.report import is_complete, read_report
-
-_log = structlog.get_logger("gpubot.probe")
 
 USER = "root"
 CIPHERS = (
@@ -110,8 +107,6 @@ async def visit(
         error = caught
     report = read_report(session.answer, secret) if client.logged_in else None
     missed = None if report is not None else _why(client, error)
-    if missed is not None:
-        _log.info("probe.missed", missed=missed.value, error=type(error).__name__)
     known = client.offered or client.logged_in or client.changed
     return Visit(report=report, missed=missed, host_key=client.shown if known else None)
 

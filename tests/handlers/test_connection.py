@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from bot.app import build
 from bot.errors import Mistake, Unusable
 from bot.settings import read_settings
-from handlers.connection import Connection, Tokens
+from handlers.connection import Connection, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
@@ -44,8 +44,10 @@ class Settings:
 
 
 @asynccontextmanager
-async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a second connection with these settings until the end of the block."""
+async def connecting(
+    ours: Team, settings: Settings, *, made: list[Connection] | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a second connection with these settings until the end of the block, and add it to `made`."""
     client = AsyncWebClient(
         token=settings.tokens.bot,
         base_url=f"{ours.world.url}/api/",
@@ -65,6 +67,8 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         read_tokens=settings,
         retry_refused=0.02,
     )
+    if made is not None:
+        made.append(connection)
     running = asyncio.create_task(connection.run())
     try:
         yield running
@@ -177,13 +181,17 @@ async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path
     async with team(tmp_path) as ours:
         settings = Settings(valid_tokens(ours))
         offers = await ours.offered(ANA, an_offer("o1", "2.15"))
-        async with connecting(ours, settings):
+        made: list[Connection] = []
+        async with connecting(ours, settings, made=made):
             await ours.world.get("sockets", least=3, wait=20)
+            assert made[0].refused is None
             await ours.world.act("tokens", bot="revoked")
             before = (await ours.world.get("traffic"))["last"]
             await ours.click(ANA, offers, "Rent")
             await ours.world.get("traffic", after=before, endpoint="chat.postMessage", wait=20)
             async with asyncio.timeout(20):
                 await settings.read.wait()
+            assert made[0].refused == TokenRefusal("SLACK_BOT_TOKEN", ours.clock.now())
             await ours.world.act("tokens", bot="valid")
             assert "Cancel" in str((await wait_for_card(ours))["buttons"])
+            assert made[0].refused is None

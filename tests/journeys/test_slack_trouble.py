@@ -112,7 +112,14 @@ async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.sandbox.slack.post("tokens", {"bot": "revoked"})
+    before = (await world.sandbox.slack.traffic())[-1].n
     await world.lets_the_lease_end()
+    await world.sandbox.slack.traffic(endpoint="auth.test", after=before, answered="true", wait=WAIT)
+    async with world.session.get(world.bot.health) as answer:
+        health = await answer.json()
+        assert (answer.status, health["well"], health["slack_refuses_token"]) == (200, True, True)
+    (wrong,) = health["wrong"]
+    assert wrong.startswith("Slack refuses SLACK_BOT_TOKEN since 2026-11-24 1")
     assert await world.stop() == 0
     await world.sandbox.slack.post("tokens", {"bot": "valid"})
     await world.restart()

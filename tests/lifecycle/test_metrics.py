@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 import aiohttp
 
 from bot import health
 from bot.clock import SystemClock
+from bot.health_report import figures_now
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import ending
 from bot.lifecycle.visits import Visits
-from bot.metrics import Metrics
+from bot.logs import log_change
+from bot.metrics import Figures, Metrics
 from bot.model.state import State
 from bot.model.use import Missed
+from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.failing import BrokenProber
-from tests.lifecycle.world import ANA, BEN, MINUTE, PROBE, World, world
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
 
 
 def counted(here: World) -> Metrics:
@@ -105,6 +110,88 @@ async def test_a_bug_in_a_step_is_counted_and_stops_no_other_step(here: World) -
     assert other.state is State.CANCELLED
 
 
+async def test_the_log_tells_the_story_of_a_rental(sqlite_url: str, logs: list[Any]) -> None:
+    async with world(sqlite_url) as here:
+        here.database.on_change(log_change)
+        await here.behaves("hyperstack", "sold_out", words="<secret> of the vendor")
+        rental = await here.extend(await here.ready(note="the merger"), HOUR)
+        await here.until(await here.destroy(rental), State.DESTROYED)
+        asked = await here.get(count=8)
+        await here.deny(asked)
+    told = [line for line in logs if line["event"].startswith("rental.")]
+    assert [line["event"].removeprefix("rental.") for line in told if line["rental"] == rental.id] == [
+        *("started", "renting", "renting", "bought", "ready", "extended", "destroying", "destroyed")
+    ]
+    assert [line["event"] for line in told if line["rental"] == asked.id] == ["rental.asked", "rental.denied"]
+    (bought,) = [line for line in told if line["event"] == "rental.bought"]
+    assert bought == {
+        "event": "rental.bought",
+        "log_level": "info",
+        "rental": rental.id,
+        "owner": ANA.id,
+        "vendor": "nebius",
+        "price": "$2.42/h",
+    }
+    (destroyed,) = [line for line in told if line["event"] == "rental.destroyed"]
+    assert destroyed["cost"].startswith("$0.1")
+    (denied,) = [line for line in told if line["event"] == "rental.denied"]
+    assert denied["by"] == BEN.id
+    assert not any(text in str(told) for text in ("secret", "merger"))
+
+
+async def test_a_login_that_is_refused_until_the_probe_is_installed_is_not_logged(
+    sqlite_url: str, logs: list[Any]
+) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        rental = await here.get()
+        while rental.state is not State.READY:
+            here.jump(MINUTE)
+            await here.engine.run_pass()
+            await here.engine.drain()
+            rental = await here.rental(rental.id)
+        here.machines[rental].misses(Missed.REFUSED)
+        await here.pass_time(4 * MINUTE)
+        assert here.machines[rental].visits > 1
+        assert [line for line in logs if line["event"] == "visit.missed"] == []
+        here.machines[rental].use(98)
+        await here.pass_time(6 * MINUTE)
+        here.machines[rental].misses(Missed.REFUSED)
+        await here.pass_time(4 * MINUTE)
+    missed = [line for line in logs if line["event"] == "visit.missed"]
+    assert {(line["rental"], line["missed"], line["log_level"]) for line in missed} == {
+        (rental.id, "refused", "info")
+    }
+
+
+async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: str) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        rental = await here.ready()
+        here.machines[rental].use(0)
+        await here.get(count=8, person=BEN)
+        await add_machine(here)
+        await here.sweep()
+        await here.pass_time(65 * MINUTE)
+        bill = await here.outside.look("bill")
+        figures = await figures_now(here.deps.store, here.now)
+        assert figures == Figures(
+            dollars_per_hour=Decimal("2.15"),
+            spent=sum(line["micros"] for line in bill["lines"] if line["name"] != "train-3"),
+            idle_dollars_per_hour=Decimal("2.15"),
+            unknown_machines=1,
+            unconfirmed_deletions=0,
+            requests_waiting=1,
+        )
+        await here.behaves("hyperstack", "delete_500", seconds=1200)
+        await here.destroy(rental)
+        await here.pass_time(6 * MINUTE)
+        figures = await figures_now(here.deps.store, here.now)
+        assert figures is not None
+        assert (figures.unconfirmed_deletions, figures.idle_dollars_per_hour) == (1, Decimal(0))
+        shown = Metrics().exposition({}, None, figures).decode()
+        assert "gpubot_dollars_per_hour 2.15" in shown
+        assert f"gpubot_spent_dollars {figures.spent / 1_000_000}" in shown
+
+
 async def test_metrics_are_served_beside_health() -> None:
     metrics = Metrics()
     metrics.market_call("procure_offer", "5xx")
@@ -113,7 +200,7 @@ async def test_metrics_are_served_beside_health() -> None:
         return {"undelivered": 3, "settled": False, "clock": {"revision": 7, "now": "today"}}
 
     async def figures() -> bytes:
-        return metrics.exposition(await report(), {State.READY: 2})
+        return metrics.exposition(await report(), {State.READY: 2}, None)
 
     server = await health.serve("127.0.0.1:0", SystemClock(), report, figures)
     try:

@@ -99,6 +99,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_live", lambda tx: tx.rentals.waiting()),
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
+    ("rentals_due", lambda tx: tx.rentals.unconfirmed()),
     ("rentals_claimed", lambda tx: tx.rentals.release_all(without=["a"])),
     ("quotes_claimed", lambda tx: tx.quotes.release_all()),
     ("ledger_rental", lambda tx: tx.rentals.live_costs()),

@@ -21,6 +21,7 @@ from bot.lifecycle.ports.unknown import Unknown
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.message import Destination, Message, MessageKind
+from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -96,6 +97,13 @@ class Rentals(Protocol):
     async def live_costs(self) -> list[LiveCost]:
         """Return the rentals that are not over, oldest first, with what they cost. The number of queries does not
         depend on how many there are."""
+
+    async def unconfirmed(self) -> int:
+        """Return of how many rentals people were notified that a machine is not confirmed gone, and it still is
+        not."""
+
+    async def billed(self) -> Micros:
+        """Return the sum of the whole ledger."""
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
