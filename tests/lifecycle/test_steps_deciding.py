@@ -264,6 +264,7 @@ async def test_a_second_decision_that_nobody_takes_expires(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
+    await here.pass_time(3 * MINUTE)  # then both are proven to have sold nothing
     await here.be_down(8 * HOUR)
     assert (await here.rental(rental.id)).state is State.EXPIRED
     assert await here.bill() == 0

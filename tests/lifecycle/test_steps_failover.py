@@ -155,6 +155,16 @@ async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) > 0
 
 
+async def test_after_a_long_time_down_an_unproven_attempt_is_looked_up_before_anybody_is_alarmed(
+    here: World,
+) -> None:
+    await here.behaves(FIRST, "sold_out")
+    rental = await clicks(here)
+    await here.be_down(5 * HOUR)
+    rental = await here.until(rental, State.READY)
+    assert E.NOT_CONFIRMED not in await here.event_kinds(rental)
+
+
 async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(here: World) -> None:
     """Facts are kept then, and the events of the step are not."""
     await here.behaves(FIRST, "late_resource", quiet=True)

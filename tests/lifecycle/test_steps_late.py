@@ -35,7 +35,7 @@ async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: 
 
 
 async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_decides_again(here: World) -> None:
-    await here.behaves("hyperstack", "sold_out")
+    await here.fault("procure_offer", "cut_before")
     rental = await here.get()
     await here.be_down(5 * HOUR)
     rental = await here.until(rental, State.AWAITING_APPROVAL)

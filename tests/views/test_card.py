@@ -70,6 +70,10 @@ def test_a_machine_that_starts_shows_the_time_since_the_click_and_a_bar_that_the
       min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
+
+*Starting*: 1x H100 EU, Ana, k7mq2. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
+  ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
+[Details] [Cancel]
 """)
 
 

@@ -147,7 +147,9 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
     """Return the time before which people are not notified of an attempt that is not confirmed gone."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        return attempt.intended_at + rules.procure.provision_timeout
+        # After a lookup that found nothing, the next one decides, also if the bot was down for long.
+        looked_up = attempt.empty_since or attempt.intended_at
+        return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.extra else attempt.intended_at
 
 
@@ -169,7 +171,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
         rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
         vendor=first.vendor,
-        why=first.why if first.extra else None,
+        why=first.why if all(attempt.extra for attempt in waiting) else None,
         since=rental.ending.since if rental.ending else None,
     )
     next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
