@@ -358,7 +358,7 @@ Nebius made a machine that nobody wants any more (resource r-1). I'm deleting it
       $2.42/h until the vendor confirms its end.
 
 Nebius made a machine although it said that it failed (resource r-1). I'm deleting it; it may bill
-      $2.42/h until it is gone.
+      $2.42/h until the vendor confirms its end.
 
 The extra machine at Nebius ended 18:55; the vendor confirms it. In all $14.68 computed.
 """)
