@@ -124,7 +124,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store.on_change(log_change)
         await _log_start(settings, store)
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
-        deps = Deps(store=store, clock=clock, rules=rules)
+        deps = Deps(store=store, clock=clock, rules=rules, started_at=clock.now(), started_real=clock.real())
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
@@ -147,6 +147,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             store=background.store,
             clock=clock,
             rules=rules,
+            started_at=deps.started_at,
+            started_real=deps.started_real,
             market=market,
             prober=SshProber(probe_key),
             probe_line=deps.probe_line,
@@ -236,6 +238,7 @@ def tokens_of(settings: Settings) -> Tokens:
 
 async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     """Run every loop until `stop` is set. Then let listeners acknowledge, and let steps and delivery finish."""
+    await parts.delivery.begin()
     loops = [
         parts.engine.run(),
         parts.overdue.run(),

@@ -13,6 +13,8 @@ from soak.world import GRACE, PEOPLE, World
 
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
+NO_MESSAGE = 0
+"""In the metadata of a post that the bot took back, after its database was put back from an older copy."""
 PAGE = 200
 
 
@@ -91,7 +93,7 @@ def _posts_of_the_bot(channel: str, messages: list[dict[str, Any]]) -> list[Post
     posts = []
     for message in messages:
         metadata = message.get("metadata") or {}
-        if metadata.get("event_type") == METADATA:
+        if metadata.get("event_type") == METADATA and metadata["event_payload"]["id"] != NO_MESSAGE:
             message_id = str(metadata["event_payload"]["id"])
             posts.append(Post(channel, str(message["ts"]), message_id, str(message.get("text", ""))))
     return posts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event
@@ -11,6 +11,7 @@ from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
+_NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
 
 
@@ -31,3 +32,7 @@ class Events:
 
     async def get(self, event_id: int) -> Event | None:
         return await fetch_first(self._conn, Event, _GET, event_id)
+
+    async def newest(self) -> Event | None:
+        newest = to_models(Event, await self._conn.execute(_NEWEST))
+        return newest[0] if newest else None

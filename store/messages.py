@@ -23,10 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import EVER
-from bot.model.message import Destination, Message, MessageKind
+from bot.model.message import Destination, Message, MessageKind, lowest_version
+from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, insert_new, param, select_by, to_model, values
-from store.tables import messages, rentals
+from store.tables import messages, rentals, unknown_purchases
 
 _c = messages.c
 _COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
@@ -55,29 +56,39 @@ _WAITS_FOR_ANOTHER = (
 )
 """Another message of the rental must be sent first: the card before its thread, and the thread in its order."""
 
-_POSTS_THEN_TRANSITIONS = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
-"""Posts and answers, then edits that show a transition, then edits that show progress."""
+_SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
+"""Nobody knows what Slack shows, so it is edited in any case."""
+_ORDER = case((_c.shown == 0, 0), (_c.urgent, 1), (~_SHOWN_AGAIN, 2), (_c.kind != MessageKind.CARD, 3), else_=4)
+"""Posts and answers, then edits that show a transition, then edits that show progress. Last what is shown again:
+first what may be a question, then the cards."""
 _DUE = (
     select(messages)
     .where(_c.due_at <= param(_c.due_at, "now"))
-    .order_by(_POSTS_THEN_TRANSITIONS, _c.id)
+    .order_by(_ORDER, _c.id)
     .limit(bindparam("max_rows"))
 )
 # The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
 _ANSWERS = _TO.like("http%")
-_EDITS = and_(~_ANSWERS, _c.ts.is_not(None))
-_FINDS = and_(~_ANSWERS, _c.ts.is_(None), _c.sending)
+_EDITS = and_(~_ANSWERS, _c.ts.is_not(None), _c.compare_with.is_(None))
+_FINDS = and_(~_ANSWERS, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
 _POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
     ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
     ~and_(_EDITS, bindparam("edits", type_=Boolean)),
+    ~and_(_EDITS, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
     ~and_(_FINDS, bindparam("finds", type_=Boolean)),
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
     ~and_(_c.kind == MessageKind.THREAD, _WAITS_FOR_ANOTHER),
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
+_CONVERSATIONS = (
+    select(_c.to, _c.channel)
+    .where(_c.channel.is_not(None))
+    .group_by(_c.to, _c.channel)
+    .order_by(func.max(_c.id).desc())
+)
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
 
 _REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
@@ -93,25 +104,61 @@ _TO_REFRESH = (
 )
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
-_SHOW_VERSION = (
+_OPEN_SURFACE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
+_LOWEST = param(_c.wanted, "lowest_version")
+_NEXT_VERSION = case((_c.wanted >= _LOWEST, _c.wanted + 1), else_=_LOWEST)
+_SHOW_CHANGE = (
     update(messages)
-    .where(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
+    .where(_OPEN_SURFACE)
     .values(
-        wanted=param(_c.wanted, "version"),
+        wanted=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         urgent=or_(_c.urgent, param(_c.urgent, "transition")),
     )
 )
-_SHOW = _SHOW_VERSION.where(_c.rental_id == param(_c.rental_id, "key"))
+_SHOW = _SHOW_CHANGE.where(_c.rental_id == param(_c.rental_id, "key"))
 _OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
-_SHOW_PURCHASE = _SHOW_VERSION.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
+_SHOW_PURCHASE = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
+_SHOW_TOGETHER = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.OLDER_DATABASE)
+_SHOW_AGAIN = (
+    update(messages)
+    .where(_OPEN_SURFACE, _c.ts.is_not(None))
+    .values(
+        wanted=_NEXT_VERSION,
+        due_at=param(_c.due_at, "now"),
+        digest="",
+        compare_with=case(
+            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.wanted)), else_=_c.compare_with
+        ),
+    )
+)
+_COMPARE_CARDS = (
+    update(messages)
+    .where(
+        _OPEN_SURFACE,
+        _c.ts.is_not(None),
+        _c.rental_id.in_(
+            select(rentals.c.id).where(rentals.c.live, rentals.c.state.in_([State.PROCURING, State.PROVISIONING]))
+        ),
+    )
+    .values(compare_with=func.coalesce(_c.compare_with, _c.wanted))
+)
+"""Before more is bought."""
+_not_over = unknown_purchases.c.over_at.is_(None)
+_SHOW_ALL_AGAIN = (
+    _COMPARE_CARDS,
+    _SHOW_AGAIN.where(_c.rental_id.in_(select(rentals.c.id).where(rentals.c.live))),
+    _SHOW_AGAIN.where(_c.purchase_id.in_(select(unknown_purchases.c.id).where(_not_over))),
+    _SHOW_AGAIN.where(
+        _c.purchase_id.in_(
+            select(unknown_purchases.c.asked_with).where(_not_over, unknown_purchases.c.asked_with.is_not(None))
+        ),
+        _c.kind == MessageKind.OLDER_DATABASE,
+    ),
+)
+"""The open surfaces about rentals and unknown machines that are not over."""
 _NEWEST_QUESTION = (
     select(_c.event_id).where(_OF_PURCHASE, _c.kind == param(_c.kind, "of_kind")).order_by(_c.id.desc()).limit(1)
-)
-_SHOW_TOGETHER = (
-    update(messages)
-    .where(_OF_PURCHASE, _c.kind == MessageKind.OLDER_DATABASE, ~_c.closed)
-    .values(wanted=_c.wanted + 1, due_at=param(_c.due_at, "now"), urgent=True)
 )
 
 _CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
@@ -154,22 +201,26 @@ class Messages:
 
     async def add(self, message: Message) -> None:
         row = _columns(message, without=frozenset({"id"}))
+        row["wanted"] = max(message.target_version, lowest_version(self._real_now))
         if message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
         await insert_new(self._conn, messages, row)
 
-    async def show(self, rental_id: str, version: int, *, transition: bool) -> None:
-        """Make every open surface of a rental due, so that it shows this version. Edits that show a `transition`
-        go before those that show progress."""
-        await self._conn.execute(
-            _SHOW, {"key": rental_id, "version": version, "now": self._real_now, "transition": transition}
-        )
+    async def show(self, rental_id: str, *, transition: bool) -> None:
+        """Make every open surface of a rental due, because the rental changed. Edits that show a `transition` go
+        before those that show progress."""
+        await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
-    async def show_purchase(self, purchase_id: str, version: int) -> None:
-        """Make every open surface about unknown machines due, so that it shows this version."""
-        await self._conn.execute(
-            _SHOW_PURCHASE, {"key": purchase_id, "version": version, "now": self._real_now, "transition": True}
-        )
+    async def show_purchase(self, purchase_id: str) -> None:
+        """Make every open surface about unknown machines due, because they changed."""
+        await self._conn.execute(_SHOW_PURCHASE, self._change(key=purchase_id, transition=True))
+
+    async def show_all_again(self) -> None:
+        for statement in _SHOW_ALL_AGAIN:
+            await self._conn.execute(statement, self._change())
+
+    def _change(self, **more: Any) -> Values:
+        return {"now": self._real_now, "lowest_version": lowest_version(self._real_now), **more}
 
     async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
         return cast(int | None, await self._conn.scalar(_NEWEST_QUESTION, {"key": purchase_id, "of_kind": kind}))
@@ -177,7 +228,7 @@ class Messages:
     async def show_together(self, first_purchase_id: str) -> None:
         """Make every open surface due that is about several purchases of unknown machines, of which this is the
         first."""
-        await self._conn.execute(_SHOW_TOGETHER, {"key": first_purchase_id, "now": self._real_now})
+        await self._conn.execute(_SHOW_TOGETHER, self._change(key=first_purchase_id, transition=True))
 
     async def get(self, message_id: int) -> Message | None:
         row = (await self._conn.execute(_GET, {"key": message_id})).first()
@@ -225,6 +276,7 @@ class Messages:
             "ts": None,
             "shown": 0,
             "digest": "",
+            "compare_with": None,
             "sending": False,
             "tries": 0,
             "closed": False,
@@ -237,6 +289,9 @@ class Messages:
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         return _messages(await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
+
+    async def conversations(self) -> dict[str, Destination]:
+        return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}
 
     async def undelivered(self) -> int:
         return await self._conn.scalar(_UNDELIVERED) or 0

@@ -248,4 +248,4 @@ class Rentals(Attempts):
             await self._visits.end(after.id)
         if before is None or after.version > before.version:
             transition = state_changed or bool(change.events)
-            await self._messages.show(after.id, after.version, transition=transition)
+            await self._messages.show(after.id, transition=transition)

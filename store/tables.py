@@ -195,13 +195,7 @@ attempts = Table(
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
 Index("attempts_name", attempts.c.resource_name, unique=True)
-Index(
-    "attempts_live",
-    attempts.c.rental_id,
-    unique=True,
-    sqlite_where=_LIVE,
-    postgresql_where=attempts.c.live,
-)
+Index("attempts_live", attempts.c.rental_id, unique=True, sqlite_where=_LIVE, postgresql_where=attempts.c.live)
 _ready = attempts.c.ready_at.is_not(None)
 Index(
     "attempts_ready",
@@ -344,6 +338,7 @@ messages = Table(
     _time("created_at", nullable=False),
     _time("due_at"),
     Column("urgent", Boolean, nullable=False, server_default=false()),  # whether its next edit shows a transition
+    Column("compare_with", Integer),
     _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)

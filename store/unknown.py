@@ -45,6 +45,6 @@ class Unknown:
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:
             raise Stale
-        await self._messages.show_purchase(after.id, after.version)
+        await self._messages.show_purchase(after.id)
         if before.asked_with is not None:
             await self._messages.show_together(before.asked_with)

@@ -70,9 +70,7 @@ async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = Non
             await tx.messages.add(changed(message, event_id=event_id))
 
 
-async def ask_each_admin(
-    tx: Tx, deps: Deps, kind: MessageKind, event_id: int, purchase_id: str, *, version: int = 1
-) -> None:
+async def ask_each_admin(tx: Tx, deps: Deps, kind: MessageKind, event_id: int, purchase_id: str) -> None:
     """Ask each admin, by a direct message, what becomes of unknown machines. An admin who got the message of this
     event before gets none."""
     real_now = deps.clock.real()
@@ -83,7 +81,6 @@ async def ask_each_admin(
                 to=to_person(admin),
                 event_id=event_id,
                 purchase_id=purchase_id,
-                target_version=version,
                 created_at=real_now,
                 due_at=real_now,
             )

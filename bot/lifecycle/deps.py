@@ -5,16 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
-from bot.lifecycle.ports.store import Store, Tx
+from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt
 from bot.policy.rules import Rules
 
 T = TypeVar("T")
+
+COMPARED_WITHIN = timedelta(minutes=2)
+"""Real time after the start in which nothing is ended or bought for a rental before its messages were compared
+with Slack. After that, Slack doesn't answer."""
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
@@ -33,6 +38,10 @@ class Deps:
     rules: Rules
     probe_line: str = field(default="", kw_only=True)
     """The line of authorized_keys that lets the probe's key run its script."""
+    started_at: datetime = field(default=EVER, kw_only=True)
+    """When the process started, by our clock."""
+    started_real: datetime = field(default=EVER, kw_only=True)
+    """The same in real time."""
 
 
 def _ignore(_: Attempt) -> None:
@@ -55,6 +64,8 @@ class StepDeps(Deps):
     """Called with an attempt after its new state was written."""
     swept: Callable[[], bool] = _yes
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
+    gone_at_start: set[str] = field(default_factory=set)
+    """The resources that the first look since the start did not find."""
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:

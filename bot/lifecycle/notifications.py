@@ -23,7 +23,7 @@ rental whose step fails may be impossible to render."""
 NOT_IN_THREAD = (
     frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
     | {E.NOBODY_ANSWERS, E.USE_CHANGED, E.END_MOVED, E.HOST_KEY_CHANGED, E.PROBE_INSTALLED}
-    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS, E.OWNER_LEFT, E.OWNER_LEFT_LATER}
+    | {E.PUT_BACK, E.NOT_AS_SOLD, E.KEPT_AS_IT_IS, E.OWNER_LEFT, E.OWNER_LEFT_LATER}
     | AS_NOTICE
 )
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It
@@ -77,6 +77,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.STILL_NEEDED: (OWNER,),
     E.HOST_KEY_CHANGED: (OWNER, TEAMMATES),
     E.ENDING: (OWNER, TEAMMATES),
+    E.PUT_BACK: (OWNER,),
     E.EXTENSION_DENIED: (OWNER, TEAMMATES),
     E.ASKED_AGAIN: (OWNER,),
     E.DECIDERS_CHANGED: (OWNER,),
@@ -186,9 +187,7 @@ def _asks_approvers(event: Event, rental: Rental) -> bool:
 
 
 def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datetime) -> Message:
-    return Message(
-        kind=kind, to=to, rental_id=rental.id, target_version=rental.version, created_at=real_now, due_at=real_now
-    )
+    return Message(kind=kind, to=to, rental_id=rental.id, created_at=real_now, due_at=real_now)
 
 
 def notices(rules: Rules, real_now: datetime, owner: str | None = None) -> list[Message]:

@@ -1,19 +1,22 @@
-"""Machines that show that the database is older than the account: it was restored, or it is empty.
+"""What follows if the database was put back from an older copy, or is empty.
 
-Such a machine has a name of ours, `gpubot-ID-N`, and the store does not know rental ID, or not its attempt N.
+A machine with a name of ours, `gpubot-ID-N`, shows it if the store does not know rental ID, or not its attempt N.
+A message shows it if Slack has a later version of it than the store (handlers/delivery).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.errors import BuyingBlock
 from bot.lifecycle.account import ask_each_admin, set_block
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.notifications import change
+from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import finish, note_bought_later
+from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
+from bot.lifecycle.transitions import finish, hold_purchase, note_bought_later
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -48,6 +51,7 @@ async def ask_together(tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase])
     # The block names its questions: their messages say whether buying is still paused, so they change with it.
     first_ids = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), first.id])
     await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(first_ids))
+    await note_put_back(tx)
     facts = Facts(count=count, detail="empty" if empty else None)
     event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.OLDER_DATABASE, at=now, facts=facts))
     await ask_each_admin(tx, deps, MessageKind.OLDER_DATABASE, event_id, first.id)
@@ -104,3 +108,61 @@ async def _named_rentals(tx: Tx, purchase: UnknownPurchase) -> list[Rental]:
         if rental is not None and name.n > rental.attempts:
             found.append(rental)
     return found
+
+
+# --- what Slack shows
+
+_KNOWN_UNTIL, _LOST_SINCE = "known_until", "lost_since"
+"""Facts of the account: the time of the newest event before the start; the same once it is known that later ones
+were lost, until their posts are taken back."""
+
+
+async def note_start(tx: Tx) -> None:
+    """Note at the start, before anything else is written, until when the store knows what happened."""
+    newest = await tx.events.newest()
+    if newest is not None:
+        await tx.account.set(_KNOWN_UNTIL, newest.at.isoformat())
+
+
+async def note_put_back(tx: Tx) -> None:
+    """Note that the database was put back from an older copy: what was posted since then is to be taken back."""
+    if await tx.account.get(_LOST_SINCE) is None:
+        await tx.account.set(_LOST_SINCE, await tx.account.get(_KNOWN_UNTIL))
+
+
+async def lost_since(tx: Tx) -> datetime | None:
+    """Return from when on posts may be about what the store lost. Return None if there are none to take back."""
+    value = await tx.account.get(_LOST_SINCE)
+    return datetime.fromisoformat(value) if value is not None else None
+
+
+async def note_posts_taken_back(tx: Tx) -> None:
+    """Note that no post is left that is about what the store lost."""
+    await tx.account.set(_LOST_SINCE, None)
+
+
+async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
+    """Make sure that a rental of which Slack showed a later version does nothing that its owner doesn't expect:
+    tell them when their machine ends, or ask before more is bought."""
+    rental, now = await tx.rentals.get(rental_id), deps.clock.now()
+    if rental is None:
+        return
+    if rental.state is State.READY:
+        await _tell_end_again(tx, deps, rental, now)
+    elif rental.state in {State.PROCURING, State.PROVISIONING}:
+        after = hold_purchase(rental, now - BLOCKED_AT_MOST)
+        await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=deps.clock.real()))
+
+
+async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+    """Tell the owner of a machine when it ends, once in a process: Slack showed what the store lost, perhaps a
+    later end. Only the new message counts as their notice of this end."""
+    events = await tx.events.of(rental.id)
+    if any(event.kind is EventKind.PUT_BACK and event.at >= deps.started_at for event in events):
+        return
+    facts = Facts(until=rental.running_lease.ends_at)
+    event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
+    event_id = await tx.events.add(event)
+    for message in direct_messages(event, rental, deps.rules, deps.clock.real()):
+        await tx.messages.add(changed(message, event_id=event_id))
+    await tx.rentals.make_due([rental.id], now)

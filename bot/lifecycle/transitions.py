@@ -236,6 +236,12 @@ def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Ren
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
+def hold_purchase(rental: Rental, since: datetime) -> Rental:
+    """Nothing more is bought for it before people decide again: the database was put back, and it may have been
+    cancelled. `since` is so long ago that buying counts as blocked too long."""
+    return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
+
+
 def unblock_buying(rental: Rental) -> Rental:
     """Nothing blocks buying."""
     return alter(rental, blocked=None)
@@ -298,6 +304,7 @@ def become_ready(
         rate=rate,
         lease=lease,
         approval_notice_at=None,
+        blocked=None,
         progress="",
         quiet_since_real=rental.quiet_since_real if silent else None,
         due_at=lease.ready_at,

@@ -203,7 +203,7 @@ async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
         estimated=bill.estimated,
     )
     event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now, facts=facts))
-    await ask_each_admin(tx, deps, MessageKind.UNKNOWN, event_id, purchase.id, version=purchase.version)
+    await ask_each_admin(tx, deps, MessageKind.UNKNOWN, event_id, purchase.id)
 
 
 async def _ask_new_admins(tx: Tx, deps: Deps) -> None:
@@ -213,4 +213,4 @@ async def _ask_new_admins(tx: Tx, deps: Deps) -> None:
         about = purchase.asked_with or purchase.id
         event_id = await tx.messages.newest_question(about, kind) if purchase.open else None
         if event_id is not None:
-            await ask_each_admin(tx, deps, kind, event_id, about, version=purchase.version)
+            await ask_each_admin(tx, deps, kind, event_id, about)

@@ -59,6 +59,11 @@ class Why(StrEnum):
     ASKED = "asked"
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
+    PUT_BACK = "put_back"
+    """The database was put back from an older copy, and Slack shows a later state of the request."""
+    ENDED_WHILE_AWAY = "ended_while_away"
+    """It was gone at the first look since the start: the vendor took it, or the database lost that somebody
+    destroyed it."""
     SSH_SILENT = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"

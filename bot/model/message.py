@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -61,8 +62,9 @@ class NextCall(StrEnum):
     ANSWER = "answer"
     """A request to its `response_url`."""
     FIND = "find"
-    """conversations.history or .replies: a post was sent and its outcome is unknown, so the conversation is read
-    back first. Without that it would be posted twice."""
+    """conversations.history or .replies: the conversation is read back first. A post was sent and its outcome is
+    unknown, so it could be posted twice; or the bot was started, perhaps on an older database, and nobody knows
+    what Slack shows."""
     POST = "post"
     """chat.postMessage."""
     EDIT = "edit"
@@ -111,6 +113,18 @@ def stored_destination(text: str) -> Destination:
     return to_person(text) if text.startswith(("U", "W")) else to_channel(text)
 
 
+_VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def lowest_version(real_now: datetime) -> int:
+    """Return the lowest version that a message may get at this real time: the seconds since 2026.
+
+    A version grows by one with each change, which is slower. So what a database that is put back from a copy shows
+    from now on has a higher version than everything that was shown before.
+    """
+    return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
+
+
 class Message(Frozen):
     """One row of the outbox."""
 
@@ -130,9 +144,14 @@ class Message(Frozen):
     broadcast: bool = False
     """For a reply in a thread: it is also shown in the channel."""
     target_version: int = 1
-    """The version of the rental, or of the unknown machines, that Slack should show."""
+    """The version that Slack should show. The store counts it up with each change of what the message is about,
+    and Slack has it in the post's metadata. It never goes backwards, not even if the database is put back from an
+    older copy (`lowest_version`)."""
     shown_version: int = 0
-    """The rental's version that Slack shows; 0 before it is posted."""
+    """The version that Slack shows; 0 before it is posted."""
+    compare_with: int | None = None
+    """The version that it had at the start of the bot: if Slack shows a later one, the database was put back from
+    an older copy. None once that is known, and for a card, which is only edited."""
     digest: str = ""
     """Hash of the text and blocks that Slack has, so that an edit that changes nothing is not sent."""
     channel: str | None = None
@@ -165,6 +184,13 @@ class Message(Frozen):
         """Return the call that it needs next. `store/messages.py` computes the same in SQL."""
         if self.to.kind is DestinationKind.RESPONSE_URL:
             return NextCall.ANSWER
+        if self.compare_with is not None:
+            return NextCall.FIND
         if self.ts is not None:
             return NextCall.EDIT
         return NextCall.FIND if self.sending else NextCall.POST
+
+    @property
+    def shown_again(self) -> bool:
+        """Whether it is edited in any case, because nobody knows what Slack shows."""
+        return self.ts is not None and self.digest == ""

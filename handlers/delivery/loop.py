@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
@@ -22,6 +23,7 @@ from handlers.delivery import reposts
 from handlers.delivery.content import answer_body, content, earliest_post
 from handlers.delivery.direct_posts import PostOutcome, direct_post
 from handlers.delivery.duplicates import Duplicates
+from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
 from handlers.delivery.read_back import SearchAgain
@@ -79,7 +81,10 @@ class Delivery:
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
         self.duplicates = Duplicates(deps, client, self._pace, self.poster.finder)
+        self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
+        self._has_begun = True
+        """Whether everything open is due once since the start."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
 
     @property
@@ -100,11 +105,26 @@ class Delivery:
         self._pace.unblock_all()
         self._wake.set()
 
+    async def begin(self) -> None:
+        """Make every open surface due once: the database may have been put back from an older copy, and Slack may
+        show what it doesn't know. Call it before anything else changes the store. If that takes no writes, the
+        next turn tries again."""
+        self._has_begun = False
+        try:
+            async with self._deps.store.write() as tx:
+                await note_start(tx)
+                await tx.messages.show_all_again()
+        except GpubotError as error:
+            log.warning("delivery.outage", error=type(error).__name__)
+        else:
+            self._has_begun = True
+
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._send_what_is_due())
             tasks.create_task(self.duplicates.run())
+            tasks.create_task(self.lost_posts.run())
 
     async def _send_what_is_due(self) -> None:
         while True:
@@ -126,6 +146,8 @@ class Delivery:
     async def turn(self) -> NextTurn:
         """Start to send what may be sent now. Return when to look again. Raise StoreBusy."""
         await self._unsaved.retry()
+        if not self._has_begun:
+            await self.begin()
         now, our_now = self._deps.clock.real(), self._deps.clock.now()
         async with self._deps.store.read() as tx:
             await self._start_due(tx, now)
@@ -187,6 +209,7 @@ class Delivery:
             posts=outage or self._pace.posts_at(now, calls[NextCall.POST]) > now,
             channels=frozenset(self._pace.closed_channels(now)) | posting_to,
             edits=self._pace.edit_at(now, calls[NextCall.EDIT]) > now,
+            edits_again=self._pace.refresh_at(now, calls[NextCall.EDIT]) > now,
             answers=self._pace.answer_at(now) > now,
         )
 
@@ -195,6 +218,7 @@ class Delivery:
         is not among them: it wakes the loop."""
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
+        methods.append(pace.refresh_at(now))
         return [*pace.closed_channels(now).values(), *methods, unsaved.open_at(now), unsaved.next_at()]
 
     def _start(self, message: Message) -> None:
@@ -249,6 +273,8 @@ class Delivery:
         return await self._post(message, rendered)
 
     async def _find(self, message: Message) -> Result:
+        if message.ts is not None:
+            return await self.poster.compare(message, await content(self._deps, message))
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await earliest_post(tx, message)
@@ -290,7 +316,7 @@ def _excludes(unsendable: Unsendable, message: Message) -> bool:
         case NextCall.ANSWER:
             return unsendable.answers
         case NextCall.EDIT:
-            return unsendable.edits
+            return unsendable.edits or (message.shown_again and unsendable.edits_again)
         case NextCall.FIND:
             return unsendable.finds
         case NextCall.POST:

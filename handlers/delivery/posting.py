@@ -18,7 +18,15 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
-from handlers.delivery.read_back import METADATA, Finder, Place, SearchAgain, Unreadable
+from handlers.delivery.read_back import (
+    NO_MESSAGE,
+    UNKNOWN_ERROR_TRIES,
+    Finder,
+    Place,
+    SearchAgain,
+    Unreadable,
+    metadata_of,
+)
 from handlers.delivery.reposts import Repost
 from handlers.delivery.unsaved import Result
 from handlers.slack_api.error_codes import (
@@ -31,6 +39,8 @@ from handlers.slack_api.error_codes import (
     seconds_to_wait,
 )
 from handlers.views.blocks import Rendered
+from handlers.views.render import asks
+from handlers.views.replies import asked_again_below
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -107,8 +117,55 @@ class Poster:
             return Result(self._up_to_date(found))
         return Result(changed(found, shown_version=1, digest="", tries=0, due_at=now))
 
+    async def compare(self, message: Message, rendered: Rendered | None) -> Result:
+        """Compare a message with what Slack shows of it, before the first edit since the start.
+
+        If Slack shows a later version, the database was put back from an older copy. An open question is then
+        posted again, so that people are asked again, and its post says so. All else is only edited next.
+        """
+        now, before = self._deps.clock.real(), message.compare_with or 0
+        try:
+            version = await self.finder.version_shown(message)
+        except Unreadable:
+            version = None
+        except SearchAgain as again:
+            if not again.unknown_error or message.tries < UNKNOWN_ERROR_TRIES:
+                return self.read_later(message, again)
+            version = None
+        compared = changed(message, compare_with=None, tries=0, due_at=now)
+        if version is None or version <= before:
+            return Result(compared, compared=True)
+        log.warning("slack.shows_later", message=message.id, kind=message.kind, version=version, before=before)
+        if rendered is None or message.kind is MessageKind.CARD or not asks(rendered):
+            return Result(compared, compared=True, put_back=True)
+        refused = await self._take_back(message, version)
+        if refused is not None:
+            return refused
+        return Result(unposted(compared), compared=True, put_back=True)
+
+    async def _take_back(self, message: Message, version: int) -> Result | None:
+        """Edit the post of a question so that it can't be answered there and no message stands for it. Return the
+        message due again if Slack can't take that now. Return None if it is done, or if Slack refuses it."""
+        body = {
+            "channel": message.channel or message.to.value,
+            "ts": message.ts or "",
+            "text": (rendered := asked_again_below()).text,
+            "blocks": list(rendered.blocks),
+            "metadata": metadata_of(NO_MESSAGE, version),
+        }
+        try:
+            await _with_blocks(self._client.chat_update, body, self._count_edit)
+        except NO_ANSWER as error:
+            now = self._deps.clock.real()
+            if isinstance(error, SlackApiError) and self._waits(error, EDIT, now):
+                return Result(changed(message, due_at=now + (requested_wait(error) or TOKEN_RETRY)))
+            if not isinstance(error, SlackApiError) or is_temporary(error):
+                return Result(_retried(message, now))
+            log.warning("slack.refused", method=EDIT, message=message.id, error=error_code(error))
+        return None
+
     def read_later(self, message: Message, again: SearchAgain) -> Result:
-        """Return the message due again, because Slack could not be read before it was posted."""
+        """Return the message due again, because Slack could not be read now."""
         log.info("post.search_again", message=message.id, tries=message.tries)
         if again.until is not None:
             return Result(changed(message, due_at=again.until))
@@ -121,7 +178,7 @@ class Poster:
             "channel": to.value,
             "text": rendered.text,
             "blocks": list(rendered.blocks),
-            "metadata": {"event_type": METADATA, "event_payload": {"id": message.id}},
+            "metadata": metadata_of(message.id, message.target_version),
             "unfurl_links": False,
             "unfurl_media": False,
         }
@@ -165,13 +222,13 @@ class Poster:
                 "ts": message.ts or "",
                 "text": rendered.text,
                 "blocks": list(rendered.blocks),
+                "metadata": metadata_of(message.id, message.target_version),
             }
-
-            def count() -> None:
-                self._pace.edited(self._deps.clock.real())
-
-            await _with_blocks(self._client.chat_update, body, count)
+            await _with_blocks(self._client.chat_update, body, self._count_edit)
         return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
+
+    def _count_edit(self) -> None:
+        self._pace.edited(self._deps.clock.real())
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
         """Return what follows from a failed post or edit: wait, fall back, or give up."""
@@ -255,6 +312,12 @@ def digest(rendered: Rendered) -> str:
     """Return a hash of what a message shows."""
     content = json.dumps([rendered.text, rendered.blocks], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:32]
+
+
+def unposted(message: Message) -> Message:
+    """Return a message as if it had not been posted yet."""
+    nothing = {"channel": None, "ts": None, "posted_at": None, "refresh_at": None}
+    return changed(message, **nothing, shown_version=0, digest="")
 
 
 def _unreadable(message: Message, now: datetime, repost: Repost | None) -> Result:

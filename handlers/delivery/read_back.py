@@ -1,7 +1,7 @@
-"""What Slack has: reads a post back after a crash or a call without an answer, and who wrote in a thread.
+"""What Slack has: reads a post back after a start, a crash or a call without an answer, and who wrote in a thread.
 
-A post is known by the message's id in its metadata (docs.slack.dev/reference/methods/conversations.history and
-conversations.replies).
+A post is known by the message's id in its metadata, which also has the version that it shows
+(docs.slack.dev/reference/methods/conversations.history and conversations.replies).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import Clock
-from bot.model.message import Destination, DestinationKind, Message
+from bot.model.message import Destination, DestinationKind, Message, lowest_version
 from handlers.delivery.pace import READ, Pace
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
@@ -28,6 +28,8 @@ from handlers.slack_api.error_codes import (
 )
 
 METADATA = "gpubot_message"
+NO_MESSAGE = 0
+"""In the metadata of a post that no message stands for any more."""
 CLOCK_SKEW = timedelta(minutes=1)
 """How far Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
@@ -65,6 +67,11 @@ Place = tuple[str, str]
 """The channel and the `ts` of a post."""
 
 
+def metadata_of(message_id: int, version: int) -> dict[str, Any]:
+    """Return the metadata of a post that shows this version of a message."""
+    return {"event_type": METADATA, "event_payload": {"id": message_id, "version": version}}
+
+
 class Unreadable(Exception):
     """The conversation can't be read back, so nobody can know whether the post is there."""
 
@@ -84,7 +91,7 @@ class SearchAgain(Exception):
 
 
 @dataclass
-class _Search:
+class Search:
     """How far a search has come."""
 
     cursor: str = ""
@@ -94,11 +101,19 @@ class _Search:
 
 
 @dataclass(frozen=True)
-class _Post:
+class Post:
     """A message of ours as Slack has it."""
 
     message_id: object
+    version: int | None
+    """None if the bot that posted it wrote none yet."""
     place: Place
+
+    def shows(self, message: Message) -> bool:
+        """Return whether it is a post of this message. One of the same id from before the message was queued is
+        not: a database that was put back from a copy gives ids a second time."""
+        queued_since = self.version is None or self.version >= lowest_version(message.created_at)
+        return self.message_id == message.id and queued_since
 
 
 class Finder:
@@ -108,7 +123,7 @@ class Finder:
         self._client = client
         self._clock = clock
         self._pace = pace
-        self._searches: dict[int, _Search] = {}
+        self._searches: dict[int, Search] = {}
         self._unknown_errors: dict[int, int] = {}
         """How often in a row the answer was an error that we don't know, by message."""
 
@@ -118,11 +133,11 @@ class Finder:
         """Return where `message` was posted at or after `since`, our time. Return None if it certainly was not
         posted. Raise Unreadable if the bot can't read the conversation or Slack keeps no metadata there,
         SearchAgain if the search has to go on later."""
-        search = self._searches.pop(message.id, _Search())
+        search = self._searches.pop(message.id, Search())
         errors = self._unknown_errors.pop(message.id, 0)
         try:
-            async for post in self._posts(search, to, thread, since):
-                if post.message_id == message.id:
+            async for post in self.posts(search, to, thread, since):
+                if post.shows(message):
                     return post.place
         except SearchAgain as again:
             if not again.restart and len(self._searches) < SEARCHES:
@@ -140,8 +155,18 @@ class Finder:
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> list[Place]:
         """Return every place where `message` was posted, among the newest posts. Raise Unreadable, SearchAgain."""
-        posts = self._posts(_Search(), to, thread, since)
-        return [post.place async for post in posts if post.message_id == message.id]
+        posts = self.posts(Search(), to, thread, since)
+        return [post.place async for post in posts if post.shows(message)]
+
+    async def version_shown(self, message: Message) -> int | None:
+        """Return the version that Slack shows of a message that was posted. Return None if its post is not there
+        or has no version. Raise Unreadable, SearchAgain."""
+        at = message.ts or ""
+        query = {"channel": message.channel or message.to.value, "latest": at, "oldest": at, "inclusive": True}
+        call = self._client.conversations_history
+        answer = await self._call(call, **query, limit=1, include_all_metadata=True)
+        posts = _page(answer)[0] if answer is not None else []
+        return next((_version(post["metadata"]) for post in posts if _is_ours(post)), None)
 
     async def thread(self, channel: str, ts: str) -> list[Mapping[str, Any]]:
         """Return the posts of a thread, at most PAGES pages with its parent. Raise Unreadable, SearchAgain."""
@@ -158,10 +183,11 @@ class Finder:
                 break
         return found
 
-    async def _posts(
-        self, search: _Search, to: Destination, thread: str | None, since: datetime | None
-    ) -> AsyncIterator[_Post]:
-        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`."""
+    async def posts(
+        self, search: Search, to: Destination, thread: str | None, since: datetime | None
+    ) -> AsyncIterator[Post]:
+        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable,
+        and SearchAgain also if there are more pages."""
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
@@ -175,11 +201,11 @@ class Finder:
                 return
             posts, cursor = _page(answer)
             for post in posts:
-                metadata = post.get("metadata")
                 search.posts_of_bots += bool(post.get("bot_id"))
-                if isinstance(metadata, Mapping) and metadata.get("event_type") == METADATA:
+                if _is_ours(post):
                     search.posts_of_ours += 1
-                    yield _Post(_message_id(metadata), (channel, str(post.get("ts"))))
+                    place = channel, str(post.get("ts"))
+                    yield Post(_payload(post["metadata"]).get("id"), _version(post["metadata"]), place)
             search.cursor = cursor
             if not cursor:
                 return
@@ -238,6 +264,16 @@ def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
     return [post for post in posts if isinstance(post, Mapping)], cursor if isinstance(cursor, str) else ""
 
 
-def _message_id(metadata: Mapping[str, Any]) -> object:
+def _is_ours(post: Mapping[str, Any]) -> bool:
+    metadata = post.get("metadata")
+    return isinstance(metadata, Mapping) and metadata.get("event_type") == METADATA
+
+
+def _payload(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     payload = metadata.get("event_payload")
-    return payload.get("id") if isinstance(payload, Mapping) else None
+    return payload if isinstance(payload, Mapping) else {}
+
+
+def _version(metadata: Mapping[str, Any]) -> int | None:
+    version = _payload(metadata).get("version")
+    return version if isinstance(version, int) else None

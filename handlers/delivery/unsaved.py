@@ -9,6 +9,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
 from bot.model.message import Message
 from handlers.delivery import reposts
@@ -37,6 +38,10 @@ class Result:
     """It is posted again next, and the first post may exist or still arrive."""
     unverified: bool = False
     """It is posted again although the conversation could not be read back."""
+    compared: bool = False
+    """It was compared with Slack, so it may be edited from now on."""
+    put_back: bool = False
+    """Slack shows a later version: the database was put back from an older copy."""
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
@@ -48,6 +53,10 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.messages.redirect(message.rental_id, message.to)
     else:
         await tx.messages.save(message)
+    if result.put_back:
+        await note_put_back(tx)
+        if message.rental_id is not None:
+            await ask_again(tx, deps, message.rental_id)
     if given_up:
         await tx.account.increment(GIVEN_UP)
     if result.unverified:
@@ -121,7 +130,8 @@ class PendingSaves:
         self._saving.add(message_id)
         try:
             # A post whose result is lost is found again, since that it began is durable. The rest is sent again.
-            async with self._deps.store.write(durable=False) as tx:
+            # If a comparison were lost, our own edit after it would look like one that the database lost.
+            async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, self._deps)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)

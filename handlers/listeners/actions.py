@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.service import as_sold, deciding, ending, idle, previews, probing
+from bot.lifecycle.service.older_database import note_unknown_rental
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
+    ACTION_VALUES,
     Action,
     ActionId,
     ExtendValue,
@@ -42,7 +45,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
 from handlers.values import KeyValue
-from handlers.views import probe_text
+from handlers.views import probe_text, replies
 from handlers.views.offers import most_shown
 
 # --- offers
@@ -274,5 +277,13 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 
 
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button. Raise Mistake if a version before this one posted the button."""
-    return await HANDLERS[action_of(interaction.name)](context, interaction)
+    """Handle a click on any button. If its rental is unknown, because the database lost it, take the buttons off.
+    Raise Mistake if a version before this one posted the button."""
+    action = action_of(interaction.name)
+    try:
+        return await HANDLERS[action](context, interaction)
+    except (Mistake, Refused, TooLate):
+        rental_id = getattr(ACTION_VALUES[action].decode(interaction.value), "rental_id", None)
+        if rental_id is None or not await note_unknown_rental(context.deps, rental_id):
+            raise
+        return Reply(content=replies.unknown_rental(rental_id), replaces_for_all=True)

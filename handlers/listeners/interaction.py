@@ -119,11 +119,13 @@ class UserInteraction(Interaction):
 
 
 class Reply(Frozen):
-    """A reply that only this person sees."""
+    """A reply that only this person sees, unless it `replaces_for_all`."""
 
     content: Rendered
     replaces_original: bool = False
     """Whether it replaces the clicked message if only this person sees that."""
+    replaces_for_all: bool = False
+    """Whether it replaces the clicked message whoever sees that: nobody can use its buttons."""
     refused: bool = False
     """Whether nothing was done: a modal then stays open and shows the reply."""
     block_id: str = ""

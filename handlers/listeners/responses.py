@@ -21,12 +21,13 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
-    """Return what is posted to a `response_url`. Only a message that nobody else sees is ever replaced."""
+    """Return what is posted to a `response_url`. A message that others see is replaced only if nobody can use its
+    buttons."""
     body: dict[str, Any] = {
         "text": reply.content.text,
         "blocks": list(reply.content.blocks),
         "response_type": "ephemeral",
-        "replace_original": reply.replaces_original and interaction.ephemeral,
+        "replace_original": reply.replaces_for_all or (reply.replaces_original and interaction.ephemeral),
     }
     if interaction.thread_ts and not body["replace_original"]:
         body["thread_ts"] = interaction.thread_ts

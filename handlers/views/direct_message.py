@@ -44,7 +44,9 @@ from handlers.views.ssh_text import shown_again, ssh_lines
 
 LONGER = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED, EventKind.END_MOVED})
 """The events that make a lease longer."""
-LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING, EventKind.ADOPTED, EventKind.OWNER_CHANGED})
+LEASE_MESSAGES = frozenset(
+    {EventKind.READY, EventKind.ENDING, EventKind.PUT_BACK, EventKind.ADOPTED, EventKind.OWNER_CHANGED}
+)
 """The direct messages that say when a machine ends."""
 
 
@@ -71,7 +73,7 @@ def direct_message(
             return _no_longer_ready(event, details, reader, times, rules)
         case EventKind.STILL_NEEDED:
             return question_message.question(event, details, reader, rules, times)
-        case EventKind.ENDING:
+        case EventKind.ENDING | EventKind.PUT_BACK:
             return _ending(event, details, reader, rules, times)
     words = event_text(event, details, times)
     name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
@@ -192,7 +194,7 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
         return _no_longer_ready(event, details, reader, times, rules)
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
-    again = first_after(details, event, {EventKind.ENDING})
+    again = first_after(details, event, {EventKind.ENDING, EventKind.PUT_BACK})
     lease = rental.running_lease
     ends_at = lease.ends_at
     until = event.facts.until or ends_at
@@ -205,7 +207,9 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
     text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {name}. "
-    if event.facts.verdict is Verdict.UNKNOWN:
+    if event.kind is EventKind.PUT_BACK:
+        text = _put_back(event, name, rental, rules, times)
+    elif event.facts.verdict is Verdict.UNKNOWN:
         text = _ends_unseen(event, details, times)
     elif can_move(lease):
         text += "It goes on only if its GPUs are busy then. "
@@ -223,6 +227,15 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
         blocks.actions(more, destroy_button(rental) if own else None),
         closed=False,
     )
+
+
+def _put_back(event: Event, name: str, rental: Rental, rules: Rules, times: Times) -> str:
+    """Return that it ends as before, or that it ends soon if that end has passed."""
+    until = event.facts.until or rental.running_lease.ends_at
+    if until > event.at:
+        return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
+    gone = times.time(event.at + rules.lease.grace, event.at)
+    return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
 
 
 def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:

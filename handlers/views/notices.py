@@ -29,6 +29,10 @@ def notice(
     match event.kind:
         case EventKind.UNKNOWN_MACHINE:
             return blocks.message(_unknown_machine(event, times))
+        case EventKind.UNKNOWN_RENTAL:
+            lost = escape(event.facts.name or "a rental", 20)
+            text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
+            return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
         case EventKind.EMPTY_STORE:
             count = plural(event.facts.count, "machine") if event.facts.count else "machines"
             text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."

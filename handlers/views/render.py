@@ -9,6 +9,7 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
+from handlers.ids import Action, action_of
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.card import card
@@ -16,6 +17,22 @@ from handlers.views.direct_message import direct_message
 from handlers.views.nobody_answers import nobody_answers
 from handlers.views.notices import notice
 from handlers.views.thread import thread_reply
+
+ANSWERS = frozenset(
+    action.id
+    for action in (
+        *(Action.APPROVE, Action.ACCEPT, Action.CHANGE_RENTAL),
+        *(Action.KEEP, Action.KEEP_FOR, Action.LEAVE_ALONE, Action.KEEP_AS_IT_IS, Action.TAKEN_ON),
+        *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE, Action.GIVE_RENTAL),
+    )
+)
+"""The buttons that answer a question. Each question has one of them while it is open."""
+
+
+def asks(rendered: Rendered) -> bool:
+    """Return whether a message is a question that waits for an answer."""
+    rows = [block["elements"] for block in rendered.blocks if block["type"] == "actions"]
+    return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
 
 
 def render_message(

@@ -56,6 +56,7 @@ _REASONS: dict[Why, str] = {
     Why.NO_KEY: "its owner has no SSH key any more",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "what is left costs more than was allowed",
+    Why.PUT_BACK: "my database was put back to an earlier state",
     Why.BUYING_BLOCKED: "buying was held up too long",
     Why.OUTAGE: "Compute Clear doesn't answer",
     Why.PAUSED: "buying is paused",
@@ -63,6 +64,7 @@ _REASONS: dict[Why, str] = {
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
+    Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it and my database is older",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
@@ -229,8 +231,16 @@ def new_one_text(rental: Rental) -> str:
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
     """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end."""
     rental = details.rental
-    when = f" {times.time(rental.over_at)}" if rental.state.over and rental.over_at else ""
-    return join(f"{STATES[rental.state]}{when}: {name}.", why_ended(details))
+    when = times.time(rental.over_at) if rental.state.over and rental.over_at else ""
+    return join(f"{_over_word(rental, when)}: {name}.", why_ended(details))
+
+
+def _over_word(rental: Rental, when: str) -> str:
+    """Return `Destroyed 18:41`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
+    ending = rental.ending
+    if rental.state is State.LOST and ending is not None and ending.why is Why.ENDED_WHILE_AWAY:
+        return f"Ended before {when}, while I was away"
+    return join(STATES[rental.state], when)
 
 
 def current_state(details: RentalDetails, times: Times) -> str:
@@ -239,8 +249,8 @@ def current_state(details: RentalDetails, times: Times) -> str:
     if rental.state is State.DESTROYING:
         return "It is being destroyed."
     if rental.state.over:
-        when = f" {times.time(rental.over_at)}" if rental.over_at else ""
-        return join(f"{STATES[rental.state]}{when}.", why_ended(details))
+        when = times.time(rental.over_at) if rental.over_at else ""
+        return join(f"{_over_word(rental, when)}.", why_ended(details))
     if rental.state is State.READY:
         return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:

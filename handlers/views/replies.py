@@ -37,6 +37,25 @@ def posted_twice() -> Rendered:
     return reply("This was posted twice. Use the other one.")
 
 
+def asked_again_below() -> Rendered:
+    """Return the text of a question's post after a later version of it was lost: it is posted again."""
+    return reply("My database was put back to an earlier state. I ask this again below.")
+
+
+def from_a_lost_time() -> Rendered:
+    """Return the text of a post about something that the database lost."""
+    lost = "My database was put back to an earlier state, which doesn't know this message."
+    return reply(f"{lost} /gpu list shows what you rent now.")
+
+
+def unknown_rental(rental_id: str) -> Rendered:
+    """Return what takes the place of a message about a rental that the database lost."""
+    lost = (
+        f"I don't know {escape(rental_id, 20)}: my database was put back to an earlier state. I changed nothing."
+    )
+    return reply(f"{lost} The admins know. /gpu list shows what you rent now.")
+
+
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):

@@ -188,6 +188,34 @@ class Team:
             yield
             other.rollback()
 
+    # --- the database is put back
+
+    def copy_database(self) -> Path:
+        """Copy the database, as an operator does. Return the copy."""
+        copy = self.database.with_name("copy.sqlite")
+        copy.unlink(missing_ok=True)
+        _copy(self.database, copy)
+        return copy
+
+    async def restart(self, *, put_back: Path | None = None) -> None:
+        """Start delivery again, as a new process does, after a copy of the database was put back."""
+        if put_back is not None:
+            _copy(put_back, self.database)
+        now, real = self.clock.now(), self.clock.real()
+        deps = replace(self.deps, started_at=now, started_real=real)
+        self.delivery = Delivery(deps, self.world.client, self.world.session)
+        await self.delivery.begin()
+        await self.deliver_all()
+        await self.delivery.lost_posts.take_back()
+
+    async def deliver_all(self) -> None:
+        """Send what is queued, also to the same people one after the other."""
+        async with asyncio.timeout(30):
+            while any(message.due_at is not None for message in await self.queued()):
+                await self.delivery.turn()
+                await self.delivery.drain()
+                await asyncio.sleep(0.01)
+
     # --- what goes wrong in Slack
 
     async def fault(self, endpoint: str, kind: str, **more: Any) -> str:
@@ -291,6 +319,11 @@ class Team:
         await self.click(ANA, await self.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await self.rentals()
         return rental
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
+        before.backup(after)
 
 
 class GithubWithoutUsers:

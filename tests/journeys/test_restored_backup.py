@@ -1,4 +1,5 @@
-"""A backup of the database is restored, in the real process, while a machine bought since then is running."""
+"""A backup of the database is restored, in the real process: machines bought since then run, and Slack shows what
+people decided since then."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from sandbox.client import SeenMessage
 from tests.journeys.checks import check_consistency
-from tests.journeys.world import World
+from tests.journeys.world import PEOPLE, World
 
 HOUR = timedelta(hours=1)
 
@@ -48,3 +50,49 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
         await world.destroys(name, rental)
         await world.until_card(rental, "Destroyed")
     await check_consistency(world, bought=bought, moved=True)
+
+
+async def open_question(world: World) -> SeenMessage:
+    """Return the newest question about the unknown machine that Cleo can answer."""
+    seen = await world.sandbox.see(PEOPLE["Cleo"])
+    asked = [message for message in seen if "A machine I don't know" in message.text and message.buttons]
+    return max(asked, key=lambda message: float(message.ts))
+
+
+async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twice_in_a_row(world: World) -> None:
+    backup = world.folder / "backup.sqlite"
+    known = await world.rents(text="get H100 EU for 2h")
+    card = await world.until_card(known, "Ready")
+    await world.sandbox.add_machine("train-ana-3")
+    await world.passes(timedelta(minutes=10))
+    asked, lost = await open_question(world), list[str]()
+    copy_database(world.database, backup)
+    for _ in range(2):
+        await world.commands("Ana", f"extend {known} 2h")
+        await world.clicks("Cleo", asked, "Give it an owner")
+        await world.confirms("Cleo")
+        await world.skips(timedelta(minutes=10))
+        lost.append((await world.reads("Cleo", "gave it an owner")).text.split()[-1])
+        await world.kill()
+        copy_database(backup, world.database)
+        await world.restart()
+        again = await open_question(world)
+        assert float(again.ts) > float(asked.ts)
+        asked = again
+        told = await world.reads("Ana", f"My database was put back: 1x H100 ({known}) ends")
+        assert told.buttons
+        assert (await world.card(known)).text == card.text, "it ends as before"
+        await world.reads("Ana", "which doesn't know this message")
+    end = await world.now() + 2 * HOUR
+    await world.until_card(known, "Destroyed", within=3 * HOUR)
+    assert await world.now() <= end
+    await world.clicks("Cleo", asked, "Give it an owner")
+    await world.confirms("Cleo")
+    await world.play.settle()
+    given = (await world.reads("Cleo", "gave it an owner")).text.split()[-1]
+    assert not [
+        m for m in await world.sandbox.see(PEOPLE["Ana"]) if m.buttons and any(one in m.text for one in lost)
+    ]
+    await world.destroys("Ana", given)
+    await world.until_card(given, "Destroyed")
+    await check_consistency(world, bought=["hyperstack"], moved=True)

@@ -48,7 +48,10 @@ async def restored(here: World, copy: Path) -> AsyncIterator[FirstSweep]:
     store = await Database.open(f"sqlite:///{copy}", claimant="world", clock=here.clock)
     first, people = FirstSweep(), KnownPeople(store)
     here.people, here.database = people, store
-    here.restart(replace(here.deps, store=store, directory=people, swept=lambda: first.done))
+    deps = replace(here.deps, store=store, directory=people, swept=lambda: first.done)
+    here.restart(replace(deps, started_at=here.now, started_real=here.clock.real()))
+    async with store.write() as tx:
+        await tx.messages.show_all_again()
     try:
         yield first
     finally:

@@ -168,6 +168,7 @@ class World(WorldReader):
         async with self.deps.store.write() as tx:
             for message in waiting:
                 posted: dict[str, Any] = {"shown_version": message.target_version, "due_at": None}
+                posted |= {"compare_with": None, "digest": "shown"}
                 if message.posted_at is None:
                     posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
                 await tx.messages.save(changed(message, **posted))

@@ -78,15 +78,17 @@ async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Datab
     assert await due(database) == []
     await store_change(database, rental, state=State.PROVISIONING)
     waiting = await due(database)
-    assert {(m.kind, m.target_version, m.shown_version) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
+    assert {(m.kind, m.target_version > m.shown_version) for m in waiting} == {(CARD, True), (DIRECT, True)}
 
 
 async def test_ten_quick_changes_need_one_edit(database: Database) -> None:
     rental = await make.store_rental(database)
-    await show(database, await card_of(database))
+    await show(database, shown := await card_of(database))
     for _ in range(10):
         rental = await store_change(database, rental)
-    assert [(m.kind, m.target_version) for m in await due(database)] == [(CARD, 11)]
+    (waiting,) = await due(database)
+    assert waiting.kind is CARD
+    assert waiting.target_version >= shown.target_version + 10
 
 
 async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Database) -> None:
@@ -104,7 +106,8 @@ async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open
     await store_change(database, rental, state=State.PROVISIONING)
     await show(database, read, closed=True, digest="d1")
     now = await card_of(database)
-    assert (now.target_version, now.shown_version, now.digest, now.closed) == (2, 1, "d1", False)
+    assert now.target_version > now.shown_version == read.target_version
+    assert (now.digest, now.closed) == ("d1", False)
     assert now.due_at is not None
     await show(database, now, closed=True)
     assert (await card_of(database)).closed
@@ -118,7 +121,8 @@ async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: 
     async with database.write() as tx:
         await tx.messages.save(changed(read, due_at=FAR, tries=1))
     now = await card_of(database)
-    assert (now.target_version, now.due_at, now.tries) == (2, FAR, 1)
+    assert now.target_version > read.target_version
+    assert (now.due_at, now.tries) == (FAR, 1)
 
 
 async def test_posts_are_due_before_edits_and_transitions_before_progress(database: Database) -> None:
@@ -207,7 +211,8 @@ async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: D
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     await show_until_refresh(database, read, START + MINUTE)
-    assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
+    (waiting,) = await due(database)
+    assert waiting.target_version > waiting.shown_version == read.target_version
 
 
 async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:

@@ -112,7 +112,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
     ("unknown_purchases_open", lambda tx: tx.unknown.not_over()),
-    ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2", 2)),
+    ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2")),
     ("messages_purchase", lambda tx: tx.messages.show_together("u7mq2")),
     ("unknown_together", lambda tx: tx.unknown.asked_together("u7mq2")),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),

@@ -203,7 +203,8 @@ async def test_a_message_is_read_as_it_was_written(database: Database, message: 
         [added] = await tx.messages.due(FAR, 9)
         await tx.messages.save(changed(added, due_at=None, shown_version=added.target_version))
         saved = await tx.messages.get(added.id)
-    assert changed(added, id=message.id) == message
+    assert changed(added, id=message.id, target_version=message.target_version) == message
+    assert added.target_version >= message.target_version
     assert saved == changed(added, due_at=None, shown_version=added.target_version)
 
 

@@ -183,6 +183,8 @@ def test_every_state_and_reason_has_words() -> None:
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
             "vendor_took_it": "Nebius ended it",
+            "put_back": "my database was put back to an earlier state",
+            "ended_while_away": "the vendor ended it, or somebody destroyed it and my database is older",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
             "bought_later": "its machine was found on the account",

@@ -131,10 +131,12 @@ class Unsendable(Frozen):
 
     ids: frozenset[int] = frozenset()
     finds: bool = False
-    """All posts whose outcome is unknown: the conversation is read back before they are posted again."""
+    """All messages whose conversation is read back first."""
     posts: bool = False
     """All other posts."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
     edits: bool = False
+    edits_again: bool = False
+    """Edits of what is shown again."""
     answers: bool = False

@@ -192,6 +192,8 @@ class Events(Protocol):
 
     async def of(self, rental_id: str) -> list[Event]: ...
     async def get(self, event_id: int) -> Event | None: ...
+    async def newest(self) -> Event | None:
+        """Return the event that was written last."""
 
 
 class Messages(Protocol):
@@ -203,9 +205,9 @@ class Messages(Protocol):
 
     async def get(self, message_id: int) -> Message | None: ...
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
-        """Return what is due: posts and answers first, then edits that show a transition, then other edits, each
-        in the order in which they were queued. With `without`, return only what may be sent now: a thread also
-        waits for its card and for its own earlier messages."""
+        """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
+        what is shown again, each in the order in which they were queued. With `without`, return only what may be
+        sent now: a thread also waits for its card and for its own earlier messages."""
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the first real time at which something is due, or the first after `after`."""
@@ -235,6 +237,15 @@ class Messages(Protocol):
     async def show_together(self, first_purchase_id: str) -> None:
         """Make every open surface due that is about several purchases of unknown machines, of which this is the
         first."""
+
+    async def show_all_again(self) -> None:
+        """Make every open surface due that is about a rental or machines that are not over, so that it is edited
+        in any case, behind everything else. Those that may be a question or state an end are compared with Slack
+        first (`Message.compare_with`)."""
+
+    async def conversations(self) -> dict[str, Destination]:
+        """Return the ids of the channels and direct messages in which anything was posted, the newest post first,
+        each with the destination of one post. It reads all messages, so it is for what hardly ever happens."""
 
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""

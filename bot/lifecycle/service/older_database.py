@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import BuyingBlock, Refused, TooLate
-from bot.lifecycle.account import is_blocked_by
+from bot.lifecycle.account import is_blocked_by, notify_admins
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import EVER, Tx
@@ -13,7 +13,7 @@ from bot.lifecycle.service.adopting import adopt_machines, check_admin, longest_
 from bot.lifecycle.service.unknown_machines import decide_purchase, save_purchase
 from bot.lifecycle.unknown import ask_admins
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.summary import OlderDatabaseView
@@ -23,6 +23,8 @@ from bot.policy.roles import may_use
 
 PUT_BACK_FOR = timedelta(hours=24)
 """How long machines that are put back run, from the click on."""
+_UNKNOWN_RENTAL = "unknown_rental:"
+"""The beginning of the account's facts that the admins were notified of an unknown rental."""
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
@@ -132,3 +134,19 @@ async def _restorable(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> bool:
         return False
     person = await tx.people.get(owner, EVER)
     return person is None or may_use(person, deps.rules)
+
+
+async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
+    """Return whether a rental that a button names is unknown. If it is, notify the admins, once for each rental:
+    the database lost it, so perhaps nobody watches its machine."""
+    async with deps.store.read() as tx:
+        if await tx.rentals.get(rental_id) is not None:
+            return False
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(f"{_UNKNOWN_RENTAL}{rental_id}") is None:
+            await tx.account.set(f"{_UNKNOWN_RENTAL}{rental_id}", deps.clock.now().isoformat())
+            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
+
+    await transact(deps, decision)
+    return True

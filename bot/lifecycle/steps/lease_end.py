@@ -6,9 +6,10 @@ The first of two ends moves on instead if the machine is in use when it comes (b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import COMPARED_WITHIN, StepDeps
 from bot.lifecycle.lease_changes import check_notices, drop_extension, move_end
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.seeing import last_visits
@@ -29,6 +30,19 @@ SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 """An owner who caused one of these events knows the new end."""
 
 
+@dataclass(frozen=True)
+class _Notified:
+    """How far the owner was notified of one end of a lease."""
+
+    at: tuple[datetime, ...]
+    """When they learned of it: when Slack took a direct message that states it, or when they set it."""
+    tried: tuple[datetime, ...]
+    """When the bot tried to notify them after it had come."""
+    uncertain: bool
+    """Whether a message that states it was not compared with Slack since the start: if the database was put back
+    from an older copy, Slack may state another end."""
+
+
 async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Give the notice of the end that is due, if one is. Give none if the machine is in use and its end can still
     move. Give that for machines that nobody sees into only for those."""
@@ -43,8 +57,8 @@ async def notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime)
         unseen = is_unseen(use, visits, now)
         if seen_in_use(use, visits, now) or not (unseen or usual_notice_is_due(lease, now, deps.rules)):
             return snapshot
-    notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
-    if skips_notice(snapshot.rental.running_lease, max(notified, default=None), now, deps.rules):
+    notified = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
+    if skips_notice(snapshot.rental.running_lease, max(notified.at, default=None), now, deps.rules):
         return snapshot
     await deps.directory.refresh(snapshot.rental.teammates)
     facts = _ending_facts(snapshot, lease.ends_at, now)
@@ -99,15 +113,16 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
         if seen_in_use(use, visits, now):
             return _moved_on(snapshot, until, use, now)
         first_visit_decides = not (is_unseen(use, visits, now) or are_recent(visits, now))
+    notified = await _notified_of_end(deps, rental, ends_at)
+    if notified.uncertain and deps.clock.real() - deps.started_real < COMPARED_WITHIN:
+        return snapshot
     if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
         snapshot = snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
-    notified, tried = await _notified_of_end(deps, rental, ends_at)
-    if first_visit_decides:
-        # The bot was down. An earlier notice said that it goes on if it is in use, which it may be by now.
-        notified = []
-    ends = may_end(ends_at, min(notified, default=None), min(tried, default=None), deps.rules)
+    # If the bot was down, an earlier notice said that it goes on if it is in use, which it may be by now.
+    known_at = () if first_visit_decides or notified.uncertain else notified.at
+    ends = may_end(ends_at, min(known_at, default=None), min(notified.tried, default=None), deps.rules)
     if ends is None:
         # Its owner could not know of this end yet: notify them, and wait one grace.
         until = now + deps.rules.lease.grace
@@ -138,25 +153,25 @@ def ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
     return ended and overdue is not None and overdue <= deps.clock.now()
 
 
-async def _notified_of_end(
-    deps: StepDeps, rental: Rental, ends_at: datetime
-) -> tuple[list[datetime], list[datetime]]:
-    """Return when the owner learned of this end, and when the bot tried to notify them of it after it had come.
+async def _notified_of_end(deps: StepDeps, rental: Rental, ends_at: datetime) -> _Notified:
+    """Return how far the owner was notified of this end.
 
-    They learn of it when Slack takes a direct message that states it, or by setting it themselves. The ready
-    message doesn't tell them that an end which can move stands.
+    The ready message doesn't tell them that an end which can move stands. After the database was put back from an
+    older copy, only what they were told since then counts.
     """
     not_stating = {EventKind.READY} if can_move(rental.running_lease) else set[EventKind]()
     async with deps.store.read() as tx:
         events = await tx.events.of(rental.id)
         direct = await tx.messages.direct_of(rental.id)
+    put_back = max((event.id for event in events if event.kind is EventKind.PUT_BACK), default=0)
+    events = [event for event in events if event.id >= put_back]
     same_end = [event for event in events if event.facts.until == ends_at]
     stating = {event.id: event for event in same_end if event.kind not in not_stating}
-    notified = [
-        message.posted_at
-        for message in direct
-        if message.event_id in stating and message.posted_at is not None and message.to.value == rental.owner
-    ]
-    notified += [e.at for e in stating.values() if e.kind in SETS_END and e.actor == rental.owner]
-    tried = [event.at for event in events if event.kind is EventKind.ENDING and event.at >= ends_at]
-    return notified, tried
+    told = [message for message in direct if message.event_id in stating and message.to.value == rental.owner]
+    set_by_owner = [e.at for e in stating.values() if e.kind in SETS_END and e.actor == rental.owner]
+    late = [e.at for e in events if e.kind in {EventKind.ENDING, EventKind.PUT_BACK} and e.at >= ends_at]
+    return _Notified(
+        at=(*(message.posted_at for message in told if message.posted_at is not None), *set_by_owner),
+        tried=tuple(late),
+        uncertain=any(message.compare_with is not None for message in told),
+    )

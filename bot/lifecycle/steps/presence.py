@@ -30,7 +30,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None:
-        return _lost(snapshot, now), now
+        return _lost(deps, snapshot, now), now
     alive = snapshot.alive_of(attempt)
     async with deps.store.read() as tx:
         last = await tx.samples.newest(snapshot.rental.id)
@@ -50,10 +50,14 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
         progress = await progress_of(deps, attempt) if not_found else OfferProgress()
     except MarketAway as away:
         return snapshot, retry_at(now, away)
+    gone = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
+    deps.gone_at_start.update(
+        r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.started_at
+    )
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
     attempt = snapshot.attempt(attempt.n)
     if not attempt.live:
-        return begin_end(snapshot, now) if ended_as_overdue(deps, snapshot) else _lost(snapshot, now), now
+        return begin_end(snapshot, now) if ended_as_overdue(deps, snapshot) else _lost(deps, snapshot, now), now
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
         snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
@@ -82,17 +86,19 @@ def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, no
     return Check(at=min([poll_at(now), *counts_at]), live=True)
 
 
-def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """End the rental: the vendor took every resource."""
+def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
     rental, bill = snapshot.rental, snapshot.spent(now)
+    away = any(resource.resource_id in deps.gone_at_start for resource in snapshot.resources)
+    why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     facts = Facts(
         end=State.LOST,
-        why=Why.VENDOR_TOOK_IT,
+        why=why,
         **known_bill(snapshot.rental, bill, snapshot.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
         span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
     )
     # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
-    after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=Why.VENDOR_TOOK_IT)
+    after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))

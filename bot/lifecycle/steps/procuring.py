@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import COMPARED_WITHIN, StepDeps
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
@@ -158,12 +158,15 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        return await asked_again(deps, snapshot, Why.BUYING_BLOCKED, now)
+        put_back = rental.blocked.why is Why.PUT_BACK
+        return await asked_again(deps, snapshot, Why.PUT_BACK if put_back else Why.BUYING_BLOCKED, now)
     if not deps.swept():
         # What it wants may run already, if the database was restored. Mostly that is known at the next poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
+    if await _waits_for_slack(deps, rental.id):
+        return snapshot.with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
@@ -206,6 +209,15 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     if dearer:
         return await asked_again(deps, snapshot, Why.DEARER, now, dearer[0])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
+
+
+async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
+    """Return whether the card was not compared with Slack since the start. If the database was put back from an
+    older copy, its owner may have cancelled it."""
+    async with deps.store.read() as tx:
+        card = await tx.messages.card(rental_id)
+    uncertain = card is not None and card.compare_with is not None
+    return uncertain and deps.clock.real() - deps.started_real < COMPARED_WITHIN
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:

@@ -19,7 +19,10 @@ RESOURCES_NAMED = 8
 def _lost(context: EventContext) -> EventText:
     facts = context.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or context.details.rental.vendor)
-    return EventText(f"Lost{context.when}", join(f"{why}.", _cost(context)), colon=True)
+    lead = f"Lost{context.when}"
+    if facts.why is Why.ENDED_WHILE_AWAY:
+        lead = f"Ended before{context.when}, while I was away" if context.timed else "Ended while I was away"
+    return EventText(lead, join(f"{why}.", _cost(context)), colon=True)
 
 
 def _destroying(context: EventContext) -> EventText:

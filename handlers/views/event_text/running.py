@@ -34,6 +34,10 @@ def _ending(context: EventContext) -> EventText:
     return EventText(f"Told that it ends{end}")
 
 
+def _put_back(context: EventContext) -> EventText:
+    return EventText("My database was put back", f"It ends {_end_text(context)} again.")
+
+
 def _end_moved(context: EventContext) -> EventText:
     return EventText("In use at its end", f"it goes on until {_end_text(context)}.", colon=True)
 
@@ -140,6 +144,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
+    EventKind.PUT_BACK: _put_back,
     EventKind.END_MOVED: _end_moved,
     EventKind.PROBE_INSTALLED: _probe_installed,
     EventKind.NOT_AS_SOLD: _not_as_sold,

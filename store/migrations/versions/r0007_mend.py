@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0007"
 down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add nothing yet."""
+    op.add_column("messages", sa.Column("compare_with", sa.Integer))

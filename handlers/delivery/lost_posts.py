@@ -1,0 +1,140 @@
+"""Posts that no message of the store stands for: they were made after the copy of the database that was put back.
+
+Their text and buttons are about what the store lost, so they are edited to say so, once it is known that the
+database was put back (bot/lifecycle/older_database.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import GpubotError
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.older_database import lost_since, note_posts_taken_back
+from bot.lifecycle.ports.store import Tx, Written
+from bot.model.message import Destination, Message, to_channel, to_person
+from bot.policy.roles import is_member
+from handlers.delivery.pace import EDIT, Pace
+from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
+from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait
+from handlers.views.replies import from_a_lost_time
+
+log = structlog.get_logger("gpubot.delivery")
+
+AGAIN = 5.0
+"""Real seconds until the search goes on, or is tried again."""
+
+
+class LostPosts:
+    """Finds posts of a lost time, and takes their buttons off."""
+
+    def __init__(self, deps: Deps, client: AsyncWebClient, pace: Pace, finder: Finder) -> None:
+        self._deps = deps
+        self._client = client
+        self._pace = pace
+        self._finder = finder
+        self._changed = asyncio.Event()
+        deps.store.on_commit(self._changed.set, Written.MESSAGES)
+
+    async def run(self) -> None:
+        """Run until cancelled. Look after each commit whether a search is to be made."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.take_back()
+            except GpubotError as error:
+                log.warning("lost_posts.outage", error=type(error).__name__)
+            except Exception:
+                log.exception("lost_posts.failed")
+            await self._changed.wait()
+            await self._deps.clock.pause(AGAIN)
+
+    async def take_back(self) -> None:
+        """Search every conversation that the bot may have posted to, if the database was put back. Raise
+        StoreBusy."""
+        async with self._deps.store.read() as tx:
+            since = await lost_since(tx)
+            if since is None:
+                return
+            places = await self._places(tx)
+        for place in places:
+            for post in await self._posts(place, since):
+                if not await self._is_known(post):
+                    await self._edit(post)
+        async with self._deps.store.write() as tx:
+            await note_posts_taken_back(tx)
+
+    async def _places(self, tx: Tx) -> list[Destination]:
+        """Return where to search: the newest conversations first, last people who have none in the store."""
+        rules, known = self._deps.rules, await tx.messages.conversations()
+        channels = dict.fromkeys([*known, rules.home_channel, rules.approvals_to])
+        people = {person.id for person in await tx.people.all_known() if is_member(person)}
+        written_to = {place.value for place in known.values()}
+        return [*map(to_channel, channels), *map(to_person, sorted(people - written_to))]
+
+    async def _posts(self, place: Destination, since: datetime) -> list[Post]:
+        found: list[Post] = []
+        search = Search()
+        while True:
+            try:
+                async for post in self._finder.posts(search, place, None, since):
+                    found.append(post)
+            except SearchAgain as again:
+                if again.unknown_error:
+                    return found
+                await self._wait(again.until)
+            except Unreadable:
+                return found
+            else:
+                return found
+
+    async def _is_known(self, post: Post) -> bool:
+        """Return whether the store has a message for this post, or is about to find out."""
+        if post.message_id == NO_MESSAGE:
+            return True
+        async with self._deps.store.read() as tx:
+            message = await tx.messages.get(post.message_id) if isinstance(post.message_id, int) else None
+        return message is not None and (_is_at(message, post) or (message.sending and post.shows(message)))
+
+    async def _edit(self, post: Post) -> None:
+        rendered, (channel, ts) = from_a_lost_time(), post.place
+        metadata = metadata_of(NO_MESSAGE, post.version or 0)
+        while True:
+            now = self._deps.clock.real()
+            if (open_at := self._pace.refresh_at(now)) > now:
+                await self._wait(open_at)
+                continue
+            self._pace.edited(now)
+            try:
+                await self._client.chat_update(
+                    channel=channel,
+                    ts=ts,
+                    text=rendered.text,
+                    blocks=list(rendered.blocks),
+                    metadata=metadata,
+                )
+            except NO_ANSWER as error:
+                wait = requested_wait(error)
+                if wait is not None:
+                    self._pace.block(EDIT, self._deps.clock.real() + wait)
+                if wait is None and isinstance(error, SlackApiError) and not is_temporary(error):
+                    log.info("lost_posts.not_edited", error=error_code(error))
+                    return
+                await self._wait(None)
+            else:
+                log.info("lost_posts.taken_back", channel=channel, ts=ts)
+                return
+
+    async def _wait(self, until: datetime | None) -> None:
+        real = self._deps.clock.real()
+        wait = (until or real + timedelta(seconds=AGAIN)) - real
+        await self._deps.clock.pause(max(wait.total_seconds(), 0.0))
+
+
+def _is_at(message: Message, post: Post) -> bool:
+    return (message.channel, message.ts) == post.place

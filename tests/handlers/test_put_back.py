@@ -1,0 +1,240 @@
+"""The database is put back from a copy of some minutes ago: Slack shows what happened since, and the store doesn't
+know it. People are asked again, and read when their machines end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.lifecycle.lease_changes import note_question
+from bot.lifecycle.notifications import change
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Asked, Question, Rental
+from bot.model.use import GpuModel, GpusSeen
+from handlers.delivery.content import content
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
+from tests.handlers.rental_states import H, asked, let_the_owner_decide, running
+from tests.handlers.team import NOON, Team, team
+from tests.handlers.test_older_database import found as found_older
+from tests.handlers.test_older_database import machine
+from tests.handlers.test_owner_left import leaves
+from tests.handlers.test_unknown_machines import TWO_ADMINS, direct, found
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question, and what answers it."""
+
+    ask: Callable[[Team], Awaitable[object]]
+    person: str
+    channel: str
+    words: str
+    answer: str
+    """The button that is clicked."""
+    submits: bool = False
+
+
+async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **facts: Any) -> None:
+    """Write a change of a rental with an event, as a step does."""
+    event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=Facts(**facts))
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(
+            change(rental, after, events=(event,), rules=ours.deps.rules, real_now=ours.clock.real())
+        )
+    await ours.deliver_all()
+
+
+async def asks_approvers(ours: Team) -> None:
+    await asked(ours)
+
+
+async def asks_for_more_time(ours: Team) -> None:
+    rental = await running(ours)
+    await ours.command(ANA, f"extend {rental.id} 60h")
+    await ours.deliver_all()
+
+
+async def asks_whether_it_is_needed(ours: Team) -> None:
+    rental = await running(ours)
+    question = Question(asked=Asked(last_at=NOON, first_at=NOON))
+    await happens(ours, rental, note_question(rental, question), EventKind.STILL_NEEDED, span=2 * H)
+
+
+async def asks_the_owner(ours: Team) -> None:
+    rental = await asked(ours)
+    await let_the_owner_decide(ours, rental)
+    rental = await ours.rental(rental.id)
+    await happens(ours, rental, changed(rental, version=rental.version + 1), EventKind.ASKED_AGAIN, envelope=1)
+
+
+async def finds_other_gpus(ours: Team) -> None:
+    rental = await running(ours)
+    seen = GpusSeen(count=1, models=(GpuModel(name="A100", memory_mib=81920),))
+    after = changed(rental, version=rental.version + 1)
+    await happens(ours, rental, after, EventKind.NOT_AS_SOLD, gpus_seen=seen, count=1, gpu="H100")
+
+
+async def finds_a_machine(ours: Team) -> None:
+    await ours.add_eve_and_gus()
+    await ours.has_key(ANA)
+    await found(ours, guess=ANA)
+
+
+async def finds_its_own_machine(ours: Team) -> None:
+    await ours.add_eve_and_gus()
+    await ours.has_key(ANA)
+    await found_older(ours, machine("f6rat", ANA))
+
+
+async def sees_that_the_owner_left(ours: Team) -> None:
+    await ours.add_eve_and_gus()
+    await running(ours)
+    await leaves(ours, ANA)
+
+
+CASES = {
+    "request": Case(asks_approvers, BEN, APPROVALS, "Approve up to", "Approve", submits=True),
+    "more time": Case(asks_for_more_time, BEN, APPROVALS, "Approve", "Deny", submits=True),
+    "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still needed?", "Still needed, ask in 1 h"),
+    "owner decides": Case(asks_the_owner, ANA, direct(ANA), "Waiting for you", "Withdraw"),
+    "not as sold": Case(finds_other_gpus, ANA, direct(ANA), "A100", "Keep it"),
+    "unknown machine": Case(finds_a_machine, CLEO, direct(CLEO), "don't know", "Give it an owner", submits=True),
+    "older database": Case(finds_its_own_machine, CLEO, direct(CLEO), "My database is", "Put"),
+    "owner left": Case(sees_that_the_owner_left, CLEO, direct(CLEO), "left the workspace", "Ask again tomorrow"),
+}
+
+
+async def posts(ours: Team) -> dict[tuple[str, str], Any]:
+    """Return what Slack has of the bot's messages that all readers of their channel see."""
+    workspace = ours.world.sandbox.workspace
+    return {
+        (channel, ts): message
+        for channel, messages in workspace.messages.items()
+        for ts, message in messages.items()
+        if message.by_app and not message.deleted and message.only_for is None
+    }
+
+
+async def check_slack_says_what_the_store_says(ours: Team) -> None:
+    """Check every surface that is open in the store, and that no other post has a button."""
+    seen, known = await posts(ours), set()
+    for n in range(1, 100):
+        async with ours.deps.store.read() as tx:
+            message = await tx.messages.get(n)
+        if message is None or message.ts is None or not message.kind.surface:
+            continue
+        place = (message.channel or "", message.ts)
+        known.add(place)
+        rendered = await content(ours.deps, message)
+        assert message.due_at is None
+        if message.closed or rendered is None:
+            continue
+        assert seen[place].text.startswith(rendered.text), "a question's first post also mentions people"
+        assert seen[place].metadata["event_payload"] == {"id": n, "version": message.target_version}
+    for place in seen.keys() - known:
+        assert not any(block["type"] == "actions" for block in seen[place].blocks), seen[place].text
+
+
+async def question_of(ours: Team, case: Case) -> dict[str, Any]:
+    return await ours.look(case.person, case.channel, case.words)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+async def test_a_question_whose_answer_was_lost_is_asked_again_and_once_more_after_a_second_loss(
+    tmp_path: Path, case: Case
+) -> None:
+    async with team(tmp_path, rules=changed(TWO_ADMINS, admins=(CLEO,))) as ours:
+        await case.ask(ours)
+        await ours.deliver_all()
+        copy = ours.copy_database()
+        for _ in range(2):
+            before = await question_of(ours, case)
+            await ours.click(case.person, before, case.answer)
+            if case.submits:
+                assert (await ours.submit(case.person))["ok"]
+            await ours.deliver_all()
+            ours.clock.jump(timedelta(minutes=10))
+            await ours.restart(put_back=copy)
+            again = await question_of(ours, case)
+            assert again["ts"] > before["ts"]
+            assert case.answer in " ".join(button["text"] for button in again["buttons"])
+            old = (await posts(ours))[before["channel"], before["ts"]]
+            assert "My database was put back to an earlier state" in old.text
+            await check_slack_says_what_the_store_says(ours)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+async def test_a_plain_restart_pings_nobody(tmp_path: Path, case: Case) -> None:
+    async with team(tmp_path, rules=changed(TWO_ADMINS, admins=(CLEO,))) as ours:
+        await case.ask(ours)
+        await ours.deliver_all()
+        before = set(await posts(ours))
+        for _ in range(2):
+            await ours.restart()
+            assert set(await posts(ours)) == before
+            await check_slack_says_what_the_store_says(ours)
+
+
+async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_lost(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        copy = ours.copy_database()
+        for _ in range(2):
+            await ours.command(ANA, f"extend {rental.id} 2h")
+            await ours.deliver_all()
+            ours.clock.jump(timedelta(minutes=10))
+            before = set(await posts(ours))
+            await ours.restart(put_back=copy)
+            message = await ours.look(ANA, direct(ANA), "My database was put back: ")
+            assert (message["channel"], message["ts"]) not in before
+            assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
+            assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
+            (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]
+            assert event.facts.until == rental.running_lease.ends_at
+            await check_slack_says_what_the_store_says(ours)
+            await ours.restart()
+            assert len([e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]) == 1
+
+
+async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        copy = ours.copy_database()
+        await ours.command(ANA, f"extend {rental.id} 2h")
+        await ours.deliver_all()
+        ours.clock.jump(timedelta(hours=6, minutes=5))
+        await ours.restart(put_back=copy)
+        message = await ours.look(ANA, direct(ANA), "My database was put back: ")
+        assert "was to end 19:00. It ends 19:20." in message["reads"]
+
+
+async def events(ours: Team, rental: Rental) -> list[Event]:
+    async with ours.deps.store.read() as tx:
+        return await tx.events.of(rental.id)
+
+
+async def test_a_click_about_a_rental_that_was_lost_takes_the_buttons_off_and_tells_the_admins_once(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        copy = ours.copy_database()
+        rental = await running(ours)
+        message = await ours.look(ANA, direct(ANA), rental.id)
+        card = await ours.look(ANA, TRAINING, rental.id)
+        await ours.restart(put_back=copy)
+        for clicked in (message, card):
+            await ours.click(ANA, clicked, "Extend")
+            await ours.deliver_all()
+            shown = (await posts(ours))[clicked["channel"], clicked["ts"]]
+            assert shown.text.startswith(f"I don't know {rental.id}: my database was put back")
+            assert not any(block["type"] == "actions" for block in shown.blocks)
+        notices = [text for text in await ours.world.reads(CLEO, channel=direct(CLEO)) if rental.id in text]
+        assert len(notices) == 1
+        assert "my database doesn't know it" in notices[0]
