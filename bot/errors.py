@@ -2,6 +2,7 @@
 
     GpubotError
     +-- Mistake                 the person typed something wrong: says what to type instead
+    |   +-- RequestMistake      a request for GPUs can't be read; has the requests that it may have meant
     |   +-- NeedsKey            an SSH key is missing; set one, then rent
     |   +-- PrivateKey          a private key was sent; it is neither stored nor logged
     |   +-- Unusable            a setting can't be used: says which and why; ends the start
@@ -38,6 +39,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 
 BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without those that are easily misread."""
@@ -103,11 +105,29 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can correct what they typed. `nearest` has the choices that come closest to it."""
+    """The person can correct what they typed."""
 
-    def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
-        super().__init__(words, next_step=next_step)
-        self.nearest = nearest
+
+class Line(NamedTuple):
+    """A request that a person may have meant."""
+
+    shown: str
+    """As people read it and type it after `/gpu get`."""
+    text: str
+    """The same as Slack sends it, with the ids of the people in it."""
+
+
+class RequestMistake(Mistake):
+    """A request for GPUs can't be read. `why` says what in it; `lines` are what the person may have meant.
+
+    `without` tells whether a line leaves out what can't be read.
+    """
+
+    def __init__(self, why: str, *lines: Line, without: bool = False) -> None:
+        commands = ", or ".join(f"/gpu get {line.shown}" for line in lines)
+        lead = "Without it" if without else "Try"
+        super().__init__(f"{why} {lead}: {commands}" if lines else why)
+        self.lines = lines
 
 
 class NeedsKey(Mistake):

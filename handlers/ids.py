@@ -21,6 +21,7 @@ from handlers.values import (
     GithubKeysValue,
     GithubNameValue,
     KeyValue,
+    LineValue,
     PurchaseValue,
     TogetherValue,
     Value,
@@ -244,6 +245,7 @@ class Action:
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
     KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
+    SHOW_LINE = ActionId("show_line", LineValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
     ADD_KEY = ActionId("add_key", NoValue)
     REMOVE_KEY = ActionId("remove_key", KeyValue)

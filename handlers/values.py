@@ -82,6 +82,16 @@ class GithubKeysValue(Value):
         return tuple(f"SHA256:{digest}" for digest in self.digests.split(","))
 
 
+class LineValue(Value):
+    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. It is read again,
+    for the person who clicks."""
+
+    TYPE_NAME: ClassVar[str] = "line"
+    SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
+
+    text: str
+
+
 class PurchaseValue(Value):
     """`u7mq2:3`: unknown machines of one purchase, and the version of them that the reader saw."""
 

@@ -13,7 +13,7 @@ from typing import Any
 Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
-FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada|^ ?&gt;", re.MULTILINE)
+FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada(?=[\w+'-]*(?::|$))|^ ?&gt;", re.MULTILINE)
 """What the strategies' hostile text has of formatting and emoji, if it would have an effect."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 

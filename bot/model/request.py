@@ -34,8 +34,11 @@ class Request(Frozen):
     max_gpu_rate: Decimal | None = None
     """The person's own cap, USD per GPU and hour."""
     cap_said_per_gpu: bool = True
-    """False if the person asked for several GPUs and didn't type "per GPU" after the cap. Then the offers also say
-    what the cap is for all GPUs, in case that was meant."""
+    """False if the person asked for several GPUs and didn't type "per GPU" after the cap, or named a price for
+    everything. Then the offers also say what the cap is for all GPUs."""
+    cap_for_all_time: bool = False
+    """True if the cap was said for the whole time, or may have been meant so. Then the offers also say what it
+    comes to over that time."""
     lease: timedelta
     """How long from ready until it must be extended or is destroyed. With `until`, how long from the asking until
     then."""

@@ -225,7 +225,7 @@ def check_setup(name: str | None, rules: Rules) -> None:
         raise Mistake("Your team's rules have no set-up. Leave it out.")
     nearest = tuple(get_close_matches(name, rules.setup, cutoff=0.5)) or tuple(sorted(rules.setup)[:5])
     wrong = f'I don\'t know the set-up "{short(name)}". Nearest' if name else "Which set-up? There is"
-    raise Mistake(f"{wrong}: {', '.join(nearest)}. Try: setup {nearest[0]}", nearest)
+    raise Mistake(f"{wrong}: {', '.join(nearest)}. Try: setup {nearest[0]}")
 
 
 def _size(text: str) -> int:

@@ -30,6 +30,7 @@ from handlers.ids import (
     action_of,
 )
 from handlers.listeners import (
+    commands,
     github_keys,
     keys,
     offers,
@@ -230,6 +231,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.CHANGE, change),
             _on(Action.SHOW_NEARBY, show_nearby),
             _on(Action.KEEP_UNTIL, keep_until),
+            _on(Action.SHOW_LINE, commands.show_line),
             _on(Action.CHOOSE_FROM_LIST, choose_from_list),
             _on(Action.ADD_KEY, add_key),
             _on(Action.REMOVE_KEY, remove_key),

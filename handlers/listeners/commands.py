@@ -14,6 +14,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
+from handlers.values import UNREADABLE, LineValue
 from handlers.views import lists, probe_text, replies
 from handlers.views.blocks import Rendered
 
@@ -90,6 +91,14 @@ async def command_for(context: Context, person: Person, text: str) -> Rendered:
         return replies.error(error)
     default = context.deps.rules.lease.default
     return replies.type_this(commands.command_text(command, text, default_lease=default, zone=person.tz))
+
+
+async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
+    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if it can't be read."""
+    command = _parse(context, interaction.person, f"get {value.text}")
+    if not isinstance(command, commands.Get):
+        raise Mistake(UNREADABLE)
+    return await offers.ask(context, interaction, command.request)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:

@@ -19,6 +19,7 @@ from bot.model.person import Person
 from bot.policy.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.delivery.posting import ANSWER_LIFE
+from handlers.ids import Action
 from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
@@ -207,14 +208,14 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log one line for each interaction; ids only."""
+    """Log one line for each interaction; ids only, so nothing of a line that has what people typed."""
     _log.info(
         "interaction",
         kind=interaction.kind.value,
         name=interaction.name,
         user=interaction.user_id,
         channel=interaction.channel,
-        value=interaction.value[:80],
+        value="" if interaction.name.startswith(Action.SHOW_LINE.id) else interaction.value[:80],
         result=result,
     )
 

@@ -148,7 +148,7 @@ _ALIASES = {
     "get": "get rent find need want search offers",
     "again": "again",
     "key": "key keys ssh-key sshkey",
-    "list": "list ls mine status",
+    "list": "list ls mine my me ps status",
     "show": "show info details history",
     "ssh": "ssh connect login",
     "share": "share invite",
@@ -172,6 +172,10 @@ _WITHOUT_ARGUMENTS: dict[type[Command], str] = {
     Resume: "resume",
     Help: "help",
 }
+_QUESTIONS_FOR_LIST = re.compile(
+    r"(?:what (?:do|have|am) (?:i|we)(?: (?:have|got|own|rent|renting|rented|use|using))*|what runs"
+    r"|whats? (?:is )?(?:running|mine))(?: (?:now|right now|running))?"
+)
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
@@ -228,6 +232,8 @@ def parse_command(
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     name = _name_of(first_word)
     given = Given(default_lease, max_lease, sees_use, now, zone, hours or Hours())
+    if name is None and _QUESTIONS_FOR_LIST.fullmatch(normalize(typed[:100]).lower()):
+        return ListRentals()
     if name is None:
         if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)
@@ -292,8 +298,10 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
     if suggestion in {"destroy", "extend", "show", "keep", "share"}:
         rental_id = rest.strip().lower()
         suggestion += f" {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}"
-    hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help" if nearest else "Try: /gpu help"
-    return Mistake(f'I don\'t know the command "{short(first_word)}". {hint}', nearest)
+    hint = "What you rent: /gpu list. All commands: /gpu help"
+    if nearest:
+        hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help"
+    return Mistake(f'I don\'t know the command "{short(first_word)}". {hint}')
 
 
 # --- the arguments of each command
@@ -318,9 +326,7 @@ def _parse_list(rest: str, _: Given) -> Command:
     everyone = {"all", "everyone", "everybody", "everything", "team", "--all", "-a"}
     for word in words:
         if word not in everyone | {"mine", "my", "me", "rentals", "gpus", "of", "the"}:
-            raise Mistake(
-                f'I don\'t know "{short(word)}" here. Try: /gpu list, or /gpu list all', ("list", "list all")
-            )
+            raise Mistake(f'I don\'t know "{short(word)}" here. Try: /gpu list, or /gpu list all')
     return ListRentals(all=any(word in everyone for word in words))
 
 

@@ -1,279 +1,233 @@
-"""The messages for requests that can't be read: what can't be read, then what to type instead."""
+"""The mistakes in requests that can't be read: what can't be read, and the lines that may have been meant.
+
+A line keeps everything that was read: each number with its unit, each place, vendor, name and time. Only a word
+that can't be read is replaced or left out, and the mistake names it. If two values exclude each other, each has a
+line. Otherwise there is no line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterable
+from itertools import product
 
-from bot.errors import Mistake
-from bot.model.money import micros, rate_for
+from bot.errors import Line, RequestMistake
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
 from bot.policy.hours import next_morning
 from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.given import Given
-from handlers.parsing.mentions import with_names
-from handlers.parsing.parts import Price, RequestParts
-from handlers.parsing.prices import Money
-from handlers.parsing.problems import Problem, ProblemKind
-from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, request_text
+from handlers.parsing.mentions import Mentioned, with_names
+from handlers.parsing.parts import RequestParts
+from handlers.parsing.problems import LEFT_OUT, Problem, ProblemKind, Reading
+from handlers.parsing.request_text import request_text
+from handlers.parsing.slack_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
 from handlers.views.ends import UTC_ONLY
 from handlers.views.format import zone_of
 
-_HOUR = timedelta(hours=1)
+MOST_LINES = 3
+MOST_PROBLEMS = 3
+"""A mistake names no more, and then has no line, which would leave out the others without a word."""
+_UNKNOWN = ""
+"""Stands for the sentence about all words that nothing is like."""
 _TEMPLATES = {
-    ProblemKind.UNREADABLE: 'I can\'t read "{typed}". Try: {command}',
+    ProblemKind.UNREADABLE: 'I can\'t read "{typed}".',
     ProblemKind.NUMBER_WITHOUT_UNIT: 'I can\'t tell what "{typed}" is. Write {number}x for GPUs, '
-    "{number}h for hours, ${number} for a price. Try: {command}",
-    ProblemKind.LIMIT_WITHOUT_UNIT: 'I can\'t tell what "{typed}" limits. A price has a dollar sign. '
-    "Try: {with_price}",
-    ProblemKind.RANGE: 'I need one number, and "{typed}" is two. Try: {command}',
-    ProblemKind.TIME: 'I can\'t read the time "{typed}". A machine starts when it is rented. Try: {for_6h}',
-    ProblemKind.END: 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00. Try: {until}',
-    ProblemKind.HOURS_AND_NUMBER: 'I can\'t read the time "{typed}". Try: {for_90_min}',
-    ProblemKind.LATER: '"{typed}" would be later. A machine starts when it is rented. Try: {for_6h}',
-    ProblemKind.PRICE: 'I can\'t read the price "{typed}". A price is in dollars per GPU and hour. '
-    "Try: {with_price}",
-    ProblemKind.PRICE_UNIT: 'A price is per GPU and hour, not "{typed}". Try: {with_price}',
-    ProblemKind.UNKNOWN_OPTION: 'I don\'t know the option "{typed}". A note needs a space after its dash. '
-    "Try: {command}",
+    "{number}h for hours, ${number} for a price.",
+    ProblemKind.LIMIT_WITHOUT_UNIT: 'I can\'t tell what "{typed}" is. A price has a dollar sign.',
+    ProblemKind.LIMITED_COUNT: '"{typed}" is no exact number of GPUs, and I need one.',
+    ProblemKind.MEMORY_OR_COUNT: 'Is "{typed}" its memory, {number} GB?',
+    ProblemKind.RANGE: 'I need one number, and "{typed}" is two.',
+    ProblemKind.TIME: 'I can\'t read the time "{typed}". A machine starts when it is rented.',
+    ProblemKind.END: 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00.',
+    ProblemKind.HOURS_AND_NUMBER: 'I can\'t read the time "{typed}".',
+    ProblemKind.LATER: '"{typed}" would be later. A machine starts when it is rented.',
+    ProblemKind.PRICE: 'I can\'t read the price "{typed}". A price is in US dollars per GPU and hour.',
+    ProblemKind.PRICE_UNIT: 'A price is per GPU and hour, not "{typed}".',
+    ProblemKind.UNKNOWN_OPTION: 'I don\'t know the option "{typed}". A note needs a space after its dash.',
     ProblemKind.SEVERAL_MACHINES: 'A rental is one machine, so I can\'t read "{typed}". '
-    "Write how many GPUs it has. Try: {command}",
-    ProblemKind.US: '"{typed}" can be the region or the people who ask. Try: {command}',
-    ProblemKind.AMBIGUOUS: '"{typed}" can mean two things. Try: {command}',
+    "Write how many GPUs it has.",
+    ProblemKind.US: '"{typed}" can be the region or the people who ask.',
+    ProblemKind.EXCLUDES: 'I can\'t leave something out, as in "{typed}". Name what you want.',
+    ProblemKind.AT_LEAST: 'I can\'t look for a minimum, as in "{typed}". Name a number, or a limit: under $3.',
+    ProblemKind.AMBIGUOUS: '"{typed}" can mean two things.',
 }
-_NEGATIONS_AND_MINIMUMS = frozenset(
-    {"not", "no", "without", "except", "excluding", "but", "outside", "over", "above", "more"}
-    | {"min", "minimum", "at least", ">", ">="}
-)
-"""The words after one of these are not wanted, or are a minimum. A suggestion that repeated them would rent the
-opposite."""
-_SUGGESTED_CAP = Decimal(3)
-_SUGGESTED_LEASE = timedelta(hours=6)
+_VALUES = {
+    "contract": "spot or on demand",
+    **dict.fromkeys(("count", "hours", "hrs"), "a number"),
+    **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
+}
+"""What comes after a key, if that is no name and no price."""
 
 
 class ErrorMessages:
-    """Makes the errors of one request. `teammates` are the names of the people who get in too."""
+    """Makes the mistakes of one request. `reads` tells whether parts without problems make a request."""
 
     def __init__(
         self,
         parts: RequestParts,
-        caps: list[Price],
+        mentioned: Mentioned,
         vocabulary: Vocabulary,
         given: Given,
-        teammates: Sequence[str] = (),
+        *,
+        note: str,
+        reads: Callable[[RequestParts], bool],
     ) -> None:
-        self.teammates = with_names(teammates)
+        self.reads = reads
         self.parts = parts
-        self.caps = caps
+        self.mentioned = mentioned
         self.vocabulary = vocabulary
         self.given = given
+        self.note = note
 
-    def for_problem(self, problem: Problem) -> Mistake:
-        """Return the error that names what can't be read."""
-        typed = problem.text
-        match problem.kind:
-            case ProblemKind.UNKNOWN_WORD:
-                return self._for_unknown_word(typed)
-            case ProblemKind.UNKNOWN_REGION:
-                nearest = self.vocabulary.nearest_regions(typed)
-                regions = ", ".join(self.vocabulary.region_names)
-                command = self.suggest(region=next(iter(nearest), None))
-                words = f'I don\'t know the region "{typed}". Regions: {regions}. Try: {command}'
-                return Mistake(words, nearest)
-            case ProblemKind.UNKNOWN_VENDOR:
-                nearest = self.vocabulary.nearest_vendors(typed)
-                command = self.suggest(vendor=next(iter(nearest), None))
-                words = f'I don\'t know the vendor "{typed}". Nearest: {", ".join(nearest)}. Try: {command}'
-                return Mistake(words, nearest)
-            case ProblemKind.MEMORY_OR_COUNT:
-                return self._for_memory_or_count(problem)
-            case ProblemKind.LIMITED_COUNT:
-                command = self.suggest(count=problem.number)
-                return Mistake(f'"{typed}" is no exact number of GPUs, and I need one. Try: {command}')
-            case ProblemKind.MISSING_VALUE:
-                return Mistake(self._missing_value(typed))
-            case ProblemKind.NIGHT:
-                return self._for_night(typed)
-            case _:
-                return Mistake(self._from_template(problem))
+    def for_problems(self) -> RequestMistake:
+        """Return the mistake that names all that can't be read."""
+        problems = list(dict.fromkeys(self.parts.problems))
+        refused = [problem for problem in problems if problem.kind in {ProblemKind.EXCLUDES, ProblemKind.AT_LEAST}]
+        if refused:
+            return RequestMistake(self._explain(refused[0])[0])
+        read = [(problem.text, *self._explain(problem)) for problem in problems]
+        unknown = [f'"{text}"' for text, why, _ in read if why == _UNKNOWN]
+        # A word that isn't known may exclude the vendor after it.
+        possible = len(read) <= MOST_PROBLEMS and not (unknown and self.parts.vendors)
+        choices = list(product(*(readings for *_, readings in read))) if possible else []
+        lines = [self.line_with(*choice) for choice in choices[:MOST_LINES]]
+        read.sort(key=lambda one: bool(one[2]))  # first what stands in the way of a line
+        *others, last = unknown[:MOST_PROBLEMS] or [""]
+        named = f"{', '.join(others)} and {last}" if others else last
+        all_unknown = f"I don't know {named}. A note goes after --."
+        words = dict.fromkeys(all_unknown if why == _UNKNOWN else why for _, why, _ in read)
+        without = all(reading is LEFT_OUT for choice in choices for reading in choice)
+        return RequestMistake(" ".join(list(words)[:MOST_PROBLEMS]), *filter(None, lines), without=without)
 
-    def for_total(self, money: Money, count: int, lease: timedelta) -> Mistake:
-        """Return the error for a price of everything, with the price per GPU and hour that it comes to."""
-        gpu_time = (_HOUR if money.per_hour else lease) * (1 if money.per_gpu else count)
-        rate = rate_for(micros(money.amount), gpu_time)
-        total = f"{say_rate(money.amount)}{'/GPU' if money.per_gpu else ''}{'/h' if money.per_hour else ''} in all"
-        what = f"{count}x {short(self._gpu())}" + ("" if money.per_hour else f" for {say_span(lease)}")
-        each = say_rate(rate) if rate else "less than $0.01"
-        words = f"A cap is per GPU and hour. {total} for {what} comes to {each} per GPU and hour."
-        cap = rate if MIN_CAP <= rate <= MAX_CAP else _SUGGESTED_CAP
-        return Mistake(f"{words} Try: {self.suggest(cap=cap)}")
+    def line_with(self, *readings: Reading) -> Line | None:
+        """Return the line that adds these readings to what was read."""
+        parts = self.parts
+        for part, value, later_end in readings:
+            if part:
+                parts = parts.with_values(part, *getattr(parts, part), value)
+            if later_end:
+                parts = parts.with_values("latest_ends", *parts.latest_ends, later_end)
+        return self.line(parts)
 
-    def for_unknown_variant(self, family: str, features: list[str]) -> Mistake:
-        """Return the error for a GPU that isn't sold with these features."""
-        nearest = tuple(variant.name for variant in self.vocabulary.variants[family])[:5]
-        typed = short(f"{family} {' '.join(features)}")
-        return Mistake(
-            f'I don\'t know the GPU "{typed}". There is: {", ".join(nearest) or family}. '
-            f"Try: {self.suggest(nearest[0] if nearest else family)}",
-            nearest,
-        )
-
-    def for_several_variants(self, family: str, features: list[str], fitting: list[str]) -> Mistake:
-        """Return the error for features that some variants of the family have, but not all."""
-        typed = short(f"{family} {' '.join(features)}")
-        return Mistake(
-            f'"{typed}" can be {" or ".join(fitting[:5])}. Try: {self.suggest(fitting[0])}', tuple(fitting[:5])
-        )
-
-    def _from_template(self, problem: Problem) -> str:
-        template = _TEMPLATES.get(problem.kind, _TEMPLATES[ProblemKind.UNREADABLE])
-        return template.format(
-            typed=problem.text,
-            number=problem.number or 2,
-            command=self.suggest(region="US" if problem.kind is ProblemKind.US else None),
-            with_price=self._suggest_price(problem),
-            until=self.suggest(end=example_end(self.given.now, self.given.zone)),
-            for_6h=self.suggest(lease=_SUGGESTED_LEASE),
-            for_90_min=self.suggest(lease=timedelta(minutes=90)),
-        )
-
-    def _suggest_price(self, problem: Problem) -> str:
-        """Return what to type for a limit such as `under 2.50`. It doesn't say whether that is for each GPU."""
-        limited = problem.kind is ProblemKind.LIMIT_WITHOUT_UNIT
-        number = problem.text.rpartition(" ")[2] if limited else ""
-        cap = Decimal(number) if number.replace(".", "", 1).isdecimal() else Decimal(problem.number)
-        return (
-            self.suggest(cap=cap, per_gpu=False) if MIN_CAP <= cap <= MAX_CAP else self.suggest(cap=_SUGGESTED_CAP)
-        )
-
-    def _for_memory_or_count(self, problem: Problem) -> Mistake:
-        number = problem.number
-        variants = self.vocabulary.variants_of(self._gpu())
-        fitting = [variant.name for variant in variants if variant.has(f"{number}gb")]
-        commands = [self.suggest(*fitting[:1])]
-        if 1 <= number <= MAX_GPUS:
-            commands.append(self.suggest(count=number))
-        words = f'Is "{problem.text}" its memory, {number} GB? Try: {", or ".join(commands)}'
-        return Mistake(words, tuple(fitting))
-
-    def _for_night(self, typed: str) -> Mistake:
-        """Return the error for `tonight`. It suggests the next morning, with a later end, if the person's zone is
-        known and the rules allow that."""
-        given = self.given
-        if self.parts.timed:
-            return Mistake(f'"{typed}" would be later. A machine starts when it is rented. Try: {self.suggest()}')
-        local = zone_of(given.zone)
-        morning = next_morning(given.now, local, given.hours)
-        if given.zone == UTC_ONLY or morning + AFTER_NIGHT - given.now > given.max_lease:
-            return Mistake(f"Until when? Try: {self.suggest(lease=_SUGGESTED_LEASE)}")
-        first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
-        day = "today" if first.date() == given.now.astimezone(local).date() else "tomorrow"
-        end = f"{day} {first.hour}:{first:%M}"
-        if given.sees_use and self.parts.probe:
-            end += f" up to {last.hour}:{last:%M}"
-        return Mistake(f"Until when? Try: {self.suggest(end=end)}")
-
-    def _missing_value(self, key: str) -> str:
-        if key in {"lease", "duration", "hours", "hrs"}:
-            return f'After "{key}" comes a time. Try: {self.suggest(lease=_SUGGESTED_LEASE)}'
-        if key == "count":
-            return f'After "{key}" comes a number. Try: {self.suggest(count=2)}'
-        if key == "contract":
-            return f'After "{key}" comes spot or on demand. Try: {self.suggest(contract="spot")}'
-        if key in {"region", "in"}:
-            command = self.suggest(region=next(iter(self.vocabulary.region_names), None))
-        else:
-            command = self.suggest(vendor=next(iter(self.vocabulary.vendor_names), None))
-        return f'After "{key}" comes a name. Try: {command}'
-
-    def _for_unknown_word(self, word: str) -> Mistake:
-        vocabulary = self.vocabulary
-        if not self.parts.gpus and word[:1].isalnum():
-            nearest = vocabulary.nearest_gpus(word)
-            command = self.suggest(*nearest[:1])
-            words = f'I don\'t know the GPU "{word}". Nearest: {", ".join(nearest)}. Try: {command}'
-            return Mistake(words, nearest)
-        nearest = vocabulary.nearest_words(word)
-        hint = f"Nearest: {', '.join(nearest)}." if nearest else "A note goes after --."
-        best = next(iter(nearest), None)
-        command = self.suggest(
-            region=best if best in vocabulary.region_names else None,
-            vendor=best if best in vocabulary.vendor_names else None,
-            contract=best if best in set(Contract) else None,
-        )
-        return Mistake(f'I don\'t know "{word}". {hint} Try: {command}', nearest)
-
-    def _gpu(self) -> str:
-        families = self.vocabulary.families
-        fallback = "H100" if "H100" in families else next(iter(families), "H100")
-        return next(iter(self.parts.gpus), fallback)
-
-    def suggest(
-        self,
-        gpu: str | None = None,
-        *,
-        count: int | None = None,
-        region: str | None = None,
-        contract: str | None = None,
-        vendor: str | None = None,
-        cap: Decimal | None = None,
-        per_gpu: bool = True,
-        lease: timedelta | None = None,
-        latest: timedelta | None = None,
-        one_end: bool = False,
-        end: str | None = None,
-    ) -> str:
-        """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`.
-
-        `latest` is the later of two ends, if none was typed that is possible. `one_end` leaves it out. `end` is
-        what follows `until`. None is the end that was typed, and an empty text none.
-        """
-        parts, typed_caps = self.parts, self.caps
-        if any(problem.text.lower() in _NEGATIONS_AND_MINIMUMS for problem in parts.problems):
-            parts, typed_caps = RequestParts(gpus=parts.gpus, counts=parts.counts), []
-        counts = [number for number in (count, *parts.counts) if number is not None and 1 <= number <= MAX_GPUS]
-        caps = [(cap, per_gpu)] if cap is not None else []
-        caps += [(price.money.amount, price.money.per_gpu) for price in typed_caps]
-        caps = [(amount, each) for amount, each in caps if MIN_CAP <= amount <= MAX_CAP]
-        leases, later = self._possible(parts.leases), self._possible(parts.latest)
-        if not (leases or parts.busy):
-            leases, later = later, []
-        if lease is not None and not leases:
-            leases = [min(lease, self.given.max_lease)]
-        first = next(iter(leases), WHILE_BUSY if parts.busy and not one_end else self.given.default_lease)
-        later = [typed for typed in (*later, *self._possible([latest] if latest else [])) if typed > first]
-        if end is None:
-            end = "" if lease else next(iter(parts.ends), "")
-        suggestion = Request(
-            gpu=gpu or self._gpu(),
-            count=next(iter(counts), 1),
-            region=next(iter(parts.regions), region) or None,
-            contract=Contract(next(iter(parts.contracts), contract or Contract.ONDEMAND)),
-            vendor=next(iter(parts.vendors), vendor) or None,
-            max_gpu_rate=caps[0][0] if caps else None,
-            cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
-            lease=first,
-            up_to=None if one_end or end else next(iter(later), None),
+    def line(self, parts: RequestParts, mentioned: Mentioned | None = None) -> Line | None:
+        """Return the request that has exactly these parts, its people and its note. Return None if they make no
+        request: two values exclude each other, or one is impossible."""
+        if not self.reads(parts):
+            return None
+        count, price = next(iter(parts.counts), 1), next(iter(parts.different("prices")), None)
+        total = price is not None and parts.is_total(price)
+        later, end = next(iter(parts.latest), None), next(iter(parts.ends), "")
+        lease = next(iter(parts.leases), WHILE_BUSY if parts.busy else later) if not end else None
+        request = Request(
+            gpu=" ".join((parts.gpus[0], *dict.fromkeys(parts.features))),
+            count=count,
+            region=next(iter(parts.regions), None) or None,
+            contract=Contract(next(iter(parts.contracts), Contract.ONDEMAND)),
+            vendor=next(iter(parts.vendors), None) or None,
+            max_gpu_rate=None if price is None or total else price.money.amount,
+            cap_said_per_gpu=price is None or price.money.per_gpu or count == 1,
+            lease=lease or self.given.default_lease,
+            up_to=later if lease not in {None, later} else None,
             setup=next(iter(parts.setups), None) or None,
             probe=parts.probe,
         )
+        text = request_text(request, default_lease=None if lease else self.given.default_lease)
+        if price is not None and total:
+            unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
+            text += f" {say_rate(price.money.amount)}{unit} in all"
+        text += " from any vendor" if parts.vendors == [""] else ""
         if end:
-            text = f"{request_text(suggestion, default_lease=suggestion.lease)} until {end}"
-            text += "" if one_end else self._later_end(latest)
-        else:
-            text = request_text(suggestion, default_lease=None if lease else self.given.default_lease)
-        return f"/gpu get {text}{self.teammates}"
+            typed = next(iter(parts.latest_ends), say_span(later) if later else "")
+            text += f" until {end}" + (f" up to {typed}" if typed else "")
+        note = f" -- {self.note}" if self.note else ""
+        people = mentioned or self.mentioned
+        return Line(
+            shown=text + with_names(people.names) + note,
+            text=as_slack_sends_it(text) + with_names(people.mentions) + as_slack_sends_it(note),
+        )
 
-    def _later_end(self, latest: timedelta | None) -> str:
-        """Return the later of two ends after a named one: `latest`, or else as it was typed."""
-        typed = next((say_span(span) for span in self._possible(self.parts.latest)), "")
-        typed = next(iter(self.parts.latest_ends), typed)
-        later = say_span(latest) if latest is not None else typed
-        return f" up to {later}" if later else ""
+    def _explain(self, problem: Problem) -> tuple[str, tuple[Reading, ...]]:
+        """Return the sentence about a problem, and what its text may mean."""
+        typed, readings = problem.text, problem.readings
+        vocabulary = self.vocabulary
+        match problem.kind:
+            case ProblemKind.UNKNOWN_WORD:
+                return self._explain_word(typed)
+            case ProblemKind.UNKNOWN_GPU:
+                nearest = vocabulary.nearest_gpus(typed)
+                words = f'I don\'t know the GPU "{typed}". Nearest: {", ".join(nearest)}.'
+                return words, tuple(Reading("gpus", gpu) for gpu in nearest[:1])
+            case ProblemKind.UNKNOWN_REGION:
+                regions = ", ".join(vocabulary.region_names)
+                return f'I don\'t know the region "{typed}". Regions: {regions}.', tuple(
+                    Reading("regions", region) for region in vocabulary.nearest_regions(typed)
+                )
+            case ProblemKind.PLACE:
+                region = (
+                    f", and this is {readings[0].value}" if readings else ": " + ", ".join(vocabulary.region_names)
+                )
+                return f'I can\'t look in "{typed}" alone: machines are sold by region{region}.', readings
+            case ProblemKind.UNKNOWN_VENDOR:
+                nearest = vocabulary.nearest_vendors(typed)
+                if nearest:
+                    words = f'I don\'t know the vendor "{typed}". Nearest: {", ".join(nearest)}.'
+                    return words, (Reading("vendors", nearest[0]),)
+                words = f"I can't rent from {typed}. Vendors: {_some(vocabulary.vendor_names)}."
+                return words, (Reading("vendors", ""),)
+            case ProblemKind.MISSING_VALUE:
+                return f'After "{typed}" comes {self._value_after(typed.lower())}.', (LEFT_OUT,)
+            case ProblemKind.END if typed.lower() in {"until", "till", "til"}:
+                readings = (Reading("ends", example_end(self.given.now, self.given.zone)),)
+            case ProblemKind.NIGHT:
+                return self._explain_night(typed)
+            case ProblemKind.UNKNOWN_OPTION:
+                readings = (LEFT_OUT,)
+        number = "".join(letter for letter in typed if letter.isdigit()) or "2"
+        return _TEMPLATES[problem.kind].format(typed=typed, number=number), readings
 
-    def _possible(self, spans: Iterable[timedelta]) -> list[timedelta]:
-        return [span for span in spans if MIN_LEASE <= span <= self.given.max_lease]
+    def _explain_word(self, word: str) -> tuple[str, tuple[Reading, ...]]:
+        nearest = self.vocabulary.nearest_words(word)
+        readings: tuple[Reading, ...] = (LEFT_OUT,)
+        if " " in word or any(letter.isnumeric() for letter in word):
+            readings = ()  # it may be a vendor, as in `on foo`, or a number
+        if not nearest:
+            return _UNKNOWN, readings
+        for part, names in (
+            ("regions", self.vocabulary.region_names),
+            ("vendors", self.vocabulary.vendor_names),
+            ("contracts", tuple(Contract)),
+            ("gpus", self.vocabulary.families),
+        ):
+            if nearest[0] in names:
+                readings = (Reading(part, nearest[0]),)
+        return f'I don\'t know "{word}". Nearest: {", ".join(nearest)}.', readings
+
+    def _explain_night(self, typed: str) -> tuple[str, tuple[Reading, ...]]:
+        """Return the sentence, and the next morning with a later end if the person's zone is known and the rules
+        allow that."""
+        given = self.given
+        if self.parts.timed:
+            return f'"{typed}" would be later. A machine starts when it is rented.', (LEFT_OUT,)
+        local = zone_of(given.zone)
+        morning = next_morning(given.now, local, given.hours)
+        if given.zone == UTC_ONLY or morning + AFTER_NIGHT - given.now > given.max_lease:
+            return "Until when?", ()
+        first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
+        day = "today" if first.date() == given.now.astimezone(local).date() else "tomorrow"
+        later = f"{last.hour}:{last:%M}" if given.sees_use and self.parts.probe else ""
+        return "Until when?", (Reading("ends", f"{day} {first.hour}:{first:%M}", later),)
+
+    def _value_after(self, key: str) -> str:
+        if key in {"region", "in"}:
+            return f"a name: {_some(self.vocabulary.region_names)}"
+        if key in {"vendor", "provider", "from", "via"}:
+            return f"a name: {_some(self.vocabulary.vendor_names)}"
+        return _VALUES.get(key, "a price, such as $3")
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the names that fit into a sentence."""
+    shown = short(", ".join(names), 300)
+    return shown or "there are none now"

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from bot.model.text import short
 from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
 from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
-from handlers.parsing.until import UNTIL, UP_TO
+from handlers.parsing.until import LOOSE_END, UNTIL, UP_TO
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_TOKENS = 60
@@ -30,6 +30,8 @@ class TokenKind(Enum):
     FEATURE = auto()
     """What sets a variant apart: `80gb`, `sxm`."""
     REGION = auto()
+    PLACE = auto()
+    """`Paris`, `eu-north1`. The name is that of its region group."""
     CONTRACT = auto()
     VENDOR = auto()
     COUNT = auto()
@@ -65,7 +67,13 @@ class TokenKind(Enum):
     URGENT = auto()
     """`asap`, `right now`."""
     FILLER = auto()
-    """Has no meaning here: `a`, `please`."""
+    """Joins other words: `a`, `with`, `for`."""
+    COURTESY = auto()
+    """Says nothing about what is wanted: `hey`, `can i get`, `please`, `just`."""
+    EXCLUDES = auto()
+    """`not`, `other than`: what follows is not wanted."""
+    AT_LEAST = auto()
+    """`at least`, `over`: a minimum follows."""
     MACHINES = auto()
     """More than one machine: `machines`, `nodes`."""
     DASH = auto()
@@ -87,12 +95,21 @@ class Token:
     """What it stands for. Empty for `anywhere` and `any vendor`."""
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
+    loose: bool = False
+    """It is read since offers cost nothing to show, but it is not precise enough for `now` to rent."""
     ends_in_hours: bool = False
     """A number of minutes may follow this duration, as in `1h 30`."""
     money: Money = NO_MONEY
 
 
 _END = r"(?![a-z0-9])"
+_PHRASE_END = r"(?![a-z0-9]|-[a-z])"
+_COURTESIES = (
+    "hey hi hello ok okay so please pls plz thanks thx can could would may let lets lemme gimme you i we me my",
+    "our need want get rent give grab book find show like love to have available whats cost costs just only cheap",
+    "cheaper cheapest another more some any or maybe ideally preferably about around roughly approx approximately",
+    "~ long +",
+)
 _PHRASES: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
     TokenKind.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
@@ -103,17 +120,33 @@ _PHRASES: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.PRICE: ("price", "max price", "max-price", "maximum price"),
     TokenKind.TOTAL: ("budget", "total", "in total", "in all", "all in", "altogether", "overall", "spend"),
     TokenKind.KEY: ("region", "vendor", "provider", "contract", "count", "lease", "duration", "hours", "hrs"),
-    TokenKind.PREPOSITION: ("in", "from", "on", "via", "at"),
+    TokenKind.PREPOSITION: ("in", "within", "inside", "from", "on", "via", "at", "@"),
     TokenKind.NOW: ("now",),
     TokenKind.URGENT: (
         "asap", "immediately", "right now", "right away", "straight away", "straightaway", "at once", "urgent",
-        "urgently",
+        "urgently", "quick", "quickly",
     ),
     TokenKind.MACHINES: ("machines", "instances", "nodes", "servers", "vms", "boxes"),
     TokenKind.FILLER: (
-        "a", "an", "the", "of", "with", "and", "&", "for", "me", "i", "we", "my", "please", "need", "want", "get",
-        "rent", "gpu", "gpus", "card", "cards", "machine", "instance", "node", "server", "vm", "box", "type",
-        "cheapest", "another", "from ready",
+        "a", "an", "the", "of", "with", "and", "&", "for", "gpu", "gpus", "card", "cards", "machine", "instance",
+        "node", "server", "vm", "box", "type", "from ready",
+    ),
+    TokenKind.COURTESY: (
+        *(word for words in _COURTESIES for word in words.split()),
+        *("thank you", "i m", "we re", "i d", "we d", "i ll", "looking for", "look for", "is there", "are there"),
+        *("do you have", "what does", "what do", "what is", "how much is", "how much are", "how much does"),
+        *("one more", "if possible", "or so", "anywhere in", "somewhere in", "no rush", "no hurry"),
+    ),
+    TokenKind.EXCLUDES: (
+        "not", "no", "non", "without", "except", "except for", "excluding", "exclude", "but", "but not", "outside",
+        "outside of", "besides", "avoid", "avoiding", "never", "dont", "don t", "do not", "nor", "other than",
+        "apart from", "aside from", "instead of", "rather than",
+        *(f"any{who} {word}" for who in ("one", "body", "thing", "where", " vendor", " provider", " region", "")
+          for word in ("but", "except", "other than")),
+    ),
+    TokenKind.AT_LEAST: (
+        "at least", "over", "above", "more than", "min", "minimum", "no less than", "not less than", "or more",
+        "or better", "or bigger", "or larger", ">", ">=",
     ),
 }  # fmt: skip
 _ANY = {  # The token has an empty name: no region or vendor is asked for.
@@ -127,14 +160,15 @@ _ANY = {  # The token has an empty name: no region or vendor is asked for.
 _KINDS = {phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases} | _ANY
 _PHRASE = re.compile(
     "|".join(
-        re.escape(phrase) + (_END if phrase[-1].isalpha() else "")
+        re.escape(phrase) + (_PHRASE_END if phrase[-1].isalpha() else "")
         for phrase in sorted(_KINDS, key=len, reverse=True)
     )
 )
 _NUMBER_WORD = "|".join(NUMBER_WORDS)
 _GPUS = rf"[ -]?(?:gpus?|cards?){_END}"
 _COUNT = re.compile(
-    rf"(\d{{1,9}}) ?x{_END}(?!\.\d)|x ?(\d{{1,9}}){AMOUNT_END}|(\d{{1,9}}){_GPUS}|({_NUMBER_WORD}){_GPUS}"
+    rf"(\d{{1,9}}) ?x{_END}(?!\.\d)|x ?(\d{{1,9}}){AMOUNT_END}(?! ?-?{UNIT}{_END})"
+    rf"|(\d{{1,9}}){_GPUS}|({_NUMBER_WORD}){_GPUS}"
 )
 _COUNT_BEFORE_GPU = re.compile(r"(\d{1,9})(x?)(?=\S)")
 _NUMBER = re.compile(rf"({AMOUNT})(?!/){AMOUNT_END}|({_NUMBER_WORD}){_END}")
@@ -153,6 +187,16 @@ _FEATURE = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_END}")
 _DASH = re.compile(r"(?:-{1,3}|\u2013+|\u2014+)(?=[\w.<$])")
 _MEMORY_AFTER_GPU = re.compile(r"-(\d{2,3})(?: ?gb?)?(?![\w.])")
 _WORD = re.compile(r"\S+")
+_LOOSE = {
+    TokenKind.COURTESY: re.compile(""),
+    TokenKind.PREPOSITION: re.compile("^(?:within|inside|@)"),
+    TokenKind.REGION: re.compile("^(?:the )?states$|^europa$|based$|only$"),
+    TokenKind.CONTRACT: re.compile("^(?:no|without)"),
+    TokenKind.UNTIL: LOOSE_END,
+    TokenKind.UP_TO_END: LOOSE_END,
+    TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
+}
+"""What people type quickly, by kind: found in the typed text, it makes the token loose."""
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
@@ -173,9 +217,14 @@ def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
         attached_to = tokens[-1].kind if tokens and start and text[start - 1] != " " else None
         end, found = _longest_match(lower, start, vocabulary, attached_to)
         typed = short(text[start:end].rstrip(".,"))
-        tokens += [replace(token, text=typed) for token in found]
+        tokens += [replace(token, text=typed, loose=_is_loose(token.kind, lower[start:end])) for token in found]
         start = end
     return tokens
+
+
+def _is_loose(kind: TokenKind, text: str) -> bool:
+    pattern = _LOOSE.get(kind)
+    return pattern is not None and pattern.search(text) is not None
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: TokenKind | None) -> TokenMatch:
@@ -207,6 +256,7 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
     for kind, matcher in (
         (TokenKind.GPU, vocabulary.gpus),
         (TokenKind.REGION, vocabulary.regions),
+        (TokenKind.PLACE, vocabulary.places),
         (TokenKind.CONTRACT, vocabulary.contracts),
         (TokenKind.VENDOR, vocabulary.vendors),
     ):

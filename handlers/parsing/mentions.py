@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from bot.errors import Mistake
-from bot.model.base import Frozen
+from bot.errors import Line, Mistake, RequestMistake
+from bot.model.base import Frozen, changed
 from bot.model.text import short
 from bot.policy.teammates import check_number
 from handlers.parsing.slack_text import MENTION, name_mentions
@@ -26,10 +27,21 @@ class Mentioned(Frozen):
     """Slack ids, each once."""
     names: tuple[str, ...] = ()
     """`@ben`, for the same people."""
-    misplaced: tuple[str, ...] = ()
-    """The people whom the text mentions without a word that says why."""
+    misplaced: tuple[tuple[str, str], ...] = ()
+    """The id and name of each person whom the text mentions without a word that says why."""
     unknown: tuple[str, ...] = ()
     """`@ben` without a mention: nobody knows who that is."""
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Return the people as Slack sends them."""
+        return tuple(f"<@{user}>" for user in self.people)
+
+    @property
+    def with_misplaced(self) -> Mentioned:
+        """Return the same with the first misplaced person among the people."""
+        user, name = self.misplaced[0]
+        return changed(self, people=(*self.people, user), names=(*self.names, name))
 
 
 def take_teammates(text: str) -> Mentioned:
@@ -40,7 +52,7 @@ def take_teammates(text: str) -> Mentioned:
         people.update(_people_in(part[1]))
     rest = _WITH.sub(" ", text)
     misplaced = _people_in(rest)
-    return _mentioned(rest, people, tuple(misplaced.values()))
+    return _mentioned(rest, people, tuple(misplaced.items()))
 
 
 def take_people(text: str) -> Mentioned:
@@ -49,7 +61,7 @@ def take_people(text: str) -> Mentioned:
     return _mentioned(text, _people_in(text), ())
 
 
-def _mentioned(text: str, people: dict[str, str], misplaced: tuple[str, ...]) -> Mentioned:
+def _mentioned(text: str, people: dict[str, str], misplaced: tuple[tuple[str, str], ...]) -> Mentioned:
     rest = MENTION.sub(" ", text)
     return Mentioned(
         text=" ".join(_BARE_NAME.sub(" ", rest).split()),
@@ -64,17 +76,21 @@ def _people_in(text: str) -> dict[str, str]:
     return {found[1].upper(): name_mentions(found.group()) for found in MENTION.finditer(text)}
 
 
-def check_request_mentions(mentioned: Mentioned, suggestion: str) -> None:
-    """Raise Mistake if it is not clear whom a request mentions, or why, or if these are too many. `suggestion` is
-    what to type instead."""
+def check_request_mentions(mentioned: Mentioned, line: Callable[[Mentioned], Line | None]) -> None:
+    """Raise RequestMistake if it is not clear whom a request mentions, or why. Raise Mistake if these are too
+    many. `line` returns the request with the people whom it is given."""
     check_number(mentioned.people)
     if mentioned.unknown:
-        raise Mistake(f'{_unknown(mentioned)} After "with", {_PICK}. Try: {suggestion}')
+        _raise(f'{_unknown(mentioned)} After "with", {_PICK}.', line(mentioned), without=True)
     if mentioned.misplaced:
-        name = short(mentioned.misplaced[0])
-        raise Mistake(f'Does {name} get in too? Then say "with". Try: {suggestion} with {name}')
+        name = short(mentioned.misplaced[0][1])
+        _raise(f'Does {name} get in too? Then say "with".', line(mentioned.with_misplaced))
     if mentioned.text.lower().endswith(" with"):
-        raise Mistake(f"With whom? Then {_PICK}. Try: {suggestion}")
+        _raise(f"With whom? Then {_PICK}.", line(mentioned), without=True)
+
+
+def _raise(why: str, line: Line | None, *, without: bool = False) -> NoReturn:
+    raise RequestMistake(why, *([line] if line else []), without=without)
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:

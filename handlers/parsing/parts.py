@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from handlers.parsing.prices import Money
 from handlers.parsing.problems import Problem
@@ -55,3 +56,20 @@ class RequestParts:
     def timed(self) -> bool:
         """Whether a time or an end was typed."""
         return bool(self.leases or self.latest or self.ends or self.latest_ends)
+
+    def is_total(self, price: Price) -> bool:
+        """Return whether a price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
+        timed = self.timed or price.after_for
+        return price.total or (timed and not price.limited and not price.money.per_hour)
+
+    def different(self, part: str) -> list[Any]:
+        """Return the different values of a list, each once. Of equal prices, the one per GPU counts."""
+        if part == "prices":
+            by_amount = {price.money.amount: price for price in sorted(self.prices, key=lambda p: p.money.per_gpu)}
+            return list(by_amount.values())
+        return list(dict.fromkeys(getattr(self, part)))
+
+    def with_values(self, part: str, *values: object) -> RequestParts:
+        """Return the same parts with other values in one list."""
+        changes: dict[str, Any] = {part: list(values)}
+        return replace(self, **changes)

@@ -19,7 +19,8 @@ _MONEY = re.compile(
     rf"(?:us)?\$ ?({AMOUNT})(?: ?{_DOLLARS}|{AMOUNT_END})"
     rf"|usd ?\$? ?({AMOUNT}){AMOUNT_END}"
     rf"|({AMOUNT}) ?(?:\$(?! ?\d)|{_DOLLARS})"
-    rf"|({AMOUNT})(?= ?/ ?(?:{_HOUR}|{_GPU}){_END}| per (?:{_HOUR}|{_GPU}){_END})"
+    rf"|({AMOUNT})(?= ?/ ?(?:{_HOUR}|{_GPU}){_END}| (?:per|an?) (?:{_HOUR}|{_GPU}){_END}| hourly{_END})"
+    rf"|((?=\d*\.){AMOUNT})(?= each{_END})"
 )
 _SUFFIX = re.compile(
     rf" ?/ ?(?P<slash>[^\s/-]+)"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 
 class ProblemKind(Enum):
     """Why something can't be read."""
 
     UNKNOWN_WORD = auto()
+    UNKNOWN_GPU = auto()
+    """A word in a request that names no GPU."""
     UNKNOWN_REGION = auto()
+    PLACE = auto()
+    """`Paris`: a part of a region."""
     UNKNOWN_VENDOR = auto()
     MISSING_VALUE = auto()
     """`vendor` with no vendor after it."""
@@ -40,10 +45,27 @@ class ProblemKind(Enum):
     LIMITED_COUNT = auto()
     """`up to 4 H100s`."""
     UNKNOWN_OPTION = auto()
+    EXCLUDES = auto()
+    """`not eu`."""
+    AT_LEAST = auto()
+    """`at least 4`."""
     SEVERAL_MACHINES = auto()
     US = auto()
     """`us` after a verb: the region, or the people who ask?"""
     AMBIGUOUS = auto()
+
+
+class Reading(NamedTuple):
+    """What a text may mean: a value for one of the lists of RequestParts."""
+
+    part: str
+    value: object
+    later_end: str = ""
+    """The later of two ends, if the value is the first one."""
+
+
+LEFT_OUT = Reading("", None)
+"""The text may add nothing to the request."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +75,5 @@ class Problem:
     kind: ProblemKind
     text: str
     """The part as it was typed."""
-    number: int = 0
-    """The number in it, if the suggestion needs one."""
+    readings: tuple[Reading, ...] = ()
+    """What it may mean, without a change of any number or unit in it. A button asks for each."""

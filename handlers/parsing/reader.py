@@ -6,31 +6,38 @@ Each kind of token has exactly one method that reads it. Whether the parts make 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.model.gpu import memory_sizes
+from handlers.parsing.amounts import (
+    AMOUNT_KINDS,
+    PRICE_KINDS,
+    AmountReader,
+    is_decimal,
+    looks_like_money,
+    number_readings,
+)
 from handlers.parsing.lexer import Token, TokenKind
-from handlers.parsing.parts import Price, RequestParts
-from handlers.parsing.prices import OTHER_CURRENCIES, Money
-from handlers.parsing.problems import Problem, ProblemKind
-from handlers.parsing.vocabulary import Vocabulary
-
-MAX_COUNT_AFTER_GPU = 8
-"""`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
-
+from handlers.parsing.parts import RequestParts
+from handlers.parsing.problems import LEFT_OUT, ProblemKind, Reading
+from handlers.parsing.until import TIME_WORDS, UNTIL
+from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
 
 _VALUES_AFTER = {
-    "region": (TokenKind.REGION,),
+    "region": (TokenKind.REGION, TokenKind.PLACE),
     "vendor": (TokenKind.VENDOR,),
     "provider": (TokenKind.VENDOR,),
     "contract": (TokenKind.CONTRACT,),
-    "in": (TokenKind.REGION,),
-    "from": (TokenKind.VENDOR, TokenKind.REGION),
+    "in": (TokenKind.REGION, TokenKind.PLACE),
+    "within": (TokenKind.REGION, TokenKind.PLACE),
+    "inside": (TokenKind.REGION, TokenKind.PLACE),
+    "from": (TokenKind.VENDOR, TokenKind.REGION, TokenKind.PLACE),
     "on": (TokenKind.VENDOR, TokenKind.CONTRACT),
     "via": (TokenKind.VENDOR,),
     "at": (TokenKind.VENDOR,),
+    "@": (TokenKind.VENDOR,),
     "lease": (TokenKind.DURATION,),
     "duration": (TokenKind.DURATION,),
     "hours": (TokenKind.DURATION, TokenKind.NUMBER),
@@ -38,17 +45,15 @@ _VALUES_AFTER = {
     "count": (TokenKind.COUNT, TokenKind.NUMBER),
 }
 """The values that may follow each key or preposition."""
-_CURRENCY_WORDS = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "cent", "cents"})
-_PRICE_KINDS = frozenset({TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.TOTAL, TokenKind.MONEY})
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW, TokenKind.SETUP, TokenKind.NO_PROBE}
+    | {TokenKind.EXCLUDES, TokenKind.AT_LEAST, TokenKind.PLACE}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
-_AMOUNT_KINDS = frozenset(
-    {TokenKind.NUMBER, TokenKind.COUNT, TokenKind.MONEY, TokenKind.DURATION, TokenKind.RANGE, TokenKind.TIME}
-)
-_VERBS = frozenset({"get", "rent", "need", "want", "for", "with"})
+_VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})
+_START_OR_PRICE = re.compile(r"(?:at|@) ?(\d{1,2})")
+_CLOCK_TIME = re.compile(r"(?:(?:by|before) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?[ap]m))")
 NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
@@ -58,53 +63,47 @@ def read_tokens(tokens: list[Token], vocabulary: Vocabulary, *, after_verb: bool
     return _TokenReader(tokens, vocabulary, after_verb).read()
 
 
-def _looks_like_money(token: Token) -> bool:
-    return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCY_WORDS
-
-
-def _may_be_unit(token: Token) -> bool:
-    """Return whether the token may be the unit of the number before it: `6 hous`, `3 and a half hours`."""
-    return token.name == "and" or (token.kind is TokenKind.WORD and not _looks_like_money(token))
-
-
-class _TokenReader:
-    """Reads the tokens from left to right. `position` is always that of the token after the one that is read."""
+class _TokenReader(AmountReader):
+    """Reads each token with the reader for its kind."""
 
     def __init__(self, tokens: list[Token], vocabulary: Vocabulary, after_verb: bool) -> None:
-        self.tokens = tokens
-        self.vocabulary = vocabulary
+        super().__init__(tokens, vocabulary)
         self.after_verb = after_verb
-        self.position = 0
-        self.parts = RequestParts()
         self.readers: dict[TokenKind, Callable[[Token], None]] = {
             TokenKind.GPU: lambda token: self.parts.gpus.append(token.name),
             TokenKind.FEATURE: lambda token: self.parts.features.append(token.name),
             TokenKind.REGION: self._read_region,
+            TokenKind.PLACE: self._read_place,
             TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
             TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
             TokenKind.SETUP: lambda token: self.parts.setups.append(token.name),
             TokenKind.NO_PROBE: self._read_no_probe,
             TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
-            TokenKind.NUMBER: self._read_number,
-            TokenKind.DURATION: self._read_duration,
-            TokenKind.MONEY: self._read_price,
-            TokenKind.AT_MOST: self._read_price,
-            TokenKind.BELOW: self._read_price,
-            TokenKind.PRICE: self._read_price,
-            TokenKind.TOTAL: self._read_price,
-            TokenKind.RANGE: lambda token: self._add_problem(ProblemKind.RANGE, token),
-            TokenKind.TIME: lambda token: self._add_problem(ProblemKind.TIME, token),
+            TokenKind.NUMBER: self.read_number,
+            TokenKind.DURATION: self.read_duration,
+            TokenKind.MONEY: self.read_price,
+            TokenKind.AT_MOST: self.read_price,
+            TokenKind.BELOW: self.read_price,
+            TokenKind.PRICE: self.read_price,
+            TokenKind.TOTAL: self.read_price,
+            TokenKind.RANGE: lambda token: self.add_problem(ProblemKind.RANGE, token),
+            TokenKind.TIME: self._read_time,
             TokenKind.UNTIL: self._read_until,
             TokenKind.UP_TO_END: lambda token: self.parts.latest_ends.append(token.name),
             TokenKind.BUSY: self._read_busy,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
             TokenKind.NOW: self._read_now,
-            TokenKind.URGENT: lambda _: self._mark_doubtful(),
+            TokenKind.URGENT: lambda _: self.mark_doubtful(),
             TokenKind.FILLER: lambda _: None,
-            TokenKind.MACHINES: lambda token: self._add_problem(ProblemKind.SEVERAL_MACHINES, token),
+            TokenKind.COURTESY: lambda _: None,
+            TokenKind.EXCLUDES: lambda token: self._read_unwanted(ProblemKind.EXCLUDES, token),
+            TokenKind.AT_LEAST: lambda token: self._read_unwanted(ProblemKind.AT_LEAST, token),
+            TokenKind.MACHINES: lambda token: self.add_problem(
+                ProblemKind.SEVERAL_MACHINES, token, readings=(LEFT_OUT,)
+            ),
             TokenKind.DASH: self._read_option,
-            TokenKind.AMBIGUOUS: lambda token: self._add_problem(ProblemKind.AMBIGUOUS, token),
+            TokenKind.AMBIGUOUS: lambda token: self.add_problem(ProblemKind.AMBIGUOUS, token),
             TokenKind.WORD: self._read_word,
         }
 
@@ -115,104 +114,53 @@ class _TokenReader:
             self.readers[token.kind](token)
         return self.parts
 
-    # --- the tokens around the one that is read
+    def _after_verb(self) -> bool:
+        """Return whether a verb stands before the token that is read, with only words such as `now` between."""
+        for token in reversed(self.tokens[: self.position - 1]):
+            if token.name in _VERBS:
+                return True
+            if token.kind not in {TokenKind.COURTESY, TokenKind.NOW, TokenKind.URGENT}:
+                return False
+        return self.after_verb
 
-    def _peek(self, ahead: int = 0) -> Token | None:
-        position = self.position + ahead
-        return self.tokens[position] if 0 <= position < len(self.tokens) else None
-
-    def _previous(self) -> Token | None:
-        return self._peek(-2)
-
-    def _next_is(self, *kinds: TokenKind) -> bool:
-        token = self._peek()
-        return token is not None and token.kind in kinds
-
-    def _skip_fillers(self, *names: str) -> None:
-        while (token := self._peek()) is not None and token.kind is TokenKind.FILLER and token.name in names:
-            self.position += 1
-
-    def _skip_key(self, name: str) -> None:
-        token = self._peek()
-        if token is not None and token.kind is TokenKind.KEY and token.name == name:
-            self.position += 1
-
-    def _adjacent_gpu(self, step: int) -> Token | None:
-        """Return the GPU after (`step` 1) or before (-1) the token that is read.
-
-        Only features and `of` may stand between them.
-        """
-        position = self.position - 1 + step
-        while 0 <= position < len(self.tokens):
-            token = self.tokens[position]
-            if token.kind is TokenKind.GPU:
-                return token
-            if token.kind is not TokenKind.FEATURE and token.name != "of":
-                return None
-            position += step
-        return None
-
-    def _add_problem(self, kind: ProblemKind, *tokens: Token, number: Decimal = Decimal(0)) -> None:
-        self.parts.problems.append(Problem(kind, " ".join(token.text for token in tokens), int(number)))
-
-    def _mark_doubtful(self) -> None:
-        self.parts.doubtful = True
-
-    # --- regions, numbers, durations, words
+    # --- regions, times, words
 
     def _read_region(self, token: Token) -> None:
-        previous, following = self._previous(), self._peek()
+        following = self.peek()
         counted = {TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER}
         if token.text.lower() == "other" and following is not None and following.kind in counted:
-            self._mark_doubtful()  # `the other h100` is no region
-        if previous is None:
-            verb_before = self.after_verb
-        else:
-            verb_before = previous.kind is TokenKind.FILLER and previous.name in _VERBS
-        if token.text.lower() == "us" and verb_before:
-            self._add_problem(ProblemKind.US, token)
+            self.mark_doubtful()  # `the other h100` is no region
+        if token.text.lower() == "us" and self._after_verb():
+            self.add_problem(ProblemKind.US, token, readings=(Reading("regions", token.name), LEFT_OUT))
         else:
             self.parts.regions.append(token.name)
         if following is not None and following.name == "region":  # the EU region
             self.position += 1
 
-    def _read_number(self, token: Token) -> None:
-        if token.number != int(token.number):
-            self._add_problem(ProblemKind.UNREADABLE, token)
-            return
-        gpu_after = self._adjacent_gpu(1)
-        gpu = gpu_after or self._adjacent_gpu(-1)
-        following = self._peek()
-        if following is not None and following.kind is TokenKind.MACHINES:
+    def _read_place(self, token: Token) -> None:
+        readings = (Reading("regions", token.name),) if token.name else ()
+        self.add_problem(ProblemKind.PLACE, token, readings=readings)
+
+    def _read_unwanted(self, kind: ProblemKind, word: Token) -> None:
+        """Read a word such as `not` or `at least`, and what follows it."""
+        tokens = [word]
+        while (token := self.peek()) is not None:
             self.position += 1
-            self._add_problem(ProblemKind.SEVERAL_MACHINES, token, following)
-        elif gpu is None:
-            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, token, number=token.number)
-        elif self._may_be_memory(token.number, gpu) or (gpu_after is None and token.number > MAX_COUNT_AFTER_GPU):
-            self._add_problem(ProblemKind.MEMORY_OR_COUNT, token, number=token.number)
-        elif gpu_after is None and following is not None and _may_be_unit(following):
-            # `h100 6 hous` and `h100 3 and a half hours` are no numbers of GPUs.
-            tokens = [token, following] if following.kind is TokenKind.WORD else [token]
-            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, *tokens, number=token.number)
+            tokens.append(token)
+            if token.kind not in {TokenKind.FILLER, TokenKind.PREPOSITION, TokenKind.KEY, TokenKind.COURTESY}:
+                break
+        self.add_problem(kind, *tokens)
+
+    def _read_time(self, token: Token) -> None:
+        """Read a time of day without `until`."""
+        typed = token.text.lower()
+        price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
+        if price is not None:
+            number = Token(TokenKind.NUMBER, price[1], number=Decimal(price[1]))
+            self.read_price_without_unit(token, number=number)
         else:
-            self.parts.counts.append(int(token.number))
-            if gpu_after is None:
-                self._mark_doubtful()
-
-    def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
-        return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
-
-    def _read_duration(self, token: Token, *, latest: bool = False) -> None:
-        following = self._peek()
-        if token.ends_in_hours and following is not None and following.kind is TokenKind.NUMBER:
-            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs.
-            self.position += 1
-            if following.number >= 10 or self._adjacent_gpu(1) is None:
-                self._add_problem(ProblemKind.HOURS_AND_NUMBER, token, following)
-                return
-            self.position -= 1
-        (self.parts.latest if latest else self.parts.leases).append(token.duration)
-        self._skip_key("lease")
+            readings = (Reading("ends", clock[1]),) if clock and UNTIL.fullmatch(f"until {clock[1]}") else ()
+            self.add_problem(ProblemKind.TIME, token, readings=readings)
 
     def _read_busy(self, _: Token) -> None:
         self.parts.busy = True
@@ -221,36 +169,49 @@ class _TokenReader:
         if token.name:
             self.parts.ends.append(token.name)
             return
-        following = self._peek()
+        following = self.peek()
         if following is not None and following.text.lower() in NIGHTS:
             return
         self.position += 1 if following else 0
-        self._add_problem(ProblemKind.END, token, *([following] if following else []))
+        self.add_problem(ProblemKind.END, token, *([following] if following else []))
 
     def _read_now(self, _token: Token) -> None:
         self.parts.now_count += 1
-        previous = self._previous()
+        previous = self.previous()
         if previous is not None and previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
-            self._mark_doubtful()  # `for now` doesn't say when to rent
+            self.mark_doubtful()  # `for now` doesn't say when to rent
 
     def _read_word(self, token: Token) -> None:
-        if _looks_like_money(token):
-            self._add_problem(ProblemKind.PRICE, token)
-        elif token.text.lstrip("-+.")[:1].isdigit():
-            self._add_problem(ProblemKind.UNREADABLE, token)
-        elif token.text.lower() in NIGHTS:
-            self._add_problem(ProblemKind.NIGHT, token)
+        number = self.peek()
+        word = token.text.lower()
+        if looks_like_money(token):
+            self.add_problem(ProblemKind.PRICE, token)
+        elif word in NIGHTS:
+            self.add_problem(ProblemKind.NIGHT, token)
+        elif word in TIME_WORDS:
+            self.add_problem(ProblemKind.TIME, token)
+        elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
+            self.add_problem(ProblemKind.UNKNOWN_VENDOR, token)
+        elif not self.names_gpu and token.text[:1].isalpha():
+            self.names_gpu = True  # each further word is unknown
+            is_name = number is not None and number.kind is TokenKind.NUMBER and not is_decimal(number)
+            self.position += is_name
+            self.add_problem(ProblemKind.UNKNOWN_GPU, token, *([number] if number and is_name else []))
+        elif token.text.lstrip("-+.")[:1].isnumeric():
+            self.add_problem(ProblemKind.UNREADABLE, token)
         else:
-            self._add_problem(ProblemKind.UNKNOWN_WORD, token)
+            self.add_problem(ProblemKind.UNKNOWN_WORD, token)
 
     # --- keys and options
 
     def _read_key(self, key: Token) -> None:
         """Read a word such as `region`, `in` or `hours`, and the value after it."""
-        previous = self._previous()
+        previous = self.previous()
         kinds = _VALUES_AFTER[key.name]
-        self._skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
-        value = self._peek()
+        self.skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
+        value = self.peek()
+        if key.name in {"at", "@"} and value is not None and value.kind in PRICE_KINDS:
+            return  # at $3
         if (
             key.kind is TokenKind.PREPOSITION
             and value is not None
@@ -260,8 +221,8 @@ class _TokenReader:
         if value is None or value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
             spot_contract = key.name == "contract" and previous is not None and previous.kind is TokenKind.CONTRACT
             if not spot_contract:
-                missing = ProblemKind.UNKNOWN_WORD if key.name in {"at", "on"} else ProblemKind.MISSING_VALUE
-                self._add_problem(missing, key)
+                missing = ProblemKind.UNKNOWN_WORD if key.name in {"at", "@", "on"} else ProblemKind.MISSING_VALUE
+                self.add_problem(missing, key)
             return
         self.position += 1
         if value.kind in kinds:
@@ -269,22 +230,25 @@ class _TokenReader:
         elif value.kind is TokenKind.WORD:
             self._read_unknown_value(key, value)
         elif value.kind is TokenKind.DURATION:
-            self._add_problem(ProblemKind.LATER if key.name == "in" else ProblemKind.TIME, key, value)
+            self.add_problem(ProblemKind.LATER if key.name in {"in", "within"} else ProblemKind.TIME, key, value)
+        elif key.name in {"at", "@"}:
+            self.read_price_without_unit(key, value, number=value)
         elif key.kind is TokenKind.PREPOSITION:
-            self._add_problem(ProblemKind.TIME, key, value)
+            self.add_problem(ProblemKind.TIME, key, value)
         else:
-            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, key, value)
+            self.add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, key, value)
 
     def _read_value(self, key: Token, value: Token, *, option: bool) -> None:
         if value.kind is TokenKind.REGION:
             self.parts.regions.append(value.name)
-            self._skip_key("region")
+            self.skip_key("region")
         elif value.kind is not TokenKind.NUMBER:
             self.readers[value.kind](value)
-        elif key.name != "count" and not option and self._adjacent_gpu(1) is not None:
-            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, value)
-        elif value.number != int(value.number) and key.name == "count":
-            self._add_problem(ProblemKind.UNREADABLE, value)
+            self.skip_key("region")
+        elif key.name != "count" and not option and self.adjacent_gpu(1) is not None:
+            self.add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, value, readings=number_readings(value))
+        elif is_decimal(value) and key.name == "count":
+            self.add_problem(ProblemKind.UNREADABLE, value)
         elif key.name == "count":
             self.parts.counts.append(int(value.number))
         else:
@@ -293,14 +257,17 @@ class _TokenReader:
 
     def _read_unknown_value(self, key: Token, value: Token) -> None:
         kinds = _VALUES_AFTER[key.name]
-        if key.name in {"at", "on"}:
-            self._add_problem(ProblemKind.UNKNOWN_WORD, key, value)
+        named = value.text.lower() in OTHER_VENDORS or bool(self.vocabulary.nearest_vendors(value.text))
+        if key.name in {"at", "@", "on"} and value.text.lower() in TIME_WORDS:
+            self.add_problem(ProblemKind.TIME, key, value)
+        elif key.name in {"at", "@", "on"} and not named:
+            self.add_problem(ProblemKind.UNKNOWN_WORD, key, value)
         elif TokenKind.VENDOR in kinds and not self.vocabulary.vendor_names:
             self.parts.vendors.append(value.text)  # the marketplace knows its vendors, the bot doesn't yet
         elif TokenKind.VENDOR in kinds:
-            self._add_problem(ProblemKind.UNKNOWN_VENDOR, value)
+            self.add_problem(ProblemKind.UNKNOWN_VENDOR, value)
         elif TokenKind.REGION in kinds:
-            self._add_problem(ProblemKind.UNKNOWN_REGION, value)
+            self.add_problem(ProblemKind.UNKNOWN_REGION, value)
         else:
             self._read_word(value)
 
@@ -309,81 +276,17 @@ class _TokenReader:
 
     def _read_option(self, dash: Token) -> None:
         """Read a dash and the word directly after it: an option if the word is known."""
-        option = self._peek()
+        option = self.peek()
         if option is None:
             return
         self.position += 1
-        if option.name in {"gpu", "gpus"} and self._next_is(TokenKind.NUMBER, TokenKind.COUNT):
-            self.position += 1
-            self.parts.counts.append(int(self.tokens[self.position - 1].number))
+        if option.name in {"gpu", "gpus"} and self.next_is(TokenKind.NUMBER, TokenKind.COUNT):
+            self._read_key(Token(TokenKind.KEY, option.text, "count"))
         elif option.kind is TokenKind.NOW:
-            self._mark_doubtful()
+            self.mark_doubtful()
         elif option.kind in _OPTION_KINDS or option.name in _OPTION_WORDS:
             self.position -= 1
         else:
             typed = Token(option.kind, dash.text + option.text)
-            unreadable = option.kind in _AMOUNT_KINDS
-            self._add_problem(ProblemKind.UNREADABLE if unreadable else ProblemKind.UNKNOWN_OPTION, typed)
-
-    # --- prices
-
-    def _read_price(self, first: Token) -> None:
-        """Read a price, and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
-        previous = self._previous()
-        after_for = previous is not None and previous.name == "for"
-        option = previous is not None and previous.kind is TokenKind.DASH
-        words = [first]
-        while True:
-            self._skip_fillers("of", "a", "the")
-            token = self._peek()
-            if words[-1].kind is TokenKind.MONEY or token is None or token.kind not in _PRICE_KINDS:
-                break
-            words.append(token)
-            self.position += 1
-        readable = {TokenKind.NUMBER, TokenKind.COUNT, TokenKind.DURATION, TokenKind.WORD, TokenKind.DASH}
-        if words[-1].kind is TokenKind.MONEY:
-            self._read_money(words, after_for)
-        elif token is None or token.kind not in readable:
-            self._add_problem(ProblemKind.UNKNOWN_WORD, *words)
-        else:
-            self.position += 1
-            self._read_limit(words, token, option=option)
-
-    def _read_money(self, words: list[Token], after_for: bool) -> None:
-        money = words[-1].money
-        if money.other_unit:
-            self.parts.problems.append(Problem(ProblemKind.PRICE_UNIT, money.other_unit))
-            return
-        total_words = [token.name for token in words if token.kind is TokenKind.TOTAL]
-        # `budget $3/h` is a cap, `total $3/h` is the price of all GPUs.
-        hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
-        total = money.total or (bool(total_words) and not hourly_budget)
-        limited = money.limit or len(words) > 1
-        self.parts.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
-
-    def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
-        """Read a limit that is no amount of dollars, and the words before it."""
-        kinds = {token.kind for token in words}
-        is_price = TokenKind.PRICE in kinds and TokenKind.TOTAL not in kinds
-        is_number = limit.kind is TokenKind.NUMBER
-        is_count = limit.kind is TokenKind.COUNT or (is_number and self._adjacent_gpu(1) is not None)
-        if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
-            self._read_duration(limit, latest=True)
-        elif is_number and is_price and (option or not is_count):
-            self.parts.prices.append(Price(Money(limit.number), limited=True))
-        elif is_count:
-            self._add_problem(ProblemKind.LIMITED_COUNT, *words, limit, number=limit.number)
-        elif is_number:
-            kind = ProblemKind.PRICE if TokenKind.TOTAL in kinds else ProblemKind.LIMIT_WITHOUT_UNIT
-            self._add_problem(kind, *words, limit, number=limit.number)
-        elif limit.kind is TokenKind.DURATION:
-            self._add_problem(ProblemKind.TIME, *words, limit)
-        elif limit.kind is TokenKind.DASH:
-            number = self._peek()
-            self.position += 1 if number else 0
-            typed = limit.text + (number.text if number else "")
-            self._add_problem(ProblemKind.PRICE, Token(TokenKind.WORD, typed))
-        elif any(letter.isdigit() for letter in limit.text):
-            self._add_problem(ProblemKind.PRICE, limit)
-        else:
-            self._add_problem(ProblemKind.UNKNOWN_WORD, *words, limit)
+            unreadable = option.kind in AMOUNT_KINDS
+            self.add_problem(ProblemKind.UNREADABLE if unreadable else ProblemKind.UNKNOWN_OPTION, typed)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import TypeVar
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
 
-from bot.errors import Mistake
+from bot.errors import RequestMistake
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import say_rate, say_span
+from bot.model.text import say_rate, say_span, short
 from bot.policy.notices import LONG_LEASE
 from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
-from handlers.parsing.error_messages import ErrorMessages
+from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
 from handlers.parsing.given import Given
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
-from handlers.parsing.normalize import normalize_within
+from handlers.parsing.normalize import AM_PM, normalize_within
 from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.reader import read_tokens
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
@@ -27,10 +28,9 @@ from handlers.parsing.until import UnclearEnd, parse_end, parse_later_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 from handlers.views.ends import UTC_ONLY
 
+_UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
-
-T = TypeVar("T")
 
 
 class ParsedRequest(Frozen):
@@ -42,8 +42,8 @@ class ParsedRequest(Frozen):
 
 
 def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool = True) -> ParsedRequest:
-    """Return the request in a text with its mentions (`text_with_mentions`). Raise Mistake if a part can't be read
-    or has two meanings.
+    """Return the request in a text with its mentions (`text_with_mentions`). Raise RequestMistake if a part of it
+    can't be read or has two meanings.
 
     `after_verb`: the text follows `get` or another verb.
     """
@@ -51,8 +51,8 @@ def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool
     mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
     parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
-    builder = _RequestBuilder(parts, mentioned, vocabulary, given)
-    request = builder.build(name_mentions(note))
+    builder = _RequestBuilder(parts, mentioned, vocabulary, given, name_mentions(note))
+    request = builder.build()
     says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
     return ParsedRequest(request=request, now=says_now)
 
@@ -60,7 +60,7 @@ def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool
 def looks_like_request(text: str, catalog: Catalog) -> bool:
     """Return whether a text without `get` is a request: it names a GPU, or its first word has a digit.
 
-    Raise Mistake if it is too long for a request.
+    Raise RequestMistake if it is too long for a request.
     """
     asked, _ = split_note(name_mentions(text))
     first_word = next(iter(asked.split(maxsplit=1)), "")
@@ -73,157 +73,197 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
     normalized = normalize_within(asked, MAX_LENGTH)
     tokens = tokenize(normalized, vocabulary) if normalized is not None else []
     if normalized is None or len(tokens) > MAX_TOKENS:
-        raise Mistake("That is too long for a request. A note goes after --. Try: /gpu get H100 EU")
+        raise RequestMistake("That is too long for a request. A note goes after --.")
     return tokens
 
 
 def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
     """Return whether the text says exactly `now`, once, and nothing else in it is in doubt."""
     exact = sum(word.lower() == "now" for word in asked.split())
-    doubtful = parts.doubtful or "?" in asked or any(_is_doubtful(price, parts) for price in parts.prices)
+    doubtful = (
+        parts.doubtful
+        or "?" in asked
+        or AM_PM.search(asked)
+        or any(_is_doubtful(price, parts) for price in parts.prices)
+    )
     return exact == parts.now_count == 1 and not doubtful and request.cap_said_per_gpu
 
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:
     """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
-    timed = bool(parts.leases or parts.latest)
-    return not price.money.per_hour and (timed or price.after_for or not price.limited)
+    return not price.money.per_hour and (parts.timed or price.after_for or not price.limited)
 
 
 class _RequestBuilder:
-    """Makes one request from its parts, or raises Mistake."""
+    """Makes one request from its parts, or raises RequestMistake."""
 
-    def __init__(self, parts: RequestParts, mentioned: Mentioned, vocabulary: Vocabulary, given: Given) -> None:
+    def __init__(
+        self,
+        parts: RequestParts,
+        mentioned: Mentioned,
+        vocabulary: Vocabulary,
+        given: Given,
+        note: str,
+        *,
+        of_line: bool = False,
+    ) -> None:
         self.parts = parts
         self.mentioned = mentioned
         self.vocabulary = vocabulary
         self.given = given
+        self.note = note
+        self.of_line = of_line
+        """Whether the request is a line of a mistake, which needs no lines itself."""
         self.end_in_doubt = False
         """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
         zone is unknown. `now` must then only show the offers."""
-        self.totals = [price for price in parts.prices if self._is_total(price)]
-        self.caps = [price for price in parts.prices if not self._is_total(price)]
-        self.messages = ErrorMessages(parts, self.caps, vocabulary, given, mentioned.names)
+        self.messages = ErrorMessages(parts, mentioned, vocabulary, given, note=note, reads=self._reads)
 
-    def _is_total(self, price: Price) -> bool:
-        """Return whether the price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
-        timed = self.parts.timed or price.after_for
-        return price.total or (timed and not price.limited and not price.money.per_hour)
+    def _reads(self, parts: RequestParts) -> bool:
+        """Return whether these parts make a request without their problems."""
+        if self.of_line:
+            return False
+        parts, nobody = parts.with_values("problems"), Mentioned(text="")
+        try:
+            _RequestBuilder(parts, nobody, self.vocabulary, self.given, "", of_line=True).build()
+        except RequestMistake:
+            return False
+        return True
 
-    def build(self, note: str) -> Request:
+    def build(self) -> Request:
         parts = self.parts
-        gpu = self._only(parts.gpus, "GPU")
-        region = self._only(parts.regions, "region")
-        contract = self._only(parts.contracts, "contract")
-        vendor = self._only(parts.vendors, "vendor")
-        count = self._only(parts.counts, "number of GPUs")
-        cap = self._only([price.money.amount for price in self.caps], "price")
-        first = self._only(parts.leases, "time")
-        latest = self._only(parts.latest, "later end" if parts.leases or parts.busy else "time")
-        end = self._only(parts.ends, "end")
-        latest_end = self._only(parts.latest_ends, "later end")
-        setup = self._only(parts.setups, "set-up")
         if parts.problems:
-            raise self.messages.for_problem(parts.problems[0])
+            raise self.messages.for_problems()
+        gpu = self._only("gpus", "GPU")
+        region = self._only("regions", "region")
+        contract = self._only("contracts", "contract")
+        vendor = self._only("vendors", "vendor")
+        count = self._only("counts", "number of GPUs")
+        price = self._only("prices", "price")
+        first = self._only("leases", "time")
+        latest = self._only("latest", "later end" if parts.leases or parts.busy else "time")
+        end = self._only("ends", "end")
+        latest_end = self._only("latest_ends", "later end")
+        setup = self._only("setups", "set-up")
         if gpu is None:
-            raise Mistake(f"Which GPU? Try: {self.messages.suggest()}", self.vocabulary.families[:5])
+            families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
+            raise self._refusal("Which GPU?", *(parts.with_values("gpus", family) for family in families))
         count = self._count(count)
         until = self._until(end, first, latest_end)
         if until is None:
             lease, up_to = self._lease(first, latest)
         else:
-            lease, up_to = until - self.given.now, self._later_end(until, end or "", latest, latest_end)
-        if self.totals:
-            raise self.messages.for_total(self.totals[0].money, count, lease - lease % timedelta(minutes=1))
-        check_request_mentions(self.mentioned, self.messages.suggest())
+            lease, up_to = until - self.given.now, self._later_end(until, end, latest, latest_end)
+        check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
         return Request(
             gpu=self._gpu_or_variant(gpu),
             count=count,
             region=region or None,
             contract=Contract(contract or Contract.ONDEMAND),
             vendor=vendor or None,
-            max_gpu_rate=self._cap(cap),
-            cap_said_per_gpu=cap is None or count == 1 or any(price.money.per_gpu for price in self.caps),
+            max_gpu_rate=self._cap(price, count, up_to or lease),
+            cap_said_per_gpu=price is None or self._said_per_gpu(price, count),
+            cap_for_all_time=price is not None
+            and not price.money.per_hour
+            and (parts.timed or self._total(price)),
             lease=lease,
             until=until,
             up_to=up_to,
             teammates=self.mentioned.people,
             setup=setup,
             probe=parts.probe,
-            note=note,
+            note=self.note,
         )
 
-    def _only(self, values: Sequence[T], what: str) -> T | None:
-        """Return the value that was typed, once or several times. Raise Mistake if there are different ones."""
-        different = list(dict.fromkeys(values))
+    def _only(self, part: str, what: str) -> Any:
+        """Return the value that was typed, once or several times. Raise RequestMistake if there are several."""
+        different = self.parts.different(part)
         if len(different) > 1:
             shown = " and ".join(_shown(value, what) for value in different[:3])
-            raise Mistake(f"One {what} at a time; I read {shown}. Try: {self.messages.suggest()}")
+            each = (self.parts.with_values(part, value) for value in different[:MOST_LINES])
+            raise self._refusal(f"One {what} at a time; I read {shown}.", *each)
         return different[0] if different else None
 
     def _count(self, count: int | None) -> int:
         if count is None:
             return 1
         if count == 0:
-            raise Mistake(f"0 GPUs is nothing to rent. Try: {self.messages.suggest()}")
+            raise RequestMistake("0 GPUs is nothing to rent.")
         if count > MAX_GPUS:
-            raise Mistake(f"{count} GPUs are more than anyone rents at once. Try: {self.messages.suggest()}")
+            raise RequestMistake(f"{count} GPUs are more than anyone rents at once.")
         return count
 
-    def _cap(self, cap: Decimal | None) -> Decimal | None:
-        if cap is None or is_possible_cap(cap):
+    def _total(self, price: Price) -> bool:
+        return self.parts.is_total(price)
+
+    def _said_per_gpu(self, price: Price, count: int) -> bool:
+        return not self._total(price) and (count == 1 or price.money.per_gpu)
+
+    def _cap(self, price: Price | None, count: int, longest: timedelta) -> Decimal | None:
+        """Return the price per GPU and hour. A price for everything is divided among the GPUs and hours."""
+        if price is None:
+            return None
+        money = price.money
+        cap, comes_to = money.amount, ""
+        if self._total(price):
+            seconds = Decimal(3600 if money.per_hour else longest // timedelta(seconds=1))
+            each = money.amount * 3600 / seconds / (1 if money.per_gpu else count)
+            cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
+            comes_to = f"{say_rate(money.amount)} in all comes to that. "
+        if is_possible_cap(cap):
             return cap
-        raise Mistake(
-            f"A price of {say_rate(cap)} per GPU and hour can't be right. It goes from {say_rate(MIN_CAP)} to "
-            f"{say_rate(MAX_CAP)}, with up to 4 decimals. Try: {self.messages.suggest(cap=Decimal(3))}"
+        raise RequestMistake(
+            f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
+            f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals."
         )
 
     def _lease(self, first: timedelta | None, latest: timedelta | None) -> tuple[timedelta, timedelta | None]:
         """Return the lease and the later of two ends. Return None for that if there is one end."""
         if self.parts.busy and latest is None:
-            command = self.messages.suggest(latest=LONG_LEASE)
-            raise Mistake(f"It ends when its GPUs stop, and at the latest when? Try: {command}")
+            longer = self.parts.with_values("latest", LONG_LEASE)
+            raise self._refusal("It ends when its GPUs stop, and at the latest when?", longer)
         if latest is None or (first is None and not self.parts.busy) or first == latest:
             return self._possible_lease(latest if first is None else first), None
+        typed = first
         first = self._possible_lease(WHILE_BUSY if first is None else first)
         latest = self._possible_lease(latest)
         if latest <= first:
-            command = self.messages.suggest(latest=first + timedelta(hours=6))
-            raise Mistake(f"The later end is not after the first one, {say_span(first)}. Try: {command}")
+            swapped = (replace(self.parts, leases=[latest], latest=[first]),) if typed else ()
+            raise self._refusal(f"The later end is not after the first one, {say_span(first)}.", *swapped)
         if not (self.given.sees_use and self.parts.probe):
-            command = self.messages.suggest(one_end=True)
-            raise Mistake(f"I can't move an end without seeing whether its GPUs are busy. Try: {command}")
+            one_end = replace(self.parts, busy=False, latest=[])
+            ends = [one_end.with_values("leases", end) for end in (typed, latest) if end]
+            raise self._refusal(_UNSEEN, *ends)
         return first, latest
 
     def _possible_lease(self, lease: timedelta | None) -> timedelta:
         if lease is None:
             return self.given.default_lease
         if lease > self.given.max_lease:
-            longest = say_span(self.given.max_lease)
-            suggestion = self.messages.suggest(lease=self.given.max_lease)
-            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: {suggestion}")
+            raise RequestMistake(
+                f"{say_span(lease)} is too long: a lease is at most {say_span(self.given.max_lease)}."
+            )
         if lease < MIN_LEASE:
-            suggestion = self.messages.suggest(lease=self.given.default_lease)
-            raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. Try: {suggestion}")
+            raise RequestMistake(f"{say_span(lease)} is too short: a lease is at least 1 minute.")
         return lease
 
     def _until(self, end: str | None, lease: timedelta | None, latest_end: str | None) -> datetime | None:
+        parts = self.parts
         if end is None and latest_end is not None:
-            raise Mistake(f"Until when at least? Try: {self.messages.suggest(end=latest_end)}")
+            at_least = parts.with_values("ends", latest_end).with_values("latest_ends")
+            raise self._refusal("Until when at least?", at_least)
         if end is None:
             return None
         if lease is not None:
-            by_length, by_end = self.messages.suggest(end=""), self.messages.suggest(end=end)
-            raise Mistake(f"A length or an end, not both. Try: {by_length}, or {by_end}")
+            by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
+            raise self._refusal("A length or an end, not both.", by_length, by_end)
         try:
             until, rolled = parse_end(end, self.given.now, self.given.zone)
         except UnclearEnd as unclear:
-            commands = [self.messages.suggest(end=possible) for possible in unclear.ends]
-            raise Mistake(f"{unclear.words} Try: {', or '.join(commands)}") from None
+            raise self._unclear("ends", end, unclear) from None
         if until - self.given.now > self.given.max_lease:
             longest = say_span(self.given.max_lease)
-            suggestion = self.messages.suggest(lease=self.given.max_lease, end="")
-            raise Mistake(f'"until {end}" is too far away: a lease is at most {longest}. Try: {suggestion}')
+            raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
         self.end_in_doubt = rolled or self.given.zone == UTC_ONLY
         return until
 
@@ -231,28 +271,38 @@ class _RequestBuilder:
         self, until: datetime, end: str, latest: timedelta | None, latest_end: str | None
     ) -> timedelta | None:
         """Return the later of two ends after `until`, counted from now. Return None if there is one end."""
-        now, zone, suggest = self.given.now, self.given.zone, self.messages.suggest
-        later = until - now + AFTER_NIGHT
-        later += -later % timedelta(hours=1)
-        too_late = later > self.given.max_lease
-        longer = suggest(end=end, latest=None if too_late else later, one_end=too_late)
+        parts, now = self.parts, self.given.now
         if latest_end is not None and latest is not None:
-            raise Mistake(f"One later end at a time. Try: {longer}")
+            one_each = (parts.with_values("latest_ends"), parts.with_values("latest"))
+            raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             try:
-                latest = parse_later_end(latest_end, until, now, zone) - now
+                latest = parse_later_end(latest_end, until, now, self.given.zone) - now
             except UnclearEnd as unclear:
-                raise Mistake(f"{unclear.words} Try: {longer}") from None
-        if latest is None and self.parts.busy:
-            raise Mistake(f"It ends when its GPUs stop, and at the latest when? Try: {longer}")
+                raise self._unclear("latest_ends", latest_end, unclear) from None
+        if latest is None and parts.busy:
+            later = until - now + AFTER_NIGHT
+            longer = parts.with_values("latest", later + -later % timedelta(hours=1))
+            raise self._refusal("It ends when its GPUs stop, and at the latest when?", longer)
         if latest is None:
             return None
         if self._possible_lease(latest) <= until - now:
-            raise Mistake(f"The later end is not after the first one, {end}. Try: {longer}")
-        if not (self.given.sees_use and self.parts.probe):
-            command = suggest(end=end, one_end=True)
-            raise Mistake(f"I can't move an end without seeing whether its GPUs are busy. Try: {command}")
+            raise RequestMistake(f"The later end is not after the first one, {end}.")
+        if not (self.given.sees_use and parts.probe):
+            one_end = replace(parts, latest=[], latest_ends=[], busy=False)
+            later_one = one_end.with_values("ends", latest_end) if latest_end else one_end
+            raise self._refusal(_UNSEEN, one_end, later_one)
         return latest
+
+    def _refusal(self, why: str, *possible: RequestParts) -> RequestMistake:
+        """Return the mistake with a line for each of these parts that make a request."""
+        lines = dict.fromkeys(self.messages.line(parts) for parts in possible)
+        return RequestMistake(why, *filter(None, lines))
+
+    def _unclear(self, part: str, end: str, unclear: UnclearEnd) -> RequestMistake:
+        """Return the mistake for an end that is in doubt. An example with other numbers is not what was meant."""
+        kept = [possible for possible in unclear.ends if _numbers(end) <= _numbers(possible)]
+        return self._refusal(unclear.words, *(self.parts.with_values(part, possible) for possible in kept))
 
     def _gpu_or_variant(self, gpu: str) -> str:
         """Return the family or canonical name that has all the typed features."""
@@ -261,21 +311,29 @@ class _RequestBuilder:
             return gpu
         family = self.vocabulary.family_of(gpu) or gpu
         variants = self.vocabulary.variants[family]
+        typed = f"{family} {' '.join(features)}"
         fitting = [
             variant.name
             for variant in variants
             if gpu in {family, variant.name} and all(variant.has(feature) for feature in features)
         ]
         if not fitting:
-            raise self.messages.for_unknown_variant(family, features)
+            nearest = ", ".join(variant.name for variant in variants[:5])
+            raise RequestMistake(f'I don\'t know the GPU "{short(typed)}". There is: {nearest or family}.')
         if len(fitting) == 1:
             return fitting[0]
         if len(fitting) == len(variants):
             return family
-        raise self.messages.for_several_variants(family, features, fitting)
+        why = f'"{short(typed)}" can be {" or ".join(fitting[:5])}.'
+        each = (replace(self.parts, gpus=[name], features=[]) for name in fitting[:MOST_LINES])
+        raise self._refusal(why, *each)
+
+
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+", text))
 
 
 def _shown(value: object, what: str) -> str:
     if isinstance(value, timedelta):
         return say_span(value)
-    return say_rate(value) if isinstance(value, Decimal) else str(value) or f"any {what}"
+    return say_rate(value.money.amount) if isinstance(value, Price) else str(value) or f"any {what}"

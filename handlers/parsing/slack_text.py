@@ -39,6 +39,11 @@ def text_with_mentions(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def as_slack_sends_it(text: str) -> str:
+    """Return a text without mentions as Slack sends it if somebody types it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def name_mentions(text: str) -> str:
     """Return a text in which each mention of a person is `@name`, or `@U123` if Slack sent no name."""
     return MENTION.sub(_label, text)

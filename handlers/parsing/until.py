@@ -21,8 +21,26 @@ _SPELLINGS = (
 _WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS) for word in words.split()}
 """Each spelling of a weekday, to its number as `date.weekday` counts."""
 _NEAR_DAYS = ("today", "tomorrow")
-_DAY = rf"(?:today|tomorrow|{'|'.join(sorted(_WEEKDAYS, key=len, reverse=True))}|20\d\d-\d\d-\d\d)(?![\w-])"
-_TIME = r"(?:\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?|noon|midnight)(?![\w.:-])"
+_TOMORROW = ("tomorrow", "tmrw", "tmr", "tmw", "tomorow", "tommorow", "tommorrow")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            *("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul"),
+            *("august aug", "september sept sep", "october oct", "november nov", "december dec"),
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = rf"(?:{'|'.join(_MONTHS)})"
+_DAY_OF_MONTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATE = rf"(?:{_DAY_OF_MONTH} (?:of )?{_MONTH}|{_MONTH} {_DAY_OF_MONTH})"
+_DAY = (
+    rf"(?:today|{'|'.join(_TOMORROW)}|{'|'.join(sorted(_WEEKDAYS, key=len, reverse=True))}"
+    rf"|20\d\d-\d\d-\d\d|{_DATE})(?![\w-])"
+)
+_TIME = r"(?:\d{1,2}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight)(?![\w.:-])"
 UNTIL = re.compile(
     r"(?:until|till|til)(?![\w.:-])"
     rf"(?: (?:at )?(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{_DAY})?))?",
@@ -38,7 +56,14 @@ UP_TO = re.compile(
 )
 """Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
 _FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
-_CLOCK = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr))?", re.ASCII)
+_CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
+LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}")
+"""Finds what people type quickly in an end. `now` rents nothing with it."""
+TIME_WORDS = frozenset(
+    {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, "tonight", "overnight", "morning", "afternoon", "evening", "night"}
+    | {"weekend", "week", "month", "months", "year", "years", "later", "soon"}
+)
+"""Words about time. A request that has one elsewhere can't be read without it."""
 _DAY_LENGTH = timedelta(days=1)
 
 
@@ -76,6 +101,7 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     local = zone_of(zone)
     found = _FIND_DAY.search(text)
     day = found.group() if found else None
+    day = "tomorrow" if day in _TOMORROW else day
     clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")
     if not clock:
         evening = example_end(now, zone) if day == "today" else f"{day} 18:00"
@@ -117,6 +143,9 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
         possible = hour < 24 or (hour == 24 and minute == 0)
     if not possible or minute > 59:
         raise UnclearEnd(f'"{clock}" is no time.', example)
+    if unit == "h" and read["minute"] is None and 1 <= hour <= 12:
+        words = f'Is "{clock}" a time of day? For a length, write: for {hour}h.'
+        raise UnclearEnd(words, f"{before}{hour}am", f"{before}{hour}pm")
     if unit is None and read["minute"] is None:
         if 1 <= hour <= 12:
             raise UnclearEnd(
@@ -136,7 +165,11 @@ def _days(day: str | None, today: date, example: str) -> list[date]:
     if day in _NEAR_DAYS:
         return [today if day == "today" else today + _DAY_LENGTH]
     try:
-        return [date.fromisoformat(day)]
+        if "-" in day:
+            return [date.fromisoformat(day)]
+        month = next(_MONTHS[word] for word in day.split() if word in _MONTHS)
+        this_year = date(today.year, month, int(re.sub(r"\D", "", day)))
+        return [this_year, this_year.replace(year=today.year + 1)]
     except ValueError:
         raise UnclearEnd(f'"{day}" is no date.', example) from None
 

@@ -21,12 +21,55 @@ _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """What may follow directly after a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
-    "us": ("usa", "america", "north america", "united states"),
-    "eu": ("europe", "european", "european union"),
+    "us": (
+        "usa",
+        "america",
+        "north america",
+        "united states",
+        "united states of america",
+        "states",
+        "the states",
+        "us based",
+        "us only",
+    ),
+    "eu": ("europe", "european", "european union", "europa", "eu based", "eu only"),
     "apac": ("asia", "asia pacific"),
 }
+_CODE = r"-(?:\d|[a-z]{2}-\d|(?:north|south|east|west|central|iceland))[a-z0-9-]*"
+"""What follows the group in a vendor's name of a place: `eu-north1`, `US-TX-3`."""
+_PLACES = {
+    "eu": (
+        rf"(?:eu|europe){_CODE}", r"nor-\d", r"fin-\d+", r"(?:fr-par|nl-ams|pl-waw)(?:-\d)?",
+        "france|paris", "germany|berlin|frankfurt|munich", "netherlands|holland|amsterdam", "finland|helsinki",
+        "sweden|stockholm", "norway|oslo", "iceland", "spain|madrid|barcelona", "italy|milan|rome",
+        "poland|warsaw", "ireland|dublin", "belgium|brussels", "austria|vienna", "denmark|copenhagen",
+        "portugal|lisbon", "romania|bucharest", "greece|athens", "prague",
+    ),
+    "us": (
+        rf"usa?{_CODE}", "(?:east|west) coast", "new york|nyc", "california|san francisco|los angeles",
+        "texas|dallas|austin", "virginia|ohio|oregon|iowa|utah|kansas", "chicago|seattle|atlanta|new jersey",
+    ),
+    "apac": (
+        rf"(?:ap|apac|asia){_CODE}", "japan|tokyo|osaka", "singapore", "india|mumbai", "south korea|korea|seoul",
+        "australia|sydney|melbourne", "hong kong", "taiwan", "malaysia", "indonesia|jakarta",
+    ),
+}  # fmt: skip
+"""Patterns for places of which the region group is certain. The API sells by group, so nobody can rent in Paris
+alone: whoever asks for it is shown the group."""
+_ELSEWHERE = (
+    "uk|united kingdom|england|britain|london|switzerland|swiss|zurich|canada|toronto|montreal|mexico|brazil",
+    "sao paulo|israel|tel aviv|uae|dubai|saudi arabia|qatar|middle east|turkey|istanbul|africa|south africa",
+    "china|beijing|shanghai|russia|ukraine|argentina|chile|south america|latin america|latam|new zealand",
+)
+"""Patterns for places of which the region group is not known."""
+OTHER_VENDORS = frozenset(
+    {"aws", "amazon", "ec2", "azure", "microsoft", "gcp", "google", "oracle", "oci", "ibm", "alibaba", "ovh"}
+    | {"digitalocean", "paperspace", "vast", "runpod", "coreweave", "crusoe", "lambda", "vultr", "together"}
+    | {"nebius", "scaleway", "hyperstack", "fluidstack", "datacrunch", "verda", "hetzner"}
+)
+"""Names of vendors, of which the marketplace has some. A word that is one is never left out of a request."""
 _CONTRACT_SYNONYMS = {
-    Contract.ONDEMAND: ("on demand",),
+    Contract.ONDEMAND: ("on demand", "not spot", "no spot", "non spot", "without spot", "not preemptible"),
     Contract.SPOT: ("spot", "preemptible", "preemptable", "interruptible"),
 }
 
@@ -59,6 +102,9 @@ class Vocabulary:
     features: re.Pattern[str]
     """Matches each word that sets a variant apart. Matches nothing if the catalogue has none."""
     regions: NameMatcher
+    places: NameMatcher
+    """Narrower places than a region, such as a city. A match means the region group that contains it, if that is
+    known."""
     contracts: NameMatcher
     vendors: NameMatcher
     region_names: tuple[str, ...]
@@ -84,17 +130,20 @@ class Vocabulary:
 
         Return none for a word of two letters, such as `or`: too much is like it.
         """
-        return () if len(name_key(word)) < 3 else _nearest(word, self.suggestions, 3, cutoff=70)
+        if len(name_key(word)) < 3:
+            return ()
+        regions = self.nearest_regions(word)
+        others = {key: name for key, name in self.suggestions.items() if name not in self.region_names}
+        return (*regions, *_nearest(word, others, 3 - len(regions), cutoff=70))
 
     def nearest_regions(self, word: str) -> tuple[str, ...]:
-        """Return the regions that are like the word."""
+        """Return the region that the word is a typing error of. Return none if it may be another place."""
         regions = {key: name for key, name in self.suggestions.items() if name in self.region_names}
-        return _nearest(word, regions, 3, cutoff=50)
+        return _nearest(word, regions, 1, cutoff=80)
 
     def nearest_vendors(self, word: str) -> tuple[str, ...]:
-        """Return the vendors that are like the word. Return the first vendors if none is."""
-        near = _nearest(word, {name_key(vendor): vendor for vendor in self.vendor_names}, 3, cutoff=50)
-        return near or self.vendor_names[:3]
+        """Return the vendors that are like the word."""
+        return _nearest(word, {name_key(vendor): vendor for vendor in self.vendor_names}, 3, cutoff=70)
 
 
 def _nearest(word: str, choices: Mapping[str, str], limit: int, cutoff: float) -> tuple[str, ...]:
@@ -129,12 +178,27 @@ def _vocabulary(
         features=_feature_pattern(variants),
         # `us-east-1` is no region group.
         regions=_matcher(_patterns(region_meanings) | _dotted_us(region_meanings), after=r"(?![a-z0-9_-])"),
+        places=_matcher(
+            {places: name for name in regions for places in _PLACES.get(name_key(name), ())}
+            | dict.fromkeys(_ELSEWHERE, "")
+        ),
         contracts=_matcher(_patterns(contract_meanings)),
         vendors=_matcher(_patterns({name: name for name in vendors})),
         region_names=regions,
         vendor_names=vendors,
-        suggestions=_suggestions((*families, *vendors), region_meanings | contract_meanings),
+        suggestions=_suggestions((*families, *vendors), _cities(regions) | region_meanings | contract_meanings),
     )
+
+
+def _cities(regions: tuple[str, ...]) -> dict[str, str]:
+    """Return the places that are plain words, each with its region group, for words that are like them."""
+    return {
+        word: name
+        for name in regions
+        for pattern in _PLACES.get(name_key(name), ())
+        for word in pattern.split("|")
+        if len(word) > 4 and word.replace(" ", "").isalpha()
+    }
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:

@@ -155,14 +155,14 @@ def _heading(quote: Quote, times: Times) -> str:
 
 
 def cap_text(request: Request) -> str:
-    """Return `under $8.00 per GPU`, with the price of all GPUs if the person may have meant that. Return an empty
-    text if the request has no cap."""
+    """Return `under $8.00 per GPU`, with the price of all GPUs, and of the whole time, if the person said that or
+    may have meant it. Return an empty text if the request has no cap."""
     if request.max_gpu_rate is None:
         return ""
-    each = f"under {say_rate(request.max_gpu_rate)} per GPU"
-    if request.cap_said_per_gpu:
-        return each
-    return f"{each}, {say_rate(request.max_gpu_rate * request.count)}/h in all"
+    each, in_all = f"under {say_rate(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
+    hourly = f", {say_rate(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
+    total = f", {dollars(cost(in_all, request.longest))} for {span(request.longest)}"
+    return each + hourly + (total if request.cap_for_all_time else "")
 
 
 def _refused_for_all(choices: Sequence[OfferChoice]) -> str:

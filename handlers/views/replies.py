@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
+from bot.errors import GpubotError, Line, Mistake, NeedsKey, RequestMistake, TooLate
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
@@ -14,6 +14,7 @@ from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
 from bot.policy.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
+from handlers.values import LineValue
 from handlers.views import blocks, keys
 from handlers.views.asked_text import asked_for_approval
 from handlers.views.blocks import Json, Rendered, button
@@ -61,9 +62,22 @@ def error(problem: GpubotError) -> Rendered:
     if isinstance(problem, NeedsKey):
         return keys.needed(github=problem.github)
     text = error_text(problem)
-    if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
-        return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE))
+    if isinstance(problem, RequestMistake):
+        from_list = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
+        return reply(text, *(_show_line(line, n) for n, line in enumerate(problem.lines, 1)), from_list)
     return reply(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
+
+
+def _show_line(line: Line, n: int) -> Json | None:
+    """Return `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if no button holds the
+    line. A label that would be cut says only which of the lines is meant."""
+    label = escape(f"Show {line.shown}", 300)
+    if len(label) > blocks.BUTTON_TEXT:
+        label = "Show this" if n == 1 else f"Show line {n}"
+    try:
+        return button(label, Action.SHOW_LINE, LineValue(text=line.text))
+    except Mistake:
+        return None
 
 
 def _show(rental_id: str | None) -> Json | None:

@@ -92,7 +92,7 @@ get 2 l40s | = 2x L40S
 get l40 | = L40
 get l4 | = L4
 get 2 l4 | = 2x L4
-get a machine with 8 h100 please | = 8x H100
+get a machine with 8 h100 please | ~ 8x H100
 get count 4 h100 | = 4x H100
 get max 8 h100 | ! "max 8" is no exact number of GPUs, and I need one
 get up to 4 H100s | ! "up to 4" is no exact number of GPUs, and I need one
@@ -101,7 +101,7 @@ get less than 4 A100s | ! "less than 4" is no exact number of GPUs, and I need o
 get no more than 2 h100 | ! "no more than 2" is no exact number of GPUs, and I need one
 get under 4 h100 | ! "under 4" is no exact number of GPUs, and I need one
 get max 8 gpus h100 | ! "max 8 gpus" is no exact number of GPUs, and I need one
-get at least 4 h100 | ! I don't know "at least"
+get at least 4 h100 | ! I can't look for a minimum, as in "at least 4". Name a number, or a limit: under $3.
 get 2 nodes of 8 each h100 | ! A rental is one machine, so I can't read "2 nodes"
 get 2 machines with 8 h100 | ! A rental is one machine, so I can't read "2 machines"
 get h100 nodes | ! A rental is one machine, so I can't read "nodes"
@@ -115,7 +115,7 @@ get h100 16 | ! Is "16" its memory, 16 GB
 get a100 80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
 get h100 24gb | ! I don't know the GPU "H100 24gb"
 get 1.5x h100 | ! I can't read "1.5x"
-get 0.5 h100 | ! I can't read "0.5"
+get 0.5 h100 | ! I can't tell what "0.5" is. A price has a dollar sign.
 get 0 h100 | ! 0 GPUs is nothing to rent
 get -2 h100 | ! I can't read "-2"
 get 2x h100 x4 | ! One number of GPUs at a time; I read 2 and 4.
@@ -127,10 +127,10 @@ get h100 a100 | ! One GPU at a time; I read H100 and A100.
 get h100 or a100 | ! One GPU at a time
 get h100/a100 | ! I don't know "/a100"
 get h10 | ! I don't know the GPU "h10"
-get rtx 4080 | ! I don't know the GPU "rtx"
+get rtx 4080 | ! I don't know the GPU "rtx 4080". Nearest: RTX 4090, L40, H100.
 get gpu | ! Which GPU
 get 1,000 h100 | ! I can't read "1,000"
-get some h100 | ! I don't know "some"
+get some h100 | ~ H100
 """
 
 REGIONS_CONTRACTS_VENDORS = """
@@ -156,8 +156,8 @@ get us h100 | ! "us" can be the region or the people who ask
 get us 4 h100 | ! "us" can be the region or the people who ask
 get h100 for us | ! "us" can be the region or the people who ask
 get h100 us 3 | ! I can't tell what "3" is
-get h100 us-east-1 | ! I don't know "us-east-1"
-get h100 eu-west | ! I don't know "eu-west"
+get h100 us-east-1 | ! I can't look in "us-east-1" alone: machines are sold by region, and this is US.
+get h100 eu-west | ! I can't look in "eu-west" alone: machines are sold by region, and this is EU.
 get h100 asia | = H100 APAC
 get h100 Asia-Pacific | = H100 APAC
 get h100 apac | = H100 APAC
@@ -168,10 +168,10 @@ get h100 other | = H100 Other
 get h100 eu us | ! One region at a time; I read EU and US. Try: /gpu get H100 EU
 get h100 eu or us | ! One region at a time
 get h100 eu, us | ! One region at a time
-get h100 in Germany | ! I don't know the region "Germany"
-get h100 germany | ! I don't know "germany"
+get h100 in Germany | ! I can't look in "Germany" alone: machines are sold by region, and this is EU.
+get h100 germany | ! I can't look in "germany" alone: machines are sold by region, and this is EU.
 get h100 erope | ! I don't know "erope"
-get h100 not eu | ! I don't know "not"
+get h100 not eu | ! I can't leave something out, as in "not eu". Name what you want.
 get h100 in | ! After "in" comes a name
 get h100 spot | = H100 spot
 get h100 spot instance | = H100 spot
@@ -183,7 +183,7 @@ get h100 On_Demand | = H100
 get h100 on spot | = H100 spot
 get h100 preemptible | = H100 spot
 get h100 spot ondemand | ! One contract at a time
-get h100 no spot | ! I don't know "no"
+get h100 no spot | ~ H100
 get h100 sopt | ! I don't know "sopt"
 get h100 reserved | ! I don't know "reserved"
 get h100 from nebius | = H100 vendor nebius
@@ -200,9 +200,9 @@ get h100 provider hyperstack | = H100 vendor hyperstack
 get h100 any vendor | = H100
 get h100 vendor | ! After "vendor" comes a name
 get h100 vendor nebus | ! I don't know the vendor "nebus"
-get h100 from aws | ! I don't know the vendor "aws"
+get h100 from aws | ! I can't rent from aws. Vendors: nebius, hyperstack, scaleway, Lambda Labs, data-crunch.
 get h100 nebius scaleway | ! One vendor at a time
-get h100 not from nebius | ! I don't know "not"
+get h100 not from nebius | ! I can't leave something out, as in "not from nebius". Name what you want.
 """
 
 DURATIONS = """
@@ -239,9 +239,9 @@ get h100 for 4h while busy up to 60h | = H100 for 4h up to 60h
 get h100 while busy up to 12h under $20 | ~ H100 under $20.00/GPU/h for 2h up to 12h
 get h100 while busy | ! It ends when its GPUs stop, and at the latest when? Try: /gpu get H100 for 2h up to 12h
 get h100 while busy for 6h | ! and at the latest when? Try: /gpu get H100 for 6h up to 12h
-get h100 while busy up to 2h | ! The later end is not after the first one, 2h. Try: /gpu get H100 for 2h up to 8h
-get h100 for 6h up to 4h | ! The later end is not after the first one, 6h. Try: /gpu get H100 for 6h up to 12h
-get h100 for 6h up to 100h | ! 100h is too long: a lease is at most 72h. Try: /gpu get H100 for 6h
+get h100 while busy up to 2h | ! The later end is not after the first one, 2h.
+get h100 for 6h up to 4h | ! The later end is not after the first one, 6h.
+get h100 for 6h up to 100h | ! 100h is too long: a lease is at most 72h.
 get h100 no-probe for 6h up to 12h | ! without seeing whether its GPUs are busy. Try: /gpu get H100 no-probe for 6h
 get h100 for 6h up to 12h up to 24h | ! One later end at a time; I read 12h and 24h
 get h100 until 18:00 up to 12h | = H100 until 2026-03-02 18:00 up to 12h
@@ -249,26 +249,26 @@ get h100 until tomorrow 8am up to 24h | = H100 until 2026-03-03 08:00 up to 24h
 get h100 eu up to 24h until tomorrow 8am -- a night | = H100 EU until 2026-03-03 08:00 up to 24h -- a night
 get h100 until tomorrow 8am at most 24h | = H100 until 2026-03-03 08:00 up to 24h
 get h100 until tomorrow 8am up to 10:00 | = H100 until 2026-03-03 08:00 up to 22h
-get h100 until tomorrow 8am up to 10 am under $3/GPU | = H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 22h
+get h100 until tomorrow 8am up to 10 am under $3/GPU | ~ H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 22h
 get h100 until tomorrow 8am up to wed 18:00 | = H100 until 2026-03-03 08:00 up to 54h
 get h100 until tomorrow 8am max until 2026-03-03 18:00 | = H100 until 2026-03-03 08:00 up to 30h
 get h100 until tomorrow 8am up to 30h under $3/GPU | ~ H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 30h
 get h100 while busy up to 12h until 18:00 | = H100 until 2026-03-02 18:00 up to 12h
 get h100 until 9am up to 24h | ~ H100 until 2026-03-03 09:00 up to 24h
-get h100 until 18:00 up to 20 | ! I can't tell what "up to 20" limits
-get h100 until 18:00 up to $3 | = H100 under $3.00/GPU/h until 2026-03-02 18:00
+get h100 until 18:00 up to 20 | ! I can't tell what "up to 20" is. A price has a dollar sign.
+get h100 until 18:00 up to $3 | ~ H100 under $3.00/GPU/h until 2026-03-02 18:00
 get h100 while busy until 18:00 | ! and at the latest when? Try: /gpu get H100 until 18:00 up to 8h
-get h100 until tomorrow 9am up to 6h | ! first one, tomorrow 9am. Try: /gpu get H100 until tomorrow 9am up to 23h
-get h100 until 18:00 up to 17:00 today | ! not after the first one, 18:00. Try: /gpu get H100 until 18:00 up to 8h
-get h100 until 18:00 up to tomorrow | ! At what time tomorrow? Try: /gpu get H100 until 18:00 up to 8h
+get h100 until tomorrow 9am up to 6h | ! The later end is not after the first one, tomorrow 9am.
+get h100 until 18:00 up to 17:00 today | ! The later end is not after the first one, 18:00.
+get h100 until 18:00 up to tomorrow | ! At what time tomorrow?
 get h100 until 18:00 up to 100h | ! 100h is too long: a lease is at most 72h
-get h100 until 18:00 up to 10h up to 20:00 | ! One later end at a time. Try: /gpu get H100 until 18:00 up to 8h
+get h100 until 18:00 up to 10h up to 20:00 | ! One later end at a time.
 get h100 until 18:00 up to 10h for 6h | ! A length or an end, not both
 get h100 no-probe until 18:00 up to 12h | ! its GPUs are busy. Try: /gpu get H100 no-probe until 18:00
 get h100 up to 20:00 | ! Until when at least? Try: /gpu get H100 until 20:00
-get h100 until 18:00 up to 12h bleu | ! Try: /gpu get H100 until 18:00 up to 12h
-get h100 until 18:00 up to 20:00 bleu | ! Try: /gpu get H100 until 18:00 up to 20:00
-get h100 for 6h up to 12h for $20 | ! $20.00 in all for 1x H100 for 6h
+get h100 until 18:00 up to 12h bleu | ! I don't know "bleu". A note goes after --.
+get h100 until 18:00 up to 20:00 bleu | ! I don't know "bleu". A note goes after --.
+get h100 for 6h up to 12h for $20 | ~ H100 under $1.6666/h for 6h up to 12h
 get h100 lease 6h | = H100 for 6h
 get h100 with a 6h lease | = H100 for 6h
 get 6h 8 h100 | = 8x H100 for 6h
@@ -282,7 +282,7 @@ get h100 for 2 – 4 hours | ! I need one number, and "2 – 4 hours" is two
 get h100 2h-4h | ! I can't read "-4h"
 get h100 2h to 4h | ! One time at a time
 get h100 between 2 and 4 hours | ! I don't know "between"
-get h100 at 3 | ! I can't read the time "at 3"
+get h100 at 3 | ! I can't tell what "at 3" is. A price has a dollar sign.
 get h100 at 3pm | ! I can't read the time "at 3pm"
 get h100 by 17 | ! I can't read the time "by 17"
 get h100 5pm | ! I can't read the time "5pm"
@@ -296,7 +296,7 @@ get h100 until 9am | ~ H100 until 2026-03-03 09:00
 get h100 until tomorrow 9am | = H100 until 2026-03-03 09:00
 get h100 until tomorrow at 9am | = H100 until 2026-03-03 09:00
 get h100 until 9:00 tomorrow | = H100 until 2026-03-03 09:00
-get h100 until noon on Wednesday under $3/GPU | = H100 under $3.00/GPU/h until 2026-03-04 12:00
+get h100 until noon on Wednesday under $3/GPU | ~ H100 under $3.00/GPU/h until 2026-03-04 12:00
 get h100 until wed 18:00 -- until it works | = H100 until 2026-03-04 18:00 -- until it works
 get h100 until mon 18:00 | = H100 until 2026-03-02 18:00
 get h100 until 2026-03-04 08:05 | = H100 until 2026-03-04 08:05
@@ -309,34 +309,34 @@ get h100 until 13pm | ! "13pm" is no time
 get h100 until 18 | ! A time has minutes, and "18" has none
 get h100 until next friday 18:00 | ! I can't read the end "until next"
 get h100 until it works | ! I can't read the end "until it"
-get h100 until 6h | ! I can't read the end "until 6h"
+get h100 until 6h | ! Is "6h" a time of day? For a length, write: for 6h.
 get h100 until | ! I can't read the end "until"
 get h100 for 6h until 18:00 | ! A length or an end, not both
 get h100 until 18:00 until 19:00 | ! One end at a time; I read 18:00 and 19:00
-get h100 $20 until 18:00 | ! $20.00 in all for 1x H100 for 6h comes to $3.33 per GPU and hour
+get h100 $20 until 18:00 | ~ H100 under $3.3333/h until 2026-03-02 18:00
 get h100 18:00 | ! I can't read the time "18:00". A machine starts when it is rented.
 get h100 till 6 | ! Is "6" in the morning or in the afternoon?
 get h100 until tomorrow | ! At what time tomorrow?
 get h100 from 3 | ! I can't read the time "from 3"
 get h100 in 2 hours | ! "in 2 hours" would be later
 get h100 in an hour | ! "in an hour" would be later
-get h100 within 2 hours | ! I don't know "within"
+get h100 within 2 hours | ! "within 2 hours" would be later. A machine starts when it is rented.
 get h100 starting in 2h | ! I don't know "starting"
 get h100 tonight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get 2x h100 eu until tonight | ! Until when? Try: /gpu get 2x H100 EU until tomorrow 8:00 up to 10:00
 get h100 no-probe tonight | ! Until when? Try: /gpu get H100 no-probe until tomorrow 8:00
-get h100 tonight for 6h | ! "tonight" would be later. A machine starts when it is rented. Try: /gpu get H100 for 6h
+get h100 tonight for 6h | ! "tonight" would be later. A machine starts when it is rented.
 get h100 for 6 | ! I can't tell what "6" is
-get h100 for 3 months | ! I can't tell what "3" is
+get h100 for 3 months | ! I can't tell what "3 months" is. Write 3x for GPUs, 3h for hours, $3 for a price.
 get h100 1 month | ! I can't tell what "1 month" is
 get h100 for 6:30 | ! I can't read the time "6:30"
 get h100 for -3h | ! I can't read "-3h"
 get h100 1h 30 | ! I can't read the time "1h 30"
 get h100 6h 2d | ! One time at a time; I read 6h and 48h.
 get h100 under 6h | ! I can't read the time "under 6h"
-get h100 at least 6h | ! I don't know "at least"
-get h100 about 6h | ! I don't know "about"
-get h100 ~6h | ! I don't know "~6h"
+get h100 at least 6h | ! I can't look for a minimum, as in "at least 6h". Name a number, or a limit: under $3.
+get h100 about 6h | ~ H100 for 6h
+get h100 ~6h | ~ H100 for 6h
 get h100 for a few hours | ! I don't know "few"
 get h100 overnight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get h100 24/7 | ! I can't read "24/7"
@@ -401,31 +401,31 @@ get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
 get h100 for 6h under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 for 6h for under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 eu under $2.50/h for 6h | = H100 EU under $2.50/GPU/h for 6h
-get h100 budget $500 | ! comes to $125.00 per GPU and hour
-get h100 budget of $500 | ! comes to $125.00 per GPU and hour
-get h100 $500 budget | ! comes to $125.00 per GPU and hour
-get h100 $20 for 10h | ! comes to $2.00 per GPU and hour
-get h100 10h for $20 | ! comes to $2.00 per GPU and hour
-get h100 10h, $20 | ! comes to $2.00 per GPU and hour
-get h100 max $20 total | ! comes to $5.00 per GPU and hour
-get h100 total $20 | ! comes to $5.00 per GPU and hour
-get h100 $20 in total | ! comes to $5.00 per GPU and hour
-get h100 $20 all in | ! comes to $5.00 per GPU and hour
-get 4x h100 $32/h in all | ! comes to $8.00 per GPU and hour
-get 2x h100 for 10h max $100 total | ! comes to $5.00 per GPU and hour
-get h100 spend $20 | ! comes to $5.00 per GPU and hour
-get h100 for $3 | ! comes to $0.75 per GPU and hour
-get h100 max 3 | ! I can't tell what "max 3" limits
-get h100 under 3 | ! I can't tell what "under 3" limits
-get h100 under 2.50 | ! I can't tell what "under 2.50" limits
-get h100 3 max | ! I don't know "max"
-get h100 budget 500 | ! I can't read the price "budget 500"
-get h100 under cheap | ! I don't know "under cheap"
-get h100 cheap | ! I don't know "cheap"
-get h100 cheapest | = H100
-get the cheapest h100 | = H100
-get cheapest h100 in eu for 2h | = H100 EU for 2h
-get h100 under €3 | ! I can't read the price "€3". A price is in dollars
+get h100 budget $500 | ~ H100 under $125.00/h
+get h100 budget of $500 | ~ H100 under $125.00/h
+get h100 $500 budget | ~ H100 under $125.00/h
+get h100 $20 for 10h | ~ H100 under $2.00/h for 10h
+get h100 10h for $20 | ~ H100 under $2.00/h for 10h
+get h100 10h, $20 | ~ H100 under $2.00/h for 10h
+get h100 max $20 total | ~ H100 under $5.00/h
+get h100 total $20 | ~ H100 under $5.00/h
+get h100 $20 in total | ~ H100 under $5.00/h
+get h100 $20 all in | ~ H100 under $5.00/h
+get 4x h100 $32/h in all | ~ 4x H100 under $8.00/h
+get 2x h100 for 10h max $100 total | ~ 2x H100 under $5.00/h for 10h
+get h100 spend $20 | ~ H100 under $5.00/h
+get h100 for $3 | ~ H100 under $0.75/h
+get h100 max 3 | ! I can't tell what "max 3" is. A price has a dollar sign.
+get h100 under 3 | ! I can't tell what "under 3" is. A price has a dollar sign.
+get h100 under 2.50 | ~ H100 under $2.50/GPU/h
+get h100 3 max | ! I can't tell what "3 max" is. A price has a dollar sign.
+get h100 budget 500 | ! I can't tell what "budget 500" is. A price has a dollar sign.
+get h100 under cheap | ! After "under" comes a price, such as $3.
+get h100 cheap | ~ H100
+get h100 cheapest | ~ H100
+get the cheapest h100 | ~ H100
+get cheapest h100 in eu for 2h | ~ H100 EU for 2h
+get h100 under €3 | ! I can't read the price "€3". A price is in US dollars per GPU and hour.
 get h100 under 3,50€ | ! I can't read the price "3.50€"
 get h100 £3 | ! I can't read the price "£3"
 get h100 $-3 | ! I can't read the price "$-3"
@@ -441,12 +441,12 @@ get h100 $2 to $3/h | ! I need one number, and "$2 to $3" is two
 get h100 $50/day | ! A price is per GPU and hour, not "/day"
 get h100 under $50 a day | ! A price is per GPU and hour, not "a day"
 get h100 under $8 per machine | ! A price is per GPU and hour, not "per machine"
-get h100 over $3 | ! I don't know "over"
-get h100 more than $3 | ! I don't know "more"
-get h100 at $3 | ! I don't know "at"
+get h100 over $3 | ! I can't look for a minimum, as in "over $3". Name a number, or a limit: under $3.
+get h100 more than $3 | ! I can't look for a minimum, as in "more than $3". Name a number, or a limit: under $3.
+get h100 at $3 | ~ H100 under $3.00/GPU/h
 get h100 under $3 max $4 | ! One price at a time; I read $3.00 and $4.00.
-get h100 50 cents | ! Is "50" its memory, 50 GB
-get h100 price | ! I don't know "price"
+get h100 50 cents | ! I can't read the price "50 cents". A price is in US dollars per GPU and hour.
+get h100 price | ! After "price" comes a price, such as $3.
 """
 
 OPTIONS = """
@@ -466,8 +466,8 @@ get h100 --price 2 | = H100 under $2.00/GPU/h
 get h100 —price 2 | = H100 under $2.00/GPU/h
 get h100 --max-price 3 | = H100 under $3.00/GPU/h
 get h100 --max $2 | = H100 under $2.00/GPU/h
-get h100 --max 2 | ! I can't tell what "max 2" limits
-get h100 —max 2 | ! I can't tell what "max 2" limits
+get h100 --max 2 | ! I can't tell what "max 2" is. A price has a dollar sign.
+get h100 —max 2 | ! I can't tell what "max 2" is. A price has a dollar sign.
 get --gpu h100 --gpus 4 | = 4x H100
 get --gpu=h100 --count=4 --region=eu | = 4x H100 EU
 get h100 --gpus 4 | = 4x H100
@@ -499,9 +499,9 @@ get h100 # test | ! I don't know "#"
 NOW = """
 get h100 now | = H100
 rent h100 now | = H100
-rent h100 now please | = H100
+rent h100 now please | ~ H100
 get now h100 | = H100
-get h100 eu now please | = H100 EU
+get h100 eu now please | ~ H100 EU
 get h100 asap | ~ H100
 get h100 immediately | ~ H100
 get h100 right now | ~ H100
@@ -513,9 +513,9 @@ get h100 --now | ~ H100
 get h100 right away | ~ H100
 get h100 urgently | ~ H100
 get h100 for now | ~ H100
-get h100 not now | ! I don't know "not"
-get h100 now or later | ! I don't know "or"
-get h100 available now | ! I don't know "available"
+get h100 not now | ! I can't leave something out, as in "not now". Name what you want.
+get h100 now or later | ! I can't read the time "later". A machine starts when it is rented.
+get h100 available now | ~ H100
 get h100 from now | ! After "from" comes a name
 find h100 now | ~ H100
 find an h100 | ~ H100
@@ -534,11 +534,11 @@ rent h100 eu | = H100 EU
 8xH100 europe spot | ~ 8x H100 EU spot
 US h100 | ~ H100 US
 i need 2 h100 in eu | ~ 2x H100 EU
-i want to rent an h100 | ! I don't know "to"
-can i get an h100? | ! I don't know "can"
-what does an h100 cost | ! I don't know "what"
+i want to rent an h100 | ~ H100
+can i get an h100? | ~ H100
+what does an h100 cost | ~ H100
 get h100? | ~ H100
-give me an h100 | ! I don't know "give"
+give me an h100 | ~ H100
 """
 
 MIXED = """
@@ -556,7 +556,7 @@ get h100 & a100 | ! One GPU at a time
 get h100 x1 eu spot | = H100 EU spot
 /gpu get h100 eu | = H100 EU
 !gpu h100 | ~ H100
-get h100 eu > out.txt | ! I don't know ">"
+get h100 eu > out.txt | ! I can't look for a minimum, as in "> out.txt". Name a number, or a limit: under $3.
 get h100 $GPU | ! I can't read the price "$GPU"
 get h100 eu; rm -rf | ! I don't know "rm"
 get h100 8x eu spot 3h $2/h | ~ 8x H100 EU spot under $2.00/h for 3h
@@ -566,11 +566,11 @@ get h100 w/ spot | ! I don't know "w/"
 get h100 + a100 | ! One GPU at a time
 get h100 x2 or x4 | ! One number of GPUs at a time
 get h1oo | ! I don't know the GPU "h1oo"
-get h 100 | ! I don't know the GPU "h"
+get h 100 | ! I don't know the GPU "h 100". Nearest: H100, H200, A100.
 get H-100 | ! I don't know the GPU "H-100"
 get hundred | ! I don't know the GPU "hundred"
 get 2x8 h100 | ! I can't read "2x8"
-get 8 Stück h100 | ! I can't tell what "8" is
+get 8 Stück h100 | ! I can't tell what "8 Stück" is. Write 8x for GPUs, 8h for hours, $8 for a price.
 get h100 für 6 Stunden | ! I don't know "für"
 get h100 für 6h | ! I don't know "für"
 get h100 unter 2,50 € die Stunde | ! I don't know "unter"
@@ -582,7 +582,7 @@ get h100 6 std | ! I can't tell what "6 std" is
 get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU and hour can't be right
 get h100 under 1.000 $ | ! I can't read the price "1.000"
 get h100 under $ 2,50 | = H100 under $2.50/GPU/h
-get h100 5 eur | ! I can't read the price "eur"
+get h100 5 eur | ! I can't read the price "5 eur". A price is in US dollars per GPU and hour.
 get h100 under 3 $ / h | = H100 under $3.00/GPU/h
 get h100 under 3 $/GPU | = H100 under $3.00/GPU/h
 get h100 3 from nebius | ~ 3x H100 vendor nebius
@@ -595,9 +595,9 @@ get h100 @ana | ! I don't know who "@ana" is. After "with", type @
 get h100 for @ana | ! I don't know who "@ana" is.
 get h100 with @ana | ! I don't know who "@ana" is.
 get h100 eu with | ! With whom? Then type @ and pick the name
-get h100 tmrw | ! I don't know "tmrw"
-get h100 6h max | ! I don't know "max"
-get h100 6hrs plz | ! I don't know "plz"
+get h100 tmrw | ! I can't read the time "tmrw". A machine starts when it is rented.
+get h100 6h max | ~ H100 for 6h
+get h100 6hrs plz | ~ H100 for 6h
 get h100 sxm5 8x | = 8x nvidia-h100-sxm5-80gb
 get h100 nvl | ! I don't know the GPU "H100 nvl"
 get pcie h100 eu | = nvidia-h100-pcie-80gb EU
@@ -605,7 +605,7 @@ get a10 | = A10
 get a 10 | ! I can't tell what "10" is
 get a100 10 | ! Is "10" its memory, 10 GB
 get h100 2 gpus 6h spot under $2 | ~ 2x H100 spot under $2.00/h for 6h
-get me an h100 in the EU region from vendor nebius | = H100 EU vendor nebius
+get me an h100 in the EU region from vendor nebius | ~ H100 EU vendor nebius
 get h100 at nebius on spot | = H100 spot vendor nebius
 get h100, spot, eu, max $2.50/h, 12h | = H100 EU spot under $2.50/GPU/h for 12h
 get 4x a100-80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
@@ -635,29 +635,29 @@ get h100 us a day | = H100 US for 24h
 get h100 u.s.a | = H100 US
 rent the other h100 now | ~ H100 Other
 rent other 2x h100 | ~ 2x H100 Other
-get another h100 | = H100
+get another h100 | ~ H100
 get 8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready | ~ 8x H100 EU under $2.50/GPU/h for 6h
 get h100 6 hous | ! I can't tell what "6 hous" is. Write 6x for GPUs, 6h for hours
 get h100 6 Stunden | ! I can't tell what "6 Stunden" is
 get h100 3 and a half hours | ! I can't tell what "3" is. Write 3x for GPUs, 3h for hours
 get 4x h100 max 8 | ! A price has a dollar sign. Try: /gpu get 4x H100 under $8.00/h
-get h100 under three | ! I can't tell what "under three" limits
-get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB? Try: /gpu get nvidia-a100-sxm4-80gb EU spot for 3h
+get h100 under three | ! I can't tell what "under three" is. A price has a dollar sign.
+get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB?
 get 4x h100 for 0h $8 | ! is too short
-get h100 no spot eu | ! I don't know "no"
-get h100 anywhere but us | ! One region at a time
-get h100 3h at $2 | ! I don't know "at"
-get h100 @ $2.50 | ! I don't know "@"
+get h100 no spot eu | ~ H100 EU
+get h100 anywhere but us | ! I can't leave something out, as in "anywhere but us". Name what you want.
+get h100 3h at $2 | ~ H100 under $2.00/GPU/h for 3h
+get h100 @ $2.50 | ~ H100 under $2.50/GPU/h
 get h100 a couple hours | ! I don't know "couple"
 get h100 1 1/2 h | ! I can't tell what "1 1/2" is
-get h100 --no-spot | ! I don't know the option "--no-spot"
-get h100 or better | ! I don't know "or". A note goes after --.
-rent h100 and 4090 later now | ! One GPU at a time; I read H100 and RTX 4090
+get h100 --no-spot | ~ H100
+get h100 or better | ! I can't look for a minimum, as in "or better". Name a number, or a limit: under $3.
+rent h100 and 4090 later now | ! I can't read the time "later". A machine starts when it is rented.
 rent h100 for the now | ~ H100
 rent h100 now now | ~ H100
 rent h100 "now" | ~ H100
 rent h100 2 hours from now | ! After "from" comes a name
-rent h100 not now but at 6 | ! I don't know "not"
+rent h100 not now but at 6 | ! I can't leave something out, as in "not now". Name what you want.
 rent h100 now in 5 min | ! "in 5 min" would be later
 RENT H100 NOW | = H100
 """

@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.policy.rules import Access
+from handlers.ids import Action
+from handlers.parsing.request_text import request_text
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
 from tests.handlers.team import RULES, an_offer, team
 
@@ -51,7 +54,7 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
     [
         ("get H10 EU", 'I don\'t know the GPU "H10". Nearest: H100'),
         ("get H100 Mars", 'I don\'t know "Mars".'),
-        ("get H100 under cheap", "Try: "),
+        ("get H100 under cheap", "Without it: "),
         ("frobnicate", 'I don\'t know the command "frobnicate".'),
         ("destroy all", '"all" is no id'),
         ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
@@ -81,6 +84,56 @@ async def test_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:
         assert (await ours.submit(ANA, gpu="H100", region="EU"))["ok"]
         (quote,) = await ours.quotes(ANA)
         assert (quote.request.gpu, quote.replaces) == ("H100", True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("get h100 eu max 3", "H100 EU under $3.00/GPU/h"),
+        ("get h100 x 12 hours", "H100 for 12h"),
+        ("rent now us 2 h100s", "2x H100 US"),
+        ("get 2x h100 paris -- run 7 <b>", "2x H100 EU -- run 7 <b>"),
+    ],
+)
+async def test_a_refused_request_is_one_click_away_from_its_offers(tmp_path: Path, typed: str, line: str) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, typed)
+        refused = await ours.look(ANA, TRAINING, f"/gpu get {line[:2]}")
+        assert "Choose from a list" in [button["text"] for button in refused["buttons"]]
+        await ours.click(ANA, refused, f"Show {line}")
+        (quote,) = await ours.quotes(ANA)
+        assert request_text(quote.request, default_lease=RULES.lease.default) == line
+        assert (quote.rent_now, quote.replaces, quote.asked_in) == (False, True, TRAINING)
+        assert await ours.rentals() == []
+
+
+async def test_the_button_of_a_refused_request_keeps_the_teammates(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get h100 erope with @ben -- for <!channel>")
+        refused = await ours.look(ANA, TRAINING, "erope")
+        await ours.click(ANA, refused, "Show H100 EU with @ben -- for <!channel>")
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request.teammates, quote.request.note) == ((BEN,), "for <!channel>")
+
+
+@pytest.mark.parametrize(
+    ("value", "searches"),
+    [("H100 now", 1), ("H100 EU -- <!channel>", 1), ("<!channel> H100", 0), ("list", 0), ("key x", 0)],
+)
+async def test_a_line_that_nobody_was_shown_only_searches_and_mentions_nobody(
+    tmp_path: Path, value: str, searches: int
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        with capture_logs() as logged:
+            await ours.forge(ANA, Action.SHOW_LINE.id, value)
+        quotes = await ours.quotes(ANA)
+        assert [quote.rent_now for quote in quotes] == [False] * searches
+        assert "<!" not in str(await ours.replies()) + str([quote.request.note for quote in quotes])
+        assert value not in str(logged)
+        assert await ours.rentals() == []
 
 
 async def test_get_alone_opens_the_form(tmp_path: Path) -> None:

@@ -1,20 +1,29 @@
-"""Requests as people type them: each is read as it was meant, and `now` rents only what has one meaning."""
+"""Requests as people type them: each is read as it was meant, or the mistake has lines that keep what was read.
+
+`now` rents only what has one meaning, and no line rents.
+"""
 
 from __future__ import annotations
 
+import random
 import re
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.errors import Mistake
+from bot.errors import Mistake, RequestMistake
 from bot.model.base import changed
 from bot.model.request import Request
 from handlers.parsing.commands import Get
 from handlers.parsing.request_text import request_text
+from handlers.parsing.slack_text import as_slack_sends_it
 from tests.handlers.parsing_helpers import LEASE, command
+from tests.handlers.requests_as_typed import TYPED
 from tests.handlers.requests_corpus import CORPUS
 
+BEN = "<@U0BEN0000|ben>"
 NOTE = re.compile(r"\s*(?:--|—|–)(?=\s|$).*|$")
 UNAMBIGUOUS = [text for text, meant in CORPUS if meant.startswith("=")]
 OTHER = [text for text, meant in CORPUS if not meant.startswith("=")]
@@ -33,15 +42,28 @@ def meaning_of(text: str) -> Request | str:
     """Return the request, or the first sentence of the mistake in lower case."""
     try:
         found = command(text)
-    except Mistake as mistake:
-        return mistake.words.partition("Try:")[0].lower()
+    except Mistake as refused:
+        return re.split("Try:|Without it:", refused.words)[0].lower()
     assert isinstance(found, Get)
     return changed(found.request, note=found.request.note.lower())
 
 
-def test_the_corpus_is_large_and_has_no_request_twice() -> None:
-    assert len(CORPUS) >= 260
-    assert len({text for text, _ in CORPUS}) == len(CORPUS)
+def got(text: str) -> Get:
+    found = command(text)
+    assert isinstance(found, Get)
+    return found
+
+
+def mistake(text: str) -> RequestMistake:
+    with pytest.raises(RequestMistake) as caught:
+        command(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(("table", "least"), [(CORPUS, 260), (TYPED, 240)])
+def test_the_tables_are_large_and_have_no_request_twice(table: list[tuple[str, ...]], least: int) -> None:
+    assert len(table) >= least
+    assert len({text for text, *_ in table}) == len(table)
 
 
 @pytest.mark.parametrize(("text", "meant"), CORPUS)
@@ -51,7 +73,6 @@ def test_a_request_is_read_as_it_was_meant(text: str, meant: str) -> None:
         with pytest.raises(Mistake) as caught:
             command(text)
         assert words in caught.value.words
-        assert "Try: " in caught.value.words
         assert len(caught.value.words) < 400
     else:
         found = command(text)
@@ -59,27 +80,86 @@ def test_a_request_is_read_as_it_was_meant(text: str, meant: str) -> None:
         assert request_text(found.request, default_lease=LEASE) == words
 
 
-MISTAKES = [text for text, meant in CORPUS if meant.startswith("!")]
+@pytest.mark.parametrize(("text", "meant", "lines"), [(text, meant, lines) for text, meant, *lines in TYPED])
+def test_a_request_as_people_type_it_is_read_or_has_exactly_these_lines(
+    text: str, meant: str, lines: list[str]
+) -> None:
+    sign, _, words = meant.partition(" ")
+    if sign != "!":
+        assert (request_text(got(text).request, default_lease=LEASE), lines) == (words, [])
+        assert got(with_now(text)).now == (sign == "=")
+        return
+    refused = mistake(text)
+    assert refused.words.startswith(words)
+    assert [line.shown for line in refused.lines] == lines
+
+
+MISTAKES = [text for text, meant, *_ in (*CORPUS, *TYPED) if meant.startswith("!")]
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_the_command_that_a_mistake_suggests_is_readable(text: str) -> None:
-    with pytest.raises(Mistake) as caught:
-        command(text)
-    for suggested in caught.value.words.rpartition("Try: ")[2].split(", or "):
-        assert suggested.startswith("/gpu get ")
-        assert isinstance(command(suggested), Get)
+def test_every_line_of_a_mistake_is_read_as_it_says_and_rents_nothing(text: str) -> None:
+    refused = mistake(text)
+    assert all(f"/gpu get {line.shown}" in refused.words for line in refused.lines)
+    for line in refused.lines:
+        found = got(f"get {line.text}")
+        assert not found.now
+        if not re.search("in all|any vendor|until|gb", line.shown):
+            written = {request_text(found.request, default_lease=default) for default in (None, LEASE)}
+            assert line.shown in written
 
 
 @pytest.mark.parametrize(
     "text",
-    ["h100 no spot", "h100 without spot", "h100 not in us", "h100 outside eu", "h100 except nebius",
-     "h100 over $3", "h100 more than $3", "h100 > $3", "h100 at least 6h", "h100 minimum 6h"],
+    ["h100 without a spot", "h100 not in us", "h100 outside eu", "h100 except nebius", "h100 anyone but nebius",
+     "h100 over $3", "h100 more than $3", "h100 > $3", "h100 at least 6h", "h100 minimum 6h", "h100 never us",
+     "h100 avoid nebius", "h100 tired of nebius", "h100 eu max 2.50€", "h100 3 eur", "h100 under 20 sek",
+     "h100 in paris us", "h100 in london", "h100 in narnia", "h100 for 100h", "h100 2-4h", "h100 in 2 hours",
+     "1.5x h100", "2² h100", "h100 us-east-1 eu", "h100 tomorrow", "h100 for 3 months", "h100 aa bb cc dd"],
 )  # fmt: skip
-def test_a_suggestion_leaves_out_words_after_a_negation_or_minimum(text: str) -> None:
-    with pytest.raises(Mistake) as caught:
-        command(f"get {text}")
-    assert caught.value.words.endswith("Try: /gpu get H100")
+def test_there_is_no_line_that_would_change_a_number_a_currency_a_place_or_what_is_not_wanted(text: str) -> None:
+    assert mistake(f"get {text}").lines == ()
+
+
+PARTS = {
+    "gpu": ("h100", "H100"), "count": ("8x", "8x "), "region": ("eu", " EU"), "contract": ("spot", " spot"),
+    "price": ("under $2.50/gpu/h", " under $2.50/GPU/h"), "vendor": ("from nebius", " vendor nebius"),
+    "setup": ("setup torch", " setup torch"), "time": ("for 6h", " for 6h"),
+    "people": (f"with {BEN}", " with @ben"),
+}  # fmt: skip
+"""Parts of a request: as they are typed, and in a line."""
+UNREAD = {
+    "asdf": {"": ""}, "erope": {"region": " EU"}, "paris": {"region": " EU"}, "us-east-1": {"region": " US"},
+    "sopt": {"contract": " spot"}, "at 3.50": {"price": " under $3.50/h"}, "7 hous": {"time": " for 7h"},
+    "--foo": {"": ""}, "from aws": {"vendor": " from any vendor"}, "9 gpsu": {"count": "9x "},
+    "from nebuis": {"vendor": " vendor nebius"}, "setup torch x": {"setup": " setup torch"},
+    "max 2,50€/h": {}, "except nebius": {}, "not us": {}, "2-4h": {}, "in 2 hours": {}, "at least 4x": {},
+}  # fmt: skip
+"""What can't be read: as it is typed, and what a line may say instead of it. Empty: there is no line."""
+
+
+@given(
+    kinds=st.sets(st.sampled_from(sorted(PARTS))).map(lambda kinds: sorted(kinds | {"gpu"})),
+    unread=st.sampled_from(sorted(UNREAD)),
+    note=st.sampled_from(["", " -- run 7, not 8 & <b>"]),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_line_keeps_each_part_that_was_read_whatever_the_order(
+    kinds: list[str], unread: str, note: str, order: random.Random
+) -> None:
+    typed = [PARTS[kind][0] for kind in kinds if kind != "setup" or not unread.startswith("setup")] + [unread]
+    order.shuffle(typed)
+    refused = mistake("get " + " ".join(typed) + as_slack_sends_it(note))
+    assert UNREAD[unread] or not refused.lines
+    for line in refused.lines:
+        kept = {PARTS[kind][1] for kind in kinds} | set(UNREAD[unread].values()) | {note}
+        if "9x " not in kept and "8x " not in kept:
+            kept = {part.replace(" under $3.50/h", " under $3.50/GPU/h") for part in kept}
+        assert all(part in line.shown for part in kept)
+        assert len(line.shown) == sum(map(len, kept))
+        read = got(f"get {line.text}")
+        assert not read.now
+        assert (read.request.teammates, read.request.note) == (("U0BEN0000",) * ("people" in kinds), note[4:])
 
 
 @pytest.mark.parametrize("text", UNAMBIGUOUS)
@@ -98,7 +178,7 @@ def test_now_rents_no_other_request(text: str) -> None:
             assert not found.now
 
 
-@pytest.mark.parametrize("text", [text for text, _ in CORPUS])
+@pytest.mark.parametrize("text", [text for text, *_ in (*CORPUS, *TYPED)])
 def test_capitals_and_spaces_do_not_change_the_meaning(text: str) -> None:
     meaning = meaning_of(text)
     for typed in (text.upper(), text.lower(), text.replace(" ", "  "), f"  {text} "):

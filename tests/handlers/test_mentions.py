@@ -58,7 +58,7 @@ def test_a_name_that_slack_does_not_know_is_to_be_picked_from_the_list(name: str
     with pytest.raises(Mistake) as caught:
         command(f"get H100 EU with {name}")
     assert caught.value.words.startswith("I don't know who \"@")
-    assert caught.value.words.endswith("type @ and pick the name from Slack's list. Try: /gpu get H100 EU")
+    assert caught.value.words.endswith("type @ and pick the name from Slack's list. Without it: /gpu get H100 EU")
 
 
 def test_a_mention_without_with_is_asked_about() -> None:

@@ -83,9 +83,9 @@ async def only_quote(ours: Team, user: str = ANA) -> Quote:
 
 def test_every_id_that_stands_in_slack_is_known() -> None:
     actions = (
-        "rent rent_another all_offers refresh change show_nearby try_again choose_from_list add_key show_rental "
-        "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on "
-        "remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
+        "rent rent_another all_offers refresh change show_nearby try_again show_line choose_from_list add_key "
+        "show_rental details change_rental withdraw cancel approve deny accept extend_form extend keep destroy "
+        "taken_on remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
         "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is "
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
         "put_all_back one_by_one give_rental ask_about_owner_again keep_until"

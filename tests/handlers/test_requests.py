@@ -20,21 +20,24 @@ from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, r
 
 
 @pytest.mark.parametrize(
-    ("text", "comes_to"),
-    [("h100 budget $500", "/gpu get H100 under $125.00/GPU/h"),
-     ("h100 $20 for 10h", "/gpu get H100 under $2.00/GPU/h for 10h"),
-     ("h100 max $20 total", "/gpu get H100 under $5.00/GPU/h"),
-     ("2x h100 eu spot 10h for $100", "/gpu get 2x H100 EU spot under $5.00/GPU/h for 10h"),
-     ("4x h100 $32/h in all", "/gpu get 4x H100 under $8.00/GPU/h"),
-     ("h100 for 1h max $5000 total", "$5000.00 per GPU and hour. "
-      "Try: /gpu get H100 under $3.00/GPU/h for 1h"),
-     ("h100 for 72h max $0.10 total", "less than $0.01 per GPU and hour. "
-      "Try: /gpu get H100 under $3.00/GPU/h for 72h")],
+    ("text", "cap", "for_all_time"),
+    [("h100 budget $500", "125", True), ("h100 $20 for 10h", "2", True), ("h100 max $20 total", "5", True),
+     ("2x h100 eu spot 10h for $100", "5", True), ("4x h100 $40/h in all", "10", False),
+     ("4x h100 $10/gpu/h in all", "10", False), ("h100 $10 for 9h", "1.1111", True),
+     ("h100 for 6h up to 12h for $24", "2", True), ("h100 until 18:00 for $12", "2", True),
+     ("h100 for 72h max $0.10 total", "0.0013", True), ("h100 under $3 for 6h", "3", True)],
 )  # fmt: skip
-def test_a_total_price_is_refused_with_the_cap_per_gpu_that_it_amounts_to(text: str, comes_to: str) -> None:
+def test_a_price_for_everything_is_divided_among_the_gpus_and_hours(
+    text: str, cap: str, for_all_time: bool
+) -> None:
+    request = request_of(text)
+    assert (request.max_gpu_rate, request.cap_for_all_time) == (Decimal(cap), for_all_time)
+
+
+def test_a_price_for_everything_that_comes_to_an_impossible_price_says_so() -> None:
     with pytest.raises(Mistake) as caught:
-        request_of(text)
-    assert caught.value.words.endswith(comes_to)
+        request_of("h100 for 1h max $5000 total")
+    assert "$5000.00 per GPU and hour can't be right. $5000.00 in all comes to that." in caught.value.words
 
 
 def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None:
@@ -62,8 +65,8 @@ def test_the_parts_of_a_request_can_be_in_any_order() -> None:
         count=8, region="EU", contract=Contract.SPOT, vendor="nebius", max_gpu_rate=Decimal(3),
         lease=timedelta(hours=6), note="run 7",
     )  # fmt: skip
-    assert request_of("8xH100 EU spot under $3/GPU for 6h from nebius -- run 7") == everything
-    assert request_of("nebius, for 6 hours: spot, Europe, max $3 each, h100 x8 — run 7") == everything
+    assert request_of("8xH100 EU spot under $3/GPU/h for 6h from nebius -- run 7") == everything
+    assert request_of("nebius, for 6 hours: spot, Europe, max $3/h each, h100 x8 — run 7") == everything
 
 
 requests = st.builds(

@@ -116,7 +116,8 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
 async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NO_PROBE) as ours:
         assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (
-            "I can't move an end without seeing whether its GPUs are busy. Try: /gpu get H100 EU for 6h"
+            "I can't move an end without seeing whether its GPUs are busy. "
+            "Try: /gpu get H100 EU for 6h, or /gpu get H100 EU for 12h"
         )
         await ours.command(ANA, "get")
         dialog = await ours.modal(ANA)

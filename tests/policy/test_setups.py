@@ -84,19 +84,19 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "words", "nearest"),
+    ("name", "words"),
     [
-        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch. Try: setup torch', ("torch",)),
-        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm. Try: setup torch', ("torch", "vllm")),
+        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch. Try: setup torch'),
+        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm. Try: setup torch'),
     ],
 )
-def test_an_unknown_set_up_names_the_nearest(name: str, words: str, nearest: tuple[str, ...]) -> None:
+def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
     rules = Rules(setup={"vllm": SCRIPT, "torch": SCRIPT})
     check_setup(None, rules)
     check_setup("torch", rules)
     with pytest.raises(Mistake) as caught:
         check_setup(name, rules)
-    assert (caught.value.words, caught.value.nearest) == (words, nearest)
+    assert caught.value.words == words
 
 
 def test_without_set_ups_in_the_rules_every_name_is_refused() -> None:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from bot.errors import (
     AlreadyDecided,
     Decision,
+    Line,
     Mistake,
     NeedsKey,
     Outage,
     OwnerOnly,
     Refused,
     RequestChanged,
+    RequestMistake,
     TooLate,
 )
 from bot.model.base import changed
@@ -233,10 +235,11 @@ def test_messages_about_unknown_machines_are_valid(
         assert problems_of_view(dialog.view) == []
 
 
-@given(words=some.text, nearest=st.lists(some.text, max_size=7), key=some.keys, other=st.none() | some.rental_id)
-def test_short_replies_are_valid(words: str, nearest: list[str], key: Key, other: str | None) -> None:
+@given(words=some.text, lines=st.lists(some.text, max_size=3), key=some.keys, other=st.none() | some.rental_id)
+def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: str | None) -> None:
     for problem in (
-        Mistake(words, tuple(nearest)),
+        Mistake(words),
+        RequestMistake(words, *(Line(line, line) for line in lines)),
         NeedsKey(github=True),
         Refused(words),
         TooLate(words, other),

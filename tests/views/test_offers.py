@@ -187,14 +187,18 @@ $3.11/h  Scaleway, fr-par-2
 def test_the_first_line_says_all_that_was_understood() -> None:
     requests = (
         request(count=8, max_gpu_rate=Decimal("2.50")),
-        request(count=4, max_gpu_rate=Decimal(8), cap_said_per_gpu=False),
+        request(count=4, max_gpu_rate=Decimal(10), cap_said_per_gpu=False),
+        request(max_gpu_rate=Decimal(2), cap_said_per_gpu=False, cap_for_all_time=True),
+        request(count=4, max_gpu_rate=Decimal("2.50"), cap_said_per_gpu=False, cap_for_all_time=True),
         request(vendor="nebius"),
     )
     heads = [found(quote=changed(QUOTE, request=each)).splitlines()[0].strip("*") for each in requests]
     assert heads == snapshot(
         [
             "8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready",
-            "4x H100 in EU, on demand, under $8.00 per GPU, $32.00/h in all, 6 h from ready",
+            "4x H100 in EU, on demand, under $10.00 per GPU, $40.00/h in all, 6 h from ready",
+            "1x H100 in EU, on demand, under $2.00 per GPU, $12.00 for 6 h, 6 h from ready",
+            "4x H100 in EU, on demand, under $2.50 per GPU, $10.00/h in all, $60.00 for 6 h, 6 h from ready",
             "1x H100 in EU from Nebius, on demand, 6 h from ready",
         ]
     )

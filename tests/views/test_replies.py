@@ -15,6 +15,7 @@ from bot.errors import (
     BuyingBlocked,
     Decision,
     GpubotError,
+    Line,
     Mistake,
     NeedsKey,
     NextStep,
@@ -22,6 +23,7 @@ from bot.errors import (
     PrivateKey,
     Refused,
     RequestChanged,
+    RequestMistake,
 )
 from bot.model.state import State
 from handlers.views import replies
@@ -32,6 +34,7 @@ from tests.views.screens import message, page
 from tests.views.stories import LONGER, RULES, H, clock, ready, rental, request, waiting
 
 NOW = clock(14, 40)
+LONG_LINE = Line("8x H100 EU spot -- " + "long " * 20, "8x H100 EU spot -- " + "long " * 20)
 TIMES = reader_times(RULES, NOW, None)
 
 
@@ -41,9 +44,10 @@ def texts(*answers: Rendered) -> str:
 
 def test_an_error_says_what_to_do_instead() -> None:
     errors: tuple[GpubotError, ...] = (
-        Mistake(
-            'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100', ("H100", "H200", "A10")
-        ),
+        RequestMistake('I don\'t know the GPU "H10". Nearest: H100, H200, A10.', Line("H100 EU", "H100 EU")),
+        RequestMistake('"us" can be the region or the people who ask.', Line("H100 US", "H100 US"), LONG_LINE),
+        RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
+        RequestMistake('I can\'t leave something out, as in "not eu". Name what you want.'),
         Refused("Only approvers decide this. I changed nothing."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged("It has changed.", "p4wd9"),
@@ -56,7 +60,18 @@ def test_an_error_says_what_to_do_instead() -> None:
     )
     assert texts(*map(replies.error, errors)) == snapshot("""\
 
-I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100
+I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100 EU
+[Show H100 EU] [Choose from a list]
+
+"us" can be the region or the people who ask. Try: /gpu get H100 US, or /gpu get 8x H100 EU spot --
+      long long long long long long long long long long long long long long long long long long long
+      long
+[Show H100 US] [Show line 2] [Choose from a list]
+
+I don't know "training". Without it: /gpu get H100
+[Show H100] [Choose from a list]
+
+I can't leave something out, as in "not eu". Name what you want.
 [Choose from a list]
 
 Only approvers decide this. I changed nothing.
