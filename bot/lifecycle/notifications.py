@@ -108,12 +108,14 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
 
 def _teammates(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     """Return the teammates whom an event concerns. Those who are let in now read it if the machine is ready, or if
-    they have no key yet. Of the notices of an end they get the last. That more time is denied is for the one who
-    asked for it."""
+    they have no key yet. Who was asked for a key and has none is not notified that it is ready. Of the notices of
+    an end they get the last. That more time is denied is for the one who asked for it."""
     if event.kind is E.EXTENSION_DENIED:
         return tuple(one for one in rental.teammates if one in (event.facts.people or ()))
     if event.kind is E.TEAMMATE_ADDED:
         return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
+    if event.kind is E.READY:
+        return tuple(one for one in rental.teammates if one not in (event.facts.without_key or ()))
     lease = rental.lease
     earlier_notice = event.kind is E.ENDING and lease is not None and event.at < last_notice_at(lease, rules)
     return () if earlier_notice else rental.teammates

@@ -37,6 +37,15 @@ async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
     return tuple(person for person in people if person not in keys)
 
 
+async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
+    """Return the teammates who have no SSH key and were asked for one when they were let in."""
+    without_key = await people_without_key(tx, rental.teammates)
+    if not without_key:
+        return ()
+    asked = {person for event in await tx.events.of(rental.id) for person in event.facts.without_key or ()}
+    return tuple(person for person in without_key if person in asked)
+
+
 async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
     """Return the display names of people, or the ids of those that we don't know."""
     names = await tx.people.names(people) if people else {}

@@ -191,7 +191,8 @@ class Facts(Frozen):
     people: tuple[str, ...] | None = None
     """Slack ids."""
     without_key: tuple[str, ...] | None = None
-    """Those of `people` who had no SSH key, so that they are asked for one."""
+    """Those of `people` who had no SSH key, so that they are asked for one. Of READY: the teammates who were asked
+    for one before and still have none."""
     end: State | None = None
     """The state in which the rental ends."""
     paid: bool | None = None

@@ -56,11 +56,21 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 
 
 def boot_script_ran(rental: Rental) -> bool:
-    """Return whether it is certain that the boot script ran: the probe answered before its owner could get the
-    lines that install it by hand."""
+    """Return whether it is certain that the boot script ran: the probe reports its set-up, or it answered before
+    its owner could get the lines that install it by hand."""
     if rental.lease is None or rental.probe_answered_at is None:
         return False
-    return rental.probe_answered_at - rental.lease.ready_at < BY_HAND_AFTER
+    return rental.setup_progress is not None or rental.probe_answered_at - rental.lease.ready_at < BY_HAND_AFTER
+
+
+def boot_script_failed(rental: Rental, attempt: Attempt) -> bool:
+    """Return whether it is certain that the boot script did not run: it would have installed the probe, and the
+    machine refuses the probe's key for longer than that takes (`idleness.NOT_YET`)."""
+    return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
+
+
+def _sent_probe(attempt: Attempt) -> bool:
+    return attempt.script is not None and attempt.script.probe
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
@@ -68,8 +78,7 @@ def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
 
     As long as it may, the verdict has no reason (`idleness.NOT_YET`)."""
     unseen = rental.use is not None and rental.use.why is not None
-    sent = attempt.script is not None and attempt.script.probe
-    return sent and rental.probe_answered_at is None and not unseen
+    return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 
 
 def is_refused(rental: Rental) -> bool:

@@ -15,7 +15,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.boot import SETUP_LOG, further_keys
 from bot.policy.key_lines import add_line
-from bot.policy.probing import boot_script_ran
+from bot.policy.probing import boot_script_failed, boot_script_ran
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
@@ -140,6 +140,13 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
         verb = "follows" if len(attempt.script_keys) == 1 else "follow"
         then = f"{listed(sent)} {verb} when its set-up has run; I'll say so here."
         return join(f"Opens with {first}; {then}", _keys_to_paste(details, attempt, only_unsent=True))
+    if sent and boot_script_failed(details.rental, attempt):
+        alone = f"Opens with {first} alone: its start-up script didn't run."
+        return join(alone, _keys_to_paste(details, attempt, arrived=False))
+    if sent and details.rental.probe_answered_at is not None:
+        # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
+        missing = f"If {listed(sent)} {'doesn' if len(attempt.script_keys) == 1 else 'don'}'t open it"
+        return join(f"Opens with {first}.", _keys_to_paste(details, attempt, missing=missing))
     too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
 
@@ -148,10 +155,9 @@ def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
     """Return whose keys open a machine that somebody else rented, and how its owner gets in: not at all if all of
     those people left."""
     reader, ran = details.rental.owner, boot_script_ran(details.rental)
-    own = [key for key in attempt.script_keys if key.person == reader]
-    others = dict.fromkeys(
-        key.person for key in attempt.script_keys if key.person not in {reader, details.bought_by}
-    )
+    sent = () if boot_script_failed(details.rental, attempt) else attempt.script_keys
+    own = [key for key in sent if key.person == reader]
+    others = dict.fromkeys(key.person for key in sent if key.person not in {reader, details.bought_by})
     if own and ran:
         return f"Opens with {listed(_own_names(own, details, reader))}."
     people = [details.bought_by, *(others if ran else ())]
@@ -163,24 +169,32 @@ def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
         return f"Only {only} keys open it, and {who} left: nobody here can add yours."
     rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
     also = f", and of {listed(names[1:])}" if names[1:] else ""
-    maybe = [] if ran else _names([key for key in attempt.script_keys if key.person in {reader, *others}], details)
+    maybe = [] if ran else _names([key for key in sent if key.person in {reader, *others}], details)
     perhaps = f"With {listed(maybe)} too if its start-up script ran." if maybe else ""
-    paste = _keys_to_paste(details, attempt, only_unsent=bool(own))
+    paste = _keys_to_paste(details, attempt, only_unsent=bool(own), arrived=bool(sent))
     return join(f"Opens with the keys of {names[0]}, {rented}{also}.", perhaps, paste)
 
 
-def _keys_to_paste(details: RentalDetails, attempt: Attempt, *, only_unsent: bool = False) -> str:
-    """Return what the owner pastes for the keys that were not sent. Unless `only_unsent`, also for those that
-    were, if the set-up doesn't run. Return an empty text if there is no such key."""
-    sent = {key.line for key in attempt.script_keys}
+def _keys_to_paste(
+    details: RentalDetails,
+    attempt: Attempt,
+    *,
+    only_unsent: bool = False,
+    arrived: bool = True,
+    missing: str = "If it doesn't",
+) -> str:
+    """Return what the owner pastes for the keys that were not sent, or of which none `arrived`. Unless
+    `only_unsent`, also for those that were sent, introduced by `missing`. Return an empty text if there is no such
+    key."""
+    sent = {key.line for key in attempt.script_keys} if arrived else set()
     keys = [key for key in _further_keys(details, attempt) if not only_unsent or key.line not in sent]
     if not keys:
         return ""
     unsent = _names([key for key in keys if key.line not in sent], details)
     if not unsent:
-        lead = "If it doesn't, paste"
+        lead = f"{missing}, paste"
     elif any(key.line in sent for key in keys):
-        lead = f"If it doesn't, or to add {listed(unsent)} too, paste"
+        lead = f"{missing}, or to add {listed(unsent)} too, paste"
     else:
         lead = f"To add {listed(unsent)}, paste"
     line = code(add_line([key.line for key in keys]))
@@ -203,7 +217,8 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     shows = f"/gpu share {details.rental.id} shows {name} the line."
     if not own:
         return f"Opens once I have your public SSH key and {name} has put it on the machine: {shows}"
-    sent = {key.line for key in attempt.script_keys} if attempt is not None else set()
+    failed = attempt is not None and boot_script_failed(details.rental, attempt)
+    sent = {key.line for key in attempt.script_keys} if attempt is not None and not failed else set()
     names = _own_names([key for key in own if key.line in sent], details, reader)
     if not names:
         return f"Opens once {name} has put your key on the machine: {shows}"
@@ -212,8 +227,9 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
         return f"{opens}."
     if follow:
         return f"{opens} when its set-up has run; I'll say so here."
-    opens = f"{opens} if its set-up runs."
-    return f"{opens} If it doesn't, {name} can add yours: {shows}"
+    if details.rental.probe_answered_at is None:
+        opens = f"{opens} if its set-up runs"
+    return f"{opens}. If it doesn't, {name} can add yours: {shows}"
 
 
 def _set_up(details: RentalDetails) -> str:
@@ -223,7 +239,7 @@ def _set_up(details: RentalDetails) -> str:
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
         return ""
-    if attempt.script is None or attempt.script.setup is None:
+    if attempt.script is None or attempt.script.setup is None or boot_script_failed(details.rental, attempt):
         return f"The set-up {escape(wanted)} doesn't run on it."
     progress = setup_text(details.rental)
     if progress:

@@ -24,6 +24,8 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
+    if not details.keys_now.get(reader):
+        return _needs_key(details, rules)
     lines = [
         ready_until(name, rental, event.at, times),
         *([NO_SSH_ANSWER] if rental.silent else []),
@@ -31,13 +33,12 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
     ]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
-    no_key = not details.keys_now.get(reader)
     extend = button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
     again = shown_again(rental)
     return blocks.message(
         "\n".join([*lines, f"{again}."]),
         blocks.section("\n".join(lines)),
-        blocks.actions(*(_add_key(rules) if no_key else ()), None if rental.extension else extend),
+        blocks.actions(None if rental.extension else extend),
         blocks.context(again),
         closed=False,
     )
@@ -51,14 +52,22 @@ def let_in(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state.over or rental.state is State.DESTROYING:
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
+    if not details.keys_now.get(reader):
+        return _needs_key(details, rules)
     if rental.state is State.READY:
-        return blocks.message(f"{name} is ready.", closed=False)
+        return blocks.message(f"{name} is ready. /gpu ssh {rental.id} shows how to get in.", closed=False)
     text = f"{owner(details)} lets you into {describe(rental.request)} ({rental.id}) when it is ready."
-    if details.keys_now.get(reader):
-        return blocks.message(text, closed=False)
-    text += " I need your public SSH key for that."
-    return blocks.message(text, blocks.section(text), blocks.actions(*_add_key(rules)), closed=False)
+    return blocks.message(text, closed=False)
 
 
-def _add_key(rules: Rules) -> list[blocks.Json | None]:
-    return add_buttons(github=rules.keys.github)
+def _needs_key(details: RentalDetails, rules: Rules) -> Rendered:
+    """Return the request for a key, which somebody without one reads until they add one."""
+    rental, name = details.rental, owner(details)
+    into = f"{name} lets you into {describe(rental.request)} ({rental.id})"
+    if rental.state is State.READY:
+        then = f"Then {name} can put it on the machine: /gpu share {rental.id} shows {name} the line."
+        text = f"{into}. I need your public SSH key for that. {then}"
+    else:
+        text = f"{into} when it is ready. I need your public SSH key for that."
+    buttons = blocks.actions(*add_buttons(github=rules.keys.github))
+    return blocks.message(text, blocks.section(text), buttons, closed=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.model.rental import Rental
-from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
+from sandbox.slack.default import ANA, APPROVALS, BEN
 from tests.handlers.rental_states import H, asked, running
 from tests.handlers.team import EVE, NOON, Team, team
 from tests.handlers.test_teammates import add_key
@@ -36,26 +36,25 @@ async def direct_messages(ours: Team, user: str) -> list[str]:
 
 async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await add_key(ours, CLEO)
-        await shared(ours, "ben", "cleo")
+        await add_key(ours, BEN)
+        await shared(ours, "ben")
         message = await ours.look(BEN, DM, "is ready until")
         assert "Ana's 1x H100" in message["reads"]
         assert "ssh root@203.0.113.7" in message["reads"]
-        assert "Opens once I have your public SSH key and Ana has put it on the machine" in message["reads"]
+        assert "Opens once Ana has put your key on the machine" in message["reads"]
         assert "$" not in message["reads"]
-        assert [button["text"] for button in message["buttons"]] == [
-            "Add SSH key",
-            "Take mine from GitHub",
-            "Extend",
-        ]
-        cleos = await ours.look(CLEO, "D" + CLEO[1:], "is ready until")
-        assert [button["text"] for button in cleos["buttons"]] == ["Extend"]
+        assert [button["text"] for button in message["buttons"]] == ["Extend"]
 
 
-async def test_the_ready_message_lets_somebody_without_a_key_add_one(tmp_path: Path) -> None:
+async def test_somebody_without_a_key_who_is_let_into_a_ready_machine_reads_the_request_for_one(
+    tmp_path: Path,
+) -> None:
     async with team(tmp_path) as ours:
         rental = await shared(ours, "ben")
-        await ours.click(BEN, await ours.look(BEN, DM, "Opens once I have your public SSH key"), "Add SSH key")
+        (message,) = await direct_messages(ours, BEN)
+        assert "I need your public SSH key for that." in message
+        assert "is ready" not in message
+        await ours.click(BEN, await ours.look(BEN, DM, "I need your public SSH key"), "Add SSH key")
         assert await ours.modal(BEN) is not None
         line = await add_key(ours, BEN)
         assert line in await ours.command(ANA, f"share {rental.id}")
@@ -123,6 +122,7 @@ async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
 async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
+        await add_key(ours, EVE)
         rental = await shared(ours, "eve")
         await ours.click(EVE, await ours.look(EVE, "D" + EVE[1:], "is ready"), "Extend")
         dialog = await ours.modal(EVE)

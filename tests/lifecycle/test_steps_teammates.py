@@ -43,6 +43,28 @@ async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end
     assert [kind for to, kind in direct if to == ANA.id].count(E.ENDING) >= 1
 
 
+async def test_a_teammate_without_a_key_gets_the_request_for_one_and_nothing_when_the_machine_is_ready(
+    here: World,
+) -> None:
+    await add_eve(here)
+    rental = await here.ready(teammates=(EVE.id,))
+    assert [kind for to, kind in await here.direct(rental) if to == EVE.id] == [E.TEAMMATE_ADDED]
+    assert (ANA.id, E.READY) in await here.direct(rental)
+
+
+async def test_a_teammate_who_took_their_only_key_away_is_asked_for_one_when_the_machine_is_ready(
+    here: World,
+) -> None:
+    await add_eve(here)
+    await new_key(here, EVE, "eve@laptop")
+    rental = await here.get(teammates=(EVE.id,))
+    async with here.deps.store.write() as tx:
+        for key in await tx.people.keys(EVE.id):
+            await tx.people.remove_key(EVE.id, key.fingerprint)
+    await here.until(rental, State.READY)
+    assert [kind for to, kind in await here.direct(rental) if to == EVE.id] == [E.READY]
+
+
 async def test_who_asked_for_more_time_is_notified_that_it_is_denied(here: World) -> None:
     await add_eve(here)
     rental = await here.ready(teammates=(EVE.id, CLEO.id))

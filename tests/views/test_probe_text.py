@@ -75,12 +75,11 @@ Set-up torch: running. It writes to /var/lib/gpubot/setup.log.
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+Opens with "you@laptop" alone: its start-up script didn't run. To add "you@desk" and Ben's, paste on
       the machine: `...`
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The set-up torch doesn't run on it.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
-      the machine: `...`
+Opens with "you@laptop". If "you@desk" and Ben's don't open it, paste on the machine: `...`
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
@@ -109,9 +108,8 @@ The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, 
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
 
-Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
-      Ana the line.
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
+The set-up torch doesn't run on it.
 """)
 
 

@@ -109,15 +109,9 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Ana's 1x H100 (k7mq2) is ready until 18:40.
-`ssh root@203.0.113.7`
-Opens once I have your public SSH key and Ana has put it on the machine: /gpu share k7mq2 shows Ana
-      the line.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill.
-[Add SSH key] [Take mine from GitHub] [Extend]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+Ana lets you into 1x H100 EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
+      the machine: /gpu share k7mq2 shows Ana the line.
+[Add SSH key] [Take mine from GitHub]
 
 Destroyed 18:41: Ana's 1x H100 (k7mq2).
 """)
@@ -141,7 +135,9 @@ Ana lets you into 1x H100 EU (k7mq2) when it is ready. I need your public SSH ke
 
 Ana lets you into 1x H100 EU (k7mq2) when it is ready.
 
-Ana's 1x H100 (k7mq2) is ready.
+Ana lets you into 1x H100 EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
+      the machine: /gpu share k7mq2 shows Ana the line.
+[Add SSH key] [Take mine from GitHub]
 
 Destroyed 18:41: Ana's 1x H100 (k7mq2).
 """)

@@ -18,6 +18,7 @@ from bot.model.use import Use, Verdict
 from bot.policy.spending import OfferChoice
 from handlers.views import lists, modals, offers, replies
 from handlers.views.format import Times
+from tests.views.boot_script_stories import key
 from tests.views.screens import approval, card, dialog, direct, message, page
 from tests.views.stories import (
     ANA,
@@ -32,6 +33,7 @@ from tests.views.stories import (
     clock,
     envelope,
     happened,
+    keys_now,
     lease,
     listed,
     ready,
@@ -85,9 +87,10 @@ Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
 
 
 def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> None:
+    shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, two_ends(teammates=(BEN,)), to=BEN).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
         direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
     ) == snapshot("""\
 

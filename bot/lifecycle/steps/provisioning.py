@@ -13,6 +13,7 @@ from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.lifecycle.steps.reconcile import look_up
+from bot.lifecycle.teammates import still_without_key
 from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_for_ssh, wait_for_ssh
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
@@ -94,12 +95,10 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     port = reachable.port or 22
     if await deps.prober.banner(reachable.host, port, attempt.vendor):
         host_key = await deps.prober.host_key(reachable.host, port, attempt.vendor)
-        await deps.directory.refresh(snapshot.rental.teammates)
-        return _ready(deps, snapshot, reachable, host_key=host_key), True
+        return await _ready(deps, snapshot, reachable, host_key=host_key), True
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
-        await deps.directory.refresh(snapshot.rental.teammates)
-        return _ready(deps, snapshot, reachable, silent=True), True
+        return await _ready(deps, snapshot, reachable, silent=True), True
     return snapshot.with_rental(wait_for_ssh(snapshot.rental, since)), False
 
 
@@ -107,7 +106,7 @@ def _reachable(snapshot: RentalSnapshot, attempt: Attempt) -> Resource | None:
     return next((resource for resource in snapshot.alive_of(attempt) if resource.host is not None), None)
 
 
-def _ready(
+async def _ready(
     deps: StepDeps,
     snapshot: RentalSnapshot,
     resource: Resource,
@@ -115,6 +114,9 @@ def _ready(
     host_key: str | None = None,
     silent: bool = False,
 ) -> RentalSnapshot:
+    await deps.directory.refresh(snapshot.rental.teammates)
+    async with deps.store.read() as tx:
+        without_key = await still_without_key(tx, snapshot.rental)
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
@@ -143,6 +145,7 @@ def _ready(
         gpu=attempt.called_offer.gpu,
         count=attempt.called_offer.count,
         why=Why.SSH_SILENT if silent else None,
+        without_key=without_key or None,
     )
     if silent:
         snapshot = snapshot.with_event(EventKind.SILENT, now, facts)
