@@ -25,6 +25,7 @@ POLICY = """\
 approvers: {groups: [S0APPROVE]}
 approvals_channel: C0APPROVE
 approval: {expires: 1h}
+hours: {time: 00:00-24:00, days: mon-sun}
 limits: {per_person_rentals: 8, team_per_hour: 2000.00}
 lease: {default: 1h, max: 3h, notices: [30m, 20m], grace: 10m}
 check_in: {after: 25m}

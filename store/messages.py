@@ -119,7 +119,8 @@ _SHOW_CHANGE = (
 _SHOW = _SHOW_CHANGE.where(_c.rental_id == param(_c.rental_id, "key"))
 _OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
 _SHOW_PURCHASE = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
-_SHOW_TOGETHER = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.OLDER_DATABASE)
+_ABOUT_SEVERAL = _c.kind.in_([MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER])
+_SHOW_TOGETHER = _SHOW_CHANGE.where(_OF_PURCHASE, _ABOUT_SEVERAL)
 _SHOW_AGAIN = (
     update(messages)
     .where(_OPEN_SURFACE, _c.ts.is_not(None))
@@ -153,7 +154,7 @@ _SHOW_ALL_AGAIN = (
         _c.purchase_id.in_(
             select(unknown_purchases.c.asked_with).where(_not_over, unknown_purchases.c.asked_with.is_not(None))
         ),
-        _c.kind == MessageKind.OLDER_DATABASE,
+        _ABOUT_SEVERAL,
     ),
 )
 """The open surfaces about rentals and unknown machines that are not over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import notices
@@ -9,6 +11,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
+from bot.model.unknown import UnknownPurchase
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:
@@ -68,6 +71,32 @@ async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = Non
     for message in notices(deps.rules, deps.clock.real(), owner):
         if message.to.value != event.actor:
             await tx.messages.add(changed(message, event_id=event_id))
+
+
+async def add_together(
+    tx: Tx,
+    deps: Deps,
+    purchases: Sequence[UnknownPurchase],
+    kind: MessageKind,
+    event: Event,
+    *,
+    first_id: str | None,
+) -> str:
+    """Store unknown purchases about which each admin is asked in one message. Return the id of the first of these.
+
+    `first_id` is None for the first part of a question, which `event` asks. Otherwise the purchases join the
+    question whose first purchase it is, and its messages show them.
+    """
+    first = first_id or purchases[0].id
+    for purchase in purchases:
+        await tx.unknown.add(changed(purchase, asked_with=first))
+    if first_id is not None:
+        await tx.messages.show_together(first)
+        return first
+    known = event.facts.count or sum(len(purchase.machines) for purchase in purchases)
+    event = changed(event, facts=changed(event.facts, count=known))
+    await ask_each_admin(tx, deps, kind, await tx.events.add(event), first)
+    return first
 
 
 async def ask_each_admin(tx: Tx, deps: Deps, kind: MessageKind, event_id: int, purchase_id: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.errors import BuyingBlock
-from bot.lifecycle.account import ask_each_admin, set_block
+from bot.lifecycle.account import add_together, set_block
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import Tx
@@ -36,25 +36,38 @@ async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
     return False
 
 
-async def ask_together(tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase]) -> None:
+async def ask_together(
+    tx: Tx,
+    deps: Deps,
+    purchases: Sequence[UnknownPurchase],
+    *,
+    first_id: str | None = None,
+    count: int | None = None,
+) -> str:
     """Store purchases that were made after the database was saved, pause buying, and ask each admin about all of
-    them in one message. Nothing more is bought for the rentals that they name."""
-    first, now, real_now = purchases[0], deps.clock.now(), deps.clock.real()
-    count = sum(len(purchase.machines) for purchase in purchases)
-    empty = not await tx.rentals.any_ever()
+    them in one message. Nothing more is bought for the rentals that they name. Return the id of the first.
+
+    A question about many is written in several transactions: `count` is how many machines it is about in all, and
+    `first_id` the first purchase of those that were written before.
+    """
+    real_now, empty = deps.clock.real(), not await tx.rentals.any_ever()
     for purchase in purchases:
-        await tx.unknown.add(changed(purchase, asked_with=first.id))
         for rental in await _named_rentals(tx, purchase):
             if rental.lease is None and not rental.bought_later:
                 after = note_bought_later(rental, found=True)
                 await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=real_now))
-    # The block names its questions: their messages say whether buying is still paused, so they change with it.
-    first_ids = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), first.id])
-    await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(first_ids))
+    if first_id is None:
+        # The block names its questions: their messages say whether buying is still paused, so they change with it.
+        asked = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), purchases[0].id])
+        await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(asked))
     await note_put_back(tx)
-    facts = Facts(count=count, detail="empty" if empty else None)
-    event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.OLDER_DATABASE, at=now, facts=facts))
-    await ask_each_admin(tx, deps, MessageKind.OLDER_DATABASE, event_id, first.id)
+    event = Event(
+        rental_id=None,
+        kind=EventKind.OLDER_DATABASE,
+        at=deps.clock.now(),
+        facts=Facts(count=count, detail="empty" if empty else None),
+    )
+    return await add_together(tx, deps, purchases, MessageKind.OLDER_DATABASE, event, first_id=first_id)
 
 
 async def close_request(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
+from typing import TypeAlias
 
 from bot.errors import MarketAway
-from bot.lifecycle.account import ask_each_admin
+from bot.lifecycle.account import add_together, ask_each_admin
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
 from bot.lifecycle.older_database import ask_together, bought_later, close_request
@@ -21,8 +24,10 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.resource_names import names_of
-from bot.policy.unknown_machines import Guesses, by_purchase, purchases_of
+from bot.policy.unknown_machines import ASKED_ALONE, Guesses, by_purchase, in_batches, purchases_of
 
+_QUESTIONS = (MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER)
+"""The messages about several purchases."""
 ASKED_AT_ONCE = 20
 """How many machines the vendors are asked for at the same time."""
 
@@ -73,38 +78,106 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
     named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
     await deps.directory.refresh([owner for owner in named_owners if owner is not None])
 
-    async def decision(tx: Tx) -> None:
+    found = await _compare(deps, list(listed.values()), now)
+    for batch in in_batches(found.known):
+        read = {
+            one.id: partial(_read, listed=listed, answers=answers, joined=found.joined[one.id], now=now)
+            for one in batch
+        }
+        await transact(deps, partial(_update_all, deps=deps, read=read, rental_of=rental_of))
+    count = sum(len(one.machines) for one in found.later)
+    await _add_all(
+        deps, found.later, lambda tx, part, first: ask_together(tx, deps, part, first_id=first, count=count)
+    )
+    if len(found.new) <= ASKED_ALONE:
+        await _add_all(deps, found.new, lambda tx, part, _: _ask_alone(tx, deps, part))
+    else:
+        many = sum(len(one.machines) for one in found.new)
+        await _add_all(
+            deps, found.new, lambda tx, part, first: _ask_together(tx, deps, part, first_id=first, count=many)
+        )
+    if not deps.swept():  # the rules are read at a start
+        await _ask_new_admins(deps)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The unknown machines of the account, compared with those that the store knows."""
+
+    known: list[UnknownPurchase]
+    """Those that the store knows, as it does."""
+    joined: defaultdict[str, list[UnknownMachine]]
+    """New machines of these purchases, by the purchase's id."""
+    new: list[UnknownPurchase]
+    later: list[UnknownPurchase]
+    """New ones that were bought after the database was saved."""
+
+
+async def _compare(deps: StepDeps, listed: Sequence[UnknownMachine], now: datetime) -> Compared:
+    async with deps.store.read() as tx:
         purchases = await tx.unknown.not_over()
         # Some may have got an owner since the account was read.
-        known = await tx.rentals.resources_by_id(list(listed))
-        new = {one.resource_id: one for one in listed.values() if one.resource_id not in known}
-        for purchase in purchases:
-            for machine in purchase.machines:
-                new.pop(machine.resource_id, None)
-        joined: defaultdict[str, list[UnknownMachine]] = defaultdict(list)
+        known = await tx.rentals.resources_by_id([one.resource_id for one in listed])
+        held = known.keys() | {machine.resource_id for one in purchases for machine in one.machines}
+        new = {one.resource_id: one for one in listed if one.resource_id not in held}
+        compared = Compared(purchases, defaultdict(list), [], [])
         for resource_id, purchase in purchases_of(new.values(), purchases).items():
-            joined[purchase.id].append(new.pop(resource_id))
-        for purchase in purchases:
-            await _update(
-                tx, deps, purchase, _read(purchase, listed, answers, joined[purchase.id], now), rental_of
-            )
+            compared.joined[purchase.id].append(new.pop(resource_id))
         guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
-        later = []
         for machines in by_purchase(new.values()):
-            found = UnknownPurchase(
-                id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guesses.owner(machines)
-            )
-            if await bought_later(tx, machines):
-                later.append(found)
-            else:
-                await tx.unknown.add(found)
-                await ask_admins(tx, deps, found)
-        if later:
-            await ask_together(tx, deps, later)
-        if not deps.swept():  # the rules are read at a start
-            await _ask_new_admins(tx, deps)
+            guess = guesses.owner(machines)
+            one = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
+            (compared.later if await bought_later(tx, machines) else compared.new).append(one)
+    return compared
 
-    await transact(deps, decision)
+
+async def _update_all(
+    tx: Tx,
+    *,
+    deps: Deps,
+    read: Mapping[str, Callable[[UnknownPurchase], tuple[UnknownMachine, ...]]],
+    rental_of: Mapping[str, str],
+) -> None:
+    """Store what changed about these purchases, unless they are over by now."""
+    for purchase_id, machines_now in read.items():
+        purchase = await tx.unknown.get(purchase_id)
+        if purchase is not None and purchase.over_at is None:
+            await _update(tx, deps, purchase, machines_now(purchase), rental_of)
+
+
+Ask: TypeAlias = Callable[[Tx, Sequence[UnknownPurchase], str | None], Awaitable[str | None]]
+"""Stores new purchases and asks the admins about them. Takes and returns the id of the first purchase of their
+question, if they have one in common."""
+
+
+async def _add_all(deps: Deps, purchases: Sequence[UnknownPurchase], ask: Ask) -> None:
+    """Store new purchases, and ask the admins about them. Leave out what got an owner since the account was read:
+    the next sweep finds the rest of its purchase."""
+    first_id: str | None = None
+    for batch in in_batches(purchases):
+
+        async def decision(
+            tx: Tx, batch: Sequence[UnknownPurchase] = batch, first_id: str | None = first_id
+        ) -> str | None:
+            known = await tx.rentals.resources_by_id([m.resource_id for one in batch for m in one.machines])
+            left = [one for one in batch if not any(m.resource_id in known for m in one.machines)]
+            return await ask(tx, left, first_id) if left else first_id
+
+        first_id = await transact(deps, decision)
+
+
+async def _ask_alone(tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase]) -> None:
+    for purchase in purchases:
+        await tx.unknown.add(purchase)
+        await ask_admins(tx, deps, purchase)
+
+
+async def _ask_together(
+    tx: Tx, deps: Deps, purchases: Sequence[UnknownPurchase], *, first_id: str | None, count: int
+) -> str:
+    facts = Facts(count=count)
+    event = Event(rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=deps.clock.now(), facts=facts)
+    return await add_together(tx, deps, purchases, MessageKind.UNKNOWN_TOGETHER, event, first_id=first_id)
 
 
 class Answer(Enum):
@@ -138,6 +211,7 @@ async def _ask_vendor(deps: StepDeps, resource_id: str) -> Answer:
 
 def _read(
     purchase: UnknownPurchase,
+    *,
     listed: Mapping[str, UnknownMachine],
     answers: Mapping[str, Answer],
     joined: Sequence[UnknownMachine],
@@ -168,7 +242,7 @@ def _after_answer(machine: UnknownMachine, answer: Answer, now: datetime) -> Unk
 
 async def _update(
     tx: Tx,
-    deps: StepDeps,
+    deps: Deps,
     purchase: UnknownPurchase,
     machines: tuple[UnknownMachine, ...],
     rental_of: Mapping[str, str],
@@ -206,11 +280,18 @@ async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
     await ask_each_admin(tx, deps, MessageKind.UNKNOWN, event_id, purchase.id)
 
 
-async def _ask_new_admins(tx: Tx, deps: Deps) -> None:
+async def _ask_new_admins(deps: Deps) -> None:
     """Ask those who became admins since. Otherwise perhaps nobody who may decide has the buttons."""
-    for purchase in await tx.unknown.not_over():
-        kind = MessageKind.UNKNOWN if purchase.asked_with is None else MessageKind.OLDER_DATABASE
-        about = purchase.asked_with or purchase.id
-        event_id = await tx.messages.newest_question(about, kind) if purchase.open else None
-        if event_id is not None:
-            await ask_each_admin(tx, deps, kind, event_id, about)
+    async with deps.store.read() as tx:
+        asked = [purchase for purchase in await tx.unknown.not_over() if purchase.open]
+    for batch in in_batches(asked):
+
+        async def decision(tx: Tx, batch: Sequence[UnknownPurchase] = batch) -> None:
+            for purchase in batch:
+                about = purchase.asked_with or purchase.id
+                for kind in _QUESTIONS if purchase.asked_with is not None else (MessageKind.UNKNOWN,):
+                    event_id = await tx.messages.newest_question(about, kind)
+                    if event_id is not None:
+                        await ask_each_admin(tx, deps, kind, event_id, about)
+
+        await transact(deps, decision)

@@ -27,6 +27,9 @@ class MessageKind(StrEnum):
     OLDER_DATABASE = "older_database"
     """A surface in one admin's direct messages, about all machines that show that the database is older than the
     account, caused by one event."""
+    UNKNOWN_TOGETHER = "unknown_together"
+    """A surface in one admin's direct messages, about all unknown machines that one sweep found because they are
+    many, caused by one event."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
@@ -52,6 +55,7 @@ _SURFACES = frozenset(
         MessageKind.DIRECT,
         MessageKind.UNKNOWN,
         MessageKind.OLDER_DATABASE,
+        MessageKind.UNKNOWN_TOGETHER,
     }
 )
 

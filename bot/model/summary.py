@@ -141,7 +141,8 @@ class UnknownSummary(Frozen):
 
 
 class OlderDatabaseView(Frozen):
-    """All machines that were bought after the database was saved, for the one message that asks about them."""
+    """All machines that were bought after the database was saved, or many that one sweep found, for the message
+    that asks about them."""
 
     event: Event
     """The question."""

@@ -85,8 +85,8 @@ class UnknownPurchase(Frozen):
     over_at: Instant | None = None
     """When nothing was left to decide or to watch here: they belong to a rental, or all of them are gone."""
     asked_with: str | None = None
-    """Id of the first of the purchases about which the admins are asked in one message, because they show that the
-    database is older than the account. None if they are asked about this one alone."""
+    """Id of the first of the purchases about which the admins are asked in one message: they show that the
+    database is older than the account, or one sweep found many. None if they are asked about this one alone."""
 
     @property
     def alive(self) -> tuple[UnknownMachine, ...]:

@@ -15,6 +15,10 @@ from bot.policy.roles import may_use
 from bot.policy.rules import Rules
 
 ASK_AGAIN_AFTER = timedelta(days=1)
+WRITTEN_AT_ONCE = 50
+"""How many machines are written in one transaction at most, so that others wait for it only shortly."""
+ASKED_ALONE = 10
+"""If a sweep finds more purchases than this, the admins are asked about all of them in one message."""
 SHORTEST_NAME = 3
 """Letters of a person's name that count in a machine's name: "al" is in too many words."""
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -51,6 +55,21 @@ def purchases_of(
         if indexes:
             found[machine.resource_id] = purchases[min(indexes)]
     return found
+
+
+def in_batches(purchases: Iterable[UnknownPurchase]) -> list[list[UnknownPurchase]]:
+    """Return the purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase is cut: one
+    with more is a part of its own."""
+    batches: list[list[UnknownPurchase]] = []
+    room = 0
+    for purchase in purchases:
+        size = len(purchase.machines)
+        if size > room:
+            batches.append([])
+            room = WRITTEN_AT_ONCE
+        batches[-1].append(purchase)
+        room -= size
+    return batches
 
 
 class Guesses:

@@ -32,8 +32,8 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         now = deps.clock.now()
         if message.kind is MessageKind.UNKNOWN:
             return await _unknown_machines(tx, deps, message)
-        if message.kind is MessageKind.OLDER_DATABASE:
-            return await _older_database(tx, deps, message)
+        if message.kind in {MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER}:
+            return await _asked_together(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
@@ -65,9 +65,9 @@ async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | 
     return unknown_machines.asked(event, view.purchase, view.spent, view.names, times)
 
 
-async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message about machines that were bought after the database was saved. Return None if its
-    reader is no admin any more."""
+async def _asked_together(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return the message about machines that were bought after the database was saved, or about many unknown ones.
+    Return None if its reader is no admin any more."""
     event = await tx.events.get(message.event_id or 0)
     if event is None:
         return None
@@ -75,7 +75,10 @@ async def _older_database(tx: Tx, deps: Deps, message: Message) -> Rendered | No
     view = await older_database_service.view_for_message(tx, deps, reader, event, first_id)
     if view is None:
         return None
-    return older_database.asked_together(view, first_id, await _times_of_reader(tx, deps, message))
+    times = await _times_of_reader(tx, deps, message)
+    if message.kind is MessageKind.UNKNOWN_TOGETHER:
+        return unknown_machines.asked_together(view, first_id, times)
+    return older_database.asked_together(view, first_id, times)
 
 
 async def _times_of_reader(tx: Tx, deps: Deps, message: Message) -> Times:

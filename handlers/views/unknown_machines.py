@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.model.event import Event
-from bot.model.summary import AccruedCost
+from bot.model.summary import AccruedCost, OlderDatabaseView
 from bot.model.unknown import AccountVerdict, UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
 from bot.policy.unknown_machines import name_to_type
 from handlers.ids import Action, Callback, Field
-from handlers.values import PurchaseValue
+from handlers.values import PurchaseValue, TogetherValue
 from handlers.views import blocks
 from handlers.views.blocks import Modal, Rendered, button, option
 from handlers.views.format import (
@@ -23,6 +23,7 @@ from handlers.views.format import (
     listed,
     per_hour,
     person,
+    plural,
     sentence,
     span,
 )
@@ -33,6 +34,8 @@ HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
 """The hours that the dialog offers if the rules allow them."""
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
+TOGETHER_SHOWN = 12
+"""How many purchases are listed in a message about many: a paragraph holds 3,000 bytes."""
 LONGEST_REASON = 200
 V = AccountVerdict
 
@@ -64,6 +67,33 @@ def asked(
             None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
             button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
         ),
+        closed=False,
+    )
+
+
+def asked_together(view: OlderDatabaseView, first_id: str, times: Times) -> Rendered:
+    """Return the message about all unknown machines that one sweep found, as of now."""
+    waiting = [one for one in view.purchases if one.open]
+    count = sum(len(one.alive) for one in waiting)
+    if not waiting:
+        found = view.event.facts.count or len(view.purchases)
+        rest = "None is left to decide." if view.purchases else "Each has a message of its own now."
+        return blocks.message(
+            f"{plural(found, 'machine')} that I don't know ran on the account. {rest}", closed=False
+        )
+    rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
+    price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
+    are = "is" if count == 1 else "are"
+    lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
+    lines = [f"{_facts(one, times)}." for one in waiting[:TOGETHER_SHOWN]]
+    if len(waiting) > TOGETHER_SHOWN:
+        lines.append(f"And {len(waiting) - TOGETHER_SHOWN} more.")
+    then = "One by one asks about each in a message of its own. /gpu list all shows them too."
+    return blocks.message(
+        "\n".join([lead, *lines, then]),
+        blocks.section("\n".join([lead, *lines])),
+        blocks.actions(button("One by one", Action.ONE_BY_ONE, TogetherValue(purchase_id=first_id))),
+        blocks.context(then),
         closed=False,
     )
 

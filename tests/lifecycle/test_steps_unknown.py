@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,9 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from bot.errors import AlreadyDecided, Decision, Mistake, Refused, TooLate
+from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, TooLate
 from bot.lifecycle.ports.outside import Market, ResourceView
-from bot.lifecycle.service import unknown_machines
+from bot.lifecycle.ports.store import Store, Tx
+from bot.lifecycle.service import older_database, unknown_machines
+from bot.lifecycle.sweep import sweep
 from bot.lifecycle.unknown import note_unknown, unknown_machine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -169,7 +173,7 @@ async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World,
         await here.sweep()
     after = await stored(here, purchase)
     assert (after.over_at, after.machines[0].gone_at) == (here.now, went_away_at)
-    with pytest.raises(TooLate, match="gone"):
+    with pytest.raises(TooLate, match="ended"):
         await give(here, after)
     assert await here.rentals() == []
 
@@ -224,24 +228,20 @@ async def test_a_vendor_that_answers_slowly_is_asked_for_all_machines_at_once(he
 
 
 async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alone(here: World) -> None:
-    def listed(resource_id: str, *offers: str) -> dict[str, Any]:
-        return {
-            "resource_id": resource_id,
-            "status": "running",
-            "name": "train",
-            "offer_history": [{"offer_id": offer} for offer in offers],
-        }
-
     ids = [OTHER[:-1] + str(n) for n in range(5)]
     lie = await here.list_resources_as(
-        [listed(ids[0], "a"), listed(ids[1]), listed(ids[2], "b", "a"), listed(ids[3])]
+        [
+            listed(ids[0], "train", "a"),
+            *(listed(ids[n], "train") for n in (1, 3)),
+            listed(ids[2], "train", "b", "a"),
+        ]
     )
     await here.sweep()
     found = [{machine.resource_id for machine in one.machines} for one in await open_purchases(here)]
     assert sorted(map(sorted, found)) == [[ids[0], ids[2]], [ids[1]], [ids[3]]]
     await here.release(lie)
-    lie = await here.list_resources_as([listed(each, "a") for each in (ids[0], ids[2], ids[4])])
-    shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(listed(ids[1])))
+    lie = await here.list_resources_as([listed(each, "train", "a") for each in (ids[0], ids[2], ids[4])])
+    shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(listed(ids[1], "train")))
     await here.sweep()
     assert {ids[0], ids[2], ids[4]} in [
         {machine.resource_id for machine in one.machines} for one in await open_purchases(here)
@@ -318,3 +318,113 @@ async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is
     await here.until(rental, State.LOST)
     (row,) = await here.ledger(rental)
     assert (row.amount, row.estimated) == (0, True)
+
+
+def listed(resource_id: str, name: str, *offers: str) -> dict[str, Any]:
+    """Return a resource as the account lists it."""
+    history = [{"offer_id": offer} for offer in offers]
+    return {"resource_id": resource_id, "status": "running", "name": name, "offer_history": history}
+
+
+def many(count: int, name: str = "train", *offers: str) -> list[dict[str, Any]]:
+    return [listed(f"{n:08d}-1111-4222-8333-{len(name):012d}", f"{name}-{n}", *offers) for n in range(count)]
+
+
+async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_message_with_one_by_one(
+    here: World,
+) -> None:
+    lie = await here.list_resources_as(many(10))
+    await here.sweep()
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
+    await here.release(lie)
+    lie = await here.list_resources_as([*many(10), *many(11, "another")])
+    await here.sweep()
+    await here.sweep()
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
+    (together,) = await here.messages(MessageKind.UNKNOWN_TOGETHER)
+    assert (together.to.value, (await here.account_event(E.UNKNOWN_MACHINE)).facts.count) == (CLEO.id, 11)
+    first = together.purchase_id or ""
+    with pytest.raises(Refused):
+        await older_database.one_by_one(here.deps, BEN, first)
+    await older_database.one_by_one(here.deps, CLEO, first)
+    with pytest.raises(TooLate, match="message of their own"):
+        await older_database.one_by_one(here.deps, CLEO, first)
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 21
+    await here.release(lie)
+    await here.settle()
+
+
+class CountingStore:
+    """A store that notes how many unknown machines each of its transactions writes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.written: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @asynccontextmanager
+    async def write(self, **how: Any) -> AsyncIterator[Tx]:
+        before = await self._machines()
+        async with self._store.write(**how) as tx:
+            yield tx
+        after = await self._machines()
+        self.written.append(sum(len(machines - before.get(one, set())) for one, machines in after.items()))
+
+    async def _machines(self) -> dict[str, set[str]]:
+        """Return the ids of the machines of each purchase with the way in which the admins are asked."""
+        async with self._store.read() as tx:
+            found = await tx.unknown.not_over()
+        return {f"{p.id} {p.version}": {machine.resource_id for machine in p.machines} for p in found}
+
+
+async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(here: World) -> None:
+    counting = CountingStore(here.deps.store)
+    deps = replace(here.deps, store=cast(Store, counting))
+    lie = await here.list_resources_as(
+        [*many(40), *many(20, "cluster", "a"), *many(70, "huge", "b"), *many(15, "x")]
+    )
+    await sweep(deps)
+    assert sorted(filter(None, counting.written)) == [15, 20, 40, 70]
+    assert sorted(len(one.machines) for one in await open_purchases(here)) == [*[1] * 55, 20, 70]
+    (together,) = await here.messages(MessageKind.UNKNOWN_TOGETHER)
+    async with here.deps.store.read() as tx:
+        asked = await tx.unknown.asked_together(together.purchase_id or "")
+    assert len(asked) == 57
+    counting.written.clear()
+    await older_database.one_by_one(deps, CLEO, together.purchase_id or "")
+    assert max(counting.written) == 70
+    assert sum(counting.written) == 145
+    await here.release(lie)
+    await here.settle()
+
+
+async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here: World) -> None:
+    failing = replace(here.deps, store=cast(Store, FailingStore(here.deps.store, after=1)))
+    lie = await here.list_resources_as(many(60))
+    with pytest.raises(StoreBusy):
+        await sweep(failing)
+    assert len(await open_purchases(here)) == 50
+    await here.sweep()
+    assert len(await open_purchases(here)) == 60
+    assert len(await here.messages(MessageKind.UNKNOWN_TOGETHER)) == 1
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
+    await here.release(lie)
+    await here.settle()
+
+
+class FailingStore(CountingStore):
+    """A store that takes no writes after the first `after`."""
+
+    def __init__(self, store: Store, after: int) -> None:
+        super().__init__(store)
+        self._left = after
+
+    @asynccontextmanager
+    async def write(self, **how: Any) -> AsyncIterator[Tx]:
+        if self._left == 0:
+            raise StoreBusy("It takes no writes.")
+        self._left -= 1
+        async with self._store.write(**how) as tx:
+            yield tx

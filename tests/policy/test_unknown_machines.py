@@ -9,7 +9,7 @@ import pytest
 from bot.model.person import Person
 from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
-from bot.policy.unknown_machines import Guesses, is_name_typed, name_to_type
+from bot.policy.unknown_machines import Guesses, in_batches, is_name_typed, name_to_type
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [
@@ -70,3 +70,15 @@ def test_what_is_not_named_as_ours_wants_its_name_typed(name: str | None, typed:
     purchase = UnknownPurchase(id="u7mq2", machines=(machine(name),), found_at=NOW, asked_at=NOW)
     assert is_name_typed(purchase, typed) is right
     assert (name_to_type(purchase) is None) is (name or "").startswith("gpubot-")
+
+
+def test_purchases_are_written_in_parts_of_fifty_machines_and_none_is_cut() -> None:
+    sizes = [1] * 30 + [20, 1, 70, 49, 1, 1]
+    purchases = [
+        UnknownPurchase(id=f"u{n}", machines=(machine(None),) * size, found_at=NOW, asked_at=NOW)
+        for n, size in enumerate(sizes)
+    ]
+    parts = in_batches(purchases)
+    assert [sum(len(one.machines) for one in part) for part in parts] == [50, 1, 70, 50, 1]
+    assert [one for part in parts for one in part] == purchases
+    assert in_batches([]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,9 @@ from bot.model.event import Event, Facts
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, OlderDatabaseView
 from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
+from handlers.views import unknown_machines
+from handlers.views.blocks import Rendered
+from handlers.views.format import Times
 from handlers.views.older_database import asked_together
 from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
@@ -36,6 +40,7 @@ def shown(
     can: tuple[UnknownPurchase, ...] = (),
     empty: bool = False,
     count: int | None = None,
+    write: Callable[[OlderDatabaseView, str, Times], Rendered] = asked_together,
     **fields: Any,
 ) -> str:
     event = Event(
@@ -55,7 +60,7 @@ def shown(
         names=NAMES,
         paused=True,
     )
-    return message(asked_together(changed(view, **fields), "u1", reader_times(RULES, NOW, "UTC")), NOW)
+    return message(write(changed(view, **fields), "u1", reader_times(RULES, NOW, "UTC")), NOW)
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
@@ -145,3 +150,45 @@ def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
     assert "until /gpu resume." in read
     assert "its owner can extend it." in read
     assert "…" not in read
+
+
+def test_many_unknown_machines_are_one_message() -> None:
+    many = [
+        changed(EIGHT, id=f"u{n}", machines=(changed(TRAIN, resource_id=f"r{n}", name=f"train-{n} <!here>"),))
+        for n in range(14)
+    ]
+    gone = [changed(one, over_at=clock(14, 20)) for one in many]
+    write = unknown_machines.asked_together
+    assert page(
+        shown(*many, changed(NAMELESS, id="u99"), write=write),
+        shown(*many[:1], *gone[1:], write=write),
+        shown(*gone, write=write),
+        shown(count=14, write=write),
+    ) == snapshot("""\
+
+15 machines that I don't know are on the account: $29.40/h and more.
+1x H100 SXM 80 GB, Hyperstack, named train-0 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-1 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-2 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-4 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-5 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-6 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-7 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-8 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-9 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-10 <!here>, $2.10/h, since 09:12.
+1x H100 SXM 80 GB, Hyperstack, named train-11 <!here>, $2.10/h, since 09:12.
+And 3 more.
+[One by one]
+  One by one asks about each in a message of its own. /gpu list all shows them too.
+
+1 machine that I don't know is on the account: $2.10/h.
+1x H100 SXM 80 GB, Hyperstack, named train-0 <!here>, $2.10/h, since 09:12.
+[One by one]
+  One by one asks about each in a message of its own. /gpu list all shows them too.
+
+14 machines that I don't know ran on the account. None is left to decide.
+
+14 machines that I don't know ran on the account. Each has a message of its own now.
+""")

@@ -20,6 +20,7 @@ from bot.model.summary import OlderDatabaseView
 from bot.model.unknown import AccountVerdict, UnknownPurchase
 from bot.policy.resource_names import named_owner
 from bot.policy.roles import may_use
+from bot.policy.unknown_machines import in_batches
 
 PUT_BACK_FOR = timedelta(hours=24)
 """How long machines that are put back run, from the click on."""
@@ -99,14 +100,17 @@ async def one_by_one(deps: Deps, admin: Person, first_id: str) -> None:
     """Ask the admins about each purchase of one question that is not decided, in a message of its own. Raise
     Refused if the person is no admin, and TooLate if all are decided."""
 
-    async def decision(tx: Tx) -> None:
-        for purchase in await _open(tx, deps, admin, first_id):
+    async def decision(tx: Tx) -> int:
+        batches = in_batches(await _open(tx, deps, admin, first_id))
+        for purchase in batches[0]:
             alone = changed(purchase, asked_with=None, asked_at=deps.clock.now())
             await save_purchase(tx, purchase, alone)
             await ask_admins(tx, deps, changed(alone, version=purchase.version + 1))
         await tx.people.note_seen(admin.id, deps.clock.now())
+        return len(batches) - 1
 
-    await transact(deps, decision)
+    while await transact(deps, decision):
+        pass
 
 
 async def _open(tx: Tx, deps: Deps, admin: Person, first_id: str) -> list[UnknownPurchase]:
