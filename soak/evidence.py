@@ -82,6 +82,8 @@ class Purchase:
     vendor: str
     name: str
     at: datetime
+    failed: bool = False
+    """Whether the procure call was answered with `failed`, although it made a machine."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,13 @@ async def gather(world: World, *, over: bool) -> Evidence:
         jumps=tuple(world.jumps),
         machines=tuple(_machines(account, bill)),
         purchases=tuple(
-            Purchase(offer.offer_id, offer.vendor, str(offer.resource_name), offer.at)
+            Purchase(
+                offer.offer_id,
+                offer.vendor,
+                str(offer.resource_name),
+                offer.at,
+                failed=offer.answered == "failed",
+            )
             for offer in account.offers_bought
         ),
         market=tuple(

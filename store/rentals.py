@@ -56,9 +56,13 @@ _USAGE = select(
 _UNPROVEN = (
     select(attempts.c.rate)
     .select_from(rentals.join(attempts, attempts.c.rental_id == _c.id))
-    .where(_c.live, attempts.c.late, attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
+    .where(
+        _c.live,
+        _c.id.is_distinct_from(param(_c.id, "without")),
+        attempts.c.late,
+        attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
+    )
 )
-"""Also those of the rental that `usage` leaves out: they bill in addition to what is bought next."""
 
 _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
@@ -191,7 +195,7 @@ class Rentals(Attempts):
         if self._lock_spending:
             await self._conn.execute(_LOCK_SPENDING)
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
-        unproven = (await self._conn.execute(_UNPROVEN)).scalars()
+        unproven = (await self._conn.execute(_UNPROVEN, {"without": without})).scalars()
         caps = Decimal(int(row[1])).scaleb(-6)
         return Usage(person_rentals=row[0], team_rate=sum(unproven, start=caps))
 

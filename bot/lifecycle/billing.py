@@ -47,6 +47,15 @@ def spent(
     return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
 
 
+def spent_on(
+    attempt: Attempt, ledger: Iterable[LedgerRow], resources: Iterable[Resource], now: datetime
+) -> AccruedCost:
+    """Return what one attempt of a rental has cost by `now`."""
+    own = [resource for resource in resources if resource.attempt == attempt.n]
+    ids = {resource.resource_id for resource in own}
+    return spent([row for row in ledger if row.resource_id in ids], own, (attempt,), now)
+
+
 def spent_at_most(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> Micros:
@@ -56,9 +65,7 @@ def spent_at_most(
     amount = spent(rows, known, tried, now).amount
     for attempt in tried:
         if attempt.unproven:
-            own = tuple(one for one in known if one.attempt == attempt.n)
-            ids = {one.resource_id for one in own}
-            billed = spent([row for row in rows if row.resource_id in ids], own, tried, now).amount
+            billed = spent_on(attempt, rows, known, now).amount
             amount += max(cost_at_most(attempt.rate, UNPROVEN_COUNTS_FOR) - billed, 0)
     return amount
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent, spent_at_most
+from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -53,6 +53,10 @@ class RentalSnapshot:
 
     def spent(self, now: datetime) -> AccruedCost:
         return spent(self.ledger, self.resources, self.attempts, now)
+
+    def spent_on(self, attempt: Attempt, now: datetime) -> AccruedCost:
+        """Return what one attempt has cost by `now`."""
+        return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
         """Return what it has cost by `now`, with what its unproven attempts may still cost."""

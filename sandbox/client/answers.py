@@ -141,6 +141,8 @@ class Purchase(_Answer):
     vendor: str
     resource_name: str | None
     at: datetime
+    answered: str
+    """The answer of the procure call: `accepted` or `failed`."""
 
 
 class Machine(_Answer):

@@ -36,7 +36,8 @@ def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
-    """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted."""
+    """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted. After
+    an answer `failed` the next one is bought at once."""
     found = []
     deletions = defaultdict(list)
     for request in evidence.market:
@@ -45,7 +46,7 @@ def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
     purchases = {purchase.offer_id: purchase for purchase in evidence.purchases}
     for machine in evidence.machines:
         purchase = purchases.get(machine.offer_id or "")
-        if purchase is None or machine.start - purchase.at > LATE:
+        if purchase is None or purchase.failed or machine.start - purchase.at > LATE:
             continue
         same_rental = (each for each in evidence.purchases if _rental(each.name) == machine.rental)
         for later in (each for each in same_rental if each.at > purchase.at):
@@ -64,11 +65,15 @@ def _rental(name: str) -> str:
 
 
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
-    """No machine bills longer than two grace periods after the latest end on its card, less the excused time."""
+    """No machine bills longer than two grace periods after the latest end on its card, less the excused time. The
+    machine of a purchase that was answered with `failed` should not have begun to bill."""
     found = []
+    failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
     for machine in evidence.machines:
         ends = _ends(evidence, machine.rental or "")
         end = max((until for _, until in ends), default=None)
+        if machine.offer_id in failed:
+            end = machine.start
         if end is None:
             continue
         overdue = (machine.end or evidence.now) - end - evidence.excused(end, machine.end or evidence.now)

@@ -144,7 +144,10 @@ async def _answers_429(world: World) -> int:
 def log_is_clean(world: World) -> None:
     """Check that the log has no unexpected error, and that only its owner can read it."""
     assert world.log.stat().st_mode & 0o777 == 0o600
-    for line in world.log.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    entries = [(line, json.loads(line)) for line in world.log.read_text(encoding="utf-8").splitlines()]
+    starts = [entry for _, entry in entries if entry["event"] == "gpubot.starts"]
+    assert len(starts) <= len(world.processes)
+    assert all(entry.keys() >= {"version", "schema", "policy", "database", "rentals"} for entry in starts)
+    for line, entry in entries:
         wrong = entry["level"] in {"error", "critical"} and entry["event"] not in world.expected_errors
         assert not wrong, line

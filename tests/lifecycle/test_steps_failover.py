@@ -118,6 +118,8 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     kinds = await here.event_kinds(rental)
     assert [kinds.count(kind) for kind in (E.WAITING, E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 3, 3]
     assert E.GIVEN_UP not in kinds
+    costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.EXTRA_GONE]
+    assert sorted(costs) == sorted(row.amount for row in await here.ledger(rental))
     assert {machine["vendor"] for machine in await here.alive()} == {"scaleway"}
     rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
     assert len(await here.ledger(rental)) == 4

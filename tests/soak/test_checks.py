@@ -72,6 +72,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ),
     ("nothing_outlives_its_lease", lambda e: machines(e, LATE)),
     ("nothing_outlives_its_lease", lambda e: machines(e, STILL_BILLS)),
+    ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$4.99 estimated"))),

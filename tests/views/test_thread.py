@@ -328,6 +328,7 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
         thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
         thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"), why=Why.SOLD_OUT)),
         thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost), gone()),
+        thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost, why=Why.SOLD_OUT)),
     ) == snapshot("""\
 
 (nothing)
@@ -361,4 +362,6 @@ Nebius made a machine although it said that it failed (resource r-1). I'm deleti
       $2.42/h until the vendor confirms its end.
 
 The extra machine at Nebius ended 18:55; the vendor confirms it. In all $14.68 computed.
+
+The extra machine at Nebius ended 18:55; the vendor confirms it. It cost $14.68 computed.
 """)

@@ -78,9 +78,9 @@ class Rentals(Protocol):
 
     async def next_due(self) -> datetime | None: ...
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return what live rentals use, except the rental `without` and the one whose place it takes. Take the
-        spending lock until the transaction ends, so that everything read after it includes other rentals that just
-        committed."""
+        """Return what live rentals and their unproven attempts use, except the rental `without` and the one whose
+        place it takes. Take the spending lock until the transaction ends, so that everything read after it
+        includes other rentals that just committed."""
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""

@@ -13,7 +13,7 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look_up
 from bot.lifecycle.transitions import ALARM_AFTER, clear_alarm, raise_alarm, set_alarm
-from bot.model.attempt import Attempt, Resource, Why
+from bot.model.attempt import REPORTED_FAILED, Attempt, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
@@ -78,8 +78,9 @@ async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnaps
                 )
                 snapshot = snapshot.with_event(EventKind.EXTRA_RESOURCE, now, facts)
         if attempt.settled and current:
-            bill = snapshot.spent(now)
-            gone = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor)
+            failed = attempt.why in REPORTED_FAILED
+            bill = snapshot.spent_on(attempt, now) if failed else snapshot.spent(now)
+            gone = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why)
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, gone)
     return snapshot
 

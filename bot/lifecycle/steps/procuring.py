@@ -45,7 +45,6 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import AccruedCost
 from bot.policy.boot_plan import BootPlan, plan_boot
 from bot.policy.leases import too_little_time
 from bot.policy.next_offers import (
@@ -287,7 +286,8 @@ async def _intend(
         if snapshot.unproven:
             # Its own highest price is within the limit since the click. The prices of unproven attempts are not.
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
-            if offer.rate > deps.rules.limits.team_per_hour - usage.team_rate:
+            own = offer.rate + sum(attempt.rate for attempt in snapshot.unproven)
+            if own > deps.rules.limits.team_per_hour - usage.team_rate:
                 raise NoRoom
         await check_buying(tx)
 
@@ -313,7 +313,7 @@ async def _intend(
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
         detail=own_words(before),
-        paid=_paid(snapshot, before) if before else None,
+        paid=_paid(snapshot, before, now) if before else None,
         left_out=plan.left_out,
     )
     after = begin_attempt(rental, offer, now)
@@ -321,14 +321,9 @@ async def _intend(
     return await save(deps, intended, check_first=check_first), attempt
 
 
-def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
+def _paid(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> bool | None:
     """Return whether an attempt cost something. Return None if that is not known, or not yet."""
-    if not attempt.settled:
-        return None
-    ids = {resource.resource_id for resource in snapshot.resources_of(attempt)}
-    rows = [row for row in snapshot.ledger if row.resource_id in ids]
-    amount, estimated = sum(row.amount for row in rows), any(row.estimated for row in rows)
-    return cost_something(AccruedCost(amount=amount, estimated=estimated))
+    return cost_something(snapshot.spent_on(attempt, now)) if attempt.settled else None
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:

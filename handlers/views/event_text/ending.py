@@ -90,10 +90,12 @@ def _extra_resource(context: EventContext) -> EventText:
 
 
 def _extra_resource_gone(context: EventContext) -> EventText:
+    """The amount is that of the machine after a failed purchase, else that of the whole rental."""
     spent = cost_of(context.facts)
+    whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
     return EventText(
         f"The extra machine at {context.vendor_name} ended{context.when}; the vendor confirms it",
-        f"In all {computed(spent)}." if spent else "",
+        f"{whose} {computed(spent)}." if spent else "",
     )
 
 
