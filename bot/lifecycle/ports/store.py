@@ -99,8 +99,7 @@ class Rentals(Protocol):
         depend on how many there are."""
 
     async def unconfirmed(self) -> int:
-        """Return of how many rentals people were notified that a machine is not confirmed gone, and it still is
-        not."""
+        """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
 
     async def billed(self) -> Micros:
         """Return the sum of the whole ledger."""
