@@ -89,7 +89,7 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         listed = await ours.command(EVE, "list")
         assert f"Ready: 1x H100 EU, Ana with Eve, {rental.id}." in listed
         assert "$2.15" not in listed.splitlines()[0]
-        assert "You: $0.00/h now" in listed
+        assert "Running now: you nothing" in listed
         assert "Ana with Eve" in await ours.command(EVE, "")
         shown = await ours.command(EVE, f"show {rental.id}")
         assert "Ana lets in Eve" in shown
