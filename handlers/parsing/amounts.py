@@ -183,9 +183,10 @@ class AmountReader(TokenCursor):
         return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
 
     def read_duration(self, token: Token, *, latest: bool = False) -> None:
-        following = self.peek()
-        if token.ends_in_hours and following is not None and following.kind is TokenKind.NUMBER:
-            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs.
+        following, after = self.peek(), self.peek(1)
+        word_after = after is not None and after.kind is TokenKind.WORD
+        if token.ends_in_hours and following and following.kind is TokenKind.NUMBER and not word_after:
+            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs. `6h 8 gpsu` is read with its word.
             self.position += 1
             if following.number >= 10 or self.adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))

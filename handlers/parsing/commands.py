@@ -174,7 +174,7 @@ _WITHOUT_ARGUMENTS: dict[type[Command], str] = {
 }
 _QUESTIONS_FOR_LIST = re.compile(
     r"(?:what (?:do|have|am) (?:i|we)(?: (?:have|got|own|rent|renting|rented|use|using))*|what runs"
-    r"|whats? (?:is )?(?:running|mine))(?: (?:now|right now|running))?"
+    r"|whats? (?:is )?(?:running|mine))(?: (?:now|right now|running))*"
 )
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"

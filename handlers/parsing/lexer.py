@@ -108,7 +108,7 @@ _COURTESIES = (
     "hey hi hello ok okay so please pls plz thanks thx can could would may let lets lemme gimme you i we me my",
     "our need want get rent give grab book find show like love to have available whats cost costs just only cheap",
     "cheaper cheapest another more some any or maybe ideally preferably about around roughly approx approximately",
-    "~ long +",
+    "~ long + /",
 )
 _PHRASES: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),

@@ -257,6 +257,9 @@ class _TokenReader(AmountReader):
 
     def _read_unknown_value(self, key: Token, value: Token) -> None:
         kinds = _VALUES_AFTER[key.name]
+        if looks_like_money(value) or (value.text[:1].isnumeric() and not any(map(str.isalpha, value.text))):
+            self._read_word(value)
+            return
         named = value.text.lower() in OTHER_VENDORS or bool(self.vocabulary.nearest_vendors(value.text))
         if key.name in {"at", "@", "on"} and value.text.lower() in TIME_WORDS:
             self.add_problem(ProblemKind.TIME, key, value)

@@ -61,7 +61,17 @@ LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}")
 """Finds what people type quickly in an end. `now` rents nothing with it."""
 TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, "tonight", "overnight", "morning", "afternoon", "evening", "night"}
-    | {"weekend", "week", "month", "months", "year", "years", "later", "soon"}
+    | {
+        *(month for month in _MONTHS if month != "may"),
+        "weekend",
+        "week",
+        "month",
+        "months",
+        "year",
+        "years",
+        "later",
+        "soon",
+    }
 )
 """Words about time. A request that has one elsewhere can't be read without it."""
 _DAY_LENGTH = timedelta(days=1)

@@ -204,6 +204,11 @@ get h100 foo | ! I don't know "foo". [H100]
 get h100 foo bar | ! I don't know "foo" and "bar". [H100]
 get h100 eu for training run 7 | ! I don't know "training" and "run". [7x H100 EU] [H100 EU for 7h] [H100 EU under $7.00/GPU/h]
 get h100 foo bar baz qux | ! I don't know "foo", "bar" and "baz".
+get h100 eu/us | ! One region at a time; I read EU and US. [H100 EU] [H100 US]
+get h100 or 4090 in eu/us | ! One GPU at a time; I read H100 and RTX 4090.
+need 4 gpus h100 in EU, max 10 usd total per hour | ~ 4x H100 EU under $2.50/h
+get h100 from nebius or scaleway for 2h | ! One vendor at a time; I read nebius and scaleway. [H100 vendor nebius for 2h] [H100 vendor scaleway for 2h]
+get h100 for 6h 9 gpsu | ! I can't tell what "9 gpsu" is. [9x H100 for 6h]
 get h100 eu us | ! One region at a time; I read EU and US. [H100 EU] [H100 US]
 get h100 or a100 | ! One GPU at a time; I read H100 and A100. [H100] [A100]
 get h100 a100 eu 6h | ! One GPU at a time; I read H100 and A100. [H100 EU for 6h] [A100 EU for 6h]

@@ -125,7 +125,7 @@ get 8 eu h100 | ! I can't tell what "8" is
 get 100000 h100 | ! 100000 GPUs are more than anyone rents at once
 get h100 a100 | ! One GPU at a time; I read H100 and A100.
 get h100 or a100 | ! One GPU at a time
-get h100/a100 | ! I don't know "/a100"
+get h100/a100 | ! One GPU at a time; I read H100 and A100.
 get h10 | ! I don't know the GPU "h10"
 get rtx 4080 | ! I don't know the GPU "rtx 4080". Nearest: RTX 4090, L40, H100.
 get gpu | ! Which GPU

@@ -115,7 +115,8 @@ def test_every_line_of_a_mistake_is_read_as_it_says_and_rents_nothing(text: str)
      "h100 over $3", "h100 more than $3", "h100 > $3", "h100 at least 6h", "h100 minimum 6h", "h100 never us",
      "h100 avoid nebius", "h100 tired of nebius", "h100 eu max 2.50€", "h100 3 eur", "h100 under 20 sek",
      "h100 in paris us", "h100 in london", "h100 in narnia", "h100 for 100h", "h100 2-4h", "h100 in 2 hours",
-     "1.5x h100", "2² h100", "h100 us-east-1 eu", "h100 tomorrow", "h100 for 3 months", "h100 aa bb cc dd"],
+     "1.5x h100", "2² h100", "h100 us-east-1 eu", "h100 tomorrow",
+     "h100 for 3 months", "h100 vendor 2²", "27 nov 18:00 h100", "h100 vendor €", "h100 aa bb cc dd"],
 )  # fmt: skip
 def test_there_is_no_line_that_would_change_a_number_a_currency_a_place_or_what_is_not_wanted(text: str) -> None:
     assert mistake(f"get {text}").lines == ()
