@@ -234,8 +234,7 @@ class Messages(Protocol):
         """Return the event of the newest message about unknown machines. Return None if there is none."""
 
     async def show_together(self, first_purchase_id: str) -> None:
-        """Make every open surface due that is about several purchases of unknown machines, of which this is the
-        first."""
+        """Make the open surfaces due that are about several unknown purchases, of which this is the first."""
 
     async def show_all_again(self) -> None:
         """Make every open surface due that is about a rental or machines that are not over, so that it is edited
