@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import EVER
-from bot.model.message import Destination, Message, MessageKind, lowest_version
+from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, insert_new, param, select_by, to_model, values
@@ -117,6 +117,22 @@ _SHOW_CHANGE = (
     )
 )
 _SHOW = _SHOW_CHANGE.where(_c.rental_id == param(_c.rental_id, "key"))
+_newest = messages.alias("newest")
+_REOPEN_NEWEST = (
+    update(messages)
+    .where(
+        _c.id
+        == select(func.max(_newest.c.id))
+        .where(
+            _newest.c.rental_id == param(_c.rental_id, "key"),
+            _newest.c.kind == MessageKind.DIRECT,
+            _newest.c.to == param(_c.to, "reader"),
+            _newest.c.ts.is_not(None),
+        )
+        .scalar_subquery()
+    )
+    .values(closed=False)
+)
 _OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
 _SHOW_PURCHASE = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
 _ABOUT_SEVERAL = _c.kind.in_([MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER])
@@ -211,6 +227,10 @@ class Messages:
         """Make every open surface of a rental due, because the rental changed. Edits that show a `transition` go
         before those that show progress."""
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
+
+    async def reopen_newest(self, rental_id: str, reader: str) -> None:
+        """Open the newest direct message of a person about a rental again: it becomes the receipt."""
+        await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_purchase(self, purchase_id: str) -> None:
         """Make every open surface about unknown machines due, because they changed."""

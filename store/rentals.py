@@ -252,4 +252,6 @@ class Rentals(Attempts):
             await self._visits.end(after.id)
         if before is None or after.version > before.version:
             transition = state_changed or bool(change.events)
+            if state_changed and after.state.over:
+                await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)

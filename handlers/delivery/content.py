@@ -51,7 +51,16 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
             now=now,
             zone=reader.tz if reader is not None else None,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
+            newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
+
+
+async def _is_newest(tx: Tx, message: Message) -> bool:
+    """Return whether its reader got, or still gets, no later direct message about the same rental."""
+    if message.kind is not MessageKind.DIRECT or message.rental_id is None:
+        return True
+    others = [one for one in await tx.messages.direct_of(message.rental_id) if one.to == message.to]
+    return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
 
 
 async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

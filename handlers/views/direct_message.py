@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.errors import NextStep
 from bot.model.event import Event, EventKind
@@ -44,21 +44,30 @@ from handlers.views.ssh_text import shown_again, ssh_lines
 
 LONGER = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED, EventKind.END_MOVED})
 """The events that make a lease longer."""
-LEASE_MESSAGES = frozenset(
-    {EventKind.READY, EventKind.ENDING, EventKind.PUT_BACK, EventKind.ADOPTED, EventKind.OWNER_CHANGED}
-)
-"""The direct messages that say when a machine ends."""
+TELLS_END = frozenset({EventKind.LOST, EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN})
+"""The direct messages that say themselves how a rental ended, and what it cost."""
 
 
 def direct_message(
-    event: Event, details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None
+    event: Event,
+    details: RentalDetails,
+    *,
+    reader: str,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+    newest: bool = True,
+    posted_at: datetime | None = None,
 ) -> Rendered:
-    """Return the message to `reader` about `event`, as of `now`."""
+    """Return the message to `reader` about `event`, as of `now`. `newest` tells whether the reader got no later
+    one about this rental, `posted_at` when Slack took it, if it did."""
     times = reader_times(rules, now, zone)
     if event.kind is EventKind.OWNER_LEFT:
         return owner_left(event, details, times)
     if reader in details.former_owners and not details.rental.lets_in(reader):
         return new_owner_message.no_longer_yours(details)
+    if details.rental.state.over and reader == details.rental.owner and event.kind not in TELLS_END:
+        return _over(details, reader, rules, times, newest=newest)
     write = WRITERS.get(event.kind)
     if write is not None:
         return write(event, details, reader, times)
@@ -70,16 +79,18 @@ def direct_message(
         case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
             if details.rental.state is State.READY and reader == details.rental.owner:
                 return new_owner_message.new_owner(event, details, reader, rules, times)
-            return _no_longer_ready(event, details, reader, times, rules)
+            return _no_longer_ready(details, reader, times)
         case EventKind.STILL_NEEDED:
             return question_message.question(event, details, reader, rules, times)
         case EventKind.ENDING | EventKind.PUT_BACK:
-            return _ending(event, details, reader, rules, times)
+            return _ending(event, details, reader, rules, times, posted_at=posted_at or now)
     words = event_text(event, details, times)
     name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
     text = words.about(name) if words else name
     next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
-    return blocks.message(join(text, _first_runs_on(details) or next_step))
+    # If somebody else destroys it, this message becomes the receipt.
+    closed = event.kind is not EventKind.DESTROYING
+    return blocks.message(join(text, _first_runs_on(details) or next_step), closed=closed)
 
 
 def _first_runs_on(details: RentalDetails) -> str:
@@ -119,7 +130,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     rental = details.rental
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times, rules)
+        return _no_longer_ready(details, reader, times)
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
     if rental.silent:
@@ -156,18 +167,19 @@ def _approved_not_ready(event: Event, details: RentalDetails, reader: str, times
     return blocks.message(f"{text} {current_state(details, times)}", closed=not starting)
 
 
-def _no_longer_ready(
-    event: Event, details: RentalDetails, reader: str, times: Times, rules: Rules | None = None
-) -> Rendered:
-    """Return how a machine that was ready ended, or that it is being destroyed. The owner's newest message about
-    its lease becomes the receipt."""
-    rental = details.rental
+def _no_longer_ready(details: RentalDetails, reader: str, times: Times) -> Rendered:
+    """Return that a machine that was ready is being destroyed, or how it ended."""
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
-    newest = event.kind in LEASE_MESSAGES and first_after(details, event, LEASE_MESSAGES) is None
-    if newest and rental.state is State.DESTROYED and reader == rental.owner:
-        stopped = stopped_at_night(details, rules, times) if rules is not None else ""
-        text = join(stopped, text, receipt(details))
-    return blocks.message(text, closed=rental.state.over)
+    return blocks.message(text, closed=details.rental.state.over)
+
+
+def _over(details: RentalDetails, reader: str, rules: Rules, times: Times, *, newest: bool) -> Rendered:
+    """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
+    if not newest:
+        return blocks.message(f"{details.rental.id} is over: its receipt is below.")
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
+    text = join(stopped_at_night(details, rules, times), text, receipt(details), _first_runs_on(details))
+    return blocks.message(text, closed=settled(details))
 
 
 def _why_shorter(rental: Rental) -> str:
@@ -182,16 +194,18 @@ def _why_shorter(rental: Rental) -> str:
 
 def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     if details.rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times)
+        return _no_longer_ready(details, reader, times)
     kept = first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
     replace = replacing.button_while_it_runs(details.rental, times.now, not_as_sold=True)
     return not_as_sold.message(event, details.rental, replace, kept=kept)
 
 
-def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def _ending(
+    event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times, *, posted_at: datetime
+) -> Rendered:
     rental = details.rental
     if rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times, rules)
+        return _no_longer_ready(details, reader, times)
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
     again = first_after(details, event, {EventKind.ENDING, EventKind.PUT_BACK})
@@ -206,7 +220,10 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
         return blocks.message(text, closed=again is not None)
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
-    text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {name}. "
+    # An outage may have held it up.
+    left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
+    soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
+    text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
     if event.kind is EventKind.PUT_BACK:
         text = _put_back(event, name, rental, rules, times)
     elif event.facts.verdict is Verdict.UNKNOWN:

@@ -44,11 +44,13 @@ def render_message(
     now: datetime,
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
+    newest: bool = True,
 ) -> Rendered | None:
     """Return a message as it should look at `now`. Return None if its event has no text there, or if its kind is
     not rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names.
+    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names. `newest`
+    tells of a direct message whether its reader got no later one about the rental.
     """
     if message.kind is MessageKind.NOTICE:
         return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
@@ -60,7 +62,16 @@ def render_message(
         case MessageKind.THREAD if event:
             return thread_reply(event, details, rules=rules, now=now)
         case MessageKind.DIRECT if event:
-            return direct_message(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
+            return direct_message(
+                event,
+                details,
+                reader=message.to.value,
+                rules=rules,
+                now=now,
+                zone=zone,
+                newest=newest,
+                posted_at=message.posted_at,
+            )
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
             return nobody_answers(event, details, first=message.shown_version == 0, rules=rules, now=now)
         case MessageKind.APPROVAL:

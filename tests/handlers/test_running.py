@@ -10,11 +10,13 @@ import pytest
 from bot.lifecycle import transitions
 from bot.lifecycle.notifications import change
 from bot.model.base import changed
-from bot.model.rental import Alarm, Ending
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Alarm, Ending, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import EVE, NOON, RULES, Team, team
+from tests.handlers.test_unknown_machines import direct
 from tests.rentals import alarm, ending
 
 
@@ -165,3 +167,30 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
         assert (await ours.replies())[-1] == f"Someone is on {rental.id} already."
+
+
+async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_destroys_a_machine(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        destroying = transitions.begin_destroying(rental, Ending(outcome=State.DESTROYED, by=CLEO), NOON)
+        event = Event(rental_id=rental.id, kind=EventKind.DESTROYING, at=NOON, actor=CLEO)
+        await store(ours, rental, destroying, event)
+        assert (await ours.look(ANA, direct(ANA), rental.id))["reads"].startswith("Being destroyed: your 1x H100")
+        over = transitions.confirm_destroyed(destroying, NOON)
+        ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=Facts(end=over.state))
+        await store(ours, destroying, over, ended)
+        seen = [text for text in await ours.world.reads(ANA, channel=direct(ANA)) if rental.id in text]
+        assert seen[-2] == f"{rental.id} is over: its receipt is below."
+        assert seen[-1].startswith("Destroyed")
+        assert "Nothing was rented." in seen[-1]
+
+
+async def store(ours: Team, before: Rental, after: Rental, event: Event) -> None:
+    """Write a change of a rental with an event, and deliver what it causes."""
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(
+            change(before, after, events=(event,), rules=ours.deps.rules, real_now=ours.clock.real())
+        )
+    await ours.deliver_all()

@@ -284,3 +284,11 @@ async def thread_of(here: World, rental: Rental) -> list[Message]:
     async with here.deps.store.read() as tx:
         found = [await tx.messages.get(number) for number in range(1, 100)]
     return [m for m in found if m and m.rental_id == rental.id and m.kind is MessageKind.THREAD]
+
+
+async def test_it_does_not_work_that_arrives_twice_is_told_once(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR)
+    for _ in range(2):
+        await click(here, rental, reason="no GPU in it")
+    assert (await here.event_kinds(rental)).count(E.NOT_WORKING) == 1
+    await here.settle()

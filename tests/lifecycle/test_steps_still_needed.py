@@ -144,3 +144,13 @@ async def test_nothing_is_asked_between_the_last_notice_and_the_end_even_if_it_w
     assert (await here.last_event(rental, E.KEPT)).facts.until == ends  # "I don't ask again before."
     assert await destroyed_at(here, rental) == ends
     assert await count(here, rental, E.STILL_NEEDED) == 1  # asked 2 hours after the start
+
+
+async def test_keep_that_arrives_twice_is_told_once(here: World) -> None:
+    rental = await here.ready(lease=20 * HOUR)
+    for _ in range(2):
+        kept = await here.keep(rental, HOUR)
+    assert await count(here, rental, E.KEPT) == 1
+    await here.pass_time(2 * MINUTE)
+    await here.keep(kept, HOUR)
+    assert await count(here, rental, E.KEPT) == 2

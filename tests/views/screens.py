@@ -144,6 +144,7 @@ def outbox(
     to: str = ANA,
     shown: int = 1,
     envelope: int = 1,
+    newest: bool = True,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
     row = Message(
@@ -154,7 +155,7 @@ def outbox(
         envelope=envelope,
         created_at=now,
     )
-    return render_message(row, event, details, rules=RULES, now=now)
+    return render_message(row, event, details, rules=RULES, now=now, newest=newest)
 
 
 def card(details: RentalDetails, now: datetime) -> str:
@@ -167,10 +168,12 @@ def thread(event: Event, details: RentalDetails | None = None) -> str:
     return message(outbox(MessageKind.THREAD, details or ready(), event.at, event), event.at)
 
 
-def direct(event: Event, details: RentalDetails, now: datetime | None = None, *, to: str = ANA) -> str:
+def direct(
+    event: Event, details: RentalDetails, now: datetime | None = None, *, to: str = ANA, newest: bool = True
+) -> str:
     """Return the direct message about an event as text, as of `now` or of the event."""
     shown_at = now or event.at
-    return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to), shown_at)
+    return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to, newest=newest), shown_at)
 
 
 def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1, envelope: int = 1) -> str:

@@ -244,30 +244,32 @@ def test_a_notice_stays_open_after_an_extension_until_there_is_a_newer_one() -> 
         assert shown.closed is closed
 
 
-def test_the_newest_message_about_the_end_becomes_the_receipt() -> None:
+def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> None:
     earlier = happened(K.ENDING, clock(16, 40), id=9, until=clock(18, 40))
     notified = (earlier, NOTICE)
     assert page(
-        *(direct(event, gone(QUESTION), clock(18, 42)) for event in (READY_EVENT, QUESTION)),
-        *(direct(event, gone(*notified), clock(18, 42)) for event in (READY_EVENT, *notified)),
+        direct(READY_EVENT, gone(QUESTION), clock(18, 42), newest=False),
+        direct(QUESTION, gone(QUESTION), clock(18, 42)),
+        *(direct(event, gone(*notified), clock(18, 42), newest=False) for event in (READY_EVENT, earlier)),
+        direct(NOTICE, gone(*notified), clock(18, 42)),
         direct(NOTICE, gone(NOTICE), clock(18, 42), to=BEN),
         direct(NOTICE, gone(NOTICE, state=State.LOST, why=Why.VENDOR_TOOK_IT), clock(18, 42)),
         *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
     ) == snapshot("""\
 
+k7mq2 is over: its receipt is below.
+
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Destroyed 18:41: your 1x H100 (k7mq2).
+k7mq2 is over: its receipt is below.
 
-Destroyed 18:41: your 1x H100 (k7mq2).
-
-Destroyed 18:41: your 1x H100 (k7mq2).
+k7mq2 is over: its receipt is below.
 
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
 Destroyed 18:41: Ana's 1x H100 (k7mq2).
 
-Lost 18:41: your 1x H100 (k7mq2). Nebius ended it.
+Lost 18:41: your 1x H100 (k7mq2). Nebius ended it. 6 h 4 min, $14.68.
 
 Being destroyed: your 1x H100 (k7mq2).
 
@@ -320,5 +322,27 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep try
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout. I told you again at 18:56.
 
-The vendor confirms its end: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+""")
+
+
+def test_a_notice_that_an_outage_held_up_says_the_time_that_is_left_when_it_is_posted() -> None:
+    late = [direct(NOTICE, ready(NOTICE), NOTICE.at + held_up) for held_up in (H / 3, H)]
+    assert page(*late) == snapshot("""\
+
+Ends 18:40, in 10 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+""")
+
+
+def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
+    lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
+    assert page(direct(lost, gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY), clock(13, 4))) == snapshot("""\
+
+Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
+      destroyed it and my database is older.
+[Replace k7mq2, up to $2.47/h]
 """)

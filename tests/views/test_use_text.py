@@ -201,7 +201,7 @@ Ended 18:41; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
 Ended 18:41; the vendor confirms it. $14.68 computed.
 
-Destroyed 18:41: your 1x H100 (k7mq2).
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68, of which $3.10 idle.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
   6 h 4 min, $14.68. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and $1.20

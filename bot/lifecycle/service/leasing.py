@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -48,6 +48,9 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
     async def decision(tx: Tx) -> Kept:
         rental = await load_extendable(tx, deps, person, rental_id)
         now = deps.clock.now()
+        kept = said_just_now(await tx.events.of(rental_id), person, {EventKind.KEPT}, now, span=span)
+        if kept is not None:
+            return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
         again = None
@@ -164,11 +167,25 @@ async def _asked_end(
 
 def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
     """Return whether this person extended or asked to extend by the same span less than DUPLICATE_WITHIN ago."""
-    return any(
-        event.kind in {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}
-        and (event.actor, event.facts.span) == (person.id, span)
-        and now - event.at < DUPLICATE_WITHIN
-        for event in events
+    asked = said_just_now(events, person, {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}, now, span=span)
+    return asked is not None
+
+
+def said_just_now(
+    events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
+) -> Event | None:
+    """Return the event in which this person said the same, with these facts, less than DUPLICATE_WITHIN ago.
+    Return None if there is none."""
+    return next(
+        (
+            event
+            for event in events
+            if event.kind in kinds
+            and event.actor == person.id
+            and all(getattr(event.facts, name) == value for name, value in facts.items())
+            and now - event.at < DUPLICATE_WITHIN
+        ),
+        None,
     )
 
 

@@ -12,6 +12,7 @@ from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.service.leasing import said_just_now
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_pace, check_user, new_quote
 from bot.lifecycle.service.renting import check_key, let_in
@@ -94,8 +95,11 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str,
         )
         quote = changed(quote, replaces_rental=rental.id)
         await tx.quotes.add(quote)
-        if reason and rental.state is State.READY:
-            facts = Facts(detail=one_line(reason, LONGEST_REASON))
+        detail = one_line(reason, LONGEST_REASON)
+        events = await tx.events.of(rental_id)
+        told = said_just_now(events, person, {EventKind.NOT_WORKING}, now, detail=detail) is not None
+        if reason and not told and rental.state is State.READY:
+            facts = Facts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
             after = transitions.alter(rental)
             await tx.rentals.apply(
