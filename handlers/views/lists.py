@@ -269,7 +269,7 @@ HELP = (
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
 )
-ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)
+ADMIN_HELP = (("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),)
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:

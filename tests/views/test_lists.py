@@ -157,7 +157,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Told that it ends 18:40.
+  18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
@@ -165,7 +165,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   12:36  Renting from Hyperstack.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Told that it ends 18:40.
+  18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it.
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
@@ -269,7 +269,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
-/gpu pause: stops buying, never destroying; /gpu resume goes on
+/gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
