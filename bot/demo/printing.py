@@ -81,7 +81,7 @@ def as_text(line: Line) -> str:
 
 @dataclass
 class Printer:
-    """Prints lines as they come, without the edits that a reader wouldn't notice, or without any unless `edits`."""
+    """Prints lines as they come, without the edits that a reader wouldn't notice; without any unless `edits`."""
 
     render: Callable[[Line], str]
     edits: bool = True

@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.lifecycle.ports.records import (
     Change,
     Claimed,
+    EndedCost,
     KnownResource,
     LiveCost,
     UnfinishedAttempt,
@@ -103,6 +104,9 @@ class Rentals(Protocol):
 
     async def billed(self) -> Micros:
         """Return the sum of the whole ledger."""
+
+    async def ended_costs(self, since: datetime) -> list[EndedCost]:
+        """Return the rentals that were billed and that are over since then, the last one first."""
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
