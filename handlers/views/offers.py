@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.errors import BuyingBlocked, Mistake
-from bot.model.money import cost, cost_at_most
+from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
@@ -219,7 +219,7 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     billed = billed_span(lease, rules)
     before = choice.envelope.total - cost_at_most(highest, billed)
     holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {per_hour(highest)}"
-    holds += f", and {dollars(before)} so far" if before > 0 else ""
+    holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
     next_one = "; if it sells out I take the next up to that price" if highest > choice.offer.rate else ""
     return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
 

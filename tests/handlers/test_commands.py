@@ -209,8 +209,8 @@ async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert 'Cleo paused buying at 13:00: "bill *check*". These are the prices' in message["reads"]
         await ours.command(CLEO, "resume")
-        await ours.deliver()
-        assert "resumed by Cleo" in (await ours.look(ANA, RULES.home_channel, "Buying goes on"))["reads"]
+        resumed = await ours.deliver_until("Buying goes on", channel=RULES.home_channel)
+        assert "resumed by Cleo" in resumed["reads"]
         notices = [message for message in await ours.queued() if message.kind is MessageKind.NOTICE]
         assert [notice.to.value for notice in notices] == [BEN, BEN]
 

@@ -126,8 +126,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 `ssh root@203.0.113.7`
 Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
 [Extend] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
@@ -138,8 +138,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 `ssh root@203.0.113.7`
 Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)

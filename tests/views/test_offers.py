@@ -268,7 +268,7 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
 
 *1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*
 
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+  I read that time as UTC: Slack doesn't tell me your time zone.
 """)
 
 

@@ -298,7 +298,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
             shown.partition("If the work stops at night, ")[2].partition("\n  Prices")[0] or "not at night"
             for shown in (
                 offered_at_night(clock(18, 30), None),
-                offered_at_night(clock(18, 30), "UTC"),
+                offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), "America/Chicago", lease=20 * H, up_to=50 * H),
                 offered_at_night(clock(12, 30), berlin),
                 offered_at_night(clock(19, 0), berlin, **named),
@@ -307,8 +307,8 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
         ),
     ) == snapshot("""\
 
-$4.30 for 2 h, $30.10 for 14 h, at most $35.82: if it sells out I take the next, up to
-      $2.47/h.
+$4.30 for 2 h, $30.10 for 14 h, at most $35.82 (14 h, and 30 min to start and end, at
+      $2.47/h); if it sells out I take the next up to that price.
 If the work stops at night, it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
       $25.94 more, inside the $35.82]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
