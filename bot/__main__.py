@@ -36,7 +36,8 @@ def run() -> None:
 
 @cli.command()
 def demo(
-    json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message or action.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message, edit or action.")] = False,
+    all_edits: Annotated[bool, typer.Option("--all", help="Also each edit of a message.")] = False,
 ) -> None:
     """Play a story of rentals against a sandbox on this machine and check every step."""
     from bot.demo import printing, script
@@ -44,7 +45,7 @@ def demo(
     from bot.settings import LogFormat
 
     set_up_logs(LogFormat.CONSOLE)
-    printer = printing.Printer(printing.as_json if json else printing.as_text)
+    printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
     # A program reads the JSON lines on stdout; notes for people go to stderr.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))

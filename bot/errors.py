@@ -37,7 +37,7 @@ fact in a field. Slack's way is handlers/views/error_text.py.
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
@@ -161,19 +161,34 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` has those in which the bot may be used, if it was used in another."""
+    """The rules don't allow it. `channels` has those in which the bot may be used, if it was used in another.
+    `again_at` is from when on it is allowed."""
 
-    def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
+    def __init__(
+        self,
+        words: str,
+        *,
+        channels: tuple[str, ...] = (),
+        again_at: datetime | None = None,
+        next_step: NextStep | None = None,
+    ) -> None:
         super().__init__(words, next_step=next_step)
         self.channels = channels
+        self.again_at = again_at
 
 
 class BuyingBlocked(Refused):
-    """Nothing is bought for anyone now. `block` is the reason."""
+    """Nothing is bought for anyone now. `block` is the reason. If an admin paused buying, `by` is their name, if
+    it is known, `at` when they did, and `why` their words."""
 
-    def __init__(self, block: BuyingBlock) -> None:
+    def __init__(
+        self, block: BuyingBlock, *, by: str | None = None, at: datetime | None = None, why: str = ""
+    ) -> None:
         super().__init__("Nothing was rented.")
         self.block = block
+        self.by = by
+        self.at = at
+        self.why = why
 
 
 class OwnerOnly(Refused):

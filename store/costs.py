@@ -1,4 +1,4 @@
-"""The cost of all live rentals, in three queries however many rentals there are."""
+"""The cost of many rentals, in as many queries however many rentals there are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Billing, LiveCost
+from bot.lifecycle.ports.records import Billing, EndedCost, LiveCost
+from store.mapping import param
 from store.tables import attempts, ledger, rentals, resources
 
 _r, _a, _l = resources.c, attempts.c, ledger.c
@@ -34,6 +35,30 @@ _ALIVE = (
     .select_from(resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt)))
     .where(_r.gone_at.is_(None))
 )
+_ENDED = (
+    select(rentals.c.id, rentals.c.owner, rentals.c.request, rentals.c.over_at, _l.amount, _l.estimated)
+    .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
+    .where(rentals.c.over_at >= param(rentals.c.over_at, "since"))
+)
+
+
+async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]:
+    """Return what each rental that is over since then was billed, the last one first."""
+    rows = defaultdict(list)
+    for row in await conn.execute(_ENDED, {"since": since}):
+        rows[row.id].append(row)
+    ended = [
+        EndedCost(
+            rental_id=rental_id,
+            owner=billed[0].owner,
+            request=billed[0].request,
+            ended_at=billed[0].over_at,
+            billed=sum(row.amount for row in billed),
+            estimated=any(row.estimated for row in billed),
+        )
+        for rental_id, billed in rows.items()
+    ]
+    return sorted(ended, key=lambda one: (one.ended_at, one.rental_id), reverse=True)
 
 
 async def live_costs(conn: AsyncConnection) -> list[LiveCost]:

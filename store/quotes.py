@@ -25,8 +25,13 @@ _DEFER = (
     .where(quotes.c.id == param(quotes.c.id, "key"))
     .values(due_at=param(quotes.c.due_at, "next_due"), claimed_by=None)
 )
-_ASKED_SINCE = select(func.count()).where(
-    quotes.c.owner == param(quotes.c.owner, "owner_id"), quotes.c.created_at >= param(quotes.c.created_at, "since")
+_ASKED_SINCE = (
+    select(quotes.c.created_at)
+    .where(
+        quotes.c.owner == param(quotes.c.owner, "owner_id"),
+        quotes.c.created_at >= param(quotes.c.created_at, "since"),
+    )
+    .order_by(quotes.c.created_at)
 )
 _NEWEST = (
     select(quotes)
@@ -71,8 +76,8 @@ class Quotes:
         fields = values(quote, without=frozenset({"id", "rental_id"}))
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
-    async def asked_since(self, owner: str, since: datetime) -> int:
-        return await self._conn.scalar(_ASKED_SINCE, {"owner_id": owner, "since": since}) or 0
+    async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
+        return list(await self._conn.scalars(_ASKED_SINCE, {"owner_id": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:
         found = to_models(Quote, await self._conn.execute(_NEWEST, {"owner_id": owner}))

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
+from bot.lifecycle.ports.records import Change, Claimed, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.rental import Decider, Rental
@@ -215,6 +215,9 @@ class Rentals(Attempts):
 
     async def live_costs(self) -> list[LiveCost]:
         return await costs.live_costs(self._conn)
+
+    async def ended_costs(self, since: datetime) -> list[EndedCost]:
+        return await costs.ended_costs(self._conn, since)
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         found = await self._conn.execute(_MANY, {"ids": list(rental_ids)})

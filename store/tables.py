@@ -162,6 +162,7 @@ Index(
     sqlite_where=_LIVE,
     postgresql_where=rentals.c.live,
 )
+Index("rentals_over", rentals.c.over_at)
 _unfinished = rentals.c.ends_from.is_not(None)
 Index("rentals_end", rentals.c.ends_from, sqlite_where=_unfinished, postgresql_where=_unfinished)
 

@@ -81,16 +81,17 @@ def as_text(line: Line) -> str:
 
 @dataclass
 class Printer:
-    """Prints lines as they come, without the edits that a reader wouldn't notice."""
+    """Prints lines as they come, without the edits that a reader wouldn't notice; without any unless `edits`."""
 
     render: Callable[[Line], str]
+    edits: bool = True
     _last: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def message(self, reader: str, message: SeenMessage) -> None:
-        """Print a message that is new, or that reads differently than before."""
+        """Print a message that is new or, with `edits`, reads differently than before."""
         line = of_message(reader, message)
-        shown = f"{line.text}\n{line.buttons}"
-        if message.deleted or self._last.get((message.channel, message.ts)) == shown:
+        shown, before = f"{line.text}\n{line.buttons}", self._last.get((message.channel, message.ts))
+        if message.deleted or before == shown or (before is not None and not self.edits):
             return
         self._last[message.channel, message.ts] = shown
         self.say(self.render(line))

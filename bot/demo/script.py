@@ -101,7 +101,7 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     computes for 45 min."""
     tell(
         "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
-        "within the price that she accepted. The boot script brings the keys, the set-up and gpubot's probe."
+        "within the price that she accepted. The start-up script brings the keys, the set-up and gpubot's probe."
     )
     await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
@@ -149,7 +149,7 @@ async def _check_boot_script(play: Play) -> None:
     (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
     machine = await play.sandbox.machine(resource.resource_id)
     if SETUP.splitlines()[-1] not in (machine.cloud_init or ""):
-        raise Missed(f"The set-up is not in the boot script: {machine.cloud_init}")
+        raise Missed(f"The set-up is not in the start-up script: {machine.cloud_init}")
 
 
 async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.deps import Deps, transact
@@ -27,9 +28,21 @@ async def buying_block(tx: Tx) -> BuyingBlock | None:
 
 async def check_buying(tx: Tx) -> None:
     """Raise BuyingBlocked if nothing is bought for anyone now."""
+    blocked = await buying_blocked(tx)
+    if blocked is not None:
+        raise blocked
+
+
+async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
+    """Return the error that says why nothing is bought for anyone now. Return None if buying goes on."""
     block = await buying_block(tx)
-    if block is not None:
-        raise BuyingBlocked(block)
+    if block is not BuyingBlock.PAUSED:
+        return None if block is None else BuyingBlocked(block)
+    # An older gpubot stored the admin's id alone.
+    by, _, rest = (await tx.account.get(block.value) or "").partition(" ")
+    at, _, why = rest.partition(" ")
+    name = (await tx.people.names([by])).get(by)
+    return BuyingBlocked(block, by=name, at=datetime.fromisoformat(at) if at else None, why=why)
 
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
@@ -38,8 +51,8 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying. `why` is a word or a person's id, for admins who read the database, or the ids of the
-    questions about an older database. None ends the block."""
+    """Block buying. `why` is a word, for admins who read the database, the id of the admin who paused it with the
+    time and their words, or the ids of the questions about an older database. None ends the block."""
     await tx.account.set(block.value, why)
 
 
@@ -64,11 +77,13 @@ async def notify_admins(
     await send_notices(tx, deps, event)
 
 
-async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = None) -> None:
-    """Write an event with its notices: to the admins, and to `owner` if it is about a rental of theirs. The
-    person who made the event gets none."""
+async def send_notices(
+    tx: Tx, deps: Deps, event: Event, owner: str | None = None, *, in_home_channel: bool = False
+) -> None:
+    """Write an event with its notices: to the admins, to `owner` if it is about a rental of theirs, and one
+    `in_home_channel`. The person who made the event gets none."""
     event_id = await tx.events.add(event)
-    for message in notices(deps.rules, deps.clock.real(), owner):
+    for message in notices(deps.rules, deps.clock.real(), owner, in_home_channel=in_home_channel):
         if message.to.value != event.actor:
             await tx.messages.add(changed(message, event_id=event_id))
 

@@ -192,10 +192,11 @@ def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datet
     return Message(kind=kind, to=to, rental_id=rental.id, created_at=real_now, due_at=real_now)
 
 
-def notices(rules: Rules, real_now: datetime, owner: str | None = None) -> list[Message]:
-    """Return a notice to each admin, and to `owner` if the event is about a rental of theirs."""
+def notices(
+    rules: Rules, real_now: datetime, owner: str | None = None, *, in_home_channel: bool = False
+) -> list[Message]:
+    """Return a notice to each admin, to `owner` if the event is about a rental of theirs, and one
+    `in_home_channel`."""
     readers = dict.fromkeys([*([owner] if owner is not None else []), *rules.admins])
-    return [
-        Message(kind=MessageKind.NOTICE, to=to_person(reader), created_at=real_now, due_at=real_now)
-        for reader in readers
-    ]
+    places = [*map(to_person, readers), *([to_channel(rules.home_channel)] if in_home_channel else [])]
+    return [Message(kind=MessageKind.NOTICE, to=place, created_at=real_now, due_at=real_now) for place in places]

@@ -10,8 +10,9 @@ class Person(Frozen):
 
     id: str
     name: str
-    tz: str = "UTC"
-    """IANA name. Slack sends no event when daylight saving time changes the offset, so the offset is computed."""
+    tz: str = ""
+    """IANA name. Empty if it is not known. Slack sends no event when daylight saving time changes the offset, so
+    the offset is computed."""
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False

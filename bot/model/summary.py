@@ -8,11 +8,12 @@ from decimal import Decimal
 from pydantic import Field
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.base import Frozen
+from bot.model.base import Frozen, Instant
 from bot.model.event import Event, EventKind
 from bot.model.money import Micros
 from bot.model.person import Key
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.unknown import UnknownPurchase
 from bot.model.use import RecentUse
 
@@ -169,6 +170,17 @@ class PeopleAsked(Frozen):
     """Whether they are the admins because no approver is left."""
 
 
+class EndedSummary(Frozen):
+    """A rental that is over, as one part of a line of a list."""
+
+    rental_id: str
+    request: Request
+    ended_at: Instant
+    spent: AccruedCost
+    sees_money: bool
+    """Whether the reader may see what it cost. They see the sum of all."""
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
@@ -189,6 +201,8 @@ class RentalList(Frozen):
     unknown_total: UnknownTotal = UnknownTotal()
     unknown: tuple[UnknownSummary, ...] = ()
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
+    ended: tuple[EndedSummary, ...] = ()
+    """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
 
 
 class OwnRentals(Frozen):

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from pydantic import ConfigDict
 
-from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused
+from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
 from bot.model.base import Frozen, changed
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
@@ -327,9 +327,9 @@ def offer_choice(
     team_rate: Decimal,
     version: int = 1,
     spent: Micros = 0,
-    block: BuyingBlock | None = None,
+    block: BuyingBlocked | None = None,
 ) -> OfferChoice:
-    """Return an offer with what `check_rent` returns or raises for it. `block` is why buying is blocked."""
+    """Return an offer with what `check_rent` returns or raises for it. `block` says why buying is blocked."""
     refused: GpubotError | None = None
     try:
         proposal = check_rent(
@@ -344,9 +344,7 @@ def offer_choice(
     except (Refused, Mistake) as error:
         refused = error.with_traceback(None)
         proposal = propose(request, offer.rate, rules, version=version, spent=spent)
-    if block is not None:
-        refused = BuyingBlocked(block)
-    return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=refused)
+    return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=block or refused)
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:

@@ -267,8 +267,8 @@ def _name(user: Mapping[str, Any]) -> str:
 
 
 def _zone(name: object) -> str:
-    """Return the name of a time zone, or UTC if Python doesn't know it."""
+    """Return the name of a time zone, or an empty text if Slack doesn't say it or Python doesn't know it."""
     try:
-        return ZoneInfo(name).key if isinstance(name, str) and name else "UTC"
+        return ZoneInfo(name).key if isinstance(name, str) and name else ""
     except (ValueError, OSError, LookupError):
-        return "UTC"
+        return ""

@@ -56,8 +56,9 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             | commands.Destroy()
         ):
             return await short_forms.carry_out(context, interaction, command)
-        case commands.Pause():
-            return Reply(content=replies.paused(await account.pause(context.deps, interaction.person)))
+        case commands.Pause(reason=reason):
+            done = await account.pause(context.deps, interaction.person, reason)
+            return Reply(content=replies.paused(done, context.deps.rules.home_channel))
         case commands.Resume():
             return Reply(content=replies.resumed(await account.resume(context.deps, interaction.person)))
         case _:

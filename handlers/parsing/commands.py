@@ -27,6 +27,8 @@ MAX_COMMAND_LENGTH = MOST_SCANNED
 """Characters of a whole command. Only a key comes near that."""
 MAX_NAME_LENGTH = 20
 """Characters of a command's name, with the quotation marks or asterisks around it."""
+LONGEST_REASON = 200
+"""Characters of the reason for a pause."""
 
 
 class Get(Frozen):
@@ -107,7 +109,7 @@ class ShowProbe(Frozen):
 
 
 class Pause(Frozen):
-    pass
+    reason: str = ""
 
 
 class Resume(Frozen):
@@ -367,6 +369,14 @@ def _no_argument_parser(command: Command, name: str, about: str = "it is about a
     return parse
 
 
+def _parse_pause(rest: str, _: Given) -> Command:
+    """Return a pause with its reason, also after `--`. Raise Mistake for an id: no rental can be paused."""
+    reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
+    if ID.fullmatch(reason.lower()):
+        raise Mistake("/gpu pause takes nothing more than a reason: it is about all buying. Try: /gpu pause")
+    return Pause(reason=reason)
+
+
 _PARSERS: dict[str, Parser] = {
     "key": _parse_key,
     "list": _parse_list,
@@ -378,7 +388,7 @@ _PARSERS: dict[str, Parser] = {
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
-    "pause": _no_argument_parser(Pause(), "pause"),
+    "pause": _parse_pause,
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),
 }

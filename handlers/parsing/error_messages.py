@@ -23,7 +23,6 @@ from handlers.parsing.request_text import request_text
 from handlers.parsing.slack_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.ends import UTC_ONLY
 from handlers.views.format import zone_of
 
 MOST_LINES = 3
@@ -212,7 +211,7 @@ class ErrorMessages:
             return f'"{typed}" would be later. A machine starts when it is rented.', (LEFT_OUT,)
         local = zone_of(given.zone)
         morning = next_morning(given.now, local, given.hours)
-        if given.zone == UTC_ONLY or morning + AFTER_NIGHT - given.now > given.max_lease:
+        if not given.zone or morning + AFTER_NIGHT - given.now > given.max_lease:
             return "Until when?", ()
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
         day = "today" if first.date() == given.now.astimezone(local).date() else "tomorrow"

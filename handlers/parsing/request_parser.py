@@ -26,7 +26,6 @@ from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE,
 from handlers.parsing.slack_text import name_mentions, split_note
 from handlers.parsing.until import UnclearEnd, parse_end, parse_later_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
-from handlers.views.ends import UTC_ONLY
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
 MAX_LENGTH = 1000
@@ -264,7 +263,7 @@ class _RequestBuilder:
         if until - self.given.now > self.given.max_lease:
             longest = say_span(self.given.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
-        self.end_in_doubt = rolled or self.given.zone == UTC_ONLY
+        self.end_in_doubt = rolled or not self.given.zone
         return until
 
     def _later_end(

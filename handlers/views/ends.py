@@ -10,9 +10,6 @@ from bot.model.use import Verdict
 from bot.policy.two_ends import can_move, first_end, was_asked_for
 from handlers.views.format import Times, span, zone_of
 
-UTC_ONLY = "UTC"
-"""The zone of people whose own is unknown."""
-
 
 def how_long(request: Request, times: Times) -> str:
     """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named, it is
@@ -94,7 +91,7 @@ def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money
 
 def is_known(zone: str | None) -> bool:
     """Return whether a person's time zone is known."""
-    return zone not in {None, UTC_ONLY}
+    return bool(zone)
 
 
 def read_as_utc(zone: str | None) -> str:

@@ -15,7 +15,7 @@ from bot.errors import (
     OwnerOnly,
     Refused,
 )
-from handlers.views.format import channel, escape, identifier, rough_span
+from handlers.views.format import channel, escape, identifier, rough_span, time_token
 
 LONGEST = 1500
 
@@ -60,7 +60,7 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 def error_text(problem: GpubotError) -> str:
     """Return an error as mrkdwn. Its words are escaped: they can have what people typed, such as a mention."""
     if isinstance(problem, BuyingBlocked):
-        return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
+        return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, AlreadyDecided):
         return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, OwnerOnly):
@@ -70,7 +70,22 @@ def error_text(problem: GpubotError) -> str:
 
 def refusal_text(problem: GpubotError) -> str:
     """Return why an offer can't be rented, as mrkdwn, to stand below that offer."""
-    return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+    return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+
+
+def block_text(problem: BuyingBlocked) -> str:
+    """Return why nothing is bought for anyone now, and who can change that."""
+    who = paused_by(problem)
+    return f"{who}. An admin can go on with /gpu resume." if who else BLOCKS[problem.block]
+
+
+def paused_by(problem: BuyingBlocked, when: str = "") -> str:
+    """Return `Ben paused buying at 11:38: "bill check"`, with `when` after the verb, without a full stop. Return
+    an empty text if nobody paused it, or if it isn't known who."""
+    if problem.by is None:
+        return ""
+    why = f': "{escape(problem.why, 200)}"' if problem.why else ""
+    return f"{escape(problem.by, 40)} paused buying{when}{why}"
 
 
 def _decision(problem: AlreadyDecided) -> str:
@@ -84,6 +99,8 @@ def _with_facts(problem: GpubotError, longest: int) -> str:
     parts = [escape(problem.words, longest)]
     if isinstance(problem, Refused) and problem.channels:
         parts.append(f"Ask in {', '.join(map(channel, problem.channels))}, or in a direct message to me.")
+    if isinstance(problem, Refused) and problem.again_at is not None:
+        parts.append(f"Ask again at {time_token(problem.again_at)}.")
     if problem.next_step is not None:
         parts.append(NEXT_STEPS[problem.next_step])
     return " ".join(parts)

@@ -84,7 +84,13 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
     """Return a person's display name, which pings nobody. Return `gpubot` for None."""
     if user_id is None:
         return "gpubot"
-    return escape(names.get(user_id) or "", 40) or escape(user_id, 40)
+    return as_written(escape(names.get(user_id) or "", 40) or escape(user_id, 40))
+
+
+def as_written(name: str) -> str:
+    """Return a name that keeps its own first letter where a sentence begins with it: with a joiner before a small
+    letter."""
+    return JOINER + name if name[:1].islower() else name
 
 
 def mention(user_id: str) -> str:
@@ -194,6 +200,11 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def time_token(moment: datetime) -> str:
+    """Return `18:40`, for a moment that the reader knows to be on this day."""
+    return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
+
+
 class Times(Frozen):
     """Writes moments as date tokens, which Slack shows in each reader's own zone.
 
@@ -211,7 +222,7 @@ class Times(Frozen):
         """Return `18:40`, with the day unless it is the day of now and of every moment in `also`."""
         if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
             return self.date_and_time(moment)
-        return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
+        return time_token(moment)
 
     def at_time(self, moment: datetime) -> str:
         """Return the time as it follows a verb: `at 18:40`, or `tomorrow at 01:44`."""

@@ -56,10 +56,10 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     question for a key if there is none and nothing was done. `github` is as in `needed`."""
     if not keys and not first_line:
         return needed(github=github)
-    heading = f"{plural(len(keys), 'SSH key')}." if keys else "You have none now: the next rent asks for one."
+    heading = f"{plural(len(keys), 'SSH key')}." if keys else "No key is saved. I ask again when you rent."
     lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
-    others = "The others get in if the machine's set-up runs." if len(keys) > 1 else ""
+    others = "The others get in if the machine's start-up script runs." if len(keys) > 1 else ""
     running = "Machines that run now stay as they are: /gpu ssh has the line that adds a key."
     uses = join(others, running) if keys else ""
     return blocks.message(

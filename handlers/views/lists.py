@@ -7,10 +7,11 @@ from datetime import datetime
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.money import in_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.summary import RentalDetails, RentalList, RentalSummary
+from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
@@ -34,6 +35,7 @@ from handlers.views.format import (
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
+    in_all,
     new_one_text,
     people,
     reader_times,
@@ -46,6 +48,7 @@ from handlers.views.setup_text import setup_text
 from handlers.views.use_text import current_use, day_marks, use_now, use_shares, verdict_text
 
 ROWS = 15
+ENDED_ROWS = 5
 HOME_ROWS = 5
 HISTORY_LINES = 30
 USE_LINES = 6
@@ -83,13 +86,13 @@ def listing(
 ) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader_times(rules, now, zone)
-    total = _totals_text(live)
+    total, ended = _totals_text(live), _ended(live)
     unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-        return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total])))
+        return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total, ended])))
     waiting = [_waits(summary, times) for summary in live.waiting]
     if live.more_waiting:
         waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
@@ -97,7 +100,7 @@ def listing(
     lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
-        "\n".join(filter(None, (*waiting, *lines, *unknown, more, total))),
+        "\n".join(filter(None, (*waiting, *lines, *unknown, more, total, ended))),
         *(
             block
             for words, summary in zip(waiting, live.waiting, strict=False)
@@ -110,6 +113,7 @@ def listing(
         ),
         blocks.section("\n".join(unknown)) if unknown else None,
         blocks.context(join(more, total)) if more or total else None,
+        blocks.context(ended) if ended else None,
         closed=False,
     )
 
@@ -128,6 +132,22 @@ def _waits(details: RentalSummary, times: Times) -> str:
         return f"Waits for you: {more}, {until}. It ends {end(rental, times)} if nobody decides."
     expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
     return join(f"Waits for you: {describe(rental.request)}, {people(details)}, {rental.id}.", expires)
+
+
+def _ended(live: RentalList) -> str:
+    """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
+    ...`. Return an empty text if nothing did."""
+    if not live.ended:
+        return ""
+    # Of whole cents, so that the parts sum to it as people read them.
+    total = sum(in_cents([one.spent.amount])[0] for one in live.ended)
+    whole = AccruedCost(amount=total, estimated=any(one.spent.estimated for one in live.ended))
+    parts = [
+        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.sees_money else ''}"
+        for one in live.ended[:ENDED_ROWS]
+    ]
+    more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
+    return f"Ended in the last 7 days, {in_all(whole)} in all: {'; '.join(parts)}{more}."
 
 
 def _owns(live: RentalList, summary: RentalSummary) -> bool:
@@ -269,7 +289,7 @@ HELP = (
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
 )
-ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)
+ADMIN_HELP = (("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),)
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:

@@ -6,7 +6,7 @@ import re
 
 from bot.model.gpu import display_name, display_variant, name_key
 from bot.model.request import Contract, Envelope, Request
-from handlers.views.format import clean, escape
+from handlers.views.format import as_written, clean, escape
 
 _VENDORS = {
     "aws": "AWS",
@@ -31,6 +31,8 @@ def vendor(name: str | None) -> str:
     known = clean(name or "", 40)
     if not known:
         return "the vendor"
+    if known != known.lower():
+        return as_written(escape(known))
     words = re.split(r"[_\s-]+", known)
     return escape(
         _VENDORS.get(name_key(known)) or " ".join(word[:1].upper() + word[1:] for word in words if word) or known

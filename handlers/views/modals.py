@@ -205,7 +205,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: dateti
         *([first_line] if first_line else []),
         f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{how_long_in_dialog(quote.request, now)}.",
-        cost_text(choice, quote),
+        cost_text(choice, quote, rules),
     ]
     if choice.needs_approval:
         limits = over_limits_of_envelope(choice.envelope, rules)

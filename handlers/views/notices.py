@@ -11,7 +11,7 @@ from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.event_text import short_resource_id
 from handlers.views.event_text.trouble import outage_text, step_failure_text
-from handlers.views.format import Times, escape, per_hour, person, plural, with_full_stop
+from handlers.views.format import Times, escape, per_hour, person, plural
 from handlers.views.machine_text import gpu, machines
 from handlers.views.rental_text import reader_times
 
@@ -49,8 +49,8 @@ def notice(
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.PAUSED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
-            why = f" {with_full_stop(escape(event.facts.detail, 200))}" if event.facts.detail else ""
-            return blocks.message(f"Buying is paused{who}.{why} Destroying goes on. /gpu resume starts it again.")
+            why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
+            return blocks.message(f"Buying is paused{who}{why}. Destroying goes on. An admin resumes: /gpu resume")
         case EventKind.RESUMED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
             return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from bot.errors import Mistake
-from bot.model.money import cost, cost_at_most
+from bot.errors import BuyingBlocked, Mistake
+from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
@@ -18,13 +18,13 @@ from bot.model.text import say_rate
 from bot.policy.hours import zone_of
 from bot.policy.replacing import Remainder
 from bot.policy.rules import Rules
-from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
+from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, billed_span, recommended
 from bot.policy.two_ends import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import clock_time, how_long, is_known, read_as_utc
-from handlers.views.error_text import refusal_text
+from handlers.views.error_text import paused_by, refusal_text
 from handlers.views.format import (
     Times,
     about_span,
@@ -94,9 +94,12 @@ def found(
     best = recommended(shown)
     heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
     utc = read_as_utc(zone) if quote.request.until else ""
-    refused = _refused_for_all(shown)
+    refused = _refused_for_all(shown, times)
     parts = [
-        (_offer_text(choice, quote, choice is best, everything, refused), _button(choice, quote, choice is best))
+        (
+            _offer_text(choice, cost_text(choice, quote, rules), choice is best, everything, refused),
+            _button(choice, quote, choice is best),
+        )
         for choice in shown
     ]
     first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
@@ -165,14 +168,19 @@ def cap_text(request: Request) -> str:
     return each + hourly + (total if request.cap_for_all_time else "")
 
 
-def _refused_for_all(choices: Sequence[OfferChoice]) -> str:
+def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
     """Return why no offer can be rented, if the reason is the same for all. Otherwise return an empty text."""
+    first = choices[0].refused if choices else None
+    if isinstance(first, BuyingBlocked) and first.at is not None:
+        who = paused_by(first, f" {times.at_time(first.at)}")
+        if who:
+            return f"{who}. These are the prices; nothing can be rented."
     reasons = {None if choice.refused is None else refusal_text(choice.refused) for choice in choices}
     only = reasons.pop() if len(reasons) == 1 else None
     return f"Nothing here can be rented now. {only}" if only is not None else ""
 
 
-def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool, refused: str) -> str:
+def _offer_text(choice: OfferChoice, cost: str, best: bool, everything: bool, refused: str) -> str:
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
@@ -182,7 +190,7 @@ def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool,
     if not best:
         return (f"{line}: {_equipment(offer)}." if everything else line) + no_script
     usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
-    return f"{line}: {_equipment(offer)}.{usual}\n{cost_text(choice, quote)}{no_script}"
+    return f"{line}: {_equipment(offer)}.{usual}\n{cost}{no_script}"
 
 
 def _equipment(offer: Offer) -> str:
@@ -200,17 +208,20 @@ def _gigabytes(amount: Decimal) -> str:
     return f"{amount:.0f} GB"
 
 
-def cost_text(choice: OfferChoice, quote: Quote) -> str:
-    """Return the cost of an offer over the lease: about, and at most."""
+def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
+    """Return the cost of an offer over the lease: about, and at most, with what that holds."""
     request, rate = quote.request, choice.offer.rate
     estimate = dollars(cost(rate, request.lease))
     if request.up_to is not None:
         longest = dollars(cost(rate, request.up_to))
         estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
-    total, highest = dollars_at_most(choice.envelope.total), choice.envelope.max_rate
-    if highest <= choice.offer.rate:
-        return f"About {estimate}, at most {total}."
-    return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
+    lease, highest = choice.envelope.lease, choice.envelope.max_rate
+    billed = billed_span(lease, rules)
+    before = choice.envelope.total - cost_at_most(highest, billed)
+    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {per_hour(highest)}"
+    holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
+    next_one = "; if it sells out I take the next up to that price" if highest > choice.offer.rate else ""
+    return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
 
 
 def _night(

@@ -125,11 +125,11 @@ def end_dropped(request: Request, command: str) -> Rendered:
     return reply(f"The end that you named {near}, so I look for {name}. {another}")
 
 
-def paused(changed: bool) -> Rendered:
+def paused(changed: bool, home_channel: str) -> Rendered:
     """Return the answer to `/gpu pause`."""
-    return reply(
-        f"Buying {'is' if changed else 'was already'} paused. Destroying goes on. /gpu resume starts it again."
-    )
+    told = f" I said so in {channel(home_channel)}." if changed else ""
+    state = "is paused" if changed else "was already paused"
+    return reply(f"Buying {state}.{told} Destroying goes on. /gpu resume starts it again.")
 
 
 def resumed(changed: bool) -> Rendered:

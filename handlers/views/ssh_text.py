@@ -17,10 +17,11 @@ from bot.policy.boot import SETUP_LOG, further_keys
 from bot.policy.key_lines import add_line
 from bot.policy.probing import boot_script_failed, boot_script_ran
 from bot.policy.rules import Rules
+from bot.policy.two_ends import can_move
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.ends import end
-from handlers.views.format import escape, identifier, join, listed, person, plural
+from handlers.views.format import Times, escape, identifier, join, listed, person, plural
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.probe_text import awaited, by_hand, installed_button, seen
@@ -32,7 +33,7 @@ KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The rest is counted."""
 SHORT_LINE = 1000
 """Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
-DISK_GOES_AT_ITS_END = "Its disk goes when it ends, also at night."
+DISK_GOES_AT_ITS_END = "Its disk is deleted when it ends, also at night. Copy results off before."
 LONG_LINES = 2
 """How many such paragraphs fit into a message besides the rest of it."""
 
@@ -116,7 +117,9 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
 
 
 def _disk_goes(rental: Rental) -> str:
-    return "Its disk goes when it goes." if rental.request.up_to is None else DISK_GOES_AT_ITS_END
+    if rental.lease is None or can_move(rental.lease):
+        return DISK_GOES_AT_ITS_END
+    return f"Its disk is deleted with it {Times.date_and_time(rental.lease.ends_at)}. Copy results off before."
 
 
 def _whose_keys(details: RentalDetails, reader: str, follow: bool) -> str:
@@ -137,9 +140,9 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
     if boot_script_ran(details.rental):
         return join(f"Opens with {listed([first, *sent])}.", _keys_to_paste(details, attempt, only_unsent=True))
     if sent and follow:
-        verb = "follows" if len(attempt.script_keys) == 1 else "follow"
-        then = f"{listed(sent)} {verb} when its set-up has run; I'll say so here."
-        return join(f"Opens with {first}; {then}", _keys_to_paste(details, attempt, only_unsent=True))
+        verb = "opens" if len(attempt.script_keys) == 1 else "open"
+        then = f"{listed(sent)} {verb} it in about a minute; this message will say so."
+        return join(f"Opens with {first} now. {then}", _keys_to_paste(details, attempt, only_unsent=True))
     if sent and boot_script_failed(details.rental, attempt):
         alone = f"Opens with {first} alone: its start-up script didn't run."
         return join(alone, _keys_to_paste(details, attempt, arrived=False))
@@ -147,7 +150,7 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
         # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
         missing = f"If {listed(sent)} {'doesn' if len(attempt.script_keys) == 1 else 'don'}'t open it"
         return join(f"Opens with {first}.", _keys_to_paste(details, attempt, missing=missing))
-    too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
+    too = f"; with {listed(sent)} too if its start-up script runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
 
 
@@ -226,9 +229,9 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     if boot_script_ran(details.rental):
         return f"{opens}."
     if follow:
-        return f"{opens} when its set-up has run; I'll say so here."
+        return f"{opens} in about a minute; this message will say so."
     if details.rental.probe_answered_at is None:
-        opens = f"{opens} if its set-up runs"
+        opens = f"{opens} if its start-up script runs"
     return f"{opens}. If it doesn't, {name} can add yours: {shows}"
 
 

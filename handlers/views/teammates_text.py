@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.views.format import escape, listed
+from handlers.views.format import as_written, escape, listed
 
 NAMED = 5
 """How many people are named. The others are counted."""
@@ -13,7 +13,7 @@ NAMED = 5
 def people_text(names: Sequence[str]) -> str:
     """Return `Ben and Cleo` for display names, which pings nobody."""
     more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    return listed([*(escape(name, 40) for name in names[:NAMED]), *more])
+    return listed([*(as_written(escape(name, 40)) for name in names[:NAMED]), *more])
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:

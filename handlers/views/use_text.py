@@ -59,14 +59,14 @@ def unseen_text(use: Use, times: Times) -> str:
 
 
 def verdict_then(use: Use, times: Times) -> str:
-    """Return a verdict for a history, as it was when it was reached: `Idle since 14:05`."""
+    """Return a verdict for a history, as it was when it was reached: `Idle: no work since 14:05`."""
     match use.verdict:
         case Verdict.IN_USE:
             return f"In use since {times.time(use.since)}"
         case Verdict.CONNECTED:
-            return f"Connected, not computing since {times.time(use.since)}"
+            return f"Connected, not computing: no work since {times.time(use.since)}"
         case Verdict.IDLE:
-            return f"Idle since {times.time(use.since)}"
+            return f"Idle: no work since {times.time(use.since)}"
     return unseen_text(use, times)
 
 

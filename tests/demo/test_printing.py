@@ -75,6 +75,14 @@ def test_a_json_line_has_every_field_of_a_message() -> None:
     }
 
 
+def test_the_demo_prints_no_edits_unless_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    for edits, times in ((False, 1), (True, 2)):
+        printer = Printer(as_text, edits=edits)
+        printer.message("Ana", card())
+        printer.message("Ana", card(seq=2, edited=True, reads="Ready: 1x H100\nIdle for 35 min."))
+        assert capsys.readouterr().out.count("Ready") == times
+
+
 def test_an_edit_that_readers_would_not_notice_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printer = Printer(as_text)
     printer.message("Ana", card())

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.lifecycle.service.quoting import QUOTES_PER_MINUTE
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.policy.rules import Access
 from handlers.ids import Action
 from handlers.parsing.request_text import request_text
+from handlers.views.format import time_token
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
-from tests.handlers.team import RULES, an_offer, team
+from tests.handlers.team import NOON, RULES, an_offer, team
 
 
 async def test_a_search_is_stored_before_the_acknowledgement(tmp_path: Path) -> None:
@@ -151,7 +153,11 @@ async def test_the_seventh_search_in_a_minute_waits(tmp_path: Path) -> None:
         await ours.has_key(ANA)
         for _ in range(6):
             assert await ours.command(ANA, "get H100 EU") == ""
-        assert (await ours.command(ANA, "get H100 EU")).startswith("That's 6 searches in a minute.")
+        ours.clock.put(NOON + timedelta(seconds=20))
+        assert QUOTES_PER_MINUTE == 6
+        assert await ours.command(ANA, "get H100 EU") == (
+            f"Six searches a minute is my limit. Ask again at {time_token(NOON + timedelta(minutes=1))}."
+        )
         assert len(await ours.quotes(ANA)) == 6
 
 
@@ -188,11 +194,25 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
         await ours.click(ANA, message, "Rent")
         assert (await ours.replies())[
             -1
-        ] == "Buying is paused. An admin can go on with /gpu resume. Nothing was rented."
+        ] == "Cleo paused buying. An admin can go on with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
         assert await ours.command(CLEO, "resume") == "Buying goes on again."
         notices = [message for message in await ours.queued() if message.kind is MessageKind.NOTICE]
-        assert [notice.to.value for notice in notices] == [BEN, BEN]
+        assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
+
+
+async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_and_why(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answer = await ours.command(CLEO, "pause bill *check*")
+        assert answer.startswith(f"Buying is paused. I said so in <#{RULES.home_channel}>.")
+        await ours.deliver()
+        told = await ours.look(ANA, RULES.home_channel, "Buying is paused")
+        assert told["reads"].startswith('Buying is paused by Cleo: "bill *check*". Destroying goes on.')
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        assert 'Cleo paused buying at 13:00: "bill *check*". These are the prices' in message["reads"]
+        await ours.command(CLEO, "resume")
+        resumed = await ours.deliver_until("Buying goes on", channel=RULES.home_channel)
+        assert "resumed by Cleo" in resumed["reads"]
 
 
 async def test_guests_can_only_read_help(tmp_path: Path) -> None:

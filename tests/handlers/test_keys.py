@@ -91,7 +91,7 @@ async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_go
         await ours.command(ANA, "key")
         shown = await ours.look(ANA, TRAINING, "1 SSH key.")
         left = await click_on_key(ours, ANA, shown, "Remove", 0)
-        assert "You have none now: the next rent asks for one." in left["text"]
+        assert "No key is saved. I ask again when you rent." in left["text"]
         assert await names(ours, ANA) == []
         assert (await ours.rental(rental.id)).state is State.READY
         await ours.forge(ANA, "remove_key", FINGERPRINT)

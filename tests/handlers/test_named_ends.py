@@ -66,11 +66,22 @@ async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_pat
         async with ours.deps.store.write() as tx:
             ana = await tx.people.get(ANA, EVER)
             assert ana is not None
-            await tx.people.put(changed(ana, tz="UTC"), ours.clock.real())
+            await tx.people.put(changed(ana, tz=""), ours.clock.real())
         assert words in (await ours.offered(ANA, an_offer("o2", "2.42"), gpu="A100", until=NOON + 5 * H))["reads"]
         assert words in await ours.command(ANA, f"extend {rental.id} until 20:00")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
         assert words not in await ours.command(ANA, f"extend {rental.id} 2h")
+
+
+async def test_somebody_whose_zone_in_slack_is_utc_has_a_known_zone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        async with ours.deps.store.write() as tx:
+            ana = await tx.people.get(ANA, EVER)
+            assert ana is not None
+            await tx.people.put(changed(ana, tz="UTC"), ours.clock.real())
+        assert "time zone" not in await ours.command(ANA, f"extend {rental.id} until 20:00")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
 async def test_a_time_that_has_passed_today_is_tomorrow_and_now_rents_nothing_at_once(tmp_path: Path) -> None:

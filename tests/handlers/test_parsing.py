@@ -198,6 +198,8 @@ def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, near
         ("keep k7mq2", Keep(id="k7mq2")),
         ("keep k7mq2 for 4h", Keep(id="k7mq2", duration=timedelta(hours=4))),
         ("pause", Pause()),
+        ("pause bill check", Pause(reason="bill check")),
+        ("pause -- bill check", Pause(reason="bill check")),
         ("resume", Resume()),
         ("key", KeyShow()),
         ("key show", KeyShow()),

@@ -88,7 +88,7 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
     async with team(tmp_path) as ours:
         desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
         rental = await bought(ours, await running(ours), desk)
-        waits = 'Opens with "ana@laptop"; "ana@desk" follows when its set-up has run'
+        waits = 'Opens with "ana@laptop" now. "ana@desk" opens it in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
         assert "/gpu probe shows the script." in message["reads"]
         await reports(ours, rental, H100)

@@ -128,8 +128,8 @@ def test_late_in_the_day_the_suggested_end_is_tomorrow() -> None:
 
 
 def test_now_rents_nothing_at_once_if_the_end_was_read_as_utc() -> None:
-    read = [command("get h100 until 18:00 now", zone=zone) for zone in (BERLIN, "UTC")]
-    assert [isinstance(each, Get) and each.now for each in read] == [True, False]
+    read = [command("get h100 until 18:00 now", zone=zone) for zone in (BERLIN, "UTC", "")]
+    assert [isinstance(each, Get) and each.now for each in read] == [True, True, False]
 
 
 def test_a_zone_that_this_machine_does_not_know_is_read_as_utc() -> None:

@@ -25,7 +25,7 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     (machine,) = await world.alive()
     await world.sandbox.use(machine.resource_id, {"all": 98})
     said = world.play.sees("Ana", "unless its GPUs are busy then", dm=True)
-    assert "Its disk goes when it ends, also at night." in said.text
+    assert "Its disk is deleted when it ends, also at night." in said.text
     told = await pings(world)
 
     await world.play.passes(55 * MINUTE)

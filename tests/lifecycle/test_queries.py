@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -150,6 +150,28 @@ async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     assert live.unknown == ()
 
 
+async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: Database, deps: Deps) -> None:
+    async def over(rental_id: str, ended_at: datetime, *, owner: str = ANA, billed: bool = True) -> None:
+        rental = make.rental(rental_id, owner=owner, state=State.DESTROYED, over_at=ended_at)
+        await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.GONE))
+        row = make.ledger_row(f"res-{rental_id}", rental_id, owner=owner, amount=4_300_000)
+        gone = make.resource(f"res-{rental_id}", rental_id, status="deleted", gone_at=ended_at)
+        if billed:
+            async with database.write() as tx:
+                await tx.rentals.apply(Change(before=rental, after=rental, resources=(gone,), ledger=(row,)))
+
+    now = deps.clock.now()
+    await over("aaaaa", now - timedelta(days=6))
+    await over("bbbbb", now - HOUR, owner=BEN)
+    await over("ccccc", now - timedelta(days=8))
+    await over("ddddd", now - HOUR, billed=False)
+    hers, everyones = await own(deps), await everyone(deps)
+    assert [(one.rental_id, one.spent.amount, one.sees_money) for one in hers.ended] == [
+        ("aaaaa", 4_300_000, True)
+    ]
+    assert [(one.rental_id, one.sees_money) for one in everyones.ended] == [("bbbbb", False), ("aaaaa", True)]
+
+
 async def test_a_list_without_live_rentals_is_empty_and_costs_nothing(deps: Deps) -> None:
     live = await everyone(deps)
     assert (live.shown, live.more, live.team) == ((), 0, CostTotals(count=0, rate=Decimal(0), amount=0))
@@ -175,7 +197,7 @@ async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(
     with counted(database) as for_many:
         live = await look(deps)
     assert len(live.shown) + live.more > 10
-    assert len(for_many) == len(for_one) <= 8
+    assert len(for_many) == len(for_one) <= 9
 
 
 async def test_details_take_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:

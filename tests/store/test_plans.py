@@ -129,6 +129,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("messages_rental", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
     ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
+    ("rentals_over", lambda tx: tx.rentals.ended_costs(START)),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.newest(make.ANA)),
     ("quotes_owner", lambda tx: tx.quotes.waiting_for_key(make.ANA, START)),

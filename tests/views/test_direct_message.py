@@ -44,8 +44,8 @@ def test_the_ready_message_shows_its_owner_the_ssh_command() -> None:
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -54,8 +54,8 @@ Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
 Nothing answers on its SSH port. It may need another minute.
 `ssh -p 2222 root@2001:db8::7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
@@ -72,8 +72,8 @@ Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. That is sooner than asked
       planned, and at most $16.06 was accepted.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 17:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -81,8 +81,8 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 More time is asked for, until tomorrow at 18:40.
 [Take the request back] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
@@ -106,8 +106,8 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 Approved by Ben.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 

@@ -258,6 +258,13 @@ def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purp
     )
 
 
+def test_a_name_keeps_its_own_first_letter_where_a_sentence_begins_with_it() -> None:
+    names = {"U0ANA": "ana", "U0BEN": "Ben"}
+    shown = [format.sentence(format.person(names, one)) for one in names]
+    shown += [format.sentence(machine_text.vendor(one)) for one in ("xAI", "the_vendor")]
+    assert [one.replace(format.JOINER, "") for one in shown] == ["ana.", "Ben.", "xAI.", "The Vendor."]
+
+
 def test_clauses_become_sentences() -> None:
     assert [
         format.join("Nothing was rented.", None, "", "It ends."),

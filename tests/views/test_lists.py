@@ -12,7 +12,15 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.state import State
-from bot.model.summary import AccruedCost, OwnRentals, RentalDetails, RentalList, UnknownSummary, UnknownTotal
+from bot.model.summary import (
+    AccruedCost,
+    EndedSummary,
+    OwnRentals,
+    RentalDetails,
+    RentalList,
+    UnknownSummary,
+    UnknownTotal,
+)
 from handlers.views import choices, lists
 from handlers.views.format import Times
 from handlers.views.lease_buttons import destroy_button
@@ -63,6 +71,33 @@ def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
         assert read.count("named train-3") == lists.ROWS
         assert "2 more that no rental has." in read
+
+
+def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
+    def ended(rental_id: str, amount: int, **fields: Any) -> EndedSummary:
+        spent = AccruedCost(amount=amount, estimated=False)
+        of = EndedSummary(
+            rental_id=rental_id, request=request(), ended_at=clock(9, 0), spent=spent, sees_money=True
+        )
+        return changed(of, **fields)
+
+    few = (ended("k7mq2", 14_684_000), ended("f6rat", 12_114_000))
+    others = (ended("k7mq2", 14_684_000, sees_money=False), *(ended(f"abcd{n}", 1_000_000) for n in range(2, 9)))
+    shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
+    shown.append(listing(changed(listed(), ended=others), everyone=True))
+    assert page(*shown) == snapshot("""\
+
+Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  Running now: you $0.00/h, $0.00 since it started; team $0.00/h.
+  Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68; 1x H100 EU, f6rat, $12.11.
+
+You rent nothing now. Try: /gpu get H100 EU
+Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68; 1x H100 EU, f6rat, $12.11.
+
+Nobody rents anything now. Try: /gpu get H100 EU
+Ended in the last 7 days, $21.68 in all: 1x H100 EU, k7mq2; 1x H100 EU, abcd2, $1.00; 1x H100 EU,
+      abcd3, $1.00; 1x H100 EU, abcd4, $1.00; 1x H100 EU, abcd5, $1.00; 3 more.
+""")
 
 
 def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
@@ -157,7 +192,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Told that it ends 18:40.
+  18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
 
 Destroyed: 1x H100 EU, Ana, k7mq2.
@@ -165,7 +200,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   12:36  Renting from Hyperstack.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Told that it ends 18:40.
+  18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it.
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
@@ -269,7 +304,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
-/gpu pause: stops buying, never destroying; /gpu resume goes on
+/gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from

@@ -68,12 +68,14 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
 
 == Rent at $2.15/h? ==
 1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
-About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
 1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
-About $12.90, at most $137.54: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $137.54 (6 h, and 30 min to start and end, at $2.47/h, and $121.48 so far); if
+      it sells out I take the next up to that price.
 Over the $10.00/h and $100.00 limits. An approver decides; nothing is rented until then.
 [Ask] [Go back]
 

@@ -57,8 +57,8 @@ Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the
 I don't know whose keys are on it. To add "ana@desk", paste on the machine: `(umask 077; mkdir -p
       ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
       authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -92,8 +92,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
 Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
       mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
       authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -126,8 +126,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 `ssh root@203.0.113.7`
 Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
 [Extend] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
@@ -138,8 +138,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 `ssh root@203.0.113.7`
 Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)

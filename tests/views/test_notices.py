@@ -47,10 +47,10 @@ Compute Clear refuses my token. I can neither rent nor destroy, and what runs ke
 
 Compute Clear accepts my token again. I go on where I was.
 
-Buying is paused. The account has machines that I don't know. Destroying goes on. /gpu resume starts
-      it again.
+Buying is paused: "The account has machines that I don't know". Destroying goes on. An admin
+      resumes: /gpu resume
 
-Buying is paused by U0CARL. Destroying goes on. /gpu resume starts it again.
+Buying is paused by U0CARL. Destroying goes on. An admin resumes: /gpu resume
 
 Buying goes on again, resumed by U0CARL.
 """)

@@ -61,7 +61,8 @@ def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
 *1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.15/h]
-About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -70,7 +71,8 @@ $3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
 *1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.15/h]
-About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
 $3.11/h  Scaleway, fr-par-2: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $3.11/h]
 $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
@@ -94,7 +96,8 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
 *1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.15/h]
-About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 No start-up script here: one key, no set-up, I can't see inside.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -105,14 +108,16 @@ $2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
 No start-up script here: one key, no set-up, I can't see inside.
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.42/h]
-About $14.52, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
 *1x H100 in EU, on demand, 6 h from ready*
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.42/h]
-About $14.52, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 $2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
 No start-up script here: one key, no set-up, I can't see inside.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -132,7 +137,7 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
     assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
         [
             "$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.",
-            "About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.",
+            "About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take",
         ]
     )
 
@@ -145,7 +150,8 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
 
 *1x H100 in EU, on demand, 6 h from ready*
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
+      take the next up to that price.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1
 Not for you: Only $3.00/h is left.
   Over the $10.00/h and $100.00 limits: an approver decides.
@@ -154,14 +160,16 @@ Not for you: Only $3.00/h is left.
 
 *1x H100 in EU, on demand, 6 h from ready*
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
+      take the next up to that price.
   Over the $10.00/h limit: an approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
 *1x H100 in EU, on demand, 6 h from ready*
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
+      take the next up to that price.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
   Over the $10.00/h or $100.00 limit: an approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -212,7 +220,8 @@ def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request
 *Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.15/h]
-About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -250,7 +259,7 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
     today = changed(QUOTE, request=request(until=clock(18, 30), lease=5 * H + 55 * M))
     friday = changed(QUOTE, request=request(until=clock(9, 0, day=27), lease=68 * H + 25 * M))
     heads = [found(quote=each, zone="Europe/Berlin").splitlines()[0] for each in (today, friday)]
-    heads += found(quote=today, zone="UTC").splitlines()[:2]
+    heads += found(quote=today, zone="").splitlines()[:2]
     assert page(*heads) == snapshot("""\
 
 *1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*

@@ -65,7 +65,8 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
     )
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
-Opens with "you@laptop"; "you@desk" and Ben's follow when its set-up has run; I'll say so here.
+Opens with "you@laptop" now. "you@desk" and Ben's open it in about a minute; this message will say
+      so.
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
@@ -84,12 +85,12 @@ The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, 
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
-      the machine: `...`
+Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+      paste on the machine: `...`
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
-      the machine: `...`
+Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+      paste on the machine: `...`
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 """)
 
@@ -98,7 +99,7 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
     stories = (probed(), probed(answered=timedelta(minutes=2)), probed(use=UNSEEN))
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
-Opens with "ben@desk" when its set-up has run; I'll say so here.
+Opens with "ben@desk" in about a minute; this message will say so.
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.

@@ -262,9 +262,9 @@ Ben made Ana its owner: it was Carl's. k7mq2, 1x H100, Carl.
 
 No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
 
-No longer asked: k7mq2, 1x H100, Ana. Idle since 18:41.
+No longer asked: k7mq2, 1x H100, Ana. Idle: no work since 18:41.
 
-No longer asked: k7mq2, 1x H100, Ana. Idle since 18:41.
+No longer asked: k7mq2, 1x H100, Ana. Idle: no work since 18:41.
 
 No longer asked: k7mq2, 1x H100, Ana. I can't see inside since 18:42.
 

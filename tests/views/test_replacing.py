@@ -101,8 +101,8 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 The new one will be f6rat. This one runs until that is bought.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
@@ -122,9 +122,9 @@ Ana says that it doesn't work: no <GPU> in it.
 
 The new one will be f6rat. This one runs until that is bought.
 
-Being destroyed: f6rat takes its place. $0.50 so far.
+Being destroyed: its place goes to f6rat. $0.50 so far.
 
-Not replaced: f6rat got no machine, so this one stays.
+Not replaced: the other one, f6rat, got no machine, so this one stays.
 
 *Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68. The new one is f6rat.
 """)
@@ -168,8 +168,8 @@ Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
 Nothing answers on its SSH port. It may need another minute.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -257,7 +257,8 @@ Nothing was rented in the place of k7mq2. It left up to $2.47/h, for 1 h, at mos
       there is now:
 *1x H100 in EU, on demand, 1 h from ready*
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $2.42, at most $16.06: if it sells out I take the next, up to $2.47/h.
+About $2.42, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 

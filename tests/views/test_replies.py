@@ -208,8 +208,8 @@ Withdrawn: 8x H100 EU, p4wd9.
 
 def test_other_replies_say_what_is_true_now() -> None:
     assert texts(
-        replies.paused(True),
-        replies.paused(False),
+        replies.paused(True, "C0GPUS"),
+        replies.paused(False, "C0GPUS"),
         replies.resumed(True),
         replies.resumed(False),
         replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
@@ -217,7 +217,7 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.no_mentions(),
     ) == snapshot("""\
 
-Buying is paused. Destroying goes on. /gpu resume starts it again.
+Buying is paused. I said so in <#C0GPUS>. Destroying goes on. /gpu resume starts it again.
 
 Buying was already paused. Destroying goes on. /gpu resume starts it again.
 

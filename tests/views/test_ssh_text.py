@@ -27,13 +27,13 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
-      the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
+Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+      paste on the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
       AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI2'; do grep -qsxF "$k" authorized_keys || printf
       '\\n%s\\n' "$k" >>authorized_keys; done)`
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
-      the bill; Destroy does.
+      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -42,8 +42,8 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
-      the bill; Destroy does.
+      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
@@ -61,9 +61,9 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
         )
     ]
     assert shown == [
-        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its set-up runs.',
-        'Opens with "you@laptop"; with "you@desk" too if its set-up runs.',
-        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its set-up runs.',
+        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its start-up script runs.',
+        'Opens with "you@laptop"; with "you@desk" too if its start-up script runs.',
+        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its start-up script runs.',
     ]
 
 
@@ -83,9 +83,10 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     assert [words for words, _, _ in shown] == snapshot(
         [
             '. To add "you@desk" and Ben\'s',
-            '; with "you@desk" too if its set-up runs. If it doesn\'t, or to add "you@phone" and Ben\'s too',
-            "; with \"you@desk\" and Ben's too if its set-up runs. If it doesn't",
-            '; with "you@desk" too if its set-up runs.',
+            '; with "you@desk" too if its start-up script runs. If it doesn\'t, '
+            'or to add "you@phone" and Ben\'s too',
+            "; with \"you@desk\" and Ben's too if its start-up script runs. If it doesn't",
+            '; with "you@desk" too if its start-up script runs.',
         ]
     )
     pasted = [[n for n in range(1, 4) if line(n) in command] for _, _, command in shown]
@@ -118,9 +119,11 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     shown = [ssh_text.ssh_lines(each, ANA, RULES)[1] for each in (named, others, many, unnamed)]
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
-            'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too if its set-up runs.',
-            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its set-up runs.",
-            "Opens with \"you@laptop\"; with A's, B's, C's, D's, E's and 2 more people's too if its set-up runs.",
+            'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too '
+            "if its start-up script runs.",
+            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its start-up script runs.",
+            "Opens with \"you@laptop\"; with A's, B's, C's, D's, E's and 2 more people's too "
+            "if its start-up script runs.",
             "Opens with your key.",
         ]
     )
@@ -131,12 +134,13 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
 
 Ready: your 1x H100 (k7mq2), until 18:40.
 `ssh -p 2222 root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" too if its set-up runs. If it doesn't, paste on the
-      machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1';
-      do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+Opens with "you@laptop"; with "you@desk" too if its start-up script runs. If it doesn't, paste on
+      the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
+      AAAAC3NzaC1lZDI1'; do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k"
+      >>authorized_keys; done)`
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
-      the bill; Destroy does.
+      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 For `~/.ssh/config`, above any "Host *":
 ```Host gpu-k7mq2
     HostName 203.0.113.7
@@ -159,8 +163,8 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
 Ready: your 1x H100 (k7mq2), until 18:40.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 I couldn't read its host key, so I can't say which fingerprint ssh must show.
 For `~/.ssh/config`, above any "Host *":
 ```Host gpu-k7mq2
@@ -182,8 +186,8 @@ Running: your 1x H100 (k7mq2), until 18:40.
 Nothing answers on its SSH port.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 I couldn't read its host key, so I can't say which fingerprint ssh must show.
 For `~/.ssh/config`, above any "Host *":
 ```Host gpu-k7mq2

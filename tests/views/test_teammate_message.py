@@ -60,10 +60,10 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
-      Ana the line.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill.
+Opens with "ben@desk" if its start-up script runs. If it doesn't, Ana can add yours: /gpu share
+      k7mq2 shows Ana the line.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill.
 [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -71,8 +71,8 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
 Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill.
 More time is asked for, until tomorrow at 18:40.
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -95,8 +95,8 @@ def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> Non
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
 Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill.
 [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -104,8 +104,8 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
 Opens with your key.
-First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
-      bill.
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill.
 [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 

@@ -75,7 +75,7 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 
 *1x H100 in EU, on demand, 6 h from ready, up to 12 h while its GPUs are busy*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
-About $12.90 for 6 h, $25.80 for 12 h, at most $30.88: if it sells out I take the next, up to
+About $12.90 for 6 h, $25.80 for 12 h, at most $30.88 (12 h, and 30 min to start and end, at
 
 Approve up to $264.50? 8x H100 EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
 
@@ -99,8 +99,8 @@ Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy t
       00:40 at the latest.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it ends, also at night. Shutting it down from inside
-      doesn't stop the bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
@@ -244,8 +244,8 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
 == Rent at $2.15/h? ==
 8x H100 EU from Hyperstack nor-1, $2.15/h, until its end in 17 h 55 min, up to 19 h 55 min while its
       GPUs are busy.
-About $43.00 for 20 h, $47.30 for 22 h, at most $30.88: if it sells out I take the next, up to
-      $2.47/h.
+About $43.00 for 20 h, $47.30 for 22 h, at most $30.88 (12 h, and 30 min to start and end, at
+      $2.47/h); if it sells out I take the next up to that price.
 [Rent from $2.15/h] [Go back]
 
 Approve up to $264.50? 8x H100 EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its
@@ -298,7 +298,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
             shown.partition("If the work stops at night, ")[2].partition("\n  Prices")[0] or "not at night"
             for shown in (
                 offered_at_night(clock(18, 30), None),
-                offered_at_night(clock(18, 30), "UTC"),
+                offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), "America/Chicago", lease=20 * H, up_to=50 * H),
                 offered_at_night(clock(12, 30), berlin),
                 offered_at_night(clock(19, 0), berlin, **named),
@@ -307,8 +307,8 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
         ),
     ) == snapshot("""\
 
-$4.30 for 2 h, $30.10 for 14 h, at most $35.82: if it sells out I take the next, up to
-      $2.47/h.
+$4.30 for 2 h, $30.10 for 14 h, at most $35.82 (14 h, and 30 min to start and end, at
+      $2.47/h); if it sells out I take the next up to that price.
 If the work stops at night, it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
       $25.94 more, inside the $35.82]
   Prices stand until 13:05. Nothing is reserved: it can sell out.

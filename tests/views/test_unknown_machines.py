@@ -12,7 +12,9 @@ from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost
 from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
+from bot.policy.unknown_machines import is_name_typed
 from handlers.views import unknown_machines as views
+from handlers.views.format import JOINER
 from handlers.views.rental_text import reader_times
 from tests.views.screens import dialog, message, page, read
 from tests.views.stories import ANA, CARL, NAMES, RULES, clock
@@ -166,3 +168,11 @@ I didn't name it. Type the name: train-3 <!here>: ()
       is lost. You become the owner, so that the deletion is watched and the cost is counted.
 [Destroy] [Go back]
 """)
+
+
+def test_a_name_that_is_copied_from_the_dialog_is_taken_although_it_has_joiners() -> None:
+    wanted = purchase(changed(TRAIN, name="*train_3_* :tada:"))
+    label = views.destroy(wanted, SPENT).view["blocks"][1]["label"]["text"]
+    shown = label.removeprefix("I didn't name it. Type the name: ")
+    assert JOINER in shown
+    assert is_name_typed(wanted, shown)

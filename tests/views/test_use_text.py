@@ -146,11 +146,11 @@ Idle for 1 h 55 min.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   6 earlier events not shown.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  10:35  Idle since 10:05.
+  10:35  Idle: no work since 10:05.
   11:35  In use since 11:05.
-  12:35  Idle since 12:05.
+  12:35  Idle: no work since 12:05.
   13:35  In use since 13:05.
-  14:35  Connected, not computing since 14:05.
+  14:35  Connected, not computing: no work since 14:05.
   15:35  I can't see inside since 15:05 (its host key changed).\
 """)
 

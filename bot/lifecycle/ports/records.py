@@ -14,6 +14,7 @@ from bot.model.event import Event
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
 
 
@@ -55,6 +56,17 @@ class LiveCost(Frozen):
     estimated: bool
     """Whether a part of `billed` is estimated."""
     alive: tuple[Billing, ...]
+
+
+class EndedCost(Frozen):
+    """What one rental that is over was billed."""
+
+    rental_id: str
+    owner: str
+    request: Request
+    ended_at: Instant
+    billed: Micros
+    estimated: bool
 
 
 class KnownResource(Frozen):

@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.lifecycle.ports.records import (
     Change,
     Claimed,
+    EndedCost,
     KnownResource,
     LiveCost,
     UnfinishedAttempt,
@@ -34,8 +35,8 @@ class Quotes(Protocol):
     async def get(self, quote_id: str) -> Quote | None: ...
     async def add(self, quote: Quote) -> None: ...
     async def save(self, quote: Quote) -> None: ...
-    async def asked_since(self, owner: str, since: datetime) -> int:
-        """Return how many quotes a person asked for since then."""
+    async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
+        """Return when a person asked for quotes since then, oldest first."""
 
     async def newest(self, owner: str) -> Quote | None:
         """Return the last quote that a person asked for. Return None if the store has none."""
@@ -95,14 +96,16 @@ class Rentals(Protocol):
         """Return how many rentals are in each state, without those that are over."""
 
     async def live_costs(self) -> list[LiveCost]:
-        """Return the rentals that are not over, oldest first, with what they cost. The number of queries does not
-        depend on how many there are."""
+        """Return the rentals that are not over, oldest first, with their cost, in as many queries as for one."""
 
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
 
     async def billed(self) -> Micros:
         """Return the sum of the whole ledger."""
+
+    async def ended_costs(self, since: datetime) -> list[EndedCost]:
+        """Return the rentals that were billed and that are over since then, the last one first."""
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
@@ -332,8 +335,7 @@ class Overdue(Protocol):
         machine is visited no more. Return False if it was marked already."""
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """Return the id of the quote or rental that is due first, claimed or not, and when. Leave out the ids
-        `without`."""
+        """Return the id of what is due first, claimed or not, and when. Leave out the ids `without`."""
 
 
 class Tx(Protocol):
@@ -394,5 +396,4 @@ class Store(Protocol):
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        """Call `listener` after every commit that wrote this, because something may be due then. None: after every
-        commit."""
+        """Call `listener` after each commit that wrote this, as something may be due then. None: after all."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.errors import BuyingBlock, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.account import buying_block, is_blocked_by
+from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.account import buying_blocked, is_blocked_by
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import ASKS_APPROVERS
@@ -100,7 +100,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
         return QuoteView(quote=quote, to_replace=to_replace)
     owner = await tx.people.get(quote.owner, EVER)
-    block = await buying_block(tx)
+    block = await buying_blocked(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
@@ -122,7 +122,7 @@ async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: in
 
 
 async def _choices(
-    tx: Tx, deps: Deps, quote: Quote, offers: Sequence[Offer], block: BuyingBlock | None
+    tx: Tx, deps: Deps, quote: Quote, offers: Sequence[Offer], block: BuyingBlocked | None
 ) -> list[OfferChoice]:
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
     spent = await _spent_on(tx, quote.changes, deps.clock.now())

@@ -26,6 +26,7 @@ from bot.model.state import State
 from bot.model.summary import (
     AccruedCost,
     CostTotals,
+    EndedSummary,
     PeopleAsked,
     RentalDetails,
     RentalList,
@@ -53,6 +54,9 @@ from bot.policy.spending import may_approve
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The rest is counted."""
+
+ENDED_SHOWN = timedelta(days=7)
+"""How long a list has a rental that is over."""
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
@@ -195,6 +199,9 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
         unknown = await tx.unknown.not_over()
+        ended = [
+            one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or one.owner == person.id
+        ]
     sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
     return RentalList(
         reader=person.id,
@@ -221,6 +228,16 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown)
         if sees_unknown
         else (),
+        ended=tuple(
+            EndedSummary(
+                rental_id=one.rental_id,
+                request=one.request,
+                ended_at=one.ended_at,
+                spent=AccruedCost(amount=one.billed, estimated=one.estimated),
+                sees_money=sees_money(person, one.owner, deps.rules),
+            )
+            for one in ended
+        ),
     )
 
 

@@ -39,8 +39,10 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
     """Raise Refused after QUOTES_PER_MINUTE searches within a minute."""
-    if await tx.quotes.asked_since(person.id, deps.clock.now() - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
-        raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
+    minute = timedelta(minutes=1)
+    asked = await tx.quotes.asked_since(person.id, deps.clock.now() - minute)
+    if len(asked) >= QUOTES_PER_MINUTE:
+        raise Refused("Six searches a minute is my limit.", again_at=asked[-QUOTES_PER_MINUTE] + minute)
 
 
 async def ask(

@@ -31,7 +31,7 @@ def _destroying(context: EventContext) -> EventText:
     if facts.why in {None, Why.ASKED} and context.event.actor is not None:
         why = f"{context.actor} asked for it"
     if facts.why is Why.REPLACED and context.details.rental.replaced_by is not None:
-        why = f"{context.details.rental.replaced_by} takes its place"
+        why = f"its place goes to {context.details.rental.replaced_by}"
     spent = cost_of(facts)
     return EventText(
         "Being destroyed", join(f"{why}.", f"{so_far(spent)}." if spent and spent.amount else None), colon=True

@@ -22,8 +22,8 @@ def _replaced(context: EventContext) -> EventText:
 
 
 def _not_replaced(context: EventContext) -> EventText:
-    name = escape(context.facts.name or "the other one", 20)
-    return EventText("Not replaced", f"{name} got no machine, so this one stays.", colon=True)
+    name = f", {escape(context.facts.name, 20)}," if context.facts.name else ""
+    return EventText("Not replaced", f"the other one{name} got no machine, so this one stays.", colon=True)
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

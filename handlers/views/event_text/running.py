@@ -31,7 +31,8 @@ def _use_changed(context: EventContext) -> EventText:
 
 def _ending(context: EventContext) -> EventText:
     end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
-    return EventText(f"Told that it ends{end}")
+    owner = person(context.details.names, context.details.rental.owner)
+    return EventText(f"{owner} was told that it ends{end}")
 
 
 def _put_back(context: EventContext) -> EventText:
