@@ -168,6 +168,20 @@ class PeopleAsked(Frozen):
     """Whether they are the admins because no approver is left."""
 
 
+class Extended(Frozen):
+    """A rental that a person extended, or for which they asked more time."""
+
+    rental: Rental
+    span: timedelta
+    """By how much."""
+    waits: bool
+    """Whether an approver decides."""
+    asked: PeopleAsked | None
+    """Who decides."""
+    sees_money: bool
+    """Whether the person may see what it costs."""
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 

@@ -248,7 +248,7 @@ async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_pa
         rental = await running(ours)
         reply = (await ours.run_command(ANA, f"extend {rental.id} until tomorrow 9am"))["payload"]["text"]
         at = int((NOON + 20 * H).timestamp())
-        assert reply.startswith(f"{rental.id} is extended. It ends <!date^{at}^{{date_short_pretty}} at {{time}}|")
+        assert reply.startswith(f"{rental.id} ends <!date^{at}^{{date_short_pretty}} at {{time}}|")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 20 * H
 
 
