@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
@@ -148,6 +148,11 @@ class UntilValue(Value):
 
     rental_id: str
     until: int
+
+    @property
+    def moment(self) -> datetime:
+        """Return the new end."""
+        return datetime.fromtimestamp(self.until, UTC)
 
 
 class SpanValue(Value):
@@ -318,6 +323,7 @@ class Callback:
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
+    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId("extend_confirm", ExtendValue, UntilValue)
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
     REPLACE = CallbackId("replace_rental", RentalValue)

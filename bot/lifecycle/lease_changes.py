@@ -49,9 +49,10 @@ def extend(
     question: Question,
     now: datetime,
 ) -> Rental:
-    """Someone extends the lease within the limits, so they still need it."""
+    """Someone extends the lease within the limits, so they still need it. More time that an approver decides about
+    still waits."""
     lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
-    return alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
+    return alter(rental, envelope=envelope, lease=lease, due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:

@@ -181,6 +181,20 @@ class EndedSummary(Frozen):
     """Whether the reader may see what it cost. They see the sum of all."""
 
 
+class Extended(Frozen):
+    """A rental that a person extended, or for which they asked more time."""
+
+    rental: Rental
+    span: timedelta
+    """By how much."""
+    waits: bool
+    """Whether an approver decides."""
+    asked: PeopleAsked | None
+    """Who decides."""
+    sees_money: bool
+    """Whether the person may see what it costs."""
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 

@@ -97,11 +97,13 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether a lease may become longer by `span`. It may not while an extension waits."""
+    """Return whether a lease may become longer by `span`. While an extension waits, it may only up to the later of
+    two ends."""
     lease = rental.lease
-    if lease is None or rental.extension is not None:
+    if lease is None:
         return False
-    return already_allowed(lease, max(lease.ends_at, now) + span) or span <= extension_left(lease, now, rules)
+    allowed = already_allowed(lease, max(lease.ends_at, now) + span)
+    return allowed or (rental.extension is None and span <= extension_left(lease, now, rules))
 
 
 def may_end(

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pydantic import ConfigDict
 
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
-from bot.model.base import Frozen, changed
+from bot.model.base import Frozen, Instant, changed
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -24,7 +24,8 @@ from bot.policy.rules import Rules
 from bot.policy.two_ends import already_allowed
 
 CONFIRM_ABOVE: Micros = 50_000_000
-"""A rent or an approval whose total may be higher than this is confirmed in a dialog first."""
+"""A rent or an approval whose total may be higher than this is confirmed in a dialog first, and an extension that
+may add more than this."""
 
 LONGEST_REASON = 200
 """Characters of the reason for a denial that are kept."""
@@ -49,6 +50,17 @@ class Proposal(Frozen):
     envelope: Envelope
     over: tuple[Over, ...]
     """The limits that it is over. If empty, its owner decides alone."""
+
+
+class LongerLease(Frozen):
+    """A longer lease that a person asks for."""
+
+    rental: Rental
+    """As it is before."""
+    ends_at: Instant
+    span: timedelta
+    """By how much it is longer: from its end, or from now if that has passed."""
+    proposal: Proposal
 
 
 class OfferChoice(Frozen):
@@ -220,6 +232,15 @@ def propose_longer_lease(
         until_end=ends_at - now,
         rules=rules,
     )
+
+
+def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetime) -> bool:
+    """Return whether a lease until `ends_at` is confirmed in a dialog first. Up to the later of two ends it is
+    not: that was accepted before."""
+    lease = rental.running_lease
+    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
+    return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
 
 
 def receipt_estimate(

@@ -172,8 +172,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
 
 
 async def extend_until(context: Context, interaction: UserInteraction, value: UntilValue) -> Outcome:
-    until = datetime.fromtimestamp(value.until, UTC)
-    return await rentals.extend_until(context, interaction, value.rental_id, until)
+    return await rentals.extend(context, interaction, value.rental_id, value.moment)
 
 
 async def keep_for(context: Context, interaction: UserInteraction, value: SpanValue) -> Outcome:

@@ -13,12 +13,14 @@ from handlers.ids import (
     Callback,
     CallbackId,
     EndValue,
+    ExtendValue,
     Field,
     FormValue,
     NoValue,
     OfferValue,
     QuoteValue,
     RentalValue,
+    UntilValue,
     V,
     VersionValue,
     callback_of,
@@ -93,6 +95,15 @@ async def extend(context: Context, interaction: UserInteraction, value: EndValue
     return await rentals.extend(context, interaction, value.rental_id, longer, shown_end=value.shown_end)
 
 
+async def extend_confirm(
+    context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue
+) -> Outcome:
+    if isinstance(value, UntilValue):
+        return await rentals.extend_confirmed(context, interaction, value.rental_id, value.moment)
+    by, shown_end = value.longer, value.shown_end
+    return await rentals.extend_confirmed(context, interaction, value.rental_id, by, shown_end=shown_end)
+
+
 async def destroy_confirm(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     return await rentals.destroy_confirmed(context, interaction, value.rental_id)
 
@@ -129,6 +140,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
             _on(Callback.DENY, requests.deny),
             _on(Callback.EXTEND, extend),
+            _on(Callback.EXTEND_CONFIRM, extend_confirm),
             _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),
             _on(Callback.REPLACE, replace),

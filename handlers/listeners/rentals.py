@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from bot.errors import DuplicateExtension
 from bot.lifecycle.service import ending, leasing, previews, queries
+from handlers.ids import ExtendValue, UntilValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.views import lists, modals, replies, ssh_text
+from handlers.listeners.interaction import InteractionKind, OpenModal, Outcome, Reply, UserInteraction
+from handlers.views import choices, lists, modals, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.ends import read_as_utc
 from handlers.views.format import Times
@@ -54,29 +55,49 @@ async def extend(
     context: Context,
     interaction: UserInteraction,
     rental_id: str,
-    longer: timedelta,
+    by: timedelta | datetime,
     *,
     shown_end: int | None = None,
 ) -> Outcome:
-    """Make a lease longer, or ask for approval of that. If the same command was given just now, only ask whether
-    still more is meant."""
+    """Make a lease longer, by a length or until a new end, or ask for approval of that. Open the dialog that
+    confirms it first if it can add much. If the same command was given just now, only ask whether still more is
+    meant."""
+    deps = context.deps
     try:
-        rental = await leasing.extend(context.deps, interaction.person, rental_id, longer, shown_end=shown_end)
+        preview = await leasing.extension_to_confirm(deps, interaction.person, rental_id, by, shown_end=shown_end)
+        if preview is None:
+            return await extend_confirmed(context, interaction, rental_id, by, shown_end=shown_end)
     except DuplicateExtension:
-        details = await queries.show(context.deps, interaction.person, rental_id)
+        if isinstance(by, datetime):
+            raise  # an end is no length that could be meant twice
+        details = await queries.show(deps, interaction.person, rental_id)
         times = _times(context, interaction)
-        return Reply(content=replies.extended_just_now(details.rental, longer, times, context.deps.rules))
-    asked = await queries.asked_about(context.deps, rental)
-    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction), asked=asked))
+        return Reply(content=replies.extended_just_now(details.rental, by, times, deps.rules))
+    details, longer = preview
+    if isinstance(by, timedelta):
+        value: ExtendValue | UntilValue = ExtendValue.of(rental_id, by, details.rental.running_lease.ends_at)
+        again = choices.extend_by_button(details.rental, by)
+    else:
+        value = UntilValue(rental_id=rental_id, until=int(by.timestamp()))
+        again = choices.extend_until_button(details.rental, by)
+    modal = modals.extend_confirm(details, longer, value, now=deps.clock.now())
+    typed = interaction.kind is InteractionKind.COMMAND
+    reply = Reply(content=replies.extend_to_confirm(details, longer.span, again)) if typed else None
+    return OpenModal(modal=modal, reply=reply)
 
 
-async def extend_until(context: Context, interaction: UserInteraction, rental_id: str, until: datetime) -> Outcome:
-    """Make a lease longer until a new end, or ask for approval of that."""
-    rental = await leasing.extend(context.deps, interaction.person, rental_id, until)
-    utc = read_as_utc(interaction.person.tz)
-    asked = await queries.asked_about(context.deps, rental)
-    content = replies.extended(rental, _times(context, interaction), utc, asked=asked)
-    return _reply_unless_shown(interaction, content)
+async def extend_confirmed(
+    context: Context,
+    interaction: UserInteraction,
+    rental_id: str,
+    by: timedelta | datetime,
+    *,
+    shown_end: int | None = None,
+) -> Outcome:
+    """Make a lease longer, or ask for approval of that."""
+    done = await leasing.extend(context.deps, interaction.person, rental_id, by, shown_end=shown_end)
+    utc = read_as_utc(interaction.person.tz) if isinstance(by, datetime) else ""
+    return _reply_unless_shown(interaction, replies.extended(done, _times(context, interaction), utc))
 
 
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:

@@ -62,12 +62,12 @@ def _meaning(
             keep_button = partial(choices.keep_button, length=length or KEEP_FOR)
             return keep, Purpose.EXTEND, "Which one is still needed?", keep_button
         case commands.Extend(until=until) if until is not None:
-            extend_until = partial(rentals.extend_until, context, interaction, until=until)
+            extend_until = partial(rentals.extend, context, interaction, by=until)
             until_button = partial(choices.extend_until_button, until=until)
             question = f"Extend which one until {times.date_and_time(until)}?"
             return extend_until, Purpose.EXTEND, question, until_button
         case commands.Extend(duration=longer) if longer is not None:
-            extend_by = partial(rentals.extend, context, interaction, longer=longer)
+            extend_by = partial(rentals.extend, context, interaction, by=longer)
             by_button = partial(choices.extend_by_button, longer=longer)
             return extend_by, Purpose.EXTEND, f"Extend which one by {span(longer)}?", by_button
         case commands.Extend():

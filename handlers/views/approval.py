@@ -16,7 +16,7 @@ from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.asked_text import mentions
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import hours_text, how_long
+from handlers.views.ends import hours_text, how_long, without_a_yes
 from handlers.views.event_text import event_text
 from handlers.views.format import (
     Times,
@@ -151,7 +151,7 @@ def _extension(details: RentalDetails, extension: Extension, times: Times, rules
             f"{so_far(details.spent)}.",
             note(rental.request.note),
         ),
-        join(_others(details, times), f"It ends {times.date_and_time(ends_at)} if nobody decides."),
+        join(_others(details, times), without_a_yes(rental, times)),
     ]
 
 

@@ -32,14 +32,14 @@ def asked_text(names: Sequence[str], *, admins_decide: bool) -> str:
     return f"No approver is left, so admins are asked: {people}." if admins_decide else f"Asked: {people}."
 
 
-def asked_for_approval(asked: PeopleAsked | None) -> str:
-    """Return `Asked Ben and Dora for approval`, for a reply to the requester."""
+def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
+    """Return `Asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
     if asked is None or not asked.names:
-        return "Asked for approval"
+        return f"Asked for {what}"
     people = people_text(asked.names)
     if asked.admins_decide:
-        return f"No approver is left, so I asked the admins for approval ({people})"
-    return f"Asked {people} for approval"
+        return f"No approver is left, so I asked the admins ({people}) for {what}"
+    return f"Asked {people} for {what}"
 
 
 def asked_by_event(facts: Facts, details: RentalDetails) -> str:

@@ -72,6 +72,16 @@ def end(rental: Rental, times: Times, *posted: datetime) -> str:
     return f"{first} unless its GPUs are busy then; {times.time(lease.latest_end, *posted)} at the latest"
 
 
+def without_a_yes(rental: Rental, times: Times) -> str:
+    """Return when a machine ends while more time is asked for: `Without a yes it ends 12:34.`, or `Without a yes
+    it ends 12:34, or by tomorrow at 00:34 while it works.`"""
+    lease = rental.running_lease
+    later = ""
+    if lease.latest_end is not None and can_move(lease):
+        later = f", or by {times.time(lease.latest_end)} while it works"
+    return f"Without a yes it ends {times.time(lease.ends_at)}{later}."
+
+
 def end_moves(rental: Rental) -> bool:
     """Return whether a machine's end moves on if it is in use then."""
     return rental.lease is not None and can_move(rental.lease)

@@ -58,9 +58,9 @@ def extend_button(
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
     """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
-    it has no later end, or if more time is asked for."""
+    it has no later end."""
     lease = rental.lease
-    if lease is None or lease.latest_end is None or rental.extension is not None:
+    if lease is None or lease.latest_end is None:
         return None
     left = lease.latest_end - max(lease.ends_at, now)
     by = min(longer, left - left % timedelta(minutes=1))

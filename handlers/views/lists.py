@@ -18,7 +18,7 @@ from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, unknown_machines
 from handlers.views.approval import decision_buttons
 from handlers.views.blocks import Rendered, button
-from handlers.views.ends import end
+from handlers.views.ends import end, without_a_yes
 from handlers.views.event_text import event_text, without_money
 from handlers.views.format import (
     Times,
@@ -129,7 +129,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
     if extension is not None:
         more = f"more time for {people(details)}'s {describe(rental.request)}, {rental.id}"
         until = f"until {times.date_and_time(extension.ends_at)}"
-        return f"Waits for you: {more}, {until}. It ends {end(rental, times)} if nobody decides."
+        return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
     expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
     return join(f"Waits for you: {describe(rental.request)}, {people(details)}, {rental.id}.", expires)
 

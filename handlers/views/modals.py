@@ -18,10 +18,21 @@ from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.leases import may_extend_by, without_past_end
 from bot.policy.rules import ProbeKind, Rules
-from bot.policy.spending import LONGEST_REASON, OfferChoice
+from bot.policy.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease, OfferChoice
 from bot.policy.teammates import MOST_TEAMMATES
 from bot.policy.two_ends import already_allowed
-from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
+from handlers.ids import (
+    NO_VALUE,
+    Callback,
+    EndValue,
+    ExtendValue,
+    Field,
+    FormValue,
+    OfferValue,
+    RentalValue,
+    UntilValue,
+    VersionValue,
+)
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
 from handlers.views.ends import end_text, how_long_in_dialog
@@ -307,9 +318,9 @@ def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
 def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
     rental = details.rental
-    if rental.extension is not None:
-        return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     choices = extension_hours(rental, rules, now)
+    if not choices and rental.extension is not None:
+        return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
@@ -331,6 +342,33 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
         ),
         submit="Extend",
         value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+    )
+
+
+def extend_confirm(
+    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, *, now: datetime
+) -> Modal:
+    """Return the dialog that confirms an expensive extension, or a request for its approval."""
+    rental, envelope = details.rental, longer.proposal.envelope
+    length = span(longer.span)
+    rate = envelope.price if rental.rate is None else rental.rate
+    more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
+    if details.sees_money:
+        more = f"{length} more, about {dollars(cost(rate, longer.span))}"
+    lines = [
+        f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}. {more}. "
+        f"Then it ends in {span(longer.ends_at - now)}."
+    ]
+    if details.sees_money:
+        lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
+    if longer.proposal.over:
+        lines.append("That is over the limits, so an approver decides.")
+    return blocks.modal(
+        Callback.EXTEND_CONFIRM,
+        f"Extend {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Ask for {length}" if longer.proposal.over else f"Extend {length}",
+        value=value,
     )
 
 

@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import GpubotError, Line, Mistake, NeedsKey, RequestMistake, TooLate
+from bot.model.money import cost
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import PeopleAsked
+from bot.model.summary import Extended, PeopleAsked, RentalDetails
 from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
 from bot.policy.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.values import LineValue
 from handlers.views import blocks, keys
-from handlers.views.asked_text import asked_for_approval
+from handlers.views.asked_text import asked_for
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import end, end_moves, until_named
+from handlers.views.ends import end, end_moves, until_named, without_a_yes
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
-from handlers.views.format import Times, channel, escape, identifier, join, per_hour, span
+from handlers.views.format import Times, channel, dollars, escape, identifier, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import STATES
@@ -109,7 +110,7 @@ def rented(
     name = f"{describe(rental.request)}, {rental.id}"
     until = until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"{asked_for_approval(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
+        text = f"{asked_for(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
@@ -140,16 +141,31 @@ def resumed(changed: bool) -> Rendered:
 # --- leases and ends
 
 
-def extended(rental: Rental, times: Times, utc: str = "", *, asked: PeopleAsked | None = None) -> Rendered:
-    """Return the reply to an extension: it was made, or it waits for the people `asked`. `utc` says so if a time
-    was read as UTC."""
-    lease = rental.running_lease
-    if rental.extension is not None:
-        lead = f"{asked_for_approval(asked)}: {rental.id} until {times.time(rental.extension.ends_at)}."
-        return blocks.message(join(f"{lead} It ends {times.time(lease.ends_at)} if nobody decides.", utc))
-    allowed = was_asked_for(rental.request, lease)
-    done = "goes on, as was allowed already" if allowed else "is extended"
-    return blocks.message(join(f"{rental.id} {done}. It ends {end(rental, times)}.", utc))
+def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
+    """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` says so
+    if a time was read as UTC."""
+    rental = done.rental
+    about = _about(rental, done.span) if done.sees_money else ""
+    if done.waits:
+        asked = f"{asked_for(done.asked, f'{span(done.span)} more on {rental.id}')}{about}."
+        return blocks.message(join(asked, without_a_yes(rental, times), utc))
+    more = f"{span(done.span)} more{about}"
+    if was_asked_for(rental.request, rental.running_lease):
+        text = f"{rental.id} goes on, as was allowed already: {more}. It ends {end(rental, times)}."
+    else:
+        text = f"{rental.id} ends {end(rental, times)} now: {more}."
+    return blocks.message(join(text, utc))
+
+
+def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
+    """Return the reply to a typed extension that is confirmed first. Its button `again` opens the dialog again."""
+    about = _about(details.rental, longer) if details.sees_money else ""
+    return reply(f"{span(longer)} more on {details.rental.id}{about}: confirm it first.", again)
+
+
+def _about(rental: Rental, longer: timedelta) -> str:
+    """Return `, about $11.04`, or an empty text if the price is not known."""
+    return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
 def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:

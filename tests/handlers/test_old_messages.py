@@ -94,7 +94,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
     dialogs = (
         "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
         "github_name choose_keys add_teammates replace_rental give_owner_form not_ours_form "
-        "destroy_unknown_confirm give_rental_form deny_form"
+        "destroy_unknown_confirm give_rental_form extend_confirm deny_form"
     )
     assert set(dialogs.split()) == set(MODAL_VALUES)
 

@@ -85,8 +85,51 @@ async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> No
 async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
+        assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} ends ")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
+
+
+@pytest.mark.parametrize("typed", ["extend {id} 40h", "extend {id} until 2026-11-26 10:00"])
+async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_first(
+    tmp_path: Path, typed: str
+) -> None:
+    """It ends 18:00 UTC, which is 19:00 for Ana."""
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        end = rental.running_lease.ends_at
+        reply = (await ours.run_command(ANA, typed.format(id=rental.id)))["payload"]
+        length = "40 h" if "40h" in typed else "39 h"
+        assert reply["text"].startswith(f"{length} more on {rental.id}, about $")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == end
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert f"{length} more, about $" in dialog["reads"]
+        assert "so far; at most $" in dialog["reads"]
+        # The reply's button opens the dialog again, and adds nothing a second time.
+        shown = await ours.look(ANA, TRAINING, "confirm it first")
+        await ours.click(ANA, shown, f"Extend {rental.id}")
+        assert (await ours.submit(ANA))["ok"]
+        await ours.click(ANA, shown, f"Extend {rental.id}")
+        assert " already. I " in (await ours.replies())[-1]
+        after = (await ours.rental(rental.id)).running_lease
+        assert after.ends_at == end + (40 * H if "40h" in typed else 39 * H)
+
+
+@pytest.mark.parametrize("way", ["button", "dialog"])
+async def test_a_clicked_extension_that_can_add_more_than_50_dollars_is_confirmed_first(
+    tmp_path: Path, way: str
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        end = rental.running_lease.ends_at
+        if way == "button":
+            await ours.forge(ANA, "extend", f"{rental.id}:24:{int(end.timestamp())}")
+        else:
+            await ours.click(ANA, await card(ours, ANA), "Extend")
+            assert (await ours.submit(ANA, hours="24"))["ok"]
+        assert (await ours.rental(rental.id)).running_lease.ends_at == end
+        assert (await ours.submit(ANA))["ok"]
+        assert (await ours.rental(rental.id)).running_lease.ends_at == end + 24 * H
 
 
 async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:

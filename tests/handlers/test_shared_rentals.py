@@ -115,7 +115,7 @@ async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
-        assert "is extended" in await ours.command(EVE, f"extend {rental.id} 2h")
+        assert " now: 2 h more" in await ours.command(EVE, f"extend {rental.id} 2h")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
@@ -129,6 +129,10 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         assert dialog is not None
         assert "$" not in dialog["reads"]
         assert (await ours.submit(EVE, hours="48"))["ok"]
+        dialog = await ours.modal(EVE)
+        assert dialog is not None
+        assert "2 days more can cost more than $50.00." in dialog["reads"]
+        assert (await ours.submit(EVE))["ok"]
         waits = await ours.rental(rental.id)
         assert waits.extension is not None
         assert (waits.extension.asked_by, waits.running_lease.ends_at) == (EVE, NOON + 6 * H)
@@ -142,6 +146,7 @@ async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_te
     async with team(tmp_path) as ours:
         rental = await shared(ours, "ben")
         await ours.command(BEN, f"extend {rental.id} 48h")
+        assert (await ours.submit(BEN))["ok"]
         await ours.forge(BEN, "approve", f"{rental.id}:2")
         assert (await ours.rental(rental.id)).extension is not None
 

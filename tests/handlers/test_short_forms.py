@@ -37,7 +37,7 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
         assert rental.id in await ours.command(ANA, "show")
         assert "ssh root@203.0.113.7" in await ours.command(ANA, "ssh")
         assert (await ours.command(ANA, "keep 90m")).startswith(f"{rental.id} is still needed.")
-        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} is extended.")
+        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
         assert await ours.command(ANA, "extend") == ""
         assert (await ours.submit(ANA, hours="1"))["ok"]
@@ -51,7 +51,7 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
 async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental, coming = await running(ours), await starting(ours, "o-2")
-        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} is extended.")
+        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
         assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 ({rental.id})")
         assert (await ours.command(ANA, "show")).startswith("Show which one?")
         await ours.command(ANA, f"destroy {rental.id}")
@@ -138,6 +138,6 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
             await tx.rentals.apply(change(rental, shared, rules=RULES, real_now=ours.clock.real()))
         assert f"1x H100 EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
-        assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} is extended.")
+        assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} ends ")
         assert (await ours.command(BEN, "destroy")).startswith("You rent nothing yourself, and a machine")
         assert (await ours.rental(rental.id)).state is State.READY

@@ -154,6 +154,6 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
         assert "has a later end already. I added nothing more." in (await ours.replies())[-1]
         answer = await ours.command(ANA, f"extend {rental.id} 4h")
-        assert answer.startswith(f"{rental.id} goes on, as was allowed already.")
+        assert answer.startswith(f"{rental.id} goes on, as was allowed already: 4 h more")
         answer = await ours.command(ANA, f"extend {rental.id} 1h")
-        assert answer.startswith(f"{rental.id} is extended.")
+        assert answer.startswith(f"{rental.id} ends ")

@@ -167,7 +167,7 @@ async def test_an_extension_postpones_the_overdue_deletion(here: World) -> None:
     rental = await here.ready()
     market = break_steps(here)
     await here.pass_time(end_of(rental) + 2 * GRACE - MINUTE - here.now)
-    extended = await leasing.extend(here.deps, ANA, rental.id, HOUR)
+    extended = await here.extend(rental, HOUR)
     await here.pass_time(30 * MINUTE)
     assert len(await here.alive()) == 1
     market.broken = False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.service import leasing
+from bot.errors import TooLate
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -167,7 +167,7 @@ async def test_a_machine_that_nobody_sees_into_is_told_an_hour_before_its_end_an
     assert (told.facts.verdict, told.facts.until, told.facts.vendor) == (Verdict.UNKNOWN, end, None)
     asked = await count(here, rental, E.STILL_NEEDED)
     await here.pass_time(2 * MINUTE)
-    rental = await leasing.extend(here.deps, ANA, rental.id, 2 * HOUR)
+    rental = await here.extend(rental, 2 * HOUR)
     assert (end_of(rental), rental.running_lease.latest_end) == (end + 2 * HOUR, end + 8 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == asked
     assert await destroyed_at(here, rental) == end + 2 * HOUR
@@ -219,6 +219,24 @@ async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_pa
         assert (end_of(rental), rental.extension is not None) == (end + HOUR, True)
         rental = await here.approve(rental)
         assert (end_of(rental), rental.running_lease.latest_end) == (end + 4 * HOUR, None)
+
+
+async def test_more_time_within_what_is_allowed_is_given_whatever_waits(tmp_path: Path) -> None:
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
+    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+        rental = await here.until(await here.approve(await here.get(lease=2 * HOUR, up_to=6 * HOUR)), State.READY)
+        end, latest = end_of(rental), rental.running_lease.latest_end
+        rental = await here.extend(rental, 20 * HOUR)
+        waits = rental.extension
+        assert waits is not None
+        rental = await here.extend(rental, HOUR, BEN)
+        assert (end_of(rental), rental.running_lease.latest_end) == (end + HOUR, latest)
+        assert rental.extension == waits
+        with pytest.raises(TooLate, match="already asks for more time"):
+            await here.extend(rental, 8 * HOUR)
+        rental = await here.approve(rental, DORA)
+        assert (end_of(rental), rental.extension) == (end + 20 * HOUR, None)
+        assert rental.envelope == waits.envelope
 
 
 async def test_the_overdue_deletion_counts_from_the_end_that_moved(here: World) -> None:
@@ -275,3 +293,10 @@ async def test_too_little_time_until_the_later_of_two_named_ends_asks_the_owner(
     rental = await here.rental(rental.id)
     assert (rental.state, rental.needs_later_end) == (State.AWAITING_APPROVAL, True)
     assert await here.calls("procure_offer") == []
+
+
+@pytest.mark.parametrize(("latest", "rented"), [(8, True), (14, False)])
+async def test_now_rents_no_machine_that_may_end_at_night(here: World, latest: int, rented: bool) -> None:
+    """It is noon in UTC."""
+    quote = await here.ask(now=True, lease=2 * HOUR, up_to=latest * HOUR)
+    assert (quote.rental_id is not None, len(await here.rentals())) == (rented, rented)

@@ -111,6 +111,9 @@ def test_a_rental_may_be_extended_by_what_is_left_unless_it_has_no_lease_or_wait
     assert may_extend_by(20 * HOUR, rental, START, rules)
     assert not may_extend_by(20 * HOUR + MINUTE, rental, START, rules)
     assert not may_extend_by(HOUR, changed(rental, extension=waiting), START, rules)
+    two_ends = changed(rental, lease=changed(rental.running_lease, latest_end=START + 6 * HOUR), extension=waiting)
+    assert may_extend_by(2 * HOUR, two_ends, START, rules)
+    assert not may_extend_by(3 * HOUR, two_ends, START, rules)
     assert not may_extend_by(HOUR, changed(rental, lease=None), START, rules)
 
 

@@ -16,6 +16,7 @@ from bot.model.base import changed
 from bot.model.money import cost, micros
 from bot.model.person import Person
 from bot.model.request import Request
+from bot.model.state import State
 from bot.policy.rules import Approvers, AutoApprove, Limits, Procure, Rules
 from bot.policy.spending import (
     CONFIRM_ABOVE,
@@ -27,6 +28,7 @@ from bot.policy.spending import (
     check_lease,
     check_size,
     check_usage,
+    extension_needs_confirmation,
     needs_confirmation,
     offer_choice,
     over_at_price,
@@ -37,6 +39,7 @@ from bot.policy.spending import (
     receipt_estimate,
     recommended,
 )
+from tests.databases import START
 from tests.store import make
 
 RULES = Rules()
@@ -359,6 +362,30 @@ def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refuse
 def test_a_total_above_fifty_dollars_is_confirmed(total: int, confirms: bool) -> None:
     envelope = changed(choice("2.15").envelope, total=total)
     assert needs_confirmation(envelope) is confirms
+
+
+@pytest.mark.parametrize(
+    ("hours", "rate", "late", "latest", "confirms"),
+    [
+        (25, "2.00", 0, None, False),  # exactly $50
+        (25, "2.01", 0, None, True),
+        (26, "2.00", 3, None, True),  # its end has passed: it counts from now
+        (25, "2.00", 0, 30, False),
+        (40, "2.00", 0, 44, False),  # up to the later of two ends, which was accepted before
+        (40, "2.00", 0, 43, True),
+    ],
+)
+def test_an_extension_that_can_add_more_than_fifty_dollars_is_confirmed(
+    hours: int, rate: str, late: int, latest: int | None, confirms: bool
+) -> None:
+    end = START + timedelta(hours=4)
+    lease = make.lease(end, ready_at=START)
+    if latest is not None:
+        lease = changed(lease, latest_end=START + timedelta(hours=latest))
+    rental = make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease)
+    now = end + timedelta(hours=late) if late else START
+    until = max(end, now) + timedelta(hours=hours)
+    assert extension_needs_confirmation(rental, until, now) is confirms
 
 
 def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:

@@ -16,7 +16,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList
+from bot.model.summary import AccruedCost, CostTotals, Extended, RentalDetails, RentalList
 from bot.policy.rules import Approvers, Rules
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
@@ -281,4 +281,11 @@ def listed(
         more=more,
         own=CostTotals(count=mine, rate=Decimal(own), amount=own_amount),
         team=CostTotals(count=len(shown) + more, rate=Decimal(team), amount=team_amount),
+    )
+
+
+def extended(rental: Rental, longer: timedelta, **more: Any) -> Extended:
+    """Return an extension that its owner asked for."""
+    return Extended(
+        **{"rental": rental, "span": longer, "waits": False, "asked": None, "sees_money": True, **more}
     )

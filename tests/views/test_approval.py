@@ -111,13 +111,13 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
 Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
   Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
       fine-tune run 7
-  Ana runs nothing else. It ends today at 18:40 if nobody decides.
+  Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $101.00] [Deny]
 
 Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
       fine-tune run 7
-  Ana runs nothing else. It ends today at 18:40 if nobody decides.
+  Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $79.05] [Deny]
 
 More time approved by Ben: it ends tomorrow at 18:40. 1x H100 EU for Ana, k7mq2.

@@ -340,7 +340,8 @@ Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
 
 def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
     lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
-    assert page(direct(lost, gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY), clock(13, 4))) == snapshot("""\
+    over = gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY)
+    assert page(direct(lost, over, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
       destroyed it and my database is older.

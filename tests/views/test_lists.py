@@ -124,8 +124,8 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
 
 Waits for you: 8x H100 EU, Ana, p4wd9. Expires today at 22:05.
 [Approve up to $137.54] [Deny]
-Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. It ends 18:40 if
-      nobody decides.
+Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. Without a yes it ends
+      18:40.
 [Approve up to $101.00] [Deny]
   2 more requests wait for you.
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]

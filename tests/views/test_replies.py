@@ -26,12 +26,13 @@ from bot.errors import (
     RequestMistake,
 )
 from bot.model.state import State
+from bot.model.summary import PeopleAsked
 from handlers.views import replies
 from handlers.views.blocks import Rendered
 from handlers.views.error_text import BLOCKS, DECISIONS, NEXT_STEPS
 from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, ready, rental, request, waiting
+from tests.views.stories import LONGER, RULES, H, clock, extended, ready, rental, request, waiting
 
 NOW = clock(14, 40)
 LONG_LINE = Line("8x H100 EU spot -- " + "long " * 20, "8x H100 EU spot -- " + "long " * 20)
@@ -170,17 +171,31 @@ Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
     use = ready().rental
     assert texts(
-        replies.extended(use, TIMES),
-        replies.extended(ready(extension=LONGER).rental, TIMES),
+        replies.extended(extended(use, timedelta(hours=5, minutes=8)), TIMES),
+        replies.extended(extended(use, 2 * H, sees_money=False), TIMES),
+        replies.extended(extended(ready(extension=LONGER).rental, 24 * H, waits=True), TIMES),
+        replies.extended(
+            extended(
+                ready(extension=LONGER).rental,
+                24 * H,
+                waits=True,
+                asked=PeopleAsked(names=("Ben",), admins_decide=False),
+            ),
+            TIMES,
+        ),
         replies.extended_just_now(use, 2 * H, TIMES, RULES),
         replies.still_needed(use, clock(15, 40), TIMES, RULES),
         replies.still_needed(use, clock(18, 40), TIMES, RULES),
         replies.still_needed(use, None, TIMES, RULES),
     ) == snapshot("""\
 
-k7mq2 is extended. It ends 18:40.
+k7mq2 ends 18:40 now: 5 h 8 min more, about $12.42.
 
-Asked for approval: k7mq2 until tomorrow at 18:40. It ends 18:40 if nobody decides.
+k7mq2 ends 18:40 now: 2 h more.
+
+Asked for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+
+Asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
 
 You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
 [Extend 2 h more, about $4.84]

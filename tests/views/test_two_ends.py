@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,18 +13,20 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import PeopleAsked, RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.spending import OfferChoice
+from bot.policy.spending import LongerLease, OfferChoice, Over, Proposal
+from handlers.ids import ExtendValue
 from handlers.views import lists, modals, offers, replies
 from handlers.views.format import Times
 from tests.views.boot_script_stories import key
-from tests.views.screens import approval, card, dialog, direct, message, page
+from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,
     ASKED,
     BEN,
     HYPERSTACK,
+    LONGER,
     QUOTE,
     READY_EVENT,
     RULES,
@@ -32,6 +34,7 @@ from tests.views.stories import (
     M,
     clock,
     envelope,
+    extended,
     happened,
     keys_now,
     lease,
@@ -199,19 +202,19 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
     beyond = two_ends(end=clock(2, 40, day=25), latest=None).rental
     assert page(
         *(
-            message(replies.extended(each, times), clock(18, 0))
+            message(replies.extended(extended(each, 2 * H), times), clock(18, 0))
             for each in (two_ends(end=clock(20, 40)).rental, longest, beyond)
         ),
         message(replies.still_needed(two_ends().rental, clock(17, 30), times, RULES), clock(16, 0)),
         dialog(modals.extend(two_ends(), rules=RULES, now=clock(18, 0)), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already. It ends 20:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
+k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest.
 
-k7mq2 goes on, as was allowed already. It ends tomorrow at 00:40.
+k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
 
-k7mq2 is extended. It ends tomorrow at 02:40.
+k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
 
 k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
 [Go on 2 h, already approved]
@@ -377,4 +380,83 @@ Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
 Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
 
 Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
+""")
+
+
+def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_end() -> None:
+    asked = happened(K.EXTENSION_ASKED, clock(18, 0), id=13, until=LONGER.ends_at, since=clock(18, 40), envelope=2)
+    undecided = two_ends(asked, extension=LONGER)
+    moved = two_ends(asked, MOVED, end=clock(19, 40), extension=undecided.rental.extension)
+    last = two_ends(asked, MOVED, end=LATEST, latest=None, extension=undecided.rental.extension)
+    times = Times(now=clock(18, 0), zone="UTC")
+    names = PeopleAsked(names=("Ben",), admins_decide=False)
+    assert page(
+        message(
+            replies.extended(extended(undecided.rental, 12 * H, waits=True, asked=names), times), clock(18, 0)
+        ),
+        *(approval(asked, each, clock(19, 0), envelope=2).splitlines()[-2] for each in (undecided, moved, last)),
+        thread(asked, undecided),
+        direct(READY_EVENT, undecided, clock(18, 1)),
+        dialog(modals.extend(undecided, rules=RULES, now=clock(18, 0)), clock(18, 0)),
+    ) == snapshot("""\
+
+Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
+      while it works.
+
+  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+
+  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+
+  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+
+Gpubot asks for more time, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
+      or by tomorrow at 00:40 while it works.
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
+      00:40 at the latest.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it ends, also at night. Shutting it down from inside
+      doesn't stop the bill; Destroy does.
+More time is asked for, until tomorrow at 18:40.
+[Take the request back] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+== Extend k7mq2? ==
+1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved
+[Extend] [Go back]
+""")
+
+
+def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> None:
+    details = two_ends()
+    rental = details.rental
+
+    def asked(by: timedelta, *, over: bool = False, sees_money: bool = True) -> str:
+        longest = changed(rental.envelope, version=2, total=102_350_000)
+        proposal = Proposal(envelope=longest, over=(Over.TOTAL,) if over else ())
+        ends_at = rental.running_lease.ends_at + by
+        longer = LongerLease(rental=rental, ends_at=ends_at, span=by, proposal=proposal)
+        value = ExtendValue.of(rental.id, by, rental.running_lease.ends_at)
+        shown = changed(details, sees_money=sees_money)
+        return dialog(modals.extend_confirm(shown, longer, value, now=clock(18, 0)), clock(18, 0))
+
+    assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
+
+== Extend k7mq2? ==
+1x H100, Ana. 40 h more, about $96.80. Then it ends in 40 h 40 min.
+$4.96 so far; at most $102.35 in all.
+[Extend 40 h] [Go back]
+
+== Extend k7mq2? ==
+1x H100, Ana. 2 days 12 h more, about $145.20. Then it ends in 2 days 12 h.
+$4.96 so far; at most $102.35 in all.
+That is over the limits, so an approver decides.
+[Ask for 2 days 12 h] [Go back]
+
+== Extend k7mq2? ==
+1x H100, Ana. 40 h more can cost more than $50.00. Then it ends in 40 h 40 min.
+[Extend 40 h] [Go back]
 """)

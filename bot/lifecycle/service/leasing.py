@@ -12,19 +12,21 @@ from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
+from bot.model.summary import Extended, RentalDetails
 from bot.model.text import say_span
 from bot.policy.hours import zone_of
 from bot.policy.leases import extension_left
 from bot.policy.questions import after_answer, after_extension, asks_again_at
-from bot.policy.roles import may_extend
+from bot.policy.roles import may_extend, sees_money
 from bot.policy.rules import Rules
-from bot.policy.spending import propose_longer_lease
+from bot.policy.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
 from bot.policy.two_ends import already_allowed
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
@@ -69,31 +71,47 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
     return await transact(deps, decision)
 
 
+class ExtensionPreview(NamedTuple):
+    """A rental that a person is about to extend, as they may see it."""
+
+    details: RentalDetails
+    longer: LongerLease
+
+
+async def extension_to_confirm(
+    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
+) -> ExtensionPreview | None:
+    """Return what `extend` would do if that needs a confirmation dialog. Return None if it does not. Raise as
+    `extend`."""
+    async with deps.store.read() as tx:
+        now = deps.clock.now()
+        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=shown_end)
+        if not extension_needs_confirmation(longer.rental, longer.ends_at, now):
+            return None
+        return ExtensionPreview(await details_for(tx, deps, person, longer.rental), longer)
+
+
 async def extend(
     deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
-) -> Rental:
+) -> Extended:
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
-    ends it needs nobody: that is allowed already. Beyond it both ends become one.
+    ends it needs nobody, whatever waits: that is allowed already. Beyond it both ends become one.
 
     `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
 
-    Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing. Without `shown_end`,
-    raise DuplicateExtension if this person asked for the same span less than DUPLICATE_WITHIN ago. Raise Mistake
-    if the lease would be too long, or if the new end is not later than its own, and Refused if its owner may no
-    longer use the bot. Also raise as `load_extendable`.
+    Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing, or if an approver
+    decides about more time already. Without `shown_end`, raise DuplicateExtension if this person asked for the
+    same span less than DUPLICATE_WITHIN ago. Raise Mistake if the lease would be too long, or if the new end is
+    not later than its own, and Refused if its owner may no longer use the bot. Also raise as `load_extendable`.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
+    async def decision(tx: Tx) -> Extended:
+        now = deps.clock.now()
+        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=shown_end)
+        rental, proposal, ends_at = longer.rental, longer.proposal, longer.ends_at
         lease = rental.running_lease
-        ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
-        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-        proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=deps.rules)
-        if proposal.over and lease.ends_at <= now:
-            words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
-            raise TooLate(words, rental.id)
         question = after_extension(lease.question, now, deps.rules)
         asked = None
         if proposal.over:
@@ -116,7 +134,7 @@ async def extend(
             envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,
-            span=ends_at - max(lease.ends_at, now),
+            span=longer.span,
             rate=proposal.envelope.price,
             max_rate=proposal.envelope.max_rate,
             total=proposal.envelope.total,
@@ -127,9 +145,39 @@ async def extend(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
         await tx.people.note_seen(person.id, now)
-        return after
+        people = await people_asked(tx, after) if asked else None
+        return Extended(
+            rental=after,
+            span=longer.span,
+            waits=bool(proposal.over),
+            asked=people,
+            sees_money=sees_money(person, rental.owner, deps.rules),
+        )
 
     return await transact(deps, decision)
+
+
+async def _longer_lease(
+    tx: Tx,
+    deps: Deps,
+    person: Person,
+    rental_id: str,
+    by: timedelta | datetime,
+    *,
+    now: datetime,
+    shown_end: int | None,
+) -> LongerLease:
+    """Return the longer lease that a person asks for. Raise as `extend`."""
+    rental = await load_extendable(tx, deps, person, rental_id)
+    lease = rental.running_lease
+    ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=deps.rules)
+    if proposal.over and lease.ends_at <= now:
+        words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
+        raise TooLate(words, rental.id)
+    span = ends_at - max(lease.ends_at, now)
+    return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
 
 
 async def _asked_end(
@@ -147,8 +195,6 @@ async def _asked_end(
     if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
         longer = "was extended" if rental.request.up_to is None else "has a later end"
         raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
-    if rental.extension is not None:
-        raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
     if person.id == rental.owner:
         check_user(person, deps.rules)
     ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
@@ -156,11 +202,14 @@ async def _asked_end(
     if span <= timedelta(0):
         when = "later than that" if span else "then"
         raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
+    allowed = already_allowed(lease, ends_at)
+    if rental.extension is not None and not allowed:
+        raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
     repeated = shown_end is None and isinstance(by, timedelta)
     if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
         words = f"You asked for {say_span(span)} more just now. I added nothing more."
         raise DuplicateExtension(words, rental.id)
-    if not already_allowed(lease, ends_at):
+    if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
     return ends_at
 

@@ -21,10 +21,12 @@ from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
+from bot.policy.hours import zone_of
 from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import nearby
 from bot.policy.rules import Rules
 from bot.policy.spending import needs_confirmation, propose
+from bot.policy.two_ends import night_end
 
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
@@ -150,8 +152,8 @@ async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | Non
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the recommended offer if its owner has a key and it needs neither approval nor confirmation. Return the
-    quote with the rental. If nothing was rented, return a quote that shows its offers."""
+    """Rent the recommended offer if its owner has a key, it needs neither approval nor confirmation, and it can't
+    end at night. Return the quote with the rental. If nothing was rented, return a quote that shows its offers."""
     shown = changed(quote, rent_now=False)
     offer = await _rentable_without_a_click(deps, quote)
     if offer is None:
@@ -165,6 +167,9 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
         person = await tx.people.get(quote.owner, EVER)
         has_key = bool(await tx.people.keys(quote.owner))
     if person is None or not has_key:
+        return shown
+    zone = zone_of(person.tz, deps.rules)
+    if night_end(quote.request, quote.created_at, deps.clock.now(), zone, deps.rules) is not None:
         return shown
     try:
         rental = await rent(deps, person, quote.id, offer.offer_id)

@@ -8,7 +8,7 @@ from bot.model.attempt import Why
 from bot.model.event import EventKind
 from handlers.views.asked_text import asked_by_event
 from handlers.views.event_text.composition import EventContext, EventText, said, sentence_case
-from handlers.views.format import escape, identifier, person, span
+from handlers.views.format import escape, identifier, join, person, span
 from handlers.views.not_as_sold import difference
 from handlers.views.use_text import verdict_then
 
@@ -66,12 +66,20 @@ def _extended(context: EventContext) -> EventText:
 
 def _extension_asked(context: EventContext) -> EventText:
     until = f", until {_end_text(context)}" if context.facts.until else ""
-    stands = (
-        f" Its end, {context.times.time(context.facts.since)}, stands until then." if context.facts.since else ""
-    )
     more = f"{span(context.facts.span)} more" if context.facts.span else "more time"
     asked = asked_by_event(context.facts, context.details) or "An approver decides."
-    return EventText(f"{context.actor} asks for {more}{until}", f"{asked}{stands}")
+    return EventText(f"{context.actor} asks for {more}{until}", join(asked, _stands(context)))
+
+
+def _stands(context: EventContext) -> str:
+    """Return which end stands until more time is approved, and that it can still move if the machine has two."""
+    before, lease = context.facts.since, context.details.rental.lease
+    if before is None or lease is None:
+        return ""
+    if lease.latest_end is not None and lease.latest_end > before:
+        latest = context.times.time(lease.latest_end)
+        return f"Until then it ends {context.times.time(before)}, or by {latest} while it works."
+    return f"Its end, {context.times.time(before)}, stands until then."
 
 
 def _extension_approved(context: EventContext) -> EventText:
