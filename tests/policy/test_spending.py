@@ -347,7 +347,7 @@ def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> Off
         ("2.15", {"spent": 40_000_000}, (), True, None),
         ("2.15", {"rentals": 4}, (), False, Refused),
         ("18.40", {"team": 90}, (Over.PER_HOUR, Over.TOTAL), False, Refused),
-        ("18.40", {"block": BuyingBlock.PAUSED}, (Over.PER_HOUR, Over.TOTAL), False, BuyingBlocked),
+        ("18.40", {"block": BuyingBlocked(BuyingBlock.PAUSED)}, (Over.PER_HOUR, Over.TOTAL), False, BuyingBlocked),
     ],
 )
 def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refused(

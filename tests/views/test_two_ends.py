@@ -417,8 +417,8 @@ Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy t
       00:40 at the latest.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
-First look: nvidia-smi. Its disk goes when it ends, also at night. Shutting it down from inside
-      doesn't stop the bill; Destroy does.
+First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 More time is asked for, until tomorrow at 18:40.
 [Take the request back] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
