@@ -229,7 +229,7 @@ async def test_more_time_within_what_is_allowed_is_given_whatever_waits(tmp_path
         rental = await here.extend(rental, 20 * HOUR)
         waits = rental.extension
         assert waits is not None
-        rental = await here.extend(rental, HOUR, BEN)
+        rental = await here.extend(rental, HOUR)
         assert (end_of(rental), rental.running_lease.latest_end) == (end + HOUR, latest)
         assert rental.extension == waits
         with pytest.raises(TooLate, match="already asks for more time"):
