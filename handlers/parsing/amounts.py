@@ -173,11 +173,10 @@ class AmountReader(TokenCursor):
         return after and (limit is None or limit.kind not in _LIMIT_KINDS)
 
     def _memory_or_count(self, number: Token, gpu: Token) -> tuple[Reading, ...]:
-        variants = self.vocabulary.variants_of(gpu.name)
-        memory = f"{number.number}gb"
-        fitting = [variant for variant in variants if variant.has(memory)]
-        features = (Reading("features", memory),) if len(fitting) in {1, len(variants)} else ()
-        return (*features, Reading("counts", int(number.number)))
+        count = Reading("counts", int(number.number))
+        if not self._may_be_memory(number.number, gpu):
+            return (count,)
+        return (Reading("features", f"{number.number}gb"), count)
 
     def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
         return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
