@@ -17,6 +17,8 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
+_EVERYBODY = select(people).order_by(people.c.id)
+_THESE = select(people).where(people.c.id.in_(bindparam("ids", expanding=True)))
 _CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= param(channels.c.asked_at, "not_before"))
 _IN_ORDER = (person_keys.c.position, person_keys.c.fingerprint)
 _KEYS = select_by(person_keys.c.user_id, *_IN_ORDER)
@@ -59,8 +61,10 @@ class People:
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         return {row.id: row.name for row in found}
 
-    async def all_known(self) -> list[Person]:
-        return to_models(Person, await self._conn.execute(select(people).order_by(people.c.id)))
+    async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
+        if user_ids is None:
+            return to_models(Person, await self._conn.execute(_EVERYBODY))
+        return to_models(Person, await self._conn.execute(_THESE, {"ids": list(user_ids)}))
 
     async def put(self, person: Person, real_now: datetime) -> None:
         await upsert(self._conn, people, {**values(person), "asked_at": real_now})

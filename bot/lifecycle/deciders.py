@@ -11,7 +11,7 @@ from bot.lifecycle.account import notify_admins
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Directory
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.transitions import alter
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
@@ -19,6 +19,8 @@ from bot.policy.hours import zone_of
 from bot.policy.roles import Team, approvers_of, are_named, is_member, rules_for
 from bot.policy.rules import Rules
 
+LOOKED_UP_AT_ONCE = 20
+"""How many new members of groups are looked up at the same time, for their names and time zones."""
 _MEMBERS = "group_members:"
 """Under this and a group's id, the account's facts have the ids of its last known members."""
 _NO_APPROVER = "no_approver_left"
@@ -36,8 +38,7 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
     facts = await tx.account.with_prefix(_MEMBERS) if rules.approvers.groups else {}
     members = {name.removeprefix(_MEMBERS): frozenset(ids.split()) for name, ids in facts.items()}
     named |= {one for group in rules.approvers.groups for one in members.get(group, ())}
-    known = [await tx.people.get(one, EVER) for one in sorted(named)]
-    gone = frozenset(one.id for one in known if one is not None and not is_member(one))
+    gone = frozenset(person.id for person in await tx.people.known(named) if not is_member(person))
     return Team(gone=gone, members={group: members[group] for group in rules.approvers.groups if group in members})
 
 
@@ -66,8 +67,7 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Decider
     members = [one for group in asked.groups for one in sorted(team.members.get(group, frozenset()) - team.gone)]
     everyone = tuple(dict.fromkeys((*asked.people, *members)))
     people = tuple(one for one in everyone if one not in requesters) or everyone
-    known = [await tx.people.get(one, EVER) for one in people]
-    zones = frozenset(zone_of(person.tz, rules) for person in known if person is not None)
+    zones = frozenset(zone_of(person.tz, rules) for person in await tx.people.known(people))
     return Deciders(
         people,
         admins_decide=are_named(rules.approvers) and not are_named(left.approvers),
@@ -82,9 +82,11 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     if not are_named(approvers):
         return
     found = await asyncio.gather(*map(directory.members, approvers.groups))
-    await directory.refresh(
-        {*approvers.people, *deps.rules.admins, *(one for group in found for one in group or ())}
-    )
+    members = {one for group in found for one in group or ()}
+    async with deps.store.read() as tx:
+        new = members - {person.id for person in await tx.people.known(members)}
+    # Slack allows few look-ups a minute, and takes who left out of its groups itself.
+    await directory.refresh({*approvers.people, *deps.rules.admins, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:
         for group, members in zip(approvers.groups, found, strict=True):

@@ -123,7 +123,7 @@ async def _compare(deps: StepDeps, listed: Sequence[UnknownMachine], now: dateti
         compared = Compared(purchases, defaultdict(list), [], [])
         for resource_id, purchase in purchases_of(new.values(), purchases).items():
             compared.joined[purchase.id].append(new.pop(resource_id))
-        guesses = Guesses(await tx.people.all_known() if new else [], deps.rules)
+        guesses = Guesses(await tx.people.known() if new else [], deps.rules)
         for machines in by_purchase(new.values()):
             guess = guesses.owner(machines)
             one = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)

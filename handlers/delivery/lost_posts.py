@@ -73,7 +73,7 @@ class LostPosts:
         """Return where to search: the newest conversations first, last people who have none in the store."""
         rules, known = self._deps.rules, await tx.messages.conversations()
         channels = dict.fromkeys([*known, rules.home_channel, rules.approvals_to])
-        people = {person.id for person in await tx.people.all_known() if is_member(person)}
+        people = {person.id for person in await tx.people.known() if is_member(person)}
         written_to = {place.value for place in known.values()}
         return [*map(to_channel, channels), *map(to_person, sorted(people - written_to))]
 

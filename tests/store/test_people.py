@@ -42,6 +42,18 @@ async def test_a_forgotten_person_is_not_read(database: Database) -> None:
         assert await tx.people.get(make.BEN, START) is None
 
 
+async def test_people_are_read_together_as_last_known_also_if_forgotten(database: Database) -> None:
+    ana, ben = (Person(id=one, name=one) for one in ("U0ANA", "U0BEN"))
+    async with database.write() as tx:
+        for person in (ben, ana):
+            await tx.people.put(person, START)
+        await tx.people.forget()
+    async with database.read() as tx:
+        assert await tx.people.known() == [ana, ben]
+        assert await tx.people.known(["U0BEN", "U0NOBODY"]) == [ben]
+        assert await tx.people.known([]) == []
+
+
 async def test_names_of_forgotten_people_are_still_read(database: Database) -> None:
     async with database.write() as tx:
         for name in (make.ANA, make.BEN):

@@ -263,8 +263,8 @@ class People(Protocol):
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names. People that we don't know are left out."""
 
-    async def all_known(self) -> list[Person]:
-        """Return every person whom the store knows, as last known."""
+    async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
+        """Return these people, or all, as last known. People that the store doesn't know are left out."""
 
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
