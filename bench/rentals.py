@@ -174,7 +174,7 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
         card_channel=channel,
         request=WANTED,
         clicked_offer=offer.offer_id,
-        envelope=propose(WANTED, offer.rate, Rules()).envelope,
+        envelope=propose(WANTED, offer.gpu, offer.rate, Rules()).envelope,
         created_at=now,
         procuring_since=now,
         attempts=1,

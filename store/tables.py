@@ -114,6 +114,7 @@ rentals = Table(
     _time("kept_since"),
     Column("kept_why", EnumText(Why)),
     _int("attempts"),
+    _optional_text("gpu"),
     Column("rate", DecimalText),
     _optional_text("vendor"),
     _optional_text("vendor_region"),

@@ -69,6 +69,7 @@ def adopt(
         approved_by=by,
         created_at=now,
         attempts=attempt.n,
+        gpu=attempt.gpu,
         rate=rate,
         vendor=first.vendor,
         host=address.host,

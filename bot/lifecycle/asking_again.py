@@ -29,6 +29,7 @@ async def ask_again(
     rental = snapshot.rental
     proposal = propose(
         rental.request,
+        offer.gpu if offer else rental.envelope.gpu,
         offer.rate if offer else rental.envelope.price,
         rules,
         version=rental.envelope.version + 1,
@@ -53,6 +54,8 @@ async def ask_again(
         envelope_facts(after, asked),
         before=rental.envelope.max_rate,
         vendor=offer.vendor if offer else None,
+        gpu=after.envelope.gpu,
+        before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
         amount=bill.amount if known else None,
         estimated=bill.estimated if known else None,
     )

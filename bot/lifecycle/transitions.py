@@ -206,6 +206,7 @@ def await_decision(
         S.AWAITING_APPROVAL,
         envelope=envelope,
         clicked_offer=clicked_offer,
+        gpu=None,
         waiting=waiting,
         approval_notice_at=None,
         procuring_since=None,
@@ -222,6 +223,7 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
     return alter(
         rental,
         attempts=rental.attempts + 1,
+        gpu=offer.gpu,
         rate=offer.rate,
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,

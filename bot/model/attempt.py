@@ -52,6 +52,8 @@ class Why(StrEnum):
     """Its owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
+    OTHER_GPU = "other_gpu"
+    """Only GPUs are left that don't fit the one that was clicked."""
     BUYING_BLOCKED = "kept_from_buying"
     OUTAGE = "outage"
     PAUSED = "paused"

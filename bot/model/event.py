@@ -187,6 +187,8 @@ class Facts(Frozen):
     name: str | None = None
     """A resource's name, the id of another rental, or the rental's own id in an event that is sent as a notice."""
     gpu: str | None = None
+    before_gpu: str | None = None
+    """The GPU that was clicked, if `gpu` is another one that doesn't fit it."""
     count: int | None = None
     people: tuple[str, ...] | None = None
     """Slack ids."""

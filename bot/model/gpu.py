@@ -1,14 +1,15 @@
 """GPU names: what they mean, how they compare, how people write them and how they are shown.
 
-A family is what people ask for (`H100`). A canonical name is what a vendor sells, one variant of a family:
-`nvidia-h100-sxm5-80gb`. Its parts after the family (`sxm5`, `80gb`) are the variant's features.
+A family is what people ask for (`H100`). A canonical name is what a vendor sells, one variant of a family, also
+called a model: `nvidia-h100-sxm5-80gb`. Its parts after the family (`sxm5`, `80gb`) are the variant's features.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _MAKERS = ("nvidia", "amd", "intel", "google")
 _BRANDS = ("geforce", "tesla", "instinct", "quadro")
@@ -17,6 +18,11 @@ _TWO_WORD_FAMILIES = frozenset({"rtx", "gtx", "gh", "mi", "titan"})
 _SEPARATORS = re.compile(r"[\s_-]+")
 MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)?"
 """A regular expression for what people may type before a GPU's name, in lower case."""
+FORM_FACTORS = ("sxm", "pcie", "nvl", "oam")
+_FORM_FACTOR = re.compile(rf"({'|'.join(FORM_FACTORS)})\d*")
+_MEMORY = re.compile(r"(\d{1,4})gb")
+SUPERCHIP = re.compile(r"g[bh]\d+")
+"""`GH200 480GB`, as nvidia-smi shows it, counts the memory of its CPU too."""
 
 
 # --- comparing
@@ -33,9 +39,46 @@ def same_name(name: str, other: str) -> bool:
 
 
 def _name_words(canonical: str) -> list[str]:
-    """Return the words of a canonical name in lower case, without its maker and brand."""
-    words = _SEPARATORS.split(canonical.lower())
+    """Return the words of a canonical name in lower case, without its maker and brand. `80 GB` is one word."""
+    words = _SEPARATORS.split(re.sub(r"(?<=\d)[\s_-]+(?=gb\b)", "", canonical.lower()))
     return [word for word in words if word and word not in {*_MAKERS, *_BRANDS}]
+
+
+# --- models
+
+
+class _Model(NamedTuple):
+    """What a canonical name says of a GPU."""
+
+    form_factors: frozenset[str]
+    memory_gb: frozenset[int]
+    rest: str
+    """What else it says, without separators."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it says one form factor and one size of memory."""
+        return len(self.form_factors) == len(self.memory_gb) == 1
+
+
+def _model_of(canonical: str) -> _Model:
+    words = _name_words(canonical)
+    forms = {word: form[1] for word in words if (form := _FORM_FACTOR.fullmatch(word))}
+    sizes = {word: int(size[1]) for word in words if (size := _MEMORY.fullmatch(word))}
+    rest = "".join(word for word in words if word not in forms and word not in sizes)
+    return _Model(frozenset(forms.values()), frozenset(sizes.values()), rest)
+
+
+def fits_model(canonical: str, clicked: str) -> bool:
+    """Return whether a GPU may be bought without asking if another one was clicked. Both are canonical names.
+
+    It has the same form factor and at least as much memory. A name that doesn't say both fits only itself.
+    """
+    if same_name(canonical, clicked):
+        return True
+    one, other = _model_of(canonical), _model_of(clicked)
+    alike = one.known and other.known and (one.rest, one.form_factors) == (other.rest, other.form_factors)
+    return alike and max(one.memory_gb) >= max(other.memory_gb)
 
 
 # --- families
@@ -82,12 +125,16 @@ class Variant:
     features: frozenset[str]
 
     def has(self, feature: str) -> bool:
-        """Return whether a typed feature describes this variant: `80gb`, `80g`, `sxm` or `sxm5`."""
-        memory = re.fullmatch(r"(\d+)\s*gb?", feature)
-        wanted = f"{memory.group(1)}gb" if memory else feature.replace("-", "")
-        return any(
-            own == wanted or (wanted.isalpha() and own.rstrip("0123456789") == wanted) for own in self.features
-        )
+        """Return whether a feature describes this variant: `80gb`, `sxm` or `sxm5`. `sxm` and `sxm5` are alike."""
+        kind = _FORM_FACTOR.fullmatch(feature)
+        alike = {feature, kind[1]} if kind else {feature}
+        plain = feature if kind and feature == kind[1] else None
+        return any(own in alike or own.rstrip("0123456789") == plain for own in self.features)
+
+    @property
+    def says_form(self) -> bool:
+        """Whether its name says a form factor."""
+        return any(_FORM_FACTOR.fullmatch(feature) for feature in self.features)
 
 
 def variant_of(canonical: str, family: str) -> Variant:
@@ -101,8 +148,33 @@ def variant_of(canonical: str, family: str) -> Variant:
 
 def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
     """Return the gigabytes of memory that the variants have."""
-    sizes = (re.fullmatch(r"(\d{1,4})gb", feature) for variant in variants for feature in variant.features)
+    sizes = (_MEMORY.fullmatch(feature) for variant in variants for feature in variant.features)
     return frozenset(int(size.group(1)) for size in sizes if size)
+
+
+def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
+    """Return whether a canonical name of the family has all these features."""
+    variant = variant_of(canonical, family)
+    return all(variant.has(feature) for feature in features)
+
+
+def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
+    """Return those of the features that are compared with the variants of a family.
+
+    nvidia-smi prints more than the catalogue's names say: the kind of memory (`H100 80GB HBM3`), a form factor
+    (`MI300X OAM`), or the memory of a superchip together with that of its CPU (`GH200 480GB`). What the names say
+    nothing about is left out.
+    """
+    named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
+    says_form = any(variant.says_form for variant in variants)
+    unsaid = SUPERCHIP.fullmatch(name_key(family)) is not None
+    return [
+        feature
+        for feature in features
+        if feature in named
+        or (_FORM_FACTOR.fullmatch(feature) and says_form)
+        or (_MEMORY.fullmatch(feature) and not unsaid)
+    ]
 
 
 # --- what people write
@@ -130,13 +202,26 @@ def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, st
             yield same_number[0]
 
 
+def typed_name(name: str, features: Iterable[str] = ()) -> str:
+    """Return what a person types for a family with these features, or for a canonical name: `A100 SXM4 80GB`."""
+    parts = [name]
+    if "-" in name and re.fullmatch(r"[a-z0-9-]+", name.lower()):
+        parts = [_typed_part(word) for word in _name_words(name)]
+    return " ".join([*parts, *map(_typed_part, features)])
+
+
+def _typed_part(part: str) -> str:
+    return "PCIe" if part == "pcie" else part.upper()
+
+
 # --- what people read
 
 
-def display_name(name: str) -> str:
-    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family as it is."""
+def display_name(name: str, features: Iterable[str] = ()) -> str:
+    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family as it is,
+    with the features that were asked for."""
     if "-" not in name:
-        return name
+        return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
     # AWS makes chips of its own, but it is also a vendor: `aws h100` names no maker, so it is not in _MAKERS.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:

@@ -141,6 +141,9 @@ class Rental(Frozen):
     blocked: Blocked | None = None
     attempts: int = 0
     """How many attempts it has had."""
+    gpu: str | None = None
+    """The canonical name of the GPU of the last attempt, then of its machine. None before the first attempt, and
+    while it waits for a decision."""
     rate: Decimal | None = None
     """USD per hour of the last attempt, then of its machine."""
     vendor: str | None = None
@@ -195,6 +198,11 @@ class Rental(Frozen):
     def silent(self) -> bool:
         """Whether it is ready although nothing has answered on its SSH port."""
         return self.state is State.READY and self.quiet_since_real is not None
+
+    @property
+    def model(self) -> str:
+        """Return the canonical name of the GPU that was bought, or else of the one that was clicked."""
+        return self.gpu or self.envelope.gpu
 
     @property
     def waiting_envelope(self) -> Envelope | None:

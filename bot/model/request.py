@@ -24,6 +24,8 @@ class Request(Frozen):
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
+    features: tuple[str, ...] = ()
+    """What the models of the family must have in their names, such as `80gb` and `sxm`. Empty: any will do."""
     count: int = Field(default=1, ge=1)
     region: str | None = None
     """A region group (US, EU, APAC, Other). None means any region."""
@@ -77,6 +79,7 @@ class Envelope(Frozen):
     version: int = Field(ge=1)
     """Counts up with every change, so that an old button is recognized."""
     gpu: str
+    """The canonical name of the GPU that was clicked. `fits_model` says which others are bought without asking."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

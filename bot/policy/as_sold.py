@@ -11,17 +11,15 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+from bot.model.gpu import FORM_FACTORS, SUPERCHIP
 from bot.model.use import GpuModel, Report
 
-_FORM_FACTORS = ("sxm", "pcie", "nvl")
 _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
 """The word of a name that says which GPU it is: `h100`, `4090`, also in `rtx4090`, `a6000`, `l40s`. A driver shows
 `3090 Ti` as two words, so `3090ti` proves nothing."""
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
 """A word of the name of a part of a GPU, such as `GRID A100D-40C` or `MIG 1g.10gb`."""
-_SUPERCHIP = re.compile(r"g[bh]\d+")
-"""`GH200 480GB` counts the memory of its CPU too."""
 _MEMORY_BETWEEN = (Decimal("0.85"), Decimal("1.15"))
 """The share of the memory that was sold, in GiB, that nvidia-smi may show. A driver keeps up to 7 % of it: an L4
 with 24 GB shows 23,034 MiB."""
@@ -61,7 +59,7 @@ def _models(words: Sequence[str]) -> frozenset[str]:
 
 
 def _form_factors(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(word.rstrip("0123456789") for word in words).intersection(_FORM_FACTORS)
+    return frozenset(word.rstrip("0123456789") for word in words).intersection(FORM_FACTORS)
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
@@ -71,7 +69,7 @@ def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
 
 def _other_memory(sold: Sequence[str], memory_mib: int) -> bool:
     sizes = [int(found[1]) for word in sold if (found := _FEATURE.fullmatch(word)) and found[1]]
-    if len(sizes) != 1 or not memory_mib or any(_SUPERCHIP.fullmatch(word) for word in sold):
+    if len(sizes) != 1 or not memory_mib or any(SUPERCHIP.fullmatch(word) for word in sold):
         return False
     low, high = _MEMORY_BETWEEN
     return not low <= Decimal(memory_mib) / 1024 / sizes[0] <= high

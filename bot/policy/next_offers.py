@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from bot.model.attempt import Attempt, Why
+from bot.model.gpu import fits_model
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Envelope, Request
@@ -64,15 +65,25 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, s
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the envelope allows: its rate, and its total together with what earlier attempts
-    `billed`."""
+    """Return the offers that the envelope allows: its GPU, its rate, and its total together with what earlier
+    attempts `billed`."""
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
         offer
         for offer in offers
-        if offer.rate <= envelope.max_rate
+        if fits_model(offer.gpu, envelope.gpu)
+        and offer.rate <= envelope.max_rate
         and provisioning_budget(envelope.total, billed, offer.rate, envelope.lease, rules) >= least
     ]
+
+
+def to_ask_about(offers: Sequence[Offer], envelope: Envelope) -> tuple[Why, Offer] | None:
+    """Return the offer outside the envelope that people decide about, and why it is outside: the first one that
+    only costs more, or else the first one with another GPU. Return None if there is no offer."""
+    dearer = next((offer for offer in offers if fits_model(offer.gpu, envelope.gpu)), None)
+    if dearer is not None:
+        return Why.DEARER, dearer
+    return (Why.OTHER_GPU, offers[0]) if offers else None
 
 
 def _place(offer: Offer) -> tuple[str, str | None, str]:

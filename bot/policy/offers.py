@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.model.base import changed
-from bot.model.gpu import same_name
+from bot.model.gpu import has_features, same_name
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
 
@@ -14,6 +14,7 @@ def fits(offer: Offer, request: Request) -> bool:
     """Return whether an offer is what was asked for, and not above the person's cap per GPU."""
     return (
         (same_name(offer.gpu, request.gpu) or same_name(offer.family, request.gpu))
+        and has_features(offer.gpu, offer.family, request.features)
         and offer.count == request.count
         and (request.region is None or same_name(offer.region, request.region))
         and same_name(offer.contract, request.contract)
@@ -36,7 +37,7 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 
 def nearby(request: Request) -> list[Request]:
     """Return the requests to try if nothing was found: the same request without its cap, its region or its vendor,
-    without all of them if it has several, and with the other contract."""
+    without all of them if it has several, with any model of the family, and with the other contract."""
     wishes = {
         "max_gpu_rate": request.max_gpu_rate is not None,
         "region": request.region is not None,
@@ -46,5 +47,7 @@ def nearby(request: Request) -> list[Request]:
     changes: list[dict[str, object]] = [{name: None} for name, given in wishes.items() if given]
     if len(changes) > 1:
         changes.append(dict.fromkeys(wishes))
+    if request.features:
+        changes.append({"features": ()})
     changes.append({"contract": other})
     return [changed(request, **change) for change in changes]

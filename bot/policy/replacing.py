@@ -26,6 +26,8 @@ LEAST_LEASE = timedelta(hours=1)
 class Remainder(Frozen):
     """What a rental leaves of its envelope."""
 
+    gpu: str
+    """The GPU that was clicked."""
     lease: timedelta
     """Until its end, the later one if it has two."""
     max_rate: Decimal
@@ -80,6 +82,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
+        gpu=rental.envelope.gpu,
         lease=lease,
         max_rate=rental.envelope.max_rate,
         total=max(rental.envelope.total - spent - more, 0),
@@ -125,7 +128,7 @@ def propose_replacement(
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
     return Envelope(
         version=1,
-        gpu=request.gpu,
+        gpu=left.gpu,
         count=request.count,
         region=request.region,
         contract=request.contract,

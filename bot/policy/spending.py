@@ -158,6 +158,7 @@ def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
 
 def propose(
     request: Request,
+    gpu: str,
     price: Decimal,
     rules: Rules,
     *,
@@ -165,7 +166,7 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the envelope for a request at the clicked price, and the limits that this price is over.
+    """Return the envelope for a request, for the clicked GPU and price, and the limits that this price is over.
 
     `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
     caller has checked that it is not below `price`.
@@ -184,7 +185,7 @@ def propose(
     return Proposal(
         envelope=Envelope(
             version=version,
-            gpu=request.gpu,
+            gpu=gpu,
             count=request.count,
             region=request.region,
             contract=request.contract,
@@ -324,7 +325,7 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
 
 def check_rent(
     request: Request,
-    price: Decimal,
+    offer: Offer,
     rules: Rules,
     *,
     person_rentals: int,
@@ -332,11 +333,11 @@ def check_rent(
     version: int = 1,
     spent: Micros = 0,
 ) -> Proposal:
-    """Return the proposal for a request at a price, within what is left of the team's limit. Raise Refused or
-    Mistake if it can't be rented at this price now, not even with an approval."""
+    """Return the proposal for a request and an offer, within what is left of the team's limit. Raise Refused or
+    Mistake if the offer can't be rented now, not even with an approval."""
     check_size(request, rules)
-    left = check_usage(price, person_rentals, team_rate, rules)
-    return propose(request, price, rules, version=version, spent=spent, team_rate_left=left)
+    left = check_usage(offer.rate, person_rentals, team_rate, rules)
+    return propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
 
 
 def offer_choice(
@@ -355,7 +356,7 @@ def offer_choice(
     try:
         proposal = check_rent(
             request,
-            offer.rate,
+            offer,
             rules,
             person_rentals=person_rentals,
             team_rate=team_rate,
@@ -364,7 +365,7 @@ def offer_choice(
         )
     except (Refused, Mistake) as error:
         refused = error.with_traceback(None)
-        proposal = propose(request, offer.rate, rules, version=version, spent=spent)
+        proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)
     return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=block or refused)
 
 

@@ -115,12 +115,14 @@ class ErrorMessages:
         request: two values exclude each other, or one is impossible."""
         if not self.reads(parts):
             return None
+        gpu, features, _ = self.vocabulary.narrowed(parts.gpus[0], parts.features)
         count, price = next(iter(parts.counts), 1), next(iter(parts.different("prices")), None)
         total = price is not None and parts.is_total(price)
         later, end = next(iter(parts.latest), None), next(iter(parts.ends), "")
         lease = next(iter(parts.leases), WHILE_BUSY if parts.busy else later) if not end else None
         request = Request(
-            gpu=" ".join((parts.gpus[0], *dict.fromkeys(parts.features))),
+            gpu=gpu,
+            features=features,
             count=count,
             region=next(iter(parts.regions), None) or None,
             contract=Contract(next(iter(parts.contracts), Contract.ONDEMAND)),

@@ -41,6 +41,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
     """
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
+    gpu, features = _gpu_and_features(gpu, catalog)
     if not _sold(gpu, catalog):
         errors[Field.GPU] = "Nobody sells this one any more. Choose another."
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
@@ -68,6 +69,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         raise InvalidForm(errors)
     return Request(
         gpu=gpu,
+        features=features,
         count=int(count),
         region=region,
         contract=Contract(contract),
@@ -89,6 +91,13 @@ def read_hours(inputs: Mapping[str, str]) -> timedelta:
     if not _COUNT.fullmatch(hours):
         raise InvalidForm({Field.HOURS: "Choose one of these."})
     return timedelta(hours=int(hours))
+
+
+def _gpu_and_features(chosen: str, catalog: Catalog) -> tuple[str, tuple[str, ...]]:
+    """Return the family and the features of a choice such as `A100 80gb sxm`. Return any other one as it is."""
+    families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
+    family = next((family for family in families if chosen.startswith(f"{family} ")), None)
+    return (chosen, ()) if family is None else (family, tuple(chosen.removeprefix(family).split()))
 
 
 def _sold(gpu: str, catalog: Catalog) -> bool:

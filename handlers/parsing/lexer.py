@@ -183,7 +183,10 @@ _TIME = re.compile(
 _SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _DURATION = re.compile(DURATION)
 _ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
-_FEATURE = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_END}")
+_FEATURE = re.compile(
+    rf"(?:(?P<memory>\d{{1,4}}) ?-?(?:gb?|gib|gigs?|gigabytes?)(?: (?:of )?(?:vram|memory))?|hbm\d?e?"
+    rf"|(?P<form>sxm ?\d?|pci-?e|nvl|oam)){_END}"
+)
 _DASH = re.compile(r"(?:-{1,3}|\u2013+|\u2014+)(?=[\w.<$])")
 _MEMORY_AFTER_GPU = re.compile(r"-(\d{2,3})(?: ?gb?)?(?![\w.])")
 _WORD = re.compile(r"\S+")
@@ -265,7 +268,9 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
             yield named[0], (Token(kind, "", named[1]),)
     feature = _match_feature(text, start, vocabulary)
     if feature is not None:
-        yield feature.end(), (Token(TokenKind.FEATURE, "", feature.group().replace(" ", "")),)
+        found = feature.groupdict()
+        name = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
+        yield feature.end(), (Token(TokenKind.FEATURE, "", name),)
     setup = _SETUP.match(text, start)
     if setup is not None:
         yield setup.end(), (Token(TokenKind.SETUP, "", setup[1].rstrip(".")),)

@@ -71,7 +71,7 @@ class _TokenReader(AmountReader):
         self.after_verb = after_verb
         self.readers: dict[TokenKind, Callable[[Token], None]] = {
             TokenKind.GPU: lambda token: self.parts.gpus.append(token.name),
-            TokenKind.FEATURE: lambda token: self.parts.features.append(token.name),
+            TokenKind.FEATURE: self._read_feature,
             TokenKind.REGION: self._read_region,
             TokenKind.PLACE: self._read_place,
             TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
@@ -136,6 +136,12 @@ class _TokenReader(AmountReader):
             self.parts.regions.append(token.name)
         if following is not None and following.name == "region":  # the EU region
             self.position += 1
+
+    def _read_feature(self, token: Token) -> None:
+        self.parts.features.append(token.name)
+        typed = re.sub("[ -]", "", token.text.lower())
+        if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
+            self.mark_doubtful()  # `80 gigs`
 
     def _read_place(self, token: Token) -> None:
         readings = (Reading("regions", token.name),) if token.name else ()

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
+from bot.model.gpu import typed_name
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
@@ -85,7 +86,7 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
         or AM_PM.search(asked)
         or any(_is_doubtful(price, parts) for price in parts.prices)
     )
-    return exact == parts.now_count == 1 and not doubtful and request.cap_said_per_gpu
+    return exact == parts.now_count == 1 and not doubtful and request.cap_said_per_gpu and not request.features
 
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:
@@ -154,8 +155,10 @@ class _RequestBuilder:
         else:
             lease, up_to = until - self.given.now, self._later_end(until, end, latest, latest_end)
         check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
+        name, features = self._gpu_and_features(gpu)
         return Request(
-            gpu=self._gpu_or_variant(gpu),
+            gpu=name,
+            features=features,
             count=count,
             region=region or None,
             contract=Contract(contract or Contract.ONDEMAND),
@@ -303,29 +306,16 @@ class _RequestBuilder:
         kept = [possible for possible in unclear.ends if _numbers(end) <= _numbers(possible)]
         return self._refusal(unclear.words, *(self.parts.with_values(part, possible) for possible in kept))
 
-    def _gpu_or_variant(self, gpu: str) -> str:
-        """Return the family or canonical name that has all the typed features."""
-        features = list(dict.fromkeys(self.parts.features))
-        if not features:
-            return gpu
-        family = self.vocabulary.family_of(gpu) or gpu
-        variants = self.vocabulary.variants[family]
-        typed = f"{family} {' '.join(features)}"
-        fitting = [
-            variant.name
-            for variant in variants
-            if gpu in {family, variant.name} and all(variant.has(feature) for feature in features)
-        ]
-        if not fitting:
-            nearest = ", ".join(variant.name for variant in variants[:5])
-            raise RequestMistake(f'I don\'t know the GPU "{short(typed)}". There is: {nearest or family}.')
-        if len(fitting) == 1:
-            return fitting[0]
-        if len(fitting) == len(variants):
-            return family
-        why = f'"{short(typed)}" can be {" or ".join(fitting[:5])}.'
-        each = (replace(self.parts, gpus=[name], features=[]) for name in fitting[:MOST_LINES])
-        raise self._refusal(why, *each)
+    def _gpu_and_features(self, gpu: str) -> tuple[str, tuple[str, ...]]:
+        """Return what the typed GPU and features mean. Raise RequestMistake if no model has all the features."""
+        typed = self.parts.features
+        name, features, fitting = self.vocabulary.narrowed(gpu, typed)
+        self.parts.doubtful |= len(fitting.compared) < len(set(typed))
+        if not fitting.names:
+            names = ", ".join(typed_name(one.name) for one in self.vocabulary.variants_of(gpu)[:5])
+            words = f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(dict.fromkeys(typed))}"
+            raise RequestMistake(f'I don\'t know the GPU "{short(words)}". There is: {names}.')
+        return name, features
 
 
 def _numbers(text: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
 from handlers.views.ends import end_text
@@ -27,7 +28,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
 
     The text parses back to the same request, also after Slack has escaped it.
     """
-    parts = [request.gpu if request.count == 1 else f"{request.count}x {request.gpu}"]
+    gpu = typed_name(request.gpu, request.features)
+    parts = [gpu if request.count == 1 else f"{request.count}x {gpu}"]
     if request.region is not None:
         parts.append(request.region)
     if request.contract is Contract.SPOT:

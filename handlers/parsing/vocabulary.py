@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
-from bot.model.gpu import MAKER, Variant, name_key, spellings, variant_of
+from bot.model.gpu import MAKER, Variant, comparable, name_key, spellings, variant_of
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 
@@ -90,6 +91,14 @@ class NameMatcher:
         return found.end(), self.meanings[found.lastindex - 1]
 
 
+class Fitting(NamedTuple):
+    """The models that have the features that were typed."""
+
+    names: tuple[str, ...]
+    compared: tuple[str, ...]
+    """Those of the features that the names say something about."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The names of one catalogue."""
@@ -119,6 +128,23 @@ class Vocabulary:
     def variants_of(self, gpu: str) -> tuple[Variant, ...]:
         """Return all variants of the family that `gpu` is or belongs to."""
         return self.variants[self.family_of(gpu) or gpu]
+
+    def narrowed(self, gpu: str, typed: Iterable[str]) -> tuple[str, tuple[str, ...], Fitting]:
+        """Return the only canonical name that has all the typed features. If several have them, or none, return
+        the family, and the features unless each of its names has them. Return the models that have them too."""
+        family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
+        features = comparable(dict.fromkeys(typed), family, variants)
+        if not features:
+            return gpu, (), Fitting((gpu,), ())
+        fitting = tuple(
+            variant.name
+            for variant in variants
+            if gpu in {family, variant.name} and all(map(variant.has, features))
+        )
+        if len(fitting) == 1:
+            return fitting[0], (), Fitting(fitting, tuple(features))
+        narrow = () if len(fitting) == len(variants) else tuple(features)
+        return family, narrow, Fitting(fitting, tuple(features))
 
     def nearest_gpus(self, word: str, limit: int = 3) -> tuple[str, ...]:
         """Return the families that are most like the word."""

@@ -28,11 +28,10 @@ from handlers.views.format import (
     person,
     plural,
     price,
-    sentence,
     span,
 )
 from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
-from handlers.views.machine_text import describe, machines
+from handlers.views.machine_text import describe, machines_of
 from handlers.views.rental_text import (
     REQUEST_ANSWERS,
     current_state,
@@ -42,8 +41,8 @@ from handlers.views.rental_text import (
     owner,
     people,
     reader_times,
-    reason,
     so_far,
+    why_waiting,
 )
 from handlers.views.use_text import current_use, verdict_text
 
@@ -121,11 +120,10 @@ def _request(
     asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked_at)}){more}."
-    why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why, over_limits_of_envelope(envelope, rules), money),
+        join(why_waiting(details), over_limits_of_envelope(envelope, rules), money),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 
@@ -173,7 +171,7 @@ def _running(rental: Rental, times: Times) -> str:
     since = times.time(rental.procuring_since or rental.created_at)
     use = current_use(rental)
     verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in NOT_COMPUTING else ""
-    return f"{machines(rental.request.count, rental.request.gpu)}, since {since}{verdict}"
+    return f"{machines_of(rental)}, since {since}{verdict}"
 
 
 def _answer(details: RentalDetails, version: int, asked: Event | None, times: Times) -> Rendered:
@@ -182,7 +180,7 @@ def _answer(details: RentalDetails, version: int, asked: Event | None, times: Ti
     events = events_after(asked, details) if asked else list(details.events)
     decided = next((event for event in events if event.kind in kinds and not _makes_version(event, version)), None)
     asked_by = details.owner_at(asked) if asked else details.rental.owner
-    subject = f"{describe(details.rental.request)} for {person(details.names, asked_by)}, {details.rental.id}."
+    subject = f"{describe(details.rental)} for {person(details.names, asked_by)}, {details.rental.id}."
     if decided is None:
         return blocks.message(f"No longer asked: {subject} {current_state(details, times)}", closed=True)
     if decided.kind is EventKind.CHANGED:

@@ -31,6 +31,7 @@ from handlers.views.rental_text import (
     subject,
     vendor_and_rate,
     why_ended,
+    why_waiting,
 )
 from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.setup_text import setup_text
@@ -73,9 +74,8 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     rental = details.rental
     if rental.waiting is not None:
         waiting = rental.waiting
-        why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
         return [
-            why,
+            why_waiting(details),
             "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",

@@ -42,7 +42,7 @@ def which_one(own: OwnRentals, question: str, button_for: ButtonFor, *, reader: 
 def _line(rental: Rental, own: OwnRentals, reader: str, times: Times) -> str:
     whose = "" if rental.owner == reader else f", {person(own.names, rental.owner)}"
     ends = f"Ends {times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
-    return join(f"{STATES[rental.state]}: {describe(rental.request)}{whose}, {rental.id}.", ends)
+    return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
 
 
 # --- the buttons

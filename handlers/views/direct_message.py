@@ -22,7 +22,7 @@ from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
-from handlers.views.machine_text import describe, machines, vendor
+from handlers.views.machine_text import describe, machines_of, vendor
 from handlers.views.owner_left import owner_left
 from handlers.views.rental_text import (
     REQUEST_ANSWERS,
@@ -85,7 +85,7 @@ def direct_message(
         case EventKind.ENDING | EventKind.PUT_BACK:
             return _ending(event, details, reader, rules, times, posted_at=posted_at or now)
     words = event_text(event, details, times)
-    name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
+    name = f"{possessive(details, reader)} {describe(details.rental)}, {details.rental.id}"
     text = words.about(name) if words else name
     next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
     # If somebody else destroys it, this message becomes the receipt.
@@ -103,7 +103,7 @@ def _first_runs_on(details: RentalDetails) -> str:
 def _expired(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental = details.rental
     words = event_text(event, details, times) or EventText("")
-    name = f"{possessive(details, reader)} {machines(rental.request.count, rental.request.gpu)}, {rental.id}"
+    name = f"{possessive(details, reader)} {machines_of(rental)}, {rental.id}"
     text = words._replace(lead=f"Nobody decided by {times.time(event.at)}").about(name)
     text = join(text, _first_runs_on(details))
     again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
@@ -112,9 +112,7 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
 
 def _denied(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental, words = details.rental, event_text(event, details, times) or EventText("")
-    whose = (
-        describe(rental.request) if reader == rental.owner else f"{owner(details)}'s {describe(rental.request)}"
-    )
+    whose = describe(rental) if reader == rental.owner else f"{owner(details)}'s {describe(rental)}"
     lead = f"{person(details.names, event.actor)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
     again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
@@ -163,7 +161,7 @@ def _approved_by(details: RentalDetails) -> list[str]:
 def _approved_not_ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental, words = details.rental, event_text(event, details, times) or EventText("Approved")
     starting = rental.state in {State.PROCURING, State.PROVISIONING}
-    text = words.about(f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}")
+    text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
     return blocks.message(f"{text} {current_state(details, times)}", closed=not starting)
 
 
@@ -281,7 +279,7 @@ def _longer(event: Event, details: RentalDetails) -> str:
 def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental, words = details.rental, event_text(event, details, times, reader=reader)
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
-    name = f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}"
+    name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
     if not undecided or words is None:
         answer = first_after(details, event, REQUEST_ANSWERS)
         decision = event_text(answer, details, times) if answer else None

@@ -127,11 +127,11 @@ def _waits(details: RentalSummary, times: Times) -> str:
     """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
     rental, extension = details.rental, details.rental.extension
     if extension is not None:
-        more = f"more time for {people(details)}'s {describe(rental.request)}, {rental.id}"
+        more = f"more time for {people(details)}'s {describe(rental)}, {rental.id}"
         until = f"until {times.date_and_time(extension.ends_at)}"
         return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
     expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
-    return join(f"Waits for you: {describe(rental.request)}, {people(details)}, {rental.id}.", expires)
+    return join(f"Waits for you: {describe(rental)}, {people(details)}, {rental.id}.", expires)
 
 
 def _ended(live: RentalList) -> str:
@@ -169,7 +169,7 @@ def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""
-    return join(f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", verdict, costs, until)
+    return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
 
 
 def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:

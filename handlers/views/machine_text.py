@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bot.model.gpu import display_name, display_variant, name_key
+from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
 from handlers.views.format import as_written, clean, escape
 
@@ -44,9 +46,9 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
-def gpu(name: str) -> str:
-    """Return `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`. Return the name of a family as it is."""
-    return escape(display_name(clean(name, 60)))
+def gpu(name: str, features: Iterable[str] = ()) -> str:
+    """Return `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`, and `A100 80 GB` for a family with features."""
+    return escape(display_name(clean(name, 60), features))
 
 
 def variant(name: str, family: str) -> str:
@@ -54,17 +56,34 @@ def variant(name: str, family: str) -> str:
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
-def machines(count: int, name: str) -> str:
+def machines(count: int, name: str, features: Iterable[str] = ()) -> str:
     """Return `8x H100`."""
-    return f"{count}x {gpu(name)}"
+    return f"{count}x {gpu(name, features)}"
 
 
-def describe(wanted: Envelope | Request) -> str:
-    """Return `1x H100 EU`, or `1x H100 EU spot`."""
-    parts = [machines(wanted.count, wanted.gpu)]
-    if wanted.region:
-        parts.append(escape(wanted.region, 20))
-    if wanted.contract is Contract.SPOT:
+def wanted(request: Request) -> str:
+    """Return the GPUs that were asked for: `8x A100 80 GB`."""
+    return machines(request.count, request.gpu, request.features)
+
+
+def machines_of(rental: Rental) -> str:
+    """Return `8x H100 SXM 80 GB`: the GPUs that were bought for a rental, or else those that were clicked."""
+    return machines(rental.request.count, rental.model)
+
+
+def describe(subject: Envelope | Request | Rental) -> str:
+    """Return `1x H100 EU spot` for a request, and `1x H100 SXM 80 GB EU spot` for a rental or its envelope."""
+    asked = subject.request if isinstance(subject, Rental) else subject
+    match subject:
+        case Rental():
+            parts = [machines_of(subject)]
+        case Request():
+            parts = [wanted(subject)]
+        case Envelope():
+            parts = [machines(subject.count, subject.gpu)]
+    if asked.region:
+        parts.append(escape(asked.region, 20))
+    if asked.contract is Contract.SPOT:
         parts.append("spot")
     return " ".join(parts)
 

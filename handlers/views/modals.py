@@ -38,7 +38,7 @@ from handlers.views.blocks import Json, Modal, option
 from handlers.views.ends import end_text, how_long_in_dialog
 from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, person, span
 from handlers.views.limits_text import over_limits_of_envelope
-from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
+from handlers.views.machine_text import contract, describe, gpu, machines_of, place, vendor
 from handlers.views.offers import cost_text
 from handlers.views.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
@@ -89,7 +89,7 @@ def form(
     return blocks.modal(
         Callback.FORM,
         "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
-        blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted.gpu), chosen=wanted.gpu),
+        blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted), chosen=" ".join([wanted.gpu, *wanted.features])),
         blocks.select(
             Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
         ),
@@ -194,11 +194,12 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=not wanted.probe, required=False)
 
 
-def _gpus(catalog: Catalog, chosen: str) -> list[Json]:
-    """Return the families, then their variants, with `chosen` in front: Slack takes the first 100 only."""
+def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
+    """Return the families, then their variants, with what is wanted in front: Slack takes the first 100 only."""
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
-    others = [name for name in dict.fromkeys(names) if name != chosen]
-    return [option(gpu(name), name) for name in ([chosen] if chosen else []) + others]
+    others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
+    chosen = option(gpu(wanted.gpu, wanted.features), " ".join([wanted.gpu, *wanted.features]))
+    return [*([chosen] if wanted.gpu else []), *(option(gpu(name), name) for name in others)]
 
 
 def _choices_with_any(
@@ -214,7 +215,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: dateti
     offer = choice.offer
     lines = [
         *([first_line] if first_line else []),
-        f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+        f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{how_long_in_dialog(quote.request, now)}.",
         cost_text(choice, quote, rules),
     ]
@@ -240,7 +241,10 @@ def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> M
     length = span(envelope.lease) if more is None else f"{span(more)} more"
     if more is None and (rental.request.until is not None or rental.request.up_to is not None):
         length = how_long_in_dialog(rental.request, now)
-    lines = [f"{describe(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
+    lines = [
+        f"{describe(envelope if extension is None else rental)}, {length}, for {owner(details)}"
+        + (f": {words}" if words else "")
+    ]
     if extension is None:
         limits = over_limits_of_envelope(envelope, rules)
         lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
@@ -279,7 +283,7 @@ def deny(details: RentalDetails) -> Modal:
 def destroy_confirm(details: RentalDetails) -> Modal:
     """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far."""
     rental = details.rental
-    name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}."
+    name = f"{machines_of(rental)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
         verb, effect = "Withdraw", "It is not asked for any more."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
@@ -302,7 +306,7 @@ def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
     return blocks.modal(
         Callback.ADD_TEAMMATE,
         f"Add to {rental.id}",
-        blocks.section(f"{describe(rental.request)}, {people(details)}. Their SSH keys go in when it is bought."),
+        blocks.section(f"{describe(rental)}, {people(details)}. Their SSH keys go in when it is bought."),
         blocks.people_select(
             Field.TEAMMATES,
             "Teammates",
@@ -331,9 +335,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",
-        blocks.section(
-            f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}. It ends in {left}."
-        ),
+        blocks.section(f"{machines_of(rental)}, {owner(details)}. It ends in {left}."),
         blocks.select(
             Field.HOURS,
             "Longer by",

@@ -18,7 +18,7 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text
 from handlers.views.format import Times, about_span, dollars, escape, join, person
 from handlers.views.lease_buttons import destroy_button
-from handlers.views.machine_text import machines
+from handlers.views.machine_text import machines_of
 from handlers.views.rental_text import current_state, first_after, reader_times
 from handlers.views.use_text import verdict_then
 
@@ -49,7 +49,7 @@ def nobody_answers(
     """
     times, rental = reader_times(rules, now, zone), details.rental
     asked_owner = person(details.names, details.owner_at(event))
-    name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {asked_owner}"
+    name = f"{rental.id}, {machines_of(rental)}, {asked_owner}"
     outcome = first_after(details, event, OUTCOMES)
     if outcome is not None:
         return blocks.message(f"{_outcome(event, outcome, details, times)} {name}.")

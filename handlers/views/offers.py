@@ -39,7 +39,7 @@ from handlers.views.format import (
     span,
 )
 from handlers.views.limits_text import limit_names
-from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
+from handlers.views.machine_text import contract, describe, gpu, place, variant, vendor, wanted
 from handlers.views.rental_text import STATES, reader_times
 from handlers.views.replacing import remainder_text, replace_button
 from handlers.views.teammates_text import people_text, without_key_text
@@ -54,7 +54,7 @@ NEARBY = 5
 
 def request_text(request: Request) -> str:
     """Return `1x H100 in EU`."""
-    return machines(request.count, request.gpu) + (f" in {escape(request.region, 20)}" if request.region else "")
+    return wanted(request) + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
 def looking(quote: Quote) -> Rendered:
@@ -87,21 +87,22 @@ def found(
     people who get in too, `without_key` those of them who have no SSH key.
     """
     times = reader_times(rules, now, zone)
-    what_left = f"It left {remainder_text(left)} What there is now:" if left is not None else ""
-    not_replaced = join(_not_replaced(to_replace), what_left)
+    kept = remainder_text(quote.request.count, left) if left is not None else ""
+    not_replaced = join(_not_replaced(to_replace), f"It left {kept} What there is now:" if kept else "")
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
     heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
     utc = read_as_utc(zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
-    parts = [
-        (
-            _offer_text(choice, cost_text(choice, quote, rules), choice is best, everything, refused),
-            _button(choice, quote, choice is best),
-        )
-        for choice in shown
-    ]
+    several = len({choice.offer.gpu for choice in shown}) > 1
+    parts = []
+    for choice in shown:
+        is_best, offer = choice is best, choice.offer
+        about = f"{_equipment(offer)}." if is_best or everything else ""
+        about = variant(offer.gpu, offer.family) if several and not about else about
+        words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
+        parts.append((words, _button(choice, quote, is_best)))
     first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
@@ -180,17 +181,19 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
     return f"Nothing here can be rented now. {only}" if only is not None else ""
 
 
-def _offer_text(choice: OfferChoice, cost: str, best: bool, everything: bool, refused: str) -> str:
+def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
+    """Return an offer: its price, its place and what is to say `about` it. The `best` one has its cost too."""
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
+    line += f": {about}" if about else ""
     no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
     if choice.refused is not None and not refused:
         return f"{line}\nNot for you: {refusal_text(choice.refused)}"
     if not best:
-        return (f"{line}: {_equipment(offer)}." if everything else line) + no_script
+        return line + no_script
     usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
-    return f"{line}: {_equipment(offer)}.{usual}\n{cost}{no_script}"
+    return f"{line}{usual}\n{cost}{no_script}"
 
 
 def _equipment(offer: Offer) -> str:
@@ -306,7 +309,7 @@ def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
     request = quote.request
     parts = [
         _not_replaced(to_replace),
-        f"No {machines(request.count, request.gpu) if request.count > 1 else gpu(request.gpu)}",
+        f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
@@ -337,7 +340,7 @@ def nearby_label(request: Request, near: Nearby) -> str:
     """Return the difference of a similar request and its lowest price per GPU: `Show US from $1.90`."""
     other = near.request
     differs = [
-        machines(other.count, other.gpu) if (other.count, other.gpu) != (request.count, request.gpu) else "",
+        wanted(other) if wanted(other) != wanted(request) else "",
         (escape(other.region, 20) if other.region else "anywhere") if other.region != request.region else "",
         contract(other.contract) if other.contract is not request.contract else "",
         (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
@@ -369,7 +372,7 @@ def unanswered(
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
     """Return the question whether the person wants another one of the same."""
     state = STATES[rental.state].lower()
-    text = f"You already rent {describe(rental.request)} ({rental.id}, {state}). Another one?"
+    text = f"You already rent {describe(rental)} ({rental.id}, {state}). Another one?"
     return blocks.message(
         text,
         blocks.section(text),

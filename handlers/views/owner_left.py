@@ -21,7 +21,7 @@ from handlers.views.use_text import current_use, verdict_text
 def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
     """Return the message of one question, as of now."""
     rental = details.rental
-    name = f"{rental.id}, {describe(rental.request)}"
+    name = f"{rental.id}, {describe(rental)}"
     left = person(details.names, next(iter(event.facts.people or ()), rental.owner))
     if rental.state.over or rental.state is State.DESTROYING:
         text = f"{left} left the workspace: {name}. {current_state(details, times)}"
@@ -62,7 +62,7 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
     use = current_use(rental)
     verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
     parts = (
-        describe(rental.request),
+        describe(rental),
         per_hour(rental.rate) if rental.rate else "",
         f"{verdict[:1].lower()}{verdict[1:]}",
         so_far(details.spent) if rental.attempts else "",
@@ -80,7 +80,7 @@ def give_rental(rental: Rental) -> Modal:
     return blocks.modal(
         Callback.GIVE_RENTAL,
         "Give it an owner",
-        blocks.section(f"{rental.id}, {describe(rental.request)}. It keeps its end, and its cost so far."),
+        blocks.section(f"{rental.id}, {describe(rental)}. It keeps its end, and its cost so far."),
         blocks.person_select(
             Field.OWNER, "For whom", chosen=None, hint="A member of this workspace who may use me."
         ),

@@ -15,7 +15,7 @@ from handlers.views.blocks import Json, Rendered, button
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, per_hour
 from handlers.views.lease_buttons import destroy_button, extend_button
-from handlers.views.machine_text import machines
+from handlers.views.machine_text import machines_of
 from handlers.views.rental_text import events_after, first_after, how_it_ended, machine, possessive, so_far
 from handlers.views.use_text import connections_text, unseen_text, without_work
 
@@ -82,7 +82,7 @@ def _lead(event: Event, details: RentalDetails) -> str:
     if facts.verdict is Verdict.CONNECTED:
         return f"{words}."
     price = f", {per_hour(facts.rate)}" if facts.rate is not None else ""
-    return f"{words}, {machines(rental.request.count, rental.request.gpu)}{price}."
+    return f"{words}, {machines_of(rental)}{price}."
 
 
 def _evidence(event: Event, details: RentalDetails, times: Times) -> str:

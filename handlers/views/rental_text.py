@@ -15,7 +15,7 @@ from bot.model.use import NOT_COMPUTING
 from bot.policy.hours import morning_after, zone_of
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
-from handlers.views.machine_text import describe, machines, place, vendor
+from handlers.views.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.views.teammates_text import people_text
 from handlers.views.use_text import idle_part
 
@@ -56,6 +56,7 @@ _REASONS: dict[Why, str] = {
     Why.NO_KEY: "its owner has no SSH key any more",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "what is left costs more than was allowed",
+    Why.OTHER_GPU: "only another GPU is left",
     Why.PUT_BACK: "my database was put back to an earlier state",
     Why.BUYING_BLOCKED: "buying was held up too long",
     Why.OUTAGE: "Compute Clear doesn't answer",
@@ -93,6 +94,25 @@ def reason(why: Why, vendor_name: str | None = None) -> str:
     return _REASONS[why].format(vendor=vendor(vendor_name))
 
 
+def why_asked_again(event: Event) -> str:
+    """Return why people decide again, as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
+    facts = event.facts
+    if facts.gpu is not None and facts.before_gpu is not None:
+        return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
+    return reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+
+
+def why_waiting(details: RentalDetails) -> str:
+    """Return why a rental waits for a second decision, as a sentence. Return an empty text for the first one."""
+    waiting = details.rental.waiting
+    if waiting is None or waiting.why is None:
+        return ""
+    asked = [event for event in details.events if event.kind is EventKind.ASKED_AGAIN]
+    if waiting.why is Why.OTHER_GPU and asked:
+        return sentence(why_asked_again(asked[-1]))
+    return sentence(reason(waiting.why, details.rental.vendor))
+
+
 def reader_times(rules: Rules, now: datetime, zone: str | None) -> Times:
     """Return the times for a reader in `zone`, or in the team's zone if many people read the message."""
     return Times(now=now, zone=zone or rules.timezone)
@@ -121,12 +141,12 @@ def people(details: RentalSummary) -> str:
 
 def subject(details: RentalDetails) -> str:
     """Return `1x H100 EU, Ana, k7mq2`."""
-    return f"{describe(details.rental.request)}, {people(details)}, {details.rental.id}"
+    return f"{describe(details.rental)}, {people(details)}, {details.rental.id}"
 
 
 def machine(details: RentalDetails) -> str:
     """Return `1x H100 (k7mq2)`."""
-    return f"{machines(details.rental.request.count, details.rental.request.gpu)} ({details.rental.id})"
+    return f"{machines_of(details.rental)} ({details.rental.id})"
 
 
 def possessive(details: RentalDetails, reader: str) -> str:

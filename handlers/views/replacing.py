@@ -45,7 +45,7 @@ def lost(event: Event, details: RentalDetails, reader: str, times: Times) -> Ren
     """Return the message that the vendor took a machine, with the button that replaces it until its end."""
     rental = details.rental
     words = event_text(event, details, times) or EventText("Lost")
-    name = f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}"
+    name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
     replaceable = may_be_replaced(rental, times.now)
     next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
     text = join(words.about(name), new_one_text(rental) or next_step)
@@ -62,7 +62,7 @@ def _show_new_one(rental: Rental) -> Json | None:
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
     """Return the dialog before a machine is replaced. `asks_why` is for one that its owner says doesn't work."""
-    terms = f"{machines(rental.request.count, rental.request.gpu)}, {remainder_text(left)}"
+    terms = remainder_text(rental.request.count, left)
     lines = [f"I rent the next offer that fits: {terms}"]
     if rental.state is State.READY:
         lines = [
@@ -83,7 +83,8 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
     )
 
 
-def remainder_text(left: Remainder) -> str:
-    """Return `up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
+def remainder_text(count: int, left: Remainder) -> str:
+    """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
     most = dollars_at_most(left.total)
-    return f"up to {per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
+    terms = f"up to {per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
+    return f"{machines(count, left.gpu)}, {terms}"

@@ -107,7 +107,7 @@ def rented(
     """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
     those who decide it, `without_key` the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
-    name = f"{describe(rental.request)}, {rental.id}"
+    name = f"{describe(rental)}, {rental.id}"
     until = until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
         text = f"{asked_for(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
@@ -186,7 +186,7 @@ def still_needed(rental: Rental, asks_again_at: datetime | None, times: Times, r
 
 def ending(rental: Rental) -> Rendered:
     """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
-    state = f"{STATES[rental.state]}: {describe(rental.request)}, {rental.id}."
+    state = f"{STATES[rental.state]}: {describe(rental)}, {rental.id}."
     if rental.state is not State.DESTROYING:
         return blocks.message(state)
     return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")

@@ -315,7 +315,7 @@ def ssh(
         when = " yet" if coming else ""
         then = " I send you the command when it is ready." if coming else ""
         return blocks.message(
-            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
+            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental)}.{then}"
         )
     access = [
         f"{state_word(details)}: {possessive(details, reader)} {machine(details)}, until {end(rental, times)}.",

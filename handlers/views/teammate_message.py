@@ -56,14 +56,14 @@ def let_in(event: Event, details: RentalDetails, reader: str, rules: Rules, time
         return _needs_key(details, rules)
     if rental.state is State.READY:
         return blocks.message(f"{name} is ready. /gpu ssh {rental.id} shows how to get in.", closed=False)
-    text = f"{owner(details)} lets you into {describe(rental.request)} ({rental.id}) when it is ready."
+    text = f"{owner(details)} lets you into {describe(rental)} ({rental.id}) when it is ready."
     return blocks.message(text, closed=False)
 
 
 def _needs_key(details: RentalDetails, rules: Rules) -> Rendered:
     """Return the request for a key, which somebody without one reads until they add one."""
     rental, name = details.rental, owner(details)
-    into = f"{name} lets you into {describe(rental.request)} ({rental.id})"
+    into = f"{name} lets you into {describe(rental)} ({rental.id})"
     if rental.state is State.READY:
         then = f"Then {name} can put it on the machine: /gpu share {rental.id} shows {name} the line."
         text = f"{into}. I need your public SSH key for that. {then}"

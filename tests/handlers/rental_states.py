@@ -65,7 +65,7 @@ async def running(ours: Team) -> Rental:
 
 async def starting(ours: Team, offer_id: str, gpu: str = "A100", user: str = ANA) -> Rental:
     """Return a rental of another GPU that is being bought."""
-    message = await ours.offered(user, an_offer(offer_id, "2.42"), gpu=gpu)
+    message = await ours.offered(user, an_offer(offer_id, "2.42", gpu=gpu, family=gpu), gpu=gpu)
     await ours.click(user, message, "Rent")
     return next(rental for rental in await ours.rentals() if rental.clicked_offer == offer_id)
 

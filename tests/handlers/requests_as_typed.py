@@ -253,10 +253,10 @@ get h100 under 2.50 zloty | ! I can't read the price "under 2.50 zloty".
 get h100 at 3 eur | ! I can't read the price "at 3 eur".
 get h100 eu on monday | ! I can't read the time "on monday".
 get h100 2.50 max | ! I can't tell what "2.50 max" is. [H100 under $2.50/GPU/h]
-hey, 2x a100 40gb in the us under 1.80 each pls | ~ 2x nvidia-a100-sxm4-40gb US under $1.80/GPU/h
+hey, 2x a100 40gb in the us under 1.80 each pls | ~ 2x A100 SXM4 40GB US under $1.80/GPU/h
 get 8xh100 spot europe 12h under $2.20/gpu/h | = 8x H100 EU spot under $2.20/GPU/h for 12h
 need 4090s x2 for tonight | ! Until when? [2x RTX 4090 until tomorrow 8:00 up to 10:00]
-get a100 40gb pariss | ! I don't know "pariss". [A100 40gb EU]
+get a100 40gb pariss | ! I don't know "pariss". [A100 SXM4 40GB EU]
 get h100 eu 6h — resnet sweep | = H100 EU for 6h -- resnet sweep
 get h100 eu 6 hous — resnet sweep | ! I can't tell what "6 hous" is. [H100 EU for 6h -- resnet sweep]
 get h100 eu $2.5/h max for 8h | = H100 EU under $2.50/GPU/h for 8h

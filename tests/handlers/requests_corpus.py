@@ -62,32 +62,32 @@ get rtx4090 | = RTX 4090
 get rtx 4090 | = RTX 4090
 get RTX-4090 | = RTX 4090
 get geforce rtx 4090 | = RTX 4090
-get nvidia geforce rtx 4090 24gb | = nvidia-rtx-4090-pcie-24gb
+get nvidia geforce rtx 4090 24gb | = RTX 4090 PCIe 24GB
 get nvidia h100 | = H100
 get 8 x nvidia h100 | = 8x H100
 get 8xNVIDIA-H100 | = 8x H100
-get NVIDIA H100 SXM5 80GB | = nvidia-h100-sxm5-80gb
-get 2x nvidia-h100-sxm5-80gb | = 2x nvidia-h100-sxm5-80gb
-get h100 sxm | = nvidia-h100-sxm5-80gb
-get H100SXM | = nvidia-h100-sxm5-80gb
-get h100-pcie | = nvidia-h100-pcie-80gb
-get pci-e h100 | = nvidia-h100-pcie-80gb
-get a100 40gb | = nvidia-a100-sxm4-40gb
-get a100-40 | = nvidia-a100-sxm4-40gb
-get 40 GB A100 | = nvidia-a100-sxm4-40gb
-get a100 80gb pcie | = nvidia-a100-pcie-80gb
-get a100 sxm 80g | = nvidia-a100-sxm4-80gb
-get 2 40GB A100s | = 2x nvidia-a100-sxm4-40gb
+get NVIDIA H100 SXM5 80GB | = H100 SXM5 80GB
+get 2x nvidia-h100-sxm5-80gb | = 2x H100 SXM5 80GB
+get h100 sxm | = H100 SXM5 80GB
+get H100SXM | = H100 SXM5 80GB
+get h100-pcie | = H100 PCIe 80GB
+get pci-e h100 | = H100 PCIe 80GB
+get a100 40gb | = A100 SXM4 40GB
+get a100-40 | = A100 SXM4 40GB
+get 40 GB A100 | = A100 SXM4 40GB
+get a100 80gb pcie | = A100 PCIe 80GB
+get a100 sxm 80g | = A100 SXM4 80GB
+get 2 40GB A100s | = 2x A100 SXM4 40GB
 get h100 80gb | = H100
 get h100-80 | = H100
 get h100-80gb | = H100
-get h100-80gb-sxm | = nvidia-h100-sxm5-80gb
+get h100-80gb-sxm | = H100 SXM5 80GB
 get mi300x | = MI300X
 get 4x mi300x | = 4x MI300X
 get mi300x x4 | = 4x MI300X
 get amd mi 300x | = MI300X
 get l40s | = L40S
-get l40s pcie | = nvidia-l40s-pcie-48gb
+get l40s pcie | = L40S PCIe 48GB
 get 2 l40s | = 2x L40S
 get l40 | = L40
 get l4 | = L4
@@ -112,7 +112,30 @@ get 80 a100 | ! Is "80" its memory, 80 GB
 get h100 90 | ! Is "90" its memory, 90 GB
 get 4090 24 | ! Is "24" its memory, 24 GB
 get h100 16 | ! Is "16" its memory, 16 GB
-get a100 80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
+get a100 80gb | ~ A100 80GB
+get A100 80 GB EU | ~ A100 80GB EU
+get a100 sxm | ~ A100 SXM
+get a100 80 gigs | ~ A100 80GB
+get 2x a100 with 80 gigabytes of memory spot | ~ 2x A100 80GB spot
+get an a100 40 gigs of vram | ~ A100 SXM4 40GB
+get a100 40gib | ~ A100 SXM4 40GB
+get 80GB A100 | ~ A100 80GB
+get a100 pcie | = A100 PCIe 80GB
+get a100 sxm 80gb eu now | = A100 SXM4 80GB EU
+get a100-sxm4 | ~ A100 SXM4
+get NVIDIA H100 80GB HBM3 | ~ H100
+get NVIDIA H100 PCIe | = H100 PCIe 80GB
+get NVIDIA A100-SXM4-80GB | = A100 SXM4 80GB
+get NVIDIA A100-SXM4-40GB | = A100 SXM4 40GB
+get 8x NVIDIA A100 80GB PCIe EU | = 8x A100 PCIe 80GB EU
+get NVIDIA GeForce RTX 4090 | = RTX 4090
+get NVIDIA L40S for 2h | = L40S for 2h
+get NVIDIA B200 | = B200
+get NVIDIA H200 | = H200
+get AMD Instinct MI300X OAM | ~ MI300X
+get mi300x 192gb | = MI300X 192GB
+get nvidia a100-pcie-40gb | ! I don't know the GPU "A100 pcie 40gb". There is: A100 SXM4 80GB, A100 PCIe 80GB
+get a100 80gb under $2/gpu/h for 6h | ~ A100 80GB under $2.00/GPU/h for 6h
 get h100 24gb | ! I don't know the GPU "H100 24gb"
 get 1.5x h100 | ! I can't read "1.5x"
 get 0.5 h100 | ! I can't tell what "0.5" is. A price has a dollar sign.
@@ -561,7 +584,7 @@ get h100 $GPU | ! I can't read the price "$GPU"
 get h100 eu; rm -rf | ! I don't know "rm"
 get h100 8x eu spot 3h $2/h | ~ 8x H100 EU spot under $2.00/h for 3h
 get 2x H100's | = 2x H100
-get 8 × H100 SXM | = 8x nvidia-h100-sxm5-80gb
+get 8 × H100 SXM | = 8x H100 SXM5 80GB
 get h100 w/ spot | ! I don't know "w/"
 get h100 + a100 | ! One GPU at a time
 get h100 x2 or x4 | ! One number of GPUs at a time
@@ -598,9 +621,9 @@ get h100 eu with | ! With whom? Then type @ and pick the name
 get h100 tmrw | ! I can't read the time "tmrw". A machine starts when it is rented.
 get h100 6h max | ~ H100 for 6h
 get h100 6hrs plz | ~ H100 for 6h
-get h100 sxm5 8x | = 8x nvidia-h100-sxm5-80gb
+get h100 sxm5 8x | = 8x H100 SXM5 80GB
 get h100 nvl | ! I don't know the GPU "H100 nvl"
-get pcie h100 eu | = nvidia-h100-pcie-80gb EU
+get pcie h100 eu | = H100 PCIe 80GB EU
 get a10 | = A10
 get a 10 | ! I can't tell what "10" is
 get a100 10 | ! Is "10" its memory, 10 GB
@@ -608,8 +631,8 @@ get h100 2 gpus 6h spot under $2 | ~ 2x H100 spot under $2.00/h for 6h
 get me an h100 in the EU region from vendor nebius | ~ H100 EU vendor nebius
 get h100 at nebius on spot | = H100 spot vendor nebius
 get h100, spot, eu, max $2.50/h, 12h | = H100 EU spot under $2.50/GPU/h for 12h
-get 4x a100-80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
-get 4x a100-40gb eu spot under $1.20/gpu/h for 12h | = 4x nvidia-a100-sxm4-40gb EU spot under $1.20/GPU/h for 12h
+get 4x a100-80gb | ~ 4x A100 80GB
+get 4x a100-40gb eu spot under $1.20/gpu/h for 12h | = 4x A100 SXM4 40GB EU spot under $1.20/GPU/h for 12h
 get spot 8xh100 us 2d | = 8x H100 US spot for 48h
 get eu spot h100 now | = H100 EU spot
 get h100 eu spot under $2.50/h now | = H100 EU spot under $2.50/GPU/h

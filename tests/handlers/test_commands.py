@@ -148,6 +148,17 @@ async def test_get_alone_opens_the_form(tmp_path: Path) -> None:
         assert (quote.asked_in, quote.replaces) == (TRAINING, False)
 
 
+async def test_change_keeps_the_form_and_the_memory_that_were_asked_for(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        offers = await ours.offered(ANA, an_offer("o1", "1.39"), gpu="A100", features=("80gb",))
+        assert "1x A100 80 GB in EU" in offers["reads"]
+        await ours.click(ANA, offers, "Change")
+        assert (await ours.submit(ANA, region="US"))["ok"]
+        wanted = [(quote.request.features, quote.request.region) for quote in await ours.quotes(ANA)]
+        assert (("80gb",), "US") in wanted
+        assert {quote.request.gpu for quote in await ours.quotes(ANA)} == {"A100"}
+
+
 async def test_the_seventh_search_in_a_minute_waits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
@@ -174,7 +185,7 @@ async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
         assert "You rent nothing now." in await ours.command(BEN, "list")
-        assert f"1x H100 EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
+        assert f"1x H100 SXM 80 GB EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
         assert rental.id in await ours.command(ANA, "")
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
 

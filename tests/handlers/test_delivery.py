@@ -70,7 +70,7 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_pat
         await ours.submit(ANA)
         await ours.refuse("chat.update", "msg_blocks_too_long")
         await ours.deliver()
-        assert (await ours.look(ANA, TRAINING, "Cancelled: 1x H100 EU, Ana"))["ts"] == (
+        assert (await ours.look(ANA, TRAINING, "Cancelled: 1x H100 SXM 80 GB EU, Ana"))["ts"] == (
             await card_of(ours, rental)
         ).ts
 
@@ -87,7 +87,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        shown = await ours.deliver_until("Cancelled: 1x H100 EU, Ana")
+        shown = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB EU, Ana")
         card = await card_of(ours, rental)
         assert shown["ts"] == card.ts != deleted.ts
         assert card.channel == (await ours.rental(rental)).card_channel == TRAINING

@@ -191,7 +191,7 @@ async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path, typed: s
 async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asked_until(ours)
-        assert "1x H100 EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
+        assert "1x H100 SXM 80 GB EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
 
 
 async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         await ours.click(BEN, await question(ours), "Approve")
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "1x H100 EU, until its end in 31 min, for Ana" in dialog["reads"]
+        assert "1x H100 SXM 80 GB EU, until its end in 31 min, for Ana" in dialog["reads"]
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.submit(BEN)
         waits = await ours.rental(rental.id)
@@ -211,7 +211,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert dialog is not None
         assert "Less than 30 min are left until its end." in dialog["reads"], "the approver reads it"
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 EU")
+        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB EU")
         assert "Too little time is left until its end." in card["reads"]
         assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")

@@ -21,7 +21,7 @@ from tests.rentals import alarm, ending
 
 
 async def card(ours: Team, user: str) -> dict[str, Any]:
-    return await ours.look(user, TRAINING, "Ready: 1x H100 EU, Ana")
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB EU, Ana")
 
 
 async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_card_shows_it(
@@ -46,7 +46,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 EU, {rental.id}."
+        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 SXM 80 GB EU, {rental.id}."
 
 
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:

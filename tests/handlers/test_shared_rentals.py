@@ -70,7 +70,7 @@ async def test_the_question_for_a_key_goes_once_there_is_one(tmp_path: Path) -> 
         await ours.command(ANA, f"share {rental.id} @cleo")
         await ours.deliver()
         (message,) = await direct_messages(ours, BEN)
-        assert message == f"Ana lets you into 1x H100 EU ({rental.id}) when it is ready."
+        assert message == f"Ana lets you into 1x H100 SXM 80 GB EU ({rental.id}) when it is ready."
 
 
 async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         rental = await shared(ours, "eve")
         assert "ssh root@203.0.113.7" in await ours.command(EVE, f"ssh {rental.id}")
         listed = await ours.command(EVE, "list")
-        assert f"Ready: 1x H100 EU, Ana with Eve, {rental.id}." in listed
+        assert f"Ready: 1x H100 SXM 80 GB EU, Ana with Eve, {rental.id}." in listed
         assert "$2.15" not in listed.splitlines()[0]
         assert "Running now: you nothing" in listed
         assert "Ana with Eve" in await ours.command(EVE, "")

@@ -52,7 +52,7 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
     async with team(tmp_path) as ours:
         rental, coming = await running(ours), await starting(ours, "o-2")
         assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
-        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 ({rental.id})")
+        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 SXM 80 GB ({rental.id})")
         assert (await ours.command(ANA, "show")).startswith("Show which one?")
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)
@@ -136,7 +136,7 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
             await tx.rentals.apply(change(rental, shared, rules=RULES, real_now=ours.clock.real()))
-        assert f"1x H100 EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
+        assert f"1x H100 SXM 80 GB EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
         assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} ends ")
         assert (await ours.command(BEN, "destroy")).startswith("You rent nothing yourself, and a machine")

@@ -171,7 +171,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()
-        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 EU")
+        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB EU")
         assert reply["is_dm"]
 
 

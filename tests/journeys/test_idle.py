@@ -48,7 +48,7 @@ async def test_an_idle_machine_is_asked_about_in_the_morning_and_the_approvers_l
         await until_o_clock(world, 12, 59)
         assert await asked_at(world) == []
         await until_o_clock(world, 13, 1)
-        question = world.play.sees("Ana", f": {rental}, 1x H100, $2.15/h. GPU at 0 % since", dm=True)
+        question = world.play.sees("Ana", f": {rental}, 1x H100 SXM 80 GB, $2.15/h. GPU at 0 % since", dm=True)
         assert "nobody connected" in question.text
         assert len(await asked_at(world)) == 1
 
@@ -64,7 +64,7 @@ async def test_an_idle_machine_is_asked_about_in_the_morning_and_the_approvers_l
         with pytest.raises(Missed):
             world.play.sees("Cleo", "Nobody answers")
         await until_o_clock(world, 14, 23)
-        told = world.play.sees("Cleo", f"Nobody answers: {rental}, 1x H100, Ana, idle since", dm=False)
+        told = world.play.sees("Cleo", f"Nobody answers: {rental}, 1x H100 SXM 80 GB, Ana, idle since", dm=False)
         assert [button.text for button in told.buttons] == [
             f"Destroy {rental}",
             "Ask Ana again",

@@ -8,7 +8,7 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 BOTH = pytest.mark.parametrize("when", ["before", "after"])
-SURFACES = ("Starting", "Renting from", "is ready until")
+SURFACES = ("Starting", "Renting 1x", "is ready until")
 """Words of the card, of a reply in its thread, and of the owner's direct message."""
 
 

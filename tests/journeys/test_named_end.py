@@ -37,7 +37,7 @@ async def test_an_approval_that_comes_too_late_asks_for_a_later_end_which_is_the
     rental = await world.rents(text=f"get 8x H100 EU {as_ana_types(said)}")
     await world.skips(said - 29 * MINUTE - await world.now())
     await world.approves("Cleo")
-    card = world.play.sees("Ana", "Waiting for Ana: 8x H100 EU", dm=False)
+    card = world.play.sees("Ana", "Waiting for Ana: 8x H100 SXM 80 GB EU", dm=False)
     assert await world.bought() == []
     await world.play.clicks("Ana", card, "Change")
     form = await world.sandbox.open_modal(PEOPLE["Ana"])
@@ -48,6 +48,6 @@ async def test_an_approval_that_comes_too_late_asks_for_a_later_end_which_is_the
     await world.play.confirms("Ana")
     await world.approves("Cleo")
     await world.play.until_sees("Ana", "is ready until", HOUR, dm=True)
-    await world.play.until_sees("Ana", "Destroyed: 8x H100 EU, Ana", 3 * HOUR)
+    await world.play.until_sees("Ana", "Destroyed: 8x H100 SXM 80 GB EU, Ana", 3 * HOUR)
     assert said + 2 * HOUR <= await world.now() < said + 2 * HOUR + 5 * MINUTE
     await check_consistency(world, bought=["hyperstack"])

@@ -20,7 +20,7 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     await world.play.types("Ben", "dm", f"key {laptop.public_key}")
     rental = await world.rents(text="get H100 EU with @ben for 1h")
     await world.until_card(rental, "Ready")
-    assert "1x H100 EU, Ana with Ben" in (await world.card(rental)).text
+    assert "1x H100 SXM 80 GB EU, Ana with Ben" in (await world.card(rental)).text
     ready = world.play.sees("Ben", "is ready until", dm=True)
     assert 'Opens with "ben@laptop" in about a minute' in ready.text
     assert [button.text for button in ready.buttons] == ["Extend"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind
+from bot.model.gpu import fits_model
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.resource_names import read_name
@@ -94,7 +95,10 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         assert name is not None
         assert (name.rental_id, name.n) == (rental.id, attempt.n)
         assert (attempt.state is not AttemptState.FAILED) or attempt.called_offer.offer_id not in bought
-        assert attempt.rate <= rental.envelope.max_rate or rental.extension is not None
+        # Earlier attempts for another model had another envelope.
+        same = attempt.gpu == tried[-1].gpu
+        assert not same or attempt.rate <= rental.envelope.max_rate or rental.extension is not None
+    assert rental.gpu is None or fits_model(rental.gpu, rental.envelope.gpu)
     for n, attempt in enumerate(tried):
         if attempt.why is Why.SCRIPT_REFUSED:
             assert attempt.script is not None

@@ -6,11 +6,14 @@ import pytest
 
 from bot.model.gpu import (
     Families,
+    comparable,
     display_name,
     display_variant,
+    fits_model,
     memory_sizes,
     same_name,
     spellings,
+    typed_name,
     variant_of,
 )
 
@@ -37,6 +40,40 @@ def test_names_are_the_same_if_they_differ_only_in_case_and_punctuation(name: st
 
 
 @pytest.mark.parametrize(
+    ("canonical", "clicked", "fits"),
+    [
+        ("nvidia-a100-pcie-80gb", "nvidia-a100-pcie-80gb", True),
+        ("nvidia-a100-pcie-80gb", "nvidia-a100-pcie-40gb", True),
+        ("A100 PCIe 80 GB", "nvidia-a100-80gb-pcie", True),
+        ("nvidia-h100-sxm5-80gb", "nvidia-h100-sxm-80gb", True),
+        ("nvidia-a100-pcie-40gb", "nvidia-a100-pcie-80gb", False),
+        ("nvidia-a100-sxm4-80gb", "nvidia-a100-pcie-80gb", False),
+        ("nvidia-h100-nvl-94gb", "nvidia-h100-pcie-80gb", False),
+        # Another model of the same family.
+        ("nvidia-h200-sxm5-141gb", "nvidia-h100-sxm5-80gb", False),
+        ("nvidia-rtx-4090-ti-pcie-24gb", "nvidia-rtx-4090-pcie-24gb", False),
+        ("nvidia-a100-sxm4-80gb-mig-10gb", "nvidia-a100-sxm4-40gb", False),
+        # One of the names doesn't say form and memory, so it fits only itself.
+        ("nvidia-a100", "nvidia-a100", True),
+        ("nvidia-a100-pcie-80gb", "nvidia-a100", False),
+        ("nvidia-a100", "nvidia-a100-pcie-80gb", False),
+        ("nvidia-a100-pcie-80gb", "nvidia-a100-80gb", False),
+        ("nvidia-a100-pcie-80gb", "nvidia-a100-pcie", False),
+        ("H100", "nvidia-h100-sxm5-80gb", False),
+        ("amd-mi300x-192gb", "amd-mi300x-192gb", True),
+        ("amd-mi300x-256gb", "amd-mi300x-192gb", False),
+        ("amd-mi325x-oam-256gb", "amd-mi300x-oam-192gb", False),
+        ("nvidia-gh200-480gb", "nvidia-gh200-96gb", False),
+        ("nvidia-rtx-4090-24gb", "nvidia-rtx-4090-pcie-24gb", False),
+    ],
+)
+def test_a_model_fits_another_one_of_the_same_form_with_at_most_its_memory(
+    canonical: str, clicked: str, fits: bool
+) -> None:
+    assert fits_model(canonical, clicked) is fits
+
+
+@pytest.mark.parametrize(
     ("canonical", "stated", "family"),
     [
         ("nvidia-h100-sxm5-80gb", None, "H100"),
@@ -59,7 +96,7 @@ def test_the_family_is_the_catalogues_then_the_stated_one_then_the_first_words_o
     assert Families(CATALOG).family_of(canonical, stated) == family
 
 
-@pytest.mark.parametrize("feature", ["80gb", "80g", "80 gb", "sxm", "sxm5"])
+@pytest.mark.parametrize("feature", ["80gb", "sxm", "sxm5"])
 def test_a_variant_has_the_features_in_its_name(feature: str) -> None:
     assert variant_of("nvidia-h100-sxm5-80gb", "H100").has(feature)
 
@@ -67,6 +104,38 @@ def test_a_variant_has_the_features_in_its_name(feature: str) -> None:
 @pytest.mark.parametrize("feature", ["40gb", "8g", "sxm4", "pcie", "h100", "nvidia"])
 def test_a_variant_has_no_other_features(feature: str) -> None:
     assert not variant_of("nvidia-h100-sxm5-80gb", "H100").has(feature)
+
+
+@pytest.mark.parametrize(
+    ("typed", "family", "names", "compared"),
+    [
+        ("80gb hbm3", "H100", ("nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"), "80gb"),
+        ("oam", "MI300X", ("amd-mi300x-192gb",), ""),
+        ("pcie", "H100", ("nvidia-h100-sxm5-80gb",), "pcie"),
+        ("40gb", "A100", ("nvidia-a100",), "40gb"),
+        ("480gb", "GH200", ("nvidia-gh200-96gb",), ""),
+        ("96gb", "GH200", ("nvidia-gh200-96gb",), "96gb"),
+    ],
+)
+def test_what_the_names_of_a_family_say_nothing_about_is_not_compared(
+    typed: str, family: str, names: tuple[str, ...], compared: str
+) -> None:
+    variants = [variant_of(name, family) for name in names]
+    assert comparable(typed.split(), family, variants) == compared.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "typed"),
+    [
+        ("nvidia-a100-sxm4-80gb", (), "A100 SXM4 80GB"),
+        ("nvidia-geforce-rtx-4090-pcie-24gb", (), "RTX 4090 PCIe 24GB"),
+        ("A100", ("80gb", "sxm"), "A100 80GB SXM"),
+        ("RTX 4090", (), "RTX 4090"),
+        ("weird-[name]", (), "weird-[name]"),
+    ],
+)
+def test_a_name_is_typed_in_words(name: str, features: tuple[str, ...], typed: str) -> None:
+    assert typed_name(name, features) == typed
 
 
 def test_memory_sizes_are_those_of_all_variants() -> None:

@@ -43,6 +43,7 @@ def request(**changes: Any) -> Request:
         {"region": "eu"},
         {"vendor": "nebius"},
         {"max_gpu_rate": Decimal(3)},
+        {"features": ("24gb",)},
     ],
 )
 def test_an_offer_fits_a_request_for_what_it_is(wish: dict[str, Any]) -> None:
@@ -53,6 +54,8 @@ def test_an_offer_fits_a_request_for_what_it_is(wish: dict[str, Any]) -> None:
     "wish",
     [
         {"gpu": "RTX 4090 Ti"},
+        {"features": ("48gb",)},
+        {"features": ("24gb", "pcie")},
         {"gpu": "nvidia-rtx-4090-48gb"},
         {"count": 1},
         {"region": "US"},

@@ -68,7 +68,7 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     """One that still runs keeps what it bills for one grace more: until another one is bought."""
     now, spent = clock(14, 40), 5_000_000
     left = remainder_of(LOST, spent, now, RULES)
-    assert left == Remainder(lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
+    assert left == Remainder(gpu="H100", lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
     grace = cost_at_most(Decimal("2.42"), RULES.lease.grace)
     assert remainder_of(RUNS, spent, now, RULES).total == left.total - grace
     assert remainder_of(LOST, spent, clock(18, 30), RULES).lease == H
@@ -101,7 +101,7 @@ def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RU
 
 
 def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_an_hour() -> None:
-    left = Remainder(lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
+    left = Remainder(gpu="H100", lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
     whole = proposed("2.42", left)
     assert whole is not None
     assert (whole.lease, whole.price, whole.max_rate) == (4 * H, Decimal("2.42"), Decimal("2.47"))
@@ -117,4 +117,7 @@ def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_
     capped = proposed("2.42", left, team="2.44")
     assert capped is not None
     assert capped.max_rate == Decimal("2.44")
-    assert proposed("2.40", Remainder(lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000)) is not None
+    assert (
+        proposed("2.40", Remainder(gpu="H100", lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000))
+        is not None
+    )

@@ -44,6 +44,7 @@ from tests.store import make
 
 RULES = Rules()
 HOUR = timedelta(hours=1)
+GPU = "nvidia-h100-sxm5-80gb"
 
 
 def request(**wishes: Any) -> Request:
@@ -59,7 +60,7 @@ def dollars(amount: int) -> str:
 
 
 def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest_total() -> None:
-    proposal = propose(request(), Decimal("2.15"), RULES)
+    proposal = propose(request(), GPU, Decimal("2.15"), RULES)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("2.47")
     assert dollars(proposal.envelope.total) == "16.06"
@@ -67,7 +68,7 @@ def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest
 
 
 def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_price() -> None:
-    proposal = propose(request(count=8), Decimal("18.40"), RULES)
+    proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES)
     assert proposal.over == (Over.PER_HOUR, Over.TOTAL)
     assert proposal.envelope.max_rate == Decimal("21.16")
     assert dollars(proposal.envelope.total) == "137.54"
@@ -77,13 +78,13 @@ def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_pric
 
 
 def test_the_clicked_price_decides_who_approves_and_the_envelope_is_cut_to_the_hourly_limit() -> None:
-    proposal = propose(request(lease=HOUR), Decimal("9.90"), RULES)
+    proposal = propose(request(lease=HOUR), GPU, Decimal("9.90"), RULES)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("10.00")
 
 
 def test_the_envelope_is_cut_to_the_total_limit() -> None:
-    proposal = propose(request(lease=24 * HOUR), Decimal("4.00"), RULES)
+    proposal = propose(request(lease=24 * HOUR), GPU, Decimal("4.00"), RULES)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("4.08")
     assert proposal.envelope.total <= micros(RULES.auto_approve.total)
@@ -91,7 +92,7 @@ def test_the_envelope_is_cut_to_the_total_limit() -> None:
 
 def test_a_price_exactly_at_both_limits_needs_no_approver_and_allows_no_dearer_price() -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
-    proposal = propose(request(), Decimal("10.00"), rules)
+    proposal = propose(request(), GPU, Decimal("10.00"), rules)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("10.00")
     assert proposal.envelope.total == 65_000_000
@@ -111,18 +112,18 @@ def test_the_smallest_step_over_a_limit_is_over_it(rate: str, total: int, over: 
 
 
 def test_the_persons_cap_per_gpu_limits_the_rate_of_the_whole_offer() -> None:
-    proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), Decimal("4.30"), RULES)
+    proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), GPU, Decimal("4.30"), RULES)
     assert proposal.envelope.max_rate == Decimal("4.40")
 
 
 def test_what_the_teams_limit_leaves_also_limits_an_envelope_that_an_approver_decides() -> None:
-    proposal = propose(request(count=8), Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
+    proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
     assert proposal.envelope.max_rate == Decimal("19.00")
 
 
 def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
-    fresh = propose(request(), Decimal("2.15"), RULES)
-    later = propose(request(), Decimal("2.15"), RULES, spent=90_000_000, version=3)
+    fresh = propose(request(), GPU, Decimal("2.15"), RULES)
+    later = propose(request(), GPU, Decimal("2.15"), RULES, spent=90_000_000, version=3)
     assert fresh.over == ()
     assert later.over == (Over.TOTAL,)
     assert later.envelope.version == 3
@@ -151,7 +152,7 @@ def test_a_receipt_shows_an_estimate_that_was_off_by_more_than_a_tenth_if_the_le
 
 
 def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
-    envelope = propose(request(), Decimal("2.15"), RULES).envelope
+    envelope = propose(request(), GPU, Decimal("2.15"), RULES).envelope
     proposal = propose_extension(
         envelope,
         rate=Decimal("2.42"),
@@ -248,7 +249,7 @@ def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no
     price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
 ) -> None:
     room = None if more_room is None else price + more_room
-    proposal = propose(request(lease=lease), price, rules, spent=spent, team_rate_left=room)
+    proposal = propose(request(lease=lease), GPU, price, rules, spent=spent, team_rate_left=room)
     envelope = proposal.envelope
     assert envelope.price == price <= envelope.max_rate
     assert envelope.max_rate <= max(price, price * (1 + rules.procure.dearer))
@@ -260,7 +261,7 @@ def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no
 
 @given(RATES, LEASES, ANY_RULES, SPENT)
 def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta, rules: Rules, spent: int) -> None:
-    envelope = propose(request(lease=lease), price, rules, spent=spent).envelope
+    envelope = propose(request(lease=lease), GPU, price, rules, spent=spent).envelope
     seconds = Fraction(int(billed_span(lease, rules).total_seconds()))
     exact = Fraction(envelope.max_rate) * 1_000_000 * seconds / 3600
     assert 0 <= envelope.total - spent - exact < 1
@@ -269,7 +270,7 @@ def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta,
 @given(RATES, RATES, LEASES, ANY_RULES)
 def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
     price, cap = min(price, cap), max(price, cap)
-    envelope = propose(request(lease=lease, max_gpu_rate=cap), price, rules).envelope
+    envelope = propose(request(lease=lease, max_gpu_rate=cap), GPU, price, rules).envelope
     assert price <= envelope.max_rate <= cap
 
 
@@ -277,7 +278,7 @@ def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: 
 def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_rest(
     rate: Decimal, lease: timedelta, until_end: timedelta, spent: int
 ) -> None:
-    envelope = propose(request(lease=HOUR), rate, RULES).envelope
+    envelope = propose(request(lease=HOUR), GPU, rate, RULES).envelope
     total = propose_extension(
         envelope, rate=rate, lease=lease, spent=spent, until_end=until_end, rules=RULES
     ).envelope.total
@@ -398,5 +399,5 @@ def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:
 def test_the_limits_that_made_an_approver_decide_are_known_from_the_envelope(
     price: Decimal, lease: timedelta, rules: Rules, spent: int
 ) -> None:
-    proposal = propose(request(lease=lease), price, rules, spent=spent)
+    proposal = propose(request(lease=lease), GPU, price, rules, spent=spent)
     assert over_at_price(proposal.envelope, rules) == proposal.over

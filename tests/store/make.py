@@ -64,7 +64,7 @@ def envelope(**fields: Any) -> Envelope:
     return Envelope(
         **{
             "version": 1,
-            "gpu": "H100",
+            "gpu": "nvidia-h100-sxm5-80gb",
             "count": 1,
             "region": "EU",
             "contract": Contract.ONDEMAND,

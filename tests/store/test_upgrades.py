@@ -56,10 +56,36 @@ async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old_url: str
     names = {"quotes", "rentals", "attempts", "resources", "ledger", "events", "messages"}
     names |= {"visits", "samples", "probe_answers", "unknown_purchases"} & before.keys()
     for name in names:
-        columns = before[name][0].keys() - {"notices_given", "ask_at", "asked_times"}
+        columns = before[name][0].keys() - {"notices_given", "ask_at", "asked_times", "envelope", "extension"}
         assert [{column: row[column] for column in columns} for row in after[name]] == [
             {column: row[column] for column in columns} for row in before[name]
         ]
+
+
+@each_schema
+async def test_envelopes_get_the_gpu_that_was_clicked_and_rentals_the_one_of_their_last_attempt(
+    old_url: str, schema: str
+) -> None:
+    _, _, before = await whole_database(old_url)
+    await migrate(old_url)
+    _, _, after = await whole_database(old_url)
+    clicked = {offer["offer_id"]: offer for row in after["quotes"] for offer in json.loads(row["offers"])}
+    filled = 0
+    for was, row in zip(before["rentals"], after["rentals"], strict=True):
+        attempts = [attempt for attempt in after["attempts"] if attempt["rental_id"] == row["id"]]
+        last = max(attempts, key=lambda attempt: attempt["n"], default={"gpu": None})
+        assert row["gpu"] == (None if row["state"] == "awaiting_approval" else last["gpu"])
+        for name in ("envelope", "extension"):
+            old, new = (json.loads(one[name]) if one[name] else {} for one in (was, row))
+            old, new = (one.get("envelope", one) for one in (old, new))
+            assert {**old, "gpu": new.get("gpu")} == {"gpu": None, **new}
+        gpu = json.loads(row["envelope"])["gpu"]
+        if row["live"] and row["clicked_offer"] in clicked:
+            assert gpu == clicked[row["clicked_offer"]]["gpu"]
+            filled += 1
+        elif row["live"] and attempts:
+            assert gpu == min(attempts, key=lambda attempt: attempt["n"])["gpu"]
+    assert filled or schema < "0003"
 
 
 @pytest.mark.parametrize(

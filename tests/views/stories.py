@@ -250,6 +250,7 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
         State.READY,
         id="a2bc3",
         request=request(gpu="A100"),
+        envelope=envelope(gpu="A100"),
         created_at=clock(9, 11),
         procuring_since=clock(9, 12),
         lease=lease(),

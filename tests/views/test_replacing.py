@@ -50,7 +50,7 @@ LOST = happened(
 TAKEN = happened(K.REPLACED, clock(15, 14), ANA, name="f6rat", why=Why.VENDOR_TOOK_IT)
 IS_TO_BE = happened(K.REPLACED, clock(12, 50), ANA, name="f6rat")
 SPOT = request(contract=Contract.SPOT)
-LEFT = Remainder(lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
+LEFT = Remainder(gpu="H100", lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
 
 
 def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None:
@@ -253,8 +253,8 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in the place of k7mq2. It left up to $2.47/h, for 1 h, at most $3.03 in all. What
-      there is now:
+Nothing was rented in the place of k7mq2. It left 1x H100, up to $2.47/h, for 1 h, at most $3.03 in
+      all. What there is now:
 *1x H100 in EU, on demand, 1 h from ready*
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
 About $2.42, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take

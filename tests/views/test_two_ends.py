@@ -230,7 +230,7 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_questions() -> None:
     named = request(count=8, until=clock(8, 0, day=25), lease=H * 20, up_to=H * 22)
     quote = changed(QUOTE, request=named)
-    choice = OfferChoice(offer=HYPERSTACK, envelope=ENVELOPE)
+    choice = OfferChoice(offer=HYPERSTACK, envelope=changed(ENVELOPE, count=8))
     now = clock(14, 5)
     details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
     assert page(

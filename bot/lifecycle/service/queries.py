@@ -92,7 +92,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
     snapshot = await load_snapshot(tx, rental)
     waits = rental.waiting_envelope is not None
     events = tuple(await tx.events.of(rental.id))
-    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
+    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
     return RentalDetails(
         rental=rental if use else readable_by_all(rental),
         attempts=snapshot.attempts,

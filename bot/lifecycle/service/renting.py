@@ -70,7 +70,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     await check_buying(tx)
     proposal = check_rent(
         quote.request,
-        offer.rate,
+        offer,
         deps.rules,
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
@@ -124,7 +124,7 @@ async def _check_duplicate(tx: Tx, person: Person, request: Request) -> None:
     """Raise DuplicateRental if the person rents as many of the same GPU in the same region already."""
     for rental in await tx.rentals.live(person.id):
         own = rental.request
-        same = (own.gpu, own.count, own.region) == (request.gpu, request.count, request.region)
+        same = all(getattr(own, name) == getattr(request, name) for name in ("gpu", "features", "count", "region"))
         if same and rental.state is not State.DESTROYING:
             raise DuplicateRental(f"You already rent the same ({rental.id}). Another one?", rental.id)
 
@@ -168,7 +168,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     now = deps.clock.now()
     proposal = check_rent(
         quote.request,
-        offer.rate,
+        offer,
         deps.rules,
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,

@@ -20,6 +20,7 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.model.attempt import Why
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.gpu import fits_model
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -170,7 +171,11 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
         if rental.state is State.READY:
             request = changed(request, without_vendor=rental.vendor)
         answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
-        fitting = [offer for offer in quote.offers if offer.expires_at > now and fits(offer, request)]
+        fitting = [
+            offer
+            for offer in quote.offers
+            if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
+        ]
         offers = with_needed_script(fitting, request, request.teammates, answers)
         if not offers:
             return None

@@ -30,13 +30,7 @@ from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.teammates import keys_that_get_in
-from bot.lifecycle.transitions import (
-    accept,
-    begin_attempt,
-    finish,
-    give_up_attempt,
-    unblock_buying,
-)
+from bot.lifecycle.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
@@ -52,6 +46,7 @@ from bot.policy.next_offers import (
     NEEDS_NEW_QUOTE,
     UNCOUNTED,
     takes_script,
+    to_ask_about,
     untried,
     with_needed_script,
     within_envelope,
@@ -202,11 +197,12 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     if begun is not None:
         return begun
     allowed = _allowed(deps, snapshot, offers)
-    dearer = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
+    outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
     if _fits_later(deps, snapshot, offers):
         return await wait_for_lookups(deps, snapshot, now)
-    if dearer:
-        return await asked_again(deps, snapshot, Why.DEARER, now, dearer[0])
+    question = to_ask_about(outside, rental.envelope)
+    if question is not None:
+        return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
 
 
@@ -309,6 +305,7 @@ async def _intend(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,
+        gpu=offer.gpu,
         clicked=rental.envelope.price if before else None,
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,

@@ -158,7 +158,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     offer = await _rentable_without_a_click(deps, quote)
     if offer is None:
         return shown
-    proposal = propose(quote.request, offer.rate, deps.rules)
+    proposal = propose(quote.request, offer.gpu, offer.rate, deps.rules)
     if proposal.over or needs_confirmation(proposal.envelope):
         return shown
     async with deps.store.write() as tx:

@@ -18,7 +18,7 @@ from handlers.views.event_text.composition import (
 )
 from handlers.views.format import difference, escape, join, per_hour
 from handlers.views.machine_text import describe, place
-from handlers.views.rental_text import reason, so_far
+from handlers.views.rental_text import so_far, why_asked_again
 from handlers.views.teammates_text import people_text, without_key_text
 
 
@@ -34,7 +34,7 @@ def _asked(context: EventContext) -> EventText:
 
 def _asked_again(context: EventContext) -> EventText:
     facts = context.facts
-    why = reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+    why = why_asked_again(context.event)
     expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
     if facts.why is Why.TOO_LITTLE_TIME:
         later = "It needs a later end."

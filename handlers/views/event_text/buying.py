@@ -15,7 +15,7 @@ from handlers.views.event_text.composition import (
 )
 from handlers.views.event_text.left_out import left_out_text
 from handlers.views.format import about_span, difference, escape, join, per_hour, person, plural, span
-from handlers.views.machine_text import vendor
+from handlers.views.machine_text import machines, vendor
 from handlers.views.rental_text import machine, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
@@ -26,10 +26,11 @@ the next offer leaves the reason out."""
 def _renting(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    what = f"{machines(context.details.rental.request.count, facts.gpu)} from " if facts.gpu else ""
     missing = left_out_text(context)
     if facts.before_vendor is None:
-        return EventText(f"Renting from {context.vendor_name}{price}", missing)
-    now = f"Now {context.vendor_name}{_without_script(facts)}{price}{_against_clicked(facts)}"
+        return EventText(f"Renting {what or 'from '}{context.vendor_name}{price}", missing)
+    now = f"Now {what}{context.vendor_name}{_without_script(facts)}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
     failed = "; ".join(

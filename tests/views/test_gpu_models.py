@@ -1,0 +1,230 @@
+"""Messages name the model that was clicked, then the one that was bought."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.rental import Decider, Extension, Waiting
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.replacing import Remainder
+from bot.policy.spending import OfferChoice
+from handlers.views import lists, modals, offers, replacing
+from tests.views.screens import approval, card, dialog, direct, message, page, thread
+from tests.views.stories import (
+    ANA,
+    HYPERSTACK,
+    NEBIUS,
+    QUOTE,
+    READY_EVENT,
+    RULES,
+    SCALEWAY,
+    H,
+    clock,
+    envelope,
+    gone,
+    happened,
+    ready,
+    request,
+    waiting,
+)
+
+K = EventKind
+PCIE, SXM_40 = "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb"
+CLICKED: dict[str, Any] = {"request": request(gpu="A100"), "envelope": envelope(gpu=PCIE)}
+
+
+def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> None:
+    other = [changed(one, gpu=gpu, family="A100") for one, gpu in ((HYPERSTACK, SXM_40), (NEBIUS, PCIE))]
+    choices = [OfferChoice(offer=one, envelope=envelope()) for one in other]
+    asked = changed(QUOTE, request=request(gpu="A100"))
+    same = [OfferChoice(offer=one, envelope=envelope()) for one in (HYPERSTACK, NEBIUS)]
+    assert page(
+        message(offers.found(asked, choices, rules=RULES, now=clock(12, 35)), clock(12, 35)),
+        message(offers.found(QUOTE, same, rules=RULES, now=clock(12, 35)), clock(12, 35)),
+    ) == snapshot("""\
+
+*1x A100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 40 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+$2.42/h  Nebius, eu-north1: PCIe 80 GB   [Rent from $2.42/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+
+
+def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
+    of = changed(SCALEWAY, gpu=PCIE, family="A100", rate=Decimal("9.00"))
+    choice = OfferChoice(offer=of, envelope=envelope("9.00", "10.00", 65_000_000, gpu=PCIE))
+    quote = changed(QUOTE, request=request(gpu="A100"))
+    asked = waiting(
+        request=request(gpu="A100", count=8), envelope=envelope("18.40", "21.16", 137_540_000, gpu=PCIE, count=8)
+    )
+    assert page(
+        dialog(modals.rent_confirm(quote, choice, rules=RULES, now=clock(12, 35)), clock(12, 35)),
+        approval(asked.events[0], asked, clock(14, 5)),
+        card(asked, clock(14, 5)),
+    ) == snapshot("""\
+
+== Rent at $9.00/h? ==
+1x A100 PCIe 80 GB EU from Scaleway fr-par-2, $9.00/h, 6 h from ready.
+About $54.00, at most $65.00 (6 h, and 30 min to start and end, at $10.00/h); if it sells out I take
+      the next up to that price.
+[Rent from $9.00/h] [Go back]
+
+Approve up to $137.54? 8x A100 PCIe 80 GB EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
+      if it sells out.
+  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+[Approve up to $137.54] [Deny]
+
+*Waiting for approval*: 8x A100 PCIe 80 GB EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
+[Change] [Add teammate] [Withdraw]
+""")
+
+
+def bought(**changes: Any) -> RentalDetails:
+    return ready(**{**CLICKED, "gpu": PCIE, **changes})
+
+
+def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought() -> None:
+    over = gone(**CLICKED, gpu=PCIE)
+    assert page(
+        card(bought(), clock(12, 41)),
+        direct(READY_EVENT, bought()).splitlines()[1],
+        thread(READY_EVENT, bought()),
+        message(lists.show(bought(), reader=ANA, rules=RULES, now=clock(12, 41)), clock(12, 41)).splitlines()[0],
+        card(over, clock(18, 41)),
+        direct(READY_EVENT, over),
+    ) == snapshot("""\
+
+*Ready*: 1x A100 PCIe 80 GB EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.
+
+Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
+
+Ready: 1x A100 PCIe 80 GB EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+
+*Destroyed*: 1x A100 PCIe 80 GB EU, Ana, k7mq2. 6 h 4 min, $14.68.
+
+Destroyed 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
+""")
+
+
+def test_a_failover_names_what_it_buys() -> None:
+    first = happened(K.RENTING, clock(12, 36), vendor="hyperstack", rate=Decimal("1.39"), gpu=PCIE)
+    facts: dict[str, Any] = {
+        "clicked": Decimal("1.39"),
+        "before_vendor": "hyperstack",
+        "why": Why.SOLD_OUT,
+        "paid": False,
+    }
+    then = happened(K.RENTING, clock(12, 38), vendor="runpod", rate=Decimal("1.50"), gpu=PCIE, **facts)
+    assert page(thread(first, bought()), thread(then, bought())) == snapshot("""\
+
+Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
+
+Hyperstack looks sold out; it cost nothing. Now 1x A100 PCIe 80 GB from RunPod at $1.50/h: $0.11
+      over what you clicked, within what you accepted.
+""")
+
+
+def other_gpu(decider: Decider) -> tuple[Event, RentalDetails]:
+    asked = happened(
+        K.ASKED_AGAIN,
+        clock(12, 39),
+        why=Why.OTHER_GPU,
+        envelope=2,
+        rate=Decimal("1.31"),
+        before=Decimal("1.59"),
+        gpu=SXM_40,
+        before_gpu=PCIE,
+        vendor="datacrunch",
+        vendor_region="FIN-03",
+        until=clock(20, 39),
+        amount=0,
+        estimated=False,
+    )
+    waits = ready(
+        asked,
+        state=State.AWAITING_APPROVAL,
+        lease=None,
+        waiting=Waiting(decider=decider, why=Why.OTHER_GPU, expires_at=clock(20, 39)),
+        **{**CLICKED, "envelope": envelope("1.31", "1.50", 9_000_000, gpu=SXM_40, version=2)},
+    )
+    return asked, waits
+
+
+def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> None:
+    asked, owners = other_gpu(Decider.OWNER)
+    _, approvers = other_gpu(Decider.APPROVER)
+    assert page(
+        direct(asked, owners),
+        card(owners, clock(12, 39)),
+        thread(asked, owners),
+        approval(asked, approvers, clock(12, 39), envelope=2),
+    ) == snapshot("""\
+
+Waiting for you: your 1x A100 SXM 40 GB EU, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80 GB.
+      Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most $9.00
+      in all.
+[Go on up to $1.50/h] [Withdraw]
+
+*Waiting for Ana*: 1x A100 SXM 40 GB EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80
+      GB. Up to $1.50/h. Expires today at 20:39.
+[Go on up to $1.50/h] [Change] [Add teammate] [Withdraw]
+
+Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing is rented. $1.31/h
+      now from DataCrunch FIN-03. Expires today at 20:39.
+
+Approve up to $9.00? 1x A100 SXM 40 GB EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
+  Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h now (as of 12:39); allows $1.50/h if it
+      sells out.
+  Ana runs nothing else. Expires today at 20:39.
+[Approve up to $9.00] [Deny]
+""")
+
+
+def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> None:
+    left = Remainder(gpu=PCIE, lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
+    more = Extension(
+        envelope=envelope(gpu=SXM_40, version=2, lease=30 * H, total=101_000_000),
+        ends_at=clock(18, 40, day=25),
+        asked_by=ANA,
+        asked_at=clock(18, 10),
+    )
+    longer = bought(extension=more, envelope=envelope(gpu=SXM_40))
+    assert page(
+        dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
+        dialog(modals.approve_confirm(longer, rules=RULES, now=clock(18, 10)), clock(18, 10)),
+    ) == snapshot("""\
+
+== Replace k7mq2? ==
+I rent the next offer of another vendor than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h, for 4 h, at
+      most $12.00 in all.
+Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
+      stays.
+[Replace k7mq2] [Go back]
+
+== Approve k7mq2? ==
+1x A100 PCIe 80 GB EU, 24 h more, for Ana: fine-tune run 7
+$4.96 so far; $101.00 in all with the longer lease.
+[Approve up to $101.00] [Go back]
+""")
