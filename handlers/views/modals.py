@@ -358,7 +358,7 @@ def extend_confirm(
     if details.sees_money:
         more = f"{length} more, about {dollars(cost(rate, longer.span))}"
     lines = [
-        f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}. {more}. "
+        f"{machines_of(rental)}, {owner(details)}. {more}. "
         f"Then it ends in {span(longer.ends_at - now)}."
     ]
     if details.sees_money:
