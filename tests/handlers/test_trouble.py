@@ -249,7 +249,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
                 "actions": [{"action_id": "details", "value": "k7mq2"}],
             },
         )
-        assert replies_before_ack == ["I don't know k7mq2. /gpu list shows yours."]
+        assert replies_before_ack[0].startswith("I don't know k7mq2: my database was put back")
 
 
 async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:

@@ -240,13 +240,12 @@ class Messages(Protocol):
         """Make the open surfaces due that are about several unknown purchases, of which this is the first."""
 
     async def show_all_again(self) -> None:
-        """Make every open surface due that is about a rental or machines that are not over, so that it is edited
-        in any case, behind everything else. Those that may be a question or state an end are compared with Slack
-        first (`Message.compare_with`)."""
+        """Make every open surface due that is about what is not over, so that it is edited in any case. What may
+        be a question or state an end is compared with Slack first (`Message.compare_with`)."""
 
     async def conversations(self) -> dict[str, Destination]:
-        """Return the ids of the channels and direct messages in which anything was posted, the newest post first,
-        each with the destination of one post. It reads all messages, so it is for what hardly ever happens."""
+        """Return the ids of the channels and direct messages with posts, the newest first, each with the
+        destination of one post. It reads all messages."""
 
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""
