@@ -91,6 +91,7 @@ async def answer_count(ours: Team, person: str) -> int:
     ("words", "answer"),
     [
         ("list", "Type /gpu list"),
+        ("what do I have", "Type /gpu list"),
         ("/gpu status all", "Type /gpu list all"),
         ("2x h100 eu", "Type /gpu get 2x H100 EU"),
         ("destroy k7mq2", "Type /gpu destroy k7mq2"),

@@ -80,7 +80,7 @@ async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that
     paste = f"paste on the machine: {add_line([' '.join(desk.public_key.split()[:2])])}"
     for behaviour, status_at_desk, told in (
         ("normal", 0, ' and "ana@desk".'),
-        ("ignores_cloud_init", 255, f'; with "ana@desk" too if its start-up script runs. If it doesn\'t, {paste}'),
+        ("ignores_cloud_init", 255, f' alone: its start-up script didn\'t run. To add "ana@desk", {paste}'),
         ("refuses_cloud_init", 255, f'. To add "ana@desk", {paste}'),
     ):
         await world.sandbox.vendor("hyperstack", behaviour)
