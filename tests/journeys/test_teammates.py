@@ -36,7 +36,10 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
 
     await world.play.types("Ana", "#training", "share @cleo")
-    world.play.sees("Cleo", "Opens once I have your public SSH key and Ana has put it on the machine", dm=True)
+    request = world.play.sees(
+        "Cleo", "I need your public SSH key for that. Then Ana can put it on the machine", dm=True
+    )
+    assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]
 
     await world.until_card(rental, "Destroyed")
     assert world.play.sees("Ben", "Destroyed", dm=True).text.endswith(f"({rental}).")
