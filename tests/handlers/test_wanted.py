@@ -171,7 +171,7 @@ async def test_the_key_is_saved_and_nothing_is_rented_if_buying_was_paused_meanw
         await ours.command(CLEO, "pause")
         reply = await ours.command(ANA, f"key {KEY_LINE}")
         assert SAVED in reply
-        assert "Buying is paused." in reply
+        assert "Cleo paused buying." in reply
         assert await ours.rentals() == []
         assert "1 SSH key." in await ours.command(ANA, "key")
 
