@@ -357,10 +357,7 @@ def extend_confirm(
     more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
     if details.sees_money:
         more = f"{length} more, about {dollars(cost(rate, longer.span))}"
-    lines = [
-        f"{machines_of(rental)}, {owner(details)}. {more}. "
-        f"Then it ends in {span(longer.ends_at - now)}."
-    ]
+    lines = [f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - now)}."]
     if details.sees_money:
         lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
     if longer.proposal.over:
