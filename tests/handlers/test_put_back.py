@@ -57,6 +57,7 @@ async def asks_approvers(ours: Team) -> None:
 async def asks_for_more_time(ours: Team) -> None:
     rental = await running(ours)
     await ours.command(ANA, f"extend {rental.id} 60h")
+    assert (await ours.submit(ANA))["ok"]
     await ours.deliver_all()
 
 
