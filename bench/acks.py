@@ -91,13 +91,13 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
             _empty(empty_world, size) as (empty_command, empty_click),
             _bot(bot_world, size) as (command, click),
         ):
-            for number in range(size.people):
+            for number in range(size.warming):
                 await click(number)
                 await command(number)
             await bot_world.switch_on_rate_limits()
             commands = await _compare(size, command, empty_command)
             clicks = await _compare(size, click, empty_click)
-        await _check_commits(bot_world, size.people + len(clicks.bot))
+        await _check_commits(bot_world, size.warming + len(clicks.bot))
     return commands, clicks
 
 
@@ -117,8 +117,12 @@ async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
 
 async def _compare(size: Size, act: Act, plain: Act) -> Run:
     """Measure half of the empty app's actions before the bot's, and half after them."""
+
+    async def after_warming(number: int) -> float:
+        return await act(size.warming + number)
+
     before = await at_rate(size.rate, size.load_seconds / 2, plain)
-    took = await at_rate(size.rate, size.load_seconds, act)
+    took = await at_rate(size.rate, size.load_seconds, after_warming)
     after = await at_rate(size.rate, size.load_seconds / 2, plain)
     return Run(took, before + after)
 

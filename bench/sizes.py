@@ -10,7 +10,10 @@ class Size(Frozen):
 
     starts: int = 3
     """How often each app is started; the figure is the median."""
-    people: int = 200
+    people: int = 330
+    """More than the clicks of one run, since a second click on *Still needed* says nothing new."""
+    warming: int = 30
+    """How many actions of each kind come before those that are measured."""
     rate: int = 20
     """Actions a second."""
     ack_runs: int = 5
@@ -35,7 +38,8 @@ class Size(Frozen):
 FULL = Size()
 TINY = Size(
     starts=1,
-    people=4,
+    people=8,
+    warming=2,
     rate=10,
     ack_runs=1,
     load_seconds=0.5,

@@ -18,7 +18,7 @@ from bot.policy.rules import Rules
 T = TypeVar("T")
 
 COMPARED_WITHIN = timedelta(minutes=2)
-"""Real time after the start in which nothing is ended or bought for a rental before its messages were compared
+"""Time after the start in which nothing is ended or bought for a rental before its messages were compared
 with Slack. After that, Slack doesn't answer."""
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -66,6 +66,13 @@ class StepDeps(Deps):
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
     gone_at_start: set[str] = field(default_factory=set)
     """The resources that the first look since the start did not find."""
+
+
+def may_compare(deps: Deps) -> bool:
+    """Return whether the start is so short ago that messages may yet be compared with Slack. Both clocks count: in
+    a sandbox, ours can be faster than real time."""
+    clock = deps.clock
+    return max(clock.now() - deps.started_at, clock.real() - deps.started_real) < COMPARED_WITHIN
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:

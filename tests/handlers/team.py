@@ -32,6 +32,7 @@ from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
+from handlers.listeners.pace import Pace
 from handlers.listeners.register import register
 from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
@@ -365,6 +366,7 @@ async def team(
                 people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
+                commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )
 
             def attach(app: AsyncApp) -> None:

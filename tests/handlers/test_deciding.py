@@ -90,7 +90,7 @@ async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_s
         assert (await ours.submit(BEN, reason=said))["ok"]
         await ours.deliver()
         told = await ours.look(ANA, direct(ANA), "said no")
-        assert told["text"] == f'Ben said no to 1x H100 EU: "{said}". Nothing was rented.'
+        assert told["text"] == f'Ben said no to 1x H100 SXM 80 GB EU: "{said}". Nothing was rented.'
         assert f'"{said}".' in (await ours.look(BEN, APPROVALS, "Denied by Ben"))["text"]
         pings = (await ours.world.get("pings", after=before))["pings"]
         assert [(ping["user"], ping["why"]) for ping in pings] == [(ANA, "dm")], "its words mention nobody"
@@ -107,7 +107,7 @@ async def test_a_denial_needs_no_reason(tmp_path: Path) -> None:
         assert (await ours.submit(BEN))["ok"]
         await ours.deliver()
         told = await ours.look(ANA, direct(ANA), "said no")
-        assert told["text"] == "Ben said no to 1x H100 EU. Nothing was rented."
+        assert told["text"] == "Ben said no to 1x H100 SXM 80 GB EU. Nothing was rented."
 
 
 async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and_approves(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_
         assert "Waits for you" not in await ours.command(CLEO, "list all")
         assert "Waits for you" not in await ours.command(BEN, "list")
         shown = await ours.command(BEN, "list all")
-        assert f"Waits for you: 1x H100 EU, Ana, {first.id}. Expires" in shown
+        assert f"Waits for you: 1x H100 SXM 80 GB EU, Ana, {first.id}. Expires" in shown
         await ours.forge(BEN, "approve", f"{first.id}:1")
         assert (await ours.submit(BEN))["ok"]
         await ours.forge(BEN, "deny", f"{second.id}:1")

@@ -28,7 +28,7 @@ async def test_offers_have_no_rent_button_while_buying_is_paused(tmp_path: Path)
     async with team(tmp_path) as ours:
         assert (await ours.command(CLEO, "pause")).startswith("Buying is paused.")
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
-        assert "Nothing here can be rented now. Buying is paused." in message["text"]
+        assert "Cleo paused buying at 13:00. These are the prices; nothing can be rented." in message["text"]
         assert [button["text"] for button in message["buttons"]] == ["Refresh", "Change"]
 
 

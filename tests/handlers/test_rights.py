@@ -12,7 +12,7 @@ from bot.model.state import State
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, SpanValue
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
-from handlers.values import Value
+from handlers.values import LineValue, Value
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
@@ -59,6 +59,7 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
             await change_request(ours, rental)
         else:
             await ours.click(BEN, await question(ours), "Deny")
+            await ours.submit(BEN)
         may_know = afterwards == "decided" and user in {ANA, CLEO}
         before = await ours.rental(rental.id)
         for version in (1, 2):
@@ -116,7 +117,7 @@ async def test_owners_who_became_guests_still_get_the_ssh_command(tmp_path: Path
 
 def values_of(value_type: type[Value], rental: Rental) -> list[str]:
     """Return the values of a type that name somebody else's rental or search."""
-    if value_type is NoValue:
+    if value_type in {NoValue, LineValue}:
         return []
     fields = {
         "rental_id": rental.id,

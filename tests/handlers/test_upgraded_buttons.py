@@ -84,13 +84,15 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
     assert (approved.state, approved.approved_by) == (State.PROCURING, BEN.id)
     accepted = await click(ours, ANA.id, "accept", f"{stored.for_owner}:2")
     assert accepted.state is State.PROCURING
-    denied = await click(ours, BEN.id, "deny", f"{stored.changed}:2")
-    assert denied.state is State.DENIED
+    await click(ours, BEN.id, "deny", f"{stored.changed}:2")
+    await ours.submit(BEN.id)
+    assert (await ours.rental(stored.changed)).state is State.DENIED
 
     ends_at = (await ours.rental(stored.extended)).running_lease.ends_at
     for _ in range(2):
         extended = await click(ours, ANA.id, "extend", f"{stored.extended}:2:{shown_end}")
         assert extended.running_lease.ends_at == ends_at + 2 * H
+    ours.clock.put(ours.clock.now() + timedelta(minutes=3))  # she kept it a moment before
     kept = await click(ours, ANA.id, "keep", f"{stored.kept}:4")
     assert kept.running_lease.question.silent_until == ours.clock.now() + 4 * H
 

@@ -79,7 +79,7 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         again = await open_question(world)
         assert float(again.ts) > float(asked.ts)
         asked = again
-        told = await world.reads("Ana", f"My database was put back: 1x H100 ({known}) ends")
+        told = await world.reads("Ana", f"My database was put back: 1x H100 SXM 80 GB ({known}) ends")
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
         await world.reads("Ana", "which doesn't know this message")

@@ -161,8 +161,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
         return snapshot if alarm is None else snapshot.with_rental(clear_alarm(rental))
     if alarm is None:
         return snapshot.with_rental(set_alarm(rental, now))
-    waiting = tuple(attempt for attempt in waiting if _alarm_from(snapshot, attempt, rules) <= now)
-    if now < alarm.at or not waiting:
+    if now < alarm.at or all(_alarm_from(snapshot, attempt, rules) > now for attempt in waiting):
         return snapshot
     alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
     first = waiting[0]

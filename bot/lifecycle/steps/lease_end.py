@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.lifecycle.deps import COMPARED_WITHIN, StepDeps
+from bot.lifecycle.deps import StepDeps, may_compare
 from bot.lifecycle.lease_changes import check_notices, drop_extension, move_end
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.seeing import last_visits
@@ -114,7 +114,7 @@ async def end_lease(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> 
             return _moved_on(snapshot, until, use, now)
         first_visit_decides = not (is_unseen(use, visits, now) or are_recent(visits, now))
     notified = await _notified_of_end(deps, rental, ends_at)
-    if notified.uncertain and deps.clock.real() - deps.started_real < COMPARED_WITHIN:
+    if notified.uncertain and may_compare(deps):
         return snapshot
     if rental.extension is not None and not first_visit_decides:
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
-from bot.lifecycle.deps import COMPARED_WITHIN, StepDeps
+from bot.lifecycle.deps import StepDeps, may_compare
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
@@ -212,7 +212,7 @@ async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
     async with deps.store.read() as tx:
         card = await tx.messages.card(rental_id)
     uncertain = card is not None and card.compare_with is not None
-    return uncertain and deps.clock.real() - deps.started_real < COMPARED_WITHIN
+    return uncertain and may_compare(deps)
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
