@@ -17,7 +17,7 @@ from bot.demo.processes import Bot, NotRunning, environment, free_port, run_sand
 from sandbox.client import SandboxClient, Server
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, OLGA
 from soak.databases import Store
-from soak.disturbances import Disturbance, System
+from soak.disturbances import TOKENS, Disturbance, System
 from soak.evidence import Jump, PerformedAction
 
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Gus": GUS, "Olga": OLGA}
@@ -182,24 +182,28 @@ class World:
 
     # --- disturbances
 
-    async def start_disturbance(self, disturbance: Disturbance) -> None:
-        """Begin a failure."""
+    async def start_disturbance(self, disturbance: Disturbance) -> bool:
+        """Begin a failure. Return False if it is not possible now: Slack revokes no token before the bot has
+        connected, because a bot without rentals then ends, as it should."""
+        if disturbance.path == TOKENS and not (await self.read_health()).get("connections"):
+            return False
         self.disturbances_met[disturbance.name] += 1
         if disturbance.machine is not None:
-            await self._take_a_machine_back(disturbance, disturbance.machine)
-            return
+            return await self._take_a_machine_back(disturbance, disturbance.machine)
         self.disturbances.append(disturbance)
         if disturbance.system is System.STORE:
             await self.store.disturb(disturbance.seconds)
         else:
             await self._server(disturbance).post(disturbance.path, disturbance.body)
+        return True
 
-    async def _take_a_machine_back(self, disturbance: Disturbance, pick: float) -> None:
+    async def _take_a_machine_back(self, disturbance: Disturbance, pick: float) -> bool:
         alive = [machine for machine in (await self.sandbox.account()).resources if machine.alive]
         if alive:
             resource_id = alive[int(pick * len(alive))].resource_id
             await self.sandbox.vanish(resource_id, str(disturbance.body["how"]))
             self.taken_back.add(resource_id)
+        return bool(alive)
 
     def _server(self, disturbance: Disturbance) -> Server:
         return self.sandbox.slack if disturbance.system is System.SLACK else self.sandbox.compute
