@@ -17,6 +17,10 @@ CHANNELS = {
     "Olga": ("#shared",),
 }
 """The channels in which each person can type."""
+ZONES = {"Ana": "Europe/Berlin", "Ben": "Europe/London", "Cleo": "America/New_York", "Gus": "Europe/Berlin"}
+"""The zone in which each person names a time."""
+GITHUB_NAME = "soak-team"
+"""The user of GitHub whose keys people take."""
 NOTE = "soaknote"
 """The prefix of every note: no note may be logged."""
 
@@ -25,7 +29,7 @@ class ActionKind(StrEnum):
     """The kinds of actions."""
 
     COMMAND = "command"
-    """Type a command; `{own}` and `{any}` in it stand for a rental's id."""
+    """Type a command; `{own}` and `{any}` stand for a rental's id, and `{+90}` for the time in 90 minutes."""
     CLICK = "click"
     """Click a button whose text begins with one of `labels`, and then do what `dialog` says."""
     SAY = "say"
@@ -65,7 +69,11 @@ class Action:
 
 GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH100", "H100 spot")
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
-LEASES = ("30m", "45m", "1h", "90m")
+LEASES = (
+    *("for 30m", "for 45m", "for 1h", "for 90m"),
+    *("until {+45}", "until {+80}"),
+    *("for 30m up to 2h", "for 45m up to 3h", "until {+50} up to {+120}"),
+)
 READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}", "help", "catalog", "key", "")
 
 _MEMBER = (
@@ -81,10 +89,13 @@ _MEMBER = (
     (4, "command", ("destroy {own}",)),
     (3, "command", ("share {own} @ana", "share {own} @ben", "share {own} @cleo", "share {own}")),
     (4, "click", ("Withdraw", "Take the request back", "Go on")),
+    (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (6, "read", ()),
     (2, "say", ()),
     (1, "key", ()),
+    (1, "command", (f"key github {GITHUB_NAME}", "key github nobody-there")),
+    (1, "click", ("Use ", "Choose")),
 )
 """Weight, kind, and the labels or commands to choose from."""
 _TAKE_ON = (4, "click", ("I'm on it",))
@@ -140,7 +151,7 @@ def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{setup}{teammate}{now}{note}"
+    text = f"get {rng.choice(gpus)} {rng.choice(LEASES)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
 

@@ -16,6 +16,7 @@ class System(StrEnum):
     SLACK = "slack"
     MARKET = "compute"
     STORE = "store"
+    GITHUB = "github"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Disturbance:
     seconds: float = 0.0
     """Only for the store: real seconds that it is locked."""
     machine: float | None = None
-    """Only for a machine that its vendor takes back: from 0 to 1, picks which."""
+    """Only for something that happens to one machine: from 0 to 1, picks which."""
 
 
 SLACK_METHODS = (
@@ -70,6 +71,15 @@ MARKET_ENDPOINTS = (
     "*",
     "*",
 )
+BUSY: Json = {"all": 95, "connections": 1}
+PHASES: tuple[Json, ...] = (
+    BUSY,
+    {"all": 0},
+    {"all": 0, "connections": 1},
+    {"fault": "refused"},
+    {"fault": "garbage"},
+)
+"""How a machine is used, and how its probe fails: at once, since a visit to one that hangs takes real seconds."""
 TOKENS = "tokens"
 """The control call that revokes the tokens of Slack's app."""
 VENDORS = ("*", "nebius", "hyperstack", "runpod", "datacrunch", "lambda", "vultr", "scaleway")
@@ -105,9 +115,9 @@ HOSTILE_BODIES = (
 def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
     """Draw a failure that begins within that many seconds."""
     after = rng.uniform(0, seconds)
-    kind = rng.choices(("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2))[
-        0
-    ]
+    kinds = {"slack": 9, "sockets": 3, "token": 1, "market": 12, "vendor": 9}
+    kinds |= {"lost": 2, "use": 7, "store": 2, "github": 1}
+    kind = rng.choices(list(kinds), list(kinds.values()))[0]
     match kind:
         case "slack":
             return _slack(rng, after)
@@ -128,8 +138,23 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
         case "lost":
             how = rng.choice(("deleted", "missing"))
             name, body = f"machine {how}", {"how": how}
-            return Disturbance(after, System.MARKET, name, body=body, machine=rng.random())
+            return Disturbance(after, System.MARKET, name, "vanish", body, machine=rng.random())
+        case "use":
+            return _use(rng, after)
+        case "github":
+            fault: Json = rng.choice(({"kind": "status", "status": 503}, {"kind": "garbage"}))
+            fault |= {"endpoint": "user_keys", "times": 2}
+            return Disturbance(after, System.GITHUB, f"user_keys {fault['kind']}", "faults", fault)
     return Disturbance(after, System.STORE, "store disturbed", seconds=rng.uniform(0.2, 1.5))
+
+
+def _use(rng: random.Random, after: float) -> Disturbance:
+    """A machine is busy from now on, or it is used in different ways by turns."""
+    body: Json = {"phases": (BUSY,)}
+    if rng.random() < 0.5:
+        phases = rng.sample(PHASES, rng.randint(2, 3))
+        body = {"phases": tuple({**each, "for": rng.choice((600, 1500, 3000))} for each in phases), "repeat": True}
+    return Disturbance(after, System.MARKET, "machine used", "use", body, machine=rng.random())
 
 
 def _slack(rng: random.Random, after: float) -> Disturbance:

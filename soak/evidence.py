@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from sandbox.client import SeenMessage
+from sandbox.use import Use
 
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 CARD = re.compile(
@@ -66,12 +67,22 @@ class Machine:
     start: datetime
     end: datetime | None
     micros: int
+    visits: int = 0
+    """How often the bot's probe logged in."""
 
     @property
     def rental(self) -> str | None:
         """The id of the rental that it was bought for, from its name."""
         found = MACHINE_NAME.match(self.name)
         return found["id"] if found else None
+
+
+@dataclass(frozen=True)
+class MachineUse:
+    """How a machine was used from `use.since` on, until another use of it began."""
+
+    resource_id: str
+    use: Use
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ class Evidence:
     posts: tuple[Post, ...]
     slow_to_delete: frozenset[str]
     """Vendors that refused or delayed deletions, or reported them late; `*` for all."""
+    uses: tuple[MachineUse, ...]
     taken_back: frozenset[str]
     """The ids of the resources that their vendor took back."""
     log: tuple[str, ...]

@@ -34,7 +34,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         modals=tuple(world.modals),
         actions=tuple(world.actions),
         jumps=tuple(world.jumps),
-        machines=tuple(_machines(account, bill)),
+        machines=tuple(_machines(account, bill, await _visits(world, account))),
         purchases=tuple(
             Purchase(
                 offer.offer_id,
@@ -52,6 +52,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         ),
         posts=tuple(await _posts(world, {message.channel for messages in seen.values() for message in messages})),
         slow_to_delete=_slow_to_delete(world),
+        uses=tuple(world.uses),
         taken_back=frozenset(world.taken_back),
         log=tuple(world.log.read_text(encoding="utf-8", errors="replace").splitlines()),
         secrets=(addresses.bot_token, addresses.app_token, addresses.compute_token),
@@ -60,7 +61,13 @@ async def gather(world: World, *, over: bool) -> Evidence:
     )
 
 
-def _machines(account: Account, bill: list[BillLine]) -> list[Machine]:
+async def _visits(world: World, account: Account) -> dict[str, int]:
+    """Return how often the probe logged in, by the ids of all resources."""
+    ids = [resource.resource_id for resource in account.resources]
+    return {resource_id: (await world.sandbox.machine(resource_id)).visits for resource_id in ids}
+
+
+def _machines(account: Account, bill: list[BillLine], visits: dict[str, int]) -> list[Machine]:
     micros = {line.resource_id: line.micros for line in bill}
     return [
         Machine(
@@ -72,6 +79,7 @@ def _machines(account: Account, bill: list[BillLine]) -> list[Machine]:
             start=resource.billed_from,
             end=resource.billed_to,
             micros=micros.get(resource.resource_id, 0),
+            visits=visits[resource.resource_id],
         )
         for resource in account.resources
     ]

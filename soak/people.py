@@ -6,14 +6,14 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
-
-import asyncssh
+from zoneinfo import ZoneInfo
 
 from sandbox.client import Button, ControlError, Modal, Outcome, SeenMessage
-from soak.actions import Action, ActionKind, Dialog
+from soak.actions import ZONES, Action, ActionKind, Dialog
 from soak.evidence import RENTAL_ID, PerformedAction
-from soak.world import PEOPLE, World
+from soak.world import PEOPLE, World, new_key
 
 T = TypeVar("T")
 DIALOG_WAIT = 1.5
@@ -47,15 +47,14 @@ async def act(world: World, action: Action) -> bool:
 
 
 async def _set_key(world: World, action: Action) -> None:
-    line = asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
-    await _command(world, action, f"key {line}", None)
+    await _command(world, action, f"key {new_key()}", None)
 
 
 # --- commands
 
 
 async def _type_command(world: World, action: Action) -> None:
-    text, rental = action.text, None
+    text, rental = _with_times(action, await world.sandbox.now()), None
     if "{" in text:
         rental = _pick(await _rentals(world, action), action.pick)
         text = re.sub(r"\{\w+\}", rental, text)
@@ -63,6 +62,16 @@ async def _type_command(world: World, action: Action) -> None:
         await _command(world, action, text, rental)
     if text.startswith("destroy"):
         await _use_dialog(world, action)
+
+
+def _with_times(action: Action, now: datetime) -> str:
+    """Return the command with the times that it names, in the zone of the person who types it."""
+
+    def later(minutes: re.Match[str]) -> str:
+        moment = now + timedelta(minutes=int(minutes[1]))
+        return f"{moment.astimezone(ZoneInfo(ZONES[action.who])):%Y-%m-%d %H:%M}"
+
+    return re.sub(r"\{\+(\d+)\}", later, action.text)
 
 
 async def _command(world: World, action: Action, text: str, rental: str | None) -> None:

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncssh
 
 from bot.clock import SystemClock
 from bot.demo.processes import Bot, NotRunning, environment, free_port, run_sandbox, start_bot, stop
 from sandbox.client import SandboxClient, Server
+from sandbox.compute.control_use import UseBody
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, OLGA
+from sandbox.use import Use
+from soak.actions import GITHUB_NAME
 from soak.databases import Store
 from soak.disturbances import TOKENS, Disturbance, System
-from soak.evidence import Jump, PerformedAction
+from soak.evidence import Jump, MachineUse, PerformedAction
 
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Gus": GUS, "Olga": OLGA}
 POLICY = """\
@@ -44,6 +48,11 @@ HEALTH_EVERY = 0.03
 TAIL = 3000
 
 
+def new_key() -> str:
+    """Return the line of a new public key."""
+    return asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
+
+
 class Finding(NotRunning):
     """Something that must hold didn't."""
 
@@ -67,6 +76,8 @@ class World:
     """By name, how often one began."""
     taken_back: set[str] = field(default_factory=set)
     """The ids of the resources that their vendor took back."""
+    uses: list[MachineUse] = field(default_factory=list)
+    """How machines were used, the oldest first."""
     modals: list[tuple[str, str]] = field(default_factory=list)
     """The name of the person who saw a modal, and its text."""
     health: dict[str, Any] = field(default_factory=dict)
@@ -140,7 +151,7 @@ class World:
 
     def _market_may_fail(self) -> bool:
         """Return whether a deletion may be impossible."""
-        return any(each.system is not System.SLACK for each in self.disturbances)
+        return any(each.system in {System.MARKET, System.STORE} for each in self.disturbances)
 
     async def _caught_up(self) -> bool:
         clock, waited = SystemClock(), 0.0
@@ -189,7 +200,7 @@ class World:
             return False
         self.disturbances_met[disturbance.name] += 1
         if disturbance.machine is not None:
-            return await self._take_a_machine_back(disturbance, disturbance.machine)
+            return await self._disturb_a_machine(disturbance, disturbance.machine)
         self.disturbances.append(disturbance)
         if disturbance.system is System.STORE:
             await self.store.disturb(disturbance.seconds)
@@ -197,16 +208,27 @@ class World:
             await self._server(disturbance).post(disturbance.path, disturbance.body)
         return True
 
-    async def _take_a_machine_back(self, disturbance: Disturbance, pick: float) -> bool:
+    async def _disturb_a_machine(self, disturbance: Disturbance, pick: float) -> bool:
         alive = [machine for machine in (await self.sandbox.account()).resources if machine.alive]
-        if alive:
-            resource_id = alive[int(pick * len(alive))].resource_id
-            await self.sandbox.vanish(resource_id, str(disturbance.body["how"]))
+        if not alive:
+            return False
+        resource_id, now = alive[int(pick * len(alive))].resource_id, await self.sandbox.now()
+        await self.sandbox.compute.post(f"resources/{resource_id}/{disturbance.path}", disturbance.body)
+        if disturbance.path == "vanish":
             self.taken_back.add(resource_id)
-        return bool(alive)
+        else:
+            body = UseBody.model_validate(disturbance.body)
+            phases = tuple(phase.phase() for phase in body.phases or ())
+            self.uses.append(MachineUse(resource_id, Use(phases, now, body.repeat)))
+        return True
 
     def _server(self, disturbance: Disturbance) -> Server:
-        return self.sandbox.slack if disturbance.system is System.SLACK else self.sandbox.compute
+        match disturbance.system:
+            case System.SLACK:
+                return self.sandbox.slack
+            case System.GITHUB:
+                return self.sandbox.github
+        return self.sandbox.compute
 
     async def end_disturbances(self, path: str | None = None) -> None:
         """End all disturbances and remove all faults; or end only those of one control call."""
@@ -247,6 +269,7 @@ async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
             "GPUBOT_LOG": "json",
         }
         world = World(SandboxClient(addresses, session), session, store, settings, log)
+        await world.sandbox.github_keys(GITHUB_NAME, new_key(), new_key())
         try:
             yield world
         finally:

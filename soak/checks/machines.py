@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 from sandbox.client import SeenMessage
 from soak.evidence import CARD, Evidence, Machine
@@ -17,7 +18,19 @@ SLOW_DELETION = timedelta(minutes=10)
 LATE = timedelta(seconds=30)
 """A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
-_UNTIL = re.compile(r"\bEnds (?:[^.]*? )?(\d\d):(\d\d)\.")
+_UNTIL = re.compile(
+    r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
+    r"(?: (?:[^.;,]*? )?(\d\d):(\d\d) at the latest| its latest end)?\."
+)
+"""The end on a card, and the latest one if it can move."""
+_LONGER = re.compile(r"extended it|asks for|Approved")
+"""In the thread of a rental that perhaps got more time than was asked for at first."""
+BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
+"""A machine that computes from so long before its end until so long after it is certainly in use then."""
+FAULT_LASTS = timedelta(minutes=75)
+"""If most machines can't be visited, no verdict changes for an hour."""
+_COMPUTES = 50
+"""Percent."""
 _RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?(?:, of which \$[\d,]+\.\d\d idle)?\.")
 MICROS = 1_000_000
 
@@ -71,7 +84,7 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
     for machine in evidence.machines:
         ends = _ends(evidence, machine.rental or "")
-        end = max((until for _, until in ends), default=None)
+        end = max((shown.end for shown in ends), default=None)
         if machine.offer_id in failed:
             end = machine.start
         if end is None:
@@ -90,20 +103,77 @@ def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     """
     found = []
     for rental in evidence.cards:
-        replies = [reply.text for reply in evidence.thread(rental)]
-        by_lease = any(text.startswith("Ended") for text in replies) and not any(
-            text.startswith("Being destroyed") for text in replies
-        )
-        if not by_lease:
-            continue
         ends = _ends(evidence, rental)
-        machines = [machine for machine in evidence.machines if machine.rental == rental]
-        if any(machine.resource_id in evidence.taken_back for machine in machines):
-            continue
-        gone = max((machine.end or evidence.now for machine in machines), default=None)
-        if ends and gone is not None and gone < ends[-1][1] - timedelta(minutes=1):
-            found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1][1]:%H:%M}")
+        gone = _gone(evidence, rental)
+        if gone is not None and ends and gone < ends[-1].end - timedelta(minutes=1):
+            found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1].end:%H:%M}")
     return found
+
+
+def _gone(evidence: Evidence, rental: str) -> datetime | None:
+    """Return when the machine of a rental was gone, if its lease ended it. Return None if something else did."""
+    replies = [reply.text for reply in evidence.thread(rental)]
+    if not any(text.startswith("Ended") for text in replies):
+        return None
+    machines = [machine for machine in evidence.machines if machine.rental == rental]
+    taken = any(machine.resource_id in evidence.taken_back for machine in machines)
+    if taken or any(text.startswith("Being destroyed") for text in replies):
+        return None
+    return max((machine.end or evidence.now for machine in machines), default=None)
+
+
+def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
+    """No end on a card is later than the latest one that it showed first, unless somebody asked for more."""
+    found = []
+    for rental in evidence.cards:
+        ends = _ends(evidence, rental)
+        if not ends or any(_LONGER.search(reply.text) for reply in evidence.thread(rental)):
+            continue
+        latest = ends[0].latest or ends[0].end
+        found += [
+            f"{rental} ends {shown.end:%H:%M} on its card, and {latest:%H:%M} is its latest end"
+            for shown in ends
+            if shown.end > latest
+        ][:1]
+    return found
+
+
+def busy_machines_go_on(evidence: Evidence) -> list[str]:
+    """A machine with two ends that computes at its end goes on, until the later one. If the bot perhaps could not
+    see it, that does not count."""
+    found = []
+    for rental in evidence.cards:
+        ends, gone = _ends(evidence, rental), _gone(evidence, rental)
+        if gone is None or not ends or ends[-1].latest is None or ends[-1].latest <= gone:
+            continue
+        end = ends[-1].end
+        since, until = end - BUSY_BEFORE, end + BUSY_AFTER
+        seen = not evidence.excused(since, gone) and not _visits_may_fail(evidence, end)
+        for machine in evidence.machines:
+            busy = machine.rental == rental and machine.visits and _computes(evidence, machine, since, until)
+            if seen and busy:
+                found.append(f"{machine.name} computed, and ended at its first end {end:%H:%M}")
+    return found
+
+
+def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
+    """Return whether the visits of some machine failed before that end, so that perhaps no verdict changed."""
+    since = end - FAULT_LASTS
+    taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
+    gone = any(machine.end and since <= machine.end <= end for machine in taken)
+    begun = [each.use for each in evidence.uses if each.use.since <= end]
+    return gone or any(phase.fault for use in begun for phase in use.phases)
+
+
+def _computes(evidence: Evidence, machine: Machine, since: datetime, until: datetime) -> bool:
+    """Return whether it computes all the time between."""
+    uses = [each.use for each in evidence.uses if each.resource_id == machine.resource_id]
+    minutes = int((until - since) / timedelta(minutes=1)) + 1
+    for moment in (since + timedelta(minutes=n) for n in range(minutes)):
+        use = next((use for use in reversed(uses) if use.since <= moment), None)
+        if use is None or (use.at(moment).percent(0) or 0) < _COMPUTES:
+            return False
+    return True
 
 
 def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
@@ -111,8 +181,15 @@ def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
     return SLOW_DELETION if evidence.slow_to_delete & {"*", machine.vendor} else timedelta(0)
 
 
-def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
-    """Return when a rental's card showed which end, in order.
+class ShownEnd(NamedTuple):
+    """The end that a card showed, and the latest one if it can move."""
+
+    end: datetime
+    latest: datetime | None
+
+
+def _ends(evidence: Evidence, rental: str) -> list[ShownEnd]:
+    """Return which ends a rental's card showed, in order.
 
     Cards show times in the reader's zone. These are Ben's, whose zone is UTC in November.
     """
@@ -120,7 +197,8 @@ def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
     for message in evidence.seen.get("Ben", ()):
         card, until = CARD.match(message.text), _UNTIL.search(message.text)
         if card and card["id"] == rental and until and not message.only_you:
-            found.append((message.at, _near(message.at, int(until[1]), int(until[2]))))
+            latest = _near(message.at, int(until[3]), int(until[4])) if until[3] else None
+            found.append(ShownEnd(_near(message.at, int(until[1]), int(until[2])), latest))
     return found
 
 
@@ -169,5 +247,7 @@ CHECKS = (
     nothing_is_bought_twice,
     nothing_outlives_its_lease,
     nothing_ends_before_its_time,
+    no_end_is_later_than_the_latest,
+    busy_machines_go_on,
     receipts_are_the_bill,
 )

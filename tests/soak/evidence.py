@@ -119,6 +119,7 @@ def good() -> Evidence:
         market=(MarketRequest(at(14, 5), "delete_resource", "/resources/r-1", 200),),
         posts=tuple(Post(each.channel, each.ts, str(n), each.text) for n, each in enumerate(newest.values())),
         slow_to_delete=frozenset(),
+        uses=(),
         taken_back=frozenset(),
         log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),

@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.client import SeenMessage
+from sandbox.use import Fault, Phase, Use
 from soak.checks import CHECKS, check
-from soak.evidence import Evidence, Jump, Machine, Post
+from soak.evidence import Evidence, Jump, Machine, MachineUse, Post
 from tests.soak.evidence import (
     CARD_TS,
     FINAL,
@@ -55,6 +57,38 @@ def posted_twice(evidence: Evidence) -> Evidence:
     return replace(evidence, posts=(*evidence.posts, Post(first.channel, "11.0", first.message_id, first.text)))
 
 
+BUSY = Use((Phase(percents=(95,)),), at(12, 5))
+IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
+UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
+MOVES = f"Ready: {SUBJECT}. Ends 14:05 unless its GPUs are busy then; 15:05 at the latest."
+
+
+def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
+    """Return the evidence with a machine that ended at the first of two ends, and how it was used."""
+    with_uses = replace(evidence, uses=(MachineUse(MACHINE.resource_id, use), *more))
+    return in_order(machines(with_uses, replace(MACHINE, visits=60)), message(17, MOVES, at(12, 41)))
+
+
+def moves_on(evidence: Evidence, end: str) -> Evidence:
+    """Return the evidence without the extension, with two ends on the card at first. Then the card shows that
+    the machine is in use, and this end."""
+
+    def is_left(each: SeenMessage) -> bool:
+        return "Ends" not in each.text and "extended" not in each.text
+
+    seen = {name: tuple(filter(is_left, messages)) for name, messages in evidence.seen.items()}
+    without = replace(evidence, seen=seen, actions=evidence.actions[:2])
+    later = message(18, f"Ready: {SUBJECT}. In use: it goes on until {end}.", at(14, 5))
+    return in_order(without, message(13, MOVES, at(12, 5)), later)
+
+
+def in_order(evidence: Evidence, *more: SeenMessage) -> Evidence:
+    """Return the evidence with more messages that the whole team saw, among the others."""
+    added = for_all(evidence, *more)
+    ordered = {name: tuple(sorted(each, key=lambda one: one.seq)) for name, each in added.seen.items()}
+    return replace(added, seen=ordered)
+
+
 def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
     """Return the evidence with a destroy an hour before the machine was gone."""
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
@@ -74,6 +108,8 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_outlives_its_lease", lambda e: machines(e, STILL_BILLS)),
     ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
+    ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
+    ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, 16:06 at the latest")),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$4.99 estimated"))),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}. It cost nothing.")),
@@ -226,3 +262,18 @@ def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
     twice = posted_twice(good())
     assert names(twice) == {"no_message_is_posted_twice"}
     assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()
+
+
+def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
+    other = MachineUse("r-9", UNSEEN)
+    down = Jump(at(13, 50), at(13, 55), excused=True)
+    assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
+    assert names(with_two_ends(good(), IDLE_AT_ITS_END)) == set()
+    assert names(with_two_ends(good(), BUSY, other)) == set()
+    assert names(replace(with_two_ends(good(), BUSY), jumps=(down,))) == set()
+
+
+def test_the_end_of_a_machine_in_use_may_move_to_its_latest_one() -> None:
+    late = machines(good(), replace(MACHINE, end=at(15, 6)))
+    assert names(moves_on(late, "15:05, its latest end")) == set()
+    assert names(moves_on(good(), "15:05, its latest end")) == {"nothing_ends_before_its_time"}
