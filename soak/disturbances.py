@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sandbox.slack.default import DAN
+from soak.actions import LEAVER
+
 Json = dict[str, Any]
 
 
@@ -34,6 +37,8 @@ class Disturbance:
     """The body with which the same call ends it."""
     seconds: float = 0.0
     """Only for the store: real seconds that it is locked."""
+    at_once: bool = False
+    """It is over as soon as it has begun: nothing fails after it."""
     machine: float | None = None
     """Only for something that happens to one machine: from 0 to 1, picks which."""
 
@@ -116,7 +121,7 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
     """Draw a failure that begins within that many seconds."""
     after = rng.uniform(0, seconds)
     kinds = {"slack": 9, "sockets": 3, "token": 1, "market": 12, "vendor": 9}
-    kinds |= {"lost": 2, "use": 7, "store": 2, "github": 1}
+    kinds |= {"lost": 2, "use": 7, "store": 2, "github": 1, "unknown": 2, "leaves": 1}
     kind = rng.choices(list(kinds), list(kinds.values()))[0]
     match kind:
         case "slack":
@@ -141,6 +146,13 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
             return Disturbance(after, System.MARKET, name, "vanish", body, machine=rng.random())
         case "use":
             return _use(rng, after)
+        case "unknown":
+            name = f"train-{rng.randrange(10**6):06d}"
+            new: Json = {"name": name, "gpu_type": "H100", "rate": "2.10", "runs_after": rng.choice((0, 120))}
+            return Disturbance(after, System.MARKET, "unknown machine", "resources", new, at_once=True)
+        case "leaves":
+            gone: Json = {"deleted": True}
+            return Disturbance(after, System.SLACK, f"{LEAVER} leaves", f"people/{DAN}", gone, at_once=True)
         case "github":
             fault: Json = rng.choice(({"kind": "status", "status": 503}, {"kind": "garbage"}))
             fault |= {"endpoint": "user_keys", "times": 2}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ import asyncssh
 
 from bot.clock import SystemClock
 from bot.demo.processes import Bot, NotRunning, environment, free_port, run_sandbox, start_bot, stop
-from sandbox.client import SandboxClient, Server
+from sandbox.client import SandboxClient, SeenMessage, Server
+from sandbox.client.answers import Json
 from sandbox.compute.control_use import UseBody
-from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, OLGA
+from sandbox.slack.default import ANA, BEN, CLEO, DAN, GPUS, GUS, OLGA, TRAINING
 from sandbox.use import Use
-from soak.actions import GITHUB_NAME
+from soak.actions import GITHUB_NAME, LEAVER
 from soak.databases import Store
 from soak.disturbances import TOKENS, Disturbance, System
 from soak.evidence import Jump, MachineUse, PerformedAction
 
-PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Gus": GUS, "Olga": OLGA}
+PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Dan": DAN, "Gus": GUS, "Olga": OLGA}
 POLICY = """\
 approvers: {groups: [S0APPROVE]}
 approvals_channel: C0APPROVE
@@ -78,6 +79,12 @@ class World:
     """The ids of the resources that their vendor took back."""
     uses: list[MachineUse] = field(default_factory=list)
     """How machines were used, the oldest first."""
+    put_back_at: datetime | None = None
+    """When the database was replaced by an older copy."""
+    left_at: datetime | None = None
+    """When `LEAVER` left the workspace."""
+    seen_by_leaver: tuple[SeenMessage, ...] = ()
+    """What they saw until then."""
     modals: list[tuple[str, str]] = field(default_factory=list)
     """The name of the person who saw a modal, and its text."""
     health: dict[str, Any] = field(default_factory=dict)
@@ -198,14 +205,27 @@ class World:
         connected, because a bot without rentals then ends, as it should."""
         if disturbance.path == TOKENS and not (await self.read_health()).get("connections"):
             return False
+        if disturbance.name == f"{LEAVER} leaves":
+            return await self._leaves(disturbance)
         self.disturbances_met[disturbance.name] += 1
         if disturbance.machine is not None:
             return await self._disturb_a_machine(disturbance, disturbance.machine)
-        self.disturbances.append(disturbance)
+        if not disturbance.at_once:
+            self.disturbances.append(disturbance)
         if disturbance.system is System.STORE:
             await self.store.disturb(disturbance.seconds)
         else:
             await self._server(disturbance).post(disturbance.path, disturbance.body)
+        return True
+
+    async def _leaves(self, disturbance: Disturbance) -> bool:
+        if self.left_at is not None:
+            return False
+        self.disturbances_met[disturbance.name] += 1
+        # Who left reads no channel any more, only direct messages. So read now what they saw.
+        self.seen_by_leaver = tuple(await self.sandbox.see(PEOPLE[LEAVER], versions=True))
+        await self.sandbox.slack.patch(disturbance.path, disturbance.body)
+        self.left_at = await self.sandbox.now()
         return True
 
     async def _disturb_a_machine(self, disturbance: Disturbance, pick: float) -> bool:
@@ -249,6 +269,15 @@ class World:
         return await self.sandbox.last_change(ANA)
 
 
+async def _join(sandbox: SandboxClient, user: str) -> None:
+    """Let somebody who left the sandbox's workspace before come back, and join channels."""
+    await sandbox.slack.patch(f"people/{user}", {"deleted": False})
+    channels: list[Json] = (await sandbox.slack.get("workspace"))["channels"]
+    for channel in channels:
+        if channel["id"] in {GPUS, TRAINING}:
+            await sandbox.slack.patch(f"channels/{channel['id']}", {"members": [*channel["members"], user]})
+
+
 @asynccontextmanager
 async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that isn't started yet, until the end of the block."""
@@ -270,6 +299,7 @@ async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
         }
         world = World(SandboxClient(addresses, session), session, store, settings, log)
         await world.sandbox.github_keys(GITHUB_NAME, new_key(), new_key())
+        await _join(world.sandbox, PEOPLE[LEAVER])
         try:
             yield world
         finally:

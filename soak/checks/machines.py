@@ -17,6 +17,8 @@ SLOW_DELETION = timedelta(minutes=10)
 """How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
 """A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
+SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=40)
+"""The longest until the admin is asked about an unknown machine, and about one whose owner left."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
@@ -43,9 +45,40 @@ def nothing_lives_at_the_end(evidence: Evidence) -> list[str]:
 
 
 def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
-    """Every machine was bought for a rental that has a card."""
+    """Every machine that the bot bought, and every one that an admin gave to somebody, is that of a rental with a
+    card."""
     ids = {machine.name: machine.rental for machine in evidence.machines}
-    return [f"{name} is on no card" for name, rental in ids.items() if rental not in evidence.cards]
+    return [f"{name} is on no card" for name, rental in ids.items() if rental and rental not in evidence.cards]
+
+
+def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
+    """The admin can decide about every machine that no rental has, and about those whose owner left long ago."""
+    asked = [message for message in evidence.private(evidence.admin) if message.buttons]
+    open_now = [message.text for message in asked if evidence.newest.get((message.channel, message.ts)) == message]
+    found = []
+    for machine in (machine for machine in evidence.machines if not machine.end):
+        rental = machine.rental or machine.name
+        owner = evidence.owners.get(rental)
+        since, patience = machine.start, SWEPT
+        if owner is not None and _is_known(evidence, rental):
+            if owner not in evidence.left or evidence.cards[rental].text.startswith("Being destroyed"):
+                continue
+            since, patience = evidence.left[owner], OWNERS_LOOKED_UP
+        since = max(since, evidence.put_back_at or since)
+        waited = evidence.now - since - evidence.excused(since, evidence.now)
+        if waited > patience and not _is_named(open_now, rental):
+            found.append(f"{machine.name} has no owner in Slack, and the admin is not asked about it")
+    return found
+
+
+def _is_known(evidence: Evidence, rental: str) -> bool:
+    """Return whether the bot knows a rental that has a card. If it does not, since its database was replaced by an
+    older copy, it takes the card's buttons off."""
+    return evidence.put_back_at is None or bool(evidence.cards[rental].buttons)
+
+
+def _is_named(texts: list[str], name: str) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts)
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
@@ -87,12 +120,19 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
         end = max((shown.end for shown in ends), default=None)
         if machine.offer_id in failed:
             end = machine.start
-        if end is None:
+        if end is None or _waits_for_the_admin(evidence, machine):
             continue
         overdue = (machine.end or evidence.now) - end - evidence.excused(end, machine.end or evidence.now)
         if overdue > 2 * evidence.grace + DELETION + slow_deletion(evidence, machine):
             found.append(f"{machine.name} billed for {overdue} after its end at {end:%H:%M}")
     return found
+
+
+def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
+    """Return whether the admin was asked about a machine that a database from an older copy doesn't have."""
+    texts = [message.text for message in evidence.private(evidence.admin) if "I don't know" in message.text]
+    texts += [m.text for m in evidence.private(evidence.admin) if m.text.startswith("My database is")]
+    return evidence.put_back_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
@@ -244,6 +284,7 @@ def _wrong_receipt(card: SeenMessage, billed: int) -> str:
 CHECKS = (
     nothing_lives_at_the_end,
     every_machine_is_on_a_card,
+    somebody_is_asked_about_every_machine,
     nothing_is_bought_twice,
     nothing_outlives_its_lease,
     nothing_ends_before_its_time,

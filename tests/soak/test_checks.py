@@ -12,7 +12,7 @@ import pytest
 from sandbox.client import SeenMessage
 from sandbox.use import Fault, Phase, Use
 from soak.checks import CHECKS, check
-from soak.evidence import Evidence, Jump, Machine, MachineUse, Post
+from soak.evidence import NOT_SUBMITTED, Evidence, Jump, Machine, MachineUse, Post
 from tests.soak.evidence import (
     CARD_TS,
     FINAL,
@@ -40,6 +40,7 @@ SECOND = replace(MACHINE, resource_id="r-2", offer_id="o-2", name="gpubot-k7mq2-
 OTHER_RENTAL = replace(MACHINE, resource_id="r-3", name="gpubot-x9y8z-1")
 ERROR = json.dumps({"event": "step.failed", "level": "error"})
 STILL_BILLS = replace(MACHINE, end=None)
+STRAY = replace(STILL_BILLS, resource_id="r-4", name="train-123456", port=None)
 LATE = replace(MACHINE, end=at(14, 50))
 
 
@@ -89,6 +90,16 @@ def in_order(evidence: Evidence, *more: SeenMessage) -> Evidence:
     return replace(added, seen=ordered)
 
 
+def ana_left(evidence: Evidence) -> Evidence:
+    """Return the evidence with a machine that bills, and whose owner left."""
+    return machines(replace(evidence, left={"Ana": at(13, 30)}), STILL_BILLS)
+
+
+def asked(text: str) -> SeenMessage:
+    """Return a question to the admin, which can be decided."""
+    return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
+
+
 def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
     """Return the evidence with a destroy an hour before the machine was gone."""
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
@@ -97,6 +108,8 @@ def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
 CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_lives_at_the_end", lambda e: machines(e, STILL_BILLS)),
     ("every_machine_is_on_a_card", lambda e: machines(e, MACHINE, OTHER_RENTAL)),
+    ("somebody_is_asked_about_every_machine", lambda e: machines(e, MACHINE, STRAY)),
+    ("somebody_is_asked_about_every_machine", lambda e: with_card(ana_left(e), f"Ready: {SUBJECT}. Ends 15:30.")),
     (
         "nothing_is_bought_twice",
         lambda e: replace(
@@ -277,3 +290,37 @@ def test_the_end_of_a_machine_in_use_may_move_to_its_latest_one() -> None:
     late = machines(good(), replace(MACHINE, end=at(15, 6)))
     assert names(moves_on(late, "15:05, its latest end")) == set()
     assert names(moves_on(good(), "15:05, its latest end")) == {"nothing_ends_before_its_time"}
+
+
+def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin_is_asked() -> None:
+    running = with_card(ana_left(good()), f"Ready: {SUBJECT}. Ends 15:30.")
+    stray = machines(good(), MACHINE, STRAY)
+    for evidence, text in (
+        (running, "Ana left the workspace. k7mq2 runs."),
+        (stray, "named train-123456, $2.10/h"),
+    ):
+        assert "somebody_is_asked_about_every_machine" in names(with_seen(evidence, "Cleo", asked("Another one?")))
+        assert "somebody_is_asked_about_every_machine" not in names(with_seen(evidence, "Cleo", asked(text)))
+
+
+def test_after_the_database_was_put_back_a_machine_whose_card_has_no_buttons_is_one_to_ask_about() -> None:
+    put_back = with_card(replace(machines(good(), STILL_BILLS), put_back_at=at(14, 0)), f"Ready: {SUBJECT}.")
+    kept = with_card(put_back, f"Ready: {SUBJECT}. Ends 15:30.", buttons=[button("Details", RENTAL)])
+    told = with_seen(put_back, "Cleo", asked("My database is older than the account.\nk7mq2: 1x H100, Ana's."))
+    assert "somebody_is_asked_about_every_machine" in names(put_back)
+    assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)
+    assert "nothing_outlives_its_lease" in names(put_back)
+    assert "nothing_outlives_its_lease" not in names(told)
+
+
+def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secrets_still_are() -> None:
+    undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
+    assert names(undone) == set()
+    assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
+
+
+def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:
+    clicked = with_action(good(), kind="rent", value="q2:o-9", after=50)
+    closed = with_action(clicked, kind=NOT_SUBMITTED, value="q2:o-9", after=51)
+    assert names(clicked) == {"every_request_is_answered"}
+    assert names(closed) == set()
