@@ -79,7 +79,7 @@ class Action:
 GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH100", "H100 spot")
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
 LEASES = ("for 30m", "for 45m", "for 1h", "for 90m", "until {+45}", "until {+80}")
-TWO_ENDS = ("for 30m up to 2h", "for 45m up to 3h", "until {+50} up to {+120}")
+TWO_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
 READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}", "help", "catalog", "key", "")
 
 _MEMBER = (
