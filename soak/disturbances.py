@@ -93,7 +93,7 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "sold_out"},
     {"behaviour": "fails_with_resource", "times": 1},
     {"behaviour": "late_resource", "times": 1},
-    {"behaviour": "late_resource", "times": 1, "quiet": True},
+    *[{"behaviour": "late_resource", "times": 3, "quiet": True}] * 3,
     {"behaviour": "partial", "times": 1},
     {"behaviour": "reference_words", "times": 2},
     {"behaviour": "slow", "times": 1},
@@ -106,6 +106,7 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "refuses_cloud_init", "times": 2},
     {"behaviour": "ignores_cloud_init", "times": 2},
 )
+"""Listed three times: purchases that are answered with `failed` and make a machine a minute later."""
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'
     ' "gpu_count": 1, "vendor": "nebius", "region": "EU", "total_price_per_hour": 1e999999999}]}',
