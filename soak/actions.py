@@ -123,9 +123,9 @@ _STRANGER = (
 
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return the actions before anything fails: everyone sets a key, three rent, and one asks an approver."""
+    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
-    rents = [_get(rng, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo", LEAVER)]
+    rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
         _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
@@ -158,12 +158,20 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
     return Action(after=after, who=who, kind=ActionKind.KEY)
 
 
-def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
+def _get(
+    rng: random.Random,
+    after: float,
+    who: str,
+    gpus: tuple[str, ...],
+    now: str,
+    *,
+    leases: tuple[str, ...] = LEASES + TWO_ENDS,
+) -> Action:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
     # A request for many GPUs with two ends costs so much that each click on an offer only opens a modal.
-    leases = LEASES if gpus is OVER_THE_LIMIT else LEASES + TWO_ENDS
+    leases = LEASES if gpus is OVER_THE_LIMIT else leases
     text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)

@@ -146,7 +146,7 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
             name, body = f"machine {how}", {"how": how}
             return Disturbance(after, System.MARKET, name, "vanish", body, machine=rng.random())
         case "use":
-            return _use(rng, after)
+            return draw_use(rng, after)
         case "unknown":
             name = f"train-{rng.randrange(10**6):06d}"
             new: Json = {"name": name, "gpu_type": "H100", "rate": "2.10", "runs_after": rng.choice((0, 120))}
@@ -161,7 +161,7 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
     return Disturbance(after, System.STORE, "store disturbed", seconds=rng.uniform(0.2, 1.5))
 
 
-def _use(rng: random.Random, after: float) -> Disturbance:
+def draw_use(rng: random.Random, after: float) -> Disturbance:
     """A machine is busy from now on, or it is used in different ways by turns."""
     body: Json = {"phases": (BUSY,)}
     if rng.random() < 0.5:

@@ -78,6 +78,8 @@ async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
         outcome.counts["actions done"] += await act(world, action)
         await world.settle()
     await world.pass_time(OPENING.total_seconds())
+    for use in plan.uses:
+        await world.start_disturbance(use)
     for number, each in enumerate(plan.rounds, start=1):
         outcome.place = f"round {number} of {len(plan.rounds)}"
         await _round(world, each, outcome)

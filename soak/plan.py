@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from soak.actions import Action, draw_action, opening_actions
-from soak.disturbances import Disturbance, draw_disturbance
+from soak.disturbances import Disturbance, draw_disturbance, draw_use
 
 KILLS_PER_EPISODE = 10
 PUTS_BACK = 0.4
@@ -77,6 +77,8 @@ class Plan:
     min_kills: int
     """How many kills were asked for; another number makes another plan."""
     opening: tuple[Action, ...]
+    uses: tuple[Disturbance, ...]
+    """How the machines of the opening are used."""
     rounds: tuple[Round, ...]
 
     @property
@@ -109,7 +111,8 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
         checked = not checked_once and 0 < left <= kills // 2
         checked_once = checked_once or checked
         rounds.append(_round(rng, again=again, checked=checked, puts_back=puts_back))
-    return Plan(seed, episode, database, kills, opening_actions(rng), tuple(rounds))
+    uses = tuple(draw_use(rng, 0) for _ in range(3))
+    return Plan(seed, episode, database, kills, opening_actions(rng), uses, tuple(rounds))
 
 
 def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -> Round:
