@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from sandbox.client import SeenMessage
+from sandbox.use import Phase
 from soak.evidence import CARD, Evidence, Machine
 
 DELETION = timedelta(minutes=4)
@@ -197,23 +198,38 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 
 
 def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
-    """Return whether the visits of some machine failed before that end, so that perhaps no verdict changed."""
+    """Return whether visits to half of the machines failed at some time before that end. If those to most of them
+    fail, the fault is the bot's, and no verdict changes."""
     since = end - FAULT_LASTS
     taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
-    gone = any(machine.end and since <= machine.end <= end for machine in taken)
-    begun = [each.use for each in evidence.uses if each.use.since <= end]
-    return gone or any(phase.fault for use in begun for phase in use.phases)
+    if any(machine.end and since <= machine.end <= end for machine in taken):
+        return True
+    for moment in _minutes(since, end):
+        visited = [
+            each for each in evidence.machines if each.visits and each.start <= moment <= (each.end or moment)
+        ]
+        phases = [_phase(evidence, machine, moment) for machine in visited]
+        failing = sum(phase is not None and phase.fault is not None for phase in phases)
+        if failing and 2 * failing >= len(visited):
+            return True
+    return False
 
 
 def _computes(evidence: Evidence, machine: Machine, since: datetime, until: datetime) -> bool:
-    """Return whether it computes all the time between."""
+    """Return whether it computes, and can be visited, all the time between."""
+    phases = [_phase(evidence, machine, moment) for moment in _minutes(since, until)]
+    return all(phase and not phase.fault and (phase.percent(0) or 0) >= _COMPUTES for phase in phases)
+
+
+def _phase(evidence: Evidence, machine: Machine, moment: datetime) -> Phase | None:
+    """Return how a machine is used then. Return None if nobody set that yet."""
     uses = [each.use for each in evidence.uses if each.resource_id == machine.resource_id]
-    minutes = int((until - since) / timedelta(minutes=1)) + 1
-    for moment in (since + timedelta(minutes=n) for n in range(minutes)):
-        use = next((use for use in reversed(uses) if use.since <= moment), None)
-        if use is None or (use.at(moment).percent(0) or 0) < _COMPUTES:
-            return False
-    return True
+    use = next((use for use in reversed(uses) if use.since <= moment), None)
+    return use.at(moment) if use else None
+
+
+def _minutes(since: datetime, until: datetime) -> list[datetime]:
+    return [since + timedelta(minutes=n) for n in range(int((until - since) / timedelta(minutes=1)) + 1)]
 
 
 def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:

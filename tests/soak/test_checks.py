@@ -278,11 +278,14 @@ def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
 
 
 def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
-    other = MachineUse("r-9", UNSEEN)
+    other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", visits=9)
+    unseen = MachineUse(other.resource_id, UNSEEN)
     down = Jump(at(13, 50), at(13, 55), excused=True)
     assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
     assert names(with_two_ends(good(), IDLE_AT_ITS_END)) == set()
-    assert names(with_two_ends(good(), BUSY, other)) == set()
+    beside = with_two_ends(good(), BUSY, unseen)
+    assert "busy_machines_go_on" in names(beside)
+    assert "busy_machines_go_on" not in names(machines(beside, *beside.machines, other))
     assert names(replace(with_two_ends(good(), BUSY), jumps=(down,))) == set()
 
 
