@@ -6,17 +6,30 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-TEAM = ("Ana", "Ben", "Cleo")
+TEAM = ("Ana", "Ben", "Cleo", "Dan")
 GUEST, OUTSIDER = "Gus", "Olga"
 APPROVER, ADMIN = "Ben", "Cleo"
+LEAVER = "Dan"
+"""Leaves the workspace in some episodes."""
 CHANNELS = {
     "Ana": ("#training", "#gpus", "#shared", "dm"),
     "Ben": ("#training", "#gpus", "#shared", "dm"),
     "Cleo": ("#training", "#gpus", "#shared", "dm"),
+    "Dan": ("#training", "#gpus", "dm"),
     "Gus": ("#gpus", "dm"),
     "Olga": ("#shared",),
 }
 """The channels in which each person can type."""
+ZONES = {
+    "Ana": "Europe/Berlin",
+    "Ben": "Europe/London",
+    "Cleo": "America/New_York",
+    "Dan": "Europe/Berlin",
+    "Gus": "Europe/Berlin",
+}
+"""The zone in which each person names a time."""
+GITHUB_NAME = "soak-team"
+"""The user of GitHub whose keys people take."""
 NOTE = "soaknote"
 """The prefix of every note: no note may be logged."""
 
@@ -25,7 +38,7 @@ class ActionKind(StrEnum):
     """The kinds of actions."""
 
     COMMAND = "command"
-    """Type a command; `{own}` and `{any}` in it stand for a rental's id."""
+    """Type a command; `{own}` and `{any}` stand for a rental's id, and `{+90}` for the time in 90 minutes."""
     CLICK = "click"
     """Click a button whose text begins with one of `labels`, and then do what `dialog` says."""
     SAY = "say"
@@ -65,7 +78,8 @@ class Action:
 
 GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH100", "H100 spot")
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
-LEASES = ("30m", "45m", "1h", "90m")
+LEASES = ("for 30m", "for 45m", "for 1h", "for 90m", "until {+45}", "until {+80}")
+TWO_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
 READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}", "help", "catalog", "key", "")
 
 _MEMBER = (
@@ -81,15 +95,23 @@ _MEMBER = (
     (4, "command", ("destroy {own}",)),
     (3, "command", ("share {own} @ana", "share {own} @ben", "share {own} @cleo", "share {own}")),
     (4, "click", ("Withdraw", "Take the request back", "Go on")),
+    (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (6, "read", ()),
     (2, "say", ()),
     (1, "key", ()),
+    (1, "command", (f"key github {GITHUB_NAME}", "key github nobody-there")),
+    (1, "click", ("Use ", "Choose")),
 )
 """Weight, kind, and the labels or commands to choose from."""
 _TAKE_ON = (4, "click", ("I'm on it",))
 _APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _TAKE_ON)
-_ADMIN = ((3, "command", ("pause",)), (5, "command", ("resume",)), (4, "command", ("destroy {any}",)))
+_ADMIN = (
+    (3, "command", ("pause",)),
+    (5, "command", ("resume",)),
+    (4, "command", ("destroy {any}",)),
+    (12, "click", ("Give it an owner", "Destroy ...", "Ask again tomorrow", "One by one")),
+)
 _STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")
 _STRANGER = (
     (6, "read", ()),
@@ -101,9 +123,9 @@ _STRANGER = (
 
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return the actions before anything fails: everyone sets a key, two rent, and one asks an approver."""
+    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
-    rents = [_get(rng, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
+    rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
         _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
@@ -113,7 +135,7 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
 
 def draw_action(rng: random.Random, seconds: float) -> Action:
     """Draw an action of someone within a round of that many seconds."""
-    who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
+    who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 7, 4, 2, 1))[0]
     after = rng.uniform(0, seconds)
     if who == OUTSIDER:  # Slack lets an outsider click, but run no command
         return _click(rng, after, who, _STRANGERS_LABELS)
@@ -136,11 +158,21 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
     return Action(after=after, who=who, kind=ActionKind.KEY)
 
 
-def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
+def _get(
+    rng: random.Random,
+    after: float,
+    who: str,
+    gpus: tuple[str, ...],
+    now: str,
+    *,
+    leases: tuple[str, ...] = LEASES + TWO_ENDS,
+) -> Action:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{setup}{teammate}{now}{note}"
+    # A request for many GPUs with two ends costs so much that each click on an offer only opens a modal.
+    leases = LEASES if gpus is OVER_THE_LIMIT else leases
+    text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
 

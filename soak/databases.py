@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +32,12 @@ class Store(Protocol):
     async def disturb(self, seconds: float) -> None:
         """Make it fail or wait for about that many real seconds."""
 
+    def copy(self) -> bool:
+        """Keep a copy of it as it is now. Return False if this kind is not copied."""
+
+    def put_back(self) -> bool:
+        """Replace it by the copy, while the bot is down. Return False if there is none."""
+
 
 @dataclass(frozen=True)
 class Sqlite:
@@ -55,6 +61,28 @@ class Sqlite:
         finally:
             other.close()
 
+    def copy(self) -> bool:
+        """Copy the file and its log, as an operator does while the bot runs."""
+        _copy(self.path, self._copied)
+        return True
+
+    def put_back(self) -> bool:
+        """Put the copy in its place."""
+        if self._copied.exists():
+            _copy(self._copied, self.path)
+        return self._copied.exists()
+
+    @property
+    def _copied(self) -> Path:
+        return self.path.with_name("copy.sqlite")
+
+
+def _copy(source: Path, target: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        target.with_name(target.name + ending).unlink(missing_ok=True)
+    with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
+        before.backup(after)
+
 
 @dataclass(frozen=True)
 class Postgres:
@@ -74,6 +102,14 @@ class Postgres:
             except (OSError, asyncpg.PostgresError):
                 return
             await SystemClock().pause(seconds / 2)
+
+    def copy(self) -> bool:
+        """Return False: the programs that copy a PostgreSQL database are not part of its Python package."""
+        return False
+
+    def put_back(self) -> bool:
+        """Return False: there is no copy."""
+        return False
 
 
 async def _execute(url: str, *statements: str) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sandbox.slack.default import DAN
+from soak.actions import LEAVER
+
 Json = dict[str, Any]
 
 
@@ -16,6 +19,7 @@ class System(StrEnum):
     SLACK = "slack"
     MARKET = "compute"
     STORE = "store"
+    GITHUB = "github"
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Disturbance:
     """The body with which the same call ends it."""
     seconds: float = 0.0
     """Only for the store: real seconds that it is locked."""
+    at_once: bool = False
+    """It is over as soon as it has begun: nothing fails after it."""
     machine: float | None = None
-    """Only for a machine that its vendor takes back: from 0 to 1, picks which."""
+    """Only for something that happens to one machine: from 0 to 1, picks which."""
 
 
 SLACK_METHODS = (
@@ -70,6 +76,15 @@ MARKET_ENDPOINTS = (
     "*",
     "*",
 )
+BUSY: Json = {"all": 95, "connections": 1}
+PHASES: tuple[Json, ...] = (
+    BUSY,
+    {"all": 0},
+    {"all": 0, "connections": 1},
+    {"fault": "refused"},
+    {"fault": "garbage"},
+)
+"""How a machine is used, and how its probe fails: at once, since a visit to one that hangs takes real seconds."""
 TOKENS = "tokens"
 """The control call that revokes the tokens of Slack's app."""
 VENDORS = ("*", "nebius", "hyperstack", "runpod", "datacrunch", "lambda", "vultr", "scaleway")
@@ -78,7 +93,7 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "sold_out"},
     {"behaviour": "fails_with_resource", "times": 1},
     {"behaviour": "late_resource", "times": 1},
-    {"behaviour": "late_resource", "times": 1, "quiet": True},
+    *[{"behaviour": "late_resource", "times": 3, "quiet": True}] * 3,
     {"behaviour": "partial", "times": 1},
     {"behaviour": "reference_words", "times": 2},
     {"behaviour": "slow", "times": 1},
@@ -91,6 +106,7 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "refuses_cloud_init", "times": 2},
     {"behaviour": "ignores_cloud_init", "times": 2},
 )
+"""Listed three times: purchases that are answered with `failed` and make a machine a minute later."""
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'
     ' "gpu_count": 1, "vendor": "nebius", "region": "EU", "total_price_per_hour": 1e999999999}]}',
@@ -105,9 +121,9 @@ HOSTILE_BODIES = (
 def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
     """Draw a failure that begins within that many seconds."""
     after = rng.uniform(0, seconds)
-    kind = rng.choices(("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2))[
-        0
-    ]
+    kinds = {"slack": 9, "sockets": 3, "token": 1, "market": 12, "vendor": 9}
+    kinds |= {"lost": 2, "use": 7, "store": 2, "github": 1, "unknown": 2, "leaves": 1}
+    kind = rng.choices(list(kinds), list(kinds.values()))[0]
     match kind:
         case "slack":
             return _slack(rng, after)
@@ -128,8 +144,30 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
         case "lost":
             how = rng.choice(("deleted", "missing"))
             name, body = f"machine {how}", {"how": how}
-            return Disturbance(after, System.MARKET, name, body=body, machine=rng.random())
+            return Disturbance(after, System.MARKET, name, "vanish", body, machine=rng.random())
+        case "use":
+            return draw_use(rng, after)
+        case "unknown":
+            name = f"train-{rng.randrange(10**6):06d}"
+            new: Json = {"name": name, "gpu_type": "H100", "rate": "2.10", "runs_after": rng.choice((0, 120))}
+            return Disturbance(after, System.MARKET, "unknown machine", "resources", new, at_once=True)
+        case "leaves":
+            gone: Json = {"deleted": True}
+            return Disturbance(after, System.SLACK, f"{LEAVER} leaves", f"people/{DAN}", gone, at_once=True)
+        case "github":
+            fault: Json = rng.choice(({"kind": "status", "status": 503}, {"kind": "garbage"}))
+            fault |= {"endpoint": "user_keys", "times": 2}
+            return Disturbance(after, System.GITHUB, f"user_keys {fault['kind']}", "faults", fault)
     return Disturbance(after, System.STORE, "store disturbed", seconds=rng.uniform(0.2, 1.5))
+
+
+def draw_use(rng: random.Random, after: float) -> Disturbance:
+    """A machine is busy from now on, or it is used in different ways by turns."""
+    body: Json = {"phases": (BUSY,)}
+    if rng.random() < 0.5:
+        phases = rng.sample(PHASES, rng.randint(2, 3))
+        body = {"phases": tuple({**each, "for": rng.choice((600, 1500, 3000))} for each in phases), "repeat": True}
+    return Disturbance(after, System.MARKET, "machine used", "use", body, machine=rng.random())
 
 
 def _slack(rng: random.Random, after: float) -> Disturbance:

@@ -19,7 +19,7 @@ from soak.checks import check
 from soak.databases import Databases
 from soak.disturbances import TOKENS
 from soak.gather import gather
-from soak.people import act
+from soak.people import act, answer_questions
 from soak.plan import Kill, Plan, Round
 from soak.world import Finding, World, open_world
 
@@ -78,6 +78,8 @@ async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
         outcome.counts["actions done"] += await act(world, action)
         await world.settle()
     await world.pass_time(OPENING.total_seconds())
+    for use in plan.uses:
+        await world.start_disturbance(use)
     for number, each in enumerate(plan.rounds, start=1):
         outcome.place = f"round {number} of {len(plan.rounds)}"
         await _round(world, each, outcome)
@@ -86,6 +88,7 @@ async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
             await _check(world, outcome, over=False)
     outcome.place = "the end"
     await _settle_undisturbed(world)
+    await _check(world, outcome, over=False)
     await _until_all_is_over(world)
     await _check(world, outcome, over=True)
     await world.kill(graceful=True)
@@ -130,6 +133,8 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             passed = max(at, passed)
             await world.pass_time(seconds)
 
+    if each.kill.puts_back:
+        world.store.copy()
     tasks = [
         asyncio.create_task(after(action.after, act(world, action), "actions done")) for action in each.actions
     ]
@@ -148,6 +153,9 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     if each.kill.down:
         await world.pass_time(each.kill.down)
+    if each.kill.puts_back and world.store.put_back():
+        world.put_back_at = await world.sandbox.now()
+        outcome.counts["databases put back"] += 1
     if each.recovers:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
@@ -199,6 +207,7 @@ async def _until_all_is_over(world: World) -> None:
     """Let time pass until nothing lives and nothing waits. Raise Finding if that takes too long."""
     passed = timedelta(0)
     while passed < LONGEST:
+        await answer_questions(world)
         await world.pass_time_settled(1200)
         passed += timedelta(minutes=20)
         if not (await gather(world, over=False)).unfinished():

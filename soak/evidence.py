@@ -12,8 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from sandbox.client import SeenMessage
+from sandbox.use import Use
 
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
+NOT_SUBMITTED = "not_submitted"
+"""The kind of an action that closes a modal, or leaves it open."""
 CARD = re.compile(
     rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), "
     rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?, (?P<id>{RENTAL_ID})\.(?: (?P<rest>.*))?$",
@@ -32,7 +35,7 @@ class PerformedAction:
     """The number of the newest change that anyone could see before."""
     who: str
     kind: str
-    """A button's action id, a modal's callback id, or `command`."""
+    """A button's action id, a modal's callback id, `command`, or NOT_SUBMITTED."""
     text: str = ""
     """The text that was typed."""
     value: str = ""
@@ -66,12 +69,26 @@ class Machine:
     start: datetime
     end: datetime | None
     micros: int
+    visits: int = 0
+    """How often the bot's probe logged in."""
+    became: str | None = None
+    """The id of the rental that an admin made of it. None if it has the id in its name, or is no rental."""
 
     @property
     def rental(self) -> str | None:
-        """The id of the rental that it was bought for, from its name."""
+        """The id of its rental."""
+        if self.became is not None:
+            return self.became
         found = MACHINE_NAME.match(self.name)
         return found["id"] if found else None
+
+
+@dataclass(frozen=True)
+class MachineUse:
+    """How a machine was used from `use.since` on, until another use of it began."""
+
+    resource_id: str
+    use: Use
 
 
 @dataclass(frozen=True)
@@ -128,8 +145,13 @@ class Evidence:
     posts: tuple[Post, ...]
     slow_to_delete: frozenset[str]
     """Vendors that refused or delayed deletions, or reported them late; `*` for all."""
+    uses: tuple[MachineUse, ...]
+    left: dict[str, datetime]
+    """When people left the workspace, by name. They see only direct messages since."""
     taken_back: frozenset[str]
     """The ids of the resources that their vendor took back."""
+    put_back_at: datetime | None
+    """When the database was replaced by an older copy. None if it never was."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
@@ -142,8 +164,10 @@ class Evidence:
         found: dict[tuple[str, str], SeenMessage] = {}
         for messages in self.seen.values():
             for message in messages:
-                if message.author not in {*self.people, "Slackbot"}:
-                    found[message.channel, message.ts] = message
+                place = (message.channel, message.ts)
+                older = place not in found or found[place].seq <= message.seq
+                if older and message.author not in {*self.people, "Slackbot"}:
+                    found[place] = message
         return {place: message for place, message in found.items() if not message.deleted}
 
     @cached_property
@@ -153,19 +177,30 @@ class Evidence:
 
     @cached_property
     def owners(self) -> dict[str, str]:
-        """By rental, its owner."""
+        """By rental, its owner at the end."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
 
     @cached_property
+    def had(self) -> dict[str, set[str]]:
+        """By rental, everyone who was its owner at some time."""
+        found: dict[str, set[str]] = {}
+        for match in self._all_cards():
+            found.setdefault(match["id"], set()).add(match["owner"])
+        return found
+
+    def _all_cards(self) -> list[re.Match[str]]:
+        """Return the first line of each state of each card."""
+        texts = (message.text for messages in self.seen.values() for message in messages)
+        return [match for text in texts if (match := CARD.match(text))]
+
+    @cached_property
     def let_in(self) -> dict[str, frozenset[str]]:
-        """By rental, the people who may open its machine: its owner and the teammates whom its card names."""
+        """By rental, the people who might open its machine at some time: each owner and teammate on its card."""
         found: dict[str, frozenset[str]] = {}
-        for rental, card in self.cards.items():
-            if match := CARD.match(card.text):
-                found[rental] = frozenset({match["owner"], *re.findall(r"\w+", match["teammates"] or "")}) - {
-                    "and"
-                }
+        for match in self._all_cards():
+            people = {match["owner"], *re.findall(r"\w+", match["teammates"] or "")} - {"and"}
+            found[match["id"]] = found.get(match["id"], frozenset()) | people
         return found
 
     def posted_cards(self) -> list[tuple[str, SeenMessage]]:

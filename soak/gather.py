@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import aiohttp
 
-from sandbox.client import Account, BillLine
-from soak.actions import ADMIN, APPROVER
-from soak.evidence import Evidence, Machine, MarketRequest, Post, Purchase
+from sandbox.client import Account, BillLine, SeenMessage
+from soak.actions import ADMIN, APPROVER, LEAVER
+from soak.evidence import MACHINE_NAME, RENTAL_ID, Evidence, Machine, MarketRequest, Post, Purchase
 from soak.world import GRACE, PEOPLE, World
 
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
@@ -16,6 +17,8 @@ METADATA = "gpubot_message"
 NO_MESSAGE = 0
 """In the metadata of a post that the bot took back, after its database was put back from an older copy."""
 PAGE = 200
+_AS = re.compile(rf"\b(?P<id>{RENTAL_ID}): \w+ put it back [^.]* as (?P<new>{RENTAL_ID}),")
+_BECAME = re.compile(rf"named (?P<name>[\w-]+)\. It is (?P<id>{RENTAL_ID}) now")
 
 
 async def gather(world: World, *, over: bool) -> Evidence:
@@ -23,6 +26,10 @@ async def gather(world: World, *, over: bool) -> Evidence:
     sandbox = world.sandbox
     account, bill = await sandbox.account(), await sandbox.bill()
     seen = {name: tuple(await sandbox.see(user, versions=True)) for name, user in PEOPLE.items()}
+    if world.left_at is not None:
+        last = max((message.seq for message in world.seen_by_leaver), default=0)
+        since = (message for message in seen[LEAVER] if message.seq > last)
+        seen[LEAVER] = (*world.seen_by_leaver, *since)
     addresses = sandbox.addresses
     return Evidence(
         now=await sandbox.now(),
@@ -34,7 +41,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         modals=tuple(world.modals),
         actions=tuple(world.actions),
         jumps=tuple(world.jumps),
-        machines=tuple(_machines(account, bill)),
+        machines=tuple(_machines(account, bill, await _visits(world, account), _became(seen[ADMIN]))),
         purchases=tuple(
             Purchase(
                 offer.offer_id,
@@ -52,7 +59,10 @@ async def gather(world: World, *, over: bool) -> Evidence:
         ),
         posts=tuple(await _posts(world, {message.channel for messages in seen.values() for message in messages})),
         slow_to_delete=_slow_to_delete(world),
+        uses=tuple(world.uses),
+        left={LEAVER: world.left_at} if world.left_at else {},
         taken_back=frozenset(world.taken_back),
+        put_back_at=world.put_back_at,
         log=tuple(world.log.read_text(encoding="utf-8", errors="replace").splitlines()),
         secrets=(addresses.bot_token, addresses.app_token, addresses.compute_token),
         health=await world.read_health(),
@@ -60,7 +70,26 @@ async def gather(world: World, *, over: bool) -> Evidence:
     )
 
 
-def _machines(account: Account, bill: list[BillLine]) -> list[Machine]:
+def _id_in(name: str) -> str:
+    found = MACHINE_NAME.match(name)
+    return found["id"] if found else ""
+
+
+async def _visits(world: World, account: Account) -> dict[str, int]:
+    """Return how often the probe logged in, by the ids of all resources."""
+    ids = [resource.resource_id for resource in account.resources]
+    return {resource_id: (await world.sandbox.machine(resource_id)).visits for resource_id in ids}
+
+
+def _became(messages: tuple[SeenMessage, ...]) -> dict[str, str]:
+    """Return which rental a machine became as the admin read it, by its name or the id that is in its name."""
+    given = {found["name"]: found["id"] for message in messages for found in _BECAME.finditer(message.text)}
+    return given | {found["id"]: found["new"] for message in messages for found in _AS.finditer(message.text)}
+
+
+def _machines(
+    account: Account, bill: list[BillLine], visits: dict[str, int], became: dict[str, str]
+) -> list[Machine]:
     micros = {line.resource_id: line.micros for line in bill}
     return [
         Machine(
@@ -72,6 +101,8 @@ def _machines(account: Account, bill: list[BillLine]) -> list[Machine]:
             start=resource.billed_from,
             end=resource.billed_to,
             micros=micros.get(resource.resource_id, 0),
+            visits=visits[resource.resource_id],
+            became=became.get(resource.name) or became.get(_id_in(resource.name)),
         )
         for resource in account.resources
     ]

@@ -6,20 +6,22 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
-
-import asyncssh
+from zoneinfo import ZoneInfo
 
 from sandbox.client import Button, ControlError, Modal, Outcome, SeenMessage
-from soak.actions import Action, ActionKind, Dialog
-from soak.evidence import RENTAL_ID, PerformedAction
-from soak.world import PEOPLE, World
+from sandbox.client.answers import Json
+from soak.actions import ADMIN, APPROVER, ZONES, Action, ActionKind, Dialog
+from soak.evidence import NOT_SUBMITTED, RENTAL_ID, PerformedAction
+from soak.world import PEOPLE, World, new_key
 
 T = TypeVar("T")
 DIALOG_WAIT = 1.5
 """Real seconds to wait for a modal to open."""
 _RENTAL = re.compile(rf"({RENTAL_ID})(?::|$)")
 _IDS = re.compile(rf"\b({RENTAL_ID})(?=[.,:\s)]|$)")
+_TO_TYPE = "Type the name: "
 OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_nearby", "try_again"}
 """Buttons whose value begins with a quote's id."""
 
@@ -47,15 +49,14 @@ async def act(world: World, action: Action) -> bool:
 
 
 async def _set_key(world: World, action: Action) -> None:
-    line = asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
-    await _command(world, action, f"key {line}", None)
+    await _command(world, action, f"key {new_key()}", None)
 
 
 # --- commands
 
 
 async def _type_command(world: World, action: Action) -> None:
-    text, rental = action.text, None
+    text, rental = _with_times(action, await world.sandbox.now()), None
     if "{" in text:
         rental = _pick(await _rentals(world, action), action.pick)
         text = re.sub(r"\{\w+\}", rental, text)
@@ -63,6 +64,16 @@ async def _type_command(world: World, action: Action) -> None:
         await _command(world, action, text, rental)
     if text.startswith("destroy"):
         await _use_dialog(world, action)
+
+
+def _with_times(action: Action, now: datetime) -> str:
+    """Return the command with the times that it names, in the zone of the person who types it."""
+
+    def later(minutes: re.Match[str]) -> str:
+        moment = now + timedelta(minutes=int(minutes[1]))
+        return f"{moment.astimezone(ZoneInfo(ZONES[action.who])):%Y-%m-%d %H:%M}"
+
+    return re.sub(r"\{\+(\d+)\}", later, action.text)
 
 
 async def _command(world: World, action: Action, text: str, rental: str | None) -> None:
@@ -121,10 +132,11 @@ async def _use_dialog(world: World, action: Action) -> None:
     if modal is None:
         return
     world.modals.append((action.who, f"{modal.title}\n{modal.reads}"))
-    if action.dialog is Dialog.LEAVE_OPEN:
-        return
-    if action.dialog is Dialog.CLOSE or not modal.submit:
-        await world.sandbox.close(user, modal)
+    if action.dialog in {Dialog.LEAVE_OPEN, Dialog.CLOSE} or not modal.submit:
+        performed = await _performed(world, action.who, NOT_SUBMITTED, value=_value(modal))
+        world.actions.append(replace(performed, ok=True))
+        if action.dialog is not Dialog.LEAVE_OPEN:
+            await world.sandbox.close(user, modal)
         return
     times = 2 if action.dialog is Dialog.SUBMIT_TWICE else 1
     submissions = (_submit(world, action.who, modal) for _ in range(times))
@@ -137,11 +149,39 @@ async def _use_dialog(world: World, action: Action) -> None:
 
 
 async def _submit(world: World, who: str, modal: Modal) -> None:
-    found = re.search(r'"value": ?"([^"]*)"', modal.private_metadata)
-    value = found[1] if found else ""
+    value = _value(modal)
     rental = None if modal.callback_id in {"rent_confirm", "form"} else _RENTAL.match(value)
     performed = await _performed(world, who, modal.callback_id, value=value, rental=rental[1] if rental else None)
-    _record(world, performed, await world.sandbox.submit(PEOPLE[who], modal))
+    _record(world, performed, await world.sandbox.submit(PEOPLE[who], modal, _needed(modal)))
+
+
+def _value(modal: Modal) -> str:
+    found = re.search(r'"value": ?"([^"]*)"', modal.private_metadata)
+    return found[1] if found else ""
+
+
+def _needed(modal: Modal) -> Json:
+    """Return what must be filled in before a modal can be submitted: a name that has to be typed, or a person."""
+    values: Json = {}
+    for each in modal.inputs:
+        if each.type == "users_select" and not (each.value or {}).get("selected_user"):
+            values[each.block_id] = {each.action_id: PEOPLE[APPROVER]}
+        elif _TO_TYPE in each.label:
+            values[each.block_id] = {each.action_id: each.label.partition(_TO_TYPE)[2]}
+    return values
+
+
+async def answer_questions(world: World) -> None:
+    """Let the admin destroy whatever they are asked about: machines without a rental, or without an owner."""
+    for message in await _newest_first(world, ADMIN):
+        for button in message.buttons:
+            left = "left the workspace" in message.text and button.action_id.startswith("destroy")
+            if not message.deleted and (
+                left or button.action_id.startswith(("destroy_unknown", "one_by_one", "put_all_back"))
+            ):
+                action = Action(after=0, who=ADMIN, kind=ActionKind.CLICK)
+                if await _click(world, action, message, button):
+                    await _use_dialog(world, action)
 
 
 # --- the record

@@ -10,9 +10,11 @@ import random
 from dataclasses import dataclass
 
 from soak.actions import Action, draw_action, opening_actions
-from soak.disturbances import Disturbance, draw_disturbance
+from soak.disturbances import Disturbance, draw_disturbance, draw_use
 
 KILLS_PER_EPISODE = 10
+PUTS_BACK = 0.4
+"""The share of episodes in which the database is put back once."""
 ENDPOINTS_TO_HOLD = (
     "procure_offer",
     "delete_resource",
@@ -46,6 +48,8 @@ class Kill:
     """If set, kill it again that many seconds after its next start began."""
     down: float
     """Sandbox seconds until it is started again."""
+    puts_back: bool
+    """Whether the database is then replaced by the copy that was made at the beginning of the round."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Plan:
     min_kills: int
     """How many kills were asked for; another number makes another plan."""
     opening: tuple[Action, ...]
+    uses: tuple[Disturbance, ...]
+    """How the machines of the opening are used."""
     rounds: tuple[Round, ...]
 
     @property
@@ -95,16 +101,21 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
     # Only half of the episodes are checked on their way: settling takes long, and it repairs what later rounds
     # would otherwise meet.
     left, checked_once = kills, rng.random() < 0.5
+    # Only in some episodes: a database from before the last minutes has forgotten what people did in them, so that
+    # most checks can't be made any more.
+    puts_back_at = rng.randint(1, kills) if rng.random() < PUTS_BACK else 0
     while left > 0:
         again = left > 1 and rng.random() < 0.2
+        puts_back = left - 1 - again < puts_back_at <= left
         left -= 1 + again
         checked = not checked_once and 0 < left <= kills // 2
         checked_once = checked_once or checked
-        rounds.append(_round(rng, again=again, checked=checked))
-    return Plan(seed, episode, database, kills, opening_actions(rng), tuple(rounds))
+        rounds.append(_round(rng, again=again, checked=checked, puts_back=puts_back))
+    uses = tuple(draw_use(rng, 0) for _ in range(3))
+    return Plan(seed, episode, database, kills, opening_actions(rng), uses, tuple(rounds))
 
 
-def _round(rng: random.Random, *, again: bool, checked: bool) -> Round:
+def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -> Round:
     length = rng.uniform(0.8, 2.4)
     held = rng.choice(ENDPOINTS_TO_HOLD) if rng.random() < 0.4 else None
     kill = Kill(
@@ -114,6 +125,7 @@ def _round(rng: random.Random, *, again: bool, checked: bool) -> Round:
         after_acting=rng.random() < 0.5,
         again_after=rng.uniform(0.1, 1.5) if again else None,
         down=rng.choice((0, 0, 0, 20, 90, 600)),
+        puts_back=puts_back,
     )
     actions = sorted(
         (draw_action(rng, length) for _ in range(rng.randint(6, 11))), key=lambda action: action.after

@@ -12,6 +12,7 @@ ORDER = (
     "kills",
     "kills at a held request",
     "graceful stops",
+    "databases put back",
     "disturbances",
     "kinds of disturbance",
     "faults met",

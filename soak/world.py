@@ -6,21 +6,26 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncssh
 
 from bot.clock import SystemClock
 from bot.demo.processes import Bot, NotRunning, environment, free_port, run_sandbox, start_bot, stop
-from sandbox.client import SandboxClient, Server
-from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, OLGA
+from sandbox.client import SandboxClient, SeenMessage, Server
+from sandbox.client.answers import Json
+from sandbox.compute.control_use import UseBody
+from sandbox.slack.default import ANA, BEN, CLEO, DAN, GPUS, GUS, OLGA, TRAINING
+from sandbox.use import Use
+from soak.actions import GITHUB_NAME, LEAVER
 from soak.databases import Store
-from soak.disturbances import Disturbance, System
-from soak.evidence import Jump, PerformedAction
+from soak.disturbances import TOKENS, Disturbance, System
+from soak.evidence import Jump, MachineUse, PerformedAction
 
-PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Gus": GUS, "Olga": OLGA}
+PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO, "Dan": DAN, "Gus": GUS, "Olga": OLGA}
 POLICY = """\
 approvers: {groups: [S0APPROVE]}
 approvals_channel: C0APPROVE
@@ -42,6 +47,11 @@ SETTLE = 75.0
 """Real seconds within which the bot must settle once nothing fails any more."""
 HEALTH_EVERY = 0.03
 TAIL = 3000
+
+
+def new_key() -> str:
+    """Return the line of a new public key."""
+    return asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
 
 
 class Finding(NotRunning):
@@ -67,6 +77,14 @@ class World:
     """By name, how often one began."""
     taken_back: set[str] = field(default_factory=set)
     """The ids of the resources that their vendor took back."""
+    uses: list[MachineUse] = field(default_factory=list)
+    """How machines were used, the oldest first."""
+    put_back_at: datetime | None = None
+    """When the database was replaced by an older copy."""
+    left_at: datetime | None = None
+    """When `LEAVER` left the workspace."""
+    seen_by_leaver: tuple[SeenMessage, ...] = ()
+    """What they saw until then."""
     modals: list[tuple[str, str]] = field(default_factory=list)
     """The name of the person who saw a modal, and its text."""
     health: dict[str, Any] = field(default_factory=dict)
@@ -140,7 +158,7 @@ class World:
 
     def _market_may_fail(self) -> bool:
         """Return whether a deletion may be impossible."""
-        return any(each.system is not System.SLACK for each in self.disturbances)
+        return any(each.system in {System.MARKET, System.STORE} for each in self.disturbances)
 
     async def _caught_up(self) -> bool:
         clock, waited = SystemClock(), 0.0
@@ -182,27 +200,55 @@ class World:
 
     # --- disturbances
 
-    async def start_disturbance(self, disturbance: Disturbance) -> None:
-        """Begin a failure."""
+    async def start_disturbance(self, disturbance: Disturbance) -> bool:
+        """Begin a failure. Return False if it is not possible now: Slack revokes no token before the bot has
+        connected, because a bot without rentals then ends, as it should."""
+        if disturbance.path == TOKENS and not (await self.read_health()).get("connections"):
+            return False
+        if disturbance.name == f"{LEAVER} leaves":
+            return await self._leaves(disturbance)
         self.disturbances_met[disturbance.name] += 1
         if disturbance.machine is not None:
-            await self._take_a_machine_back(disturbance, disturbance.machine)
-            return
-        self.disturbances.append(disturbance)
+            return await self._disturb_a_machine(disturbance, disturbance.machine)
+        if not disturbance.at_once:
+            self.disturbances.append(disturbance)
         if disturbance.system is System.STORE:
             await self.store.disturb(disturbance.seconds)
         else:
             await self._server(disturbance).post(disturbance.path, disturbance.body)
+        return True
 
-    async def _take_a_machine_back(self, disturbance: Disturbance, pick: float) -> None:
+    async def _leaves(self, disturbance: Disturbance) -> bool:
+        if self.left_at is not None:
+            return False
+        self.disturbances_met[disturbance.name] += 1
+        # Who left reads no channel any more, only direct messages. So read now what they saw.
+        self.seen_by_leaver = tuple(await self.sandbox.see(PEOPLE[LEAVER], versions=True))
+        await self.sandbox.slack.patch(disturbance.path, disturbance.body)
+        self.left_at = await self.sandbox.now()
+        return True
+
+    async def _disturb_a_machine(self, disturbance: Disturbance, pick: float) -> bool:
         alive = [machine for machine in (await self.sandbox.account()).resources if machine.alive]
-        if alive:
-            resource_id = alive[int(pick * len(alive))].resource_id
-            await self.sandbox.vanish(resource_id, str(disturbance.body["how"]))
+        if not alive:
+            return False
+        resource_id, now = alive[int(pick * len(alive))].resource_id, await self.sandbox.now()
+        await self.sandbox.compute.post(f"resources/{resource_id}/{disturbance.path}", disturbance.body)
+        if disturbance.path == "vanish":
             self.taken_back.add(resource_id)
+        else:
+            body = UseBody.model_validate(disturbance.body)
+            phases = tuple(phase.phase() for phase in body.phases or ())
+            self.uses.append(MachineUse(resource_id, Use(phases, now, body.repeat)))
+        return True
 
     def _server(self, disturbance: Disturbance) -> Server:
-        return self.sandbox.slack if disturbance.system is System.SLACK else self.sandbox.compute
+        match disturbance.system:
+            case System.SLACK:
+                return self.sandbox.slack
+            case System.GITHUB:
+                return self.sandbox.github
+        return self.sandbox.compute
 
     async def end_disturbances(self, path: str | None = None) -> None:
         """End all disturbances and remove all faults; or end only those of one control call."""
@@ -221,6 +267,15 @@ class World:
     async def last_change(self) -> int:
         """Return the number of the newest change that anyone could see."""
         return await self.sandbox.last_change(ANA)
+
+
+async def _join(sandbox: SandboxClient, user: str) -> None:
+    """Let somebody who left the sandbox's workspace before come back, and join channels."""
+    await sandbox.slack.patch(f"people/{user}", {"deleted": False})
+    channels: list[Json] = (await sandbox.slack.get("workspace"))["channels"]
+    for channel in channels:
+        if channel["id"] in {GPUS, TRAINING}:
+            await sandbox.slack.patch(f"channels/{channel['id']}", {"members": [*channel["members"], user]})
 
 
 @asynccontextmanager
@@ -243,6 +298,8 @@ async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
             "GPUBOT_LOG": "json",
         }
         world = World(SandboxClient(addresses, session), session, store, settings, log)
+        await world.sandbox.github_keys(GITHUB_NAME, new_key(), new_key())
+        await _join(world.sandbox, PEOPLE[LEAVER])
         try:
             yield world
         finally:

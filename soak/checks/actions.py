@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
-from soak.evidence import RENTAL_ID, Evidence, PerformedAction
+from soak.evidence import NOT_SUBMITTED, RENTAL_ID, Evidence, PerformedAction
 
 _RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
@@ -17,22 +16,23 @@ DECISIONS = frozenset({"approve", "approve_confirm", "deny", "deny_form"})
 def every_request_is_answered(evidence: Evidence) -> list[str]:
     """Each acknowledged `/gpu get` and each acknowledged click on an offer has its own private answer."""
     found = []
-    for name in evidence.people:
+    for name in evidence.people.keys() - evidence.left.keys():
         # Direct messages answer no request, and "Looking for" is followed by the answer itself.
         answers = [m for m in evidence.private(name) if m.only_you and not m.text.startswith("Looking for")]
         performed = [a for a in evidence.actions if a.who == name and a.ok]
         requests = [a for a in performed if a.kind == "command" and a.text.startswith("get ") and not a.answer]
         found += _unanswered(name, "a request", requests, answers)
-        clicks = _without_dialogs([a for a in performed if a.kind in RENT_CLICKS])
+        clicks = _without_dialogs([a for a in performed if a.kind in {*RENT_CLICKS, NOT_SUBMITTED}])
         answers = [m for m in answers if "Prices stand" not in m.text]
         found += _unanswered(name, "a click on an offer", clicks, answers)
     return found
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Leave out the clicks that only opened a modal: those whose value was submitted later."""
-    submitted = Counter(action.value for action in clicks if action.kind == "rent_confirm")
-    return [action for action in clicks if action.kind == "rent_confirm" or not submitted[action.value]]
+    """Leave out the clicks that only opened a modal: those whose value a modal had later."""
+    opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
+    clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
+    return [action for action in clicks if action.kind == "rent_confirm" or action.value not in opened]
 
 
 def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
@@ -88,7 +88,7 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
         extended = sum(re.match(r"\w+ extended it\b", reply.text) is not None for reply in replies)
         if extended > asked:
             found.append(f"{rental} was extended {extended} times, and people asked for {asked}")
-        for name in evidence.people:
+        for name in evidence.people.keys() - evidence.left.keys():
             first = next((a for a in extensions if a.who == name and a.ok), None)
             if first is None or first.answer:
                 continue

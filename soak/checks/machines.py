@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 from sandbox.client import SeenMessage
+from sandbox.use import Phase
 from soak.evidence import CARD, Evidence, Machine
 
 DELETION = timedelta(minutes=4)
@@ -16,8 +18,22 @@ SLOW_DELETION = timedelta(minutes=10)
 """How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
 """A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
+SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=40)
+"""The longest until the admin is asked about an unknown machine, and about one whose owner left."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
-_UNTIL = re.compile(r"\bEnds (?:[^.]*? )?(\d\d):(\d\d)\.")
+_UNTIL = re.compile(
+    r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
+    r"(?: (?:[^.;,]*? )?(\d\d):(\d\d) at the latest| its latest end)?\."
+)
+"""The end on a card, and the latest one if it can move."""
+_LONGER = re.compile(r"extended it|asks for|Approved")
+"""In the thread of a rental that perhaps got more time than was asked for at first."""
+BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
+"""A machine that computes from so long before its end until so long after it is certainly in use then."""
+FAULT_LASTS = timedelta(minutes=75)
+"""If most machines can't be visited, no verdict changes for an hour."""
+_COMPUTES = 50
+"""Percent."""
 _RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?(?:, of which \$[\d,]+\.\d\d idle)?\.")
 MICROS = 1_000_000
 
@@ -30,9 +46,40 @@ def nothing_lives_at_the_end(evidence: Evidence) -> list[str]:
 
 
 def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
-    """Every machine was bought for a rental that has a card."""
+    """Every machine that the bot bought, and every one that an admin gave to somebody, is that of a rental with a
+    card."""
     ids = {machine.name: machine.rental for machine in evidence.machines}
-    return [f"{name} is on no card" for name, rental in ids.items() if rental not in evidence.cards]
+    return [f"{name} is on no card" for name, rental in ids.items() if rental and rental not in evidence.cards]
+
+
+def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
+    """The admin can decide about every machine that no rental has, and about those whose owner left long ago."""
+    asked = [message for message in evidence.private(evidence.admin) if message.buttons]
+    open_now = [message.text for message in asked if evidence.newest.get((message.channel, message.ts)) == message]
+    found = []
+    for machine in (machine for machine in evidence.machines if not machine.end):
+        rental = machine.rental or machine.name
+        owner = evidence.owners.get(rental)
+        since, patience = machine.start, SWEPT
+        if owner is not None and _is_known(evidence, rental):
+            if owner not in evidence.left or evidence.cards[rental].text.startswith("Being destroyed"):
+                continue
+            since, patience = evidence.left[owner], OWNERS_LOOKED_UP
+        since = max(since, evidence.put_back_at or since)
+        waited = evidence.now - since - evidence.excused(since, evidence.now)
+        if waited > patience and not _is_named(open_now, rental):
+            found.append(f"{machine.name} has no owner in Slack, and the admin is not asked about it")
+    return found
+
+
+def _is_known(evidence: Evidence, rental: str) -> bool:
+    """Return whether the bot knows a rental that has a card. If it does not, since its database was replaced by an
+    older copy, it takes the card's buttons off."""
+    return evidence.put_back_at is None or bool(evidence.cards[rental].buttons)
+
+
+def _is_named(texts: list[str], name: str) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts)
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
@@ -71,15 +118,22 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
     for machine in evidence.machines:
         ends = _ends(evidence, machine.rental or "")
-        end = max((until for _, until in ends), default=None)
+        end = max((shown.end for shown in ends), default=None)
         if machine.offer_id in failed:
             end = machine.start
-        if end is None:
+        if end is None or _waits_for_the_admin(evidence, machine):
             continue
         overdue = (machine.end or evidence.now) - end - evidence.excused(end, machine.end or evidence.now)
         if overdue > 2 * evidence.grace + DELETION + slow_deletion(evidence, machine):
             found.append(f"{machine.name} billed for {overdue} after its end at {end:%H:%M}")
     return found
+
+
+def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
+    """Return whether the admin was asked about a machine that a database from an older copy doesn't have."""
+    texts = [message.text for message in evidence.private(evidence.admin) if "I don't know" in message.text]
+    texts += [m.text for m in evidence.private(evidence.admin) if m.text.startswith("My database is")]
+    return evidence.put_back_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
@@ -90,20 +144,92 @@ def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     """
     found = []
     for rental in evidence.cards:
-        replies = [reply.text for reply in evidence.thread(rental)]
-        by_lease = any(text.startswith("Ended") for text in replies) and not any(
-            text.startswith("Being destroyed") for text in replies
-        )
-        if not by_lease:
-            continue
         ends = _ends(evidence, rental)
-        machines = [machine for machine in evidence.machines if machine.rental == rental]
-        if any(machine.resource_id in evidence.taken_back for machine in machines):
-            continue
-        gone = max((machine.end or evidence.now for machine in machines), default=None)
-        if ends and gone is not None and gone < ends[-1][1] - timedelta(minutes=1):
-            found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1][1]:%H:%M}")
+        gone = _gone(evidence, rental)
+        if gone is not None and ends and gone < ends[-1].end - timedelta(minutes=1):
+            found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1].end:%H:%M}")
     return found
+
+
+def _gone(evidence: Evidence, rental: str) -> datetime | None:
+    """Return when the machine of a rental was gone, if its lease ended it. Return None if something else did."""
+    replies = [reply.text for reply in evidence.thread(rental)]
+    if not any(text.startswith("Ended") for text in replies):
+        return None
+    machines = [machine for machine in evidence.machines if machine.rental == rental]
+    taken = any(machine.resource_id in evidence.taken_back for machine in machines)
+    if taken or any(text.startswith("Being destroyed") for text in replies):
+        return None
+    return max((machine.end or evidence.now for machine in machines), default=None)
+
+
+def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
+    """No end on a card is later than the latest one that it showed first, unless somebody asked for more."""
+    found = []
+    for rental in evidence.cards:
+        ends = _ends(evidence, rental)
+        if not ends or any(_LONGER.search(reply.text) for reply in evidence.thread(rental)):
+            continue
+        latest = ends[0].latest or ends[0].end
+        found += [
+            f"{rental} ends {shown.end:%H:%M} on its card, and {latest:%H:%M} is its latest end"
+            for shown in ends
+            if shown.end > latest
+        ][:1]
+    return found
+
+
+def busy_machines_go_on(evidence: Evidence) -> list[str]:
+    """A machine with two ends that computes at its end goes on, until the later one. If the bot perhaps could not
+    see it, that does not count."""
+    found = []
+    for rental in evidence.cards:
+        ends, gone = _ends(evidence, rental), _gone(evidence, rental)
+        if gone is None or not ends or ends[-1].latest is None or ends[-1].latest <= gone:
+            continue
+        end = ends[-1].end
+        since, until = end - BUSY_BEFORE, end + BUSY_AFTER
+        seen = not evidence.excused(since, gone) and not _visits_may_fail(evidence, end)
+        for machine in evidence.machines:
+            busy = machine.rental == rental and machine.visits and _computes(evidence, machine, since, until)
+            if seen and busy:
+                found.append(f"{machine.name} computed, and ended at its first end {end:%H:%M}")
+    return found
+
+
+def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
+    """Return whether visits to half of the machines failed at some time before that end. If those to most of them
+    fail, the fault is the bot's, and no verdict changes."""
+    since = end - FAULT_LASTS
+    taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
+    if any(machine.end and since <= machine.end <= end for machine in taken):
+        return True
+    for moment in _minutes(since, end):
+        visited = [
+            each for each in evidence.machines if each.visits and each.start <= moment <= (each.end or moment)
+        ]
+        phases = [_phase(evidence, machine, moment) for machine in visited]
+        failing = sum(phase is not None and phase.fault is not None for phase in phases)
+        if failing and 2 * failing >= len(visited):
+            return True
+    return False
+
+
+def _computes(evidence: Evidence, machine: Machine, since: datetime, until: datetime) -> bool:
+    """Return whether it computes, and can be visited, all the time between."""
+    phases = [_phase(evidence, machine, moment) for moment in _minutes(since, until)]
+    return all(phase and not phase.fault and (phase.percent(0) or 0) >= _COMPUTES for phase in phases)
+
+
+def _phase(evidence: Evidence, machine: Machine, moment: datetime) -> Phase | None:
+    """Return how a machine is used then. Return None if nobody set that yet."""
+    uses = [each.use for each in evidence.uses if each.resource_id == machine.resource_id]
+    use = next((use for use in reversed(uses) if use.since <= moment), None)
+    return use.at(moment) if use else None
+
+
+def _minutes(since: datetime, until: datetime) -> list[datetime]:
+    return [since + timedelta(minutes=n) for n in range(int((until - since) / timedelta(minutes=1)) + 1)]
 
 
 def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
@@ -111,8 +237,15 @@ def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
     return SLOW_DELETION if evidence.slow_to_delete & {"*", machine.vendor} else timedelta(0)
 
 
-def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
-    """Return when a rental's card showed which end, in order.
+class ShownEnd(NamedTuple):
+    """The end that a card showed, and the latest one if it can move."""
+
+    end: datetime
+    latest: datetime | None
+
+
+def _ends(evidence: Evidence, rental: str) -> list[ShownEnd]:
+    """Return which ends a rental's card showed, in order.
 
     Cards show times in the reader's zone. These are Ben's, whose zone is UTC in November.
     """
@@ -120,7 +253,8 @@ def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
     for message in evidence.seen.get("Ben", ()):
         card, until = CARD.match(message.text), _UNTIL.search(message.text)
         if card and card["id"] == rental and until and not message.only_you:
-            found.append((message.at, _near(message.at, int(until[1]), int(until[2]))))
+            latest = _near(message.at, int(until[3]), int(until[4])) if until[3] else None
+            found.append(ShownEnd(_near(message.at, int(until[1]), int(until[2])), latest))
     return found
 
 
@@ -166,8 +300,11 @@ def _wrong_receipt(card: SeenMessage, billed: int) -> str:
 CHECKS = (
     nothing_lives_at_the_end,
     every_machine_is_on_a_card,
+    somebody_is_asked_about_every_machine,
     nothing_is_bought_twice,
     nothing_outlives_its_lease,
     nothing_ends_before_its_time,
+    no_end_is_later_than_the_latest,
+    busy_machines_go_on,
     receipts_are_the_bill,
 )

@@ -74,7 +74,7 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
 
 def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
     """The cards, approvals and direct messages of a rental that is over have no buttons but Replace, which the
-    message of a loss has."""
+    message of a loss has, and Show, which leads to the machine that took its place."""
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}
     found = []
     for message in evidence.newest.values():
@@ -82,7 +82,7 @@ def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
             continue
         for button in message.buttons:
             found_id = _OF_A_RENTAL.match(button.value or "")
-            if found_id and found_id[1] in over and not button.text.startswith("Replace "):
+            if found_id and found_id[1] in over and not button.text.startswith(("Replace ", "Show ")):
                 found.append(f"{found_id[1]} is over, and {button.text!r} is still on {message.text[:60]!r}")
     return found
 

@@ -51,7 +51,7 @@ def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
         for message in evidence.private(name):
             for line in message.text.split("\n"):
                 found_id = _RENTAL.search(line)
-                if found_id and evidence.owners.get(found_id[1], name) != name and "$" in line:
+                if found_id and name not in evidence.had.get(found_id[1], {name}) and "$" in line:
                     found.append(f"{name} read of {evidence.owners[found_id[1]]}'s money: {line[:80]!r}")
     return found
 

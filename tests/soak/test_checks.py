@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.client import SeenMessage
+from sandbox.use import Fault, Phase, Use
 from soak.checks import CHECKS, check
-from soak.evidence import Evidence, Jump, Machine, Post
+from soak.evidence import NOT_SUBMITTED, Evidence, Jump, Machine, MachineUse, Post
 from tests.soak.evidence import (
     CARD_TS,
     FINAL,
@@ -38,6 +40,7 @@ SECOND = replace(MACHINE, resource_id="r-2", offer_id="o-2", name="gpubot-k7mq2-
 OTHER_RENTAL = replace(MACHINE, resource_id="r-3", name="gpubot-x9y8z-1")
 ERROR = json.dumps({"event": "step.failed", "level": "error"})
 STILL_BILLS = replace(MACHINE, end=None)
+STRAY = replace(STILL_BILLS, resource_id="r-4", name="train-123456", port=None)
 LATE = replace(MACHINE, end=at(14, 50))
 
 
@@ -55,6 +58,48 @@ def posted_twice(evidence: Evidence) -> Evidence:
     return replace(evidence, posts=(*evidence.posts, Post(first.channel, "11.0", first.message_id, first.text)))
 
 
+BUSY = Use((Phase(percents=(95,)),), at(12, 5))
+IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
+UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
+MOVES = f"Ready: {SUBJECT}. Ends 14:05 unless its GPUs are busy then; 15:05 at the latest."
+
+
+def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
+    """Return the evidence with a machine that ended at the first of two ends, and how it was used."""
+    with_uses = replace(evidence, uses=(MachineUse(MACHINE.resource_id, use), *more))
+    return in_order(machines(with_uses, replace(MACHINE, visits=60)), message(17, MOVES, at(12, 41)))
+
+
+def moves_on(evidence: Evidence, end: str) -> Evidence:
+    """Return the evidence without the extension, with two ends on the card at first. Then the card shows that
+    the machine is in use, and this end."""
+
+    def is_left(each: SeenMessage) -> bool:
+        return "Ends" not in each.text and "extended" not in each.text
+
+    seen = {name: tuple(filter(is_left, messages)) for name, messages in evidence.seen.items()}
+    without = replace(evidence, seen=seen, actions=evidence.actions[:2])
+    later = message(18, f"Ready: {SUBJECT}. In use: it goes on until {end}.", at(14, 5))
+    return in_order(without, message(13, MOVES, at(12, 5)), later)
+
+
+def in_order(evidence: Evidence, *more: SeenMessage) -> Evidence:
+    """Return the evidence with more messages that the whole team saw, among the others."""
+    added = for_all(evidence, *more)
+    ordered = {name: tuple(sorted(each, key=lambda one: one.seq)) for name, each in added.seen.items()}
+    return replace(added, seen=ordered)
+
+
+def ana_left(evidence: Evidence) -> Evidence:
+    """Return the evidence with a machine that bills, and whose owner left."""
+    return machines(replace(evidence, left={"Ana": at(13, 30)}), STILL_BILLS)
+
+
+def asked(text: str) -> SeenMessage:
+    """Return a question to the admin, which can be decided."""
+    return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
+
+
 def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
     """Return the evidence with a destroy an hour before the machine was gone."""
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
@@ -63,6 +108,8 @@ def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
 CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_lives_at_the_end", lambda e: machines(e, STILL_BILLS)),
     ("every_machine_is_on_a_card", lambda e: machines(e, MACHINE, OTHER_RENTAL)),
+    ("somebody_is_asked_about_every_machine", lambda e: machines(e, MACHINE, STRAY)),
+    ("somebody_is_asked_about_every_machine", lambda e: with_card(ana_left(e), f"Ready: {SUBJECT}. Ends 15:30.")),
     (
         "nothing_is_bought_twice",
         lambda e: replace(
@@ -74,6 +121,8 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_outlives_its_lease", lambda e: machines(e, STILL_BILLS)),
     ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
+    ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
+    ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, 16:06 at the latest")),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$4.99 estimated"))),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}. It cost nothing.")),
@@ -226,3 +275,55 @@ def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
     twice = posted_twice(good())
     assert names(twice) == {"no_message_is_posted_twice"}
     assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()
+
+
+def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
+    other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", visits=9)
+    unseen = MachineUse(other.resource_id, UNSEEN)
+    down = Jump(at(13, 50), at(13, 55), excused=True)
+    assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
+    assert names(with_two_ends(good(), IDLE_AT_ITS_END)) == set()
+    beside = with_two_ends(good(), BUSY, unseen)
+    assert "busy_machines_go_on" in names(beside)
+    assert "busy_machines_go_on" not in names(machines(beside, *beside.machines, other))
+    assert names(replace(with_two_ends(good(), BUSY), jumps=(down,))) == set()
+
+
+def test_the_end_of_a_machine_in_use_may_move_to_its_latest_one() -> None:
+    late = machines(good(), replace(MACHINE, end=at(15, 6)))
+    assert names(moves_on(late, "15:05, its latest end")) == set()
+    assert names(moves_on(good(), "15:05, its latest end")) == {"nothing_ends_before_its_time"}
+
+
+def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin_is_asked() -> None:
+    running = with_card(ana_left(good()), f"Ready: {SUBJECT}. Ends 15:30.")
+    stray = machines(good(), MACHINE, STRAY)
+    for evidence, text in (
+        (running, "Ana left the workspace. k7mq2 runs."),
+        (stray, "named train-123456, $2.10/h"),
+    ):
+        assert "somebody_is_asked_about_every_machine" in names(with_seen(evidence, "Cleo", asked("Another one?")))
+        assert "somebody_is_asked_about_every_machine" not in names(with_seen(evidence, "Cleo", asked(text)))
+
+
+def test_after_the_database_was_put_back_a_machine_whose_card_has_no_buttons_is_one_to_ask_about() -> None:
+    put_back = with_card(replace(machines(good(), STILL_BILLS), put_back_at=at(14, 0)), f"Ready: {SUBJECT}.")
+    kept = with_card(put_back, f"Ready: {SUBJECT}. Ends 15:30.", buttons=[button("Details", RENTAL)])
+    told = with_seen(put_back, "Cleo", asked("My database is older than the account.\nk7mq2: 1x H100, Ana's."))
+    assert "somebody_is_asked_about_every_machine" in names(put_back)
+    assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)
+    assert "nothing_outlives_its_lease" in names(put_back)
+    assert "nothing_outlives_its_lease" not in names(told)
+
+
+def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secrets_still_are() -> None:
+    undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
+    assert names(undone) == set()
+    assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
+
+
+def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:
+    clicked = with_action(good(), kind="rent", value="q2:o-9", after=50)
+    closed = with_action(clicked, kind=NOT_SUBMITTED, value="q2:o-9", after=51)
+    assert names(clicked) == {"every_request_is_answered"}
+    assert names(closed) == set()

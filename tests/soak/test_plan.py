@@ -31,14 +31,22 @@ def test_a_run_has_at_least_as_many_kills_as_asked() -> None:
 def test_everyone_acts_and_every_system_fails_in_some_round() -> None:
     rounds = [each for episode in plans(1, 300, KINDS) for each in episode.rounds]
     actions = [action for each in rounds for action in each.actions]
-    assert {action.who for action in actions} == {"Ana", "Ben", "Cleo", "Gus", "Olga"}
+    assert {action.who for action in actions} == {"Ana", "Ben", "Cleo", "Dan", "Gus", "Olga"}
     assert {action.kind for action in actions} == set(ActionKind)
-    assert {disturbance.system for each in rounds for disturbance in each.disturbances} == set(System)
+    disturbances = [disturbance for each in rounds for disturbance in each.disturbances]
+    assert {disturbance.system for disturbance in disturbances} == set(System)
+    assert {"Dan leaves", "unknown machine", "machine used"} <= {disturbance.name for disturbance in disturbances}
     kills = [each.kill for each in rounds]
     assert {kill.graceful for kill in kills} == {kill.after_acting for kill in kills} == {True, False}
     assert any(kill.held for kill in kills)
     assert any(kill.again_after for kill in kills)
+    assert any(kill.puts_back for kill in kills)
     assert any(each.checked for each in rounds)
+
+
+def test_the_database_is_put_back_at_most_once_in_an_episode() -> None:
+    counts = {sum(each.kill.puts_back for each in plan.rounds) for plan in plans(1, 300, KINDS)}
+    assert counts == {0, 1}
 
 
 def test_each_button_that_people_look_for_is_in_the_views() -> None:

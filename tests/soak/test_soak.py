@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from soak.databases import Databases, Sqlite, Store
+from soak.disturbances import TOKENS, Disturbance, System
 from soak.episode import run
 from soak.plan import plan
 from soak.report import episode_line, last_lines
+from soak.world import open_world
 
 
 class NoFolder(Databases):
@@ -26,3 +30,29 @@ async def test_a_bot_that_does_not_start_is_a_finding_with_its_place_in_the_plan
     assert "SEED=5" in report
     assert "EPISODE=2" in report
     assert last_lines(outcome.counts, 1).endswith("1 finding.")
+
+
+async def test_slack_revokes_no_token_before_the_bot_has_connected_since_it_would_end(tmp_path: Path) -> None:
+    revoked = Disturbance(0, System.SLACK, "slack token revoked", TOKENS, {"bot": "revoked"}, {"bot": "valid"})
+    async with open_world(tmp_path, Sqlite(tmp_path / "gpubot.sqlite")) as world:
+        assert not await world.start_disturbance(revoked)
+        await world.start()
+        assert await world.connected(20)
+        await world.settle()
+        assert await world.start_disturbance(revoked)
+        await world.settle()
+        await world.kill(graceful=True)
+
+
+def test_a_copy_of_a_sqlite_database_is_put_back_with_what_it_had(tmp_path: Path) -> None:
+    store = Sqlite(tmp_path / "gpubot.sqlite")
+    assert not store.put_back()
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as bot:
+        bot.execute("PRAGMA journal_mode = WAL")
+        bot.execute("CREATE TABLE rentals (id)")
+        bot.execute("INSERT INTO rentals VALUES ('k7mq2')")
+        assert store.copy()
+        bot.execute("INSERT INTO rentals VALUES ('x9y8z')")
+    assert store.put_back()
+    with closing(sqlite3.connect(store.path)) as bot:
+        assert bot.execute("SELECT id FROM rentals").fetchall() == [("k7mq2",)]
