@@ -27,7 +27,7 @@ OPENING = timedelta(minutes=6)
 """Sandbox time before the first round."""
 LONGEST = timedelta(hours=6)
 """Sandbox time within which all leases end and all requests expire."""
-PER_KILL, BESIDES = 12.0, 200.0
+PER_KILL, BESIDES = 12.0, 300.0
 """The longest that an episode may take: real seconds for each kill, and for everything else."""
 CONNECT_AFTER_START = 2.5
 CONNECT_UNDISTURBED = 20.0

@@ -18,8 +18,9 @@ SLOW_DELETION = timedelta(minutes=10)
 """How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
 """A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
-SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=40)
-"""The longest until the admin is asked about an unknown machine, and about one whose owner left."""
+SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
+"""The longest until the admin is asked about an unknown machine, and about one whose owner left. One look-up of
+owners may fail, and the next is 30 minutes later."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
