@@ -136,7 +136,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 def _ended(live: RentalList) -> str:
     """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
-    ...`. Return an empty text if nothing did."""
+    ...`. Without the sum, if the reader may not see what some of it cost. Return an empty text if nothing did."""
     if not live.ended:
         return ""
     # Of whole cents, so that the parts sum to it as people read them.
@@ -147,7 +147,8 @@ def _ended(live: RentalList) -> str:
         for one in live.ended[:ENDED_ROWS]
     ]
     more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
-    return f"Ended in the last 7 days, {in_all(whole)} in all: {'; '.join(parts)}{more}."
+    money = f", {in_all(whole)} in all" if all(one.sees_money for one in live.ended) else ""
+    return f"Ended in the last 7 days{money}: {'; '.join(parts)}{more}."
 
 
 def _owns(live: RentalList, summary: RentalSummary) -> bool:

@@ -49,7 +49,7 @@ def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
         if name in {*evidence.approvers, evidence.admin, GUEST, OUTSIDER}:
             continue
         for message in evidence.private(name):
-            for line in message.text.split("\n"):
+            for line in re.split(r"\n|; ", message.text):
                 found_id = _RENTAL.search(line)
                 if found_id and name not in evidence.had.get(found_id[1], {name}) and "$" in line:
                     found.append(f"{name} read of {evidence.owners[found_id[1]]}'s money: {line[:80]!r}")

@@ -327,3 +327,12 @@ def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:
     closed = with_action(clicked, kind=NOT_SUBMITTED, value="q2:o-9", after=51)
     assert names(clicked) == {"every_request_is_answered"}
     assert names(closed) == set()
+
+
+def test_a_list_may_have_the_rentals_of_others_beside_money_that_is_not_theirs() -> None:
+    found = "money_of_others_is_for_approvers"
+    for text, is_found in (
+        ("Ended, $5.00 in all: 1x H100, k7mq2.", True),
+        ("1x H100, k7mq2; 1x A100, f6rat, $1.00.", False),
+    ):
+        assert (found in names(with_seen(good(), "Dan", private(60, text, at(14, 40))))) is is_found
