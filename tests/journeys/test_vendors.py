@@ -50,8 +50,7 @@ async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_t
     await held.release()
     await world.restart()
     rental = await world.rental()
-    card = await world.card(rental)
-    assert card.text.startswith("Waiting for Ana")
+    card = await world.until_card(rental, "Waiting for Ana")
     await world.play.clicks("Ana", card, "Go on")
     waits = (await world.thread(rental))[-1]
     assert waits.startswith('Scaleway answered: "The vendor did not confirm the order in time". I make sure that')
