@@ -239,6 +239,12 @@ class World:
             async with self.session.get(self.bot.health) as answer:
                 health = await answer.json()
 
+    async def until_logged(self, event: str) -> None:
+        """Return once the bot has logged an event. Look at the log after each answer of /health."""
+        while f'"event": "{event}"' not in self.log.read_text(encoding="utf-8"):
+            async with self.session.get(self.bot.health) as answer:
+                await answer.read()
+
     # --- time
 
     async def now(self) -> datetime:
