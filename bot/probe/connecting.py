@@ -28,7 +28,7 @@ _Addresses: TypeAlias = list[tuple[Any, ...]]
 
 
 class Connector:
-    """Connects to machines. A name is looked up once at a time, whoever waits for it."""
+    """Connects to machines. All who wait for a name share one look-up of it."""
 
     def __init__(self) -> None:
         self._look_ups: dict[str, asyncio.Task[_Addresses]] = {}

@@ -125,7 +125,7 @@ class Reply(Frozen):
     replaces_original: bool = False
     """Whether it replaces the clicked message if only this person sees that."""
     replaces_for_all: bool = False
-    """Whether it replaces the clicked message whoever sees that: nobody can use its buttons."""
+    """Whether it replaces the clicked message also in a channel, because nobody can use its buttons any more."""
     refused: bool = False
     """Whether nothing was done: a modal then stays open and shows the reply."""
     block_id: str = ""

@@ -56,7 +56,7 @@ _PLACES = {
     ),
 }  # fmt: skip
 """Patterns for places of which the region group is certain. The API sells by group, so nobody can rent in Paris
-alone: whoever asks for it is shown the group."""
+alone: a request for Paris is refused with a button for its group."""
 _ELSEWHERE = (
     "uk|united kingdom|england|britain|london|switzerland|swiss|zurich|canada|toronto|montreal|mexico|brazil",
     "sao paulo|israel|tel aviv|uae|dubai|saudi arabia|qatar|middle east|turkey|istanbul|africa|south africa",
