@@ -77,9 +77,12 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Decider
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:
     """Look up the people and groups that may decide. If it changed whether an approver is left, notify the admins,
-    and those whose requests wait, of who decides now. Raise StoreBusy."""
+    and those whose requests wait, of who decides now. Raise StoreBusy.
+
+    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names."""
     approvers = deps.rules.approvers
     if not are_named(approvers):
+        await directory.refresh(deps.rules.admins)
         return
     found = await asyncio.gather(*map(directory.members, approvers.groups))
     members = {one for group in found for one in group or ()}

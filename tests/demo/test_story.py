@@ -41,6 +41,7 @@ STORY = (
     ),
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
+    ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
     ("Ben", r"^\[Approve up to \$137\.54\]$"),
     ("gpubot", r"^A machine I don't know is running: .* named train-cleo-3, .* It may be Cleo's\."),
     ("Ben", r"^\[Give it an owner\]$"),

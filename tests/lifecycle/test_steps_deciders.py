@@ -54,6 +54,15 @@ async def test_if_every_approver_left_the_admins_decide_and_are_told_once_as_who
         assert (await here.until(await here.approve(one, CLEO), State.READY)).approved_by == CLEO.id
 
 
+async def test_if_no_approvers_are_named_the_admins_are_looked_up_so_that_a_request_says_their_names(
+    here: World,
+) -> None:
+    here.people.changed[CLEO.id] = changed(CLEO, name="Cleopatra")
+    await check_deciders(replace(here.deps, rules=changed(RULES, approvers=Approvers())), here.people)
+    async with here.deps.store.read() as tx:
+        assert await tx.people.names([CLEO.id]) == {CLEO.id: "Cleopatra"}
+
+
 async def test_when_an_approver_is_back_the_admins_decide_no_longer_and_a_second_time_is_told_again(
     here: World,
 ) -> None:
