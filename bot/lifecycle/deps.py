@@ -75,15 +75,14 @@ def may_compare(deps: Deps) -> bool:
     return max(clock.now() - deps.started_at, clock.real() - deps.started_real) < COMPARED_WITHIN
 
 
-async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
-    """Run `decision` in one short transaction and return its result. Run it again if it lost a race. `durable` is
-    that of `Store.write`.
+async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run `decision` in one short transaction and return its result. Run it again if it lost a race.
 
     Raise what the decision raises, and StoreBusy if the database doesn't take it.
     """
     for _ in range(TRIES):
         try:
-            async with deps.store.write(durable=durable) as tx:
+            async with deps.store.write() as tx:
                 return await decision(tx)
         except Stale:
             continue

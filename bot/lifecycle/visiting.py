@@ -73,7 +73,7 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         if asks_vendor(sample.missed):
             await tx.rentals.make_due([rental_id], sample.at)
 
-    await transact(deps, write, durable=False)
+    await transact(deps, write)
     return "answered" if sample.missed is None else sample.missed.value
 
 

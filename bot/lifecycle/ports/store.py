@@ -387,7 +387,7 @@ class Store(Protocol):
 
         If `durable` is false, the commit does not wait for the disk. A crash of the process loses nothing. A power
         cut may lose it, but never a durable commit and not what was committed before that one. Use it for what is
-        done again then: a claim, a due time, a visit, the result of a call to Slack.
+        done again then: a claim, a due time, the result of a call to Slack; never for what a surface shows.
         """
 
     async def takes_writes(self) -> bool:
