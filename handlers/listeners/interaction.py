@@ -151,6 +151,11 @@ Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
 """None if no reply is needed: the queued card, thread or messages say it."""
 
 
+def reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
+    """Return no private reply if the clicked message will be updated anyway."""
+    return None if interaction.on_surface else Reply(content=content)
+
+
 # --- reading payloads
 
 

@@ -8,9 +8,15 @@ from bot.errors import DuplicateExtension
 from bot.lifecycle.service import ending, leasing, previews, queries
 from handlers.ids import ExtendValue, UntilValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import InteractionKind, OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import (
+    InteractionKind,
+    OpenModal,
+    Outcome,
+    Reply,
+    UserInteraction,
+    reply_unless_shown,
+)
 from handlers.views import choices, lists, modals, replies, ssh_text
-from handlers.views.blocks import Rendered
 from handlers.views.ends import read_as_utc
 from handlers.views.format import Times
 from handlers.views.rental_text import reader_times
@@ -97,7 +103,7 @@ async def extend_confirmed(
     """Make a lease longer, or ask for approval of that."""
     done = await leasing.extend(context.deps, interaction.person, rental_id, by, shown_end=shown_end)
     utc = read_as_utc(interaction.person.tz) if isinstance(by, datetime) else ""
-    return _reply_unless_shown(interaction, replies.extended(done, _times(context, interaction), utc))
+    return reply_unless_shown(interaction, replies.extended(done, _times(context, interaction), utc))
 
 
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:
@@ -106,7 +112,7 @@ async def keep(context: Context, interaction: UserInteraction, rental_id: str, l
     content = replies.still_needed(
         kept.rental, kept.asks_again_at, _times(context, interaction), context.deps.rules
     )
-    return _reply_unless_shown(interaction, content)
+    return reply_unless_shown(interaction, content)
 
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
@@ -118,12 +124,7 @@ async def confirm_destroy(context: Context, interaction: UserInteraction, rental
 async def destroy_confirmed(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """Destroy, cancel or withdraw a rental."""
     rental = await ending.destroy(context.deps, interaction.person, rental_id)
-    return _reply_unless_shown(interaction, replies.ending(rental))
-
-
-def _reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
-    """Send no private reply if the clicked message will be updated anyway."""
-    return None if interaction.on_surface else Reply(content=content)
+    return reply_unless_shown(interaction, replies.ending(rental))
 
 
 def _times(context: Context, interaction: UserInteraction) -> Times:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bot.errors import RequestChanged
 from bot.lifecycle.service import deciding, previews
-from bot.model.rental import Rental
 from handlers.ids import Field, VersionValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
 from handlers.views import modals, replies
 from handlers.views.approval import approval
 from handlers.views.format import escape
@@ -28,7 +27,7 @@ async def approve_confirmed(context: Context, interaction: UserInteraction, valu
         rental = await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
-    return _reply_unless_shown(interaction, rental, "Approved")
+    return reply_unless_shown(interaction, replies.decided(rental, "Approved"))
 
 
 async def open_deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -50,12 +49,7 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
         )
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
-    return _reply_unless_shown(interaction, rental, "Denied")
-
-
-def _reply_unless_shown(interaction: UserInteraction, rental: Rental, word: str) -> Outcome:
-    """Send no private reply if the clicked message will be updated anyway."""
-    return None if interaction.on_surface else Reply(content=replies.decided(rental, word))
+    return reply_unless_shown(interaction, replies.decided(rental, "Denied"))
 
 
 async def _newer_version(

@@ -111,7 +111,7 @@ async def mentioned(context: Context, event: Event, _: str | None) -> None:
     user, channel = text(event, "user"), text(event, "channel")
     if not user or not channel or "bot_id" in event:
         return
-    if not await context.hints.wanted(context.people, context.deps.rules, user, context.deps.clock.real()):
+    if not await context.hints.wanted(context.people, context.deps.rules, user, context.deps.clock):
         return
     content = replies.no_mentions()
     try:
