@@ -210,7 +210,7 @@ class ErrorMessages:
         allow that."""
         given = self.given
         if self.parts.timed:
-            return f'"{typed}" would be later. A machine starts when it is rented.', (LEFT_OUT,)
+            return _TEMPLATES[ProblemKind.LATER].format(typed=typed), (LEFT_OUT,)
         local = zone_of(given.zone)
         morning = next_morning(given.now, local, given.hours)
         if not given.zone or morning + AFTER_NIGHT - given.now > given.max_lease:
