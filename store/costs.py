@@ -36,7 +36,10 @@ _ALIVE = (
     .where(_r.gone_at.is_(None))
 )
 _ENDED = (
-    select(rentals.c.id, rentals.c.owner, rentals.c.request, rentals.c.over_at, _l.amount, _l.estimated)
+    select(
+        *(rentals.c.id, rentals.c.owner, rentals.c.request, rentals.c.gpu, rentals.c.over_at),
+        *(_l.amount, _l.estimated),
+    )
     .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
     .where(rentals.c.over_at >= param(rentals.c.over_at, "since"))
 )
@@ -52,6 +55,7 @@ async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]
             rental_id=rental_id,
             owner=billed[0].owner,
             request=billed[0].request,
+            gpu=billed[0].gpu,
             ended_at=billed[0].over_at,
             billed=sum(row.amount for row in billed),
             estimated=any(row.estimated for row in billed),

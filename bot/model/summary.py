@@ -8,7 +8,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen
 from bot.model.event import Event, EventKind
 from bot.model.money import Micros
 from bot.model.person import Key
@@ -175,10 +175,9 @@ class EndedSummary(Frozen):
 
     rental_id: str
     request: Request
-    ended_at: Instant
-    spent: AccruedCost
-    sees_money: bool
-    """Whether the reader may see what it cost. They see the sum of all."""
+    """What was asked for, with the GPU that was bought."""
+    spent: AccruedCost | None
+    """None if the reader may not see what it cost."""
 
 
 class Extended(Frozen):

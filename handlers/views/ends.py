@@ -99,14 +99,9 @@ def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money
 # --- ends that people type
 
 
-def is_known(zone: str | None) -> bool:
-    """Return whether a person's time zone is known."""
-    return bool(zone)
-
-
 def read_as_utc(zone: str | None) -> str:
     """Return that a time was read as UTC if the person's zone is unknown. Return an empty text if it is known."""
-    return "" if is_known(zone) else "I read that time as UTC: Slack doesn't tell me your time zone."
+    return "" if zone else "I read that time as UTC: Slack doesn't tell me your time zone."
 
 
 def clock_time(at: datetime, now: datetime, zone: str) -> str:

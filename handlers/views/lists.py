@@ -139,15 +139,16 @@ def _ended(live: RentalList) -> str:
     ...`. Without the sum, if the reader may not see what some of it cost. Return an empty text if nothing did."""
     if not live.ended:
         return ""
+    seen = [one.spent for one in live.ended if one.spent is not None]
     # Of whole cents, so that the parts sum to it as people read them.
-    total = sum(in_cents([one.spent.amount])[0] for one in live.ended)
-    whole = AccruedCost(amount=total, estimated=any(one.spent.estimated for one in live.ended))
+    total = sum(in_cents([spent.amount])[0] for spent in seen)
+    whole = AccruedCost(amount=total, estimated=any(spent.estimated for spent in seen))
     parts = [
-        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.sees_money else ''}"
+        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.spent else ''}"
         for one in live.ended[:ENDED_ROWS]
     ]
     more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
-    money = f", {in_all(whole)} in all" if all(one.sees_money for one in live.ended) else ""
+    money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
     return f"Ended in the last 7 days{money}: {'; '.join(parts)}{more}."
 
 

@@ -23,7 +23,7 @@ from bot.policy.two_ends import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.ends import clock_time, how_long, is_known, read_as_utc
+from handlers.views.ends import clock_time, how_long, read_as_utc
 from handlers.views.error_text import paused_by, refusal_text
 from handlers.views.format import (
     Times,
@@ -232,7 +232,7 @@ def _night(
 ) -> tuple[str, Json | None]:
     """Return that the machine may end at night, and the button that keeps it until the morning if that is within
     what was asked for. Return an empty text if it can't."""
-    known = zone if is_known(zone) else None
+    known = zone or None
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None

@@ -19,7 +19,7 @@ from bot.model.attempt import AttemptState
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.state import State
-from bot.model.summary import CostTotals, RentalList, UnknownTotal
+from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
 from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
 from bot.policy.rules import Rules
 from store.db import Database
@@ -166,10 +166,9 @@ async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: D
     await over("ccccc", now - timedelta(days=8))
     await over("ddddd", now - HOUR, billed=False)
     hers, everyones = await own(deps), await everyone(deps)
-    assert [(one.rental_id, one.spent.amount, one.sees_money) for one in hers.ended] == [
-        ("aaaaa", 4_300_000, True)
-    ]
-    assert [(one.rental_id, one.sees_money) for one in everyones.ended] == [("bbbbb", False), ("aaaaa", True)]
+    spent = AccruedCost(amount=4_300_000, estimated=False)
+    assert [(one.rental_id, one.spent) for one in hers.ended] == [("aaaaa", spent)]
+    assert [(one.rental_id, one.spent) for one in everyones.ended] == [("bbbbb", None), ("aaaaa", spent)]
 
 
 async def test_a_list_without_live_rentals_is_empty_and_costs_nothing(deps: Deps) -> None:

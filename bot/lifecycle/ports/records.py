@@ -64,6 +64,8 @@ class EndedCost(Frozen):
     rental_id: str
     owner: str
     request: Request
+    gpu: str | None
+    """The canonical name of the GPU that was bought, if it is known."""
     ended_at: Instant
     billed: Micros
     estimated: bool

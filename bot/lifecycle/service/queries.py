@@ -231,10 +231,10 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         ended=tuple(
             EndedSummary(
                 rental_id=one.rental_id,
-                request=one.request,
-                ended_at=one.ended_at,
-                spent=AccruedCost(amount=one.billed, estimated=one.estimated),
-                sees_money=sees_money(person, one.owner, deps.rules),
+                request=changed(one.request, gpu=one.gpu, features=()) if one.gpu else one.request,
+                spent=AccruedCost(amount=one.billed, estimated=one.estimated)
+                if sees_money(person, one.owner, deps.rules)
+                else None,
             )
             for one in ended
         ),
