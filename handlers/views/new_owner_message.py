@@ -11,7 +11,7 @@ from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.format import Times, escape, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, take_back_button
-from handlers.views.question_message import asked_text, is_open, keep_buttons
+from handlers.views.question_message import is_open, keep_buttons, question_text
 from handlers.views.rental_text import machine, more_time_asked, owner, so_far
 from handlers.views.ssh_text import shown_again, ssh_lines
 
@@ -27,7 +27,7 @@ def new_owner(event: Event, details: RentalDetails, reader: str, rules: Rules, t
         lines.append(more_time_asked(rental.extension, event.at, times))
     again, asks = shown_again(rental), is_open(event, details, times)
     if asks:
-        lines.append(asked_text(event, details, times))
+        lines.append(question_text(event, details, times))
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
     return blocks.message(
         "\n".join([*lines, f"{again}."]),

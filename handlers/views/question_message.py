@@ -46,7 +46,7 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
     if used is not None:
         # If it worked only for a moment, the same spell goes on, and with it this question.
         return blocks.message(f"{_lead(event, details)} {used}", closed=False)
-    text = asked_text(event, details, times)
+    text = question_text(event, details, times)
     if event.facts.use is not None and event.facts.use.why is Missed.REFUSED:
         text = f"{text} /gpu ssh {rental.id} shows how to install it."
     buttons = (destroy_button(rental), *keep_buttons(rental))
@@ -60,7 +60,7 @@ def is_open(event: Event, details: RentalDetails, times: Times) -> bool:
     return _used_again(event, details, times) is None
 
 
-def asked_text(event: Event, details: RentalDetails, times: Times) -> str:
+def question_text(event: Event, details: RentalDetails, times: Times) -> str:
     """Return the question of an event: `Idle for 35 min: k7mq2, 4x H100, $9.20/h. All GPUs at 0 % ...`"""
     return f"{_lead(event, details)} {_evidence(event, details, times)} {so_far(_spent(event, details))}."
 
