@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median, median_low
+from statistics import median
 from typing import NamedTuple, TypeAlias
 
 from bench.figures import Figure, figure, p99
@@ -76,12 +76,13 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
     runs. If no run is valid, all of them count, and the figure says so."""
     valid = [run for run in runs if run.valid]
     note = f"{len(valid)} of {len(runs)} runs valid" if len(valid) < len(runs) else ""
+    counted = valid or runs
     for suffix, of in (("p50", median), ("p99", p99)):
-        pairs = sorted(((of(run.bot), of(run.empty)) for run in valid or runs), key=lambda pair: pair[0] / pair[1])
-        bot, empty = median_low(enumerate(pairs))[1]
+        pairs = sorted(((of(run.bot), of(run.empty)) for run in counted), key=lambda pair: pair[0] / pair[1])
+        bot, empty = pairs[(len(pairs) - 1) // 2]
         yield figure(f"{name}_{suffix}{place}", bot, "ms", empty, note)
-    largest = (max(max(times) for times in both) for both in zip(*(valid or runs), strict=True))
-    yield figure(f"{name}_max{place}", next(largest), "ms", next(largest), note)
+    bot, empty = (max(map(max, times)) for times in zip(*counted, strict=True))
+    yield figure(f"{name}_max{place}", bot, "ms", empty, note)
 
 
 async def _run(size: Size, folder: Path) -> tuple[Run, Run]:

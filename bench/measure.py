@@ -48,7 +48,7 @@ async def _run(size: Size, file: Path | None) -> None:
 
 def main() -> None:
     """Run the bench. If something does not run, print what and exit with status 1."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gpubot, in about 20 minutes.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gpubot, in about 15 minutes.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     set_up_logs(LogFormat.CONSOLE)

@@ -10,15 +10,16 @@ class Size(Frozen):
 
     starts: int = 3
     """How often each app is started; the figure is the median."""
-    people: int = 330
-    """More than the clicks of one run, since a second click on *Still needed* says nothing new."""
-    warming: int = 30
+    people: int = 225
+    """As many as the clicks of one run, since a second click on *Still needed* says nothing new. Each is sent a
+    button first, and the bot posts 240 times a minute at most."""
+    warming: int = 25
     """How many actions of each kind come before those that are measured."""
     rate: int = 20
     """Actions a second."""
     ack_runs: int = 5
     """How often acknowledgements are measured, in memory and on the disk each."""
-    load_seconds: float = 15
+    load_seconds: float = 10
     """For each kind of action in each run."""
     counted: int = 10
     """Of how many actions of each kind the commits are counted."""
