@@ -22,6 +22,7 @@ from bench.sizes import Size
 from bench.timing import at_rate
 from bench.worlds import BOT, EMPTY, World, open_world, running
 from bot.demo.processes import NotRunning
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
 from handlers.ids import Action
@@ -105,7 +106,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
 async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
     """Return how many transactions the bot commits until nothing of an action is left to do, on average."""
     commits: dict[str, float] = {}
-    async with open_world(folder, "commits") as world, _bot(world, size) as (command, click):
+    few = changed(size, people=size.counted)
+    async with open_world(folder, "commits") as world, _bot(world, few) as (command, click):
         for name, act in (("command", command), ("click", click)):
             await world.settle()
             before = await world.commits()
