@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 
 import pytest
@@ -12,13 +13,23 @@ from tests.programs import skipped_lines
 settings.register_profile("gpubot", deadline=None)  # no test asserts a duration
 settings.load_profile("gpubot")
 
-LONG = ("journeys/test_week", "demo/test_story", "soak/test_use", "bench/test_bench", "journeys/test_named_end")
-"""The files with the tests that take longest. They run first, so that no worker has one of them left when all
-others have finished."""
+LONG = ("tests/journeys/", "tests/demo/", "tests/soak/", "tests/bench/")
+"""Where the tests are that take longest: they start processes."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not any(f"tests/{name}.py" in item.nodeid for name in LONG))
+    """Let each worker begin with its share of the long tests, so that none has them left when the others have
+    finished. pytest-xdist gives each worker one run of the list, and the others steal from its end."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.nodeid.startswith(LONG)]
+    short = [item for item in items if not item.nodeid.startswith(LONG)]
+    share = -(-len(items) // workers)
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        own = long[worker::workers]
+        ordered += own + short[: share - len(own)]
+        del short[: share - len(own)]
+    items[:] = ordered + short
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

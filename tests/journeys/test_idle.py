@@ -18,7 +18,7 @@ timezone: Europe/Berlin
 hours: {time: "14:00-20:00"}
 idle: {after: 10m, never_used: 10m, from: 0.20, channel_after: 10m, approvers_after: 20m}
 """
-"""It is 13:00 in Berlin, where everyone lives. So the night ends in an hour."""
+"""It is 13:00 in Berlin, where Ana and Cleo live. So the night ends in an hour."""
 
 
 async def until_o_clock(world: World, hour: int, minute: int = 0) -> None:
@@ -39,6 +39,7 @@ async def test_an_idle_machine_is_asked_about_in_the_morning_and_the_approvers_l
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     async with open_world(folder, GPUBOT_POLICY=str(policy)) as world:
+        await world.sandbox.slack.patch(f"people/{PEOPLE['Cleo']}", {"tz": "Europe/Berlin"})
         await world.start()
         await world.sets_key()
         rental = await world.rents(text="get H100 EU for 6h")
@@ -56,14 +57,14 @@ async def test_an_idle_machine_is_asked_about_in_the_morning_and_the_approvers_l
         assert (await world.thread(rental))[-1].startswith("Ana still needs it. I ask again at ")
         await until_o_clock(world, 14)
         assert len(await asked_at(world)) == 1
-        await until_o_clock(world, 14, 3)
+        await until_o_clock(world, 14, 5)
         assert len(await asked_at(world)) == 2
         assert "Idle for" not in (await world.card(rental)).text
-        await until_o_clock(world, 14, 13)
+        await until_o_clock(world, 14, 16)
         assert "k. Idle for" in (await world.card(rental)).text.replace(rental, "k")
         with pytest.raises(Missed):
             world.play.sees("Cleo", "Nobody answers")
-        await until_o_clock(world, 14, 23)
+        await until_o_clock(world, 14, 26)
         told = world.play.sees("Cleo", f"Nobody answers: {rental}, 1x H100 SXM 80 GB, Ana, idle since", dm=False)
         assert [button.text for button in told.buttons] == [
             f"Destroy {rental}",
