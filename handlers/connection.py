@@ -230,7 +230,7 @@ class Connection:
                 bot_user_id=identity.get("user_id"),
             )
 
-        app = AsyncApp(client=self._client, authorize=authorize)
+        app = AsyncApp(name="gpubot", client=self._client, authorize=authorize)
         self._people.connected_to(HomeWorkspace.of(identity))
         register(app, self._context())
         sockets = Sockets(

@@ -1,17 +1,16 @@
 """A new database for each test, on SQLite and on a real PostgreSQL.
 
 Each test process migrates a schema once. Then each test gets a copy of the file, or the emptied database.
-In a folder's conftest: `from tests.databases import clock, database, postgres, templates, url`.
+In a folder's conftest: `from tests.databases import clock, database, postgres, url`.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -25,7 +24,8 @@ from store.tables import metadata
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
 """Our time when a test begins. It changes only if the test moves it."""
 
-_numbers = count(1)
+_migrated_file: list[bytes] = []
+"""An empty SQLite database with the newest schema, once a test of this process needed one."""
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Postgres:
     """The PostgreSQL server of this test process."""
 
     server: Any
+    migrated: bool = False
+    """Whether it has the database that tests share."""
 
     def url(self, database: str = "postgres") -> str:
         return str(self.server.get_uri(database=database))
@@ -54,30 +56,30 @@ def postgres() -> Iterator[Postgres]:
         yield Postgres(server)
 
 
-@pytest.fixture(scope="session")
-def templates() -> dict[str, Any]:
-    """The databases that were migrated in this test process, by kind. Tests get copies of them."""
-    return {}
-
-
-async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a new, migrated SQLite database in `folder`."""
-    if "sqlite" not in templates:
-        templates["sqlite"] = factory.mktemp("template") / "gpubot.db"
-        await migrate(f"sqlite:///{templates['sqlite']}")
-    path = folder / f"gpubot-{next(_numbers)}.db"
-    shutil.copy(templates["sqlite"], path)
+async def fresh_sqlite(path: Path) -> str:
+    """Write a migrated, empty SQLite database to `path`, and return its URL."""
+    if not _migrated_file:
+        with TemporaryDirectory() as folder:
+            first = Path(folder) / "gpubot.db"
+            await migrate(f"sqlite:///{first}")
+            _migrated_file.append(first.read_bytes())
+    _write(path, _migrated_file[0])
     return f"sqlite:///{path}"
 
 
-async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+async def fresh_postgres(postgres: Postgres) -> str:
     """Return the URL of a migrated, empty PostgreSQL database without connections.
 
     It is the same one for all tests of the process, because creating one takes long.
     """
     url = postgres.url("gpubot")
-    if "postgresql" not in templates:
-        templates["postgresql"] = "gpubot"
+    if not postgres.migrated:
+        postgres.migrated = True
         await postgres.run(
             # A test's data need not survive a power cut.
             "ALTER SYSTEM SET fsync = off",
@@ -104,28 +106,23 @@ async def cut_connections(url: str) -> None:
 
 
 @pytest.fixture
-async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
+async def sqlite_url(tmp_path: Path) -> str:
     """The URL of an empty, migrated SQLite database."""
-    return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
+    return await fresh_sqlite(tmp_path / "gpubot.db")
 
 
 @pytest.fixture
-async def postgres_url(postgres: Postgres, templates: dict[str, Any]) -> str:
+async def postgres_url(postgres: Postgres) -> str:
     """The URL of an empty, migrated PostgreSQL database."""
-    return await fresh_postgres(postgres, templates)
+    return await fresh_postgres(postgres)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def url(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    templates: dict[str, Any],
-) -> str:
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty, migrated database of each kind."""
     if request.param == "sqlite":
-        return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
-    return await fresh_postgres(request.getfixturevalue("postgres"), templates)
+        return await fresh_sqlite(tmp_path / "gpubot.db")
+    return await fresh_postgres(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
 from store.db import Database
+from tests.databases import fresh_sqlite
 from tests.handlers.parsing_helpers import CATALOG
 from tests.sandbox.slack_world import World, workspace
 
@@ -353,7 +354,9 @@ async def team(
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
-        store = await Database.open(url or f"sqlite:///{path}", claimant="test", clock=clock)
+        if not url:
+            url = f"sqlite:///{path}" if path.exists() else await fresh_sqlite(path)
+        store = await Database.open(url, claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
             deps = Deps(store=store, clock=clock, rules=rules)

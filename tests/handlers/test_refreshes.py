@@ -22,11 +22,11 @@ from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
 from handlers.delivery.unsaved import GIVEN_UP
 from handlers.views.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
-from tests.databases import postgres, templates, url
+from tests.databases import postgres, url
 from tests.handlers.team import Team, team
 from tests.store import make
 
-__all__ = ["postgres", "templates", "url"]
+__all__ = ["postgres", "url"]
 
 SECOND = timedelta(seconds=1)
 

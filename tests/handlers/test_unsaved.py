@@ -14,11 +14,11 @@ from bot.model.base import changed
 from bot.model.message import Message
 from handlers.delivery.unsaved import FIRST_RETRY, LONGEST_RETRY, PendingSaves, Result
 from store.db import Database, Transaction
-from tests.databases import START, postgres, templates, url
+from tests.databases import START, postgres, url
 from tests.lifecycle.world import RULES, Clock
 from tests.store import make
 
-__all__ = ["postgres", "templates", "url"]
+__all__ = ["postgres", "url"]
 
 
 class FailingStore:

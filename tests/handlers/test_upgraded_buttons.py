@@ -21,13 +21,13 @@ from bot.model.state import State
 from bot.policy.rules import Limits
 from sandbox.slack import default
 from sandbox.slack.default import TRAINING
-from tests.databases import postgres, templates
+from tests.databases import postgres
 from tests.handlers.team import KEY_LINE, Team, team
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, RULES
 from tests.rentals import ending
 from tests.store.old_databases import STORED, WAITS_FOR_KEY, kind, old_url, run
 
-__all__ = ["kind", "old_url", "postgres", "templates"]
+__all__ = ["kind", "old_url", "postgres"]
 
 H = timedelta(hours=1)
 OPEN_QUOTE, OFFER = "q8f3mz2kq7wx", "7ea09323-81b8-46b4-8208-d1b653ddcb19"

@@ -38,7 +38,7 @@ async def app(tmp_path: Path) -> Any:
     store = await Database.open(f"sqlite:///{tmp_path / 'wiring.sqlite'}", claimant="test", clock=clock)
     client = AsyncWebClient()
     deps = Deps(store=store, clock=clock, rules=RULES)
-    made = AsyncApp(client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
+    made = AsyncApp(name="tests", client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
     register(
         made,
         Context(

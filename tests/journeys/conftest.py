@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
-from store.db import migrate
+from tests.databases import fresh_sqlite
 from tests.journeys.world import World, open_world
 
 _NOT_PASSED = pytest.StashKey[bool]()
@@ -24,18 +22,10 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the newest schema, to be copied: creating the schema takes half a second."""
-    path = tmp_path_factory.mktemp("store") / "gpubot.sqlite"
-    asyncio.run(migrate(f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
-def folder(tmp_path: Path, empty_store: Path) -> Path:
+async def folder(tmp_path: Path) -> Path:
     """The folder of a world, with an empty database."""
-    shutil.copy(empty_store, tmp_path)
+    await fresh_sqlite(tmp_path / "gpubot.sqlite")
     return tmp_path
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.databases import Postgres, fresh_postgres, postgres, templates
+from tests.databases import Postgres, fresh_postgres, postgres
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
-__all__ = ["postgres", "templates"]
+__all__ = ["postgres"]
 
 
-async def test_killed_while_it_rents_on_postgresql_it_rents_once(
-    stopped_world: World, postgres: Postgres, templates: dict[str, Any]
-) -> None:
+async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: World, postgres: Postgres) -> None:
     world = stopped_world
-    await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres, templates))
+    await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
     await world.sets_key()
     offers = await world.offers()
     held = await world.hold("procure_offer", "after")

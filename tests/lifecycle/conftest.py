@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.databases import clock, database, fresh_sqlite, postgres, templates, url
+from tests.databases import clock, database, postgres, sqlite_url, url
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import World, world
 
-__all__ = ["clock", "database", "here", "postgres", "sqlite_url", "templates", "url"]
-
-
-@pytest.fixture
-async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
-    """Return the URL of a new SQLite database, for a test that makes a world of its own."""
-    return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
+__all__ = ["clock", "database", "here", "postgres", "sqlite_url", "url"]
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """Both databases, for the tests that ask for one."""
 
-from tests.databases import clock, database, postgres, templates, url
+from tests.databases import clock, database, postgres, url
 
-__all__ = ["clock", "database", "postgres", "templates", "url"]
+__all__ = ["clock", "database", "postgres", "url"]

@@ -75,7 +75,7 @@ class World:
             )
 
         client = AsyncWebClient(base_url=f"{self.url}/api/", session=self.session, retry_handlers=[])
-        app = AsyncApp(client=client, authorize=authorize, signing_secret="")
+        app = AsyncApp(name="tests", client=client, authorize=authorize, signing_secret="")
         register(app)
         handler: Any = AsyncSocketModeHandler(app, app_token=self.sandbox.app_token)
         await handler.connect_async()

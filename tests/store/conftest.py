@@ -1,6 +1,6 @@
 """Both databases, and databases of older schemas, for every test that asks for one."""
 
-from tests.databases import clock, database, postgres, postgres_url, sqlite_url, templates, url
+from tests.databases import clock, database, postgres, postgres_url, sqlite_url, url
 from tests.store.old_databases import kind, old_url, schema
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "postgres_url",
     "schema",
     "sqlite_url",
-    "templates",
     "url",
 ]

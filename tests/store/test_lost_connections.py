@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from itertools import count
-from typing import Any
 
 import asyncpg
 import pytest
@@ -29,9 +28,9 @@ TRIES = 10
 
 
 @pytest.fixture
-async def cut(postgres: Postgres, templates: dict[str, Any]) -> AsyncIterator[Cut]:
+async def cut(postgres: Postgres) -> AsyncIterator[Cut]:
     """A proxy, and the URL of an empty database through it."""
-    async with cutting_proxy(await fresh_postgres(postgres, templates)) as proxied:
+    async with cutting_proxy(await fresh_postgres(postgres)) as proxied:
         yield proxied
 
 
