@@ -122,13 +122,14 @@ class Transport:
         self._redactor = Redactor(token)
         self._on_token = on_token
         self._refused: bool | None = None
+        tls = httpx.create_ssl_context()
 
         def client(*, keep_alive: bool) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 base_url=base_url,
                 auth=_Bearer(token),
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
-                transport=AiohttpTransport(client=_Sessions(keep_alive=keep_alive)),
+                transport=AiohttpTransport(verify=tls, client=_Sessions(keep_alive=keep_alive)),
                 # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
                 follow_redirects=False,
