@@ -3,7 +3,7 @@
 aiosqlite runs every step (make a cursor, run, fetch, close) on a thread, and the switch takes many times as long
 as the step. Here only the steps that may wait run on the thread: taking a write lock that another process has, and
 committing, which waits for the disk. Every other step reads or changes pages in memory within microseconds, so it
-runs on the event loop. docs/decisions/03-sqlite-on-the-loop.md has the measurements.
+runs on the event loop. docs/decisions/store.md has the measurements.
 """
 
 from __future__ import annotations

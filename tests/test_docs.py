@@ -1,4 +1,4 @@
-"""The pages in docs/ name modules and functions that exist, and each decision has a date and a status."""
+"""The pages in docs/ name modules and functions that exist, and decisions are found where they are referred to."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ DRAWN = ("bot/", "handlers/", "store/")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 NAMING = [ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
 TRACED = [DOCS / name for name in ("architecture.md", "glossary.md", "lifecycle.md")]
-DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+DECISIONS = sorted(page for page in (DOCS / "decisions").glob("*.md") if page.name != "README.md")
+REFERRING = [
+    *SOURCES,
+    *NAMING,
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "manifest.yml", "Makefile")),
+]
 
 FILE = re.compile(r"(?<![\w/.])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
 FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/(?:[a-z_0-9]+/)*[a-z_0-9]*(?![\w/.])")
 CALL = re.compile(r"(?<![\w.])([a-z_]+)\.([A-Za-z_]+)\(")
-HEAD = re.compile(r"# (\d+)\. (.+)\n\nDate: (\d{4}-\d\d-\d\d)\. Status: ([^.]+(?:\.md\)[^.]*)*)\.\n\n")
-STATUS = re.compile(r"accepted|(?:extended|superseded) by \[\d+\]\(\S+\.md\)(?: and \[\d+\]\(\S+\.md\))*")
+HEAD = re.compile(r"# (.+)\n\nNewest change: (\d{4}-\d\d-\d\d)\.\n\n## ")
+REFERENCE = re.compile(r"\bdecisions/([\w-]+\.md)")
+BY_NUMBER = re.compile(r"\bdecisions? \d+\b", re.IGNORECASE)
 
 
 def of_repository(page: Path) -> str:
@@ -87,22 +93,31 @@ def test_the_glossary_names_an_existing_file_for_each_term() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
-def test_each_decision_has_a_number_a_date_and_a_status_below_its_title(page: Path) -> None:
-    head = HEAD.match(page.read_text(encoding="utf-8"))
-    assert head is not None
-    assert page.name.startswith(f"{int(head[1]):02}-")
-    assert STATUS.fullmatch(" ".join(head[4].split()))
+def test_a_page_of_decisions_has_a_date_and_says_why_and_when_to_decide_again(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert HEAD.match(text)
+    _, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert [section.splitlines()[0] for section in sections if "\n**Why.** " not in section] == []
+    assert "\n**Decide again** " in text
 
 
-def test_the_index_lists_each_decision_with_its_date_and_status() -> None:
+def test_the_index_lists_each_page_of_decisions_with_its_date() -> None:
     heads = {page.name: HEAD.match(page.read_text(encoding="utf-8")) for page in DECISIONS}
-    expected = [
-        f"| {head[1]} | [{head[2]}]({name}) | {head[3]} | {' '.join(head[4].split())} |"
-        for name, head in heads.items()
-        if head is not None
-    ]
+    expected = {(head[1], name, head[2]) for name, head in heads.items() if head is not None}
     index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| \d.*", index, re.MULTILINE) == expected
+    rows = re.findall(r"^\| \[(.+)\]\((\S+)\) \| .+ \| (\S+) \|$", index, re.MULTILINE)
+    assert len(rows) == len(expected)
+    assert set(rows) == expected
+
+
+def test_each_reference_to_a_decision_names_an_existing_page() -> None:
+    pages = {page.name for page in DECISIONS} | {"README.md"}
+    unresolved = {}
+    for file in REFERRING:
+        text = file.read_text(encoding="utf-8")
+        if wrong := {name for name in REFERENCE.findall(text) if name not in pages} | set(BY_NUMBER.findall(text)):
+            unresolved[of_repository(file)] = wrong
+    assert unresolved == {}
 
 
 def test_no_module_is_longer_than_contributing_allows() -> None:

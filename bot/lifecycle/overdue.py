@@ -1,4 +1,4 @@
-"""Deletes machines that are past their end and that their rental's own step did not delete (decision 23).
+"""Deletes machines past their end that their rental's own step did not delete (docs/decisions/ends.md).
 
 It needs only the stored attempt with its resources and its end, and the market. It loads nothing else of a rental,
 because a rental that can't be loaded may be why its step fails.
