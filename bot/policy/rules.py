@@ -290,7 +290,7 @@ _LIMITS = {
 }
 _WRONG = {
     "extra_forbidden": "there is no such key",
-    "model_type": "it has keys of its own; the README shows them",
+    "model_type": "it has keys of its own; docs/policy.md shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
     "decimal_max_places": "write at most 6 digits after the point",
