@@ -87,19 +87,28 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
 
 
 async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
-    """Return the times of commands and of clicks."""
-    async with open_world(folder, "ack_empty") as empty_world, open_world(folder, "ack_bot") as bot_world:
-        async with (
-            _empty(empty_world, size) as (empty_command, empty_click),
-            _bot(bot_world, size) as (command, click),
-        ):
-            for number in range(size.warming):
-                await click(number)
+    """Return the times of commands and of clicks.
+
+    Each click needs a machine of its own. About so many machines the bot posts for minutes, in bursts. So commands
+    are measured beside few machines, once all of their messages are posted.
+    """
+    async with (
+        open_world(folder, "empty") as empty_world,
+        _empty(empty_world, size) as (empty_command, empty_click),
+    ):
+        async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
+            for number in range(size.people):  # the bot looks each person up once
                 await command(number)
-            await bot_world.switch_on_rate_limits()
+            await world.settle()
+            await world.switch_on_rate_limits()
             commands = await _compare(size, command, empty_command)
-            clicks = await _compare(size, click, empty_click)
-        await _check_commits(bot_world, size.warming + len(clicks.bot))
+        async with open_world(folder, "clicks") as world:
+            async with _bot(world, size, size.people) as (_, click):
+                for number in range(size.warming):
+                    await click(number)
+                await world.switch_on_rate_limits()
+                clicks = await _compare(size, click, empty_click)
+            await _check_commits(world, size.warming + len(clicks.bot))
     return commands, clicks
 
 
@@ -107,7 +116,7 @@ async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
     """Return how many transactions the bot commits until nothing of an action is left to do, on average."""
     commits: dict[str, float] = {}
     few = changed(size, people=size.counted)
-    async with open_world(folder, "commits") as world, _bot(world, few) as (command, click):
+    async with open_world(folder, "commits") as world, _bot(world, few, few.people) as (command, click):
         for name, act in (("command", command), ("click", click)):
             await world.settle()
             before = await world.commits()
@@ -131,14 +140,15 @@ async def _compare(size: Size, act: Act, plain: Act) -> Run:
 
 
 @asynccontextmanager
-async def _bot(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the bot, with people of whom each was asked whether their machine is still needed."""
+async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[Act, Act]]:
+    """Run the bot, with people of whom so many have a machine and were asked whether it is still needed."""
     users, channel = await invite(world, size.people)
     clock = await clock_of(world)
-    bought = await buy(world, clock, size.people)
-    await seed(world, clock, bought, state=State.READY, owners=users, channel=channel)
+    bought = await buy(world, clock, machines)
+    owners = users[:machines]
+    await seed(world, clock, bought, state=State.READY, owners=owners, channel=channel)
     async with running(world, BOT, world.settings(channel)):
-        clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
+        clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in owners]
         yield _asking(world, users, channel), _clicking(world, clicks)
 
 

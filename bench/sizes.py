@@ -13,8 +13,10 @@ class Size(Frozen):
     people: int = 225
     """As many as the clicks of one run, since a second click on *Still needed* says nothing new. Each is sent a
     button first, and the bot posts 240 times a minute at most."""
+    beside: int = 10
+    """Machines that are ready while commands are measured."""
     warming: int = 25
-    """How many actions of each kind come before those that are measured."""
+    """How many clicks come before those that are measured."""
     rate: int = 20
     """Actions a second."""
     ack_runs: int = 5
@@ -40,6 +42,7 @@ FULL = Size()
 TINY = Size(
     starts=1,
     people=8,
+    beside=2,
     warming=2,
     rate=10,
     ack_runs=1,
