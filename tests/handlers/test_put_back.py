@@ -17,10 +17,13 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Asked, Question, Rental
 from bot.model.use import GpuModel, GpusSeen
+from bot.policy.rules import Limits
 from handlers.delivery.content import content
+from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
-from tests.handlers.rental_states import H, asked, let_the_owner_decide, running
-from tests.handlers.team import NOON, Team, team
+from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
+from tests.handlers.team import NOON, RULES, Team, team
 from tests.handlers.test_older_database import found as found_older
 from tests.handlers.test_older_database import machine
 from tests.handlers.test_owner_left import leaves
@@ -201,6 +204,29 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             await check_slack_says_what_the_store_says(ours)
             await ours.restart()
             assert len([e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]) == 1
+
+
+async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_owner_reads_the_end(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, rules=changed(RULES, limits=Limits(per_person_rentals=5))) as ours:
+        at_once = Pace(post_every=timedelta(0))
+        ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=at_once)
+        for owner in (ANA, BEN):
+            for gpu in ("A100", "B200", "H200", "L40S", "MI300X"):
+                await make_ready(ours, await starting(ours, f"{gpu}-{owner}", gpu, owner))
+        await ours.deliver_all()
+        copy = ours.copy_database()
+        rentals = await ours.rentals()
+        for rental in rentals:
+            await ours.command(rental.owner, f"extend {rental.id} 1h")
+            await ours.deliver_all()
+        ours.clock.jump(timedelta(minutes=10))
+        await ours.restart(put_back=copy)  # at Slack's pace; it raises TimeoutError after 30 s
+        await check_slack_says_what_the_store_says(ours)
+        for rental in rentals:
+            time = "19:00" if rental.owner == ANA else "18:00"
+            await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends {time} again.")
 
 
 async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_it(tmp_path: Path) -> None:
