@@ -1,13 +1,13 @@
-"""Buttons that an older version posted act on the rentals that it stored, after the upgrade of its database.
+"""Buttons that an earlier release posted act on the rentals that it stored, after the upgrade of its database.
 
-Their ids and values are copied from that version: none of them is made by the code under test.
+Their values are written out here: none of them is made by the code under test.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.quote import QuoteState
+from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Limits
@@ -25,34 +25,18 @@ from tests.databases import postgres
 from tests.handlers.team import KEY_LINE, Team, team
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, RULES
 from tests.rentals import ending
-from tests.store.old_databases import STORED, WAITS_FOR_KEY, kind, old_url, run
+from tests.store.released import Stored, kind, release, released_url, stored
 
-__all__ = ["kind", "old_url", "postgres"]
+__all__ = ["kind", "postgres", "release", "released_url", "stored"]
 
 H = timedelta(hours=1)
-OPEN_QUOTE, OFFER = "q8f3mz2kq7wx", "7ea09323-81b8-46b4-8208-d1b653ddcb19"
-"""A search of Ben's from which nobody rented yet, and its cheapest offer: those of the rental `blocked`."""
-COPIED = (
-    "state, asked_in, card_channel, request, rent_now, reply_url, replaces, created_at, found_at, offers, nearby"
-)
 
 
 @pytest.fixture
-def schema() -> str:
-    """The revision of the older version's database."""
-    return "0004"
-
-
-@pytest.fixture
-async def ours(tmp_path: Path, old_url: str, schema: str) -> AsyncIterator[Team]:
+async def ours(tmp_path: Path, released_url: str, stored: Stored) -> AsyncIterator[Team]:
     """The team at the time of the dump, with the upgraded database and its people. An admin resumed buying."""
-    await run(
-        old_url,
-        f"INSERT INTO quotes (id, owner, {COPIED}) SELECT '{OPEN_QUOTE}', '{BEN.id}', {COPIED} "  # noqa: S608  constants
-        f"FROM quotes WHERE rental_id = '{STORED[schema].blocked}'",
-    )
     rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
-    async with team(tmp_path, rules=rules, url=old_url) as made:
+    async with team(tmp_path, rules=rules, url=released_url) as made:
         workspace = made.world.sandbox.workspace
         people = {ANA: default.ANA, BEN: default.BEN, CLEO: default.CLEO, DORA: default.BEN}
         for person, like in people.items():
@@ -60,7 +44,7 @@ async def ours(tmp_path: Path, old_url: str, schema: str) -> AsyncIterator[Team]
         training = workspace.channels[TRAINING]
         members = training.members | {person.id for person in people}
         workspace.channels[TRAINING] = replace(training, members=members)
-        made.clock.put(STORED[schema].dumped)
+        made.clock.put(stored.dumped)
         await made.command(CLEO.id, "resume")
         yield made
 
@@ -73,13 +57,9 @@ async def click(ours: Team, user: str, action_id: str, value: str, *, confirm: b
     return await ours.rental(value.partition(":")[0])
 
 
-@pytest.mark.parametrize(
-    ("schema", "shown_end", "expired"), [("0004", 1795645288, "3zha9"), ("0005", 1795646186, "t66dv")]
-)
 async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_database(
-    ours: Team, schema: str, shown_end: int, expired: str
+    ours: Team, stored: Stored
 ) -> None:
-    stored = STORED[schema]
     approved = await click(ours, BEN.id, "approve", f"{stored.for_approver}:1", confirm=True)
     assert (approved.state, approved.approved_by) == (State.PROCURING, BEN.id)
     accepted = await click(ours, ANA.id, "accept", f"{stored.for_owner}:2")
@@ -89,6 +69,7 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
     assert (await ours.rental(stored.changed)).state is State.DENIED
 
     ends_at = (await ours.rental(stored.extended)).running_lease.ends_at
+    shown_end = int(ends_at.timestamp())
     for _ in range(2):
         extended = await click(ours, ANA.id, "extend", f"{stored.extended}:2:{shown_end}")
         assert extended.running_lease.ends_at == ends_at + 2 * H
@@ -101,32 +82,40 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
     cancelled = await click(ours, ANA.id, "cancel", stored.starting, confirm=True)
     assert (ending(cancelled).outcome, ending(cancelled).why) == (State.CANCELLED, Why.ASKED)
 
-    over = await ours.rental(expired)
-    assert await click(ours, BEN.id, "approve", f"{expired}:1") == over
-    assert f"{expired} expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
+    over = await ours.rental(stored.expired)
+    assert await click(ours, BEN.id, "approve", f"{stored.expired}:1") == over
+    assert f"{stored.expired} expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
 
 
-async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_button_lets_the_search_go_on(
-    ours: Team,
+async def first_offer(ours: Team, quote_id: str) -> Offer:
+    async with ours.deps.store.read() as tx:
+        quote = await tx.quotes.get(quote_id)
+    assert quote is not None
+    return quote.offers[0]
+
+
+async def rented_from(ours: Team, quote_id: str) -> list[tuple[State, str]]:
+    return [(one.state, one.clicked_offer) for one in await ours.rentals() if one.quote_id == quote_id]
+
+
+async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_button_rents_what_was_clicked(
+    ours: Team, stored: Stored
 ) -> None:
-    async def rented_by_ben() -> list[tuple[State, str | None]]:
-        return [(rental.state, rental.clicked_offer) for rental in await ours.rentals() if rental.owner == BEN.id]
+    offer = await first_offer(ours, stored.searched)
+    await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
+    assert await rented_from(ours, stored.searched) == [(State.PROCURING, offer.offer_id)]
 
-    await ours.forge(BEN.id, "rent", f"{OPEN_QUOTE}:{OFFER}")
-    assert await rented_by_ben() == [(State.PROCURING, OFFER)]
-
+    offer = await first_offer(ours, stored.clicked)
     await ours.forge(DORA.id, "add_key", None)
     assert (await ours.submit(DORA.id, key_line=KEY_LINE))["ok"]
-    async with ours.deps.store.read() as tx:
-        quote = await tx.quotes.get(WAITS_FOR_KEY)
-    assert quote is not None
-    assert quote.state is QuoteState.LOOKING
+    assert await rented_from(ours, stored.clicked) == [(State.PROCURING, offer.offer_id)]
 
 
 async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offers_to_search_again(
-    ours: Team,
+    ours: Team, stored: Stored
 ) -> None:
-    ours.clock.put(datetime.fromisoformat("2026-11-25T00:48:31+00:00"))
-    await ours.forge(BEN.id, "rent", f"{OPEN_QUOTE}:{OFFER}")
-    assert [rental for rental in await ours.rentals() if rental.owner == BEN.id] == []
+    offer = await first_offer(ours, stored.searched)
+    ours.clock.put(offer.expires_at)
+    await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
+    assert await rented_from(ours, stored.searched) == []
     assert "These prices no longer stand. Nothing was rented." in (await ours.replies())[-1]

@@ -1,16 +1,17 @@
-"""Both databases, and databases of older schemas, for every test that asks for one."""
+"""Both databases, and databases of the releases, for every test that asks for one."""
 
 from tests.databases import clock, database, postgres, postgres_url, sqlite_url, url
-from tests.store.old_databases import kind, old_url, schema
+from tests.store.released import kind, release, released_url, stored
 
 __all__ = [
     "clock",
     "database",
     "kind",
-    "old_url",
     "postgres",
     "postgres_url",
-    "schema",
+    "release",
+    "released_url",
     "sqlite_url",
+    "stored",
     "url",
 ]

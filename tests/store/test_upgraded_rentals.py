@@ -1,71 +1,51 @@
-"""Rentals that an older version stored go on after the upgrade, whatever state they are in."""
+"""Rentals that an earlier release stored go on after the upgrade, whatever state they are in."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
-from bot.lifecycle.service import account, keys, replacing, unknown_machines
+from bot.lifecycle.service import account, replacing, unknown_machines
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
-from bot.model.quote import QuoteState
 from bot.model.state import State
 from bot.model.unknown import UnknownPurchase
 from bot.model.use import Verdict
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
-from bot.policy.probing import has_probe
-from bot.policy.rules import Hours, Limits
 from bot.probe.key import stored_probe_key
 from handlers.delivery import content
 from store.tables import attempts, quotes, resources
 from tests.lifecycle.adopting import add_machine
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, SECOND, World, world
 from tests.rentals import alarm, waiting
 from tests.slack_limits import problems_of_message
-from tests.store.old_databases import (
-    NEW_IN_0006,
-    NEWEST,
-    STILL_LOOKS,
-    STORED,
-    TOLD_ONCE,
-    TOLD_TWICE,
-    WAITS_FOR_KEY,
-    Stored,
-    at,
-)
-from tests.store.schemas import contents, engine
-
-
-@pytest.fixture
-def stored(schema: str) -> Stored:
-    return STORED[schema]
+from tests.store.make_dump import TEAM
+from tests.store.released import Stored
+from tests.store.schemas import at, contents, engine
 
 
 @asynccontextmanager
-async def upgraded(old_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
+async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines. New machines
     are visited if there is a `probe_line`."""
-    hours = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
-    rules = changed(RULES, hours=hours, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
-    async with world(old_url, rules=rules, probe_line=probe_line) as here:
+    async with world(released_url, rules=TEAM, probe_line=probe_line) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
         for rental in await here.rentals():
             starts = rental.state in {State.PROCURING, State.PROVISIONING}
             (starting if starts else earlier).extend(a for a in await here.attempts(rental) if not a.settled)
         here.jump(stored.rented - here.now)
-        await _buy_again(here, old_url, earlier)
-        here.jump(stored.started - here.now)
-        await _buy_again(here, old_url, starting)
+        await _buy_again(here, released_url, earlier)
+        here.jump(stored.dumped - MINUTE - here.now)
+        await _buy_again(here, released_url, starting)
         here.jump(stored.dumped - here.now)
         yield here
 
@@ -106,11 +86,10 @@ async def jump_to(here: World, moment: datetime) -> None:
     await here.be_down(moment - here.now)
 
 
-@pytest.mark.parametrize("schema", NEWEST)
-async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(
-    old_url: str, stored: Stored
+async def test_requests_purchases_and_deletions_of_an_earlier_release_reach_their_next_states(
+    released_url: str, stored: Stored
 ) -> None:
-    async with upgraded(old_url, stored) as here:
+    async with upgraded(released_url, stored) as here:
         over = [rental for rental in await here.rentals() if rental.state.over]
         assert (await here.rental(stored.blocked)).blocked is not None
         assert alarm(await here.rental(stored.alarmed)).taken_on_by == CLEO.id
@@ -139,9 +118,8 @@ async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_
         assert await here.alive() == []
 
 
-@pytest.mark.parametrize("schema", NEWEST)
-async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str, stored: Stored) -> None:
-    async with upgraded(old_url, stored) as here:
+async def test_leases_of_an_earlier_release_are_extended_and_ended(released_url: str, stored: Stored) -> None:
+    async with upgraded(released_url, stored) as here:
         promised = (await here.rental(stored.kept)).running_lease.question
         assert promised.promised
         assert promised.silent_until is not None
@@ -179,53 +157,6 @@ async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old
         }
 
 
-@pytest.mark.parametrize("schema", ["0004"])
-async def test_a_notice_that_an_older_version_gave_is_not_given_again_and_the_next_one_is(
-    old_url: str, stored: Stored
-) -> None:
-    async with upgraded(old_url, stored) as here:
-        ends = {name: (await here.rental(name)).running_lease.ends_at for name in (TOLD_ONCE, TOLD_TWICE)}
-        assert [await count(here, name, EventKind.ENDING) for name in ends] == [1, 1]
-        await jump_to(here, ends[TOLD_TWICE] - SECOND)
-        assert [await count(here, name, EventKind.ENDING) for name in ends] == [1, 1]
-        await here.until(TOLD_TWICE, State.DESTROYED)
-        await jump_to(here, ends[TOLD_ONCE] - 30 * MINUTE)
-        assert [await count(here, name, EventKind.ENDING) for name in ends] == [2, 1]
-        await jump_to(here, ends[TOLD_ONCE] - SECOND)
-        await here.until(TOLD_ONCE, State.DESTROYED)
-        assert [await count(here, name, EventKind.ENDING) for name in ends] == [2, 1]
-
-
-@pytest.mark.parametrize("schema", ["0004"])
-async def test_the_key_of_an_older_version_is_a_persons_first_key_and_goes_onto_the_next_machine(
-    old_url: str, stored: Stored
-) -> None:
-    database = engine(old_url)
-    before = {row["user_id"]: row for row in (await at(database, contents))["keys"]}
-    await database.dispose()
-    assert before.keys() == {ANA.id, BEN.id, CLEO.id}
-    async with upgraded(old_url, stored) as here:
-        async with here.deps.store.read() as tx:
-            first = {user_id: own[0] for user_id, own in (await tx.people.keys_of(list(before))).items()}
-        for user_id, key in first.items():
-            assert (key.line, key.comment) == (before[user_id]["line"], before[user_id]["comment"])
-            assert key.fingerprint == before[user_id]["fingerprint"]
-        await account.resume(here.deps, CLEO)
-        (attempt,) = await here.attempts(await here.until(stored.blocked, State.READY))
-        assert (attempt.public_key, attempt.key_comment) == (first[ANA.id].line, "ana@laptop")
-
-
-@pytest.mark.parametrize("schema", ["0004"])
-async def test_searches_of_an_older_version_go_on(old_url: str, stored: Stored) -> None:
-    async with upgraded(old_url, stored) as here:
-        saved = await keys.add_key(here.deps, DORA, here.outside.public_key, reply_url="https://slack.test/reply")
-        assert saved.searches == 1
-        await here.pass_time(MINUTE)
-        for quote_id in (WAITS_FOR_KEY, STILL_LOOKS):
-            quote = await here.quote(quote_id)
-            assert (quote.state, len(quote.offers) > 0) == (QuoteState.FOUND, True)
-
-
 async def check_rendered(here: World, message: Message) -> None:
     """Check that Slack takes what a message shows now, if it shows anything."""
     if message.kind in {MessageKind.QUOTE, MessageKind.LOOKING}:
@@ -237,11 +168,10 @@ async def check_rendered(here: World, message: Message) -> None:
         assert rendered is None or problems_of_message(rendered.text, rendered.blocks) == []
 
 
-@pytest.mark.parametrize("schema", ["0004"])
-async def test_each_message_of_an_older_version_can_be_edited_and_those_that_were_queued_are_sent(
-    old_url: str, stored: Stored
+async def test_each_message_of_an_earlier_release_can_be_edited_and_those_that_were_queued_are_sent(
+    released_url: str, stored: Stored
 ) -> None:
-    async with upgraded(old_url, stored) as here:
+    async with upgraded(released_url, stored) as here:
         async with here.deps.store.read() as tx:
             queued = await tx.messages.due(here.now, 1000)
             found = [await tx.messages.get(message_id) for message_id in range(1, max(m.id for m in queued) + 1)]
@@ -254,40 +184,18 @@ async def test_each_message_of_an_older_version_can_be_edited_and_those_that_wer
             assert await tx.messages.due(here.now, 1000) == []
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0005"), ("sqlite", "0006")])
-async def test_overdue_machines_of_an_older_version_are_deleted(old_url: str) -> None:
-    database = engine(old_url)
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: str) -> None:
+    database = engine(released_url)
     before = await at(database, contents)
     await database.dispose()
-    async with world(old_url) as here:
+    async with world(released_url) as here:
         here.jump(3 * 24 * HOUR)  # past the end of each lease
         await here.overdue.delete_overdue()
         here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))
         await here.overdue.delete_overdue()
         deleted = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
     assert deleted == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
-
-
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0005")])
-async def test_machines_that_were_rented_before_there_was_a_probe_have_none_by_design(
-    old_url: str, stored: Stored
-) -> None:
-    async with upgraded(old_url, stored, probe_line=PROBE) as here:
-        asked = await count(here, stored.in_use, EventKind.STILL_NEEDED)
-        rental = await here.rental(stored.in_use)
-        (attempt,) = await here.attempts(rental)
-        assert attempt.script is not None
-        assert (rental.teammates, rental.request.setup) == ((BEN.id,), "torch")
-        assert not has_probe(rental, attempt, here.deps.rules)
-        await here.pass_time(3 * MINUTE)
-        await here.be_down(2 * HOUR + 40 * MINUTE)
-        await here.pass_time(5 * MINUTE)  # its second question comes three hours after the first
-        event = await here.last_event(await here.rental(stored.in_use), EventKind.STILL_NEEDED)
-        assert await count(here, stored.in_use, EventKind.STILL_NEEDED) == asked + 1
-        assert (event.facts.verdict, event.facts.use) == (None, None)
-        async with here.deps.store.read() as tx:
-            assert await tx.samples.newest(stored.in_use) is None
-            assert await tx.probe_answers.of_vendors(["hyperstack", "nebius"]) == {}
 
 
 async def still_unknown(here: World, purchase_id: str) -> UnknownPurchase:
@@ -303,10 +211,10 @@ async def still_unknown(here: World, purchase_id: str) -> UnknownPurchase:
     return after
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0006")])
-async def test_what_an_older_version_saw_asked_replaced_and_found_goes_on(old_url: str, stored: Stored) -> None:
-    new = NEW_IN_0006
-    async with upgraded(old_url, stored, probe_line=PROBE) as here:
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_url: str, stored: Stored) -> None:
+    new = stored
+    async with upgraded(released_url, stored, probe_line=PROBE) as here:
         assert (await stored_probe_key(here.deps)).public_line == new.probe_key
         async with here.deps.store.read() as tx:
             queued = await tx.messages.due(here.now, 1000)
