@@ -8,7 +8,15 @@ from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
+from bot.model.message import (
+    Destination,
+    DestinationKind,
+    Message,
+    MessageKind,
+    stored_destination,
+    to_channel,
+    to_person,
+)
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.notices import last_notice_at
@@ -52,15 +60,6 @@ def in_thread(event: Event) -> bool:
 
 ONLY_IN_THREAD = frozenset({E.NO_ANSWER, E.ACCEPTED, E.EXTRA_RESOURCE, E.EXTRA_GONE})
 """Of the replies in a thread, those that no other message shows."""
-
-
-def informed_without_thread(event: Event, rental: Rental, rules: Rules) -> frozenset[str]:
-    """Return the people who need no notification of an event's reply in the thread: who get a direct message of
-    it, who did it, and the owner if the card or an earlier direct message is edited to show it."""
-    people = {*readers_of(event, rental, rules), event.actor}
-    if event.kind not in ONLY_IN_THREAD:
-        people.add(rental.owner)
-    return frozenset(person for person in people if person is not None)
 
 
 # --- direct messages
@@ -162,7 +161,7 @@ def change(
 
 def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
     messages = []
-    if in_thread(event):
+    if in_thread(event) and not _tells_reader_again(event, rental, rules):
         broadcast = event.kind is E.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
         messages.append(changed(thread, broadcast=broadcast))
@@ -171,6 +170,16 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
         messages.append(changed(approval, envelope=event.facts.envelope))
     messages.extend(direct_messages(event, rental, rules, real_now))
     return messages
+
+
+def _tells_reader_again(event: Event, rental: Rental, rules: Rules) -> bool:
+    """Return whether the card is in somebody's direct messages, where a reply is a ping, and they learn of the
+    event without it: they did it, they get a direct message of it, or they are the owner and an edit shows it."""
+    card = stored_destination(rental.card_channel)
+    if card.kind is not DestinationKind.PERSON:
+        return False
+    informed = {event.actor, *readers_of(event, rental, rules)}
+    return card.value in informed or (card.value == rental.owner and event.kind not in ONLY_IN_THREAD)
 
 
 def direct_messages(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
