@@ -11,7 +11,6 @@ import psutil
 from sqlalchemy import select
 
 from bot.clock import SystemClock
-from bot.lifecycle.notifications import in_thread
 from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
@@ -102,7 +101,7 @@ class _Stored:
 
 def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: list[dict[str, Any]]) -> None:
     replies = Counter(m["event_id"] for m in messages if m["kind"] == "thread" and m["rental_id"] == rental.id)
-    assert replies == Counter(event.id for event in events if in_thread(event))
+    assert replies == Counter(event.id for event in events if event.effects.thread(event))
 
 
 async def _seen(world: World) -> dict[tuple[str, str], Any]:
