@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import notices
+from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -67,23 +67,17 @@ async def note_token(deps: Deps, refused: bool) -> None:
     await transact(deps, decision)
 
 
-async def notify_admins(
-    tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, actor: str | None = None
-) -> None:
-    """Write an event of the account, with a notice for every admin except the `actor`."""
-    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=actor, facts=facts or Facts())
-    await send_notices(tx, deps, event)
+async def notify_admins(tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None) -> None:
+    """Write an event of the account that the bot made, with its alerts."""
+    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), facts=facts or Facts())
+    await send_alerts(tx, deps, event)
 
 
-async def send_notices(
-    tx: Tx, deps: Deps, event: Event, owner: str | None = None, *, in_home_channel: bool = False
-) -> None:
-    """Write an event with its notices: to the admins, to `owner` if it is about a rental of theirs, and one
-    `in_home_channel`. The person who made the event gets none."""
+async def send_alerts(tx: Tx, deps: Deps, event: Event, owner: str | None = None) -> None:
+    """Write an event with its alerts. `owner` is set if it is about a rental of theirs."""
     event_id = await tx.events.add(event)
-    for message in notices(deps.rules, deps.clock.real(), owner, in_home_channel=in_home_channel):
-        if message.to.value != event.actor:
-            await tx.messages.add(changed(message, event_id=event_id))
+    for message in alerts(event, deps.rules, deps.clock.real(), owner):
+        await tx.messages.add(changed(message, event_id=event_id))
 
 
 async def add_together(

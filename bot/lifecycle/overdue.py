@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.account import send_notices
+from bot.lifecycle.account import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
@@ -251,7 +251,7 @@ class OverdueDeletion:
             try:
                 async with self._deps.store.write() as tx:
                     if await tx.overdue.mark_for_deletion(attempt, deleted, now):
-                        await send_notices(tx, self._deps, event, attempt.owner)
+                        await send_alerts(tx, self._deps, event, attempt.owner)
             except GpubotError as error:
                 log.warning("overdue.not_written", rental=attempt.rental_id, error=type(error).__name__)
                 return

@@ -13,13 +13,11 @@ from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, Facts, OpenQuestion, events_after, open_question
 from bot.model.rental import Rental
 from bot.model.state import State
 
 log = structlog.get_logger()
-
-_QUESTIONS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})
 
 
 async def check_owners(deps: StepDeps) -> None:
@@ -52,21 +50,27 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
-            last = next(
-                (event for event in reversed(await tx.events.of(rental.id)) if event.kind in _QUESTIONS), None
-            )
-            if not _to_be_asked(rental, last, now):
-                if last is not None and last.kind is EventKind.OWNER_LEFT and rental.state is not State.DESTROYING:
-                    await _ask_new_admins(tx, deps, rental, last)
-                continue
-            event = Event(
-                rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=Facts(people=(rental.owner,))
-            )
-            await tx.rentals.apply(
-                change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
-            )
+            if rental.state is not State.DESTROYING:
+                await _ask(tx, deps, rental, now)
 
     await transact(deps, decision)
+
+
+async def _ask(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+    """Ask the admins. Once asked, they are asked again only if one of them said so, or if the rental got another
+    owner since."""
+    events = await tx.events.of(rental.id)
+    asked = open_question(events, OpenQuestion.OWNER)
+    later = events_after(asked, events) if asked is not None else ()
+    put_off = [event.facts.until for event in later if event.kind is EventKind.OWNER_LEFT_LATER]
+    if asked is not None and not put_off:
+        await _ask_new_admins(tx, deps, rental, asked)
+    elif not put_off or (put_off[-1] is not None and put_off[-1] <= now):
+        facts = Facts(people=(rental.owner,))
+        event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=facts)
+        await tx.rentals.apply(
+            change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
+        )
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
@@ -81,14 +85,3 @@ async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -
     the message gets no second one."""
     for message in direct_messages(question, rental, deps.rules, deps.clock.real()):
         await tx.messages.add(changed(message, event_id=question.id))
-
-
-def _to_be_asked(rental: Rental, last: Event | None, now: datetime) -> bool:
-    """Return whether the admins are to be asked now. Once asked, they are asked again only if one of them said so,
-    or if the rental got another owner since. `last` is the newest event about that."""
-    if rental.state.over or rental.state is State.DESTROYING:
-        return False
-    if last is None or last.kind is EventKind.OWNER_CHANGED:
-        return True
-    again = last.facts.until
-    return last.kind is EventKind.OWNER_LEFT_LATER and again is not None and again <= now

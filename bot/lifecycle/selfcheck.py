@@ -14,6 +14,7 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.engine import Engine
+from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_at, overdue_grace
@@ -132,10 +133,10 @@ class SelfCheck:
         """Notify the admins, and the owner of each lease that ends soon, once in an outage."""
         rules, now = self.deps.rules, self.deps.clock.now()
         if not self.reads:
-            await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now), rules.admins)
+            await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now))
             return
         facts = Facts(span=OVERDUE_GRACES * overdue_grace(rules))
-        await self._post(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts), rules.admins)
+        await self._post(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts))
         async with self.deps.store.read() as tx:
             ending = await tx.overdue.past_end(now + ENDS_SOON)
         for attempt in ending:
@@ -143,7 +144,7 @@ class SelfCheck:
             if attempt.newest and ends_at is not None and ended is None:
                 facts = Facts(name=attempt.rental_id, since=ends_at, until=overdue_at(ends_at, None, rules))
                 event = Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts)
-                await self._post(event, (attempt.owner,))
+                await self._post(event, attempt.owner)
 
     async def notify_recovery(self) -> None:
         """Notify everyone who was notified of an outage that it is over."""
@@ -154,9 +155,9 @@ class SelfCheck:
                 if await self.direct.post(person, event):
                     recipients.discard((person, rental_id))
 
-    async def _post(self, event: Event, people: tuple[str, ...]) -> None:
+    async def _post(self, event: Event, owner: str | None = None) -> None:
         notified = self._notified.setdefault(event.kind, set())
-        for person in people:
+        for person in alerted(event, self.deps.rules, owner):
             recipient = person, event.facts.name
             if recipient not in notified and await self.direct.post(person, event):
                 notified.add(recipient)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 
 from bot.errors import bug_number
-from bot.lifecycle.account import send_notices
+from bot.lifecycle.account import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.records import Claimed
 from bot.model.base import Frozen, Instant, changed
@@ -77,7 +77,7 @@ class StepFailures:
         )
         self._runs[rental.id] = changed(run, notified_at=now)
         try:
-            await self._write_notices(rental, EventKind.STEP_FAILED, facts)
+            await self._write_alerts(rental, EventKind.STEP_FAILED, facts)
         except BaseException:
             self._runs[rental.id] = run
             raise
@@ -89,15 +89,15 @@ class StepFailures:
         if run is None or run.notified_at is None:
             return
         try:
-            await self._write_notices(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
+            await self._write_alerts(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
         except BaseException:
             self._runs[rental.id] = run
             raise
 
-    async def _write_notices(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
+    async def _write_alerts(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         # One at a time: each writes the runs of all rentals.
         async with self._writing, self._deps.store.write() as tx:
             notified = {rental_id: run for rental_id, run in self._runs.items() if run.notified_at is not None}
             await tx.account.set(_FACT, _RUNS.dump_json(notified).decode() if notified else None)
-            await send_notices(tx, self._deps, event, rental.owner)
+            await send_alerts(tx, self._deps, event, rental.owner)

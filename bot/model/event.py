@@ -1,10 +1,12 @@
-"""Events: what happened to a rental or to the account."""
+"""Events: what happened to a rental or to the account, and what each kind of event causes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
@@ -14,7 +16,7 @@ from bot.model.use import GpusSeen, Use, Verdict
 
 
 class EventKind(StrEnum):
-    """The kinds of events. Each makes one reply in the thread, as far as `notifications.in_thread` says."""
+    """The kinds of events. `EFFECTS` has a row for each: who learns of it, and what it asks or settles."""
 
     ASKED = "asked"
     """An approver decides. `facts.envelope` is the version that they decide."""
@@ -220,3 +222,234 @@ class Event(Frozen):
     actor: str | None = None
     """Slack user id. None is the bot itself."""
     facts: Facts = Facts()
+
+    @property
+    def effects(self) -> Effects:
+        """What events of its kind cause."""
+        return EFFECTS[self.kind]
+
+
+# --- what each kind of event causes
+
+Condition = Callable[[Event], bool]
+
+
+def always(_: Event) -> bool:
+    return True
+
+
+def never(_: Event) -> bool:
+    return False
+
+
+def if_it_was_unknown(event: Event) -> bool:
+    """The card shows what was bought. Only if the outcome was unknown, the thread promised to say it."""
+    return event.facts.why is not None
+
+
+def unless_silent(event: Event) -> bool:
+    """Of a machine that doesn't answer, SILENT says what is known."""
+    return event.facts.why is not Why.SSH_SILENT
+
+
+def unless_lease_ended(event: Event) -> bool:
+    return event.facts.why is not Why.LEASE_ENDED
+
+
+def if_admins_decide(event: Event) -> bool:
+    return bool(event.facts.admins_decide)
+
+
+def if_a_person_did_it(event: Event) -> bool:
+    """The bot ends what the owner was notified of before, and their newest message becomes the receipt."""
+    return event.actor is not None
+
+
+def if_a_person_did_it_or_nothing_was_rented(event: Event) -> bool:
+    return event.actor is not None or event.facts.end is State.FAILED
+
+
+class To(Enum):
+    """Who gets a direct message or an alert of an event."""
+
+    OWNER = auto()
+    TEAMMATES = auto()
+    TEAMMATES_WITH_KEY = auto()
+    """Those who were not asked for a key before, as far as they still have none."""
+    TEAMMATES_LET_IN = auto()
+    """Those who are let in now, if the machine is ready. Before that, those of them who have no key yet."""
+    TEAMMATES_WHO_ASKED = auto()
+    TEAMMATES_AT_LAST_NOTICE = auto()
+    """All teammates, unless a later notice of the same end follows."""
+    ADMINS = auto()
+    OWNER_OR_ADMINS = auto()
+    """The owner if the event is about a rental of theirs, else the admins."""
+    HOME_CHANNEL = auto()
+
+
+class Approvers(Enum):
+    """Whether the approvals channel gets a message of an event."""
+
+    NO = auto()
+    IF_THEY_DECIDE = auto()
+    """Only if an approver decides what waits, and not its owner."""
+    YES = auto()
+
+
+class OpenQuestion(Enum):
+    """What a message asks until a later event settles it."""
+
+    REQUEST = auto()
+    """May it be rented?"""
+    EXTENSION = auto()
+    """May it run for longer?"""
+    NEEDED = auto()
+    """Its owner: is the machine still needed?"""
+    UNANSWERED = auto()
+    """The approvers: what becomes of an idle machine whose owner doesn't answer?"""
+    END = auto()
+    """Its owner: shall it run for longer than until this end?"""
+    AS_SOLD = auto()
+    """Its owner: do they keep a machine that is not as sold?"""
+    OWNER = auto()
+    """The admins: who gets the rental of somebody who left?"""
+    GONE = auto()
+    """Its owner and the admins: who looks after a machine that is not confirmed gone?"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """What an event of one kind causes."""
+
+    thread: Condition = never
+    """Whether the card's thread repeats it. It doesn't say what the card itself, the first "renting", a direct
+    message or an alert says, nor how a machine is used, nor what concerns only those who log in."""
+    only_in_thread: bool = False
+    """Whether no other message shows what the thread says."""
+    direct: tuple[To, ...] = ()
+    """Who gets a direct message, which is a ping: of something to do or to know now. Nobody gets one of what they
+    did. All other events only edit the messages that are there."""
+    direct_if: Condition = always
+    alert: tuple[To, ...] = ()
+    """Who gets an alert: a message that is rendered from the event alone, and never edited."""
+    approvers: Approvers = Approvers.NO
+    asks: OpenQuestion | None = None
+    settles: tuple[OpenQuestion, ...] = ()
+    """The questions of earlier events that it answers, or replaces by its own."""
+    lengthens: bool = False
+    """Whether it moves the lease's end to a later time."""
+    tells_end: bool = False
+    """Whether its direct message says how the rental ended, and what it cost."""
+
+
+_E, _Q = EventKind, OpenQuestion
+_OWNER = (To.OWNER,)
+_IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
+
+EFFECTS: dict[EventKind, Effects] = {
+    _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
+    _E.ASKED_AGAIN: Effects(thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
+    _E.CHANGED: Effects(thread=always, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST, settles=(_Q.REQUEST,)),
+    _E.APPROVED: Effects(thread=always, settles=(_Q.REQUEST,)),
+    _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
+    _E.DENIED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
+    _E.EXPIRED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
+    _E.WITHDRAWN: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
+    _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
+    _E.STARTED: Effects(),
+    _E.RENTING: Effects(thread=always),
+    _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
+    _E.GIVEN_UP: Effects(thread=always),
+    _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True),
+    _E.WAITING: Effects(thread=always),
+    _E.SILENT: Effects(thread=always),
+    _E.READY: Effects(thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
+    _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,)),
+    _E.KEPT: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
+    _E.STILL_NEEDED: Effects(direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.NEEDED,)),
+    _E.ENDING: Effects(direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, settles=(_Q.END,)),
+    _E.EXTENDED: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
+    _E.EXTENSION_ASKED: Effects(
+        thread=always, approvers=Approvers.YES, asks=_Q.EXTENSION, settles=(_Q.NEEDED, _Q.UNANSWERED)
+    ),
+    _E.EXTENSION_APPROVED: Effects(thread=always, settles=(_Q.EXTENSION,), lengthens=True),
+    _E.EXTENSION_DENIED: Effects(
+        thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), settles=(_Q.EXTENSION,)
+    ),
+    _E.EXTENSION_WITHDRAWN: Effects(thread=always, settles=(_Q.EXTENSION,)),
+    _E.EXTENSION_EXPIRED: Effects(thread=always, settles=(_Q.EXTENSION,)),
+    _E.END_MOVED: Effects(lengthens=True),
+    _E.PUT_BACK: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
+    _E.USE_CHANGED: Effects(),
+    _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),
+    _E.NOBODY_ANSWERS: Effects(approvers=Approvers.YES, asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
+    _E.OWNER_ASKED_AGAIN: Effects(thread=always, settles=(_Q.UNANSWERED,)),
+    _E.LEFT_ALONE: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
+    _E.PROBE_INSTALLED: Effects(),
+    _E.NOT_AS_SOLD: Effects(direct=_OWNER, asks=_Q.AS_SOLD),
+    _E.KEPT_AS_IT_IS: Effects(settles=(_Q.AS_SOLD,)),
+    _E.NOT_WORKING: Effects(thread=always),
+    _E.REPLACED: Effects(thread=always),
+    _E.NOT_REPLACED: Effects(thread=always),
+    _E.ADOPTED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED),
+    _E.OWNER_CHANGED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.OWNER, _Q.UNANSWERED)),
+    _E.OWNER_LEFT: Effects(direct=(To.ADMINS,), asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
+    _E.OWNER_LEFT_LATER: Effects(),
+    _E.LOST: Effects(thread=always, direct=_OWNER, settles=(_Q.UNANSWERED,), tells_end=True),
+    _E.DESTROYING: Effects(
+        thread=unless_lease_ended,
+        direct=_OWNER,
+        direct_if=if_a_person_did_it,
+        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+    ),
+    _E.NOT_CONFIRMED: Effects(thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.GONE, settles=(_Q.GONE,)),
+    _E.TAKEN_ON: Effects(thread=always),
+    _E.EXTRA_RESOURCE: Effects(thread=always, only_in_thread=True),
+    _E.EXTRA_GONE: Effects(thread=always, only_in_thread=True),
+    _E.ENDED: Effects(
+        thread=always,
+        direct=_OWNER,
+        direct_if=if_a_person_did_it_or_nothing_was_rented,
+        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+        tells_end=True,
+    ),
+    # The card, thread and direct messages of a rental whose step fails may be impossible to render.
+    _E.STEP_FAILED: Effects(alert=(To.OWNER, To.ADMINS)),
+    _E.STEP_WORKS: Effects(alert=(To.OWNER, To.ADMINS)),
+    _E.DELETED_OVERDUE: Effects(alert=(To.OWNER, To.ADMINS)),
+    # Messages of their own ask the admins about these two.
+    _E.UNKNOWN_MACHINE: Effects(),
+    _E.OLDER_DATABASE: Effects(),
+    _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),
+    _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
+    _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),
+    _E.AUTHORIZED_AGAIN: Effects(alert=(To.ADMINS,)),
+    _E.PAUSED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
+    _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
+    _E.NO_READS: Effects(alert=(To.ADMINS,)),
+    _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
+    # Its alert goes to everyone who got that of the failure.
+    _E.STORE_BACK: Effects(),
+}
+"""The one table of what events cause. To change who learns of an event, change its row."""
+
+
+def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events of a rental's history after this one. If the history lacks it, go by the time."""
+    if event not in events:
+        return [other for other in events if other.at > event.at]
+    return events[events.index(event) + 1 :]
+
+
+def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
+    """Return the first event of a rental's history that settles the question of this one. Return None if it is
+    still open."""
+    question = event.effects.asks
+    return next((other for other in events_after(event, events) if question in other.effects.settles), None)
+
+
+def open_question(events: Sequence[Event], question: OpenQuestion) -> Event | None:
+    """Return the newest event of a rental's history that asks this question. Return None if it is settled, or if
+    none asks it."""
+    asked = next((event for event in reversed(events) if event.effects.asks is question), None)
+    return asked if asked is not None and settled_by(asked, events) is None else None

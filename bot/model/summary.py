@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, events_after
 from bot.model.money import Micros
 from bot.model.person import Key
 from bot.model.rental import Rental
@@ -100,10 +100,7 @@ class RentalDetails(RentalSummary):
 
     def owner_at(self, event: Event) -> str:
         """Return the Slack id of its owner when this event happened."""
-        known = event in self.events
-        later = (
-            self.events[self.events.index(event) + 1 :] if known else [e for e in self.events if e.at > event.at]
-        )
+        later = events_after(event, self.events)
         changes = [other.facts.people for other in later if other.kind is EventKind.OWNER_CHANGED]
         return next((people[0] for people in changes if people), self.rental.owner)
 

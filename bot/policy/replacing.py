@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import TooLate
 from bot.model.base import Frozen, changed
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, OpenQuestion, open_question
 from bot.model.money import Micros, cost_at_most
 from bot.model.offer import Offer
 from bot.model.rental import Rental
@@ -66,10 +66,9 @@ def _last_end(rental: Rental) -> datetime:
     return rental.running_lease.latest_end or rental.running_lease.ends_at
 
 
-def was_not_as_sold(events: Collection[Event]) -> bool:
+def was_not_as_sold(events: Sequence[Event]) -> bool:
     """Return whether the first visit found other GPUs than those that were sold, and its owner doesn't keep it."""
-    kinds = {event.kind for event in events}
-    return EventKind.NOT_AS_SOLD in kinds and EventKind.KEPT_AS_IT_IS not in kinds
+    return open_question(events, OpenQuestion.AS_SOLD) is not None
 
 
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:

@@ -18,7 +18,7 @@ from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall
+from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
 from handlers.delivery.content import answer_body, content, earliest_post
 from handlers.delivery.direct_posts import PostOutcome, direct_post
@@ -26,8 +26,6 @@ from handlers.delivery.duplicates import Duplicates
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
-from handlers.delivery.read_back import SearchAgain
-from handlers.delivery.thread_people import notifies_twice
 from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
 from handlers.views.blocks import Json, Rendered
 
@@ -259,13 +257,6 @@ class Delivery:
         rendered = await content(self._deps, message)
         if rendered is None:
             return Result(_nothing_to_say(message))
-        if message.kind is MessageKind.THREAD and message.next_call is NextCall.POST:
-            try:
-                if await notifies_twice(self._deps, self.poster.finder, message):
-                    log.info("reply.left_out", message=message.id)
-                    return Result(_nothing_to_say(message))
-            except SearchAgain as again:
-                return self.poster.read_later(message, again)
         if message.refreshes:
             return await self.poster.refresh(message, rendered)
         if message.next_call is NextCall.EDIT:

@@ -107,7 +107,7 @@ class Poster:
         try:
             place = await self.finder.find(message, to, thread, since)
         except SearchAgain as again:
-            return self.read_later(message, again)
+            return self._read_later(message, again)
         except Unreadable:
             return _unreadable(message, now, repost)
         if place is None:
@@ -130,7 +130,7 @@ class Poster:
             version = None
         except SearchAgain as again:
             if not again.unknown_error or message.tries < UNKNOWN_ERROR_TRIES:
-                return self.read_later(message, again)
+                return self._read_later(message, again)
             version = None
         compared = changed(message, compare_with=None, tries=0, due_at=now)
         if version is None or version <= before:
@@ -164,7 +164,7 @@ class Poster:
             log.warning("slack.refused", method=EDIT, message=message.id, error=error_code(error))
         return None
 
-    def read_later(self, message: Message, again: SearchAgain) -> Result:
+    def _read_later(self, message: Message, again: SearchAgain) -> Result:
         """Return the message due again, because Slack could not be read now."""
         log.info("post.search_again", message=message.id, tries=message.tries)
         if again.until is not None:

@@ -1,4 +1,4 @@
-"""What Slack has: reads a post back after a start, a crash or a call without an answer, and who wrote in a thread.
+"""What Slack has: reads a post back after a start, a crash or a call without an answer.
 
 A post is known by the message's id in its metadata, which also has the version that it shows
 (docs.slack.dev/reference/methods/conversations.history and conversations.replies).
@@ -167,21 +167,6 @@ class Finder:
         answer = await self._call(call, **query, limit=1, include_all_metadata=True)
         posts = _page(answer)[0] if answer is not None else []
         return next((_version(post["metadata"]) for post in posts if _is_ours(post)), None)
-
-    async def thread(self, channel: str, ts: str) -> list[Mapping[str, Any]]:
-        """Return the posts of a thread, at most PAGES pages with its parent. Raise Unreadable, SearchAgain."""
-        found: list[Mapping[str, Any]] = []
-        cursor = ""
-        for _ in range(PAGES):
-            query = {"channel": channel, "ts": ts, "limit": PAGE, **({"cursor": cursor} if cursor else {})}
-            answer = await self._call(self._client.conversations_replies, **query)
-            if answer is None:
-                break
-            posts, cursor = _page(answer)
-            found += posts
-            if not cursor:
-                break
-        return found
 
     async def posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None

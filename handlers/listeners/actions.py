@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import as_sold, deciding, ending, idle, previews, probing
+from bot.lifecycle.service import deciding, ending, idle, leasing, previews
 from bot.lifecycle.service.older_database import note_unknown_rental
+from bot.model.event import EventKind
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
     ACTION_VALUES,
@@ -194,12 +195,12 @@ async def leave_alone(context: Context, interaction: UserInteraction, value: Ren
 
 
 async def probe_installed(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    rental = await probing.visit_now(context.deps, interaction.person, value.rental_id)
+    rental = await leasing.visit_now(context.deps, interaction.person, value.rental_id)
     return Reply(content=probe_text.looks_now(rental))
 
 
 async def keep_as_it_is(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    await as_sold.keep_as_it_is(context.deps, interaction.person, value.rental_id)
+    await leasing.say_once(context.deps, interaction.person, value.rental_id, EventKind.KEPT_AS_IT_IS)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, settled_by
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
@@ -33,9 +33,7 @@ from handlers.views.format import (
 from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
 from handlers.views.machine_text import describe, machines_of
 from handlers.views.rental_text import (
-    REQUEST_ANSWERS,
     current_state,
-    events_after,
     has_left,
     machine,
     owner,
@@ -46,16 +44,6 @@ from handlers.views.rental_text import (
 )
 from handlers.views.use_text import current_use, verdict_text
 
-EXTENSION_ANSWERS = frozenset(
-    {
-        EventKind.EXTENSION_APPROVED,
-        EventKind.EXTENSION_DENIED,
-        EventKind.EXTENSION_WITHDRAWN,
-        EventKind.EXTENSION_EXPIRED,
-        EventKind.DESTROYING,
-        EventKind.ENDED,
-    }
-)
 OTHERS_SHOWN = 3
 
 
@@ -63,7 +51,7 @@ def approval(
     details: RentalDetails,
     *,
     version: int,
-    asked: Event | None,
+    asked: Event,
     first: bool,
     rules: Rules,
     now: datetime,
@@ -82,7 +70,7 @@ def approval(
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
         lines = _request(details, rental.waiting, asked, times, rules)
     else:
-        return _answer(details, version, asked, times)
+        return _answer(details, asked, times)
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
@@ -112,14 +100,11 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(
-    details: RentalDetails, waiting: Waiting, asked: Event | None, times: Times, rules: Rules
-) -> list[str]:
+def _request(details: RentalDetails, waiting: Waiting, asked: Event, times: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, details.rental.envelope
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
-    asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
-    money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked_at)}){more}."
+    money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked.at)}){more}."
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
@@ -174,13 +159,11 @@ def _running(rental: Rental, times: Times) -> str:
     return f"{machines_of(rental)}, since {since}{verdict}"
 
 
-def _answer(details: RentalDetails, version: int, asked: Event | None, times: Times) -> Rendered:
-    extends = asked is not None and asked.kind is EventKind.EXTENSION_ASKED
-    kinds = EXTENSION_ANSWERS if extends else REQUEST_ANSWERS
-    events = events_after(asked, details) if asked else list(details.events)
-    decided = next((event for event in events if event.kind in kinds and not _makes_version(event, version)), None)
-    asked_by = details.owner_at(asked) if asked else details.rental.owner
-    subject = f"{describe(details.rental)} for {person(details.names, asked_by)}, {details.rental.id}."
+def _answer(details: RentalDetails, asked: Event, times: Times) -> Rendered:
+    decided = settled_by(asked, details.events)
+    subject = (
+        f"{describe(details.rental)} for {person(details.names, details.owner_at(asked))}, {details.rental.id}."
+    )
     if decided is None:
         return blocks.message(f"No longer asked: {subject} {current_state(details, times)}", closed=True)
     if decided.kind is EventKind.CHANGED:
@@ -190,8 +173,3 @@ def _answer(details: RentalDetails, version: int, asked: Event | None, times: Ti
         )
     words = event_text(decided, details, times)
     return blocks.message(join(words.text if words else "", subject))
-
-
-def _makes_version(event: Event, version: int) -> bool:
-    """Return whether the event is the change that made this version."""
-    return event.kind is EventKind.CHANGED and event.facts.envelope == version

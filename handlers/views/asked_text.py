@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.lifecycle.notifications import readers_of
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, Facts
 from bot.model.summary import PeopleAsked, RentalDetails
 from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from handlers.views.format import mention, mention_group, person
 from handlers.views.teammates_text import people_text
-
-ASKS = frozenset(
-    {
-        EventKind.ASKED,
-        EventKind.ASKED_AGAIN,
-        EventKind.CHANGED,
-        EventKind.EXTENSION_ASKED,
-        EventKind.DECIDERS_CHANGED,
-    }
-)
-"""The events that say in `facts.people` who is asked."""
 
 
 def asked_text(names: Sequence[str], *, admins_decide: bool) -> str:
@@ -50,15 +39,15 @@ def asked_by_event(facts: Facts, details: RentalDetails) -> str:
 
 def asked_now(details: RentalDetails) -> str:
     """Return who is asked about what waits, by the newest event that says it."""
-    newest = next((event for event in reversed(details.events) if event.kind in ASKS), None)
+    newest = next((event for event in reversed(details.events) if event.facts.admins_decide is not None), None)
     return asked_by_event(newest.facts, details) if newest is not None else ""
 
 
-def mentions(details: RentalDetails, asked: Event | None, rules: Rules) -> str:
+def mentions(details: RentalDetails, asked: Event, rules: Rules) -> str:
     """Return mentions of the groups and people who decide requests by these rules. A person who asked, or who gets
     a direct message of this, is named without a ping."""
     approvers = approvers_of(rules)
-    informed = {asked.actor, *readers_of(asked, details.rental, rules)} if asked else set()
+    informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in approvers.groups]
     pings += [person(details.names, one) if one in informed else mention(one) for one in approvers.people]
     return ", ".join(pings or ["nobody is named"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.errors import NextStep
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, events_after, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -25,10 +25,7 @@ from handlers.views.lease_buttons import destroy_button, extend_button, needs_ap
 from handlers.views.machine_text import describe, machines_of, vendor
 from handlers.views.owner_left import owner_left
 from handlers.views.rental_text import (
-    REQUEST_ANSWERS,
     current_state,
-    events_after,
-    first_after,
     how_it_ended,
     machine,
     more_time_asked,
@@ -41,11 +38,6 @@ from handlers.views.rental_text import (
     stopped_at_night,
 )
 from handlers.views.ssh_text import shown_again, ssh_lines
-
-LONGER = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED, EventKind.END_MOVED})
-"""The events that make a lease longer."""
-TELLS_END = frozenset({EventKind.LOST, EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN})
-"""The direct messages that say themselves how a rental ended, and what it cost."""
 
 
 def direct_message(
@@ -66,7 +58,7 @@ def direct_message(
         return owner_left(event, details, times)
     if reader in details.former_owners and not details.rental.lets_in(reader):
         return new_owner_message.no_longer_yours(details)
-    if details.rental.state.over and reader == details.rental.owner and event.kind not in TELLS_END:
+    if details.rental.state.over and reader == details.rental.owner and not event.effects.tells_end:
         return _over(details, reader, rules, times, newest=newest)
     write = WRITERS.get(event.kind)
     if write is not None:
@@ -193,7 +185,7 @@ def _why_shorter(rental: Rental) -> str:
 def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     if details.rental.state is not State.READY:
         return _no_longer_ready(details, reader, times)
-    kept = first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
+    kept = settled_by(event, details.events) is not None
     replace = replacing.button_while_it_runs(details.rental, times.now, not_as_sold=True)
     return not_as_sold.message(event, details.rental, replace, kept=kept)
 
@@ -206,7 +198,7 @@ def _ending(
         return _no_longer_ready(details, reader, times)
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
-    again = first_after(details, event, {EventKind.ENDING, EventKind.PUT_BACK})
+    again = settled_by(event, details.events)
     lease = rental.running_lease
     ends_at = lease.ends_at
     until = event.facts.until or ends_at
@@ -265,7 +257,7 @@ def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:
 def _longer(event: Event, details: RentalDetails) -> str:
     """Return why the lease is longer after the notice: `Extended`, by another person than its owner if so, or `In
     use` if its end moved on."""
-    longer = [e for e in events_after(event, details) if e.kind in LONGER]
+    longer = [e for e in events_after(event, details.events) if e.effects.lengthens]
     if not longer:
         return "Extended"
     if longer[-1].kind is EventKind.END_MOVED:
@@ -281,7 +273,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
     name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
     if not undecided or words is None:
-        answer = first_after(details, event, REQUEST_ANSWERS)
+        answer = settled_by(event, details.events)
         decision = event_text(answer, details, times) if answer else None
         return blocks.message(
             decision.about(name) if decision else f"Decided: {name}. {current_state(details, times)}"
@@ -318,7 +310,7 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
     if taken_on_by is not None:
         who = "You are" if taken_on_by == reader else f"{person(details.names, taken_on_by)} is"
         return blocks.message(f"{text} {who} on it.", closed=False)
-    again = first_after(details, event, {EventKind.NOT_CONFIRMED})
+    again = settled_by(event, details.events)
     if again is not None:
         return blocks.message(f"{text} I told you again {times.at_time(again.at)}.")
     take_on = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))

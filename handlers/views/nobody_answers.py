@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, settled_by
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use, Verdict
@@ -19,25 +19,8 @@ from handlers.views.event_text import event_text
 from handlers.views.format import Times, about_span, dollars, escape, join, person
 from handlers.views.lease_buttons import destroy_button
 from handlers.views.machine_text import machines_of
-from handlers.views.rental_text import current_state, first_after, reader_times
+from handlers.views.rental_text import current_state, reader_times
 from handlers.views.use_text import verdict_then
-
-OUTCOMES = frozenset(
-    {
-        EventKind.KEPT,
-        EventKind.EXTENDED,
-        EventKind.EXTENSION_ASKED,
-        EventKind.LEFT_ALONE,
-        EventKind.OWNER_ASKED_AGAIN,
-        EventKind.NOBODY_ANSWERS,
-        EventKind.OWNER_LEFT,
-        EventKind.OWNER_CHANGED,
-        EventKind.DESTROYING,
-        EventKind.ENDED,
-        EventKind.LOST,
-    }
-)
-"""After the first of these, this message asks nothing any more."""
 
 
 def nobody_answers(
@@ -50,7 +33,7 @@ def nobody_answers(
     times, rental = reader_times(rules, now, zone), details.rental
     asked_owner = person(details.names, details.owner_at(event))
     name = f"{rental.id}, {machines_of(rental)}, {asked_owner}"
-    outcome = first_after(details, event, OUTCOMES)
+    outcome = settled_by(event, details.events)
     if outcome is not None:
         return blocks.message(f"{_outcome(event, outcome, details, times)} {name}.")
     if rental.state is not State.READY:

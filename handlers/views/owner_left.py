@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -26,15 +26,15 @@ def owner_left(event: Event, details: RentalDetails, times: Times) -> Rendered:
     if rental.state.over or rental.state is State.DESTROYING:
         text = f"{left} left the workspace: {name}. {current_state(details, times)}"
         return blocks.message(text, closed=rental.state.over)
-    given = first_after(details, event, {EventKind.OWNER_CHANGED})
+    given = settled_by(event, details.events)
     if given is not None:
         new_owner = person(details.names, (given.facts.people or (None,))[-1])
         who = person(details.names, given.actor)
         return blocks.message(f"{left} left the workspace. {who} made {new_owner} the owner: {name}.")
-    again = first_after(details, event, {EventKind.OWNER_LEFT})
+    again = first_after(details, event, EventKind.OWNER_LEFT)
     if again is not None:
         return blocks.message(f"{left} left the workspace: {name}. I asked again {times.at_time(again.at)}.")
-    later = first_after(details, event, {EventKind.OWNER_LEFT_LATER})
+    later = first_after(details, event, EventKind.OWNER_LEFT_LATER)
     put_off = ""
     if later is not None and later.facts.until is not None:
         put_off = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, events_after, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
@@ -16,21 +16,11 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, per_hour
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import machines_of
-from handlers.views.rental_text import events_after, first_after, how_it_ended, machine, possessive, so_far
+from handlers.views.rental_text import first_after, how_it_ended, machine, possessive, so_far
 from handlers.views.use_text import connections_text, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons "Still needed", after which the bot asks again."""
-ANSWERS = frozenset(
-    {
-        EventKind.KEPT,
-        EventKind.EXTENDED,
-        EventKind.EXTENSION_ASKED,
-        EventKind.LEFT_ALONE,
-        EventKind.STILL_NEEDED,
-    }
-)
-"""After the first of these, the question asks nothing any more."""
 
 
 def question(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
@@ -39,7 +29,7 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
     if rental.state is not State.READY:
         text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
         return blocks.message(text, closed=rental.state.over)
-    answer = first_after(details, event, ANSWERS)
+    answer = settled_by(event, details.events)
     if answer is not None:
         return _answered(event, answer, details, reader, rules=rules, times=times)
     used = _used_again(event, details, times)
@@ -55,7 +45,7 @@ def question(event: Event, details: RentalDetails, reader: str, rules: Rules, ti
 
 def is_open(event: Event, details: RentalDetails, times: Times) -> bool:
     """Return whether an event asks about the machine, and nobody answered or used it since."""
-    if event.facts.verdict is None or first_after(details, event, ANSWERS) is not None:
+    if event.facts.verdict is None or settled_by(event, details.events) is not None:
         return False
     return _used_again(event, details, times) is None
 
@@ -120,7 +110,7 @@ def _used_again(event: Event, details: RentalDetails, times: Times) -> str | Non
         return f"In use again since {times.time(use.since)}."
     if not {use.verdict, asked_about.verdict} <= NOT_COMPUTING or spell_of(use) == spell_of(asked_about):
         return None
-    changes = [later for later in events_after(event, details) if later.kind is EventKind.USE_CHANGED]
+    changes = [later for later in events_after(event, details.events) if later.kind is EventKind.USE_CHANGED]
     if any(later.facts.verdict is Verdict.IN_USE for later in changes):
         return f"It was used {times.at_time(use.since)}."
     return f"I couldn't see inside until {times.time(use.since)}."
@@ -163,7 +153,7 @@ def _kept(
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
     if answer.facts.since not in {None, rental.running_lease.ends_at}:
         return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
-    if first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
+    if first_after(details, answer, EventKind.STILL_NEEDED, EventKind.KEPT) is not None:
         return blocks.message(text)
     more = extend_button(rental, rules, times.now, spent=details.spent.amount)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)

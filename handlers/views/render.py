@@ -74,7 +74,7 @@ def render_message(
             )
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
             return nobody_answers(event, details, first=message.shown_version == 0, rules=rules, now=now)
-        case MessageKind.APPROVAL:
+        case MessageKind.APPROVAL if event:
             version = message.envelope or details.rental.envelope.version
             first = message.shown_version == 0
             return approval(details, version=version, asked=event, first=first, rules=rules, now=now)

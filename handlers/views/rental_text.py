@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 from bot.lifecycle.billing import ledger_span
 from bot.model.attempt import Why
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
@@ -71,22 +70,6 @@ _REASONS: dict[Why, str] = {
     Why.BOUGHT_LATER: "its machine was found on the account",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
-
-OWNER_EVENTS = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_LEFT_LATER, EventKind.OWNER_CHANGED})
-"""The newest of these tells whether the admins are asked who becomes its owner."""
-
-REQUEST_ANSWERS = frozenset(
-    {
-        EventKind.APPROVED,
-        EventKind.DENIED,
-        EventKind.EXPIRED,
-        EventKind.WITHDRAWN,
-        EventKind.CHANGED,
-        EventKind.DESTROYING,
-        EventKind.ENDED,
-    }
-)
-"""The events after which a request no longer waits for this decision."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -280,17 +263,9 @@ def current_state(details: RentalDetails, times: Times) -> str:
 
 def has_left(details: RentalDetails) -> bool:
     """Return whether its owner left the workspace, and the admins are asked what becomes of it."""
-    newest = next((event for event in reversed(details.events) if event.kind in OWNER_EVENTS), None)
-    return newest is not None and newest.kind is not EventKind.OWNER_CHANGED
+    return open_question(details.events, OpenQuestion.OWNER) is not None
 
 
-def events_after(event: Event, details: RentalDetails) -> list[Event]:
-    """Return the rental's events after this one, oldest first."""
-    if event not in details.events:
-        return [other for other in details.events if other.at > event.at]
-    return list(details.events[details.events.index(event) + 1 :])
-
-
-def first_after(details: RentalDetails, event: Event, kinds: Collection[EventKind]) -> Event | None:
+def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Event | None:
     """Return the first event after `event` that has one of the kinds."""
-    return next((other for other in events_after(event, details) if other.kind in kinds), None)
+    return next((other for other in events_after(event, details.events) if other.kind in kinds), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.notifications import in_thread
 from bot.model.event import Event
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -17,6 +16,6 @@ from handlers.views.rental_text import reader_times
 def thread_reply(
     event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered | None:
-    """Return the reply for an event, which is never edited. Return None if it has none (`in_thread`)."""
-    words = event_text(event, details, reader_times(rules, now, zone)) if in_thread(event) else None
+    """Return the reply for an event, which is never edited. Return None if it has none."""
+    words = event_text(event, details, reader_times(rules, now, zone)) if event.effects.thread(event) else None
     return None if words is None else blocks.message(words.text)

@@ -74,14 +74,6 @@ async def test_in_a_readable_conversation_the_post_is_found_or_certainly_absent(
     assert await finder(Slack(answer)).find(MESSAGE, HERE, None, NOON) == place
 
 
-async def test_a_thread_is_read_page_by_page_and_a_deleted_one_has_no_posts() -> None:
-    slack = Slack(page(OURS, cursor="next"), page(OF_A_PERSON), refused("thread_not_found"))
-    reader = finder(slack)
-    assert await reader.thread("C1", "2.0") == [OURS, OF_A_PERSON]
-    assert await reader.thread("C1", "2.0") == []
-    assert [query.get("cursor") for query in slack.queries] == [None, "next", None]
-
-
 @pytest.mark.parametrize("answer", [page(OF_A_BOT), refused("missing_scope"), refused("channel_not_found")])
 async def test_a_conversation_without_metadata_or_access_is_unreadable(
     answer: Json | Exception,

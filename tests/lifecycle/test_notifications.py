@@ -1,4 +1,4 @@
-"""Who gets a direct message of an event, and whether the thread has a reply."""
+"""The table of what events cause: who gets a direct message or an alert, and whether the thread has a reply."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.notifications import NOT_IN_THREAD, in_thread, readers_of
+from bot.lifecycle.notifications import alerted, readers_of
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
+from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Lease, Rules
@@ -84,12 +84,52 @@ def test_a_deletion_that_is_not_confirmed_pings_the_admins_too_and_an_admin_who_
     assert readers_of(event(E.NOT_CONFIRMED), rental(State.READY, owner=CLEO.id), RULES) == (CLEO.id,)
 
 
+def test_each_kind_of_event_has_a_row() -> None:
+    assert EFFECTS.keys() == set(EventKind)
+
+
+def test_each_question_is_asked_and_settled() -> None:
+    rows = EFFECTS.values()
+    assert {row.asks for row in rows} - {None} == {each for row in rows for each in row.settles} == {*OpenQuestion}
+
+
+def test_only_what_is_about_a_rental_has_a_reply_or_a_direct_message() -> None:
+    account = [row for kind, row in EFFECTS.items() if list(E).index(kind) >= list(E).index(E.STEP_FAILED)]
+    assert all(not row.direct and not row.thread(event(E.READY)) for row in account)
+    assert not [kind for kind, row in EFFECTS.items() if row.alert and row not in account]
+
+
+def test_an_alert_goes_to_the_owner_of_the_rental_and_to_each_admin_but_not_to_who_did_it() -> None:
+    assert alerted(event(E.STEP_FAILED), RULES, ANA.id) == (ANA.id, CLEO.id)
+    assert alerted(event(E.STEP_FAILED), RULES, CLEO.id) == (CLEO.id,)
+    assert alerted(event(E.PAUSED, CLEO.id), RULES) == ()
+    assert alerted(event(E.NO_WRITES), RULES) == (CLEO.id,)
+    assert alerted(event(E.NO_WRITES), RULES, ANA.id) == (ANA.id,)
+
+
+def in_thread(kind: EventKind, **facts: Any) -> bool:
+    return EFFECTS[kind].thread(event(kind, **facts))
+
+
 def test_the_thread_leaves_out_what_the_card_shows() -> None:
-    assert not any(in_thread(event(kind)) for kind in NOT_IN_THREAD)
-    assert not in_thread(event(E.ACCEPTED))
-    assert not in_thread(event(E.DESTROYING, why=Why.LEASE_ENDED))
-    assert in_thread(event(E.DESTROYING, why=Why.NOTHING_LEFT))
+    assert not in_thread(E.ACCEPTED)
+    assert not in_thread(E.DESTROYING, why=Why.LEASE_ENDED)
+    assert in_thread(E.DESTROYING, why=Why.NOTHING_LEFT)
 
 
 def test_the_thread_says_what_became_of_a_purchase_without_an_answer() -> None:
-    assert in_thread(event(E.ACCEPTED, why=Why.NO_ANSWER))
+    assert in_thread(E.ACCEPTED, why=Why.NO_ANSWER)
+
+
+def test_a_question_is_open_until_the_first_later_event_that_settles_it() -> None:
+    early, asked, kept, extended, again = (
+        happened(kind, OF_ANA.created_at + n * MINUTE, id=n + 1)
+        for n, kind in enumerate((E.KEPT, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.STILL_NEEDED))
+    )
+    assert settled_by(asked, [early, asked]) is None
+    assert settled_by(asked, [early, asked, kept, extended]) == kept
+    assert settled_by(asked, [early, kept, extended]) == kept
+    assert open_question([early, asked], OpenQuestion.NEEDED) == asked
+    assert open_question([early, asked, kept], OpenQuestion.NEEDED) is None
+    assert open_question([early, asked, kept, again], OpenQuestion.NEEDED) == again
+    assert open_question([kept], OpenQuestion.NEEDED) is None

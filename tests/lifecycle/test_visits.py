@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from bot.lifecycle.service import queries
-from bot.lifecycle.service.probing import visit_now
+from bot.lifecycle.service.leasing import visit_now
 from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental

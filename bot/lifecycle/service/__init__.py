@@ -10,11 +10,9 @@ clicked_offer     the offer that was clicked before there was a key
 sharing           let teammates into a rental
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work
-as_sold           keep a machine whose GPUs are not those that were sold
 deciding          approve, deny, accept, withdraw
-leasing           keep, extend
+leasing           keep, extend, and what else people say about a machine that is in use
 idle              what approvers decide about an idle machine whose owner doesn't answer
-probing           say that one installed the probe by hand
 ending            destroy, take on an alarm
 account           pause and resume buying
 unknown_machines  what admins decide about machines that the bot doesn't know

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, Refused
-from bot.lifecycle.account import is_blocked_by, send_notices, set_block
+from bot.lifecycle.account import is_blocked_by, send_alerts, set_block
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.event import Event, EventKind, Facts
@@ -40,7 +40,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str = "") -> bo
                 await tx.messages.show_together(first_id)
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
-        await send_notices(tx, deps, event, in_home_channel=True)
+        await send_alerts(tx, deps, event)
         return True
 
     return await transact(deps, decision)

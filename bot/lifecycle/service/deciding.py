@@ -39,15 +39,17 @@ from bot.policy.spending import (
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
-_DECISIONS = {
+_DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.APPROVED: Decision.APPROVED,
     EventKind.DENIED: Decision.DENIED,
     EventKind.WITHDRAWN: Decision.WITHDREW,
     EventKind.EXTENSION_APPROVED: Decision.APPROVED,
     EventKind.EXTENSION_DENIED: Decision.DENIED,
     EventKind.EXTENSION_WITHDRAWN: Decision.WITHDREW,
+    EventKind.EXPIRED: None,
+    EventKind.EXTENSION_EXPIRED: None,
 }
-_EXPIRIES = frozenset({EventKind.EXPIRED, EventKind.EXTENSION_EXPIRED})
+"""What the error for a late click calls the decision. None if nobody decided in time."""
 
 
 async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
@@ -206,15 +208,16 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
 
 async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
     """Return the error for a person whose click came after the decision."""
-    ends = [event for event in await tx.events.of(rental.id) if event.kind in _EXPIRIES | _DECISIONS.keys()]
+    ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
         return TooLate(f"{rental.id} doesn't wait for a decision. I changed nothing.", rental.id)
     last = ends[-1]
-    if last.kind in _EXPIRIES or last.actor is None:
+    decision = _DECISIONS[last.kind]
+    if decision is None or last.actor is None:
         return _expired(rental)
     return AlreadyDecided(
         rental.id,
-        _DECISIONS[last.kind],
+        decision,
         name=(await tx.people.names([last.actor])).get(last.actor),
         own=last.actor == person.id,
         ago=deps.clock.now() - last.at,

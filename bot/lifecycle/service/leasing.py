@@ -1,4 +1,4 @@
-"""Keeping and extending a machine that is in use."""
+"""Keeping and extending a machine that is in use, and what else people say about it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.transitions import alter
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
@@ -28,6 +29,7 @@ from bot.policy.roles import may_extend, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
 from bot.policy.two_ends import already_allowed
+from bot.policy.visiting import soonest_visit
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
@@ -236,6 +238,39 @@ def said_just_now(
         ),
         None,
     )
+
+
+async def say_once(deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
+    """Note what a person says about a machine by a button, as an event of this kind. A second click changes
+    nothing. Raise as `load_extendable`."""
+
+    async def decision(tx: Tx) -> Rental:
+        return await _say_once(tx, deps, person, rental_id, kind)
+
+    return await transact(deps, decision)
+
+
+async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
+    rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
+    if not any(event.kind is kind for event in await tx.events.of(rental_id)):
+        event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
+        after, real = alter(rental), deps.clock.real()
+        await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=real))
+    await tx.people.note_seen(person.id, now)
+    return rental
+
+
+async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Visit a machine as soon as it may be, because a person says that they installed the probe. Raise as
+    `load_extendable`."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _say_once(tx, deps, person, rental_id, EventKind.PROBE_INSTALLED)
+        at = soonest_visit(await tx.samples.newest(rental_id), deps.clock.now())
+        await tx.visits.make_due(rental_id, at)
+        return rental
+
+    return await transact(deps, decision)
 
 
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:

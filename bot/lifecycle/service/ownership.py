@@ -14,14 +14,12 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.asking import question_facts
 from bot.lifecycle.steps.seeing import still_idle, with_open_connections
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, Facts, OpenQuestion, open_question
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import NOT_COMPUTING, Use
 from bot.policy.unknown_machines import ASK_AGAIN_AFTER
-
-_SINCE_ASKED = frozenset({EventKind.OWNER_LEFT, EventKind.OWNER_CHANGED})
 
 
 async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
@@ -109,8 +107,9 @@ async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Renta
     if rental.state.over or rental.state is State.DESTROYING:
         how = "over" if rental.state.over else "being destroyed"
         raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)
-    asked = [event.kind for event in await tx.events.of(rental.id) if event.kind in _SINCE_ASKED]
-    if asked and asked[-1] is EventKind.OWNER_CHANGED:
+    events = await tx.events.of(rental.id)
+    given = any(event.kind is EventKind.OWNER_CHANGED for event in events)
+    if given and open_question(events, OpenQuestion.OWNER) is None:
         owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
         raise TooLate(f"{rental.id} is {owner}'s by now. I changed nothing.", rental.id)
     return rental

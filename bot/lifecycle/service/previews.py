@@ -10,7 +10,6 @@ from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, T
 from bot.lifecycle.account import buying_blocked, is_blocked_by
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.notifications import ASKS_APPROVERS
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_may_decide, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
@@ -21,7 +20,7 @@ from bot.lifecycle.service.replacing import remainder_now
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
-from bot.model.event import Event
+from bot.model.event import Event, OpenQuestion
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Person
@@ -79,8 +78,8 @@ class RequestView(Frozen):
 
     details: RentalDetails
     version: int
-    asked: Event | None
-    """The event that asked for it, if any did."""
+    asked: Event
+    """The event that asked for it."""
 
 
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
@@ -324,7 +323,8 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
         details = await details_for(tx, deps, person, rental)
-    asked = next((event for event in reversed(details.events) if event.kind in ASKS_APPROVERS), None)
+    questions = {OpenQuestion.REQUEST, OpenQuestion.EXTENSION}
+    asked = next(event for event in reversed(details.events) if event.effects.asks in questions)
     return RequestView(details=details, version=rental.newest_envelope.version, asked=asked)
 
 

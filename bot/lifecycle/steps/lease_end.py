@@ -16,7 +16,7 @@ from bot.lifecycle.steps.seeing import last_visits
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind, Facts, OpenQuestion
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Sample, Use, Verdict
@@ -25,9 +25,6 @@ from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
 from bot.policy.two_ends import are_recent, can_move, is_unseen, moved_end, seen_in_use
-
-SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
-"""An owner who caused one of these events knows the new end."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +165,8 @@ async def _notified_of_end(deps: StepDeps, rental: Rental, ends_at: datetime) ->
     same_end = [event for event in events if event.facts.until == ends_at]
     stating = {event.id: event for event in same_end if event.kind not in not_stating}
     told = [message for message in direct if message.event_id in stating and message.to.value == rental.owner]
-    set_by_owner = [e.at for e in stating.values() if e.kind in SETS_END and e.actor == rental.owner]
-    late = [e.at for e in events if e.kind in {EventKind.ENDING, EventKind.PUT_BACK} and e.at >= ends_at]
+    set_by_owner = [e.at for e in stating.values() if e.effects.lengthens and e.actor == rental.owner]
+    late = [e.at for e in events if e.effects.asks is OpenQuestion.END and e.at >= ends_at]
     return _Notified(
         at=(*(message.posted_at for message in told if message.posted_at is not None), *set_by_owner),
         tried=tuple(late),

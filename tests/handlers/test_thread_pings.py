@@ -1,0 +1,62 @@
+"""Whom a reply in a card's thread notifies: everyone who wrote there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from bot.lifecycle.service import ending
+from bot.model.person import Person
+from bot.model.rental import Rental
+from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace
+from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GPUS, TRAINING
+from tests.handlers.team import Team, team
+
+REPLY = "Cancelled by"
+DM = "D0ANA0000"
+BEN_APPROVES = Person(id=BEN, name="Ben", groups=frozenset({APPROVERS}))
+
+
+async def rented(ours: Team) -> Rental:
+    """Let Ana rent, with a delivery that Slack's pace of posts doesn't slow down."""
+    pace = Pace(post_every=timedelta())
+    ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
+    return await ours.rented()
+
+
+async def pinged(ours: Team) -> list[tuple[str, str]]:
+    """Return who was notified of the cancellation, and why."""
+    found = (await ours.world.get("pings"))["pings"]
+    return sorted((ping["user"], ping["why"]) for ping in found if REPLY in ping["text"])
+
+
+async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await rented(ours)
+        await ours.deliver()
+        card = await ours.look(ANA, TRAINING, "Starting")
+        for user, words in ((CLEO, "whose is it?"), (ANA, "mine")):
+            said = await ours.world.act("say", user=user, channel=TRAINING, text=words, thread_ts=card["ts"])
+            assert said["ok"]
+        await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
+        await ours.deliver()
+        replies = [words for words in await ours.world.reads(ANA, channel=TRAINING) if REPLY in words]
+        assert len(replies) == 1
+        assert await pinged(ours) == [(ANA, "dm"), (ANA, "thread"), (CLEO, "thread")]
+
+
+async def test_a_card_in_its_owners_direct_messages_has_no_reply_that_notifies_them_twice(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        refused = [
+            await ours.refuse("chat.postMessage", "is_archived", match=channel, times=None)
+            for channel in (TRAINING, GPUS)
+        ]
+        rental = await rented(ours)
+        await ours.deliver()
+        assert (await ours.look(ANA, DM, "Starting"))["is_dm"]
+        for fault in refused:
+            await ours.end_fault(fault)
+        await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
+        await ours.deliver()
+        assert [ping for ping in await pinged(ours) if ping[0] == ANA] == [(ANA, "dm")]
