@@ -30,15 +30,17 @@ _STORY = {EventKind.ACCEPTED: "bought"}
 """Events whose log line has another name than their kind."""
 
 
-class _LibraryHandler(logging.Handler):
+class LibraryHandler(logging.Handler):
     """Logs where a library logged a record. The record's own text is left out, because it may hold content."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
         error = record.exc_info[1] if record.exc_info else None
+        # A database connection that broke can't be closed properly either. Whoever used it logs the outage.
+        broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
-            record.levelno,
+            logging.WARNING if broken else record.levelno,
             "library",
             library=record.name,
             where=f"{record.module}:{record.lineno}",
@@ -97,7 +99,7 @@ def set_up_logs(how: LogFormat) -> None:
     """Write every log line to standard error, as text for people or as JSON."""
     _configure(how, logging.INFO)
     root = logging.getLogger()
-    root.handlers = [_LibraryHandler()]
+    root.handlers = [LibraryHandler()]
     root.setLevel(logging.WARNING)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)

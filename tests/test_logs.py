@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from bot.logs import LibraryHandler
 from tests.broken_program import SECRETS
 
 ROOT = Path(__file__).parents[1]
@@ -56,3 +59,12 @@ def test_a_line_has_the_class_and_the_place_of_an_exception_and_of_its_causes() 
     (warning,) = [line for line in lines if line["event"] == "python.warning"]
     assert warning["error"] == "RuntimeWarning"
     assert warning["where"].startswith("tests/broken_program.py:")
+
+
+@pytest.mark.parametrize(("error", "level"), [(BrokenPipeError(), "warning"), (RuntimeError(), "error")])
+def test_a_database_connection_that_breaks_while_it_is_closed_is_no_error(error: Exception, level: str) -> None:
+    record = logging.makeLogRecord({"name": "sqlalchemy.pool.impl.Pool", "levelno": logging.ERROR})
+    record.exc_info = (type(error), error, None)
+    with capture_logs() as lines:
+        LibraryHandler().emit(record)
+    assert [line["log_level"] for line in lines] == [level]
