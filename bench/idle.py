@@ -15,7 +15,7 @@ from bench.sizes import Size
 from bench.timing import cpu_ms
 from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
 from bot.probe.prober import SshProber

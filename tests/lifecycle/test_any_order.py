@@ -11,7 +11,7 @@ import pytest
 from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.service import account, ending, keys, leasing, sharing
 from bot.market.client import Timeouts
 from bot.model.base import changed

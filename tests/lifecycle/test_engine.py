@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import StoreBusy
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState

@@ -10,7 +10,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import MarketAway
-from bot.lifecycle.jobs import Job, every
+from bot.lifecycle.loops.jobs import Job, every
 
 START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
 

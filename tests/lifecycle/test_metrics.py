@@ -11,9 +11,9 @@ import aiohttp
 from bot import health
 from bot.clock import SystemClock
 from bot.health_report import figures_now
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.service import ending
-from bot.lifecycle.visits import Visits
 from bot.logs import log_change
 from bot.metrics import Figures, Metrics
 from bot.model.state import State

@@ -11,8 +11,8 @@ import pytest
 
 from bot import health
 from bot.clock import MovedClock, SystemClock
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.selfcheck import SelfCheck
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from tests.lifecycle.failing import FailingStore

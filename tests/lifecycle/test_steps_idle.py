@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
 from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.service import idle, ownership

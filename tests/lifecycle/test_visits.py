@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 
+from bot.lifecycle.loops.visits import Visits, drop_old_samples
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.probing import visit_now
-from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.request import Contract

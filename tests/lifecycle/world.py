@@ -20,13 +20,13 @@ from typing_extensions import override
 from bot.clock import MovedClock
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
-from bot.lifecycle.visits import Visits
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind

@@ -13,7 +13,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_at, overdue_grace

@@ -11,9 +11,9 @@ import structlog
 
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.ports.records import Claimed
 from bot.lifecycle.ports.store import Tx, Written
-from bot.lifecycle.step_failures import StepFailures
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find

@@ -8,11 +8,11 @@ from datetime import datetime
 import structlog
 
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.first_report import note_silence, with_report
+from bot.lifecycle.loops.first_report import note_silence, with_report
+from bot.lifecycle.loops.visit_faults import VisitFaults
 from bot.lifecycle.machine_changes import note_host_key, note_use
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.visit_faults import VisitFaults
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental

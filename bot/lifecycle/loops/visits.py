@@ -11,9 +11,9 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.visit_faults import VisitFaults
+from bot.lifecycle.loops.visiting import visit
 from bot.lifecycle.ports.store import Written
-from bot.lifecycle.visit_faults import VisitFaults
-from bot.lifecycle.visiting import visit
 from bot.policy.rules import ProbeKind
 from bot.policy.visiting import KEEP_SAMPLES
 
