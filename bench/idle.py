@@ -52,7 +52,7 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
             channels=SlackChannels(deps, client),
             directory=People(deps, client),
         )
-        yield Engine(step_deps, claimant=CLAIMANT)
+        yield Engine(step_deps)
     finally:
         await market.aclose()
         await store.close()

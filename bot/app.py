@@ -167,9 +167,9 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
-        engine = Engine(step_deps, claimant=CLAIMANT, watch=metrics, stale_claims=store.claims_left)
+        engine = Engine(step_deps, watch=metrics)
         overdue = OverdueDeletion(step_deps)
-        visits = Visits(step_deps, claimant=CLAIMANT, stale_claims=store.claims_left, on_visit=metrics.visit)
+        visits = Visits(step_deps, on_visit=metrics.visit)
         selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
         delivery = Delivery(background, client, session, pace=pace)
         connection = Connection(

@@ -3,5 +3,5 @@
 A released revision is never edited, because databases have it already. Each later change is a new revision.
 """
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision."""

@@ -125,9 +125,9 @@ class World(WorldReader):
         self.clock = clock
         self.slack_is_down = False
         """Whether queued messages stay queued."""
-        self.engine = Engine(deps, claimant="world")
+        self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps, claimant="world")
+        self.visits = Visits(deps)
 
     @property
     def now(self) -> datetime:
@@ -176,9 +176,9 @@ class World(WorldReader):
     def restart(self, deps: StepDeps) -> None:
         """Restart the bot with other parts."""
         self.deps = deps
-        self.engine = Engine(deps, claimant="another")
+        self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps, claimant="another")
+        self.visits = Visits(deps)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Let time pass and run everything that becomes due. Stop early once `until` is true."""

@@ -1,19 +1,22 @@
-"""Claims the quotes and rentals that are due, and runs their steps. A step retries by setting `due_at`."""
+"""Works on the quotes and rentals that are due. A step retries by setting `due_at`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
+from typing_extensions import override
 
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.ports.records import Claimed, ClaimedRental
+from bot.lifecycle.ports.store import DueRows, Tx, Written
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
@@ -21,15 +24,9 @@ from bot.lifecycle.steps.quoting import SharedOffers, find
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""How many steps run at the same time."""
+"""How many steps of rentals run at the same time, and half as many searches."""
 RETRY_FAILED = timedelta(minutes=1)
 """How long after a failed step it is run again."""
-PAUSE_BETWEEN_PASSES = 0.02
-"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
-PAUSE_AFTER_OUTAGE = 1.0
-"""Real seconds until the store is tried again."""
-PAUSE_AFTER_BUG = 10.0
-"""Real seconds until the next pass."""
 
 
 class Watch(Protocol):
@@ -55,158 +52,105 @@ def _ignore() -> None:
 
 
 class Engine:
-    """Sleeps until a quote or rental is due or a commit wakes it, then runs the due steps, `at_once` at most."""
+    """Runs the due steps of rentals and quotes, each in a loop of its own: a search waits for every vendor, and
+    must not keep the steps of rentals from running."""
 
     def __init__(
         self,
         deps: StepDeps,
         *,
-        claimant: str,
         at_once: int = AT_ONCE,
         watch: Watch | None = None,
-        stale_claims: bool = False,
+        claim_seconds: float = CLAIM_SECONDS,
     ) -> None:
-        """`stale_claims`: an earlier process may have left claims that nobody works on."""
         self.deps = deps
-        self.passes = 0
-        self._claimant = claimant
-        self._watch = watch or Unwatched()
-        self._at_once = at_once
-        self._shared_offers = SharedOffers(deps.market, deps.clock)
-        self._failures = StepFailures(deps)
-        self._wake = asyncio.Event()
-        self._tasks: dict[asyncio.Task[None], str] = {}
-        """The running steps, each with the id of its quote or rental."""
-        self._started_at: dict[asyncio.Task[None], datetime] = {}
-        """When each of them started, in real time."""
-        self._searches: set[asyncio.Task[None]] = set()
-        """The running steps of quotes. At most half of `at_once`: a search waits for every vendor, and must not
-        keep the steps of rentals from running."""
-        self._claiming = False
-        self._stale_claims = stale_claims
-        """Whether the store may hold claims that nobody works on."""
         self.on_outage: Callable[[], None] = _ignore
         """Called after each failure of the store."""
-        deps.store.on_commit(self._wake.set, Written.WORK)
+        watch = watch or Unwatched()
+        self._steps = Steps(deps, watch, at_once, claim_seconds, self._note_outage)
+        self._searches = Searches(deps, watch, max(at_once // 2, 1), claim_seconds, self._note_outage)
+
+    @property
+    def passes(self) -> int:
+        """Return how often it looked for due rentals."""
+        return self._steps.passes
 
     @property
     def in_flight(self) -> int:
-        """Return how many steps are running, plus one while some are being claimed: the store no longer reports
-        those as due, and they don't run yet."""
-        return len(self._tasks) + self._claiming
+        """Return how many steps are running, plus one for each of the two loops that is claiming some."""
+        return self._steps.in_flight + self._searches.in_flight
 
     def under_way(self) -> dict[str, datetime]:
         """Return the ids of the quotes and rentals whose steps are running, and when each step started (real
         time)."""
-        return {key: self._started_at[task] for task, key in self._tasks.items()}
+        return self._steps.under_way() | self._searches.under_way()
 
-    async def next_due(self, *, searches: bool = True) -> datetime | None:
-        """Return when the next unclaimed quote or rental is due. If `searches` is false, ignore quotes."""
-        async with self.deps.store.read() as tx:
-            return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
+    async def next_due(self) -> datetime | None:
+        """Return when the next unclaimed quote or rental is due."""
+        return soonest(await self._steps.next_due(), await self._searches.next_due())
 
     async def run(self) -> None:
         """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
-        while True:
-            self._wake.clear()
-            try:
-                due = await self.run_pass()
-            except GpubotError as error:
-                log.warning("engine.outage", error=type(error).__name__)
-                self.on_outage()
-                await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
-                continue
-            except Exception:
-                # The process must not end: the overdue deletion runs in it.
-                log.exception("engine.failed")
-                self._watch.failed("engine")
-                await self.deps.clock.pause(PAUSE_AFTER_BUG)
-                continue
-            await self.deps.clock.sleep_until(due, self._wake)
-            await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
+        await asyncio.gather(self._steps.run(), self._searches.run())
 
     async def run_pass(self) -> datetime | None:
-        """Start the due steps, up to `at_once` at the same time. Return when the next pass is due, or None if only
-        a commit or the end of a step makes one due."""
-        self.passes += 1
-        await self._failures.load()
-        free = self._at_once - len(self._tasks)
-        if free <= 0:
-            return None
-        if self._stale_claims:
-            await self._release_stale_claims()
-        search_slots = min(free, max(self._at_once // 2, 1) - len(self._searches))
-        due = await self.next_due(searches=search_slots > 0)
-        now = self.deps.clock.now()
-        if due is None or due > now:
-            return due
-        self._claiming = True
-        try:
-            return await self._start_due(now, free, search_slots)
-        finally:
-            self._claiming = False
-
-    async def _start_due(self, now: datetime, free: int, search_slots: int) -> datetime | None:
-        """Claim and start what is due. Return `now` if there was something, as more may be due."""
-        try:
-            async with self.deps.store.write(durable=False) as tx:
-                quotes = await tx.quotes.claim(now, self._claimant, search_slots) if search_slots > 0 else []
-                rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
-        except GpubotError:
-            # The claims may have been committed all the same. A row that stays claimed would never be stepped
-            # again.
-            self._stale_claims = True
-            raise
-        for quote_id in quotes:
-            self._searches.add(self._start(self._find(quote_id), quote_id))
-        for rental in rentals:
-            if rental.due_at is not None:
-                self._watch.late((now - rental.due_at).total_seconds())
-            self._start(self._step(rental), rental.id)
-        return now if quotes or rentals else None
-
-    async def _release_stale_claims(self) -> None:
-        """Release all claims except those of running steps."""
-        async with self.deps.store.write() as tx:
-            await tx.quotes.release_all(without=self._tasks.values())
-            await tx.rentals.release_all(without=self._tasks.values())
-        self._stale_claims = False
+        """Start the due steps. Return when the next pass is due, or None if only a commit, the end of a step or
+        the end of a claim makes one due."""
+        return soonest(await self._searches.run_pass(), await self._steps.run_pass())
 
     async def drain(self) -> None:
         """Wait for the running steps."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._steps.drain()
+        await self._searches.drain()
 
-    def _start(self, step: Coroutine[Any, Any, None], key: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(step)
-        self._tasks[task] = key
-        self._started_at[task] = self.deps.clock.real()
-        task.add_done_callback(self._done)
-        return task
+    def _note_outage(self) -> None:
+        self.on_outage()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        self._started_at.pop(task, None)
-        self._searches.discard(task)
-        self._wake.set()
 
-    async def _step(self, rental: Claimed) -> None:
-        try:
-            await step(self.deps, rental.id)
-        except Exception as error:
-            # A failure of one rental's step must not stop the steps of others.
-            number = self._failures.count(rental.id)
-            if isinstance(error, Outage):
-                log.warning(
-                    "step.outage", rental=rental.id, state=rental.state, number=number, error=type(error).__name__
-                )
-            else:
-                log.exception("step.failed", rental=rental.id, state=rental.state, number=number)
-                self._watch.failed(rental.state)
-            await self._retry_later(rental)
-            await self._notify(self._failures.notify(rental))
+class Steps(DueLoop[ClaimedRental]):
+    """Runs the due steps of rentals."""
+
+    name = "engine"
+    written = Written.RENTALS
+    retry = RETRY_FAILED
+
+    def __init__(
+        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+    ) -> None:
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
+        self._watch = watch
+        self._failures = StepFailures(deps)
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[ClaimedRental]:
+        return tx.rentals
+
+    @override
+    async def before_pass(self) -> None:
+        await self._failures.load()
+
+    @override
+    def started(self, row: ClaimedRental, now: datetime) -> None:
+        self._watch.late((now - row.due_at).total_seconds())
+
+    @override
+    async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
+        await step(replace(self.deps, claim_lasts=claim_lasts), row.id)
+        await self._notify(self._failures.end_run(row))
+
+    @override
+    async def failed(self, row: ClaimedRental, error: Exception) -> None:
+        number = self._failures.count(row.id)
+        if isinstance(error, Outage):
+            log.warning("step.outage", rental=row.id, state=row.state, number=number, error=type(error).__name__)
         else:
-            await self._notify(self._failures.end_run(rental))
+            log.error("step.failed", rental=row.id, state=row.state, number=number, exc_info=error)
+            self._watch.failed(row.state)
+        await self._notify(self._failures.notify(row))
+
+    @override
+    def failed_with_bug(self) -> None:
+        self._watch.failed("engine")
 
     async def _notify(self, notifying: Awaitable[None]) -> None:
         """Notify people of failed steps. If that fails too, the step's claim must still end."""
@@ -217,38 +161,40 @@ class Engine:
         except Exception:
             log.exception("engine.not_notified")
 
-    async def _retry_later(self, rental: Claimed) -> None:
-        async def defer(tx: Tx) -> None:
-            await tx.rentals.defer(rental, self.deps.clock.now() + RETRY_FAILED)
 
-        await self._write_until_done(defer)
+class Searches(DueLoop[Claimed]):
+    """Searches offers for the quotes that are due."""
 
-    async def _write_until_done(self, write: Callable[[Tx], Awaitable[None]]) -> None:
-        """Retry a write that ends a claim until the store takes it. A row that stays claimed would never be
-        stepped again."""
-        while True:
-            try:
-                async with self.deps.store.write() as tx:
-                    return await write(tx)
-            except GpubotError as error:
-                log.warning("engine.not_released", error=type(error).__name__)
-                self.on_outage()
-                await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
+    name = "searches"
+    written = Written.QUOTES
+    retry = RETRY_FAILED
 
-    async def _find(self, quote_id: str) -> None:
-        try:
-            async with self.deps.store.read() as tx:
-                quote = await tx.quotes.get(quote_id)
-            if quote is not None:
-                await find(self.deps, self._shared_offers, quote)
-            return
-        except Outage as outage:
-            log.warning("quote.outage", quote=quote_id, error=type(outage).__name__)
-        except Exception:
-            log.exception("quote.failed", quote=quote_id)
+    def __init__(
+        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+    ) -> None:
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
+        self._watch = watch
+        self._shared_offers = SharedOffers(deps.market, deps.clock)
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[Claimed]:
+        return tx.quotes
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        async with self.deps.store.read() as tx:
+            quote = await tx.quotes.get(row.id)
+        if quote is not None:
+            await find(self.deps, self._shared_offers, quote)
+
+    @override
+    async def failed(self, row: Claimed, error: Exception) -> None:
+        if isinstance(error, Outage):
+            log.warning("quote.outage", quote=row.id, error=type(error).__name__)
+        else:
+            log.error("quote.failed", quote=row.id, exc_info=error)
             self._watch.failed("quote")
 
-        async def defer(tx: Tx) -> None:
-            await tx.quotes.defer(quote_id, self.deps.clock.now() + RETRY_FAILED)
-
-        await self._write_until_done(defer)
+    @override
+    def failed_with_bug(self) -> None:
+        self._watch.failed("engine")
