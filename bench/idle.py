@@ -15,7 +15,7 @@ from bench.sizes import Size
 from bench.timing import cpu_ms
 from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
 from bot.probe.prober import SshProber
@@ -52,7 +52,7 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
             channels=SlackChannels(deps, client),
             directory=People(deps, client),
         )
-        yield Engine(step_deps, claimant=CLAIMANT)
+        yield Engine(step_deps)
     finally:
         await market.aclose()
         await store.close()

@@ -25,13 +25,13 @@ from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.jobs import Job, every
-from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.jobs import Job, every
+from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.selfcheck import SelfCheck
+from bot.lifecycle.loops.visits import Visits, drop_old_samples
 from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.sweep import FirstSweep
-from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.logs import log_change
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
@@ -167,9 +167,9 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
-        engine = Engine(step_deps, claimant=CLAIMANT, watch=metrics, stale_claims=store.claims_left)
+        engine = Engine(step_deps, watch=metrics)
         overdue = OverdueDeletion(step_deps)
-        visits = Visits(step_deps, claimant=CLAIMANT, stale_claims=store.claims_left, on_visit=metrics.visit)
+        visits = Visits(step_deps, on_visit=metrics.visit)
         selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
         delivery = Delivery(background, client, session, pace=pace)
         connection = Connection(

@@ -13,13 +13,13 @@ from bot import health
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.billing import accrued
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.jobs import Job
-from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.jobs import Job
+from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.selfcheck import SelfCheck
+from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.ports.store import Store
-from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.visits import Visits
 from bot.metrics import Figures, Metrics
 from bot.model.state import State
 from bot.model.use import Verdict

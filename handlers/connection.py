@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
@@ -133,7 +135,8 @@ class Connection:
             self._delivery.token_renewed()
             if not tasks:
                 tasks.append(asyncio.create_task(self._delivery.run()))
-            tasks += [asyncio.create_task(work) for work in (self._sockets.watch(), self._watch_token())]
+            watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
+            tasks += [asyncio.create_task(work) for work in (self._sockets.watch(), watch_token)]
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
@@ -171,24 +174,22 @@ class Connection:
         self._reload_tokens()
         return self._tokens.app
 
-    async def _watch_token(self) -> None:
-        """Check the bot's token. While Slack refuses it, read the settings again every minute."""
+    async def _check_token(self) -> None:
+        """Wait until the bot's token is to be checked, and check it. While Slack refuses it, read the settings
+        again every minute."""
         refused = self._delivery.refused
-        while True:
-            try:
-                async with asyncio.timeout(CHECK_EVERY):
-                    await refused.wait()
-            except TimeoutError:
-                pass
-            if refused.is_set():
-                self._note_refusal("SLACK_BOT_TOKEN")
-            while not await self._token_works():
-                await self._deps.clock.pause(self._retry_refused)
-                self._reload_tokens()
-            if refused.is_set():
-                log.info("slack.token_accepted")
-                self.refused = None
-                self._delivery.token_renewed()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_EVERY):
+                await refused.wait()
+        if refused.is_set():
+            self._note_refusal("SLACK_BOT_TOKEN")
+        while not await self._token_works():
+            await self._deps.clock.pause(self._retry_refused)
+            self._reload_tokens()
+        if refused.is_set():
+            log.info("slack.token_accepted")
+            self.refused = None
+            self._delivery.token_renewed()
 
     async def _token_works(self) -> bool:
         try:

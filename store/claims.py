@@ -1,16 +1,40 @@
-"""Due rows and claims on them, in the tables that loops work through: quotes, rentals and visits."""
+"""Due rows and claims on them, in the tables that loops work through: quotes, rentals and visits.
+
+A claim has a holder and an end. The end is in the database's real time (on SQLite that of this machine): all
+holders compare it with one clock, which no test and no sandbox moves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Row, Select, Table, Update, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    Row,
+    Select,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.mapping import param
+from bot.lifecycle.ports.records import Claimed
+from store.mapping import param, to_models
+
+C = TypeVar("C", bound=Claimed)
+
+FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
+"""The values of a row without a claim."""
 
 
 def _key(table: Table) -> ColumnElement[Any]:
@@ -19,12 +43,38 @@ def _key(table: Table) -> ColumnElement[Any]:
     return key
 
 
+def held(table: Table) -> ColumnElement[bool]:
+    """Return whether the parameter `holder` holds the claim on a row, also past its end."""
+    same: ColumnElement[bool] = table.c.claimed_by == param(table.c.claimed_by, "holder")
+    return same
+
+
+def _now(dialect: str) -> ColumnElement[Any]:
+    # The milliseconds with three zeros: the text has the same width as that of a UtcDateTime.
+    return func.clock_timestamp() if dialect == "postgresql" else func.strftime("%Y-%m-%d %H:%M:%f000", "now")
+
+
+def _end(dialect: str) -> ColumnElement[Any]:
+    """Return the time that is the parameter `lasts` from now."""
+    if dialect == "postgresql":
+        return func.clock_timestamp() + bindparam("lasts", type_=Interval)
+    return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))
+
+
+def _lasts(dialect: str, seconds: float) -> timedelta | str:
+    return timedelta(seconds=seconds) if dialect == "postgresql" else f"+{seconds:.3f} seconds"
+
+
+def _free(table: Table, dialect: str) -> ColumnElement[bool]:
+    return or_(table.c.claimed_until.is_(None), table.c.claimed_until <= _now(dialect))
+
+
 @cache
-def _claim(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
+def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str) -> Any:
     key = _key(table)
     due = (
         select(key.label("key"))
-        .where(table.c.due_at <= param(table.c.due_at, "now"), table.c.claimed_by.is_(None))
+        .where(table.c.due_at <= param(table.c.due_at, "now"), _free(table, dialect))
         .order_by(table.c.due_at, key)
         .limit(bindparam("max_rows"))
         .with_for_update(skip_locked=True)
@@ -33,7 +83,7 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
     return (
         update(table)
         .where(key.in_(select(due.c.key)))
-        .values(claimed_by=param(table.c.claimed_by, "claimant"))
+        .values(claimed_by=param(table.c.claimed_by, "holder"), claimed_until=_end(dialect))
         .returning(*columns)
     )
 
@@ -41,51 +91,87 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
 async def claim(
     conn: AsyncConnection,
     table: Table,
+    kind: type[C],
     columns: tuple[ColumnElement[Any], ...],
     now: datetime,
     *,
-    claimant: str,
+    holder: str,
     limit: int,
-) -> list[Row[Any]]:
-    """Claim up to `limit` rows that are due and unclaimed. Return their `columns`, longest due first.
+    seconds: float,
+) -> list[C]:
+    """Claim up to `limit` rows that are due and free for that many real seconds. Return them as `kind`, made of
+    their `columns`, longest due first.
 
-    The key and `due_at` must be among the columns. No column may need parsing, because one row that can't be
-    parsed would block the claims of all others.
+    No column may need parsing, because one row that can't be parsed would block the claims of all others.
     """
-    key = _key(table).name
-    claimed = await conn.execute(_claim(table, columns), {"now": now, "claimant": claimant, "max_rows": limit})
-    return sorted(claimed.all(), key=lambda row: (row.due_at, row._mapping[key]))
+    dialect = conn.dialect.name
+    values = {"now": now, "holder": holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
+    claimed: list[Row[Any]] = list((await conn.execute(_claim(table, columns, dialect), values)).all())
+    return to_models(kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
+
+
+@cache
+def _renew(table: Table, dialect: str) -> Any:
+    key = _key(table)
+    return (
+        update(table)
+        .where(key.in_(bindparam("keys", expanding=True)), held(table))
+        .values(claimed_until=_end(dialect))
+        .returning(key)
+    )
+
+
+async def renew(
+    conn: AsyncConnection, table: Table, row_ids: Collection[str], *, holder: str, seconds: float
+) -> set[str]:
+    """Let the holder's claims on these rows last for that many real seconds from now on. Return their rows."""
+    dialect = conn.dialect.name
+    values = {"keys": list(row_ids), "holder": holder, "lasts": _lasts(dialect, seconds)}
+    return set((await conn.execute(_renew(table, dialect), values)).scalars())
 
 
 @cache
 def _release(table: Table) -> Update:
-    return update(table).where(_key(table) == bindparam("key")).values(claimed_by=None)
+    return update(table).where(_key(table) == bindparam("key"), held(table)).values(FREE)
 
 
-async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
-    """End the claim on a row, so that it can be claimed again."""
-    await conn.execute(_release(table), {"key": row_id})
-
-
-async def release_all(conn: AsyncConnection, table: Table, without: Collection[str] = ()) -> None:
-    """End every claim except those on the rows `without`."""
-    releasing = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
-    await conn.execute(releasing.where(_key(table).not_in(without)) if without else releasing)
+async def release(conn: AsyncConnection, table: Table, row_id: str, *, holder: str) -> None:
+    """End the holder's claim on a row."""
+    await conn.execute(_release(table), {"key": row_id, "holder": holder})
 
 
 @cache
-def _next_due(table: Table) -> Select[Any]:
+def _defer(table: Table) -> Update:
+    next_due = param(table.c.due_at, "next_due")
+    return update(table).where(_key(table) == bindparam("key"), held(table)).values({**FREE, "due_at": next_due})
+
+
+async def defer(conn: AsyncConnection, table: Table, row_id: str, due_at: datetime, *, holder: str) -> bool:
+    """End the holder's claim on a row and set when it is next due. Return False if the holder has no claim on
+    it."""
+    values = {"key": row_id, "holder": holder, "next_due": due_at}
+    return (await conn.execute(_defer(table), values)).rowcount == 1
+
+
+async def end_all(conn: AsyncConnection, table: Table) -> None:
+    """End every claim on what is due, of all holders. Use it only while no other process works."""
+    claimed = and_(table.c.due_at.is_not(None), table.c.claimed_until.is_not(None))
+    await conn.execute(update(table).where(claimed).values(FREE))
+
+
+@cache
+def _next_due(table: Table, dialect: str) -> Select[Any]:
     return (
         select(table.c.due_at)
-        .where(table.c.due_at.is_not(None), table.c.claimed_by.is_(None))
+        .where(table.c.due_at.is_not(None), _free(table, dialect))
         .order_by(table.c.due_at)
         .limit(1)
     )
 
 
 async def next_due(conn: AsyncConnection, table: Table) -> datetime | None:
-    """Return when the next unclaimed row is due. Return None if no unclaimed row has a due time."""
-    return cast(datetime | None, await conn.scalar(_next_due(table)))
+    """Return when the first free row is due. Return None if no free row has a due time."""
+    return cast(datetime | None, await conn.scalar(_next_due(table, conn.dialect.name)))
 
 
 async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:

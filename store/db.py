@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -42,7 +43,7 @@ _WRITES_TRIED = "writes_tried_at"
 """The name of the fact that `takes_writes` writes."""
 
 
-_WRITTEN = {quotes: Written.WORK, rentals: Written.WORK, messages: Written.MESSAGES}
+_WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
 """Whose loop is called after a commit that wrote a table. `Visits.changed` tells it for visits: one that is
 put off makes nothing due."""
 
@@ -50,15 +51,16 @@ put off makes nothing due."""
 class Transaction:
     """bot.lifecycle.ports.store.Tx over one connection."""
 
-    def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
+    def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
+        """`holder` is the holder of the claims that are made in it."""
         self.changes: list[Change] = []
         """The changes that `apply` wrote."""
         self.stale_changes: list[Change] = []
         """The changes for which `apply` raised Stale. Their facts are written in any case."""
-        self.quotes = Quotes(conn)
+        self.quotes = Quotes(conn, holder)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
-        self.visits = Visits(conn)
+        self.visits = Visits(conn, holder)
         self.samples = Samples(conn)
         self.probe_answers = ProbeAnswers(conn)
         self.rentals = Rentals(
@@ -66,6 +68,7 @@ class Transaction:
             self.events,
             self.messages,
             self.visits,
+            holder=holder,
             lock_spending=writes and conn.dialect.name == "postgresql",
             on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
@@ -107,8 +110,9 @@ async def close(engines: Engines, ownership: Ownership) -> None:
 class Database:
     """bot.lifecycle.ports.store.Store. One process has a database open at a time."""
 
-    def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
+    def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
         """Use `open`."""
+        self._holder = f"{claimant}-{secrets.token_hex(4)}"
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
@@ -117,36 +121,34 @@ class Database:
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
         self._commits = 0
-        self.claims_left = False
-        """Whether claims of an earlier process may remain: the database took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
-        """Take the database for this process, migrate it, and end the claims of an earlier process.
+        """Take the database for this process and migrate it. It holds its claims under `claimant` and a random
+        number.
 
         `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, and StoreBusy if it
         doesn't answer.
         """
         ownership, engines = await take_ownership(url, claimant)
-        database = cls(engines, ownership, clock)
+        database = cls(engines, ownership, clock, claimant)
         try:
             await migrating.upgrade(engines.writer)
-            await database.release_claims()
+            if isinstance(ownership, FileOwnership):
+                await database.end_claims()
         except BaseException:
             await database.close()
             raise
         return database
 
-    async def release_claims(self) -> None:
-        """End the claims of an earlier process, if the database takes writes."""
-        try:
+    async def end_claims(self) -> None:
+        """End the claims of an earlier process. The file's lock proves that no other one works. If the database
+        takes no writes, they end by themselves: a bot that can only read can still delete overdue machines."""
+        with suppress(StoreBusy):
             async with self._connection() as conn:
                 for table in (quotes, rentals, visits):
-                    await claims.release_all(conn, table)
+                    await claims.end_all(conn, table)
                 await conn.commit()
-        except StoreBusy:
-            # A bot that can only read can still delete overdue machines, so this must not end the start.
-            self.claims_left = True
 
     async def close(self) -> None:
         """Close every connection, then release the ownership."""
@@ -174,14 +176,14 @@ class Database:
             async with connection_errors():
                 await conn.begin()
             async with query_errors():
-                yield Transaction(conn, self._clock, writes=False)
+                yield Transaction(conn, self._clock, self._holder, writes=False)
         finally:
             await return_connection(conn)
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         async with self._connection(durable=durable) as conn:
-            tx = Transaction(conn, self._clock, writes=True)
+            tx = Transaction(conn, self._clock, self._holder, writes=True)
             try:
                 yield tx
                 await self._commit(conn, tx)
@@ -255,7 +257,7 @@ class Database:
         """Roll the transaction back, then write the facts of these changes."""
         await conn.rollback()
         await conn.begin()
-        tx = Transaction(conn, self._clock, writes=True)
+        tx = Transaction(conn, self._clock, self._holder, writes=True)
         for change in stale_changes:
             await tx.rentals.write_facts(change, with_intents=False)
         await self._commit(conn, tx)

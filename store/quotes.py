@@ -8,22 +8,19 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.lifecycle.ports.records import Claimed
 from bot.model.quote import Quote
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import quotes
 
+_CLAIMED = (quotes.c.id, quotes.c.due_at)
 _GET = select_by(quotes.c.id)
 _ADD = insert(quotes)
 _SAVE = (
     update(quotes)
     .where(quotes.c.id == param(quotes.c.id, "key"))
     .values(rental_id=func.coalesce(quotes.c.rental_id, param(quotes.c.rental_id, "rental")))
-)
-_DEFER = (
-    update(quotes)
-    .where(quotes.c.id == param(quotes.c.id, "key"))
-    .values(due_at=param(quotes.c.due_at, "next_due"), claimed_by=None)
 )
 _ASKED_SINCE = (
     select(quotes.c.created_at)
@@ -53,8 +50,9 @@ _CLICKED = (
 class Quotes:
     """bot.lifecycle.ports.store.Quotes."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, holder: str) -> None:
         self._conn = conn
+        self._holder = holder
 
     async def get(self, quote_id: str) -> Quote | None:
         return await fetch_first(self._conn, Quote, _GET, quote_id)
@@ -77,20 +75,19 @@ class Quotes:
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        found = await claims.claim(
-            self._conn, quotes, (quotes.c.id, quotes.c.due_at), now, claimant=claimant, limit=limit
+    async def claim(self, now: datetime, limit: int, seconds: float) -> list[Claimed]:
+        return await claims.claim(
+            self._conn, quotes, Claimed, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
         )
-        return [row.id for row in found]
 
-    async def defer(self, quote_id: str, due_at: datetime) -> None:
-        await self._conn.execute(_DEFER, {"key": quote_id, "next_due": due_at})
+    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        return await claims.renew(self._conn, quotes, row_ids, holder=self._holder, seconds=seconds)
+
+    async def defer(self, quote: Claimed, due_at: datetime) -> bool:
+        return await claims.defer(self._conn, quotes, quote.id, due_at, holder=self._holder)
 
     async def release(self, quote_id: str) -> None:
-        await claims.release(self._conn, quotes, quote_id)
-
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, quotes, without)
+        await claims.release(self._conn, quotes, quote_id, holder=self._holder)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, quotes)

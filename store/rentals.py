@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports.records import Change, Claimed, EndedCost, LiveCost, Usage
+from bot.lifecycle.ports.records import Change, ClaimedRental, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.rental import Decider, Rental
@@ -18,7 +18,7 @@ from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
 from store.events import Events
-from store.mapping import Values, insert_new, param, select_by, to_models
+from store.mapping import Values, insert_new, param, select_by
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import attempts, rentals
@@ -68,10 +68,12 @@ _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bi
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
 _DEFER = (
     update(rentals)
-    .where(_c.id == param(_c.id, "key"))
+    .where(_c.id == param(_c.id, "key"), claims.held(rentals))
     .values(
-        claimed_by=None,
-        due_at=case((and_(_UNCHANGED, ~_DUE_TIME_CHANGED), param(_c.due_at, "next_due")), else_=_c.due_at),
+        {
+            **claims.FREE,
+            "due_at": case((and_(_UNCHANGED, ~_DUE_TIME_CHANGED), param(_c.due_at, "next_due")), else_=_c.due_at),
+        }
     )
 )
 
@@ -87,6 +89,7 @@ _CLAIMED = (
 
 _CONSTANT = frozenset({"id", "created_at", "card_channel"})
 """Columns that no change writes. Only Messages.redirect writes `card_channel`."""
+_RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
 _APPLY = (
@@ -99,12 +102,13 @@ _APPLY = (
         lease_seen_at=case(
             (or_(_c.lease_seen_at.is_(None), _c.lease_seen_at < _seen), _seen), else_=_c.lease_seen_at
         ),
-        claimed_by=case((bindparam("releases", type_=Boolean), None), else_=_c.claimed_by),
+        claimed_by=case((_RELEASED, None), else_=_c.claimed_by),
+        claimed_until=case((_RELEASED, None), else_=_c.claimed_until),
     )
 )
 
 
-def _as_read(rental: Rental | Claimed) -> Values:
+def _as_read(rental: Rental | ClaimedRental) -> Values:
     """Return the parameters by which a statement finds out whether the rental changed since it was read."""
     return {
         "key": rental.id,
@@ -128,6 +132,7 @@ class Rentals(Attempts):
         messages: Messages,
         visits: Visits,
         *,
+        holder: str,
         lock_spending: bool,
         on_applied: Callable[[Change], None],
         on_stale: Callable[[Change], None],
@@ -139,6 +144,7 @@ class Rentals(Attempts):
         self._events = events
         self._messages = messages
         self._visits = visits
+        self._holder = holder
         self._lock_spending = lock_spending
         self._on_applied = on_applied
         self._on_stale = on_stale
@@ -166,20 +172,20 @@ class Rentals(Attempts):
             await self._write_history(change)
         return current
 
-    async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
+    async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
         """Keep the due time if `make_due` or a change wrote another one meanwhile."""
-        await self._conn.execute(_DEFER, {**_as_read(rental), "next_due": due_at})
+        await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
-        return to_models(
-            Claimed, await claims.claim(self._conn, rentals, _CLAIMED, now, claimant=claimant, limit=limit)
+    async def claim(self, now: datetime, limit: int, seconds: float) -> list[ClaimedRental]:
+        return await claims.claim(
+            self._conn, rentals, ClaimedRental, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
         )
 
-    async def release(self, rental_id: str) -> None:
-        await claims.release(self._conn, rentals, rental_id)
+    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        return await claims.renew(self._conn, rentals, row_ids, holder=self._holder, seconds=seconds)
 
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, rentals, without)
+    async def release(self, rental_id: str) -> None:
+        await claims.release(self._conn, rentals, rental_id, holder=self._holder)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, rentals)
@@ -237,7 +243,12 @@ class Rentals(Attempts):
             return await insert_new(self._conn, rentals, fields)
         for name in _CONSTANT | {"due_at"}:
             del fields[name]
-        new = {"next_due": after.due_at, "seen": fields.pop("lease_seen_at"), "releases": change.releases_claim}
+        new = {
+            "next_due": after.due_at,
+            "seen": fields.pop("lease_seen_at"),
+            "releases": change.releases_claim,
+            "holder": self._holder,
+        }
         updated = await self._conn.execute(_APPLY, {**fields, **_as_read(before), **new})
         return updated.rowcount == 1
 

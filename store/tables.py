@@ -64,6 +64,11 @@ def _time(name: str, *, nullable: bool = True) -> Column[Any]:
     return Column(name, UtcDateTime, nullable=nullable)
 
 
+def _claim() -> tuple[Column[Any], Column[Any]]:
+    """Return the columns of a claim: its holder, and its end by the database's real time."""
+    return _optional_text("claimed_by"), _time("claimed_until")
+
+
 quotes = Table(
     "quotes",
     metadata,
@@ -85,7 +90,7 @@ quotes = Table(
     _optional_text("clicked_offer"),
     _bool("clicked_another"),
     _time("due_at"),
-    _optional_text("claimed_by"),  # the engine whose step works on it
+    *_claim(),
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 
@@ -143,7 +148,7 @@ rentals = Table(
     _optional_text("alarm_taken_on_by"),
     _time("over_at"),
     _time("due_at"),
-    _optional_text("claimed_by"),  # the engine whose step works on it
+    *_claim(),
     _bool("live"),  # whether the rental is not over, for the index below
     _time("ends_from"),  # see rental_rows._ends_from
     Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
@@ -246,14 +251,12 @@ visits = Table(
     metadata,
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     _time("due_at"),
-    _optional_text("claimed_by"),  # the loop whose visit is under way
+    *_claim(),
 )
 
 for _table in (quotes, rentals, visits):
     _due = _table.c.due_at.is_not(None)
     Index(f"{_table.name}_due", _table.c.due_at, sqlite_where=_due, postgresql_where=_due)
-    _claimed = _table.c.claimed_by.is_not(None)
-    Index(f"{_table.name}_claimed", _table.c.claimed_by, sqlite_where=_claimed, postgresql_where=_claimed)
 
 samples = Table(
     "samples",

@@ -12,17 +12,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.lifecycle.ports.records import Claimed
 from store import claims
 from store.mapping import insert_new, param
 from store.tables import visits
 
 _c = visits.c
-_CLAIMED = (_c.rental_id, _c.due_at)
-_DEFER = (
-    update(visits)
-    .where(_c.rental_id == param(_c.rental_id, "key"))
-    .values(due_at=param(_c.due_at, "next_due"), claimed_by=None)
-)
+_CLAIMED = (_c.rental_id.label("id"), _c.due_at)
 _MAKE_DUE = (
     update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "moment"))
 )
@@ -33,15 +29,16 @@ _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expandin
 class Visits:
     """bot.lifecycle.ports.store.Visits."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, holder: str) -> None:
         self._conn = conn
+        self._holder = holder
         self.changed = False
         """Whether visits of a machine began, ended or were made due in this transaction."""
 
     async def begin(self, rental_id: str, due_at: datetime) -> None:
         """Plan the first visit of a machine that became ready."""
         self.changed = True
-        await insert_new(self._conn, visits, {"rental_id": rental_id, "due_at": due_at, "claimed_by": None})
+        await insert_new(self._conn, visits, {"rental_id": rental_id, "due_at": due_at, **claims.FREE})
 
     async def end(self, rental_id: str) -> None:
         self.changed = True
@@ -51,16 +48,16 @@ class Visits:
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        rows = await claims.claim(self._conn, visits, _CLAIMED, now, claimant=claimant, limit=limit)
-        return [row.rental_id for row in rows]
+    async def claim(self, now: datetime, limit: int, seconds: float) -> list[Claimed]:
+        return await claims.claim(
+            self._conn, visits, Claimed, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
+        )
 
-    async def defer(self, rental_id: str, due_at: datetime) -> bool:
-        deferred = await self._conn.execute(_DEFER, {"key": rental_id, "next_due": due_at})
-        return deferred.rowcount == 1
+    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        return await claims.renew(self._conn, visits, row_ids, holder=self._holder, seconds=seconds)
 
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, visits, without)
+    async def defer(self, visit: Claimed, due_at: datetime) -> bool:
+        return await claims.defer(self._conn, visits, visit.id, due_at, holder=self._holder)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, visits)

@@ -95,6 +95,11 @@ async def fresh_postgres(postgres: Postgres) -> str:
     return url
 
 
+def beside(database: Database) -> Database:
+    """Return a second holder of claims on an open database, as another process is. Close only the first."""
+    return Database(database.engines, database._ownership, database._clock, "beside")
+
+
 async def cut_connections(url: str) -> None:
     """End every other connection to a PostgreSQL database, as its restart would."""
     connection = await asyncpg.connect(url)

@@ -62,6 +62,9 @@ class StepDeps(Deps):
     directory: Directory
     on_attempt: Callable[[Attempt], None] = _ignore
     """Called with an attempt after its new state was written."""
+    claim_lasts: Callable[[], bool] = _yes
+    """Whether the claim under which a step runs surely lasts for one more call. Without it, nothing is bought or
+    deleted: another process may be working on the rental."""
     swept: Callable[[], bool] = _yes
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
     gone_at_start: set[str] = field(default_factory=set)

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
@@ -120,20 +121,14 @@ class Delivery:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send_what_is_due())
+            tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
             tasks.create_task(self.duplicates.run())
             tasks.create_task(self.lost_posts.run())
 
     async def _send_what_is_due(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                next_turn = await self.turn()
-            except GpubotError as error:
-                log.warning("delivery.outage", error=type(error).__name__)
-                next_turn = NextTurn(real=self._deps.clock.real() + timedelta(seconds=OUTAGE_PAUSE))
-            await self._sleep(next_turn)
-            await self._deps.clock.pause(GATHER)
+        self._wake.clear()
+        await self._sleep(await self.turn())
+        await self._deps.clock.pause(GATHER)
 
     async def drain(self) -> None:
         """Wait until nothing is being sent, and try once more to save what was sent."""

@@ -13,8 +13,8 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.older_database import lost_since, note_posts_taken_back
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.message import Destination, Message, to_channel, to_person
@@ -43,16 +43,13 @@ class LostPosts:
 
     async def run(self) -> None:
         """Run until cancelled. Look after each commit whether a search is to be made."""
-        while True:
-            self._changed.clear()
-            try:
-                await self.take_back()
-            except GpubotError as error:
-                log.warning("lost_posts.outage", error=type(error).__name__)
-            except Exception:
-                log.exception("lost_posts.failed")
-            await self._changed.wait()
-            await self._deps.clock.pause(AGAIN)
+        await keep_running("lost_posts", self._turn, self._deps.clock)
+
+    async def _turn(self) -> None:
+        self._changed.clear()
+        await self.take_back()
+        await self._changed.wait()
+        await self._deps.clock.pause(AGAIN)
 
     async def take_back(self) -> None:
         """Search every conversation that the bot may have posted to, if the database was put back. Raise

@@ -19,6 +19,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.clock import Clock
+from bot.lifecycle.loops.running import keep_running
 from bot.sessions import new_session
 from handlers.slack_api.gate import Gate
 
@@ -125,19 +126,21 @@ class Sockets:
 
     async def watch(self) -> None:
         """Renew tickets that no longer work, until cancelled."""
-        while True:
-            await self._clock.pause(CHECK_EVERY)
-            for number, handler in enumerate(self._handlers):
-                if await handler.client.is_connected():
-                    self._down.pop(number, None)
-                    continue
-                self._down[number] = self._down.get(number, 0.0) + CHECK_EVERY
-                if self._down[number] >= DEAD_AFTER:
-                    log.warning("socket.dead", socket=number)
-                    if self._reload_token is not None:
-                        handler.client.app_token = self._reload_token()
-                    handler.client.wss_uri = None
-                    self._down[number] = 0.0
+        await keep_running("socket", self._check, self._clock)
+
+    async def _check(self) -> None:
+        await self._clock.pause(CHECK_EVERY)
+        for number, handler in enumerate(self._handlers):
+            if await handler.client.is_connected():
+                self._down.pop(number, None)
+                continue
+            self._down[number] = self._down.get(number, 0.0) + CHECK_EVERY
+            if self._down[number] >= DEAD_AFTER:
+                log.warning("socket.dead", socket=number)
+                if self._reload_token is not None:
+                    handler.client.app_token = self._reload_token()
+                handler.client.wss_uri = None
+                self._down[number] = 0.0
 
     async def close(self) -> None:
         """Close all connections. Don't wait for what is being handled."""

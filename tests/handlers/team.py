@@ -269,10 +269,10 @@ class Team:
     async def quotes(self, user: str) -> list[Quote]:
         """Return a person's searches that the engine has not done yet."""
         async with self.deps.store.write() as tx:
-            claimed = await tx.quotes.claim(self.clock.now(), "test", 100)
-            for quote_id in claimed:
-                await tx.quotes.release(quote_id)
-            found = [await tx.quotes.get(quote_id) for quote_id in claimed]
+            claimed = await tx.quotes.claim(self.clock.now(), 100, 20)
+            for one in claimed:
+                await tx.quotes.release(one.id)
+            found = [await tx.quotes.get(one.id) for one in claimed]
         return [quote for quote in found if quote is not None and quote.owner == user]
 
     # --- preparing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.lifecycle.first_report import with_report
+from bot.lifecycle.loops.first_report import with_report
 from bot.lifecycle.notifications import change
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed

@@ -11,7 +11,7 @@ import pytest
 from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.service import account, ending, keys, leasing, sharing
 from bot.market.client import Timeouts
 from bot.model.base import changed
@@ -160,11 +160,9 @@ class RandomActions:
             await self.here.behaves(vendor, self.random.choice(BEHAVIOURS), times=self.random.choice([1, 2]))
 
     async def restart(self) -> None:
-        """Restart the bot as a new process does, which releases the claims of the one before."""
-        async with self.here.deps.store.write() as tx:
-            await tx.quotes.release_all()
-            await tx.rentals.release_all()
-        self.here.engine = Engine(self.here.deps, claimant="restarted")
+        """Restart the bot as a new process does, which ends the claims of the one before."""
+        await self.here.database.end_claims()
+        self.here.engine = Engine(self.here.deps)
 
     async def buying(self) -> None:
         await (account.pause if self.random.random() < 0.3 else account.resume)(self.here.deps, CLEO)

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import StoreBusy
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState
@@ -56,7 +56,7 @@ async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> Non
 
 
 async def test_every_due_step_runs_although_there_is_room_for_few_at_once(here: World) -> None:
-    here.engine = Engine(here.deps, claimant="narrow", at_once=1)
+    here.engine = Engine(here.deps, at_once=1)
     rentals = [await here.rent(await here.ask(), settle=False) for _ in range(3)]
     for rental in rentals:
         await here.until(rental, State.READY)
@@ -97,10 +97,10 @@ class UnsureStore:
             raise StoreBusy("no answer")
 
 
-async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(here: World) -> None:
+async def test_a_claim_whose_commit_had_no_answer_ends_by_itself_and_its_step_runs(here: World) -> None:
     """Steps that run meanwhile are not run twice."""
     store = UnsureStore(here.deps.store)
-    here.engine = Engine(replace(here.deps, store=store), claimant="unsure")
+    here.engine = Engine(replace(here.deps, store=store), claim_seconds=1)
     fault = await here.fault("procure_offer", "hold_before")
     offers, others = await here.ask(), await here.ask(BEN)
     first = await here.rent(offers, settle=False)
@@ -110,6 +110,9 @@ async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(
     store.in_doubt = True
     with pytest.raises(StoreBusy):
         await here.engine.run_pass()
+    await here.engine.run_pass()
+    assert here.engine.in_flight == 1
+    await asyncio.sleep(1.1)
     await here.engine.run_pass()
     assert here.engine.in_flight == 2
     await here.release(fault)
@@ -121,7 +124,7 @@ async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(
 
 async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: World) -> None:
     rental = await here.ready()
-    here.engine = Engine(here.deps, claimant="narrow", at_once=4)
+    here.engine = Engine(here.deps, at_once=4)
     fault = await here.fault("get_offers", "hold_before", times=None)
     for gpu in ("H100", "A100", "L4", "L40S", "H200"):
         await quoting.ask(

@@ -7,12 +7,21 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.errors import MarketAway
-from bot.lifecycle.jobs import Job, every
+from bot.lifecycle.loops.jobs import Job, every
 
 START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
+
+
+class Clock(MovedClock):
+    """A clock whose pauses are over at once."""
+
+    @override
+    async def pause(self, seconds: float) -> None:
+        await super().pause(0)
 
 
 class Work:
@@ -37,7 +46,7 @@ class Work:
 
 @pytest.fixture
 def clock() -> MovedClock:
-    return MovedClock(START)
+    return Clock(START)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import aiohttp
 from bot import health
 from bot.clock import SystemClock
 from bot.health_report import figures_now
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.service import ending
-from bot.lifecycle.visits import Visits
 from bot.logs import log_change
 from bot.metrics import Figures, Metrics
 from bot.model.state import State
@@ -27,7 +27,7 @@ def counted(here: World) -> Metrics:
     """Return the metrics of everything that happens in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
-    here.engine = Engine(here.deps, claimant="counted", watch=metrics)
+    here.engine = Engine(here.deps, watch=metrics)
     return metrics
 
 
@@ -57,7 +57,7 @@ async def test_attempts_are_counted_by_their_state(here: World) -> None:
 async def test_visits_are_counted_by_their_outcome(sqlite_url: str) -> None:
     metrics = Metrics()
     async with world(sqlite_url, probe_line=PROBE) as here:
-        here.visits = Visits(here.deps, claimant="counted", on_visit=metrics.visit)
+        here.visits = Visits(here.deps, on_visit=metrics.visit)
         rental = await here.ready()
         await here.pass_time(5 * MINUTE)
         here.machines[rental].misses(Missed.NO_ANSWER)
@@ -105,7 +105,7 @@ async def test_a_bug_in_a_step_is_counted_and_stops_no_other_step(here: World) -
     failed = metrics.registry.get_sample_value("gpubot_steps_failed_total", {"what": "provisioning"})
     assert failed
     assert failed > 1
-    here.engine = Engine(good, claimant="mended")
+    here.engine = Engine(good)
     await here.until(rental, State.READY)
     assert other.state is State.CANCELLED
 

@@ -11,8 +11,8 @@ import pytest
 
 from bot import health
 from bot.clock import MovedClock, SystemClock
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.selfcheck import SelfCheck
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from tests.lifecycle.failing import FailingStore
@@ -44,7 +44,7 @@ async def test_due_work_is_late_whether_or_not_it_is_claimed(here: World) -> Non
     check = check_of(here)
     here.jump(5 * MINUTE)
     async with here.deps.store.write() as tx:
-        await tx.rentals.claim(here.now, "nobody", 9)
+        await tx.rentals.claim(here.now, 9, 20)
     await check.measure()
     assert check.lateness > MINUTE
     here.jump(59 * SECOND)
@@ -53,8 +53,7 @@ async def test_due_work_is_late_whether_or_not_it_is_claimed(here: World) -> Non
     here.jump(2 * SECOND)
     await check.measure()
     assert check.wrong == ["work is late by 61 s"]
-    async with here.deps.store.write() as tx:
-        await tx.rentals.release_all()
+    await here.database.end_claims()
     await here.settle()
     await check.measure()
     assert (check.wrong, check.lateness) == ([], timedelta(0))
@@ -69,9 +68,7 @@ async def test_a_bot_that_always_finishes_late_counts_as_late(here: World) -> No
         assert check.wrong == []
         here.jump(40 * SECOND)
         async with here.deps.store.write() as tx:
-            current = await tx.rentals.get(rental.id)
-            assert current is not None
-            await tx.rentals.defer(current, here.now - MINUTE)
+            await tx.rentals.make_due([rental.id], here.now - MINUTE)
     await check.measure()
     assert check.wrong == ["work is late by 80 s"]
 
@@ -97,7 +94,7 @@ async def test_moving_our_clock_makes_no_work_late(here: World) -> None:
     await here.ready()
     moved = MovedClock(here.now + 3 * HOUR)
     deps = replace(here.deps, clock=moved)
-    check = SelfCheck(deps, Engine(deps, claimant="moved"), Slack())
+    check = SelfCheck(deps, Engine(deps), Slack())
     await check.measure()
     assert check.lateness > 2 * HOUR
     assert check.wrong == []
@@ -131,7 +128,7 @@ async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, Self
     store, slack = FailingStore(here.deps.store), Slack()
     store.refuses_reads = away
     deps = replace(here.deps, store=store)
-    return store, SelfCheck(deps, Engine(deps, claimant="full"), slack), slack
+    return store, SelfCheck(deps, Engine(deps), slack), slack
 
 
 async def soon_and_later(here: World) -> Rental:

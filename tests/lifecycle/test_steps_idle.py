@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
 from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.service import idle, ownership
@@ -35,7 +35,7 @@ async def probed(here: World, **wish: Any) -> Rental:
     not visited: `use` says what visits would have shown."""
     rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
     here.deps = replace(here.deps, rules=rules, probe_line=PROBE)
-    here.engine = Engine(here.deps, claimant="world")
+    here.engine = Engine(here.deps)
     rental = await here.ready(**{"lease": 30 * HOUR, **wish})
     async with here.deps.store.write() as tx:
         await tx.visits.end(rental.id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.policy.rules import CheckIn, Lease
@@ -23,7 +23,7 @@ MORNING = NOON + 20 * HOUR
 def restarted(here: World, **rules: Any) -> None:
     """Restart the bot with another policy file."""
     here.deps = replace(here.deps, rules=changed(here.deps.rules, **rules))
-    here.engine = Engine(here.deps, claimant="world")
+    here.engine = Engine(here.deps)
 
 
 async def test_without_a_sign_of_life_each_question_comes_later_and_none_at_night(here: World) -> None:

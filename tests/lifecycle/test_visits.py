@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 
+from bot.lifecycle.loops.visits import Visits, drop_old_samples
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.leasing import visit_now
-from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.request import Contract
@@ -354,7 +354,7 @@ async def test_a_visit_that_a_crash_interrupted_is_done_again(here: World) -> No
     await machine.arrived.wait()
     # The process dies: nothing ends the claim. The next one ends those of earlier processes when it starts.
     here.restart(here.deps)
-    await here.database.release_claims()
+    await here.database.end_claims()
     machine.release()
     before = len(await here.samples(rental))
     await here.settle()
@@ -374,13 +374,15 @@ async def test_a_visit_that_fails_with_a_bug_is_tried_again_and_stops_no_other(h
     assert len(await here.samples(broken)) == before[0] + 1
 
 
-async def test_a_claim_whose_commit_was_not_answered_does_not_stay(here: World) -> None:
+async def test_a_claim_whose_commit_was_not_answered_ends_by_itself(here: World) -> None:
     rental = await here.ready()
     async with here.database.write() as tx:
-        assert await tx.visits.claim(here.now + HOUR, "world", 9) == [rental.id]
-    here.visits = Visits(here.deps, claimant="another", stale_claims=True)
+        assert [one.id for one in await tx.visits.claim(here.now + HOUR, 9, 0.2)] == [rental.id]
     before = len(await here.samples(rental))
     here.jump(2 * MINUTE)
+    await here.settle()
+    assert len(await here.samples(rental)) == before
+    await asyncio.sleep(0.25)
     await here.settle()
     assert len(await here.samples(rental)) == before + 1
 
@@ -417,7 +419,7 @@ async def test_logins_begin_one_after_the_other(here: World) -> None:
     for person in (ANA, ANA, BEN, BEN):
         await here.ready(person=person, lease=20 * HOUR)
     here.jump(5 * MINUTE)
-    here.visits = Visits(replace(here.deps, clock=StoppedClock(here.now)), claimant="paced", logins_per_second=4)
+    here.visits = Visits(replace(here.deps, clock=StoppedClock(here.now)), logins_per_second=4)
     await here.visits.run_pass()
     await here.visits.drain()
     assert sorted(pauses) == [0.25, 0.5, 0.75]
@@ -426,7 +428,7 @@ async def test_logins_begin_one_after_the_other(here: World) -> None:
 
 async def test_no_more_than_so_many_visits_run_at_once(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
-    here.visits = Visits(here.deps, claimant="narrow", at_once=2)
+    here.visits = Visits(here.deps, at_once=2)
     for rental in rentals:
         here.machines[rental].hold()
     here.jump(5 * MINUTE)

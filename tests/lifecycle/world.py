@@ -20,13 +20,13 @@ from typing_extensions import override
 from bot.clock import MovedClock
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.engine import Engine
-from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
-from bot.lifecycle.visits import Visits
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -125,9 +125,9 @@ class World(WorldReader):
         self.clock = clock
         self.slack_is_down = False
         """Whether queued messages stay queued."""
-        self.engine = Engine(deps, claimant="world")
+        self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps, claimant="world")
+        self.visits = Visits(deps)
 
     @property
     def now(self) -> datetime:
@@ -176,9 +176,9 @@ class World(WorldReader):
     def restart(self, deps: StepDeps) -> None:
         """Restart the bot with other parts."""
         self.deps = deps
-        self.engine = Engine(deps, claimant="another")
+        self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps, claimant="another")
+        self.visits = Visits(deps)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Let time pass and run everything that becomes due. Stop early once `until` is true."""

@@ -1,71 +1,186 @@
-"""Claims: a due row goes to one claimant at a time, longest due first."""
+"""Claims: a due row goes to one holder at a time, longest due first, until the claim is released or ends."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from bot.clock import MovedClock
-from store.db import Database
-from tests.databases import START
+from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.store import DueRows
+from bot.model.state import State
+from store.db import Database, Transaction
+from tests.databases import START, beside
 from tests.store import make
 
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+LONG = 3600.0
+SHORT = 0.2
+"""Real seconds for which a claim lasts."""
 
 
-async def test_two_concurrent_claimants_never_get_the_same_row(database: Database) -> None:
-    for n in range(60):
-        await make.store_rental(database, make.rental(f"r{n:02}", due_at=START - n * SECOND))
+async def a_rental(database: Database, row_id: str, due_at: datetime | None) -> None:
+    await make.store_rental(database, make.rental(row_id, due_at=due_at))
+
+
+async def a_quote(database: Database, row_id: str, due_at: datetime | None) -> None:
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote(row_id, due_at=due_at))
+
+
+async def a_visit(database: Database, row_id: str, due_at: datetime | None) -> None:
+    starting = await make.store_rental(database, make.rental(row_id, state=State.PROVISIONING))
+    after = make.next_of(starting, state=State.READY, lease=make.lease())
+    async with database.write() as tx:
+        await tx.rentals.apply(make.unchecked(starting, after))
+        if due_at is None:
+            await tx.visits.end(row_id)
+        else:
+            await tx.visits.make_due(row_id, due_at)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A table that a loop works through."""
+
+    rows: Callable[[Transaction], DueRows[Any]]
+    add: Callable[[Database, str, datetime | None], Awaitable[None]]
+
+
+KINDS = {
+    "rentals": Kind(lambda tx: tx.rentals, a_rental),
+    "quotes": Kind(lambda tx: tx.quotes, a_quote),
+    "visits": Kind(lambda tx: tx.visits, a_visit),
+}
+
+
+@pytest.fixture(params=KINDS)
+def due(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+async def claim(database: Database, due: Kind, limit: int = 9, seconds: float = LONG) -> list[Claimed]:
+    async with database.write() as tx:
+        return await due.rows(tx).claim(START, limit, seconds)
+
+
+def ids(claimed: list[Claimed]) -> list[str]:
+    return [one.id for one in claimed]
+
+
+async def next_due(database: Database, due: Kind) -> datetime | None:
+    async with database.read() as tx:
+        return await due.rows(tx).next_due()
+
+
+async def test_two_concurrent_claimants_never_get_the_same_row(database: Database, due: Kind) -> None:
+    for n in range(30):
+        await due.add(database, f"r{n:02}", START - n * SECOND)
 
     # On PostgreSQL the first two claims are both made before either is committed; SQLite lets in one at a time.
     both = asyncio.Barrier(1 if database.engines.writer.dialect.name == "sqlite" else 2)
 
-    async def claim_all(claimant: str) -> list[str]:
+    async def claim_all(claimant: Database) -> list[str]:
         mine: list[str] = []
         while True:
-            async with database.write() as tx:
-                claimed = await tx.rentals.claim(START, claimant, 7)
+            async with claimant.write() as tx:
+                claimed = await due.rows(tx).claim(START, 7, LONG)
                 if not mine:
                     await both.wait()
             if not claimed:
                 return mine
-            mine += [rental.id for rental in claimed]
+            mine += ids(claimed)
 
-    first, second = await asyncio.gather(claim_all("a"), claim_all("b"))
-    assert sorted(first + second) == sorted(f"r{n:02}" for n in range(60))
+    first, second = await asyncio.gather(claim_all(database), claim_all(beside(database)))
+    assert sorted(first + second) == sorted(f"r{n:02}" for n in range(30))
     assert first
     assert second
 
 
-async def test_the_longest_due_row_is_claimed_first_and_a_row_that_is_not_due_never(database: Database) -> None:
+async def test_the_longest_due_row_is_claimed_first_and_a_row_that_is_not_due_never(
+    database: Database, due: Kind
+) -> None:
     for name, due_in in (("later", 1), ("now", 0), ("older", -9), ("old", -5)):
-        await make.store_rental(database, make.rental(name, due_at=START + due_in * SECOND))
-    await make.store_rental(database, make.rental("done", due_at=None))
-    async with database.write() as tx:
-        assert [rental.id for rental in await tx.rentals.claim(START, "a", 2)] == ["older", "old"]
-        assert [rental.id for rental in await tx.rentals.claim(START, "a", 9)] == ["now"]
-        assert await tx.rentals.next_due() == START + SECOND
+        await due.add(database, name, START + due_in * SECOND)
+    await due.add(database, "done", None)
+    assert ids(await claim(database, due, 2)) == ["older", "old"]
+    assert await next_due(database, due) == START
+    assert ids(await claim(database, due)) == ["now"]
+    assert await next_due(database, due) == START + SECOND
 
 
-async def test_a_claimed_row_is_not_next_due_until_it_is_released(database: Database) -> None:
-    await make.store_rental(database)
+async def test_a_row_is_taken_past_the_end_of_its_claim_and_then_its_first_holder_changes_nothing(
+    database: Database, due: Kind
+) -> None:
+    other = beside(database)
+    await due.add(database, "k7mq2", START)
+    (row,) = await claim(database, due, seconds=SHORT)
+    assert await claim(other, due) == []
+    await asyncio.sleep(SHORT)
+    assert await next_due(other, due) == START
+    assert ids(await claim(other, due)) == ["k7mq2"]
     async with database.write() as tx:
-        await tx.rentals.claim(START, "a", 1)
-        assert await tx.rentals.next_due() is None
+        assert await due.rows(tx).renew(["k7mq2"], LONG) == set()
+        await due.rows(tx).defer(row, START - HOUR)
+        if due is not KINDS["visits"]:
+            await (tx.rentals if due is KINDS["rentals"] else tx.quotes).release("k7mq2")
+    assert await next_due(database, due) is None
+    async with other.write() as tx:
+        await due.rows(tx).defer(row, START + SECOND)
+    assert await next_due(database, due) == START + SECOND
+
+
+async def test_a_claim_that_is_renewed_lasts(database: Database, due: Kind) -> None:
+    for name in ("kept", "left"):
+        await due.add(database, name, START)
+    await claim(database, due, seconds=SHORT)
+    async with database.write() as tx:
+        assert await due.rows(tx).renew(["kept"], LONG) == {"kept"}
+    await asyncio.sleep(SHORT)
+    assert ids(await claim(beside(database), due)) == ["left"]
+
+
+async def test_a_claim_ends_by_real_time_however_the_clock_is_moved(
+    database: Database, due: Kind, clock: MovedClock
+) -> None:
+    await due.add(database, "k7mq2", START)
+    await claim(database, due)
+    clock.jump(24 * HOUR)
+    async with beside(database).write() as tx:
+        assert await due.rows(tx).claim(clock.now(), 9, LONG) == []
+
+
+async def test_claims_of_an_earlier_process_end_at_a_start_on_sqlite_and_by_themselves_on_postgresql(
+    url: str, clock: MovedClock, due: Kind
+) -> None:
+    first = await Database.open(url, claimant="first", clock=clock)
+    await due.add(first, "k7mq2", START)
+    assert ids(await claim(first, due, seconds=2)) == ["k7mq2"]
+    await first.close()
+    second = await Database.open(url, claimant="second", clock=clock)
+    at_once = ids(await claim(second, due))
+    if second.engines.writer.dialect.name == "postgresql":
+        assert at_once == []
+        await asyncio.sleep(2)
+        at_once = ids(await claim(second, due))
+    assert at_once == ["k7mq2"]
+    await second.close()
+
+
+async def test_a_released_row_is_due_again(database: Database) -> None:
+    await a_rental(database, "k7mq2", START)
+    await a_quote(database, "q2", START - SECOND)
+    async with database.write() as tx:
+        await tx.rentals.claim(START, 1, LONG)
+        await tx.quotes.claim(START, 1, LONG)
         await tx.rentals.release("k7mq2")
-        assert await tx.rentals.next_due() == START
-
-
-async def test_quotes_are_claimed_like_rentals(database: Database) -> None:
-    async with database.write() as tx:
-        await tx.quotes.add(make.quote("q1", due_at=START))
-        await tx.quotes.add(make.quote("q2", due_at=START - SECOND))
-        await tx.quotes.add(make.quote("q3"))
-        assert await tx.quotes.next_due() == START - SECOND
-        assert await tx.quotes.claim(START, "a", 1) == ["q2"]
-        assert await tx.quotes.claim(START, "b", 9) == ["q1"]
-        assert await tx.quotes.next_due() is None
         await tx.quotes.release("q2")
+        assert await tx.rentals.next_due() == START
         assert await tx.quotes.next_due() == START - SECOND
 
 
@@ -75,33 +190,3 @@ async def test_a_rental_that_is_made_due_is_due_now(database: Database) -> None:
         await tx.rentals.make_due(["k7mq2"], START + SECOND)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + SECOND
-
-
-async def test_claims_of_an_earlier_process_end_when_the_database_is_opened(url: str, clock: MovedClock) -> None:
-    first = await Database.open(url, claimant="first", clock=clock)
-    await make.store_rental(first)
-    async with first.write() as tx:
-        await tx.quotes.add(make.quote("q1", due_at=START))
-        await tx.rentals.claim(START, "first", 9)
-        await tx.quotes.claim(START, "first", 9)
-    await first.close()
-    second = await Database.open(url, claimant="second", clock=clock)
-    async with second.write() as tx:
-        assert [rental.id for rental in await tx.rentals.claim(START, "second", 9)] == ["k7mq2"]
-        assert await tx.quotes.claim(START, "second", 9) == ["q1"]
-    await second.close()
-
-
-async def test_release_all_ends_every_claim_but_those_that_are_excluded(database: Database) -> None:
-    for name in ("mine", "lost", "free"):
-        await make.store_rental(database, make.rental(name, due_at=START))
-    async with database.write() as tx:
-        await tx.quotes.add(make.quote("q1", due_at=START))
-        await tx.quotes.claim(START, "a", 9)
-        assert len(await tx.rentals.claim(START, "a", 9)) == 3
-        await tx.rentals.release("free")
-    async with database.write() as tx:
-        await tx.quotes.release_all()
-        await tx.rentals.release_all(without=["mine"])
-        assert {rental.id for rental in await tx.rentals.claim(START, "b", 9)} == {"lost", "free"}
-        assert await tx.quotes.claim(START, "b", 9) == ["q1"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.records import Change, Claimed, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
@@ -76,19 +76,19 @@ UNFINISHED = UnfinishedAttempt(
     destroying_since=None,
     over_at=None,
 )
+CLAIMED = Claimed(id="k7mq2", due_at=START)
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
 OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
 Query = Callable[[Transaction], Awaitable[object]]
 
 THROUGH_AN_INDEX: list[tuple[str, Query]] = [
-    ("rentals_due", lambda tx: tx.rentals.claim(START, "a", 9)),
+    ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
-    ("quotes_due", lambda tx: tx.quotes.claim(START, "a", 9)),
+    ("quotes_due", lambda tx: tx.quotes.claim(START, 9, 20)),
     ("quotes_due", lambda tx: tx.quotes.next_due()),
-    ("visits_due", lambda tx: tx.visits.claim(START, "a", 9)),
+    ("visits_due", lambda tx: tx.visits.claim(START, 9, 20)),
     ("visits_due", lambda tx: tx.visits.next_due()),
-    ("visits_claimed", lambda tx: tx.visits.release_all(without=["k7mq2"])),
     ("samples_at", lambda tx: tx.samples.drop_before(START, 9)),
     ("probe_answers_vendor", lambda tx: tx.probe_answers.of_vendors(["hyperstack", "nebius"])),
     ("rentals_live", lambda tx: tx.rentals.usage(make.ANA)),
@@ -100,8 +100,6 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
     ("rentals_due", lambda tx: tx.rentals.unconfirmed()),
-    ("rentals_claimed", lambda tx: tx.rentals.release_all(without=["a"])),
-    ("quotes_claimed", lambda tx: tx.quotes.release_all()),
     ("ledger_rental", lambda tx: tx.rentals.live_costs()),
     ("resources_alive", lambda tx: tx.rentals.live_costs()),
     (OF_ONE_PERSON, lambda tx: tx.people.note_seen(make.ANA, START)),
@@ -143,10 +141,12 @@ BY_KEY: list[Query] = [
     lambda tx: tx.rentals.make_due(["k7mq2", "p4wd9"], START),
     lambda tx: tx.rentals.defer(RENTAL, START),
     lambda tx: tx.rentals.release("k7mq2"),
+    lambda tx: tx.rentals.renew(["k7mq2", "p4wd9"], 20),
     lambda tx: tx.rentals.attempts("k7mq2"),
     lambda tx: tx.rentals.resources_by_id(["r1", "r2"]),
     lambda tx: tx.rentals.attempts_of([make.resource("r1"), make.resource("r2")]),
-    lambda tx: tx.visits.defer("k7mq2", START),
+    lambda tx: tx.visits.defer(CLAIMED, START),
+    lambda tx: tx.visits.renew(["k7mq2", "p4wd9"], 20),
     lambda tx: tx.visits.make_due("k7mq2", START),
     lambda tx: tx.visits.end("k7mq2"),
     lambda tx: tx.visits.ongoing(["k7mq2", "p4wd9"]),
@@ -157,6 +157,8 @@ BY_KEY: list[Query] = [
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
     lambda tx: tx.quotes.release("q1"),
+    lambda tx: tx.quotes.defer(CLAIMED, START),
+    lambda tx: tx.quotes.renew(["q1", "q2"], 20),
     lambda tx: tx.events.get(1),
     lambda tx: tx.messages.get(1),
     lambda tx: tx.messages.save(MESSAGE),
@@ -218,8 +220,9 @@ async def test_a_change_reads_no_whole_table(database: Database) -> None:
     assert await planned(database, lambda tx: tx.rentals.apply(change))
 
 
-@pytest.mark.parametrize("table", ["rentals", "quotes", "visits"])
-async def test_releasing_claims_at_the_start_reads_only_claimed_rows(database: Database, table: str) -> None:
-    releasing = f"UPDATE {table} SET claimed_by = NULL WHERE claimed_by IS NOT NULL"  # noqa: S608  # our own names
-    lines = await plan(database, [(releasing, ())])
-    assert any(f"{table}_claimed" in line for line in lines), lines
+async def test_ending_claims_at_the_start_reads_only_what_is_due(database: Database) -> None:
+    with watched(database) as statements:
+        await database.end_claims()
+    lines = await plan(database, statements)
+    for table in ("rentals", "quotes", "visits"):
+        assert any(f"{table}_due" in line for line in lines), lines

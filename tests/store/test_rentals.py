@@ -90,7 +90,7 @@ async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Databa
 async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) -> None:
     before = await make.store_rental(database)
     async with database.write() as tx:
-        await tx.rentals.claim(START, "engine", 1)
+        await tx.rentals.claim(START, 1, 20)
     kept = await applied(database, before, make.next_of(before))
     async with database.read() as tx:
         assert await tx.rentals.next_due() is None
@@ -102,7 +102,7 @@ async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) ->
 async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database) -> None:
     rental = await make.store_rental(database)
     async with database.write() as tx:
-        await tx.rentals.claim(START, "engine", 1)
+        await tx.rentals.claim(START, 1, 20)
         await tx.rentals.defer(rental, START + HOUR)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + HOUR
@@ -119,6 +119,7 @@ async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: 
         async with database.write() as tx:
             await tx.rentals.make_due([rental.id], soon)
     async with database.write() as tx:
+        await tx.rentals.claim(soon, 1, 20)
         await tx.rentals.defer(rental, START + HOUR)
     assert (await stored(database)).due_at == soon
 

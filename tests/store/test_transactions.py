@@ -116,10 +116,10 @@ async def test_each_loop_is_called_after_the_commits_that_wrote_what_it_works_on
     assert called == []
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1"))
-    assert called == [Written.WORK]
+    assert called == [Written.QUOTES]
     async with database.write() as tx:
         await tx.messages.add(make.message(kind=MessageKind.REPLY, rental_id=None, body={}))
-    assert called == [Written.WORK, Written.MESSAGES]
+    assert called == [Written.QUOTES, Written.MESSAGES]
 
 
 async def test_listeners_are_called_after_each_commit_and_after_nothing_else(database: Database) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.clock import MovedClock
 from bot.lifecycle.ports.store import Written
 from bot.model.attempt import AttemptState
 from bot.model.rental import Rental
@@ -44,7 +43,8 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
         assert await tx.visits.ongoing(["k7mq2", "other"]) == {"k7mq2"}
 
     async with database.write() as tx:
-        assert await tx.visits.defer("k7mq2", START + MINUTE)
+        (first,) = await tx.visits.claim(START, 9, 20)
+        assert await tx.visits.defer(first, START + MINUTE)
     extended = await change(database, ready, lease=make.lease(ends_at=START + timedelta(hours=9)))
     async with database.read() as tx:
         # A change of a ready rental leaves its next visit as it is.
@@ -54,8 +54,8 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
     async with database.write() as tx:
         assert await tx.visits.next_due() is None
         assert await tx.visits.ongoing(["k7mq2"]) == set()
-        assert not await tx.visits.defer("k7mq2", START + MINUTE)
-        assert await tx.visits.claim(START + timedelta(days=1), "a", 9) == []
+        assert not await tx.visits.defer(first, START + MINUTE)
+        assert await tx.visits.claim(START + timedelta(days=1), 9, 20) == []
 
 
 async def test_the_overdue_deletion_of_a_machine_ends_its_visits(database: Database) -> None:
@@ -79,8 +79,8 @@ async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_
     ready = await change(database, starting, state=State.READY, lease=make.lease())
     assert len(calls) == 1
     async with database.write() as tx:
-        assert await tx.visits.claim(START, "a", 9) == ["k7mq2"]
-        assert await tx.visits.defer("k7mq2", START + 5 * MINUTE)
+        (one,) = await tx.visits.claim(START, 9, 20)
+        assert await tx.visits.defer(one, START + 5 * MINUTE)
     assert len(calls) == 1
     async with database.write() as tx:
         await tx.visits.make_due("k7mq2", START + MINUTE)
@@ -89,32 +89,6 @@ async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_
     assert len(calls) == 2
     await change(database, ready, state=State.LOST)
     assert len(calls) == 3
-
-
-async def test_visits_are_claimed_longest_due_first_and_once(database: Database) -> None:
-    for name, late in (("young", 1), ("older", 9), ("soon", -1)):
-        await become_ready(database, name)
-        async with database.write() as tx:
-            await tx.visits.defer(name, START - late * MINUTE)
-    async with database.write() as tx:
-        assert await tx.visits.claim(START, "a", 1) == ["older"]
-        assert await tx.visits.claim(START, "b", 9) == ["young"]
-        assert await tx.visits.next_due() == START + MINUTE
-        assert await tx.visits.defer("older", START + 2 * MINUTE)
-        await tx.visits.release_all(without=["soon"])
-        assert await tx.visits.claim(START, "b", 9) == ["young"]
-
-
-async def test_claims_on_visits_end_when_the_database_is_opened_again(url: str, clock: MovedClock) -> None:
-    first = await Database.open(url, claimant="first", clock=clock)
-    await become_ready(first)
-    async with first.write() as tx:
-        assert await tx.visits.claim(START, "first", 9) == ["k7mq2"]
-    await first.close()
-    second = await Database.open(url, claimant="second", clock=clock)
-    async with second.write() as tx:
-        assert await tx.visits.claim(START, "second", 9) == ["k7mq2"]
-    await second.close()
 
 
 async def test_samples_are_read_as_they_were_written_oldest_first(database: Database) -> None:

@@ -82,16 +82,21 @@ class KnownResource(Frozen):
 
 
 class Claimed(Frozen):
-    """A rental that is due. It holds nothing that is parsed: a rental that can't be loaded must fail in its own
-    step, not when it is claimed together with others."""
+    """A row that was due and that this process has claimed. It holds nothing that is parsed: a row that can't be
+    loaded must fail in its own work, not when it is claimed together with others."""
 
     id: str
+    due_at: Instant
+
+
+class ClaimedRental(Claimed):
+    """A rental that was due, as it was claimed."""
+
     version: int
     state: str
     owner: str
     accepted_at: Instant | None
     ends_at: Instant | None
-    due_at: Instant | None
 
 
 class UnfinishedAttempt(Frozen):

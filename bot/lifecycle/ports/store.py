@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.lifecycle.ports.records import (
     Change,
     Claimed,
+    ClaimedRental,
     EndedCost,
     KnownResource,
     LiveCost,
@@ -30,8 +31,28 @@ from bot.model.state import State
 from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
 
+R = TypeVar("R", bound=Claimed)
 
-class Quotes(Protocol):
+
+class DueRows(Protocol[R]):
+    """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
+    and an end by the database's real time. A row is free without a claim, or past its claim's end."""
+
+    async def claim(self, now: datetime, limit: int, seconds: float) -> list[R]:
+        """Claim what is due and free for that many real seconds, and return it, longest due first."""
+
+    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        """Let the claims on these rows last for that many real seconds from now on. Return the rows that this
+        process still holds."""
+
+    async def defer(self, row: R, due_at: datetime) -> object:
+        """End the claim and set when the row is next due. Do nothing if another process holds it."""
+
+    async def next_due(self) -> datetime | None:
+        """Return when the first free row is due."""
+
+
+class Quotes(DueRows[Claimed], Protocol):
     async def get(self, quote_id: str) -> Quote | None: ...
     async def add(self, quote: Quote) -> None: ...
     async def save(self, quote: Quote) -> None: ...
@@ -44,37 +65,24 @@ class Quotes(Protocol):
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        """Claim what is due and unclaimed, and return the ids, oldest first."""
-
-    async def defer(self, quote_id: str, due_at: datetime) -> None:
-        """End its claim and set when it is next due."""
-
-    async def release(self, quote_id: str) -> None: ...
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        """End every claim, except those of these quotes."""
-
-    async def next_due(self) -> datetime | None: ...
+    async def release(self, quote_id: str) -> None:
+        """End this process's claim on it."""
 
 
-class Rentals(Protocol):
+class Rentals(DueRows[ClaimedRental], Protocol):
     async def get(self, rental_id: str) -> Rental | None: ...
     async def apply(self, change: Change) -> None:
         """Write a change. Raise Stale if the rental changed meanwhile: the facts (attempts, resources, ledger) are
         still written once the transaction commits, and nothing else is. Raise OfferTaken if the offer of a new
         attempt has had one already."""
 
-    async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
-        """End its claim and set when it is next due, unless it changed meanwhile. No message becomes due."""
+    async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
+        """End this process's claim on it and set when it is next due, unless it changed meanwhile. No message
+        becomes due."""
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
-        """Claim what is due and unclaimed, and return it, oldest first."""
+    async def release(self, rental_id: str) -> None:
+        """End this process's claim on it."""
 
-    async def release(self, rental_id: str) -> None: ...
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        """End every claim, except those of these rentals."""
-
-    async def next_due(self) -> datetime | None: ...
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return what live rentals and their unproven attempts use, except the rental `without` and the one whose
         place it takes. Take the spending lock until the transaction ends, so that everything read after it
@@ -132,15 +140,13 @@ class Rentals(Protocol):
         """Return whether the store has or had a rental."""
 
 
-class Visits(Protocol):
+class Visits(DueRows[Claimed], Protocol):
     """When each ready machine is visited next. A change that makes a rental ready plans its first visit; the
     change by which it stops being ready ends them."""
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        """Claim the visits that are due and unclaimed, and return the rentals' ids, longest due first."""
-
-    async def defer(self, rental_id: str, due_at: datetime) -> bool:
-        """End the claim and set when the next visit is due. Return False if its visits have ended meanwhile."""
+    async def defer(self, visit: Claimed, due_at: datetime) -> bool:
+        """End the claim and set when the next visit is due. Return False, and do nothing, if the machine's visits
+        have ended meanwhile or another process has the claim."""
 
     async def make_due(self, rental_id: str, at: datetime) -> None:
         """Visit this machine at this time. Do nothing if it is not visited."""
@@ -148,10 +154,6 @@ class Visits(Protocol):
     async def end(self, rental_id: str) -> None:
         """Visit this machine no more."""
 
-    async def release_all(self, *, without: Collection[str] = ()) -> None:
-        """End every claim, except those of these rentals."""
-
-    async def next_due(self) -> datetime | None: ...
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
         """Return those of these rentals whose visits have not ended."""
 
@@ -362,12 +364,11 @@ class Tx(Protocol):
 
 
 class Written(StrEnum):
-    """What a commit may make due."""
+    """What a commit may make due: it wrote such a row."""
 
-    WORK = "work"
-    """It wrote a quote or a rental."""
+    QUOTES = "quotes"
+    RENTALS = "rentals"
     MESSAGES = "messages"
-    """It wrote a message."""
     VISITS = "visits"
     """By it, visits of a machine began, ended or were made due."""
 

@@ -126,6 +126,8 @@ def _should_delete(resource: Resource, now: datetime) -> bool:
 async def _delete(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, resource: Resource
 ) -> RentalSnapshot:
+    if not deps.claim_lasts():
+        return snapshot
     try:
         accepted = await deps.market.delete(resource.resource_id)
     except MarketAway as away:

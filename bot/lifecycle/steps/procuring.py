@@ -239,6 +239,8 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
     if not keys[rental.owner]:
         return await _fail(deps, snapshot, Why.NO_KEY, deps.clock.now())
     for offer in _allowed(deps, snapshot, offers):
+        if not deps.claim_lasts():
+            return snapshot.with_due(deps.clock.now())
         takes = takes_script(offer, snapshot.attempts)
         plan = plan_boot(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
         try:
@@ -324,7 +326,10 @@ def _paid(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> bool | N
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
-    """Make the one procure call of an attempt, and return the snapshot with its answer."""
+    """Make the one procure call of an attempt, and return the snapshot with its answer. If the claim ends, make no
+    call: lookups will prove that nothing was bought."""
+    if not deps.claim_lasts():
+        return snapshot.with_due(poll_at(deps.clock.now()))
     offer_id, name = attempt.called_offer.offer_id, attempt.resource_name or ""
     try:
         answer = await deps.market.procure(offer_id, attempt.public_key, name, script)

@@ -75,9 +75,9 @@ def upgrade() -> None:
         sa.Column("clicked_another", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_by", sa.Text()),
+        sa.Column("claimed_until", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="quotes_pk"),
     )
-    _partial_index("quotes_claimed", "quotes", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("quotes_due", "quotes", ["due_at"], "due_at IS NOT NULL")
     op.create_index("quotes_owner", "quotes", ["owner", "created_at"])
     op.create_table(
@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("over_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_by", sa.Text()),
+        sa.Column("claimed_until", sa.DateTime(timezone=True)),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("ends_from", sa.DateTime(timezone=True)),
         sa.Column("cap_micros", sa.BigInteger(), nullable=False),
@@ -141,7 +142,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="rentals_pk"),
         sa.UniqueConstraint("quote_id", name="rentals_quote_id_key"),
     )
-    _partial_index("rentals_claimed", "rentals", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("rentals_due", "rentals", ["due_at"], "due_at IS NOT NULL")
     _partial_index("rentals_end", "rentals", ["ends_from"], "ends_from IS NOT NULL")
     _partial_index("rentals_live", "rentals", ["live", "owner", "cap_micros", "id"], "live")
@@ -236,10 +236,10 @@ def upgrade() -> None:
         sa.Column("rental_id", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_by", sa.Text()),
+        sa.Column("claimed_until", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="visits_rental_id_fk"),
         sa.PrimaryKeyConstraint("rental_id", name="visits_pk"),
     )
-    _partial_index("visits_claimed", "visits", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("visits_due", "visits", ["due_at"], "due_at IS NOT NULL")
     op.create_table(
         "messages",

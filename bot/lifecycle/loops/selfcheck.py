@@ -13,7 +13,8 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.engine import Engine
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
@@ -51,6 +52,8 @@ class SelfCheck:
     _late_since: datetime | None = None
     """Since when, in real time, every check found late work. It need not be the same work: an overloaded bot
     finishes one thing late after the other."""
+    _failed: bool = False
+    """Whether the last check failed."""
     _notified: dict[EventKind, set[Recipient]] = field(default_factory=dict)
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,18 +72,15 @@ class SelfCheck:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        failed_before = False
-        while True:
-            try:
-                failed = not await self.check()
-                if failed and failed_before:
-                    await self.notify()
-                elif not failed:
-                    await self.notify_recovery()
-                failed_before = failed
-            except Exception:
-                log.exception("selfcheck.failed")
-            await self._pause()
+        await keep_running("selfcheck", self._turn, self.deps.clock)
+
+    async def _turn(self) -> None:
+        failed_before, self._failed = self._failed, not await self.check()
+        if self._failed and failed_before:
+            await self.notify()
+        elif not self._failed:
+            await self.notify_recovery()
+        await self._pause()
 
     async def _pause(self) -> None:
         """Wait until the next check. If the engine meets an outage, check at once."""

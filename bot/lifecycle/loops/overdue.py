@@ -16,6 +16,7 @@ import structlog
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account import send_alerts
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
 from bot.model.event import Event, EventKind, Facts
@@ -76,22 +77,18 @@ class OverdueDeletion:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        never = asyncio.Event()
-        while True:
-            self.busy = True
-            try:
-                await self.delete_overdue()
-            except GpubotError as error:
-                log.warning("overdue.outage", error=type(error).__name__)
-                self.next_at = None
-            except Exception:
-                log.exception("overdue.failed")
-                self.next_at = None
-            finally:
-                self.busy = False
-            await self._deps.clock.pause(SHORTEST_PAUSE)
-            later = (self._checked_at or self._deps.clock.now()) + CHECK_EVERY
-            await self._deps.clock.sleep_until(soonest(later, self.next_at), never)
+        await keep_running("overdue", self._turn, self._deps.clock)
+
+    async def _turn(self) -> None:
+        clock = self._deps.clock
+        later = clock.now() + CHECK_EVERY
+        self.busy, self.next_at = True, None
+        try:
+            await self.delete_overdue()
+        finally:
+            self.busy = False
+        await clock.pause(SHORTEST_PAUSE)
+        await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
 
     async def delete_overdue(self) -> None:
         """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""

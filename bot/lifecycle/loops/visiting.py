@@ -8,11 +8,12 @@ from datetime import datetime
 import structlog
 
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.first_report import note_silence, with_report
+from bot.lifecycle.loops.first_report import note_silence, with_report
+from bot.lifecycle.loops.visit_faults import VisitFaults
 from bot.lifecycle.machine_changes import note_host_key, note_use
 from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.records import Claimed
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.visit_faults import VisitFaults
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
@@ -35,9 +36,10 @@ class Target(Frozen):
     vendor: str | None
 
 
-async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | None:
+async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | None:
     """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
     no readings. Return None if the machine is not to be visited."""
+    rental_id = claimed.id
     began = deps.clock.now()
     target = await _target(deps, rental_id)
     if target is None:
@@ -48,17 +50,19 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
     sample = _sample(rental_id, result, deps.clock.now())
 
     async def write(tx: Tx) -> None:
-        rental = await tx.rentals.get(rental_id) if await tx.visits.ongoing([rental_id]) else None
-        if rental is None:
-            # Its visits ended meanwhile, so another machine at its address may have answered.
+        rental = await tx.rentals.get(rental_id)
+        earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
+        if rental is None or not await tx.visits.defer(
+            claimed, next_visit(rental.request.contract, [*earlier, sample], began)
+        ):
+            # Its visits ended meanwhile, so another machine at its address may have answered. Or another process
+            # visits it by now.
             faults.forget(rental_id)
             return
         # Until its start-up script has installed the probe, a machine refuses the login. That is no news.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
-        earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
         await tx.samples.add(sample)
-        await tx.visits.defer(rental_id, next_visit(rental.request.contract, [*earlier, sample], began))
         _count(faults, rental, result, sample.at)
         after = _with_host_key(rental, result)
         events = await _changed_key(tx, rental, result, earlier, sample.at)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from bot.errors import bug_number
 from bot.lifecycle.account import send_alerts
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.records import ClaimedRental
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import overdue_at
@@ -63,7 +63,7 @@ class StepFailures:
         self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number
 
-    async def notify(self, rental: Claimed) -> None:
+    async def notify(self, rental: ClaimedRental) -> None:
         """Notify people if the run is long enough. Raise StoreBusy if the store doesn't take it; the next failed
         step tries again."""
         run, now = self._runs[rental.id], self._deps.clock.now()
@@ -82,7 +82,7 @@ class StepFailures:
             self._runs[rental.id] = run
             raise
 
-    async def end_run(self, rental: Claimed) -> None:
+    async def end_run(self, rental: ClaimedRental) -> None:
         """End the run after a step that worked, and notify people if they were notified of the run. Raise
         StoreBusy if the store doesn't take it; the next step that works tries again."""
         run = self._runs.pop(rental.id, None)
@@ -94,7 +94,7 @@ class StepFailures:
             self._runs[rental.id] = run
             raise
 
-    async def _write_alerts(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
+    async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         # One at a time: each writes the runs of all rentals.
         async with self._writing, self._deps.store.write() as tx:

@@ -7,13 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from apscheduler.triggers.cron import CronTrigger
 
 from bot.clock import Clock
-from bot.errors import GpubotError
-
-log = structlog.get_logger()
+from bot.lifecycle.loops.running import keep_running
 
 
 @dataclass
@@ -31,31 +28,26 @@ class Job:
     next_at: datetime | None = None
     """When it runs next, by our clock."""
 
-    async def run_once(self) -> None:
-        """Run it now. A failure is logged, and the job runs again at its next time."""
+    async def run(self, clock: Clock) -> None:
+        """Run it now and at each of its times until cancelled. If it fails, it runs again at its next time."""
+
+        async def turn() -> None:
+            await clock.sleep_until(self.next_at, asyncio.Event())
+            await self._run_once(clock.now())
+
+        self.next_at = clock.now()
+        await keep_running("job", turn, clock, job=self.name)
+
+    async def _run_once(self, now: datetime) -> None:
         self.busy = True
         try:
             await self.work()
             self.worked = True
-        except GpubotError as error:
-            log.warning("job.failed", job=self.name, error=type(error).__name__)
-        except Exception:
-            log.exception("job.failed", job=self.name)
         finally:
             self.busy = False
-
-    async def run(self, clock: Clock) -> None:
-        """Run it now and at each of its times until cancelled."""
-        never = asyncio.Event()
-        last = clock.now()
-        await self.run_once()
-        while True:
-            self.next_at = self.trigger.get_next_fire_time(last, last)
+            self.next_at = self.trigger.get_next_fire_time(now, now)
             if self.retry is not None and not self.worked:
-                self.next_at = min(self.next_at, last + self.retry)
-            await clock.sleep_until(self.next_at, never)
-            last = clock.now()
-            await self.run_once()
+                self.next_at = min(self.next_at, now + self.retry)
 
 
 def every(minutes: int) -> CronTrigger:

@@ -1,0 +1,232 @@
+"""The loop over due rows of one table: it claims them and works on them, so many at once.
+
+A claim has a holder, which is this process since its start, and an end. It is renewed while its work runs. Past
+its end, another process may take the row; this one never takes a row that it still works on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import ClassVar, Generic, TypeVar
+
+import structlog
+
+from bot.errors import GpubotError
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
+from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.store import DueRows, Tx, Written
+
+R = TypeVar("R", bound=Claimed)
+
+log = structlog.get_logger()
+
+CLAIM_SECONDS = 20.0
+"""How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
+deletes begins only in its first half."""
+PAUSE_BETWEEN_PASSES = 0.02
+"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
+
+
+@dataclass
+class _UnderWay:
+    """Work on a claimed row."""
+
+    task: asyncio.Task[None]
+    started_at: datetime
+    """In real time."""
+    claimed_until: float
+    """By `Clock.monotonic`. The claim ends then, or later."""
+    lost: bool = False
+    """Whether another process took the claim, or may have taken it in between."""
+
+
+def _ignore() -> None:
+    return
+
+
+class DueLoop(ABC, Generic[R]):
+    """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, `at_once` at
+    most."""
+
+    name: ClassVar[str]
+    """The first part of the names of its log events."""
+    written: ClassVar[Written]
+    """What a commit must have written to wake it."""
+    retry: ClassVar[timedelta]
+    """How long after work that failed the row is due again."""
+
+    def __init__(
+        self,
+        deps: StepDeps,
+        *,
+        at_once: int,
+        claim_seconds: float = CLAIM_SECONDS,
+        on_outage: Callable[[], None] = _ignore,
+    ) -> None:
+        """`on_outage` is called after each failure of the store."""
+        self.deps = deps
+        self.passes = 0
+        self._at_once = at_once
+        self._claim_seconds = claim_seconds
+        self._on_outage = on_outage
+        self._wake = asyncio.Event()
+        self._under_way: dict[str, _UnderWay] = {}
+        self._claiming = False
+        deps.store.on_commit(self._wake.set, self.written)
+
+    # --- what is done with a row
+
+    @abstractmethod
+    def rows(self, tx: Tx) -> DueRows[R]:
+        """Return the table."""
+
+    @abstractmethod
+    async def work(self, row: R, claim_lasts: Callable[[], bool]) -> None:
+        """Work on a claimed row, and end its claim. If this raises, `failed` is called and the row is put off.
+        While `claim_lasts` returns False, nothing may be bought or deleted."""
+
+    @abstractmethod
+    async def failed(self, row: R, error: Exception) -> None:
+        """Report work that raised."""
+
+    async def before_pass(self) -> None:
+        """Called at the begin of each pass."""
+
+    def started(self, row: R, now: datetime) -> None:
+        """Called when the work on a row begins."""
+
+    def failed_with_bug(self) -> None:
+        """Called after a pass that failed with a bug."""
+
+    # --- the loop
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many rows are worked on, plus one while some are being claimed: the store no longer reports
+        those as due, and the work on them hasn't begun."""
+        return len(self._under_way) + self._claiming
+
+    def under_way(self) -> dict[str, datetime]:
+        """Return the ids of the rows that are worked on, and since when, in real time."""
+        return {key: one.started_at for key, one in self._under_way.items()}
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next row is due that nobody has claimed."""
+        async with self.deps.store.read() as tx:
+            return await self.rows(tx).next_due()
+
+    async def run(self) -> None:
+        """Run until cancelled. Work that is under way goes on; `drain` waits for it."""
+        await keep_running(
+            self.name,
+            self._turn,
+            self.deps.clock,
+            on_outage=self._on_outage,
+            on_bug=self.failed_with_bug,
+        )
+
+    async def _turn(self) -> None:
+        self._wake.clear()
+        due = await self.run_pass()
+        with suppress(TimeoutError):
+            # Look again all the same when claims are to be renewed: those of other processes may have ended.
+            async with asyncio.timeout(self._claim_seconds / 4):
+                await self.deps.clock.sleep_until(due, self._wake)
+        await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
+
+    async def run_pass(self) -> datetime | None:
+        """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
+        of some work or the end of a claim makes one due."""
+        self.passes += 1
+        await self._renew_claims()
+        await self.before_pass()
+        free = self._at_once - len(self._under_way)
+        if free <= 0:
+            return None
+        due = await self.next_due()
+        now = self.deps.clock.now()
+        if due is None or due > now:
+            return due
+        self._claiming = True
+        try:
+            return await self._start_due(now, free)
+        finally:
+            self._claiming = False
+
+    async def drain(self) -> None:
+        """Wait for the work that is under way."""
+        while self._under_way:
+            await asyncio.wait([one.task for one in self._under_way.values()])
+
+    async def cancel(self, row_ids: Collection[str]) -> None:
+        """Cancel the work on these rows. Rows that are not worked on are ignored."""
+        tasks = [one.task for key, one in self._under_way.items() if key in row_ids]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_due(self, now: datetime, free: int) -> datetime | None:
+        """Claim and start what is due. Return `now` if there was something, as more may be due. A claim that was
+        made by a commit without an answer ends by itself."""
+        until = self.deps.clock.monotonic() + self._claim_seconds
+        async with self.deps.store.write(durable=False) as tx:
+            claimed = await self.rows(tx).claim(now, free, self._claim_seconds)
+        for row in claimed:
+            if row.id not in self._under_way:
+                self.started(row, now)
+                task = asyncio.create_task(self._run(row))
+                self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)
+                task.add_done_callback(partial(self._done, row.id))
+        return now if claimed else None
+
+    def _done(self, row_id: str, _: asyncio.Task[None]) -> None:
+        self._under_way.pop(row_id, None)
+        self._wake.set()
+
+    async def _run(self, row: R) -> None:
+        try:
+            await self.work(row, partial(self._claim_lasts, row.id))
+        except Exception as error:
+            # A failure of one row's work must not stop that of others.
+            await self.failed(row, error)
+            await self._put_off(row)
+
+    async def _put_off(self, row: R) -> None:
+        """Make a row due again later, and end its claim, as soon as the store takes it."""
+        while True:
+            try:
+                async with self.deps.store.write() as tx:
+                    await self.rows(tx).defer(row, self.deps.clock.now() + self.retry)
+                    return
+            except GpubotError as error:
+                log.warning(f"{self.name}.not_released", error=type(error).__name__)
+                self._on_outage()
+                await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
+
+    # --- claims
+
+    def _claim_lasts(self, row_id: str) -> bool:
+        """Return whether at least half of a claim's time is left."""
+        one = self._under_way[row_id]
+        lasts = not one.lost and one.claimed_until - self.deps.clock.monotonic() >= self._claim_seconds / 2
+        if not lasts:
+            log.warning(f"{self.name}.claim_ends", row=row_id, lost=one.lost)
+        return lasts
+
+    async def _renew_claims(self) -> None:
+        """Renew the claims of all running work, once a quarter of the time of one of them has passed."""
+        now = self.deps.clock.monotonic()
+        held = {key: one for key, one in self._under_way.items() if not one.lost}
+        if all(one.claimed_until - now > self._claim_seconds * 3 / 4 for one in held.values()):
+            return
+        async with self.deps.store.write(durable=False) as tx:
+            renewed = await self.rows(tx).renew(held, self._claim_seconds)
+        for key, one in held.items():
+            one.claimed_until, one.lost = now + self._claim_seconds, key not in renewed

@@ -1,0 +1,200 @@
+"""Works on the quotes and rentals that are due. A step retries by setting `due_at`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from typing_extensions import override
+
+from bot.errors import GpubotError, Outage
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.step_failures import StepFailures
+from bot.lifecycle.ports.records import Claimed, ClaimedRental
+from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.steps.dispatch import step
+from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.steps.quoting import SharedOffers, find
+
+log = structlog.get_logger()
+
+AT_ONCE = 64
+"""How many steps of rentals run at the same time, and half as many searches."""
+RETRY_FAILED = timedelta(minutes=1)
+"""How long after a failed step it is run again."""
+
+
+class Watch(Protocol):
+    """Receives figures about the engine (metrics)."""
+
+    def late(self, seconds: float) -> None:
+        """A step was started this many seconds after it was due."""
+
+    def failed(self, what: str) -> None:
+        """A step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of the
+        engine."""
+
+
+class Unwatched:
+    """A Watch that ignores all figures."""
+
+    def late(self, seconds: float) -> None: ...
+    def failed(self, what: str) -> None: ...
+
+
+def _ignore() -> None:
+    return
+
+
+class Engine:
+    """Runs the due steps of rentals and quotes, each in a loop of its own: a search waits for every vendor, and
+    must not keep the steps of rentals from running."""
+
+    def __init__(
+        self,
+        deps: StepDeps,
+        *,
+        at_once: int = AT_ONCE,
+        watch: Watch | None = None,
+        claim_seconds: float = CLAIM_SECONDS,
+    ) -> None:
+        self.deps = deps
+        self.on_outage: Callable[[], None] = _ignore
+        """Called after each failure of the store."""
+        watch = watch or Unwatched()
+        self._steps = Steps(deps, watch, at_once, claim_seconds, self._note_outage)
+        self._searches = Searches(deps, watch, max(at_once // 2, 1), claim_seconds, self._note_outage)
+
+    @property
+    def passes(self) -> int:
+        """Return how often it looked for due rentals."""
+        return self._steps.passes
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many steps are running, plus one for each of the two loops that is claiming some."""
+        return self._steps.in_flight + self._searches.in_flight
+
+    def under_way(self) -> dict[str, datetime]:
+        """Return the ids of the quotes and rentals whose steps are running, and when each step started (real
+        time)."""
+        return self._steps.under_way() | self._searches.under_way()
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next unclaimed quote or rental is due."""
+        return soonest(await self._steps.next_due(), await self._searches.next_due())
+
+    async def run(self) -> None:
+        """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
+        await asyncio.gather(self._steps.run(), self._searches.run())
+
+    async def run_pass(self) -> datetime | None:
+        """Start the due steps. Return when the next pass is due, or None if only a commit, the end of a step or
+        the end of a claim makes one due."""
+        return soonest(await self._searches.run_pass(), await self._steps.run_pass())
+
+    async def drain(self) -> None:
+        """Wait for the running steps."""
+        await self._steps.drain()
+        await self._searches.drain()
+
+    def _note_outage(self) -> None:
+        self.on_outage()
+
+
+class Steps(DueLoop[ClaimedRental]):
+    """Runs the due steps of rentals."""
+
+    name = "engine"
+    written = Written.RENTALS
+    retry = RETRY_FAILED
+
+    def __init__(
+        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+    ) -> None:
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
+        self._watch = watch
+        self._failures = StepFailures(deps)
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[ClaimedRental]:
+        return tx.rentals
+
+    @override
+    async def before_pass(self) -> None:
+        await self._failures.load()
+
+    @override
+    def started(self, row: ClaimedRental, now: datetime) -> None:
+        self._watch.late((now - row.due_at).total_seconds())
+
+    @override
+    async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
+        await step(replace(self.deps, claim_lasts=claim_lasts), row.id)
+        await self._notify(self._failures.end_run(row))
+
+    @override
+    async def failed(self, row: ClaimedRental, error: Exception) -> None:
+        number = self._failures.count(row.id)
+        if isinstance(error, Outage):
+            log.warning("step.outage", rental=row.id, state=row.state, number=number, error=type(error).__name__)
+        else:
+            log.error("step.failed", rental=row.id, state=row.state, number=number, exc_info=error)
+            self._watch.failed(row.state)
+        await self._notify(self._failures.notify(row))
+
+    @override
+    def failed_with_bug(self) -> None:
+        self._watch.failed("engine")
+
+    async def _notify(self, notifying: Awaitable[None]) -> None:
+        """Notify people of failed steps. If that fails too, the step's claim must still end."""
+        try:
+            await notifying
+        except GpubotError as error:
+            log.warning("engine.not_notified", error=type(error).__name__)
+        except Exception:
+            log.exception("engine.not_notified")
+
+
+class Searches(DueLoop[Claimed]):
+    """Searches offers for the quotes that are due."""
+
+    name = "searches"
+    written = Written.QUOTES
+    retry = RETRY_FAILED
+
+    def __init__(
+        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+    ) -> None:
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
+        self._watch = watch
+        self._shared_offers = SharedOffers(deps.market, deps.clock)
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[Claimed]:
+        return tx.quotes
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        async with self.deps.store.read() as tx:
+            quote = await tx.quotes.get(row.id)
+        if quote is not None:
+            await find(self.deps, self._shared_offers, quote)
+
+    @override
+    async def failed(self, row: Claimed, error: Exception) -> None:
+        if isinstance(error, Outage):
+            log.warning("quote.outage", quote=row.id, error=type(error).__name__)
+        else:
+            log.error("quote.failed", quote=row.id, exc_info=error)
+            self._watch.failed("quote")
+
+    @override
+    def failed_with_bug(self) -> None:
+        self._watch.failed("engine")
