@@ -156,14 +156,14 @@ async def _notified_of_end(deps: StepDeps, rental: Rental, ends_at: datetime) ->
     The ready message doesn't tell them that an end which can move stands. After the database was put back from an
     older copy, only what they were told since then counts.
     """
-    not_stating = {EventKind.READY} if can_move(rental.running_lease) else set[EventKind]()
+    moves = can_move(rental.running_lease)
     async with deps.store.read() as tx:
         events = await tx.events.of(rental.id)
         direct = await tx.messages.direct_of(rental.id)
     put_back = max((event.id for event in events if event.kind is EventKind.PUT_BACK), default=0)
     events = [event for event in events if event.id >= put_back]
     same_end = [event for event in events if event.facts.until == ends_at]
-    stating = {event.id: event for event in same_end if event.kind not in not_stating}
+    stating = {event.id: event for event in same_end if not (moves and event.kind is EventKind.READY)}
     told = [message for message in direct if message.event_id in stating and message.to.value == rental.owner]
     set_by_owner = [e.at for e in stating.values() if e.effects.lengthens and e.actor == rental.owner]
     late = [e.at for e in events if e.effects.asks is OpenQuestion.END and e.at >= ends_at]
