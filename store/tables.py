@@ -1,4 +1,6 @@
-"""The tables. A column has the name of the model's field that it stores. Each column without a field says why.
+"""The tables. A column has the name of the model's field that it stores. A field of a rental's group has the name
+of the group in front: `lease_ends_at`. Each column without a field says why.
+
 Each frequent query has an index over only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.
 """

@@ -11,7 +11,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, Instant
 
 PREFIX = "repost:"
-"""Stored in existing databases, so it must stay as it is."""
+"""The names of these facts begin with it."""
 SEARCH_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 """Real time after the re-post at which the conversation is searched for the other post."""
 FIRST_WAIT = timedelta(minutes=10)
