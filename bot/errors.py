@@ -80,7 +80,7 @@ class BuyingBlock(StrEnum):
     """An admin paused buying."""
     OLDER_DATABASE = "older_database"
     """The account has machines that were bought after the database was saved. An admin resumes buying."""
-    UNAUTHORIZED = "locked_out"
+    UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
 
 

@@ -301,13 +301,10 @@ class CallbackId(Generic[V]):
         self.value_types = value_types
 
     def decode(self, text: str, type_name: str) -> V:
-        """Return the value of a submitted modal. Raise Mistake if the text is no value that this modal may have.
-
-        `type_name` is the TYPE_NAME of the value. It is empty if a version opened the modal that didn't write it
-        yet; the only type that the text fits is then used.
-        """
+        """Return the value of a submitted modal, whose TYPE_NAME is `type_name`. Raise Mistake if the text is no
+        value that this modal may have."""
         for value_type in self.value_types:
-            if type_name == value_type.TYPE_NAME or (not type_name and re.fullmatch(value_type.SHAPE, text)):
+            if type_name == value_type.TYPE_NAME:
                 return value_type.decode(text)
         raise Mistake(UNREADABLE)
 

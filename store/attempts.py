@@ -54,9 +54,7 @@ _HAS_LIVE = select_by(attempts.c.rental_id).where(attempts.c.live).with_only_col
 
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
     return {
-        **values(attempt, without=frozenset({"adopted", "marked_for_deletion", "extra"})),
-        "delete_wanted": attempt.marked_for_deletion,
-        "late": attempt.extra,
+        **values(attempt, without=frozenset({"adopted"})),
         "offer_id": attempt.offer.offer_id if attempt.offer else None,
         "vendor": attempt.vendor,
         "gpu": attempt.gpu,
@@ -67,8 +65,7 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
 
 def _attempt_of(row: Row[Any]) -> Attempt:
     adopted = AdoptedMachine(vendor=row.vendor, gpu=row.gpu, rate=row.rate) if row.offer is None else None
-    renamed = {"marked_for_deletion": row.delete_wanted, "extra": row.late}
-    return to_model(Attempt, {**row._mapping, **renamed, "adopted": adopted})
+    return to_model(Attempt, {**row._mapping, "adopted": adopted})
 
 
 class Attempts:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
     Boolean,
-    Row,
     and_,
     bindparam,
     case,
@@ -26,12 +25,10 @@ from bot.lifecycle.ports.store import EVER
 from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
 from bot.model.state import State
 from store.columns import SafeText
-from store.mapping import Values, insert_new, param, select_by, to_model, values
+from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
 from store.tables import messages, rentals, unknown_purchases
 
 _c = messages.c
-_COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
-"""The column of each field whose column has another name."""
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "purchase_id", "created_at"})
 """Fields that never change."""
 
@@ -39,13 +36,13 @@ _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
 _DIRECT_OF_RENTAL = select_by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
-_UNSENT = and_(_c.shown == 0, ~_c.closed)
+_UNSENT = and_(_c.shown_version == 0, ~_c.closed)
 _before = messages.alias("before")
 _WAITS_FOR_ANOTHER = (
     select(_before.c.id)
     .where(
         _before.c.rental_id == _c.rental_id,
-        _before.c.shown == 0,
+        _before.c.shown_version == 0,
         ~_before.c.closed,
         or_(
             _before.c.kind == MessageKind.CARD,
@@ -58,7 +55,8 @@ _WAITS_FOR_ANOTHER = (
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Nobody knows what Slack shows, so it is edited in any case."""
-_ORDER = case((_c.shown == 0, 0), (_c.urgent, 1), (~_SHOWN_AGAIN, 2), (_c.kind != MessageKind.CARD, 3), else_=4)
+_NOT_POSTED, _NO_CARD = _c.shown_version == 0, _c.kind != MessageKind.CARD
+_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
 """Posts and answers, then edits that show a transition, then edits that show progress. Last what is shown again:
 first what may be a question, then the cards."""
 _DUE = (
@@ -105,13 +103,13 @@ _TO_REFRESH = (
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
 _OPEN_SURFACE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
-_LOWEST = param(_c.wanted, "lowest_version")
-_NEXT_VERSION = case((_c.wanted >= _LOWEST, _c.wanted + 1), else_=_LOWEST)
+_LOWEST = param(_c.target_version, "lowest_version")
+_NEXT_VERSION = case((_c.target_version >= _LOWEST, _c.target_version + 1), else_=_LOWEST)
 _SHOW_CHANGE = (
     update(messages)
     .where(_OPEN_SURFACE)
     .values(
-        wanted=_NEXT_VERSION,
+        target_version=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         urgent=or_(_c.urgent, param(_c.urgent, "transition")),
     )
@@ -141,11 +139,11 @@ _SHOW_AGAIN = (
     update(messages)
     .where(_OPEN_SURFACE, _c.ts.is_not(None))
     .values(
-        wanted=_NEXT_VERSION,
+        target_version=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         digest="",
         compare_with=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.wanted)), else_=_c.compare_with
+            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.target_version)), else_=_c.compare_with
         ),
     )
 )
@@ -158,7 +156,7 @@ _COMPARE_CARDS = (
             select(rentals.c.id).where(rentals.c.live, rentals.c.state.in_([State.PROCURING, State.PROVISIONING]))
         ),
     )
-    .values(compare_with=func.coalesce(_c.compare_with, _c.wanted))
+    .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
 )
 """Before more is bought."""
 _not_over = unknown_purchases.c.over_at.is_(None)
@@ -178,13 +176,13 @@ _NEWEST_QUESTION = (
     select(_c.event_id).where(_OF_PURCHASE, _c.kind == param(_c.kind, "of_kind")).order_by(_c.id.desc()).limit(1)
 )
 
-_CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
+_CHANGED_SINCE = _c.target_version > param(_c.target_version, "read_version")
 """The rental changed after this message was read."""
 _SAVE = (
     update(messages)
     .where(_c.id == param(_c.id, "key"))
     .values(
-        wanted=case((_CHANGED_SINCE, _c.wanted), else_=param(_c.wanted, "read_version")),
+        target_version=case((_CHANGED_SINCE, _c.target_version), else_=param(_c.target_version, "read_version")),
         closed=case((_CHANGED_SINCE, false()), else_=param(_c.closed, "close")),
         due_at=case(
             (_CHANGED_SINCE, func.coalesce(param(_c.due_at, "next_due"), _c.due_at, param(_c.due_at, "now"))),
@@ -195,20 +193,6 @@ _SAVE = (
 )
 
 
-def _columns(message: Message, *, without: frozenset[str]) -> Values:
-    """Return the values of a message by column, except the fields in `without`."""
-    return {_COLUMN_OF.get(field, field): value for field, value in values(message, without=without).items()}
-
-
-def _message(row: Row[Any]) -> Message:
-    fields = row._mapping
-    return to_model(Message, {**fields, **{field: fields[column] for field, column in _COLUMN_OF.items()}})
-
-
-def _messages(rows: Iterable[Row[Any]]) -> list[Message]:
-    return [_message(row) for row in rows]
-
-
 class Messages:
     """bot.lifecycle.ports.store.Messages."""
 
@@ -217,8 +201,8 @@ class Messages:
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        row = _columns(message, without=frozenset({"id"}))
-        row["wanted"] = max(message.target_version, lowest_version(self._real_now))
+        row = {**values(message, without=frozenset({"id"})), "urgent": False}
+        row["target_version"] = max(message.target_version, lowest_version(self._real_now))
         if message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
         await insert_new(self._conn, messages, row)
@@ -252,22 +236,21 @@ class Messages:
         await self._conn.execute(_SHOW_TOGETHER, self._change(key=first_purchase_id, transition=True))
 
     async def get(self, message_id: int) -> Message | None:
-        row = (await self._conn.execute(_GET, {"key": message_id})).first()
-        return None if row is None else _message(row)
+        return await fetch_first(self._conn, Message, _GET, message_id)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         given = {"now": real_now, "max_rows": limit}
         if without is None:
-            return _messages(await self._conn.execute(_DUE, given))
+            return to_models(Message, await self._conn.execute(_DUE, given))
         given |= {**vars(without), "ids": list(without.ids), "channels": list(without.channels)}
-        return _messages(await self._conn.execute(_SENDABLE, given))
+        return to_models(Message, await self._conn.execute(_SENDABLE, given))
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         given = {"now": now, "max_rows": limit, "without": list(without)}
-        return _messages(await self._conn.execute(_TO_REFRESH, given))
+        return to_models(Message, await self._conn.execute(_TO_REFRESH, given))
 
     async def next_refresh(self) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
@@ -276,7 +259,7 @@ class Messages:
         await self._conn.execute(
             _SAVE,
             {
-                **_columns(message, without=_FIXED | {"target_version", "closed", "due_at"}),
+                **values(message, without=_FIXED | {"target_version", "closed", "due_at"}),
                 "key": message.id,
                 "read_version": message.target_version,
                 "close": message.closed,
@@ -287,15 +270,14 @@ class Messages:
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        row = (await self._conn.execute(_CARD, {"key": rental_id})).first()
-        return None if row is None else _message(row)
+        return await fetch_first(self._conn, Message, _CARD, rental_id)
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
         unsent: Values = {
             "to": to,
             "channel": None,
             "ts": None,
-            "shown": 0,
+            "shown_version": 0,
             "digest": "",
             "compare_with": None,
             "sending": False,
@@ -309,7 +291,7 @@ class Messages:
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        return _messages(await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
+        return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
 
     async def conversations(self) -> dict[str, Destination]:
         return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
 from store.connections import copying_tables
-from store.migrations import HEAD
+from store.migrations import FIRST, HEAD
 from store.outages import startup_errors
 
 
@@ -20,9 +20,16 @@ def revision(connection: Connection) -> str | None:
 
 
 def check_known(found: str | None) -> None:
-    """Raise CannotOpen if the revision is newer than this version of the bot."""
-    if found is not None and found > HEAD:
+    """Raise CannotOpen if the revision is newer than this version of the bot, or older than the first release."""
+    if found is None:
+        return
+    if found > HEAD:
         raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
+    if found < FIRST:
+        raise CannotOpen(
+            f"The database is of a gpubot before 0.1.0 (schema {found}), which no release reads. "
+            "Move it away and start with a new one: the admins are then asked about each machine that runs."
+        )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -23,14 +23,14 @@ from store.visits import Visits
 _COLUMNS = (
     rentals.c.owner,
     rentals.c.accepted_at,
-    rentals.c.ends_at,
-    rentals.c.destroying_since,
+    rentals.c.lease_ends_at.label("ends_at"),
+    rentals.c.ending_since.label("destroying_since"),
     rentals.c.over_at,
     attempts.c.rental_id,
     attempts.c.n,
     attempts.c.offer_id,
     attempts.c.intended_at,
-    attempts.c.delete_wanted.label("marked_for_deletion"),
+    attempts.c.marked_for_deletion,
     (attempts.c.n == rentals.c.attempts).label("newest"),
 )
 _UNSETTLED = (
@@ -62,9 +62,9 @@ _MARK = (
     .where(
         attempts.c.rental_id == param(attempts.c.rental_id, "key"),
         attempts.c.n == param(attempts.c.n, "attempt_n"),
-        ~attempts.c.delete_wanted,
+        ~attempts.c.marked_for_deletion,
     )
-    .values(delete_wanted=True)
+    .values(marked_for_deletion=True)
 )
 _NOTE_DELETION = (
     update(resources)

@@ -34,16 +34,16 @@ _POSITION = select(person_keys.c.position).where(*_this_key)
 _REMOVE_KEY = delete(person_keys).where(*_this_key)
 _MOVE_KEY = update(person_keys).where(*_this_key).values(position=param(person_keys.c.position, "to"))
 
-_now = param(rentals.c.seen_at, "now")
+_now = param(rentals.c.lease_seen_at, "now")
 _SEEN = (
     update(rentals)
     .where(
         rentals.c.owner == param(rentals.c.owner, "owner_id"),
         rentals.c.live,
         rentals.c.state == State.READY,
-        or_(rentals.c.seen_at.is_(None), rentals.c.seen_at < _now),
+        or_(rentals.c.lease_seen_at.is_(None), rentals.c.lease_seen_at < _now),
     )
-    .values(seen_at=_now)
+    .values(lease_seen_at=_now)
 )
 
 

@@ -24,7 +24,7 @@ class Condition(StrEnum):
     MISSING = "missing"
     """SQLite's file does not exist; the start creates it."""
     OLDER = "older"
-    """The database is empty or has an older schema; the start migrates it."""
+    """The database is empty or of an older release; the start migrates it."""
     READY = "ready"
 
 

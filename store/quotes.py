@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.quote import Quote, QuoteState
+from bot.model.quote import Quote
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import quotes
@@ -39,21 +39,12 @@ _NEWEST = (
     .order_by(quotes.c.created_at.desc(), quotes.c.id.desc())
     .limit(1)
 )
-_WAITING_FOR_KEY = (
+_CLICKED = (
     select(quotes)
     .where(
         quotes.c.owner == param(quotes.c.owner, "owner_id"),
         quotes.c.created_at >= param(quotes.c.created_at, "since"),
-        quotes.c.state == QuoteState.WAITING_FOR_KEY,
-    )
-    .order_by(quotes.c.created_at, quotes.c.id)
-)
-_WANTED = (
-    select(quotes)
-    .where(
-        quotes.c.owner == param(quotes.c.owner, "owner_id"),
-        quotes.c.created_at >= param(quotes.c.created_at, "since"),
-        quotes.c.wanted_offer.is_not(None),
+        quotes.c.clicked_offer.is_not(None),
     )
     .order_by(quotes.c.created_at.desc(), quotes.c.id)
 )
@@ -83,11 +74,8 @@ class Quotes:
         found = to_models(Quote, await self._conn.execute(_NEWEST, {"owner_id": owner}))
         return found[0] if found else None
 
-    async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        return to_models(Quote, await self._conn.execute(_WAITING_FOR_KEY, {"owner_id": owner, "since": since}))
-
-    async def wanted(self, owner: str, since: datetime) -> list[Quote]:
-        return to_models(Quote, await self._conn.execute(_WANTED, {"owner_id": owner, "since": since}))
+    async def clicked(self, owner: str, since: datetime) -> list[Quote]:
+        return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         found = await claims.claim(

@@ -34,10 +34,10 @@ _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 # The column is a JSON list. A Slack id has only letters and digits, so it stands in there as it is.
 _SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
-_WAITING = _LIVE.where(or_(_c.decider == Decider.APPROVER, _c.extension.is_not(None)))
+_WAITING = _LIVE.where(or_(_c.waiting_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # A rental of which something is being deleted is due, also if it is over.
-_UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_at.is_not(None), _c.alarms > 0)
+_UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
 _MAKE_DUE = (
@@ -59,7 +59,7 @@ _UNPROVEN = (
     .where(
         _c.live,
         _c.id.is_distinct_from(param(_c.id, "without")),
-        attempts.c.late,
+        attempts.c.extra,
         attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
     )
 )
@@ -81,14 +81,14 @@ _CLAIMED = (
     type_coerce(_c.state, Text).label("state"),
     _c.owner,
     _c.accepted_at,
-    _c.ends_at,
+    _c.lease_ends_at.label("ends_at"),
     _c.due_at,
 )
 
 _CONSTANT = frozenset({"id", "created_at", "card_channel"})
 """Columns that no change writes. Only Messages.redirect writes `card_channel`."""
 _next = param(_c.due_at, "next_due")
-_seen = param(_c.seen_at, "seen")
+_seen = param(_c.lease_seen_at, "seen")
 _APPLY = (
     update(rentals)
     .where(_c.id == param(_c.id, "key"), _UNCHANGED)
@@ -96,7 +96,9 @@ _APPLY = (
         # Keep a sooner time that `make_due` wrote after the rental was read.
         due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
         # Keep a later time that `People.note_seen` wrote.
-        seen_at=case((or_(_c.seen_at.is_(None), _c.seen_at < _seen), _seen), else_=_c.seen_at),
+        lease_seen_at=case(
+            (or_(_c.lease_seen_at.is_(None), _c.lease_seen_at < _seen), _seen), else_=_c.lease_seen_at
+        ),
         claimed_by=case((bindparam("releases", type_=Boolean), None), else_=_c.claimed_by),
     )
 )
@@ -235,7 +237,7 @@ class Rentals(Attempts):
             return await insert_new(self._conn, rentals, fields)
         for name in _CONSTANT | {"due_at"}:
             del fields[name]
-        new = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases_claim}
+        new = {"next_due": after.due_at, "seen": fields.pop("lease_seen_at"), "releases": change.releases_claim}
         updated = await self._conn.execute(_APPLY, {**fields, **_as_read(before), **new})
         return updated.rowcount == 1
 

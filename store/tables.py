@@ -1,4 +1,6 @@
-"""The tables. A column has the name of the model's field that it stores. Each column without a field says why.
+"""The tables. A column has the name of the model's field that it stores. A field of a rental's group has the name
+of the group in front: `lease_ends_at`. Each column without a field says why.
+
 Each frequent query has an index over only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.
 """
@@ -17,7 +19,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    false,
     text,
 )
 
@@ -26,7 +27,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.quote import Nearby, QuoteState
-from bot.model.rental import Asked, Decider, Extension
+from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 from bot.model.unknown import Decided, UnknownMachine
@@ -84,8 +85,8 @@ quotes = Table(
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
     Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
     _optional_text("rental_id"),
-    _optional_text("wanted_offer"),
-    Column("wanted_another", Boolean, nullable=False, server_default=false()),
+    _optional_text("clicked_offer"),
+    _bool("clicked_another"),
     _time("due_at"),
     _optional_text("claimed_by"),  # the engine whose step works on it
 )
@@ -101,33 +102,34 @@ rentals = Table(
     _text("owner"),
     _text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
-    Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False, server_default="[]"),
+    Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
     _text("clicked_offer"),
     Column("envelope", JsonText[Envelope](Envelope), nullable=False),
-    Column("decider", EnumText(Decider)),
-    Column("asked_why", EnumText(Why)),
+    Column("waiting_decider", EnumText(Decider)),
+    Column("waiting_why", EnumText(Why)),
+    _time("waiting_expires_at"),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
     _time("created_at", nullable=False),
-    _time("lapses_at"),
     _time("procuring_since"),
-    _time("kept_since"),
-    Column("kept_why", EnumText(Why)),
+    _time("blocked_since"),
+    Column("blocked_why", EnumText(Why)),
     _int("attempts"),
     _optional_text("gpu"),
     Column("rate", DecimalText),
     _optional_text("vendor"),
     _optional_text("vendor_region"),
     _time("accepted_at"),
-    _text("progress"),
     _time("quiet_since_real"),
     _optional_text("host"),
     Column("port", Integer),
     _optional_text("host_key"),
-    _time("ready_at"),
-    _time("ends_at"),
-    _time("latest_end"),
-    _time("notices_checked_at"),
+    _time("lease_ready_at"),
+    _time("lease_ends_at"),
+    _time("lease_latest_end"),
+    _time("lease_notices_checked_at"),
+    _time("lease_seen_at"),
+    Column("lease_question", JsonText[Question](Question)),
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
@@ -135,17 +137,13 @@ rentals = Table(
     _optional_text("replaced_by"),
     _bool("bought_later"),
     Column("extension", JsonText[Extension](Extension)),
-    _time("silent_until"),
-    _bool("promised"),
-    Column("asked", JsonText[Asked](Asked)),
-    _time("seen_at"),
-    Column("end", EnumText(State)),
-    Column("end_why", EnumText(Why)),
-    _optional_text("end_by"),
-    _time("destroying_since"),
+    Column("ending_outcome", EnumText(State)),
+    Column("ending_why", EnumText(Why)),
+    _optional_text("ending_by"),
+    _time("ending_since"),
     _time("alarm_at"),
-    _int("alarms"),
-    _optional_text("taken_on_by"),
+    Column("alarm_count", Integer),
+    _optional_text("alarm_taken_on_by"),
     _time("over_at"),
     _time("due_at"),
     _optional_text("claimed_by"),  # the engine whose step works on it
@@ -183,10 +181,9 @@ attempts = Table(
     Column("why", EnumText(Why)),
     _text("detail"),
     _bool("accepted"),
-    Column("progress", SafeText, nullable=False, default=""),  # no model field: nothing reads it
-    _bool("delete_wanted"),
+    _bool("marked_for_deletion"),
     _time("delete_accepted_at"),
-    _bool("late"),  # Attempt.extra
+    _bool("extra"),
     _time("empty_since"),
     _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
     _text("vendor"),  # of the offer or the adopted machine, like `gpu`: for the median time to ready
@@ -298,8 +295,9 @@ unknown_purchases = Table(
     _time("over_at"),
     _optional_text("asked_with"),
 )
-_together = unknown_purchases.c.asked_with.is_not(None)
-Index("unknown_together", unknown_purchases.c.asked_with, sqlite_where=_together, postgresql_where=_together)
+_asked_with = unknown_purchases.c.asked_with
+_together = _asked_with.is_not(None)
+Index("unknown_purchases_together", _asked_with, sqlite_where=_together, postgresql_where=_together)
 _open = unknown_purchases.c.over_at.is_(None)
 Index("unknown_purchases_open", unknown_purchases.c.found_at, sqlite_where=_open, postgresql_where=_open)
 
@@ -328,8 +326,8 @@ messages = Table(
     Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     _bool("broadcast"),
-    _int("wanted"),
-    _int("shown"),
+    _int("target_version"),
+    _int("shown_version"),
     _text("digest"),
     _optional_text("channel"),
     _optional_text("ts"),
@@ -339,7 +337,7 @@ messages = Table(
     _bool("closed"),
     _time("created_at", nullable=False),
     _time("due_at"),
-    Column("urgent", Boolean, nullable=False, server_default=false()),  # whether its next edit shows a transition
+    _bool("urgent"),  # whether its next edit shows a transition
     Column("compare_with", Integer),
     _time("refresh_at"),
 )
@@ -379,7 +377,7 @@ person_keys = Table(
 )
 
 channels = Table(
-    "rooms",
+    "channels",
     metadata,
     Column("id", SafeText, primary_key=True),
     _bool("member"),

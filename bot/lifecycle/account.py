@@ -38,11 +38,9 @@ async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
     block = await buying_block(tx)
     if block is not BuyingBlock.PAUSED:
         return None if block is None else BuyingBlocked(block)
-    # An older gpubot stored the admin's id alone.
-    by, _, rest = (await tx.account.get(block.value) or "").partition(" ")
-    at, _, why = rest.partition(" ")
+    by, at, why = (await tx.account.get(block.value) or "").split(" ", 2)
     name = (await tx.people.names([by])).get(by)
-    return BuyingBlocked(block, by=name, at=datetime.fromisoformat(at) if at else None, why=why)
+    return BuyingBlocked(block, by=name, at=datetime.fromisoformat(at), why=why)
 
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:

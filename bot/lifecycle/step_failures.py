@@ -31,7 +31,7 @@ class FailureRun(Frozen):
     number: str
     """The number that the log and the notices show."""
     count: int = 0
-    told_at: Instant | None = None
+    notified_at: Instant | None = None
     """When people were last notified of it. Stored under this name."""
 
 
@@ -67,7 +67,7 @@ class StepFailures:
         """Notify people if the run is long enough. Raise StoreBusy if the store doesn't take it; the next failed
         step tries again."""
         run, now = self._runs[rental.id], self._deps.clock.now()
-        if run.count < NOTIFY_AFTER or (run.told_at is not None and now - run.told_at < NOTIFY_AGAIN):
+        if run.count < NOTIFY_AFTER or (run.notified_at is not None and now - run.notified_at < NOTIFY_AGAIN):
             return
         facts = Facts(
             name=rental.id,
@@ -75,7 +75,7 @@ class StepFailures:
             count=run.count,
             until=overdue_at(rental.ends_at, rental.accepted_at, self._deps.rules),
         )
-        self._runs[rental.id] = changed(run, told_at=now)
+        self._runs[rental.id] = changed(run, notified_at=now)
         try:
             await self._write_notices(rental, EventKind.STEP_FAILED, facts)
         except BaseException:
@@ -86,7 +86,7 @@ class StepFailures:
         """End the run after a step that worked, and notify people if they were notified of the run. Raise
         StoreBusy if the store doesn't take it; the next step that works tries again."""
         run = self._runs.pop(rental.id, None)
-        if run is None or run.told_at is None:
+        if run is None or run.notified_at is None:
             return
         try:
             await self._write_notices(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
@@ -98,6 +98,6 @@ class StepFailures:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         # One at a time: each writes the runs of all rentals.
         async with self._writing, self._deps.store.write() as tx:
-            notified = {rental_id: run for rental_id, run in self._runs.items() if run.told_at is not None}
+            notified = {rental_id: run for rental_id, run in self._runs.items() if run.notified_at is not None}
             await tx.account.set(_FACT, _RUNS.dump_json(notified).decode() if notified else None)
             await send_notices(tx, self._deps, event, rental.owner)

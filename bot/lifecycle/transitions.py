@@ -227,7 +227,6 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
         rate=offer.rate,
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
-        progress="",
         due_at=now,
     )
 
@@ -254,11 +253,6 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
     return _move(rental, S.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
 
 
-def note_progress(rental: Rental, progress: str) -> Rental:
-    """The vendor reports how far the machine is."""
-    return alter(rental, progress=progress)
-
-
 def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
     """The machine runs, and no SSH server has answered on it since `since`, in real time."""
     return alter(rental, quiet_since_real=since)
@@ -277,7 +271,6 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
         S.PROCURING,
         procuring_since=rental.procuring_since or now,
         accepted_at=None,
-        progress="",
         quiet_since_real=None,
         host=None,
         port=None,
@@ -307,7 +300,6 @@ def become_ready(
         lease=lease,
         approval_notice_at=None,
         blocked=None,
-        progress="",
         quiet_since_real=rental.quiet_since_real if silent else None,
         due_at=lease.ready_at,
     )

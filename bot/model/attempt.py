@@ -54,7 +54,7 @@ class Why(StrEnum):
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
     """Only GPUs are left that don't fit the one that was clicked."""
-    BUYING_BLOCKED = "kept_from_buying"
+    BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"
     UNAUTHORIZED = "unauthorized"

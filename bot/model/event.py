@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
-
-from pydantic import model_validator
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
@@ -28,7 +25,7 @@ class EventKind(StrEnum):
     APPROVED_NOT_READY = "approved_not_ready"
     """It was approved a while ago and its machine is not ready yet."""
     DENIED = "denied"
-    EXPIRED = "lapsed"
+    EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
     """Other people, `facts.people`, are asked about what waits. `facts.admins_decide`: no approver is left."""
@@ -57,7 +54,7 @@ class EventKind(StrEnum):
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
     EXTENSION_WITHDRAWN = "extension_withdrawn"
-    EXTENSION_EXPIRED = "extension_lapsed"
+    EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
     """Its end came while it was in use, and moved on to `facts.until`."""
     PUT_BACK = "put_back"
@@ -118,13 +115,11 @@ class EventKind(StrEnum):
     """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental, `facts.name`, that the store does not know."""
-    EMPTY_STORE = "empty_store"
-    """Written by earlier versions, for a database without a rental."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide. `facts.count` requests wait."""
-    UNAUTHORIZED = "locked_out"
+    UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
-    AUTHORIZED_AGAIN = "let_in"
+    AUTHORIZED_AGAIN = "authorized_again"
     PAUSED = "paused"
     RESUMED = "resumed"
     # About the account, posted without the outbox:
@@ -212,14 +207,6 @@ class Facts(Frozen):
     """The fingerprint that was expected instead."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_removed_field(cls, stored: Any) -> Any:
-        """Accept facts that were stored while there was a field `progress`. It was always null."""
-        return (
-            {name: stored[name] for name in stored if name != "progress"} if isinstance(stored, dict) else stored
-        )
 
 
 class Event(Frozen):

@@ -12,8 +12,6 @@ from bot.model.request import Request
 class QuoteState(StrEnum):
     """How far a quote is."""
 
-    WAITING_FOR_KEY = "waiting_for_key"
-    """An earlier version searched only for people with a key. When the owner adds one, the search starts."""
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
@@ -57,8 +55,8 @@ class Quote(Frozen):
     """Cheapest first."""
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
-    wanted_offer: str | None = None
-    """The offer that its owner clicked last, if they had no SSH key then. It is rented when they add one."""
-    wanted_another: bool = False
-    """Whether the owner wants `wanted_offer` although they rent the same already."""
+    clicked_offer: str | None = None
+    """The offer that its owner clicked when they had no SSH key. It is rented when they add one."""
+    clicked_another: bool = False
+    """Whether the owner clicked it although they rent the same already."""
     due_at: Instant | None = None

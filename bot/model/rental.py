@@ -150,8 +150,6 @@ class Rental(Frozen):
     vendor_region: str | None = None
     accepted_at: Instant | None = None
     """When the market accepted the live attempt."""
-    progress: str = ""
-    """How far the machine is, in the market's words."""
     quiet_since_real: Instant | None = None
     """Since when its SSH port has not answered, in real time. It stays set if it became ready without an answer,
     until an SSH server answers."""

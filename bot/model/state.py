@@ -18,7 +18,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     DENIED = "denied"
-    EXPIRED = "lapsed"
+    EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
 
     @property

@@ -19,7 +19,7 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
-from handlers.views import keys, offers, older_database, replies, unknown_machines
+from handlers.views import offers, older_database, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
 from handlers.views.format import Times
 from handlers.views.render import render_message
@@ -148,8 +148,6 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     quote = view.quote
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
-    if quote.state is QuoteState.WAITING_FOR_KEY:
-        return keys.needed(github=rules.keys.github)
     if quote.state is QuoteState.UNANSWERED:
         again = view.to_replace if view.to_replace and may_be_replaced(view.to_replace, now) else None
         return offers.unanswered(quote, now=now, token_refused=view.token_refused, to_replace=again)

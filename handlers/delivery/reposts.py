@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, Instant
 
-PREFIX = "twin:"
-"""Stored in existing databases, so it must stay as it is."""
+PREFIX = "repost:"
+"""The names of these facts begin with it."""
 SEARCH_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 """Real time after the re-post at which the conversation is searched for the other post."""
 FIRST_WAIT = timedelta(minutes=10)

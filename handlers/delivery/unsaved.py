@@ -17,7 +17,7 @@ from handlers.delivery.fallback import fall_back
 
 log = structlog.get_logger("gpubot.delivery")
 
-POSTED_TWICE = "count:told_perhaps_twice"
+POSTED_TWICE = "count:perhaps_posted_twice"
 """The account's count of posts made again in a conversation that could not be read back."""
 GIVEN_UP = "count:given_up"
 """The account's count of messages that Slack never took: refused for good, or answers that came too late."""

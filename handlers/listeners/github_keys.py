@@ -76,5 +76,5 @@ async def _take(
         fingerprints,
         reply_url=interaction.reply_url,
     )
-    words = saved_text(taken.saved.added, taken.saved.known, taken.saved.searches)
+    words = saved_text(taken.saved.added, taken.saved.known)
     return await keys.reply_to_new_keys(context, taken.saved, views.taken_text(words, taken.gone))

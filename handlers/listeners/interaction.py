@@ -43,7 +43,7 @@ class ModalMetadata(Frozen):
     value: str = ""
     """As `Value.encode` writes it."""
     value_type: str = ""
-    """The value's TYPE_NAME. Empty in a modal of a version that didn't write it yet."""
+    """The value's TYPE_NAME."""
     channel: str = ""
     reply_url: str = ""
     ephemeral: bool = False

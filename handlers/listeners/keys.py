@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.lifecycle.service import keys, queries, quoting
+from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
 from bot.lifecycle.service.previews import RentPreview
-from bot.lifecycle.service.wanted import NotRented, SearchedAgain
 from bot.model.person import Key
 from bot.model.rental import Rental
 from handlers.listeners.context import Context
@@ -41,7 +41,7 @@ def open_form(context: Context, interaction: UserInteraction) -> Outcome:
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
     saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
-    return await reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
+    return await reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known))
 
 
 async def remove(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
@@ -60,12 +60,12 @@ async def make_first(context: Context, interaction: UserInteraction, fingerprint
 
 async def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
-    match saved.wanted:
+    match saved.clicked:
         case RentPreview(quote=quote, choice=choice):
             reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
             rules, now = context.deps.rules, context.deps.clock.now()
             modal = modals.rent_confirm(quote, choice, rules=rules, now=now, first_line=words)
-            return OpenModal(modal=modal, another=quote.wanted_another, reply=reply)
+            return OpenModal(modal=modal, another=quote.clicked_another, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")
         case SearchedAgain():

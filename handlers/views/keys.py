@@ -85,9 +85,8 @@ def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
     )
 
 
-def saved_text(added: Sequence[Key], known: Sequence[Key], searches: int = 0) -> str:
-    """Return what was saved. `known` are the keys that the person had already, `searches` is how many searches
-    waited for a key and go on now."""
+def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
+    """Return what was saved. `known` are the keys that the person had already."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")
@@ -95,8 +94,6 @@ def saved_text(added: Sequence[Key], known: Sequence[Key], searches: int = 0) ->
         parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
     if known:
         parts.append(f"Saved already: {', '.join(map(key_text, known))}.")
-    if searches:
-        parts.append(f"Going on with {plural(searches, 'search', 'searches')}.")
     return join(*parts)
 
 

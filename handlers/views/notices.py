@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
-from handlers.views.event_text import short_resource_id
 from handlers.views.event_text.trouble import outage_text, step_failure_text
-from handlers.views.format import Times, escape, per_hour, person, plural
-from handlers.views.machine_text import gpu, machines
+from handlers.views.format import escape, person, plural
 from handlers.views.rental_text import reader_times
 
 
@@ -27,16 +25,10 @@ def notice(
     """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
     times = reader_times(rules, now, zone)
     match event.kind:
-        case EventKind.UNKNOWN_MACHINE:
-            return blocks.message(_unknown_machine(event, times))
         case EventKind.UNKNOWN_RENTAL:
             lost = escape(event.facts.name or "a rental", 20)
             text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
             return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
-        case EventKind.EMPTY_STORE:
-            count = plural(event.facts.count, "machine") if event.facts.count else "machines"
-            text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
-            return blocks.message(f"{text} /gpu resume when sure.")
         case EventKind.NO_APPROVER_LEFT:
             waits = event.facts.count or 0
             text = "No approver is left: the people that the policy names are gone, and its groups are empty."
@@ -57,22 +49,3 @@ def notice(
     failure = step_failure_text(event, times)
     words = outage_text(event, times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
-
-
-def _gpus(facts: Facts) -> str:
-    if facts.gpu is None:
-        return ""
-    return machines(facts.count, facts.gpu) if facts.count and facts.count > 1 else gpu(facts.gpu)
-
-
-def _unknown_machine(event: Event, times: Times) -> str:
-    facts = event.facts
-    parts = [
-        _gpus(facts),
-        per_hour(facts.rate) if facts.rate is not None else "",
-        f"since {times.time(facts.since)}" if facts.since else "",
-        f"named {escape(facts.name, 80)}" if facts.name else "",
-        f"resource {short_resource_id(facts.resource_id)}" if facts.resource_id else "",
-    ]
-    known = ", ".join(part for part in parts if part) or "nothing more is known"
-    return f"A machine I don't know is running: {known}. I leave it alone. Not needed? End it in Compute Clear."

@@ -388,7 +388,7 @@ def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendere
     """Return, below the `first_line`, an offer that waited for a key and that its owner confirms before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
-    action = Action.RENT_ANOTHER if quote.wanted_another else Action.RENT
+    action = Action.RENT_ANOTHER if quote.clicked_another else Action.RENT
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     return blocks.message(
         text,

@@ -57,11 +57,11 @@ async def test_an_empty_database_file_is_not_migrated(installation: Installation
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
-async def test_an_older_schema_is_ok_because_run_migrates_it(installation: Installation) -> None:
+async def test_a_database_from_before_the_first_release_is_not_ok(installation: Installation) -> None:
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
-        database.execute("UPDATE alembic_version SET version_num = '0000'")
-    findings = await installation.examine()
-    assert "ok      database: opens; gpubot run brings its schema up to date." in [f.line() for f in findings]
+        database.execute("UPDATE alembic_version SET version_num = '0007'")
+    (line,) = await installation.not_ok()
+    assert "database: The database is of a gpubot before 0.1.0 (schema 0007), which no release reads." in line
 
 
 async def test_a_file_that_is_no_database_is_not_ok(installation: Installation) -> None:
@@ -73,9 +73,9 @@ async def test_a_file_that_is_no_database_is_not_ok(installation: Installation) 
 
 async def test_a_database_of_a_newer_gpubot_is_not_ok(installation: Installation) -> None:
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("UPDATE alembic_version SET version_num = 'v9999'")
     assert await installation.not_ok() == [
-        f"not ok  database: The database is of a newer gpubot (schema 9999, mine is {HEAD}). Install that one."
+        f"not ok  database: The database is of a newer gpubot (schema v9999, mine is {HEAD}). Install that one."
     ]
 
 

@@ -168,7 +168,7 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]
         async with ours.deps.store.read() as tx:
-            assert await tx.account.with_prefix("twin:") == {}
+            assert await tx.account.with_prefix("repost:") == {}
 
 
 async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(

@@ -6,7 +6,6 @@ Their ids, values and metadata are copied from those versions: none of them is m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,24 +39,12 @@ def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deps, "new_id", lambda: next(rentals))
 
 
-@dataclass(frozen=True)
-class Released:
-    """A released version, by what it wrote into its dialogs. The older one didn't write the type of the value."""
-
-    writes_types: bool
-
-    def metadata(self, value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
-        """Return the metadata of a dialog that a command or click opened, as this version wrote it."""
-        typed = {"value_type": value_type} if self.writes_types else {}
-        places = {"ephemeral": False, "on_surface": False, "thread_ts": "", "another": False}
-        reply_url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
-        written = {"value": value, **typed, "channel": channel, "reply_url": reply_url, **places, **where}
-        return json.dumps({**written, "opened_at": 1764000000}, separators=(",", ":"))
-
-
-@pytest.fixture(params=[False, True], ids=["without types", "with types"])
-def released(request: pytest.FixtureRequest) -> Released:
-    return Released(writes_types=request.param)
+def metadata(value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
+    """Return the metadata of a dialog that a command or click opened, as it was written."""
+    places = {"ephemeral": False, "on_surface": False, "thread_ts": "", "another": False}
+    reply_url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
+    written = {"value": value, "value_type": value_type, "channel": channel, "reply_url": reply_url}
+    return json.dumps({**written, **places, **where, "opened_at": 1764000000}, separators=(",", ":"))
 
 
 async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
@@ -253,83 +240,79 @@ async def test_an_old_button_of_a_machine_is_answered(tmp_path: Path, action_id:
 # --- dialogs
 
 
-async def test_an_old_form_starts_a_search(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("", "none", "C0TRAIN00", "commands")
+async def test_an_old_form_starts_a_search(tmp_path: Path) -> None:
+    written = metadata("", "none", "C0TRAIN00", "commands")
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        await submit(ours, ANA, "form", metadata, **FORM)
+        await submit(ours, ANA, "form", written, **FORM)
         quote = await only_quote(ours)
         assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
 
 
-async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(
-    tmp_path: Path, released: Released
-) -> None:
-    metadata = released.metadata("q8f3mz2kq7wx", "quote", "D0ANA", "actions", ephemeral=True)
+async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_path: Path) -> None:
+    written = metadata("q8f3mz2kq7wx", "quote", "D0ANA", "actions", ephemeral=True)
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
-        await submit(ours, ANA, "form", metadata, **FORM)
+        await submit(ours, ANA, "form", written, **FORM)
         quote = await only_quote(ours)
         assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
 
 
-async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("k7mq2:1", "version", "C0TRAIN00", "actions", on_surface=True)
+async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path) -> None:
+    written = metadata("k7mq2:1", "version", "C0TRAIN00", "actions", on_surface=True)
     async with team(tmp_path) as ours:
         await asked(ours)
-        await submit(ours, ANA, "form", metadata, **FORM)
+        await submit(ours, ANA, "form", written, **FORM)
         assert (await only_quote(ours)).changes == RENTAL
 
 
-async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("q8f3mz2kq7wx:o-1", "offer", "C0TRAIN00", "actions", ephemeral=True)
+async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
+    written = metadata("q8f3mz2kq7wx:o-1", "offer", "C0TRAIN00", "actions", ephemeral=True)
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "9.00"))
-        await submit(ours, ANA, "rent_confirm", metadata)
+        await submit(ours, ANA, "rent_confirm", written)
         rental = await ours.rental(RENTAL)
         assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o-1")
 
 
-async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(
-    tmp_path: Path, released: Released
-) -> None:
-    metadata = released.metadata("q2:o-2", "offer", "C0TRAIN00", "actions", ephemeral=True, another=True)
+async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(tmp_path: Path) -> None:
+    written = metadata("q2:o-2", "offer", "C0TRAIN00", "actions", ephemeral=True, another=True)
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")
         await ours.offered(ANA, an_offer("o-2", "9.00"))
-        await submit(ours, ANA, "rent_confirm", metadata)
+        await submit(ours, ANA, "rent_confirm", written)
         assert [rental.id for rental in await ours.rentals()] == [RENTAL, "p4wd9"]
 
 
-async def test_an_old_approval_dialog_approves(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("k7mq2:1", "version", "C0APPROVE", "actions", on_surface=True)
+async def test_an_old_approval_dialog_approves(tmp_path: Path) -> None:
+    written = metadata("k7mq2:1", "version", "C0APPROVE", "actions", on_surface=True)
     async with team(tmp_path) as ours:
         await asked(ours)
-        await submit(ours, BEN, "approve_confirm", metadata)
+        await submit(ours, BEN, "approve_confirm", written)
         rental = await ours.rental(RENTAL)
         assert (rental.state, rental.approved_by) == (State.PROCURING, BEN)
 
 
-async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("k7mq2:1795543200", "end", "C0TRAIN00", "actions", on_surface=True)
+async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) -> None:
+    written = metadata("k7mq2:1795543200", "end", "C0TRAIN00", "actions", on_surface=True)
     async with team(tmp_path) as ours:
         await running(ours)
-        await submit(ours, ANA, "extend_lease", metadata, hours="4")
-        await submit(ours, ANA, "extend_lease", metadata, hours="4")
+        await submit(ours, ANA, "extend_lease", written, hours="4")
+        await submit(ours, ANA, "extend_lease", written, hours="4")
         assert (await ours.rental(RENTAL)).running_lease.ends_at == NOON + 10 * H
 
 
-async def test_an_old_destroy_dialog_destroys(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("k7mq2", "rental", "C0TRAIN00", "commands")
+async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:
+    written = metadata("k7mq2", "rental", "C0TRAIN00", "commands")
     async with team(tmp_path) as ours:
         await running(ours)
-        await submit(ours, ANA, "destroy_confirm", metadata)
+        await submit(ours, ANA, "destroy_confirm", written)
         assert ending(await ours.rental(RENTAL)).outcome is State.DESTROYED
 
 
-async def test_an_old_key_dialog_stores_the_key(tmp_path: Path, released: Released) -> None:
-    metadata = released.metadata("", "none", "C0TRAIN00", "commands")
+async def test_an_old_key_dialog_stores_the_key(tmp_path: Path) -> None:
+    written = metadata("", "none", "C0TRAIN00", "commands")
     async with team(tmp_path) as ours:
-        await submit(ours, ANA, "key", metadata, key_line=KEY_LINE)
+        await submit(ours, ANA, "key", written, key_line=KEY_LINE)
         assert (await ours.replies())[-1].startswith('Your key is saved: "ana@laptop"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ async def forge_submission(ours: Team, user: str, callback_id: str, value: str, 
     before = len(await ours.replies())
     view = {
         "callback_id": callback_id,
-        "private_metadata": f'{{"value": "{value}"}}',
+        "private_metadata": json.dumps({"value": value, "value_type": MODAL_VALUES[callback_id][0].TYPE_NAME}),
         "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
     }
     acknowledged = await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})

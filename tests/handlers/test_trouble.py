@@ -115,7 +115,8 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
 
 async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        view = modal_views.notice("Not done", "It is gone.").view
+        shown = modal_views.notice("Not done", "It is gone.").view
+        view = {**shown, "private_metadata": '{"value_type": "none"}'}
         (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
         assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
 

@@ -126,7 +126,7 @@ def _messages_are_shown_once(
     for message in messages:
         assert message["due_at"] is None, message
         assert message["ts"] is not None, message
-        assert message["shown"] == message["wanted"], message
+        assert message["shown_version"] == message["target_version"], message
     places = Counter((m["channel"], m["ts"]) for m in messages)
     assert max(places.values(), default=0) <= 1
     missing = set(places) - set(seen)

@@ -13,8 +13,8 @@ from bot.clock import MovedClock
 from bot.errors import GpubotError, Mistake, NeedsKey, Refused
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import keys
+from bot.lifecycle.service.clicked_offer import NotRented
 from bot.lifecycle.service.renting import rent
-from bot.lifecycle.service.wanted import NotRented
 from bot.model.base import changed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
@@ -55,15 +55,15 @@ async def all_of(*calls: Any) -> list[Any]:
     return results
 
 
-async def test_keys_that_are_added_at_once_rent_the_wanted_offer_once(database: Database, deps: Deps) -> None:
+async def test_keys_that_are_added_at_once_rent_the_clicked_offer_once(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
-        await tx.quotes.add(make.quote(wanted_offer="offer-1"))
+        await tx.quotes.add(make.quote(clicked_offer="offer-1"))
     results = await all_of(*(add(deps) for _ in range(3)))
-    assert sum(isinstance(saved.wanted, Rental) for saved in results) == 1
-    assert sum(saved.wanted is None for saved in results) == 2
+    assert sum(isinstance(saved.clicked, Rental) for saved in results) == 1
+    assert sum(saved.clicked is None for saved in results) == 2
     async with database.read() as tx:
         assert [rental.clicked_offer for rental in await tx.rentals.live(ANA.id)] == ["offer-1"]
-        assert await tx.quotes.wanted(ANA.id, START) == []
+        assert await tx.quotes.clicked(ANA.id, START) == []
 
 
 async def test_keys_that_are_added_at_once_stay_within_the_limit(database: Database, deps: Deps) -> None:
@@ -87,15 +87,15 @@ async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(databa
         assert (rentals, await owned(database)) == ([], [])
 
 
-async def test_the_key_is_stored_if_too_little_time_is_left_for_the_wanted_offer(
+async def test_the_key_is_stored_if_too_little_time_is_left_for_the_clicked_offer(
     database: Database, deps: Deps, clock: MovedClock
 ) -> None:
     until = START + timedelta(minutes=60)
     request = changed(make.request(), until=until, lease=until - START)
     async with database.write() as tx:
-        await tx.quotes.add(make.quote(wanted_offer="offer-1", request=request))
+        await tx.quotes.add(make.quote(clicked_offer="offer-1", request=request))
     clock.put(START + timedelta(minutes=45))
     saved = await add(deps)
-    assert isinstance(saved.wanted, NotRented)
-    assert saved.wanted.problem.words.startswith("Less than 30 min are left")
+    assert isinstance(saved.clicked, NotRented)
+    assert saved.clicked.problem.words.startswith("Less than 30 min are left")
     assert len(await owned(database)) == 1

@@ -81,11 +81,12 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
     await stored_quote(database)
     async with database.write() as tx:
         await set_block(tx, BuyingBlock.UNAUTHORIZED, "yes")
-        await set_block(tx, BuyingBlock.PAUSED, ANA)
+        await set_block(tx, BuyingBlock.PAUSED, f"{ANA} {START.isoformat()} the bill")
     view = await previews.offers_of_quote(deps, READER, "q1", most=1)
     (choice,) = view.choices
     assert isinstance(choice.refused, BuyingBlocked)
     assert choice.refused.block is BuyingBlock.PAUSED
+    assert (choice.refused.at, choice.refused.why) == (START, "the bill")
 
 
 async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:

@@ -98,7 +98,7 @@ async def test_an_approved_extension_moves_the_end_and_has_notices_of_its_own(he
     assert await destroyed_at(here, rental) == ends + 24 * HOUR
 
 
-@pytest.mark.parametrize("how", ["denied", "withdrawn", "lapsed"])
+@pytest.mark.parametrize("how", ["denied", "withdrawn", "expired"])
 async def test_without_an_approval_the_old_end_stands(here: World, how: str) -> None:
     rental = await waiting_for_extension(here)
     ends = end_of(rental)

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.service import keys, quoting
+from bot.lifecycle.service import quoting
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.person import Person
-from bot.model.quote import Quote, QuoteState
+from bot.model.quote import QuoteState
 from bot.model.request import Contract, Request
 from bot.policy.rules import Access
 from tests.lifecycle.world import (
@@ -106,34 +106,7 @@ async def test_a_search_needs_no_key(here: World) -> None:
 
 async def test_now_shows_the_offers_to_a_person_without_a_key(here: World) -> None:
     quote = await here.ask(DORA, now=True)
-    assert (quote.state, quote.rental_id, quote.wanted_offer) == (QuoteState.FOUND, None, None)
-
-
-async def waits_for_key(here: World) -> Quote:
-    """Return Dora's search as an earlier version stored it: it waits for a key."""
-    found = await here.ask(DORA)
-    waiting = changed(found, state=QuoteState.WAITING_FOR_KEY, offers=(), found_at=None)
-    async with here.deps.store.write() as tx:
-        await tx.quotes.save(waiting)
-    return waiting
-
-
-async def add_key(here: World) -> keys.KeysSaved:
-    return await keys.add_key(here.deps, DORA, here.outside.public_key, reply_url="https://slack.test/key")
-
-
-async def test_a_search_that_waits_for_a_key_goes_on_with_the_key(here: World) -> None:
-    quote = await waits_for_key(here)
-    assert (await add_key(here)).searches == 1
-    await here.settle()
-    assert (await here.quote(quote.id)).state is QuoteState.FOUND
-
-
-async def test_a_search_that_waited_too_long_for_a_key_does_not_go_on(here: World) -> None:
-    quote = await waits_for_key(here)
-    here.jump(31 * MINUTE)
-    assert (await add_key(here)).searches == 0
-    assert (await here.quote(quote.id)).state is QuoteState.WAITING_FOR_KEY
+    assert (quote.state, quote.rental_id, quote.clicked_offer) == (QuoteState.FOUND, None, None)
 
 
 async def test_a_seventh_search_within_a_minute_is_refused(here: World) -> None:

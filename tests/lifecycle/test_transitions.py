@@ -190,7 +190,6 @@ def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
         State.PROVISIONING,
         procuring_since=START,
         accepted_at=START,
-        progress="booting",
         quiet_since_real=START,
     )
     after = transitions.give_up_attempt(making, START + HOUR)
@@ -198,7 +197,6 @@ def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
         making,
         state=State.PROCURING,
         accepted_at=None,
-        progress="",
         quiet_since_real=None,
         due_at=START + HOUR,
     )

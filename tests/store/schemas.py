@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, inspect, select, table, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.connections import postgres_engines, sqlite_engines, sqlite_path
+
+T = TypeVar("T")
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
@@ -19,6 +22,22 @@ def engine(url: str) -> AsyncEngine:
     """Return an engine that writes, as the store's does."""
     path = sqlite_path(url)
     return (postgres_engines(url, "test") if path is None else sqlite_engines(path)).writer
+
+
+async def at(database: AsyncEngine, do: Callable[[Connection], T]) -> T:
+    """Call `do` in a transaction and return what it returns."""
+    async with database.begin() as conn:
+        return await conn.run_sync(do)
+
+
+def running(*statements: str) -> Callable[[Connection], None]:
+    """Return a function that runs these statements."""
+
+    def run(connection: Connection) -> None:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    return run
 
 
 def indexes(connection: Connection) -> dict[str, str]:
@@ -42,13 +61,13 @@ def shapes(connection: Connection) -> dict[str, Any]:
 
 
 def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table, and the revision of the schema."""
+    """Return every row of every table, also the revision of the schema."""
     return {
         name: sorted(
             (dict(row) for row in connection.execute(select(text("*")).select_from(table(name))).mappings()),
             key=lambda row: [str(value) for value in row.values()],
         )
-        for name in (*_tables(connection), "alembic_version")
+        for name in sorted(inspect(connection).get_table_names())
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,13 +13,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.clock import MovedClock
+from bot.errors import CannotOpen
 from store.db import Database, migrate
 from store.migrations import HEAD
 from store.tables import metadata
 from tests.databases import Postgres
-from tests.store.schemas import engine, indexes, shapes
+from tests.store.schemas import at, contents, engine, indexes, running, shapes
 
 
 def differences(connection: Connection) -> list[object]:
@@ -60,16 +65,48 @@ async def test_migrating_again_changes_nothing(url: str, clock: MovedClock) -> N
     await database.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_opening_an_empty_database_migrates_it(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest, clock: MovedClock
-) -> None:
-    url = f"sqlite:///{tmp_path}/new.db"
-    if kind == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        await server.run("CREATE DATABASE new_database")
-        url = server.url("new_database")
-    database = await Database.open(url, claimant="test", clock=clock)
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of an empty database of each kind, which was never migrated."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    await server.run("CREATE DATABASE new_database")
+    yield server.url("new_database")
+    await server.run("DROP DATABASE new_database WITH (FORCE)")
+
+
+async def test_opening_an_empty_database_migrates_it(new_url: str, clock: MovedClock) -> None:
+    database = await Database.open(new_url, claimant="test", clock=clock)
     async with database.read() as tx:
         assert not await tx.rentals.any_ever()
     await database.close()
+
+
+async def test_a_migration_that_fails_half_way_changes_nothing_and_can_be_repeated(
+    new_url: str, clock: MovedClock
+) -> None:
+    database = engine(new_url)
+    await at(database, running("CREATE TABLE visits (of_somebody INTEGER)"))
+    with pytest.raises((OperationalError, ProgrammingError), match="visits"):
+        await migrate(new_url)
+    assert (await at(database, contents)).keys() == {"visits"}
+    await at(database, running("DROP TABLE visits"))
+    await database.dispose()
+    await test_opening_an_empty_database_migrates_it(new_url, clock)
+
+
+async def test_a_file_with_a_row_that_refers_to_nothing_is_left_as_it_was(tmp_path: Path) -> None:
+    # A connection of sqlite3 checks no references by default.
+    with closing(sqlite3.connect(tmp_path / "other.db", isolation_level=None)) as shell:
+        shell.execute("CREATE TABLE first (id INTEGER PRIMARY KEY)")
+        shell.execute("CREATE TABLE second (first_id INTEGER REFERENCES first (id))")
+        shell.execute("INSERT INTO second VALUES (7)")
+    url = f"sqlite:///{tmp_path}/other.db"
+    with pytest.raises(CannotOpen, match="second has a row whose row in first is missing") as refused:
+        await migrate(url)
+    assert len(refused.value.words.splitlines()) == 1
+    database = engine(url)
+    assert (await at(database, contents)).keys() == {"first", "second"}
+    await database.dispose()

@@ -114,7 +114,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("unknown_purchases_open", lambda tx: tx.unknown.not_over()),
     ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2")),
     ("messages_purchase", lambda tx: tx.messages.show_together("u7mq2")),
-    ("unknown_together", lambda tx: tx.unknown.asked_together("u7mq2")),
+    ("unknown_purchases_together", lambda tx: tx.unknown.asked_together("u7mq2")),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
     ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
@@ -132,8 +132,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_over", lambda tx: tx.rentals.ended_costs(START)),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.newest(make.ANA)),
-    ("quotes_owner", lambda tx: tx.quotes.waiting_for_key(make.ANA, START)),
-    ("quotes_owner", lambda tx: tx.quotes.wanted(make.ANA, START)),
+    ("quotes_owner", lambda tx: tx.quotes.clicked(make.ANA, START)),
 ]
 
 BY_KEY: list[Query] = [

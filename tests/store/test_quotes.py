@@ -33,25 +33,14 @@ async def test_the_newest_quote_is_the_one_that_the_person_asked_for_last(databa
         assert newest.id == "q1"
 
 
-async def test_quotes_of_one_person_that_wait_for_a_key_are_read_oldest_first(database: Database) -> None:
-    waits = QuoteState.WAITING_FOR_KEY
+async def test_quotes_of_one_person_whose_click_waits_for_a_key_are_read_newest_first(database: Database) -> None:
     async with database.write() as tx:
-        await tx.quotes.add(make.quote("q1", state=waits, created_at=START + 2 * MINUTE))
-        await tx.quotes.add(make.quote("q2", state=waits, created_at=START + MINUTE))
-        await tx.quotes.add(make.quote("q3", state=waits, created_at=START - MINUTE))
+        await tx.quotes.add(make.quote("q1", clicked_offer="o", created_at=START + MINUTE))
+        await tx.quotes.add(make.quote("q2", clicked_offer="o", created_at=START + 2 * MINUTE))
+        await tx.quotes.add(make.quote("q3", clicked_offer="o", created_at=START - MINUTE))
         await tx.quotes.add(make.quote("q4", created_at=START + MINUTE))
-        await tx.quotes.add(make.quote("q5", state=waits, owner=make.BEN, created_at=START))
-        assert [quote.id for quote in await tx.quotes.waiting_for_key(make.ANA, START)] == ["q2", "q1"]
-
-
-async def test_quotes_of_one_person_whose_offer_waits_for_a_key_are_read_newest_first(database: Database) -> None:
-    async with database.write() as tx:
-        await tx.quotes.add(make.quote("q1", wanted_offer="o", created_at=START + MINUTE))
-        await tx.quotes.add(make.quote("q2", wanted_offer="o", created_at=START + 2 * MINUTE))
-        await tx.quotes.add(make.quote("q3", wanted_offer="o", created_at=START - MINUTE))
-        await tx.quotes.add(make.quote("q4", created_at=START + MINUTE))
-        await tx.quotes.add(make.quote("q5", wanted_offer="o", owner=make.BEN, created_at=START + MINUTE))
-        assert [quote.id for quote in await tx.quotes.wanted(make.ANA, START)] == ["q2", "q1"]
+        await tx.quotes.add(make.quote("q5", clicked_offer="o", owner=make.BEN, created_at=START + MINUTE))
+        assert [quote.id for quote in await tx.quotes.clicked(make.ANA, START)] == ["q2", "q1"]
 
 
 async def test_a_quote_is_read_as_it_was_saved(database: Database) -> None:

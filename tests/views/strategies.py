@@ -164,7 +164,6 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         rate=st.none() | rate,
         vendor=maybe_text,
         vendor_region=maybe_text,
-        progress=text,
         host=maybe_text | st.just("203.0.113.7"),
         port=st.none() | st.integers(-5, 70_000),
         host_key=maybe_text,

@@ -251,7 +251,7 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
     ):
         assert_valid(replies.error(problem))
     assert_valid(keys.listing([key] * 30, keys.removed_text(key), github=True))
-    assert_valid(replies.reply(keys.saved_text([key] * 3, [key], 2)))
+    assert_valid(replies.reply(keys.saved_text([key] * 3, [key])))
     found = GithubKeys(name="ana-dev", shown=(key,), known=frozenset(), room=1, not_accepted=2, not_shown=3)
     assert_valid(github_keys.choice(found))
     assert problems_of_view(github_keys.choose(found).view) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -23,24 +22,12 @@ def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
 
 def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
     assert page(
-        notice(K.UNKNOWN_MACHINE, gpu="H100", rate=Decimal("2.10"), since=clock(9, 12), name="train-3"),
-        notice(K.UNKNOWN_MACHINE),
-        notice(K.EMPTY_STORE, count=3),
         notice(K.UNAUTHORIZED),
         notice(K.AUTHORIZED_AGAIN),
         notice(K.PAUSED, detail="The account has machines that I don't know"),
         notice(K.PAUSED, CARL),
         notice(K.RESUMED, CARL),
     ) == snapshot("""\
-
-A machine I don't know is running: H100, $2.10/h, since 09:12, named train-3. I leave it alone. Not
-      needed? End it in Compute Clear.
-
-A machine I don't know is running: nothing more is known. I leave it alone. Not needed? End it in
-      Compute Clear.
-
-My database is empty but the account has 3 machines named gpubot-*. Buying is paused. /gpu resume
-      when sure.
 
 Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing. Put a
       working COMPUTE_CLEAR_TOKEN in place and restart me.

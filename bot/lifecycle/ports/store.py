@@ -41,10 +41,7 @@ class Quotes(Protocol):
     async def newest(self, owner: str) -> Quote | None:
         """Return the last quote that a person asked for. Return None if the store has none."""
 
-    async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        """Return the quotes of a person that wait for a key and were asked for since then."""
-
-    async def wanted(self, owner: str, since: datetime) -> list[Quote]:
+    async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:

@@ -6,7 +6,7 @@ raises the errors of bot/errors.py, which have words for people.
 quoting           ask for offers
 keys              look at one's SSH keys, add and remove them
 github_keys       take one's SSH keys from GitHub
-wanted            the offer that was clicked before there was a key
+clicked_offer     the offer that was clicked before there was a key
 sharing           let teammates into a rental
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work

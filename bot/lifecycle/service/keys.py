@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.wanted import Wanted, rent_wanted
-from bot.model.base import changed
-from bot.model.offer import OFFER_LIFE
 from bot.model.person import Key, Person
-from bot.model.quote import QuoteState
 from bot.model.state import State
 from bot.policy.keys import read_key
 
@@ -29,9 +26,7 @@ class KeysSaved:
     added: tuple[Key, ...]
     known: tuple[Key, ...]
     """Those that the person had already."""
-    searches: int
-    """How many searches waited for a key and go on now. Only an earlier version let searches wait."""
-    wanted: Wanted | None
+    clicked: ClickedOffer | None
     """What became of the offer that the person clicked before they had a key."""
 
 
@@ -70,21 +65,16 @@ async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_ur
     async def decision(tx: Tx) -> KeysSaved:
         # Usage takes the spending lock. Without it, two additions at once would both pass the limit.
         await tx.rentals.usage(person.id)
-        now = deps.clock.now()
         had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
         added = tuple(key for key in keys if key.fingerprint not in had)
         _check_room(len(had), len(added), deps.rules.keys.per_person)
         for key in added:
             await tx.people.add_key(person.id, key)
-        await tx.people.note_seen(person.id, now)
-        waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
-        for quote in waiting:
-            await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
+        await tx.people.note_seen(person.id, deps.clock.now())
         return KeysSaved(
             added=added,
             known=tuple(had[key.fingerprint] for key in keys if key.fingerprint in had),
-            searches=len(waiting),
-            wanted=await rent_wanted(tx, deps, person, reply_url),
+            clicked=await rent_clicked(tx, deps, person, reply_url),
         )
 
     return await transact(deps, decision)

@@ -97,7 +97,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     if quote.state is QuoteState.UNANSWERED:
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
         return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
-    if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
+    if quote.state is QuoteState.NONE:
         return QuoteView(quote=quote, to_replace=to_replace)
     owner = await tx.people.get(quote.owner, EVER)
     block = await buying_blocked(tx)

@@ -29,8 +29,8 @@ from bot.policy.leases import check_time_left
 from bot.policy.roles import may_change, may_use_quote
 from bot.policy.spending import Proposal, check_rent
 
-WANTED_FOR = timedelta(days=1)
-"""How long after the search its offer still counts as wanted by a person who had no key."""
+CLICK_COUNTS_FOR = timedelta(days=1)
+"""How long after a search the click of a person who had no key still counts."""
 
 
 async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
@@ -47,7 +47,7 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
             return await rent_offer(tx, deps, person, quote_id, offer_id, another=another)
         except NeedsKey as missing:
             # Not raised here: that would roll the transaction back.
-            await _keep_wanted(tx, deps, person, quote_id, offer_id, another=another)
+            await _note_click(tx, deps, person, quote_id, offer_id, another=another)
             return missing
 
     result = await transact(deps, decision)
@@ -85,14 +85,14 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     return rental
 
 
-async def _keep_wanted(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
+async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
     """Note the offer as the only one that is rented when the person adds a key."""
     now = deps.clock.now()
-    for earlier in await tx.quotes.wanted(person.id, now - WANTED_FOR):
-        await tx.quotes.save(changed(earlier, wanted_offer=None, wanted_another=False))
+    for earlier in await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR):
+        await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
     quote = await tx.quotes.get(quote_id)
     if quote is not None:
-        await tx.quotes.save(changed(quote, wanted_offer=offer_id, wanted_another=another))
+        await tx.quotes.save(changed(quote, clicked_offer=offer_id, clicked_another=another))
     await tx.people.note_seen(person.id, now)
 
 

@@ -14,7 +14,7 @@ from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.lifecycle.steps.reconcile import look_up
 from bot.lifecycle.teammates import still_without_key
-from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_for_ssh, wait_for_ssh
+from bot.lifecycle.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
@@ -57,8 +57,6 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
     elif snapshot.rental.quiet_since_real is not None:
         snapshot = snapshot.with_rental(stop_waiting_for_ssh(snapshot.rental))
-    if progress.progress != snapshot.rental.progress:
-        snapshot = snapshot.with_rental(note_progress(snapshot.rental, progress.progress))
     deadline = _deadline(deps, snapshot, attempt, now)
     quiet_since = snapshot.rental.quiet_since_real
     probing = quiet_since is not None and deps.clock.real() - quiet_since < PROBE_AT_MOST

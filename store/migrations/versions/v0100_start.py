@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "v0100"
 down_revision = None
 
 
@@ -24,13 +24,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="account_pk"),
     )
     op.create_table(
-        "keys",
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("line", sa.Text(), nullable=False),
-        sa.Column("comment", sa.Text(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("user_id", name="keys_pk"),
+        "channels",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("member", sa.Boolean(), nullable=False),
+        sa.Column("direct", sa.Boolean(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="channels_pk"),
     )
     op.create_table(
         "people",
@@ -46,6 +46,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="people_pk"),
     )
     op.create_table(
+        "person_keys",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "fingerprint", name="person_keys_pk"),
+    )
+    op.create_table(
         "quotes",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -55,6 +65,7 @@ def upgrade() -> None:
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("rent_now", sa.Boolean(), nullable=False),
         sa.Column("changes", sa.Text()),
+        sa.Column("replaces_rental", sa.Text()),
         sa.Column("reply_url", sa.Text()),
         sa.Column("replaces", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -62,6 +73,8 @@ def upgrade() -> None:
         sa.Column("offers", sa.Text(), nullable=False),
         sa.Column("nearby", sa.Text(), nullable=False),
         sa.Column("rental_id", sa.Text()),
+        sa.Column("clicked_offer", sa.Text()),
+        sa.Column("clicked_another", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_by", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="quotes_pk"),
@@ -70,60 +83,61 @@ def upgrade() -> None:
     _partial_index("quotes_due", "quotes", ["due_at"], "due_at IS NOT NULL")
     op.create_index("quotes_owner", "quotes", ["owner", "created_at"])
     op.create_table(
-        "rooms",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("member", sa.Boolean(), nullable=False),
-        sa.Column("direct", sa.Boolean(), nullable=False),
-        sa.Column("shared", sa.Boolean(), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="rooms_pk"),
-    )
-    op.create_table(
         "rentals",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("quote_id", sa.Text(), nullable=False),
+        sa.Column("quote_id", sa.Text()),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("card_channel", sa.Text(), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("teammates", sa.Text(), nullable=False),
         sa.Column("clicked_offer", sa.Text(), nullable=False),
         sa.Column("envelope", sa.Text(), nullable=False),
-        sa.Column("decider", sa.Text()),
-        sa.Column("asked_why", sa.Text()),
+        sa.Column("waiting_decider", sa.Text()),
+        sa.Column("waiting_why", sa.Text()),
+        sa.Column("waiting_expires_at", sa.DateTime(timezone=True)),
         sa.Column("approved_by", sa.Text()),
+        sa.Column("approval_notice_at", sa.DateTime(timezone=True)),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("lapses_at", sa.DateTime(timezone=True)),
         sa.Column("procuring_since", sa.DateTime(timezone=True)),
-        sa.Column("kept_since", sa.DateTime(timezone=True)),
-        sa.Column("kept_why", sa.Text()),
+        sa.Column("blocked_since", sa.DateTime(timezone=True)),
+        sa.Column("blocked_why", sa.Text()),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("gpu", sa.Text()),
         sa.Column("rate", sa.Text()),
         sa.Column("vendor", sa.Text()),
         sa.Column("vendor_region", sa.Text()),
         sa.Column("accepted_at", sa.DateTime(timezone=True)),
-        sa.Column("progress", sa.Text(), nullable=False),
         sa.Column("quiet_since_real", sa.DateTime(timezone=True)),
         sa.Column("host", sa.Text()),
         sa.Column("port", sa.Integer()),
-        sa.Column("ready_at", sa.DateTime(timezone=True)),
-        sa.Column("ends_at", sa.DateTime(timezone=True)),
-        sa.Column("notices_given", sa.Integer(), nullable=False),
+        sa.Column("host_key", sa.Text()),
+        sa.Column("lease_ready_at", sa.DateTime(timezone=True)),
+        sa.Column("lease_ends_at", sa.DateTime(timezone=True)),
+        sa.Column("lease_latest_end", sa.DateTime(timezone=True)),
+        sa.Column("lease_notices_checked_at", sa.DateTime(timezone=True)),
+        sa.Column("lease_seen_at", sa.DateTime(timezone=True)),
+        sa.Column("lease_question", sa.Text()),
+        sa.Column("use", sa.Text()),
+        sa.Column("probe_answered_at", sa.DateTime(timezone=True)),
+        sa.Column("setup_progress", sa.Text()),
+        sa.Column("replaces", sa.Text()),
+        sa.Column("replaced_by", sa.Text()),
+        sa.Column("bought_later", sa.Boolean(), nullable=False),
         sa.Column("extension", sa.Text()),
-        sa.Column("ask_at", sa.DateTime(timezone=True)),
-        sa.Column("asked_times", sa.Integer(), nullable=False),
-        sa.Column("seen_at", sa.DateTime(timezone=True)),
-        sa.Column("end", sa.Text()),
-        sa.Column("end_why", sa.Text()),
-        sa.Column("end_by", sa.Text()),
-        sa.Column("destroying_since", sa.DateTime(timezone=True)),
+        sa.Column("ending_outcome", sa.Text()),
+        sa.Column("ending_why", sa.Text()),
+        sa.Column("ending_by", sa.Text()),
+        sa.Column("ending_since", sa.DateTime(timezone=True)),
         sa.Column("alarm_at", sa.DateTime(timezone=True)),
-        sa.Column("alarms", sa.Integer(), nullable=False),
-        sa.Column("taken_on_by", sa.Text()),
+        sa.Column("alarm_count", sa.Integer()),
+        sa.Column("alarm_taken_on_by", sa.Text()),
         sa.Column("over_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_by", sa.Text()),
         sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("ends_from", sa.DateTime(timezone=True)),
         sa.Column("cap_micros", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["quote_id"], ["quotes.id"], name="rentals_quote_id_fk"),
         sa.PrimaryKeyConstraint("id", name="rentals_pk"),
@@ -131,30 +145,33 @@ def upgrade() -> None:
     )
     _partial_index("rentals_claimed", "rentals", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("rentals_due", "rentals", ["due_at"], "due_at IS NOT NULL")
+    _partial_index("rentals_end", "rentals", ["ends_from"], "ends_from IS NOT NULL")
     _partial_index("rentals_live", "rentals", ["live", "owner", "cap_micros", "id"], "live")
+    op.create_index("rentals_over", "rentals", ["over_at"])
     op.create_index("rentals_owner", "rentals", ["owner", "created_at"])
     op.create_table(
         "attempts",
         sa.Column("rental_id", sa.Text(), nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("offer", sa.Text(), nullable=False),
-        sa.Column("resource_name", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text()),
+        sa.Column("resource_name", sa.Text()),
         sa.Column("public_key", sa.Text(), nullable=False),
         sa.Column("key_comment", sa.Text(), nullable=False),
+        sa.Column("script", sa.Text()),
         sa.Column("intended_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True)),
         sa.Column("why", sa.Text()),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
-        sa.Column("progress", sa.Text(), nullable=False),
-        sa.Column("delete_wanted", sa.Boolean(), nullable=False),
+        sa.Column("marked_for_deletion", sa.Boolean(), nullable=False),
         sa.Column("delete_accepted_at", sa.DateTime(timezone=True)),
-        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("extra", sa.Boolean(), nullable=False),
         sa.Column("empty_since", sa.DateTime(timezone=True)),
-        sa.Column("offer_id", sa.Text(), nullable=False),
+        sa.Column("offer_id", sa.Text()),
         sa.Column("vendor", sa.Text(), nullable=False),
         sa.Column("gpu", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("ready_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="attempts_rental_id_fk"),
@@ -177,6 +194,56 @@ def upgrade() -> None:
     )
     op.create_index("events_rental", "events", ["rental_id", "id"])
     op.create_table(
+        "probe_answers",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="probe_answers_rental_id_fk"),
+        sa.PrimaryKeyConstraint("rental_id", name="probe_answers_pk"),
+    )
+    op.create_index("probe_answers_vendor", "probe_answers", ["vendor", "at"])
+    op.create_table(
+        "samples",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gpus", sa.Text(), nullable=False),
+        sa.Column("peers", sa.Text(), nullable=False),
+        sa.Column("missed", sa.Text()),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="samples_rental_id_fk"),
+        sa.PrimaryKeyConstraint("rental_id", "at", name="samples_pk"),
+    )
+    op.create_index("samples_at", "samples", ["at"])
+    op.create_table(
+        "unknown_purchases",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("machines", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("guess", sa.Text()),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ask_again_at", sa.DateTime(timezone=True)),
+        sa.Column("put_off_by", sa.Text()),
+        sa.Column("decided", sa.Text()),
+        sa.Column("rental_id", sa.Text()),
+        sa.Column("over_at", sa.DateTime(timezone=True)),
+        sa.Column("asked_with", sa.Text()),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="unknown_purchases_rental_id_fk"),
+        sa.PrimaryKeyConstraint("id", name="unknown_purchases_pk"),
+    )
+    _partial_index("unknown_purchases_open", "unknown_purchases", ["found_at"], "over_at IS NULL")
+    _partial_index("unknown_purchases_together", "unknown_purchases", ["asked_with"], "asked_with IS NOT NULL")
+    op.create_table(
+        "visits",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("claimed_by", sa.Text()),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="visits_rental_id_fk"),
+        sa.PrimaryKeyConstraint("rental_id", name="visits_pk"),
+    )
+    _partial_index("visits_claimed", "visits", ["claimed_by"], "claimed_by IS NOT NULL")
+    _partial_index("visits_due", "visits", ["due_at"], "due_at IS NOT NULL")
+    op.create_table(
         "messages",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -184,11 +251,12 @@ def upgrade() -> None:
         sa.Column("rental_id", sa.Text()),
         sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite")),
         sa.Column("quote_id", sa.Text()),
+        sa.Column("purchase_id", sa.Text()),
         sa.Column("envelope", sa.Integer()),
         sa.Column("body", sa.Text()),
         sa.Column("broadcast", sa.Boolean(), nullable=False),
-        sa.Column("wanted", sa.Integer(), nullable=False),
-        sa.Column("shown", sa.Integer(), nullable=False),
+        sa.Column("target_version", sa.Integer(), nullable=False),
+        sa.Column("shown_version", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text()),
         sa.Column("ts", sa.Text()),
@@ -198,8 +266,11 @@ def upgrade() -> None:
         sa.Column("closed", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
-        sa.Column("urgent", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("compare_with", sa.Integer()),
+        sa.Column("refresh_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="messages_event_id_fk"),
+        sa.ForeignKeyConstraint(["purchase_id"], ["unknown_purchases.id"], name="messages_purchase_id_fk"),
         sa.ForeignKeyConstraint(["quote_id"], ["quotes.id"], name="messages_quote_id_fk"),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="messages_rental_id_fk"),
         sa.PrimaryKeyConstraint("id", name="messages_pk"),
@@ -207,6 +278,8 @@ def upgrade() -> None:
     _partial_index("messages_card", "messages", ["rental_id"], "kind = 'card'", unique=True)
     _partial_index("messages_due", "messages", ["due_at"], "due_at IS NOT NULL")
     op.create_index("messages_once", "messages", ["event_id", "kind", "to"], unique=True)
+    op.create_index("messages_purchase", "messages", ["purchase_id"])
+    _partial_index("messages_refresh", "messages", ["refresh_at"], "refresh_at IS NOT NULL")
     op.create_index("messages_rental", "messages", ["rental_id", "id"])
     op.create_table(
         "resources",
@@ -235,6 +308,7 @@ def upgrade() -> None:
     op.create_table(
         "ledger",
         sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rental_id", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -244,6 +318,6 @@ def upgrade() -> None:
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="ledger_rental_id_fk"),
         sa.ForeignKeyConstraint(["resource_id"], ["resources.resource_id"], name="ledger_resource_id_fk"),
-        sa.PrimaryKeyConstraint("resource_id", name="ledger_pk"),
+        sa.PrimaryKeyConstraint("resource_id", "n", name="ledger_pk"),
     )
     op.create_index("ledger_rental", "ledger", ["rental_id"])

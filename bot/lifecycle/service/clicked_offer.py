@@ -10,7 +10,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.previews import RentPreview, preview_of, quote_of_today
 from bot.lifecycle.service.quoting import new_quote
-from bot.lifecycle.service.renting import WANTED_FOR, rent_offer
+from bot.lifecycle.service.renting import CLICK_COUNTS_FOR, rent_offer
 from bot.model.base import changed
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -32,31 +32,31 @@ class SearchedAgain:
     """The new search."""
 
 
-Wanted: TypeAlias = Rental | RentPreview | SearchedAgain | NotRented
+ClickedOffer: TypeAlias = Rental | RentPreview | SearchedAgain | NotRented
 """What became of an offer: it was rented or its approval was asked for, its owner confirms it first, its price no
 longer stood, or something else prevents it."""
 
 
-async def rent_wanted(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Wanted | None:
+async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_url: str) -> ClickedOffer | None:
     """Rent the offer that a person clicked last before they had a key. Return what became of it, or None if there
-    is none. An offer is tried once: afterwards it is no longer wanted.
+    is none. An offer is tried once.
 
     `reply_url` gets the answer of a new search. The caller has stored the key in the same transaction.
     """
     now = deps.clock.now()
-    waiting = await tx.quotes.wanted(person.id, now - WANTED_FOR)
+    waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)
     for quote in waiting:
-        await tx.quotes.save(changed(quote, wanted_offer=None, wanted_another=False))
+        await tx.quotes.save(changed(quote, clicked_offer=None, clicked_another=False))
     newest = waiting[0] if waiting else None
-    if newest is None or newest.wanted_offer is None or newest.rental_id is not None:
+    if newest is None or newest.clicked_offer is None or newest.rental_id is not None:
         return None
     try:
-        if any(offer.offer_id == newest.wanted_offer and offer.expires_at <= now for offer in newest.offers):
+        if any(offer.offer_id == newest.clicked_offer and offer.expires_at <= now for offer in newest.offers):
             return await _search_again(tx, deps, person, newest, reply_url)
-        preview = await preview_of(tx, deps, newest, newest.wanted_offer)
+        preview = await preview_of(tx, deps, newest, newest.clicked_offer)
         if preview is not None:
             return preview
-        return await rent_offer(tx, deps, person, newest.id, newest.wanted_offer, another=newest.wanted_another)
+        return await rent_offer(tx, deps, person, newest.id, newest.clicked_offer, another=newest.clicked_another)
     except (Mistake, Refused, TooLate) as problem:
         return NotRented(problem)
 
