@@ -1,12 +1,17 @@
-"""Both databases, for every test that asks for one."""
+"""Both databases, and databases of the releases, for every test that asks for one."""
 
 from tests.databases import clock, database, postgres, postgres_url, sqlite_url, url
+from tests.store.released import kind, release, released_url, stored
 
 __all__ = [
     "clock",
     "database",
+    "kind",
     "postgres",
     "postgres_url",
+    "release",
+    "released_url",
     "sqlite_url",
+    "stored",
     "url",
 ]

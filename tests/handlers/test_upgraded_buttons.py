@@ -1,0 +1,121 @@
+"""Buttons that an earlier release posted act on the rentals that it stored, after the upgrade of its database.
+
+Their values are written out here: none of them is made by the code under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.offer import Offer
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.rules import Limits
+from sandbox.slack import default
+from sandbox.slack.default import TRAINING
+from tests.databases import postgres
+from tests.handlers.team import KEY_LINE, Team, team
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, RULES
+from tests.rentals import ending
+from tests.store.released import Stored, kind, release, released_url, stored
+
+__all__ = ["kind", "postgres", "release", "released_url", "stored"]
+
+H = timedelta(hours=1)
+
+
+@pytest.fixture
+async def ours(tmp_path: Path, released_url: str, stored: Stored) -> AsyncIterator[Team]:
+    """The team at the time of the dump, with the upgraded database and its people. An admin resumed buying."""
+    rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
+    async with team(tmp_path, rules=rules, url=released_url) as made:
+        workspace = made.world.sandbox.workspace
+        people = {ANA: default.ANA, BEN: default.BEN, CLEO: default.CLEO, DORA: default.BEN}
+        for person, like in people.items():
+            workspace.people[person.id] = replace(workspace.people[like], id=person.id, name=person.name)
+        training = workspace.channels[TRAINING]
+        members = training.members | {person.id for person in people}
+        workspace.channels[TRAINING] = replace(training, members=members)
+        made.clock.put(stored.dumped)
+        await made.command(CLEO.id, "resume")
+        yield made
+
+
+async def click(ours: Team, user: str, action_id: str, value: str, *, confirm: bool = False) -> Rental:
+    """Click an old button, and with `confirm` the button of the dialog that it opens. Return the rental."""
+    await ours.forge(user, action_id, value)
+    if confirm:
+        assert (await ours.submit(user))["ok"]
+    return await ours.rental(value.partition(":")[0])
+
+
+async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_database(
+    ours: Team, stored: Stored
+) -> None:
+    approved = await click(ours, BEN.id, "approve", f"{stored.for_approver}:1", confirm=True)
+    assert (approved.state, approved.approved_by) == (State.PROCURING, BEN.id)
+    accepted = await click(ours, ANA.id, "accept", f"{stored.for_owner}:2")
+    assert accepted.state is State.PROCURING
+    await click(ours, BEN.id, "deny", f"{stored.changed}:2")
+    await ours.submit(BEN.id)
+    assert (await ours.rental(stored.changed)).state is State.DENIED
+
+    ends_at = (await ours.rental(stored.extended)).running_lease.ends_at
+    shown_end = int(ends_at.timestamp())
+    for _ in range(2):
+        extended = await click(ours, ANA.id, "extend", f"{stored.extended}:2:{shown_end}")
+        assert extended.running_lease.ends_at == ends_at + 2 * H
+    ours.clock.put(ours.clock.now() + timedelta(minutes=3))  # she kept it a moment before
+    kept = await click(ours, ANA.id, "keep", f"{stored.kept}:4")
+    assert kept.running_lease.question.silent_until == ours.clock.now() + 4 * H
+
+    destroyed = await click(ours, ANA.id, "destroy", stored.in_use, confirm=True)
+    assert (ending(destroyed).outcome, ending(destroyed).by) == (State.DESTROYED, ANA.id)
+    cancelled = await click(ours, ANA.id, "cancel", stored.starting, confirm=True)
+    assert (ending(cancelled).outcome, ending(cancelled).why) == (State.CANCELLED, Why.ASKED)
+
+    over = await ours.rental(stored.expired)
+    assert await click(ours, BEN.id, "approve", f"{stored.expired}:1") == over
+    assert f"{stored.expired} expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
+
+
+async def first_offer(ours: Team, quote_id: str) -> Offer:
+    async with ours.deps.store.read() as tx:
+        quote = await tx.quotes.get(quote_id)
+    assert quote is not None
+    return quote.offers[0]
+
+
+async def rented_from(ours: Team, quote_id: str) -> list[tuple[State, str]]:
+    return [(one.state, one.clicked_offer) for one in await ours.rentals() if one.quote_id == quote_id]
+
+
+async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_button_rents_what_was_clicked(
+    ours: Team, stored: Stored
+) -> None:
+    offer = await first_offer(ours, stored.searched)
+    await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
+    assert await rented_from(ours, stored.searched) == [(State.PROCURING, offer.offer_id)]
+
+    offer = await first_offer(ours, stored.clicked)
+    await ours.forge(DORA.id, "add_key", None)
+    assert (await ours.submit(DORA.id, key_line=KEY_LINE))["ok"]
+    assert await rented_from(ours, stored.clicked) == [(State.PROCURING, offer.offer_id)]
+
+
+async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offers_to_search_again(
+    ours: Team, stored: Stored
+) -> None:
+    offer = await first_offer(ours, stored.searched)
+    ours.clock.put(offer.expires_at)
+    await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
+    assert await rented_from(ours, stored.searched) == []
+    assert "These prices no longer stand. Nothing was rented." in (await ours.replies())[-1]
