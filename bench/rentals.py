@@ -130,7 +130,7 @@ async def seed(
     async with database(world, clock) as store, store.write() as tx:
         now = clock.now()
         for owner in owners:
-            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench", set_at=now))
+            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench"))
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             owner = owners[number % len(owners)]
             made = rental_of(one.offer, state, owner=owner, channel=channel, now=now)
@@ -209,7 +209,6 @@ def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
         card_channel=rental.card_channel,
         request=rental.request,
         created_at=now - LEASE,
-        found_at=now - LEASE,
         offers=(one.offer,),
         rental_id=rental.id,
     )

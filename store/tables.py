@@ -81,7 +81,6 @@ quotes = Table(
     _optional_text("reply_url"),
     _bool("replaces"),
     _time("created_at", nullable=False),
-    _time("found_at"),
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
     Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
     _optional_text("rental_id"),
@@ -373,7 +372,6 @@ person_keys = Table(
     _int("position"),  # the order of a person's keys, lowest first
     _text("line"),
     _text("comment"),
-    _time("set_at", nullable=False),
 )
 
 channels = Table(

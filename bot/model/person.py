@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen
 
 
 class Person(Frozen):
@@ -30,7 +30,6 @@ class Key(Frozen):
     comment: str
     """At most 100 characters. Data, never markup."""
     fingerprint: str
-    set_at: Instant
 
 
 class Channel(Frozen):

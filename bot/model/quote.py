@@ -50,7 +50,6 @@ class Quote(Frozen):
     replaces: bool = False
     """Whether the answer replaces the message that was clicked."""
     created_at: Instant
-    found_at: Instant | None = None
     offers: tuple[Offer, ...] = ()
     """Cheapest first."""
     nearby: tuple[Nearby, ...] = ()

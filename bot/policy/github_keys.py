@@ -6,7 +6,6 @@ import binascii
 import re
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
 from hashlib import sha256
 
 from bot.errors import Mistake, NextStep
@@ -57,9 +56,7 @@ def comment_of(name: str) -> str:
     return f"github.com/{name}"
 
 
-def keys_to_show(
-    name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int, set_at: datetime
-) -> GithubKeys:
+def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int) -> GithubKeys:
     """Return the keys in the lines of a GitHub user for a person who owns keys with these fingerprints.
 
     Raise Mistake if no line is a key that the bot accepts. It can take as long as `read_key` for each key, so call
@@ -69,7 +66,7 @@ def keys_to_show(
     not_accepted, left = 0, iter(lines)
     for line in left:
         try:
-            key = _key(name, line, set_at)
+            key = _key(name, line)
         except Mistake:
             not_accepted += 1
         else:
@@ -89,25 +86,25 @@ def keys_to_show(
     )
 
 
-def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str], set_at: datetime) -> tuple[Key, ...]:
+def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
     """Return the keys in the lines of a GitHub user that have one of the fingerprints. Call it in a thread."""
-    return tuple({key.fingerprint: key for key in _accepted(name, lines, fingerprints, set_at)}.values())
+    return tuple({key.fingerprint: key for key in _accepted(name, lines, fingerprints)}.values())
 
 
-def _accepted(name: str, lines: Sequence[str], fingerprints: Collection[str], set_at: datetime) -> Iterator[Key]:
+def _accepted(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> Iterator[Key]:
     for line in lines:
         # Reading a key takes much longer than its fingerprint, and there may be hundreds.
         if _fingerprint(line) in fingerprints:
             try:
-                yield _key(name, line, set_at)
+                yield _key(name, line)
             except Mistake:
                 continue
 
 
-def _key(name: str, line: str, set_at: datetime) -> Key:
+def _key(name: str, line: str) -> Key:
     """Return the key in a line. Raise Mistake if it isn't one that the bot accepts."""
     kind_and_key = " ".join(line.split()[:2])
-    return read_key(f"{kind_and_key} {comment_of(name)}", set_at)
+    return read_key(f"{kind_and_key} {comment_of(name)}")
 
 
 def _fingerprint(line: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from datetime import datetime
 from functools import cache
 from math import gcd, isqrt, prod
 
@@ -107,7 +106,7 @@ def _decoded_text(encoded: str) -> str:
     return binascii.a2b_base64(encoded[: len(encoded) // 4 * 4]).decode("ascii", errors="replace")
 
 
-def read_key(line: str, set_at: datetime) -> Key:
+def read_key(line: str) -> Key:
     """Return the public key in a line, re-encoded by us.
 
     Accept one line without options: ed25519, ecdsa, RSA from 2048 bits, and both kinds of security keys.
@@ -131,7 +130,6 @@ def read_key(line: str, set_at: datetime) -> Key:
         line=f"{exported[0]} {exported[1]}",
         comment=one_line(comment, LONGEST_COMMENT),
         fingerprint=key.get_fingerprint("sha256"),
-        set_at=set_at,
     )
 
 

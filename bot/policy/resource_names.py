@@ -23,7 +23,7 @@ class ResourceName(Frozen):
     n: int
     """The number of the attempt."""
     owner: str | None
-    """Slack id of the owner when the machine was bought. None in names of earlier releases."""
+    """Slack id of the owner when the machine was bought. None if the name has none."""
 
 
 def make_name(rental_id: str, n: int, owner: str) -> str:

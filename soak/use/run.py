@@ -77,7 +77,7 @@ class Simulation:
             await tx.people.put(changed(BEN, tz="Europe/Berlin"), here.now)
             for person in self._people:
                 await tx.people.put(person, here.now)
-                key = Key(line=here.outside.public_key, comment="", fingerprint=person.id, set_at=here.now)
+                key = Key(line=here.outside.public_key, comment="", fingerprint=person.id)
                 await tx.people.add_key(person.id, key)
 
     async def _step(self) -> None:

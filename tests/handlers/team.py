@@ -300,7 +300,6 @@ class Team:
             request=changed(quote.request, **request),
             offers=offers,
             card_channel=TRAINING,
-            found_at=self.clock.now(),
             due_at=None,
         )
         async with self.deps.store.write() as tx:

@@ -9,7 +9,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.person import Key
 from sandbox.slack.default import ANA
-from tests.handlers.team import NOON, RULES, an_offer, team
+from tests.handlers.team import RULES, an_offer, team
 
 SETUP = "#!/bin/sh\npip install torch\n"
 WITH_SETUPS = changed(RULES, setup={"torch": SETUP, "jax": SETUP})
@@ -102,7 +102,7 @@ async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their
         async with ours.deps.store.write() as tx:
             for n in range(9):
                 body = f"{n:04}".ljust(720, "A")
-                key = Key(line=f"ssh-rsa {body}", comment="", fingerprint=f"SHA256:{n}", set_at=NOON)
+                key = Key(line=f"ssh-rsa {body}", comment="", fingerprint=f"SHA256:{n}")
                 await tx.people.add_key(ANA, key)
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (

@@ -24,7 +24,7 @@ from tests.databases import START
 from tests.store import make
 
 ANA = Person(id=make.ANA, name="Ana")
-KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:first", set_at=START)
+KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:first")
 AT_ONCE = 8
 
 

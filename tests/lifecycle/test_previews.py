@@ -24,7 +24,7 @@ from tests.store.make import ANA, BEN
 HOUR = timedelta(hours=1)
 READER = Person(id=ANA, name="Ana")
 APPROVER = Person(id=BEN, name="Ben")
-KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=START)
+KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc")
 DEAR = make.offer("dear", rate=Decimal("12.00"))
 CHEAP = make.offer("cheap", rate=Decimal("2.15"))
 

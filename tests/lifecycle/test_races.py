@@ -80,7 +80,7 @@ async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
     """Store Ana's key and a quote `q1` with five offers. Return the ids of the offers."""
     offers = tuple(make.offer(f"offer-{n}", vendor=f"vendor-{n}", rate=Decimal(rate)) for n in range(5))
     async with database.write() as tx:
-        await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START))
+        await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F"))
         await tx.quotes.add(make.quote("q1", offers=offers))
     return [offer.offer_id for offer in offers]
 
@@ -118,7 +118,7 @@ async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one
     people = [person(f"U0{n:03}") for n in range(20)]
     async with database.write() as tx:
         for n, one in enumerate(people):
-            key = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
+            key = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
             await tx.people.add_key(one.id, key)
             await tx.quotes.add(make.quote(f"q{n}", owner=one.id, offers=(make.offer(f"offer-{n}"),)))
     answers = await asyncio.gather(

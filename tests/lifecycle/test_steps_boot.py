@@ -24,7 +24,6 @@ from bot.policy.probing import has_probe
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, World
 from tests.rentals import ending, waiting
-from tests.sandbox.compute_world import NOON
 
 SETUP = "#!/bin/sh\npip install torch\n"
 
@@ -45,7 +44,7 @@ async def new_key(here: World, person: Person, comment: str) -> asyncssh.SSHKey:
     key = asyncssh.generate_private_key("ssh-ed25519")
     public = key.export_public_key().decode().strip()
     async with here.deps.store.write() as tx:
-        stored = Key(line=public, comment=comment, fingerprint=key.get_fingerprint(), set_at=NOON)
+        stored = Key(line=public, comment=comment, fingerprint=key.get_fingerprint())
         await tx.people.add_key(person.id, stored)
     return key
 
@@ -299,7 +298,7 @@ async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
     async with here.deps.store.write() as tx:
         for n in range(count):
             line = f"ssh-rsa {person.id}{n:04}".ljust(724, "A")
-            await tx.people.add_key(person.id, Key(line=line, comment="", fingerprint=f"SHA256:{n}", set_at=NOON))
+            await tx.people.add_key(person.id, Key(line=line, comment="", fingerprint=f"SHA256:{n}"))
 
 
 SIZES = (

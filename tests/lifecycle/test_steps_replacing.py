@@ -127,7 +127,7 @@ async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_
 async def offers(here: World, quote: Quote) -> dict[str, object]:
     """Return the fields of a quote for which offers were found now."""
     found = await here.deps.market.offers(quote.request)
-    return {"offers": found, "state": QuoteState.FOUND, "found_at": here.now, "due_at": None}
+    return {"offers": found, "state": QuoteState.FOUND, "due_at": None}
 
 
 # --- nothing fits, or it is not allowed

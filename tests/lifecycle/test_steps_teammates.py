@@ -14,7 +14,6 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.test_steps_boot import lets_in, new_key
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, World
-from tests.sandbox.compute_world import NOON
 
 EVE = Person(id="U0EVE", name="Eve")
 """A member without any role."""
@@ -91,7 +90,7 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
     await add_eve(here)
     async with here.deps.store.write() as tx:
         for n in range(5):
-            large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}", set_at=NOON)
+            large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}")
             await tx.people.add_key(EVE.id, large)
     rental = await here.get(count=8)
     with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):

@@ -374,7 +374,7 @@ async def world(
         )
         async with store.write() as tx:
             for person in (ANA, BEN, CLEO):
-                key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
+                key = Key(line=outside.public_key, comment="", fingerprint="F")
                 await tx.people.put(person, clock.real())
                 await tx.people.add_key(person.id, key)
         yield World(deps, store, outside, clock, people=people, machines=machines)

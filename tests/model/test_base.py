@@ -8,10 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from bot.model.base import changed
-from bot.model.person import Channel, Key
+from bot.model.event import Event, EventKind
+from bot.model.person import Channel
 
 CHANNEL = Channel(id="C1", member=True)
-KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:x", set_at=datetime(2025, 1, 1, tzinfo=UTC))
+EVENT = Event(rental_id=None, kind=EventKind.PAUSED, at=datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_a_changed_copy_has_the_new_values_and_keeps_the_others() -> None:
@@ -33,4 +34,4 @@ def test_a_value_of_the_wrong_type_is_refused_and_not_converted(value: object) -
 
 def test_a_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValidationError):
-        changed(KEY, set_at=datetime(2025, 1, 1))  # noqa: DTZ001 - what is refused
+        changed(EVENT, at=datetime(2025, 1, 1))  # noqa: DTZ001 - what is refused

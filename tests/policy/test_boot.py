@@ -35,7 +35,7 @@ SHELL = """$(touch /tmp/x); `id`; '; rm -rf / #" \\ ${HOME} END_OF_KEYS"""
 def key(name: str, kind: str = "ssh-ed25519", size: int = 51) -> Key:
     """Return a key with a body of about `size` bytes."""
     body = base64.b64encode(name.encode().ljust(size, b"-")).decode()
-    return Key(line=f"{kind} {body}", comment=name, fingerprint=f"SHA256:{name}", set_at=NOW)
+    return Key(line=f"{kind} {body}", comment=name, fingerprint=f"SHA256:{name}")
 
 
 def sent(person: str, *keys: Key) -> list[OwnedKey]:
@@ -103,7 +103,7 @@ def test_each_section_is_there_only_if_it_holds_something() -> None:
 
 def test_a_comment_with_shell_in_it_never_gets_into_the_script() -> None:
     public = asyncssh.generate_private_key("ssh-ed25519").export_public_key("openssh").decode().strip()
-    typed = read_key(f"{public} {SHELL}", NOW)
+    typed = read_key(f"{public} {SHELL}")
     assert typed.comment
     (found,) = further_keys(ANA, (), {ANA: [key("first"), typed]})
     assert script_text([found.line]) == script_text([public])

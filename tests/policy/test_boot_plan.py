@@ -14,7 +14,7 @@ from bot.policy.boot_plan import BootPlan, plan_boot
 from bot.policy.probe_script import PROBE_SCRIPT
 from bot.policy.probing import has_probe
 from bot.policy.rules import Idle, ProbeKind, Rules
-from tests.policy.test_boot import ANA, BEN, CLEO, NOW, PROBE_LINE, SETUP, key
+from tests.policy.test_boot import ANA, BEN, CLEO, PROBE_LINE, SETUP, key
 from tests.store import make
 
 RULES = Rules(setup={"torch": SETUP})
@@ -93,9 +93,7 @@ def test_a_machine_has_a_probe_by_design_if_one_was_sent_or_can_come_by_hand() -
 
 
 def test_keys_that_don_t_fit_beside_the_probe_are_left_out() -> None:
-    huge = Key(
-        line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2500), comment="huge", fingerprint="SHA256:huge", set_at=NOW
-    )
+    huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2500), comment="huge", fingerprint="SHA256:huge")
     plan = plan_boot(rental(), {ANA: [key("laptop"), huge]}, RULES, probe_line=PROBE_LINE)
     assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True)
     assert plan.left_out == LeftOut(key_count=1)
@@ -121,7 +119,7 @@ def test_a_teammate_who_may_no_longer_be_let_in_is_left_out_without_a_word() -> 
 
 
 def test_keys_that_no_longer_fit_are_left_out_and_counted() -> None:
-    huge = Key(line="ssh-rsa " + "A" * LARGEST_SCRIPT, comment="huge", fingerprint="SHA256:huge", set_at=NOW)
+    huge = Key(line="ssh-rsa " + "A" * LARGEST_SCRIPT, comment="huge", fingerprint="SHA256:huge")
     plan = plan_boot(rental(BEN), {**KEYS, BEN: [huge, *KEYS[BEN]]}, RULES)
     assert isinstance(plan.sent, SentScript)
     assert [sent.comment for sent in plan.sent.keys] == ["desk", "ben"]

@@ -27,7 +27,7 @@ def fingerprint(n: int) -> str:
 
 
 def show(*lines: str, owned: tuple[str, ...] = (), per_person: int = 10) -> GithubKeys:
-    return keys_to_show("ana-dev", lines, owned, per_person=per_person, set_at=NOW)
+    return keys_to_show("ana-dev", lines, owned, per_person=per_person)
 
 
 @pytest.mark.parametrize("name", ["a", "ana-dev", "ANA", "a" * 39, "-old-", "0"])
@@ -86,5 +86,5 @@ def test_more_keys_than_fit_are_counted() -> None:
 def test_only_keys_with_a_chosen_fingerprint_are_returned_wherever_they_are() -> None:
     lines = ["hello", *(line(n) for n in range(MOST_SHOWN + 3)), "ssh-ed25519 !"]
     last = fingerprint(MOST_SHOWN + 2)
-    found = keys_with("ana-dev", lines, [last, "SHA256:gone"], NOW)
+    found = keys_with("ana-dev", lines, [last, "SHA256:gone"])
     assert [(key.fingerprint, key.line) for key in found] == [(last, line(MOST_SHOWN + 2))]

@@ -76,7 +76,7 @@ UNFINISHED = UnfinishedAttempt(
     destroying_since=None,
     over_at=None,
 )
-KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
+KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
 OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
 Query = Callable[[Transaction], Awaitable[object]]

@@ -157,7 +157,7 @@ def keys_now(*keys: OwnedKey) -> dict[str, tuple[Key, ...]]:
     """Return these keys by their owners, as people have them now."""
     found: dict[str, tuple[Key, ...]] = {}
     for owned in keys:
-        key = Key(line=owned.line, comment=owned.comment, fingerprint=owned.fingerprint, set_at=clock(12, 0))
+        key = Key(line=owned.line, comment=owned.comment, fingerprint=owned.fingerprint)
         found[owned.person] = (*found.get(owned.person, ()), key)
     return found
 

@@ -180,7 +180,7 @@ key_line = st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".
 sent_keys = st.builds(OwnedKey, person=user, line=key_line, comment=text, fingerprint=text)
 keys_now = st.dictionaries(
     user,
-    st.lists(st.builds(Key, line=key_line, comment=text, fingerprint=text, set_at=moment), max_size=5).map(tuple),
+    st.lists(st.builds(Key, line=key_line, comment=text, fingerprint=text), max_size=5).map(tuple),
     max_size=10,
 )
 scripts = st.builds(
@@ -324,4 +324,4 @@ catalogs = st.builds(
     read_at=moment,
 )
 fingerprints = st.from_regex(r"SHA256:[A-Za-z0-9+/]{43}", fullmatch=True)
-keys = st.builds(Key, line=text, comment=text, fingerprint=fingerprints, set_at=moment)
+keys = st.builds(Key, line=text, comment=text, fingerprint=fingerprints)

@@ -19,7 +19,6 @@ FIRST = Key(
     line="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr",
     comment="github.com/ana-dev",
     fingerprint="SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8",
-    set_at=NOW,
 )
 SECOND = changed(FIRST, fingerprint="SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")
 MANY = tuple(changed(FIRST, fingerprint=f"SHA256:{n:043}") for n in range(MOST_SHOWN))

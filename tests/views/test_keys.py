@@ -19,7 +19,6 @@ LAPTOP = Key(
     line="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr",
     comment="you@laptop",
     fingerprint="SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8",
-    set_at=NOW,
 )
 NAMELESS = changed(
     LAPTOP,

@@ -30,7 +30,7 @@ from tests.views.stories import (
 from tests.views.test_lists import CATALOG
 
 NOW = clock(18, 10)
-KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
+KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc")
 WITHIN_LIMITS = OfferChoice(offer=HYPERSTACK, envelope=envelope())
 ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
 

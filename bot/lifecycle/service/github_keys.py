@@ -40,9 +40,7 @@ async def look(deps: Deps, source: KeySource, person: Person, name: str) -> Gith
     lines = await _lines(deps, source, person, name)
     async with deps.store.read() as tx:
         owned = [key.fingerprint for key in await tx.people.keys(person.id)]
-    return await asyncio.to_thread(
-        keys_to_show, name, lines, owned, per_person=deps.rules.keys.per_person, set_at=deps.clock.now()
-    )
+    return await asyncio.to_thread(keys_to_show, name, lines, owned, per_person=deps.rules.keys.per_person)
 
 
 async def take(
@@ -54,7 +52,7 @@ async def take(
     Raise as `look` and `save_keys` do, and TooLate if GitHub has none of these keys any more.
     """
     lines = await _lines(deps, source, person, name)
-    keys = await asyncio.to_thread(keys_with, name, lines, fingerprints, deps.clock.now())
+    keys = await asyncio.to_thread(keys_with, name, lines, fingerprints)
     if not keys:
         raise TooLate(f"{comment_of(name)} no longer has what I showed you. I saved nothing. Look again.")
     found = {key.fingerprint for key in keys}

@@ -54,7 +54,7 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_url: str) -> K
     """
     check_user(person, deps.rules)
     # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
-    key = await asyncio.to_thread(read_key, line, deps.clock.now())
+    key = await asyncio.to_thread(read_key, line)
     return await save_keys(deps, person, [key], reply_url=reply_url)
 
 

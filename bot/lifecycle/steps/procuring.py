@@ -191,7 +191,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     except MarketAway as away:
         return await wait_blocked(deps, snapshot, reason(away), now, away)
     async with deps.store.write() as tx:
-        await tx.quotes.save(changed(quote, offers=offers, found_at=now))
+        await tx.quotes.save(changed(quote, offers=offers))
     offers = await _with_needed_script(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:

@@ -111,7 +111,6 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         offers=offers,
         nearby=close,
         card_channel=card_channel(channel, deps.rules),
-        found_at=deps.clock.now(),
         due_at=None,
     )
 

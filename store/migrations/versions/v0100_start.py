@@ -52,7 +52,6 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("line", sa.Text(), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
-        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "fingerprint", name="person_keys_pk"),
     )
     op.create_table(
@@ -69,7 +68,6 @@ def upgrade() -> None:
         sa.Column("reply_url", sa.Text()),
         sa.Column("replaces", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True)),
         sa.Column("offers", sa.Text(), nullable=False),
         sa.Column("nearby", sa.Text(), nullable=False),
         sa.Column("rental_id", sa.Text()),
