@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -173,6 +173,10 @@ class Rentals(Attempts):
     async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
         """Keep the due time if `make_due` or a change wrote another one meanwhile."""
         await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
+
+    async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
+        new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
+        await self._conn.execute(_DEFER, new)
 
     async def claim(self, now: datetime, limit: int, seconds: float) -> list[ClaimedRental]:
         return await claims.claim(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
 deletes begins only in its first half."""
-PAUSE_BETWEEN_PASSES = 0.02
+PAUSE_BETWEEN_PASSES = 0.05
 """Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
 
 
@@ -95,6 +95,9 @@ class DueLoop(ABC, Generic[R]):
     @abstractmethod
     async def failed(self, row: R, error: Exception) -> None:
         """Report work that raised."""
+
+    async def load(self, tx: Tx, rows: Sequence[R]) -> None:
+        """Called in the transaction that claims rows: read for all of them at once what their work needs."""
 
     async def before_pass(self) -> None:
         """Called at the begin of each pass."""
@@ -173,18 +176,22 @@ class DueLoop(ABC, Generic[R]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
-        """Claim and start what is due. Return `now` if there was something, as more may be due. A claim that was
-        made by a commit without an answer ends by itself."""
+        """Claim and start what is due. Return when more is due.
+
+        A claim that was made by a commit without an answer ends by itself.
+        """
         until = self.deps.clock.monotonic() + self._claim_seconds
         async with self.deps.store.write(durable=False) as tx:
             claimed = await self.rows(tx).claim(now, free, self._claim_seconds)
-        for row in claimed:
-            if row.id not in self._under_way:
-                self.started(row, now)
-                task = asyncio.create_task(self._run(row))
-                self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)
-                task.add_done_callback(partial(self._done, row.id))
-        return now if claimed else None
+            to_start = [row for row in claimed if row.id not in self._under_way]
+            await self.load(tx, to_start)
+            next_due = now if len(claimed) == free else await self.rows(tx).next_due()
+        for row in to_start:
+            self.started(row, now)
+            task = asyncio.create_task(self._run(row))
+            self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)
+            task.add_done_callback(partial(self._done, row.id))
+        return next_due
 
     def _done(self, row_id: str, _: asyncio.Task[None]) -> None:
         self._under_way.pop(row_id, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -83,6 +83,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         """End this process's claim on it and set when it is next due, unless it changed meanwhile. No message
         becomes due."""
 
+    async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
+        """As `defer`, for several rentals in one statement."""
+
     async def release(self, rental_id: str) -> None:
         """End this process's claim on it."""
 
@@ -117,6 +120,13 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
+
+    async def facts_of(
+        self, rental_ids: Collection[str]
+    ) -> tuple[
+        Mapping[str, Sequence[Attempt]], Mapping[str, Sequence[Resource]], Mapping[str, Sequence[LedgerRow]]
+    ]:
+        """Return the attempts, the resources and the ledger rows of these rentals, by rental."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...
