@@ -178,9 +178,19 @@ class Rentals(Attempts):
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[ClaimedRental]:
+    async def claim(
+        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
+    ) -> list[ClaimedRental]:
         return await claims.claim(
-            self._conn, rentals, ClaimedRental, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
+            self._conn,
+            rentals,
+            ClaimedRental,
+            _CLAIMED,
+            now,
+            holder=self._holder,
+            limit=limit,
+            seconds=seconds,
+            without=without,
         )
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
@@ -189,8 +199,8 @@ class Rentals(Attempts):
     async def release(self, rental_id: str) -> None:
         await claims.release(self._conn, rentals, rental_id, holder=self._holder)
 
-    async def next_due(self) -> datetime | None:
-        return await claims.next_due(self._conn, rentals)
+    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
+        return await claims.next_due(self._conn, rentals, without)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})

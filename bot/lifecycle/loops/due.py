@@ -30,8 +30,8 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
 deletes begins only in its first half."""
-PAUSE_BETWEEN_PASSES = 0.05
-"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
+BETWEEN_PASSES = 0.05
+"""Real seconds at least from the begin of one pass to the next. What becomes due meanwhile is claimed together."""
 
 
 @dataclass
@@ -79,6 +79,8 @@ class DueLoop(ABC, Generic[R]):
         self._wake = asyncio.Event()
         self._under_way: dict[str, _UnderWay] = {}
         self._claiming = False
+        self._next_due: datetime | None = None
+        """When more was due after the last claims."""
         deps.store.on_commit(self._wake.set, self.written)
 
     # --- what is done with a row
@@ -136,13 +138,15 @@ class DueLoop(ABC, Generic[R]):
         )
 
     async def _turn(self) -> None:
+        clock = self.deps.clock
+        next_pass = clock.monotonic() + BETWEEN_PASSES
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):
             # Look again all the same when claims are to be renewed: those of other processes may have ended.
             async with asyncio.timeout(self._claim_seconds / 4):
-                await self.deps.clock.sleep_until(due, self._wake)
-        await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
+                await clock.sleep_until(due, self._wake)
+        await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
@@ -153,15 +157,17 @@ class DueLoop(ABC, Generic[R]):
         free = self._at_once - len(self._under_way)
         if free <= 0:
             return None
-        due = await self.next_due()
-        now = self.deps.clock.now()
+        now, due = self.deps.clock.now(), self._next_due
+        if due is None or due > now:
+            due = await self.next_due()
         if due is None or due > now:
             return due
-        self._claiming = True
+        self._claiming, self._next_due = True, None
         try:
-            return await self._start_due(now, free)
+            self._next_due = await self._start_due(now, free)
         finally:
             self._claiming = False
+        return self._next_due
 
     async def drain(self) -> None:
         """Wait for the work that is under way."""
@@ -182,11 +188,11 @@ class DueLoop(ABC, Generic[R]):
         """
         until = self.deps.clock.monotonic() + self._claim_seconds
         async with self.deps.store.write(durable=False) as tx:
-            claimed = await self.rows(tx).claim(now, free, self._claim_seconds)
-            to_start = [row for row in claimed if row.id not in self._under_way]
-            await self.load(tx, to_start)
-            next_due = now if len(claimed) == free else await self.rows(tx).next_due()
-        for row in to_start:
+            rows, ours = self.rows(tx), self._under_way.keys()
+            claimed = await rows.claim(now, free, self._claim_seconds, without=ours)
+            await self.load(tx, claimed)
+            next_due = await rows.next_due(without=ours) if len(claimed) < free else now
+        for row in claimed:
             self.started(row, now)
             task = asyncio.create_task(self._run(row))
             self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)

@@ -38,8 +38,9 @@ class DueRows(Protocol[R]):
     """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
     and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[R]:
-        """Claim what is due and free for that many real seconds, and return it, longest due first."""
+    async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[R]:
+        """Claim what is due and free for that many real seconds, except the rows `without`. Return it, longest due
+        first."""
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
         """Let the claims on these rows last for that many real seconds from now on. Return the rows that this
@@ -48,8 +49,8 @@ class DueRows(Protocol[R]):
     async def defer(self, row: R, due_at: datetime) -> object:
         """End the claim and set when the row is next due. Do nothing if another process holds it."""
 
-    async def next_due(self) -> datetime | None:
-        """Return when the first free row is due."""
+    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
+        """Return when the first free row is due, except the rows `without`."""
 
 
 class Quotes(DueRows[Claimed], Protocol):
