@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import Quote, QuoteState
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values

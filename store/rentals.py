@@ -10,7 +10,8 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports.records import Change, ClaimedRental, EndedCost, LiveCost, Usage
+from bot.lifecycle.ports.due import ClaimedRental
+from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.rental import Decider, Rental

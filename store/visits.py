@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from store import claims
 from store.mapping import insert_new, param
 from store.tables import visits

@@ -21,8 +21,8 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visits import Visits
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 from bot.model.attempt import AttemptState
 from bot.model.rental import Rental
 from bot.model.state import State

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports.records import Change, Claimed, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.due import Claimed
+from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel

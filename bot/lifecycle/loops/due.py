@@ -20,8 +20,8 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 
 R = TypeVar("R", bound=Claimed)
 

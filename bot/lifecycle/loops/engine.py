@@ -15,8 +15,8 @@ from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.ports.records import Claimed, ClaimedRental
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest

@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
     Change,
-    Claimed,
-    ClaimedRental,
     EndedCost,
     KnownResource,
     LiveCost,
@@ -30,27 +29,6 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
-
-R = TypeVar("R", bound=Claimed)
-
-
-class DueRows(Protocol[R]):
-    """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
-    and an end by the database's real time. A row is free without a claim, or past its claim's end."""
-
-    async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[R]:
-        """Claim what is due and free for that many real seconds, except the rows `without`. Return it, longest due
-        first."""
-
-    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        """Let the claims on these rows last for that many real seconds from now on. Return the rows that this
-        process still holds."""
-
-    async def defer(self, row: R, due_at: datetime) -> object:
-        """End the claim and set when the row is next due. Do nothing if another process holds it."""
-
-    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
-        """Return when the first free row is due, except the rows `without`."""
 
 
 class Quotes(DueRows[Claimed], Protocol):
