@@ -24,10 +24,14 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield figure("start", started.bot, "s", started.empty)
     async for each in acks.measure(size, folder):
         yield each
-    polled = await polls.measure(size, folder)
+    polled = await polls.measure(size, folder, provisioning=size.provisioning)
     yield figure("poll_lateness_p99", polled.lateness, "s")
+    yield figure("polls_per_cpu_second", polled.per_cpu_second, "1/s")
     yield figure("memory", polled.memory, "MB", started.memory)
-    visited = await polls.measure(size, folder, visited=size.visited)
+    many = await polls.measure(size, folder, provisioning=size.many_provisioning)
+    yield figure("poll_many_p99", many.lateness, "s", polled.lateness)
+    yield figure("polls_many_per_cpu", many.per_cpu_second, "1/s", polled.per_cpu_second)
+    visited = await polls.measure(size, folder, provisioning=size.provisioning, visited=size.visited)
     yield figure("poll_visited_p99", visited.lateness, "s", polled.lateness)
     yield figure("probe_memory", visited.memory - polled.memory, "MB")
     yield await idle.measure(size, folder)

@@ -1,4 +1,4 @@
-"""Measures how late polls are with many rentals in provisioning, and how much memory the bot takes for them:
+"""Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot takes:
 alone, and beside many machines that are visited.
 
 The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log:
@@ -51,32 +51,35 @@ class Polls(Frozen):
     """p99, real seconds."""
     memory: float
     """MB."""
+    per_cpu_second: float
+    """Polls per second of CPU, of the bot's whole process."""
 
 
-async def measure(size: Size, folder: Path, *, visited: int = 0) -> Polls:
-    """Return lateness and memory, beside `visited` machines that are visited. Raise NotRunning if a rental was not
-    polled, or a machine not visited."""
-    async with open_world(folder, f"polls-{visited}", speed=size.poll_speed) as world:
-        owners, channel = await invite(world, min(OWNERS, size.provisioning))
+async def measure(size: Size, folder: Path, *, provisioning: int, visited: int = 0) -> Polls:
+    """Return the figures of `provisioning` rentals, beside `visited` machines that are visited. Raise NotRunning
+    if a rental was not polled, or a machine not visited."""
+    async with open_world(folder, f"polls-{provisioning}-{visited}", speed=size.poll_speed) as world:
+        owners, channel = await invite(world, min(OWNERS, provisioning))
         clock = await clock_of(world)
         if visited:
             await seed_visited(world, clock, visited, owners=owners, channel=channel)
-        bought = await buy(world, clock, size.provisioning)
+        bought = await buy(world, clock, provisioning)
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
         await world.switch_on_rate_limits()
         async with running(world, BOT, world.settings(channel)) as bot:
             await wait(size.settle_seconds)
-            since = await world.sandbox.now()
+            since, cpu_before = await world.sandbox.now(), bot.cpu_seconds()
             due = await _watch_due(world.file, size.poll_seconds)
+            cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
             polled = await _polled(world, since)
-            memory = bot.memory()
         answered = await asyncio.to_thread(_answered, world.file)
     late = late_by(due, polled)
-    if len(polled) < size.provisioning:
-        raise NotRunning(f"{size.provisioning} rentals, but only {len(polled)} of them were polled.")
+    if len(polled) < provisioning:
+        raise NotRunning(f"{provisioning} rentals, but only {len(polled)} of them were polled.")
     if answered < min(visited, VISITS_PER_SECOND * size.poll_seconds):
         raise NotRunning(f"{visited} machines, but only {answered} of them answered a visit.")
-    return Polls(lateness=p99(late) / size.poll_speed, memory=memory)
+    polls = sum(map(len, polled.values()))
+    return Polls(lateness=p99(late) / size.poll_speed, memory=memory, per_cpu_second=polls / cpu)
 
 
 def _answered(file: Path) -> int:

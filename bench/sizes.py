@@ -26,6 +26,7 @@ class Size(Frozen):
     counted: int = 10
     """Of how many actions of each kind the commits are counted."""
     provisioning: int = 1000
+    many_provisioning: int = 3000
     visited: int = 1000
     """Machines that are visited while polls are measured a second time."""
     settle_seconds: float = 16
@@ -49,6 +50,7 @@ TINY = Size(
     load_seconds=0.5,
     counted=2,
     provisioning=5,
+    many_provisioning=10,
     visited=5,
     settle_seconds=0,
     poll_seconds=4,

@@ -99,6 +99,11 @@ class App:
         """Return the resident memory in MB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1_000_000
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds that it has used."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 @asynccontextmanager
 async def running(world: World, program: Sequence[str], settings: Mapping[str, str]) -> AsyncIterator[App]:

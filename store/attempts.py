@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, func, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
@@ -23,12 +24,25 @@ _LATEST = 20
 _FEWEST = 3
 """With fewer machines there is no median."""
 
+IDS: Any = bindparam("ids", expanding=True)
 _ATTEMPTS = select_by(attempts.c.rental_id, attempts.c.n)
 _LOCKED_ATTEMPTS = _ATTEMPTS.with_for_update()
 _BY_OFFER = select_by(attempts.c.offer_id)
 _BY_NAME = select_by(attempts.c.resource_name)
 _RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
+_RESOURCES_BY_ID = select(resources).where(resources.c.resource_id.in_(IDS))
 _LOCKED_RESOURCE = select_by(resources.c.resource_id).with_for_update()
+_ATTEMPTS_OF = select(attempts).where(attempts.c.rental_id.in_(IDS)).order_by(attempts.c.rental_id, attempts.c.n)
+_RESOURCES_OF = (
+    select(resources)
+    .where(resources.c.rental_id.in_(IDS))
+    .order_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
+)
+_LEDGER_OF = (
+    select(ledger)
+    .where(ledger.c.rental_id.in_(IDS))
+    .order_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+)
 _LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
 _BILLED = select(func.sum(ledger.c.amount))
 _ALIVE = (
@@ -61,6 +75,16 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
         "rate": attempt.rate,
         "live": live,
     }
+
+
+F = TypeVar("F", Attempt, Resource, LedgerRow)
+
+
+def _by_rental(facts: Iterable[F]) -> dict[str, list[F]]:
+    of: dict[str, list[F]] = defaultdict(list)
+    for fact in facts:
+        of[fact.rental_id].append(fact)
+    return of
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
@@ -133,9 +157,20 @@ class Attempts:
     async def resources(self, rental_id: str) -> list[Resource]:
         return to_models(Resource, await self._conn.execute(_RESOURCES, {"key": rental_id}))
 
+    async def facts_of(
+        self, rental_ids: Collection[str]
+    ) -> tuple[dict[str, list[Attempt]], dict[str, list[Resource]], dict[str, list[LedgerRow]]]:
+        given = {"ids": list(rental_ids)}
+        found = (
+            map(_attempt_of, await self._conn.execute(_ATTEMPTS_OF, given)),
+            to_models(Resource, await self._conn.execute(_RESOURCES_OF, given)),
+            to_models(LedgerRow, await self._conn.execute(_LEDGER_OF, given)),
+        )
+        return _by_rental(found[0]), _by_rental(found[1]), _by_rental(found[2])
+
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
-        found = select(resources).where(resources.c.resource_id.in_(resource_ids))
-        return {row.resource_id: to_model(Resource, row) for row in await self._conn.execute(found)}
+        rows = await self._conn.execute(_RESOURCES_BY_ID, {"ids": list(resource_ids)})
+        return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}

@@ -24,11 +24,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from store.mapping import param, to_models
 
 C = TypeVar("C", bound=Claimed)
@@ -69,12 +70,21 @@ def _free(table: Table, dialect: str) -> ColumnElement[bool]:
     return or_(table.c.claimed_until.is_(None), table.c.claimed_until <= _now(dialect))
 
 
+def _others(table: Table, some_left_out: bool) -> ColumnElement[bool]:
+    """Return whether a row is not one of the parameter `without`."""
+    return _key(table).not_in(bindparam("without", expanding=True)) if some_left_out else true()
+
+
 @cache
-def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str) -> Any:
+def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str, *, some_left_out: bool) -> Any:
     key = _key(table)
     due = (
         select(key.label("key"))
-        .where(table.c.due_at <= param(table.c.due_at, "now"), _free(table, dialect))
+        .where(
+            table.c.due_at <= param(table.c.due_at, "now"),
+            _free(table, dialect),
+            _others(table, some_left_out),
+        )
         .order_by(table.c.due_at, key)
         .limit(bindparam("max_rows"))
         .with_for_update(skip_locked=True)
@@ -98,16 +108,22 @@ async def claim(
     holder: str,
     limit: int,
     seconds: float,
+    without: Collection[str],
 ) -> list[C]:
-    """Claim up to `limit` rows that are due and free for that many real seconds. Return them as `kind`, made of
-    their `columns`, longest due first.
+    """Claim up to `limit` rows that are due and free for that many real seconds, except the rows `without`. Return
+    them as `kind`, made of their `columns`, longest due first.
 
     No column may need parsing, because one row that can't be parsed would block the claims of all others.
     """
     dialect = conn.dialect.name
     values = {"now": now, "holder": holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
-    claimed: list[Row[Any]] = list((await conn.execute(_claim(table, columns, dialect), values)).all())
+    statement = _claim(table, columns, dialect, some_left_out=bool(without))
+    claimed: list[Row[Any]] = list((await conn.execute(statement, _with(values, without))).all())
     return to_models(kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
+
+
+def _with(values: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
+    return {**values, "without": list(without)} if without else values
 
 
 @cache
@@ -160,18 +176,19 @@ async def end_all(conn: AsyncConnection, table: Table) -> None:
 
 
 @cache
-def _next_due(table: Table, dialect: str) -> Select[Any]:
+def _next_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[Any]:
     return (
         select(table.c.due_at)
-        .where(table.c.due_at.is_not(None), _free(table, dialect))
+        .where(table.c.due_at.is_not(None), _free(table, dialect), _others(table, some_left_out))
         .order_by(table.c.due_at)
         .limit(1)
     )
 
 
-async def next_due(conn: AsyncConnection, table: Table) -> datetime | None:
-    """Return when the first free row is due. Return None if no free row has a due time."""
-    return cast(datetime | None, await conn.scalar(_next_due(table, conn.dialect.name)))
+async def next_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> datetime | None:
+    """Return when the first free row is due, except the rows `without`. Return None if there is none."""
+    statement = _next_due(table, conn.dialect.name, some_left_out=bool(without))
+    return cast(datetime | None, await conn.scalar(statement, _with({}, without)))
 
 
 async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:

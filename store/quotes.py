@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import Quote
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
@@ -75,9 +75,19 @@ class Quotes:
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
 
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[Claimed]:
+    async def claim(
+        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
+    ) -> list[Claimed]:
         return await claims.claim(
-            self._conn, quotes, Claimed, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
+            self._conn,
+            quotes,
+            Claimed,
+            _CLAIMED,
+            now,
+            holder=self._holder,
+            limit=limit,
+            seconds=seconds,
+            without=without,
         )
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
@@ -89,5 +99,5 @@ class Quotes:
     async def release(self, quote_id: str) -> None:
         await claims.release(self._conn, quotes, quote_id, holder=self._holder)
 
-    async def next_due(self) -> datetime | None:
-        return await claims.next_due(self._conn, quotes)
+    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
+        return await claims.next_due(self._conn, quotes, without)

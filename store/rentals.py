@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,7 +10,8 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports.records import Change, ClaimedRental, EndedCost, LiveCost, Usage
+from bot.lifecycle.ports.due import ClaimedRental
+from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.rental import Decider, Rental
@@ -176,9 +177,23 @@ class Rentals(Attempts):
         """Keep the due time if `make_due` or a change wrote another one meanwhile."""
         await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
 
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[ClaimedRental]:
+    async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
+        new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
+        await self._conn.execute(_DEFER, new)
+
+    async def claim(
+        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
+    ) -> list[ClaimedRental]:
         return await claims.claim(
-            self._conn, rentals, ClaimedRental, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
+            self._conn,
+            rentals,
+            ClaimedRental,
+            _CLAIMED,
+            now,
+            holder=self._holder,
+            limit=limit,
+            seconds=seconds,
+            without=without,
         )
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
@@ -187,8 +202,8 @@ class Rentals(Attempts):
     async def release(self, rental_id: str) -> None:
         await claims.release(self._conn, rentals, rental_id, holder=self._holder)
 
-    async def next_due(self) -> datetime | None:
-        return await claims.next_due(self._conn, rentals)
+    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
+        return await claims.next_due(self._conn, rentals, without)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from store import claims
 from store.mapping import insert_new, param
 from store.tables import visits
@@ -48,9 +48,19 @@ class Visits:
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[Claimed]:
+    async def claim(
+        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
+    ) -> list[Claimed]:
         return await claims.claim(
-            self._conn, visits, Claimed, _CLAIMED, now, holder=self._holder, limit=limit, seconds=seconds
+            self._conn,
+            visits,
+            Claimed,
+            _CLAIMED,
+            now,
+            holder=self._holder,
+            limit=limit,
+            seconds=seconds,
+            without=without,
         )
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
@@ -59,8 +69,8 @@ class Visits:
     async def defer(self, visit: Claimed, due_at: datetime) -> bool:
         return await claims.defer(self._conn, visits, visit.id, due_at, holder=self._holder)
 
-    async def next_due(self) -> datetime | None:
-        return await claims.next_due(self._conn, visits)
+    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
+        return await claims.next_due(self._conn, visits, without)
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

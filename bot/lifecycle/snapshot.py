@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -105,12 +105,27 @@ async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
 
 async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
     """Return the snapshot of a rental, within a transaction."""
-    stored = RentalSnapshot(
-        rental=rental,
-        attempts=tuple(await tx.rentals.attempts(rental.id)),
-        resources=tuple(await tx.rentals.resources(rental.id)),
-        ledger=tuple(await tx.rentals.ledger(rental.id)),
+    return _snapshot(
+        rental,
+        await tx.rentals.attempts(rental.id),
+        await tx.rentals.resources(rental.id),
+        await tx.rentals.ledger(rental.id),
     )
+
+
+async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
+    """Return the snapshots of several rentals by their ids, in as many queries as for one."""
+    if not rental_ids:
+        return {}
+    rentals = await tx.rentals.get_many(rental_ids)
+    attempts, resources, ledger = await tx.rentals.facts_of(rental_ids)
+    return {key: _snapshot(rental, attempts[key], resources[key], ledger[key]) for key, rental in rentals.items()}
+
+
+def _snapshot(
+    rental: Rental, attempts: Iterable[Attempt], resources: Iterable[Resource], ledger: Iterable[LedgerRow]
+) -> RentalSnapshot:
+    stored = RentalSnapshot(rental, tuple(attempts), tuple(resources), tuple(ledger))
     return replace(stored, stored=stored)
 
 
@@ -133,18 +148,18 @@ async def save(
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
     resources = tuple(resource for resource in snapshot.resources if resource not in known)
     ledger = tuple(row for row in snapshot.ledger if row not in known)
+    if releases_claim and not (attempts or resources or ledger or snapshot.events):
+        same_time = {"due_at": stored.rental.due_at, "version": stored.rental.version}
+        if changed(snapshot.rental, **same_time) == stored.rental:
+            await _write_due(deps, stored.rental, snapshot.rental.due_at)
+            return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
     states = {attempt.n: attempt.state for attempt in stored.attempts}
     new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
-    unchanged = schedule(stored.rental, rental.due_at) == changed(rental, version=stored.rental.version)
-    nothing_new = releases_claim and unchanged and not (attempts or resources or ledger or snapshot.events)
     try:
-        async with deps.store.write(durable=not nothing_new) as tx:
+        async with deps.store.write() as tx:
             if check_first is not None:
                 await check_first(tx)
-            if nothing_new:
-                await tx.rentals.defer(stored.rental, rental.due_at)
-                return snapshot
             await tx.rentals.apply(
                 change(
                     stored.rental,
@@ -164,6 +179,14 @@ async def save(
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)
     return replace(written, stored=written)
+
+
+async def _write_due(deps: StepDeps, rental: Rental, due_at: datetime | None) -> None:
+    if deps.write_due is not None:
+        await deps.write_due(rental, due_at)
+        return
+    async with deps.store.write(durable=False) as tx:
+        await tx.rentals.defer(rental, due_at)
 
 
 def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:

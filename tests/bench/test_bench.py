@@ -16,8 +16,22 @@ ACKS = {
     for of in ("p50", "p99", "max")
     for place in ("", "_disk")
 }
-WITHOUT_BASELINE = {"commits_command", "commits_click", "poll_lateness_p99", "probe_memory"}
-WITH_BASELINE = {"start", "memory", "idle_engine", "poll_visited_p99", "probe_cpu"} | ACKS
+WITHOUT_BASELINE = {
+    "commits_command",
+    "commits_click",
+    "poll_lateness_p99",
+    "polls_per_cpu_second",
+    "probe_memory",
+}
+WITH_BASELINE = {
+    "start",
+    "memory",
+    "idle_engine",
+    "poll_visited_p99",
+    "poll_many_p99",
+    "polls_many_per_cpu",
+    "probe_cpu",
+} | ACKS
 
 
 def modes_of_logs(folder: Path) -> set[tuple[str, int]]:

@@ -21,8 +21,8 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visits import Visits
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 from bot.model.attempt import AttemptState
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -156,6 +156,37 @@ async def test_a_process_that_stood_still_lost_its_claim_and_takes_the_row_again
         assert not stopped.claims["q1"]()
     stopped.gate.set()
     await stopped.drain()
+    await stopped.run_pass()
+    await stopped.drain()
+    assert stopped.journal.begun == ["q1", "q1"]
+
+
+class EndsSlowly(Loop):
+    """Makes its row due again at once, and ends only after `gate` was set."""
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        self.journal.begun.append(row.id)
+        async with self.deps.store.write() as tx:
+            await tx.quotes.defer(row, self.deps.clock.now())
+        self.claims[row.id] = claim_lasts
+        await self.gate.wait()
+
+
+async def test_a_row_that_is_due_again_before_its_work_has_ended_is_worked_on_right_after_that(
+    database: Database, clock: MovedClock
+) -> None:
+    loop = EndsSlowly(database, clock)
+    await add(database, "q1")
+    await loop.run_pass()
+    await until(lambda: loop.claims)
+    await loop.run_pass()
+    assert await loop.next_due() == START, "it must not be claimed while nobody begins to work on it"
+    loop.gate.set()
+    await loop.drain()
+    await loop.run_pass()
+    await loop.drain()
+    assert loop.journal.begun == ["q1", "q1"]
 
 
 async def test_a_claim_that_nobody_took_is_renewed_after_its_end(database: Database, clock: MovedClock) -> None:

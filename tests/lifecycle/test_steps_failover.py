@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.lifecycle.snapshot import load
 from bot.lifecycle.steps.dispatch import step
 from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
@@ -38,6 +39,13 @@ async def vendors(here: World, rental: Rental) -> list[str]:
 
 
 # --- at once
+
+
+async def run_step(here: World, rental: Rental) -> None:
+    """Run the rental's step without a claim."""
+    snapshot = await load(here.deps, rental.id)
+    assert snapshot is not None
+    await step(here.deps, snapshot)
 
 
 async def test_after_two_sold_out_vendors_the_third_is_bought_at_once(here: World) -> None:
@@ -134,7 +142,7 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
     here = three_late
     rental = await clicks(here, settle=False)
     for _ in range(4):
-        await step(here.deps, rental.id)
+        await run_step(here, rental)
         here.restart(here.deps)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
     rental = await here.until(rental, State.READY)
@@ -146,7 +154,7 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
 async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(three_late: World) -> None:
     here = three_late
     rental = await clicks(here, settle=False)
-    await step(here.deps, rental.id)
+    await run_step(here, rental)
     await here.be_down(20 * MINUTE)
     rental = await here.rental(rental.id)
     assert (rental.state, waiting(rental).why) == (State.AWAITING_APPROVAL, Why.BUYING_BLOCKED)
@@ -173,7 +181,7 @@ async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(
     rental = await clicks(here)
     here.jump(61 * SECOND)
     held = await here.fault("delete_resource", "hold_before")
-    going = asyncio.create_task(step(here.deps, rental.id))
+    going = asyncio.create_task(run_step(here, rental))
     await here.until_hit(held)
     await here.destroy(rental, settle=False)
     await here.release(held)
@@ -312,7 +320,7 @@ async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: Wor
     await here.behaves(FIRST, "sold_out")
     rental = await clicks(here, settle=False)
     began = here.now
-    await step(here.deps, rental.id)
+    await run_step(here, rental)
     (attempt,) = await here.attempts(rental)
     lie = await here.fault(
         "offer_status", "garbage", times=None, match=attempt.called_offer.offer_id, body=IN_PROGRESS

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows
+from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.model.state import State
 from store.db import Database, Transaction
 from tests.databases import START, beside

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports.records import Change, Claimed, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.due import Claimed
+from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
@@ -85,6 +86,8 @@ Query = Callable[[Transaction], Awaitable[object]]
 THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
+    ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20, without=["a", "b"])),
+    ("rentals_due", lambda tx: tx.rentals.next_due(without=["a", "b"])),
     ("quotes_due", lambda tx: tx.quotes.claim(START, 9, 20)),
     ("quotes_due", lambda tx: tx.quotes.next_due()),
     ("visits_due", lambda tx: tx.visits.claim(START, 9, 20)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,8 +20,8 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 
 R = TypeVar("R", bound=Claimed)
 
@@ -30,8 +30,8 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
 deletes begins only in its first half."""
-PAUSE_BETWEEN_PASSES = 0.02
-"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
+BETWEEN_PASSES = 0.05
+"""Real seconds at least from the begin of one pass to the next. What becomes due meanwhile is claimed together."""
 
 
 @dataclass
@@ -79,6 +79,8 @@ class DueLoop(ABC, Generic[R]):
         self._wake = asyncio.Event()
         self._under_way: dict[str, _UnderWay] = {}
         self._claiming = False
+        self._next_due: datetime | None = None
+        """When more was due after the last claims."""
         deps.store.on_commit(self._wake.set, self.written)
 
     # --- what is done with a row
@@ -95,6 +97,9 @@ class DueLoop(ABC, Generic[R]):
     @abstractmethod
     async def failed(self, row: R, error: Exception) -> None:
         """Report work that raised."""
+
+    async def load(self, tx: Tx, rows: Sequence[R]) -> None:
+        """Called in the transaction that claims rows: read for all of them at once what their work needs."""
 
     async def before_pass(self) -> None:
         """Called at the begin of each pass."""
@@ -133,13 +138,15 @@ class DueLoop(ABC, Generic[R]):
         )
 
     async def _turn(self) -> None:
+        clock = self.deps.clock
+        next_pass = clock.monotonic() + BETWEEN_PASSES
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):
             # Look again all the same when claims are to be renewed: those of other processes may have ended.
             async with asyncio.timeout(self._claim_seconds / 4):
-                await self.deps.clock.sleep_until(due, self._wake)
-        await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
+                await clock.sleep_until(due, self._wake)
+        await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
@@ -150,15 +157,17 @@ class DueLoop(ABC, Generic[R]):
         free = self._at_once - len(self._under_way)
         if free <= 0:
             return None
-        due = await self.next_due()
-        now = self.deps.clock.now()
+        now, due = self.deps.clock.now(), self._next_due
+        if due is None or due > now:
+            due = await self.next_due()
         if due is None or due > now:
             return due
-        self._claiming = True
+        self._claiming, self._next_due = True, None
         try:
-            return await self._start_due(now, free)
+            self._next_due = await self._start_due(now, free)
         finally:
             self._claiming = False
+        return self._next_due
 
     async def drain(self) -> None:
         """Wait for the work that is under way."""
@@ -173,18 +182,22 @@ class DueLoop(ABC, Generic[R]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
-        """Claim and start what is due. Return `now` if there was something, as more may be due. A claim that was
-        made by a commit without an answer ends by itself."""
+        """Claim and start what is due. Return when more is due.
+
+        A claim that was made by a commit without an answer ends by itself.
+        """
         until = self.deps.clock.monotonic() + self._claim_seconds
         async with self.deps.store.write(durable=False) as tx:
-            claimed = await self.rows(tx).claim(now, free, self._claim_seconds)
+            rows, ours = self.rows(tx), self._under_way.keys()
+            claimed = await rows.claim(now, free, self._claim_seconds, without=ours)
+            await self.load(tx, claimed)
+            next_due = await rows.next_due(without=ours) if len(claimed) < free else now
         for row in claimed:
-            if row.id not in self._under_way:
-                self.started(row, now)
-                task = asyncio.create_task(self._run(row))
-                self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)
-                task.add_done_callback(partial(self._done, row.id))
-        return now if claimed else None
+            self.started(row, now)
+            task = asyncio.create_task(self._run(row))
+            self._under_way[row.id] = _UnderWay(task, self.deps.clock.real(), until)
+            task.add_done_callback(partial(self._done, row.id))
+        return next_due
 
     def _done(self, row_id: str, _: asyncio.Task[None]) -> None:
         self._under_way.pop(row_id, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,11 +15,13 @@ from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.ports.records import Claimed, ClaimedRental
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
+from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
+from bot.model.rental import Rental
 
 log = structlog.get_logger()
 
@@ -27,6 +29,10 @@ AT_ONCE = 64
 """How many steps of rentals run at the same time, and half as many searches."""
 RETRY_FAILED = timedelta(minutes=1)
 """How long after a failed step it is run again."""
+
+
+GATHER = 0.05
+"""Real seconds. Due times that are written within it are written together."""
 
 
 class Watch(Protocol):
@@ -120,10 +126,24 @@ class Steps(DueLoop[ClaimedRental]):
         super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
         self._watch = watch
         self._failures = StepFailures(deps)
+        self._snapshots: dict[str, RentalSnapshot] = {}
+        """Of rentals whose step has not begun yet."""
+        self._due_times = DueTimes(deps)
 
     @override
     def rows(self, tx: Tx) -> DueRows[ClaimedRental]:
         return tx.rentals
+
+    @override
+    async def load(self, tx: Tx, rows: Sequence[ClaimedRental]) -> None:
+        self._snapshots = {}
+        try:
+            self._snapshots = await load_many(tx, [row.id for row in rows])
+        except GpubotError:
+            raise
+        except Exception as error:
+            # One of them can't be loaded. Each step loads its own, so that only that one fails.
+            log.warning("engine.not_loaded_together", error=type(error).__name__)
 
     @override
     async def before_pass(self) -> None:
@@ -135,7 +155,10 @@ class Steps(DueLoop[ClaimedRental]):
 
     @override
     async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
-        await step(replace(self.deps, claim_lasts=claim_lasts), row.id)
+        snapshot = self._snapshots.pop(row.id, None) or await load(self.deps, row.id)
+        if snapshot is not None:
+            deps = replace(self.deps, claim_lasts=claim_lasts, write_due=self._due_times.write)
+            await step(deps, snapshot)
         await self._notify(self._failures.end_run(row))
 
     @override
@@ -160,6 +183,31 @@ class Steps(DueLoop[ClaimedRental]):
             log.warning("engine.not_notified", error=type(error).__name__)
         except Exception:
             log.exception("engine.not_notified")
+
+
+class DueTimes:
+    """Ends the claims of steps that changed nothing but when they are next due, in one transaction for all that
+    end about the same time."""
+
+    def __init__(self, deps: StepDeps) -> None:
+        self._deps = deps
+        self._waiting: list[tuple[Rental, datetime | None]] = []
+        self._writing: asyncio.Task[None] | None = None
+        """The write that takes what waits now."""
+
+    async def write(self, rental: Rental, due_at: datetime | None) -> None:
+        """Write when a rental is next due, and end its claim. Raise StoreBusy if the store doesn't take it."""
+        self._waiting.append((rental, due_at))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        await asyncio.shield(self._writing)
+
+    async def _write_waiting(self) -> None:
+        await self._deps.clock.pause(GATHER)
+        waiting, self._waiting, self._writing = self._waiting, [], None
+        # After a power cut they are due again.
+        async with self._deps.store.write(durable=False) as tx:
+            await tx.rentals.defer_all(waiting)
 
 
 class Searches(DueLoop[Claimed]):

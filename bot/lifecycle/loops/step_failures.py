@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from bot.errors import bug_number
 from bot.lifecycle.account import send_alerts
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.records import ClaimedRental
+from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import overdue_at

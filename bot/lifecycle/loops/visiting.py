@@ -12,7 +12,7 @@ from bot.lifecycle.loops.first_report import note_silence, with_report
 from bot.lifecycle.loops.visit_faults import VisitFaults
 from bot.lifecycle.machine_changes import note_host_key, note_use
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts

@@ -13,8 +13,8 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.visit_faults import VisitFaults
 from bot.lifecycle.loops.visiting import visit
-from bot.lifecycle.ports.records import Claimed
-from bot.lifecycle.ports.store import DueRows, Tx, Written
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
 from bot.policy.rules import ProbeKind
 from bot.policy.visiting import KEEP_SAMPLES
 

@@ -81,24 +81,6 @@ class KnownResource(Frozen):
     delete_accepted_at: Instant | None = None
 
 
-class Claimed(Frozen):
-    """A row that was due and that this process has claimed. It holds nothing that is parsed: a row that can't be
-    loaded must fail in its own work, not when it is claimed together with others."""
-
-    id: str
-    due_at: Instant
-
-
-class ClaimedRental(Claimed):
-    """A rental that was due, as it was claimed."""
-
-    version: int
-    state: str
-    owner: str
-    accepted_at: Instant | None
-    ends_at: Instant | None
-
-
 class UnfinishedAttempt(Frozen):
     """An attempt that may still bill, with the times from which its end is counted. It holds no offer, envelope or
     state, because a rental whose stored values can't be parsed must be deleted too."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
     Change,
-    Claimed,
-    ClaimedRental,
     EndedCost,
     KnownResource,
     LiveCost,
@@ -30,26 +29,6 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
-
-R = TypeVar("R", bound=Claimed)
-
-
-class DueRows(Protocol[R]):
-    """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
-    and an end by the database's real time. A row is free without a claim, or past its claim's end."""
-
-    async def claim(self, now: datetime, limit: int, seconds: float) -> list[R]:
-        """Claim what is due and free for that many real seconds, and return it, longest due first."""
-
-    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        """Let the claims on these rows last for that many real seconds from now on. Return the rows that this
-        process still holds."""
-
-    async def defer(self, row: R, due_at: datetime) -> object:
-        """End the claim and set when the row is next due. Do nothing if another process holds it."""
-
-    async def next_due(self) -> datetime | None:
-        """Return when the first free row is due."""
 
 
 class Quotes(DueRows[Claimed], Protocol):
@@ -79,6 +58,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
         """End this process's claim on it and set when it is next due, unless it changed meanwhile. No message
         becomes due."""
+
+    async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
+        """As `defer`, for several rentals in one statement."""
 
     async def release(self, rental_id: str) -> None:
         """End this process's claim on it."""
@@ -114,6 +96,13 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
+
+    async def facts_of(
+        self, rental_ids: Collection[str]
+    ) -> tuple[
+        Mapping[str, Sequence[Attempt]], Mapping[str, Sequence[Resource]], Mapping[str, Sequence[LedgerRow]]
+    ]:
+        """Return the attempts, the resources and the ledger rows of these rentals, by rental."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot, load, save
+from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps import (
     approval_notice,
     awaiting_approval,
@@ -33,15 +33,12 @@ STEPS: dict[State, Step] = {
 }
 
 
-async def step(deps: StepDeps, rental_id: str) -> None:
-    """Do what is due for a rental and end its claim.
+async def step(deps: StepDeps, snapshot: RentalSnapshot) -> None:
+    """Do what is due for a rental that was just loaded, and end its claim.
 
     If the rental was changed meanwhile, only what the market answered is saved. That change made the rental due at
     once, so the next step decides again.
     """
-    snapshot = await load(deps, rental_id)
-    if snapshot is None:
-        return
     over_before = snapshot.rental.over_at
     try:
         snapshot = await deletion.continue_deletions(deps, snapshot)
@@ -55,4 +52,4 @@ async def step(deps: StepDeps, rental_id: str) -> None:
         await save(deps, snapshot, releases_claim=True)
     except Stale:
         async with deps.store.write() as tx:
-            await tx.rentals.release(rental_id)
+            await tx.rentals.release(snapshot.rental.id)
