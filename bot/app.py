@@ -25,6 +25,7 @@ from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
+from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
@@ -58,6 +59,8 @@ from store.migrations import HEAD
 
 log = structlog.get_logger("gpubot")
 
+SANDBOX_CLAIM_SECONDS = 4.0
+"""How long claims last in a sandbox. Its clock waits until the claims of a process that was killed have ended."""
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
@@ -167,9 +170,10 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
-        engine = Engine(step_deps, watch=metrics)
+        claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
-        visits = Visits(step_deps, on_visit=metrics.visit)
+        visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
         delivery = Delivery(background, client, session, pace=pace)
         connection = Connection(

@@ -90,7 +90,7 @@ class HealthReport:
         await self.selfcheck.measure()
         counts: list[int | None] = [None, None, None]
         try:
-            next_due = soonest(await self.engine.next_due(), await self.visits.next_due())
+            next_due = soonest(await self.engine.first_due(), await self.visits.first_due())
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
                 counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]

@@ -176,18 +176,22 @@ async def end_all(conn: AsyncConnection, table: Table) -> None:
 
 
 @cache
-def _next_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[Any]:
+def _next_due(table: Table, dialect: str, *, some_left_out: bool, claimed: bool) -> Select[Any]:
+    free = true() if claimed else _free(table, dialect)
     return (
         select(table.c.due_at)
-        .where(table.c.due_at.is_not(None), _free(table, dialect), _others(table, some_left_out))
+        .where(table.c.due_at.is_not(None), free, _others(table, some_left_out))
         .order_by(table.c.due_at)
         .limit(1)
     )
 
 
-async def next_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> datetime | None:
-    """Return when the first free row is due, except the rows `without`. Return None if there is none."""
-    statement = _next_due(table, conn.dialect.name, some_left_out=bool(without))
+async def next_due(
+    conn: AsyncConnection, table: Table, without: Collection[str], *, claimed: bool
+) -> datetime | None:
+    """Return when the first free row is due, except the rows `without`; if `claimed`, also rows with a claim.
+    Return None if there is none."""
+    statement = _next_due(table, conn.dialect.name, some_left_out=bool(without), claimed=claimed)
     return cast(datetime | None, await conn.scalar(statement, _with({}, without)))
 
 

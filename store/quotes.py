@@ -99,5 +99,5 @@ class Quotes:
     async def release(self, quote_id: str) -> None:
         await claims.release(self._conn, quotes, quote_id, holder=self._holder)
 
-    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
-        return await claims.next_due(self._conn, quotes, without)
+    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        return await claims.next_due(self._conn, quotes, without, claimed=claimed)

@@ -202,8 +202,8 @@ class Rentals(Attempts):
     async def release(self, rental_id: str) -> None:
         await claims.release(self._conn, rentals, rental_id, holder=self._holder)
 
-    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
-        return await claims.next_due(self._conn, rentals, without)
+    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        return await claims.next_due(self._conn, rentals, without, claimed=claimed)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})

@@ -69,8 +69,8 @@ class Visits:
     async def defer(self, visit: Claimed, due_at: datetime) -> bool:
         return await claims.defer(self._conn, visits, visit.id, due_at, holder=self._holder)
 
-    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
-        return await claims.next_due(self._conn, visits, without)
+    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        return await claims.next_due(self._conn, visits, without, claimed=claimed)
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

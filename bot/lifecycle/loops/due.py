@@ -127,6 +127,12 @@ class DueLoop(ABC, Generic[R]):
         async with self.deps.store.read() as tx:
             return await self.rows(tx).next_due()
 
+    async def first_due(self) -> datetime | None:
+        """Return when the first row is due that this process doesn't work on. Another process that died may still
+        have claimed it."""
+        async with self.deps.store.read() as tx:
+            return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
+
     async def run(self) -> None:
         """Run until cancelled. Work that is under way goes on; `drain` waits for it."""
         await keep_running(

@@ -95,6 +95,10 @@ class Engine:
         """Return when the next unclaimed quote or rental is due."""
         return soonest(await self._steps.next_due(), await self._searches.next_due())
 
+    async def first_due(self) -> datetime | None:
+        """Return when the first quote or rental is due that this process doesn't work on, claimed or not."""
+        return soonest(await self._steps.first_due(), await self._searches.first_due())
+
     async def run(self) -> None:
         """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
         await asyncio.gather(self._steps.run(), self._searches.run())

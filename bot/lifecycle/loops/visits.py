@@ -79,6 +79,10 @@ class Visits(DueLoop[Claimed]):
         return await super().next_due() if self._switched_on else None
 
     @override
+    async def first_due(self) -> datetime | None:
+        return await super().first_due() if self._switched_on else None
+
+    @override
     async def run(self) -> None:
         """Run until cancelled. Visits that are under way at that moment are cancelled too: each is due again once
         its claim ends."""

@@ -45,5 +45,5 @@ class DueRows(Protocol[R]):
     async def defer(self, row: R, due_at: datetime) -> object:
         """End the claim and set when the row is next due. Do nothing if another process holds it."""
 
-    async def next_due(self, *, without: Collection[str] = ()) -> datetime | None:
-        """Return when the first free row is due, except the rows `without`."""
+    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        """Return when the first free row is due, except the rows `without`; if `claimed`, also a claimed one."""
