@@ -89,8 +89,8 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
 async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
     """Return the times of commands and of clicks.
 
-    Each click needs a machine of its own. About so many machines the bot posts for minutes, in bursts. So commands
-    are measured beside few machines, once all of their messages are posted.
+    Each click needs a machine of its own. With so many machines, the bot posts messages for minutes, in bursts. So
+    commands are measured with few machines, once all messages about them are posted.
     """
     async with (
         open_world(folder, "empty") as empty_world,

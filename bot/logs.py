@@ -37,7 +37,7 @@ class LibraryHandler(logging.Handler):
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
         error = record.exc_info[1] if record.exc_info else None
-        # A database connection that broke can't be closed properly either. Whoever used it logs the outage.
+        # Closing a database connection that broke fails too. The code that used it logs the outage.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -98,30 +98,6 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str, 
     )
 
 
-async def claim(
-    conn: AsyncConnection,
-    table: Table,
-    kind: type[C],
-    columns: tuple[ColumnElement[Any], ...],
-    now: datetime,
-    *,
-    holder: str,
-    limit: int,
-    seconds: float,
-    without: Collection[str],
-) -> list[C]:
-    """Claim up to `limit` rows that are due and free for that many real seconds, except the rows `without`. Return
-    them as `kind`, made of their `columns`, longest due first.
-
-    No column may need parsing, because one row that can't be parsed would block the claims of all others.
-    """
-    dialect = conn.dialect.name
-    values = {"now": now, "holder": holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
-    statement = _claim(table, columns, dialect, some_left_out=bool(without))
-    claimed: list[Row[Any]] = list((await conn.execute(statement, _with(values, without))).all())
-    return to_models(kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
-
-
 def _with(values: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
     return {**values, "without": list(without)} if without else values
 
@@ -137,36 +113,15 @@ def _renew(table: Table, dialect: str) -> Any:
     )
 
 
-async def renew(
-    conn: AsyncConnection, table: Table, row_ids: Collection[str], *, holder: str, seconds: float
-) -> set[str]:
-    """Let the holder's claims on these rows last for that many real seconds from now on. Return their rows."""
-    dialect = conn.dialect.name
-    values = {"keys": list(row_ids), "holder": holder, "lasts": _lasts(dialect, seconds)}
-    return set((await conn.execute(_renew(table, dialect), values)).scalars())
-
-
 @cache
 def _release(table: Table) -> Update:
     return update(table).where(_key(table) == bindparam("key"), held(table)).values(FREE)
-
-
-async def release(conn: AsyncConnection, table: Table, row_id: str, *, holder: str) -> None:
-    """End the holder's claim on a row."""
-    await conn.execute(_release(table), {"key": row_id, "holder": holder})
 
 
 @cache
 def _defer(table: Table) -> Update:
     next_due = param(table.c.due_at, "next_due")
     return update(table).where(_key(table) == bindparam("key"), held(table)).values({**FREE, "due_at": next_due})
-
-
-async def defer(conn: AsyncConnection, table: Table, row_id: str, due_at: datetime, *, holder: str) -> bool:
-    """End the holder's claim on a row and set when it is next due. Return False if the holder has no claim on
-    it."""
-    values = {"key": row_id, "holder": holder, "next_due": due_at}
-    return (await conn.execute(_defer(table), values)).rowcount == 1
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
@@ -186,13 +141,54 @@ def _next_due(table: Table, dialect: str, *, some_left_out: bool, claimed: bool)
     )
 
 
-async def next_due(
-    conn: AsyncConnection, table: Table, without: Collection[str], *, claimed: bool
-) -> datetime | None:
-    """Return when the first free row is due, except the rows `without`; if `claimed`, also rows with a claim.
-    Return None if there is none."""
-    statement = _next_due(table, conn.dialect.name, some_left_out=bool(without), claimed=claimed)
-    return cast(datetime | None, await conn.scalar(statement, _with({}, without)))
+class DueTable(Generic[C]):
+    """bot.lifecycle.ports.due.DueRows, but for `defer`."""
+
+    def __init__(
+        self,
+        conn: AsyncConnection,
+        holder: str,
+        table: Table,
+        kind: type[C],
+        columns: tuple[ColumnElement[Any], ...],
+    ) -> None:
+        """A claimed row is returned as `kind`, made of these `columns`. None of them may need parsing, because one
+        row that can't be parsed would block the claims of all others."""
+        self._conn = conn
+        self._holder = holder
+        self._table = table
+        self._kind = kind
+        self._columns = columns
+
+    async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
+        dialect = self._conn.dialect.name
+        values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
+        statement = _claim(self._table, self._columns, dialect, some_left_out=bool(without))
+        claimed: list[Row[Any]] = list((await self._conn.execute(statement, _with(values, without))).all())
+        return to_models(self._kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
+
+    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        dialect = self._conn.dialect.name
+        values = {"keys": list(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
+        return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
+
+    async def release(self, row_id: str) -> None:
+        await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
+
+    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        dialect = self._conn.dialect.name
+        statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)
+        return cast(datetime | None, await self._conn.scalar(statement, _with({}, without)))
+
+
+class PlainDueTable(DueTable[Claimed]):
+    """A table whose claimed rows have no version: the holder alone decides whether one may be put off."""
+
+    async def defer(self, row: Claimed, due_at: datetime) -> bool:
+        """End the holder's claim on a row and set when it is next due. Return False if the holder has no claim on
+        it."""
+        values = {"key": row.id, "holder": self._holder, "next_due": due_at}
+        return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
 
 async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
@@ -47,12 +46,11 @@ _CLICKED = (
 )
 
 
-class Quotes:
+class Quotes(claims.PlainDueTable):
     """bot.lifecycle.ports.store.Quotes."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        self._conn = conn
-        self._holder = holder
+        super().__init__(conn, holder, quotes, Claimed, _CLAIMED)
 
     async def get(self, quote_id: str) -> Quote | None:
         return await fetch_first(self._conn, Quote, _GET, quote_id)
@@ -74,30 +72,3 @@ class Quotes:
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
-
-    async def claim(
-        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
-    ) -> list[Claimed]:
-        return await claims.claim(
-            self._conn,
-            quotes,
-            Claimed,
-            _CLAIMED,
-            now,
-            holder=self._holder,
-            limit=limit,
-            seconds=seconds,
-            without=without,
-        )
-
-    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        return await claims.renew(self._conn, quotes, row_ids, holder=self._holder, seconds=seconds)
-
-    async def defer(self, quote: Claimed, due_at: datetime) -> bool:
-        return await claims.defer(self._conn, quotes, quote.id, due_at, holder=self._holder)
-
-    async def release(self, quote_id: str) -> None:
-        await claims.release(self._conn, quotes, quote_id, holder=self._holder)
-
-    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        return await claims.next_due(self._conn, quotes, without, claimed=claimed)

@@ -123,7 +123,7 @@ def _oldest_first(found: list[Rental]) -> list[Rental]:
     return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
 
-class Rentals(Attempts):
+class Rentals(Attempts, claims.DueTable[ClaimedRental]):
     """bot.lifecycle.ports.store.Rentals."""
 
     def __init__(
@@ -141,11 +141,10 @@ class Rentals(Attempts):
         """With `lock_spending`, `usage` takes a lock; SQLite doesn't need it, as it has one writer at a time.
         `on_applied` is called with each change that was written, and `on_stale` with each of a rental that was
         changed meanwhile."""
-        super().__init__(conn)
+        claims.DueTable.__init__(self, conn, holder, rentals, ClaimedRental, _CLAIMED)
         self._events = events
         self._messages = messages
         self._visits = visits
-        self._holder = holder
         self._lock_spending = lock_spending
         self._on_applied = on_applied
         self._on_stale = on_stale
@@ -173,37 +172,13 @@ class Rentals(Attempts):
             await self._write_history(change)
         return current
 
-    async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
+    async def defer(self, rental: ClaimedRental, due_at: datetime) -> None:
         """Keep the due time if `make_due` or a change wrote another one meanwhile."""
         await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
-
-    async def claim(
-        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
-    ) -> list[ClaimedRental]:
-        return await claims.claim(
-            self._conn,
-            rentals,
-            ClaimedRental,
-            _CLAIMED,
-            now,
-            holder=self._holder,
-            limit=limit,
-            seconds=seconds,
-            without=without,
-        )
-
-    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        return await claims.renew(self._conn, rentals, row_ids, holder=self._holder, seconds=seconds)
-
-    async def release(self, rental_id: str) -> None:
-        await claims.release(self._conn, rentals, rental_id, holder=self._holder)
-
-    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        return await claims.next_due(self._conn, rentals, without, claimed=claimed)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})

@@ -26,12 +26,11 @@ _END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
 _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
 
 
-class Visits:
+class Visits(claims.PlainDueTable):
     """bot.lifecycle.ports.store.Visits."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        self._conn = conn
-        self._holder = holder
+        super().__init__(conn, holder, visits, Claimed, _CLAIMED)
         self.changed = False
         """Whether visits of a machine began, ended or were made due in this transaction."""
 
@@ -47,30 +46,6 @@ class Visits:
     async def make_due(self, rental_id: str, at: datetime) -> None:
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
-
-    async def claim(
-        self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()
-    ) -> list[Claimed]:
-        return await claims.claim(
-            self._conn,
-            visits,
-            Claimed,
-            _CLAIMED,
-            now,
-            holder=self._holder,
-            limit=limit,
-            seconds=seconds,
-            without=without,
-        )
-
-    async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        return await claims.renew(self._conn, visits, row_ids, holder=self._holder, seconds=seconds)
-
-    async def defer(self, visit: Claimed, due_at: datetime) -> bool:
-        return await claims.defer(self._conn, visits, visit.id, due_at, holder=self._holder)
-
-    async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        return await claims.next_due(self._conn, visits, without, claimed=claimed)
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

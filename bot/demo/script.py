@@ -232,8 +232,8 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
     """Ana's machine is in use when the first of its two ends comes, so it goes on."""
     tell(
         "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves\n"
-        "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Edits are\n"
-        "printed by: gpubot demo --all"
+        "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
+        "with --all, the demo prints edits such as this one."
     )
     await play.until_sees("Cleo", "In use: it goes on until", SOON)
 

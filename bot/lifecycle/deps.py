@@ -13,7 +13,6 @@ from bot.errors import Stale, StoreBusy
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt
-from bot.model.rental import Rental
 from bot.policy.rules import Rules
 
 T = TypeVar("T")
@@ -66,8 +65,6 @@ class StepDeps(Deps):
     claim_lasts: Callable[[], bool] = _yes
     """Whether the claim under which a step runs surely lasts for one more call. Without it, nothing is bought or
     deleted: another process may be working on the rental."""
-    write_due: Callable[[Rental, datetime | None], Awaitable[None]] | None = None
-    """Ends the claim of a step that changed nothing but when it is next due. None: the step writes it."""
     swept: Callable[[], bool] = _yes
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
     gone_at_start: set[str] = field(default_factory=set)

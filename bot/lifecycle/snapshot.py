@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on
@@ -18,6 +19,9 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.summary import AccruedCost
+
+WriteDue: TypeAlias = Callable[[Rental, datetime | None], Awaitable[None]]
+"""Writes when a rental that didn't change is next due, and ends its claim. Raises StoreBusy."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +137,14 @@ async def save(
     deps: StepDeps,
     snapshot: RentalSnapshot,
     *,
-    releases_claim: bool = False,
+    write_due: WriteDue | None = None,
     check_first: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
     """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
     Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
-    `check_first` runs in the same transaction. Nothing at all is written if it raises.
+    `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is set at the
+    end of a step: the claim ends too, and if only the due time differs, `write_due` writes that.
     """
     stored = snapshot.stored
     if stored is None:
@@ -148,10 +153,10 @@ async def save(
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
     resources = tuple(resource for resource in snapshot.resources if resource not in known)
     ledger = tuple(row for row in snapshot.ledger if row not in known)
-    if releases_claim and not (attempts or resources or ledger or snapshot.events):
+    if write_due is not None and not (attempts or resources or ledger or snapshot.events):
         same_time = {"due_at": stored.rental.due_at, "version": stored.rental.version}
         if changed(snapshot.rental, **same_time) == stored.rental:
-            await _write_due(deps, stored.rental, snapshot.rental.due_at)
+            await write_due(stored.rental, snapshot.rental.due_at)
             return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
     states = {attempt.n: attempt.state for attempt in stored.attempts}
@@ -170,7 +175,7 @@ async def save(
                     attempts=attempts,
                     resources=resources,
                     ledger=ledger,
-                    releases_claim=releases_claim,
+                    releases_claim=write_due is not None,
                 )
             )
     except Stale:
@@ -179,14 +184,6 @@ async def save(
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)
     return replace(written, stored=written)
-
-
-async def _write_due(deps: StepDeps, rental: Rental, due_at: datetime | None) -> None:
-    if deps.write_due is not None:
-        await deps.write_due(rental, due_at)
-        return
-    async with deps.store.write(durable=False) as tx:
-        await tx.rentals.defer(rental, due_at)
 
 
 def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
@@ -43,8 +43,6 @@ FINDS_IN_FLIGHT = 4
 """Of these, searches for posts whose outcome is unknown: while Slack is slow, each takes up to its time-out."""
 REFRESHES_IN_FLIGHT = 4
 """Of these, refreshes: while Slack is slow, they must not take the places of messages that show a change."""
-OUTAGE_PAUSE = 1.0
-"""Real seconds."""
 RETRY_AFTER_BUG = timedelta(minutes=1)
 
 
@@ -231,7 +229,7 @@ class Delivery:
             # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
-            await self._deps.clock.pause(OUTAGE_PAUSE)
+            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
             # Put this message off, so that a bug in it does not stop the others.

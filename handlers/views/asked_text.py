@@ -38,7 +38,8 @@ def asked_by_event(facts: Facts, details: RentalDetails) -> str:
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return who is asked about what waits, by the newest event that says it."""
+    """Return who is asked about what waits, by the newest event that says it: only such events have
+    `facts.admins_decide`."""
     newest = next((event for event in reversed(details.events) if event.facts.admins_decide is not None), None)
     return asked_by_event(newest.facts, details) if newest is not None else ""
 

@@ -40,12 +40,14 @@ def notice(
         case EventKind.AUTHORIZED_AGAIN:
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.PAUSED:
-            who = f" by {person(names or {}, event.actor)}" if event.actor else ""
+            who = person(names or {}, event.actor)
             why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
-            return blocks.message(f"Buying is paused{who}{why}. Destroying goes on. An admin resumes: /gpu resume")
+            return blocks.message(
+                f"Buying is paused by {who}{why}. Destroying goes on. An admin resumes: /gpu resume"
+            )
         case EventKind.RESUMED:
-            who = f" by {person(names or {}, event.actor)}" if event.actor else ""
-            return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")
+            who = person(names or {}, event.actor)
+            return blocks.message(f"Buying goes on again, resumed by {who}.")
     failure = step_failure_text(event, times)
     words = outage_text(event, times) if failure is None else failure.text
     return None if words is None else blocks.message(words)

@@ -400,3 +400,16 @@ async def test_a_database_that_takes_no_writes_does_not_stop_a_loop(database: Da
     loop.gate.set()
     await loop.drain()
     assert loop.journal.begun == ["q1"]
+
+
+async def test_a_row_that_another_process_claimed_counts_as_due_for_who_waits_until_all_is_done(
+    database: Database, clock: MovedClock
+) -> None:
+    died, waits = Loop(database, clock), Loop(beside(database), clock)
+    await add(database, "q1")
+    await died.run_pass()
+    assert await died.first_due() is None, "it works on it itself"
+    assert await waits.next_due() is None
+    assert await waits.first_due() == START
+    died.gate.set()
+    await died.drain()

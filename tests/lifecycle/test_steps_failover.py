@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.lifecycle.loops.engine import DueTimes
 from bot.lifecycle.snapshot import load
 from bot.lifecycle.steps.dispatch import step
 from bot.model.attempt import AttemptState, Why
@@ -45,7 +46,7 @@ async def run_step(here: World, rental: Rental) -> None:
     """Run the rental's step without a claim."""
     snapshot = await load(here.deps, rental.id)
     assert snapshot is not None
-    await step(here.deps, snapshot)
+    await step(here.deps, snapshot, DueTimes(here.deps).write)
 
 
 async def test_after_two_sold_out_vendors_the_third_is_bought_at_once(here: World) -> None:

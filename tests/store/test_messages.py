@@ -95,7 +95,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
     rental = await make.store_rental(database)
     await show(database, await card_of(database))
     async with database.write() as tx:
-        await tx.rentals.defer(rental, None)
+        await tx.rentals.defer_all([(rental, None)])
         await tx.rentals.make_due([rental.id], rental.created_at)
     assert await due(database) == []
 

@@ -142,7 +142,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),
     lambda tx: tx.rentals.make_due(["k7mq2", "p4wd9"], START),
-    lambda tx: tx.rentals.defer(RENTAL, START),
+    lambda tx: tx.rentals.defer_all([(RENTAL, START)]),
     lambda tx: tx.rentals.release("k7mq2"),
     lambda tx: tx.rentals.renew(["k7mq2", "p4wd9"], 20),
     lambda tx: tx.rentals.attempts("k7mq2"),

@@ -103,7 +103,7 @@ async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database
     rental = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, 1, 20)
-        await tx.rentals.defer(rental, START + HOUR)
+        await tx.rentals.defer_all([(rental, START + HOUR)])
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + HOUR
     assert (await stored(database)).version == rental.version
@@ -120,7 +120,7 @@ async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: 
             await tx.rentals.make_due([rental.id], soon)
     async with database.write() as tx:
         await tx.rentals.claim(soon, 1, 20)
-        await tx.rentals.defer(rental, START + HOUR)
+        await tx.rentals.defer_all([(rental, START + HOUR)])
     assert (await stored(database)).due_at == soon
 
 

@@ -24,7 +24,7 @@ def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
     assert page(
         notice(K.UNAUTHORIZED),
         notice(K.AUTHORIZED_AGAIN),
-        notice(K.PAUSED, detail="The account has machines that I don't know"),
+        notice(K.PAUSED, CARL, detail="The bill is too high"),
         notice(K.PAUSED, CARL),
         notice(K.RESUMED, CARL),
     ) == snapshot("""\
@@ -34,8 +34,8 @@ Compute Clear refuses my token. I can neither rent nor destroy, and what runs ke
 
 Compute Clear accepts my token again. I go on where I was.
 
-Buying is paused: "The account has machines that I don't know". Destroying goes on. An admin
-      resumes: /gpu resume
+Buying is paused by U0CARL: "The bill is too high". Destroying goes on. An admin resumes: /gpu
+      resume
 
 Buying is paused by U0CARL. Destroying goes on. An admin resumes: /gpu resume
 

@@ -31,7 +31,7 @@ CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
 deletes begins only in its first half."""
 BETWEEN_PASSES = 0.02
-"""Real seconds at least from the begin of one pass to the next. What becomes due meanwhile is claimed together."""
+"""Real seconds at least from the start of one pass to the next. What becomes due meanwhile is claimed together."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class DueLoop(ABC, Generic[R]):
         """Called in the transaction that claims rows: read for all of them at once what their work needs."""
 
     async def before_pass(self) -> None:
-        """Called at the begin of each pass."""
+        """Called at the start of each pass."""
 
     def started(self, row: R, now: datetime) -> None:
         """Called when the work on a row begins."""
@@ -149,7 +149,7 @@ class DueLoop(ABC, Generic[R]):
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):
-            # Look again all the same when claims are to be renewed: those of other processes may have ended.
+            # Wake in time to renew claims. The claims of other processes may have ended by then too.
             async with asyncio.timeout(self._claim_seconds / 4):
                 await clock.sleep_until(due, self._wake)
         await clock.pause(max(next_pass - clock.monotonic(), 0.0))

@@ -29,8 +29,6 @@ AT_ONCE = 64
 """How many steps of rentals run at the same time, and half as many searches."""
 RETRY_FAILED = timedelta(minutes=1)
 """How long after a failed step it is run again."""
-
-
 GATHER = 0.05
 """Real seconds. Due times that are written within it are written together."""
 
@@ -161,8 +159,7 @@ class Steps(DueLoop[ClaimedRental]):
     async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
         snapshot = self._snapshots.pop(row.id, None) or await load(self.deps, row.id)
         if snapshot is not None:
-            deps = replace(self.deps, claim_lasts=claim_lasts, write_due=self._due_times.write)
-            await step(deps, snapshot)
+            await step(replace(self.deps, claim_lasts=claim_lasts), snapshot, self._due_times.write)
         await self._notify(self._failures.end_run(row))
 
     @override

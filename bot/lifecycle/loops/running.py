@@ -31,8 +31,8 @@ async def keep_running(
     on_bug: Callable[[], None] = _ignore,
     **logged: str,
 ) -> NoReturn:
-    """Call `turn` again and again until cancelled. It does what is due, and returns
-    when it is time to look again.
+    """Call `turn` again and again until cancelled. A turn does what is due, and returns when it is time to look
+    again.
 
     A turn that fails is logged under `name` with the fields `logged`, and the next one follows after a pause: the
     process must not end, because the overdue deletion runs in it.

@@ -127,7 +127,7 @@ class SelfCheck:
         self.lateness = now - oldest[1]
         self.late_for = min(self.lateness, real - self._late_since)
 
-    # --- notices
+    # --- alerts
 
     async def notify(self) -> None:
         """Notify the admins, and the owner of each lease that ends soon, once in an outage."""

@@ -1,7 +1,7 @@
-"""Notifies the owner and the admins if a rental's step fails several times in a row, and again once it works.
+"""Alerts the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-Runs of failures that people were notified of are stored, so that a restart neither repeats a notice nor forgets
-the second one.
+Runs of failures that people were alerted of are stored. So a restart doesn't repeat an alert, and the alert that
+the step works again is sent also after a restart.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class FailureRun(Frozen):
     """Failed steps of one rental in a row."""
 
     number: str
-    """The number that the log and the notices show."""
+    """The number that the log and the alerts show."""
     count: int = 0
     notified_at: Instant | None = None
-    """When people were last notified of it. Stored under this name."""
+    """When people were last alerted."""
 
 
 _RUNS = TypeAdapter(dict[str, FailureRun])

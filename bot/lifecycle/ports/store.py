@@ -55,7 +55,7 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         still written once the transaction commits, and nothing else is. Raise OfferTaken if the offer of a new
         attempt has had one already."""
 
-    async def defer(self, rental: Rental | ClaimedRental, due_at: datetime | None) -> None:
+    async def defer(self, rental: ClaimedRental, due_at: datetime) -> None:
         """End this process's claim on it and set when it is next due, unless it changed meanwhile. No message
         becomes due."""
 

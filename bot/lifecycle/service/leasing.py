@@ -241,8 +241,8 @@ def said_just_now(
 
 
 async def say_once(deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
-    """Note what a person says about a machine by a button, as an event of this kind. A second click changes
-    nothing. Raise as `load_extendable`."""
+    """Write what a person says about a machine by a button, as an event of this kind, and return the rental. A
+    second click changes nothing. Raise as `load_extendable`."""
 
     async def decision(tx: Tx) -> Rental:
         return await _say_once(tx, deps, person, rental_id, kind)
@@ -254,15 +254,17 @@ async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: Ev
     rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
     if not any(event.kind is kind for event in await tx.events.of(rental_id)):
         event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
-        after, real = alter(rental), deps.clock.real()
-        await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=real))
+        before, rental = rental, alter(rental)
+        await tx.rentals.apply(
+            change(before, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real())
+        )
     await tx.people.note_seen(person.id, now)
     return rental
 
 
 async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Visit a machine as soon as it may be, because a person says that they installed the probe. Raise as
-    `load_extendable`."""
+    """Visit a machine as soon as it may be, because a person says that they installed the probe. Return the
+    rental. Raise as `load_extendable`."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await _say_once(tx, deps, person, rental_id, EventKind.PROBE_INSTALLED)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot, save
+from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
 from bot.lifecycle.steps import (
     approval_notice,
     awaiting_approval,
@@ -33,8 +33,8 @@ STEPS: dict[State, Step] = {
 }
 
 
-async def step(deps: StepDeps, snapshot: RentalSnapshot) -> None:
-    """Do what is due for a rental that was just loaded, and end its claim.
+async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
+    """Do what is due for a rental that was just loaded, and end its claim. `write_due` is that of `save`.
 
     If the rental was changed meanwhile, only what the market answered is saved. That change made the rental due at
     once, so the next step decides again.
@@ -49,7 +49,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot) -> None:
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
-        await save(deps, snapshot, releases_claim=True)
+        await save(deps, snapshot, write_due=write_due)
     except Stale:
         async with deps.store.write() as tx:
             await tx.rentals.release(snapshot.rental.id)
