@@ -231,7 +231,8 @@ class Connection:
                 bot_user_id=identity.get("user_id"),
             )
 
-        app = AsyncApp(name="gpubot", client=self._client, authorize=authorize)
+        # Bolt returns as soon as the listener does; otherwise it looks every 10 ms whether it acknowledged.
+        app = AsyncApp(name="gpubot", client=self._client, authorize=authorize, process_before_response=True)
         self._people.connected_to(HomeWorkspace.of(identity))
         register(app, self._context())
         sockets = Sockets(

@@ -109,10 +109,29 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
         reply = _separate_reply(interaction, outcome)
         queued = reply is None or await responses.queue(context, interaction, reply)
         await _acknowledge(context, interaction, outcome, ack, body)
-        if reply is not None and not queued:
+    except Exception as error:
+        _report_bug(interaction, error, committed=bool(commits))
+        return
+    submitted = interaction.kind is InteractionKind.SUBMISSION
+    opening = outcome if isinstance(outcome, OpenModal) and not submitted else None
+    if opening is not None or not queued:
+        context.gate.start(_call_slack(context, interaction, None if queued else reply, opening, commits))
+
+
+async def _call_slack(
+    context: Context,
+    interaction: Interaction,
+    reply: Reply | None,
+    opening: OpenModal | None,
+    commits: list[None],
+) -> None:
+    """Send a reply that could not be stored, and open a modal. Neither holds up the acknowledgement, which is sent
+    when the listener returns; no change could get lost."""
+    try:
+        if reply is not None:
             await responses.send(context, interaction, reply)
-        if isinstance(outcome, OpenModal) and interaction.kind is not InteractionKind.SUBMISSION:
-            await _open(context, interaction, outcome)
+        if opening is not None:
+            await _open(context, interaction, opening)
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
 
@@ -190,7 +209,6 @@ def _plain(text: str) -> str:
 
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
-    """Open a modal. This is done after the acknowledgement: it waits for Slack, and no change could get lost."""
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     # A reply that stays says what was done, and has a button that opens the modal again.
     if not opened and opening.reply is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 
 
@@ -14,6 +14,7 @@ class Gate:
         self.in_flight = 0
         self._empty = asyncio.Event()
         self._empty.set()
+        self._started: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -26,6 +27,18 @@ class Gate:
             self.in_flight -= 1
             if self.in_flight == 0:
                 self._empty.set()
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Start the rest of a payload's work, which counts as being handled until it ends. It must not raise."""
+
+        async def handle() -> None:
+            with handling:
+                await work
+
+        handling = self.handling()
+        task = asyncio.create_task(handle())
+        self._started.add(task)
+        task.add_done_callback(self._started.discard)
 
     async def idle(self) -> None:
         """Wait until nothing is being handled."""
