@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, Table, event
@@ -41,13 +44,18 @@ class Engines:
 
     writer: AsyncEngine
     reader: AsyncEngine
+    threads: WeakSet[Thread] = field(default_factory=WeakSet)
+    """Of the open connections to SQLite."""
 
     async def dispose(self) -> None:
-        """Close every connection that is not in use."""
+        """Close every connection that is not in use, and wait until those that were given up in the middle of a
+        statement are closed too: their threads use the event loop."""
         try:
             await self.writer.dispose()
         finally:
             await self.reader.dispose()
+        for thread in list(self.threads):
+            await asyncio.to_thread(thread.join, 2 * LOCK_TIMEOUT)
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -64,9 +72,10 @@ def sqlite_path(url: str) -> Path | None:
 
 def sqlite_engines(path: Path) -> Engines:
     """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
+    threads = WeakSet[Thread]()
     writer = create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, lock_timeout=LOCK_TIMEOUT),
+        async_creator=partial(inline_sqlite.connect, path, threads, lock_timeout=LOCK_TIMEOUT),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
@@ -74,7 +83,7 @@ def sqlite_engines(path: Path) -> Engines:
     )
     reader = create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, lock_timeout=_READER_LOCK_TIMEOUT),
+        async_creator=partial(inline_sqlite.connect, path, threads, lock_timeout=_READER_LOCK_TIMEOUT),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=4,
         max_overflow=-1,
@@ -86,7 +95,7 @@ def sqlite_engines(path: Path) -> Engines:
     )
     _note_written(writer)
     _on_sqlite(reader, "BEGIN", ("query_only = ON",))
-    return Engines(writer, reader)
+    return Engines(writer, reader, threads)
 
 
 def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:

@@ -12,7 +12,9 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 
@@ -48,8 +50,9 @@ class InlineConnection(aiosqlite.Connection):
             db.execute(f"PRAGMA busy_timeout = {round(self.lock_timeout * 1000)}")
 
 
-async def connect(path: Path, *, lock_timeout: float) -> InlineConnection:
-    """Open the file without starting a transaction. Wait for each lock up to `lock_timeout` real seconds."""
+async def connect(path: Path, threads: WeakSet[Thread], *, lock_timeout: float) -> InlineConnection:
+    """Open the file without starting a transaction, and add the connection's thread to `threads`. Wait for each
+    lock up to `lock_timeout` real seconds."""
     connector = partial(
         sqlite3.connect,
         str(path),
@@ -61,5 +64,6 @@ async def connect(path: Path, *, lock_timeout: float) -> InlineConnection:
     connection.lock_timeout = lock_timeout
     # Otherwise a process that ends without closing its database would wait forever for this thread.
     connection._thread.daemon = True
+    threads.add(connection._thread)
     await connection
     return connection

@@ -76,6 +76,24 @@ async def test_a_writer_cancelled_while_it_waits_for_another_process_writes_noth
     await database.close()
 
 
+async def test_closing_waits_for_a_thread_that_still_waits_for_another_process(
+    sqlite_url: str, clock: MovedClock
+) -> None:
+    """Such a thread would call an event loop that is closed."""
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    threads = database.engines.threads
+    with held_by_another_process(sqlite_url):
+        task = asyncio.create_task(write(database, "cancelled"))
+        for _ in range(2):  # the first one closes the connection and waits for that
+            for _ in range(50):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+        assert any(thread.is_alive() for thread in threads)
+        await database.close()
+        assert not any(thread.is_alive() for thread in threads)
+
+
 def damage(path: Path) -> None:
     """Overwrite all of a file but its header."""
     with path.open("r+b") as file:
