@@ -43,7 +43,7 @@ async def figures_now(store: Store, now: datetime) -> Figures | None:
     try:
         async with store.read() as tx:
             rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
-            unknown = await tx.unknown.not_over()
+            unknown = await tx.questions.purchases()
             unconfirmed, billed = await tx.rentals.unconfirmed(), await tx.rentals.billed()
     except (GpubotError, ValidationError):
         return None
@@ -55,7 +55,7 @@ async def figures_now(store: Store, now: datetime) -> Figures | None:
         ),
         spent=accrued(billed, alive, now, estimated=False).amount,
         idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
-        unknown_machines=sum(machine.gone_at is None for purchase in unknown for machine in purchase.machines),
+        unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
         requests_waiting=sum(one.waiting_envelope is not None for one in rentals),
     )

@@ -16,6 +16,7 @@ from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store, Written
 from store import claims, migrating
 from store.account import Account
+from store.admin_questions import AdminQuestions
 from store.connections import (
     DURABLE,
     QUEUE_TIMEOUT,
@@ -36,7 +37,6 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import Samples
 from store.tables import messages, quotes, rentals, visits
-from store.unknown import Unknown
 from store.visits import Visits
 
 _WRITES_TRIED = "writes_tried_at"
@@ -76,7 +76,7 @@ class Transaction:
         self.people = People(conn)
         self.account = Account(conn)
         self.overdue = Overdue(conn, self.visits)
-        self.unknown = Unknown(conn, self.messages)
+        self.questions = AdminQuestions(conn, self.messages)
 
 
 async def migrate(url: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from bot.errors import BuyingBlock, BuyingBlocked
@@ -11,15 +10,10 @@ from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
-from bot.model.unknown import UnknownPurchase
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:
-    """Return why nothing is bought for anyone now. Return None if buying goes on.
-
-    The store has each block as a fact of the account whose name is the block's value.
-    """
+    """Return why nothing is bought for anyone now. Return None if buying goes on."""
     for block in BuyingBlock:
         if await is_blocked_by(tx, block):
             return block
@@ -45,12 +39,14 @@ async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
     """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
+    if block is BuyingBlock.OLDER_DATABASE:
+        return bool(await tx.questions.pausing())
     return await tx.account.get(block.value) is not None
 
 
 async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying. `why` is a word, for admins who read the database, the id of the admin who paused it with the
-    time and their words, or the ids of the questions about an older database. None ends the block."""
+    """Block buying. `why` is a word, for admins who read the database, or the id of the admin who paused it with
+    the time and their words. None ends the block."""
     await tx.account.set(block.value, why)
 
 
@@ -78,46 +74,3 @@ async def send_alerts(tx: Tx, deps: Deps, event: Event, owner: str | None = None
     event_id = await tx.events.add(event)
     for message in alerts(event, deps.rules, deps.clock.real(), owner):
         await tx.messages.add(changed(message, event_id=event_id))
-
-
-async def add_together(
-    tx: Tx,
-    deps: Deps,
-    purchases: Sequence[UnknownPurchase],
-    kind: MessageKind,
-    event: Event,
-    *,
-    first_id: str | None,
-) -> str:
-    """Store unknown purchases about which each admin is asked in one message. Return the id of the first of these.
-
-    `first_id` is None for the first part of a question, which `event` asks. Otherwise the purchases join the
-    question whose first purchase it is, and its messages show them.
-    """
-    first = first_id or purchases[0].id
-    for purchase in purchases:
-        await tx.unknown.add(changed(purchase, asked_with=first))
-    if first_id is not None:
-        await tx.messages.show_together(first)
-        return first
-    known = event.facts.count or sum(len(purchase.machines) for purchase in purchases)
-    event = changed(event, facts=changed(event.facts, count=known))
-    await ask_each_admin(tx, deps, kind, await tx.events.add(event), first)
-    return first
-
-
-async def ask_each_admin(tx: Tx, deps: Deps, kind: MessageKind, event_id: int, purchase_id: str) -> None:
-    """Ask each admin, by a direct message, what becomes of unknown machines. An admin who got the message of this
-    event before gets none."""
-    real_now = deps.clock.real()
-    for admin in deps.rules.admins:
-        await tx.messages.add(
-            Message(
-                kind=kind,
-                to=to_person(admin),
-                event_id=event_id,
-                purchase_id=purchase_id,
-                created_at=real_now,
-                due_at=real_now,
-            )
-        )

@@ -3,54 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.billing import accrued, hourly
+from bot.lifecycle.deps import Deps, free_id
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.records import Billing
+from bot.lifecycle.ports.store import Tx
+from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost_at_most
+from bot.model.person import Person
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.unknown import UnknownMachine
+from bot.policy.resource_names import names_of
+from bot.policy.roles import may_manage_account, may_use
 from bot.policy.rules import Rules
+from bot.policy.spending import check_lease
 
 UNKNOWN_GPU = "unknown GPU"
 """Stands for the GPU of a machine if the API doesn't state it."""
 
 
-@dataclass(frozen=True)
-class Adoption:
-    """A new rental of unknown machines, with everything that is stored with it."""
-
-    rental: Rental
-    attempt: Attempt
-    resources: tuple[Resource, ...]
-    event: Event
+ONLY_ADMINS = "Only admins decide about machines that I don't know. I changed nothing."
+"""The whole answer to others, so that they learn nothing about the machines."""
 
 
-def adopt(
+def check_admin(person: Person, deps: Deps) -> None:
+    """Raise Refused if a person may not decide about unknown machines."""
+    if not may_manage_account(person, deps.rules):
+        raise Refused(ONLY_ADMINS)
+
+
+def check_new_owner(owner: Person, deps: Deps) -> None:
+    """Raise Mistake if a person may not become the owner of a machine: they may not use the bot."""
+    if not may_use(owner, deps.rules):
+        raise Mistake("They may not use me, so they can't own a machine. Choose a member who may.")
+
+
+async def adopt_machines(
+    tx: Tx,
+    deps: Deps,
+    admin: Person,
     machines: Sequence[UnknownMachine],
     *,
-    rental_id: str,
-    owner: str,
-    card_channel: str,
-    by: str,
+    owner: Person,
     ends_at: datetime,
-    now: datetime,
-    rules: Rules,
     put_back: bool = False,
-) -> Adoption:
-    """Return a rental in state ready that has these machines of one purchase, for `owner`, until `ends_at`.
+) -> Rental:
+    """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction. Return it.
+    Its id is the one in their name if that is free, so that old buttons work again.
 
     It has one attempt, which was never called: it has no offer and no name, so no lookup brings another machine
-    in. `by` is the admin who gave the machines to the owner. Their click is the approval.
-    With `put_back`, the machines are put back under their own id, since the database is older than they are.
+    in. The admin's click is the approval, and the limits don't refuse it, since it bills already. With `put_back`,
+    the machines are put back because the database is older than they are.
+
+    Raise Refused if the person is no admin, Mistake if `owner` may not use the bot or the lease would be too long,
+    and TooLate if one of the machines belongs to a rental by now.
     """
+    check_admin(admin, deps)
+    check_new_owner(owner, deps)
+    now, rules = deps.clock.now(), deps.rules
+    check_lease(ends_at - now, rules)
+    # First: it takes the spending lock, so that two adoptions of one machine don't both find it unknown.
+    await tx.rentals.usage(owner.id)
+    known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
+    if known:
+        rental_id = next(iter(known.values())).rental_id
+        raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
+    rental_id = await _id_for(tx, machines)
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
     rate = hourly(resources, attempt)
@@ -61,12 +87,12 @@ def adopt(
         id=rental_id,
         state=State.READY,
         quote_id=None,
-        owner=owner,
-        card_channel=card_channel,
+        owner=owner.id,
+        card_channel=rules.home_channel,
         request=request,
         clicked_offer="",
         envelope=_envelope(request, rate, bill, rules),
-        approved_by=by,
+        approved_by=admin.id,
         created_at=now,
         attempts=attempt.n,
         gpu=attempt.gpu,
@@ -78,7 +104,7 @@ def adopt(
         due_at=now,
     )
     facts = Facts(
-        people=(owner,),
+        people=(owner.id,),
         name=first.name,
         resource_id=first.resource_id,
         gpu=attempt.gpu,
@@ -91,8 +117,27 @@ def adopt(
         estimated=bill.estimated,
         why=Why.BOUGHT_LATER if put_back else None,
     )
-    event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=by, facts=facts)
-    return Adoption(rental, attempt, resources, event)
+    event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=admin.id, facts=facts)
+    await tx.rentals.apply(
+        change(
+            None,
+            rental,
+            events=(event,),
+            rules=rules,
+            real_now=deps.clock.real(),
+            attempts=(attempt,),
+            resources=resources,
+        )
+    )
+    await tx.people.note_seen(admin.id, now)
+    return rental
+
+
+async def _id_for(tx: Tx, machines: Sequence[UnknownMachine]) -> str:
+    names = names_of(machines)
+    if names and await tx.rentals.get(names[0].rental_id) is None:
+        return names[0].rental_id
+    return await free_id(tx)
 
 
 def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCost:

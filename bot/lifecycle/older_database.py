@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.errors import BuyingBlock
-from bot.lifecycle.account import add_together, set_block
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import change, direct_messages
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
 from bot.lifecycle.transitions import finish, hold_purchase, note_bought_later
+from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.unknown import AccountVerdict, UnknownMachine, UnknownPurchase
 from bot.policy.resource_names import names_of
 
 
@@ -36,56 +33,31 @@ async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
     return False
 
 
-async def ask_together(
-    tx: Tx,
-    deps: Deps,
-    purchases: Sequence[UnknownPurchase],
-    *,
-    first_id: str | None = None,
-    count: int | None = None,
-) -> str:
-    """Store purchases that were made after the database was saved, pause buying, and ask each admin about all of
-    them in one message. Nothing more is bought for the rentals that they name. Return the id of the first.
-
-    A question about many is written in several transactions: `count` is how many machines it is about in all, and
-    `first_id` the first purchase of those that were written before.
-    """
-    real_now, empty = deps.clock.real(), not await tx.rentals.any_ever()
-    for purchase in purchases:
-        for rental in await _named_rentals(tx, purchase):
+async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
+    """Buy nothing more for the rentals that these machines name, until an admin decides about the machines."""
+    for question in questions:
+        for rental in await _named_rentals(tx, question):
             if rental.lease is None and not rental.bought_later:
                 after = note_bought_later(rental, found=True)
-                await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=real_now))
-    if first_id is None:
-        # The block names its questions: their messages say whether buying is still paused, so they change with it.
-        asked = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), purchases[0].id])
-        await set_block(tx, BuyingBlock.OLDER_DATABASE, " ".join(asked))
-    await note_put_back(tx)
-    event = Event(
-        rental_id=None,
-        kind=EventKind.OLDER_DATABASE,
-        at=deps.clock.now(),
-        facts=Facts(count=count, detail="empty" if empty else None),
-    )
-    return await add_together(tx, deps, purchases, MessageKind.OLDER_DATABASE, event, first_id=first_id)
+                await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=deps.clock.real()))
 
 
-async def close_request(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
+async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
     """End the requests whose machines were found, now that it is known what becomes of the machines: nothing is
     bought for them a second time. If the machines are not ours to manage, the requests go on instead.
 
     Call it in the transaction that decides about the purchase, after it was saved.
     """
-    for rental in await _named_rentals(tx, purchase):
+    for rental in await _named_rentals(tx, question):
         if rental.bought_later and not rental.state.over and rental.lease is None:
-            await _close(tx, deps, rental, purchase)
+            await _close(tx, deps, rental, question)
 
 
-async def _close(tx: Tx, deps: Deps, rental: Rental, purchase: UnknownPurchase) -> None:
-    decided, now = purchase.decided, deps.clock.now()
+async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
+    decided, now = question.decided, deps.clock.now()
     events: tuple[Event, ...] = ()
-    if decided is not None and decided.verdict is AccountVerdict.NOT_OURS:
-        if await _another_waits(tx, rental, purchase):
+    if decided is not None and decided.verdict is AdminVerdict.NOT_OURS:
+        if await _another_waits(tx, rental, question):
             return
         after = note_bought_later(rental, found=False)
     elif rental.state is State.DESTROYING:
@@ -101,22 +73,22 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, purchase: UnknownPurchase) 
             why=Why.BOUGHT_LATER,
             by=decided.by if decided is not None else None,
         )
-        events = (changed(event, facts=changed(event.facts, name=purchase.rental_id)),)
+        events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
     await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
 
 
-async def _another_waits(tx: Tx, rental: Rental, purchase: UnknownPurchase) -> bool:
+async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
     """Return whether the admins have yet to decide about another purchase that names the rental: its first attempt
     may have left a machine beside that of the second."""
-    others = [one for one in await tx.unknown.not_over() if one.open and one.id != purchase.id]
-    names = names_of(machine for one in others for machine in one.machines)
+    others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
+    names = names_of(machine for one in others for machine in one.purchase.machines)
     return any(name.rental_id == rental.id and name.n > rental.attempts for name in names)
 
 
-async def _named_rentals(tx: Tx, purchase: UnknownPurchase) -> list[Rental]:
+async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
     """Return the rentals in the names of a purchase's machines that have no attempt of that number."""
     found = []
-    for name in names_of(purchase.machines):
+    for name in names_of(question.purchase.machines):
         rental = await tx.rentals.get(name.rental_id)
         if rental is not None and name.n > rental.attempts:
             found.append(rental)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from bot.errors import GpubotError
+from bot.lifecycle.admin_questions import ask, ask_again, new_question
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.lease_changes import drop_extension
-from bot.lifecycle.notifications import change, direct_messages
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
+from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts, OpenQuestion, events_after, open_question
+from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 
@@ -24,8 +27,12 @@ async def check_owners(deps: StepDeps) -> None:
     """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
     Raise StoreBusy."""
     async with deps.store.read() as tx:
-        owners = {cost.owner for cost in await tx.rentals.live_costs()}
-    for owner in sorted(owners):
+        live = await tx.rentals.live_costs()
+        asked = [one for one in await tx.questions.not_over() if isinstance(one.about, OwnerLeft)]
+    for question in asked:
+        if question.rental_id not in {cost.rental_id for cost in live}:
+            await transact(deps, partial(_end, deps=deps, question_id=question.id))
+    for owner in sorted({cost.owner for cost in live}):
         await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
@@ -38,6 +45,13 @@ async def check_owners(deps: StepDeps) -> None:
         except Exception:
             # A rental of this owner can't be loaded, for example. Go on with the others.
             log.exception("owners_left.failed", owner=owner)
+    await ask_again(deps)
+
+
+async def _end(tx: Tx, *, deps: Deps, question_id: str) -> None:
+    question = await tx.questions.get(question_id)
+    if question is not None and question.over_at is None:
+        await tx.questions.save(question, changed(question, over_at=deps.clock.now()))
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
@@ -50,27 +64,14 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
-            if rental.state is not State.DESTROYING:
-                await _ask(tx, deps, rental, now)
+            asked = any(one.open for one in await tx.questions.of_rental(rental.id))
+            if not asked and rental.state is not State.DESTROYING:
+                question = changed(new_question(OwnerLeft(owner=owner), now), rental_id=rental.id)
+                await ask(tx, deps, question, new=True)
+                # The approvers are asked nothing while the question is open.
+                await tx.rentals.apply(change(rental, alter(rental), rules=deps.rules, real_now=deps.clock.real()))
 
     await transact(deps, decision)
-
-
-async def _ask(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Ask the admins. Once asked, they are asked again only if one of them said so, or if the rental got another
-    owner since."""
-    events = await tx.events.of(rental.id)
-    asked = open_question(events, OpenQuestion.OWNER)
-    later = events_after(asked, events) if asked is not None else ()
-    put_off = [event.facts.until for event in later if event.kind is EventKind.OWNER_LEFT_LATER]
-    if asked is not None and not put_off:
-        await _ask_new_admins(tx, deps, rental, asked)
-    elif not put_off or (put_off[-1] is not None and put_off[-1] <= now):
-        facts = Facts(people=(rental.owner,))
-        event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=facts)
-        await tx.rentals.apply(
-            change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
@@ -78,10 +79,3 @@ async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now
     event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
     after = drop_extension(rental, now)
     await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-
-
-async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -> None:
-    """Ask those who became admins since. Otherwise perhaps nobody who may decide has the buttons. An admin who has
-    the message gets no second one."""
-    for message in direct_messages(question, rental, deps.rules, deps.clock.real()):
-        await tx.messages.add(changed(message, event_id=question.id))

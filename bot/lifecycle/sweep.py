@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import structlog
 
 from bot.errors import GpubotError, MarketAway
+from bot.lifecycle.admin_questions import ask_again
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
-from bot.lifecycle.unknown import ASKED_AT_ONCE, note_unknown
+from bot.lifecycle.unknown_machines import ASKED_AT_ONCE, note_unknown
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 
@@ -65,6 +66,7 @@ async def sweep(deps: StepDeps) -> None:
         await asyncio.gather(*(_watch(deps, *pair) for pair in ours[first : first + ASKED_AT_ONCE]))
     rental_of = {machine.view.resource_id: attempt.rental_id for machine, attempt in ours}
     await note_unknown(deps, [one.view for one in found if one.attempt is None], rental_of)
+    await ask_again(deps)
     listed = {view.resource_id for view in views}
     await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 

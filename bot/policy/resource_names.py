@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bot.model.admin_question import UnknownMachine
 from bot.model.base import Frozen
-from bot.model.unknown import UnknownMachine
 
 PREFIX = "gpubot-"
 """The names of our machines begin with it."""

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.gpu import name_key
 from bot.model.person import Person
-from bot.model.unknown import UnknownMachine, UnknownPurchase
 from bot.policy.resource_names import looks_like_ours, names_of
 from bot.policy.roles import may_use
 from bot.policy.rules import Rules
@@ -40,34 +40,35 @@ def by_purchase(machines: Iterable[UnknownMachine]) -> list[tuple[UnknownMachine
 
 
 def purchases_of(
-    machines: Iterable[UnknownMachine], purchases: Sequence[UnknownPurchase]
-) -> dict[str, UnknownPurchase]:
-    """Return the purchase to which each machine that is new on the account belongs, by the machine's id. A machine
-    that begins another purchase is left out. `purchases` are those that are not over."""
+    machines: Iterable[UnknownMachine], questions: Sequence[AdminQuestion]
+) -> dict[str, AdminQuestion]:
+    """Return the question about the purchase to which each machine that is new on the account belongs, by the
+    machine's id. A machine that begins another purchase is left out. `questions` are those about purchases that
+    are not over."""
     first_with: dict[str, int] = {}
-    for index, purchase in enumerate(purchases):
-        for known in purchase.machines:
+    for index, question in enumerate(questions):
+        for known in question.purchase.machines:
             for offer in known.offer_ids:
                 first_with.setdefault(offer, index)
     found = {}
     for machine in machines:
         indexes = [first_with[offer] for offer in machine.offer_ids if offer in first_with]
         if indexes:
-            found[machine.resource_id] = purchases[min(indexes)]
+            found[machine.resource_id] = questions[min(indexes)]
     return found
 
 
-def in_batches(purchases: Iterable[UnknownPurchase]) -> list[list[UnknownPurchase]]:
-    """Return the purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase is cut: one
-    with more is a part of its own."""
-    batches: list[list[UnknownPurchase]] = []
+def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
+    """Return questions about purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase
+    is cut: one with more is a part of its own."""
+    batches: list[list[AdminQuestion]] = []
     room = 0
-    for purchase in purchases:
-        size = len(purchase.machines)
+    for question in questions:
+        size = len(question.purchase.machines)
         if size > room:
             batches.append([])
             room = WRITTEN_AT_ONCE
-        batches[-1].append(purchase)
+        batches[-1].append(question)
         room -= size
     return batches
 
@@ -102,7 +103,7 @@ def _words(name: str) -> set[str]:
     return {word for word in _WORDS.findall(name.casefold()) if len(word) >= SHORTEST_NAME}
 
 
-def name_to_type(purchase: UnknownPurchase) -> str | None:
+def name_to_type(purchase: Purchase) -> str | None:
     """Return what an admin types before the machines are destroyed: the first name that is not one of ours, or the
     first 8 characters of the machine's id if it has none. Return None if all names look like ours."""
     for machine in purchase.alive:
@@ -112,7 +113,7 @@ def name_to_type(purchase: UnknownPurchase) -> str | None:
     return None
 
 
-def is_name_typed(purchase: UnknownPurchase, typed: str) -> bool:
+def is_name_typed(purchase: Purchase, typed: str) -> bool:
     """Return whether an admin typed `name_to_type`. Only letters and digits count: a name can have characters that
     nobody sees or can type."""
     wanted = name_to_type(purchase)

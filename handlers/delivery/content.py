@@ -7,8 +7,7 @@ from datetime import datetime
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service import older_database as older_database_service
-from bot.lifecycle.service import unknown_machines as unknown_machines_service
+from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
@@ -19,9 +18,9 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
-from handlers.views import offers, older_database, replies, unknown_machines
+from handlers.views import offers, replies
+from handlers.views.admin_questions import admin_question
 from handlers.views.blocks import Json, Rendered
-from handlers.views.format import Times
 from handlers.views.render import render_message
 from handlers.views.rental_text import reader_times
 
@@ -30,10 +29,8 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
     """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
-        if message.kind is MessageKind.UNKNOWN:
-            return await _unknown_machines(tx, deps, message)
-        if message.kind in {MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER}:
-            return await _asked_together(tx, deps, message)
+        if message.kind is MessageKind.QUESTION:
+            return await _admin_question(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
@@ -63,36 +60,14 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
 
 
-async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message about unknown machines. Return None if its reader is no admin any more."""
+async def _admin_question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return the message of a question to the admins. Return None if its reader is no admin any more."""
     event = await tx.events.get(message.event_id or 0)
-    reader, purchase_id = message.to.value, message.purchase_id or ""
-    view = await unknown_machines_service.view_for_message(tx, deps, reader, purchase_id)
+    reader = await tx.people.get(message.to.value, EVER) or Person(id=message.to.value, name="")
+    view = await view_for_message(tx, deps, reader, message.question_id or "")
     if event is None or view is None:
         return None
-    times = await _times_of_reader(tx, deps, message)
-    return unknown_machines.asked(event, view.purchase, view.spent, view.names, times)
-
-
-async def _asked_together(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message about machines that were bought after the database was saved, or about many unknown ones.
-    Return None if its reader is no admin any more."""
-    event = await tx.events.get(message.event_id or 0)
-    if event is None:
-        return None
-    reader, first_id = message.to.value, message.purchase_id or ""
-    view = await older_database_service.view_for_message(tx, deps, reader, event, first_id)
-    if view is None:
-        return None
-    times = await _times_of_reader(tx, deps, message)
-    if message.kind is MessageKind.UNKNOWN_TOGETHER:
-        return unknown_machines.asked_together(view, first_id, times)
-    return older_database.asked_together(view, first_id, times)
-
-
-async def _times_of_reader(tx: Tx, deps: Deps, message: Message) -> Times:
-    reader = await tx.people.get(message.to.value, EVER)
-    return reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
+    return admin_question(view, event, reader_times(deps.rules, deps.clock.now(), reader.tz))
 
 
 async def _details(

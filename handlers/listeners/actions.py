@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.service import deciding, ending, idle, leasing, previews
-from bot.lifecycle.service.older_database import note_unknown_rental
+from bot.lifecycle.service.account import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
@@ -31,17 +31,15 @@ from handlers.ids import (
     action_of,
 )
 from handlers.listeners import (
+    admin_questions,
     commands,
     github_keys,
     keys,
     offers,
-    older_database,
-    owner_left,
     rentals,
     replacing,
     requests,
     sharing,
-    unknown_machines,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -264,14 +262,12 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.PROBE_INSTALLED, probe_installed),
             _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),
-            _on(Action.GIVE_OWNER, unknown_machines.open_give_owner),
-            _on(Action.NOT_OURS, unknown_machines.open_not_ours),
-            _on(Action.ASK_ABOUT_AGAIN, unknown_machines.ask_again),
-            _on(Action.DESTROY_UNKNOWN, unknown_machines.open_destroy),
-            _on(Action.PUT_ALL_BACK, older_database.put_all_back),
-            _on(Action.ONE_BY_ONE, older_database.one_by_one),
-            _on(Action.GIVE_RENTAL, owner_left.open_give),
-            _on(Action.ASK_ABOUT_OWNER_AGAIN, owner_left.ask_again),
+            _on(Action.GIVE_OWNER, admin_questions.open_give_owner),
+            _on(Action.NOT_OURS, admin_questions.open_not_ours),
+            _on(Action.ASK_ABOUT_AGAIN, admin_questions.ask_again),
+            _on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
+            _on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
+            _on(Action.ONE_BY_ONE, admin_questions.one_by_one),
         )
     )
 )

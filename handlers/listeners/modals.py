@@ -26,15 +26,14 @@ from handlers.ids import (
     callback_of,
 )
 from handlers.listeners import (
+    admin_questions,
     github_keys,
     keys,
     offers,
-    owner_left,
     rentals,
     replacing,
     requests,
     sharing,
-    unknown_machines,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
@@ -144,10 +143,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),
             _on(Callback.REPLACE, replace),
-            _on(Callback.GIVE_OWNER, unknown_machines.give_owner),
-            _on(Callback.NOT_OURS, unknown_machines.not_ours),
-            _on(Callback.GIVE_RENTAL, owner_left.give),
-            _on(Callback.DESTROY_UNKNOWN, unknown_machines.destroy),
+            _on(Callback.GIVE_OWNER, admin_questions.give_owner),
+            _on(Callback.NOT_OURS, admin_questions.not_ours),
+            _on(Callback.DESTROY_UNKNOWN, admin_questions.destroy),
             _on(Callback.NOTICE, notice),
         )
     )

@@ -23,7 +23,6 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.machine_text import describe, machines_of, vendor
-from handlers.views.owner_left import owner_left
 from handlers.views.rental_text import (
     current_state,
     how_it_ended,
@@ -54,8 +53,6 @@ def direct_message(
     """Return the message to `reader` about `event`, as of `now`. `newest` tells whether the reader got no later
     one about this rental, `posted_at` when Slack took it, if it did."""
     times = reader_times(rules, now, zone)
-    if event.kind is EventKind.OWNER_LEFT:
-        return owner_left(event, details, times)
     if reader in details.former_owners and not details.rental.lets_in(reader):
         return new_owner_message.no_longer_yours(details)
     if details.rental.state.over and reader == details.rental.owner and not event.effects.tells_end:

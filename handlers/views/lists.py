@@ -15,7 +15,7 @@ from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSumm
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.views import blocks, unknown_machines
+from handlers.views import admin_questions, blocks
 from handlers.views.approval import decision_buttons
 from handlers.views.blocks import Rendered, button
 from handlers.views.ends import end, without_a_yes
@@ -87,7 +87,7 @@ def listing(
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader_times(rules, now, zone)
     total, ended = _totals_text(live), _ended(live)
-    unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
+    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     if not live.shown:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.adoption import adopt_machines
 from bot.lifecycle.deps import transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.adopting import adopt_machines
-from bot.lifecycle.unknown import unknown_machine
+from bot.lifecycle.unknown_machines import unknown_machine
 from bot.model.person import Person
 from bot.model.rental import Rental
 from tests.lifecycle.world import ANA, CLEO, World

@@ -46,7 +46,6 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.EXTENSION_DENIED,
         E.APPROVED_NOT_READY,
         E.NOT_CONFIRMED,
-        E.OWNER_LEFT,  # to the admins
     }
 
 

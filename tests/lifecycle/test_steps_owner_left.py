@@ -8,12 +8,20 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import ownership
+from bot.lifecycle.service import admin_questions, ownership
+from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, RULES, World
+
+
+async def question_about(here: World, rental: Rental) -> AdminQuestion:
+    """Return the last question about a rental."""
+    async with here.deps.store.read() as tx:
+        return (await tx.questions.of_rental(rental.id))[-1]
 
 
 async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the_next_owner_leaves(
@@ -32,9 +40,10 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     for _ in range(2):
         assert await look() == [(CLEO.id, E.OWNER_LEFT)]
     assert E.OWNER_LEFT not in await here.event_kinds(others)
+    question = await question_about(here, rental)
     with pytest.raises(Refused, match="Only admins"):
-        await ownership.ask_again(here.deps, BEN, rental.id)
-    await ownership.ask_again(here.deps, CLEO, rental.id)
+        await admin_questions.ask_again(here.deps, BEN, question.id, question.version)
+    await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
     here.jump(23 * HOUR)
     assert len(await look()) == 1
     here.jump(HOUR)
@@ -49,8 +58,9 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     here.people.changed[BEN.id] = changed(BEN, deactivated=True)
     assert len(await look()) == 4
     rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
+    question = await question_about(here, rental)
     with pytest.raises(TooLate, match="is over"):
-        await ownership.ask_again(here.deps, CLEO, rental.id)
+        await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
     assert len(await look()) == 4
 
 

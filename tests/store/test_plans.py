@@ -112,10 +112,12 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_ready", lambda tx: tx.rentals.median_time_to_ready("nebius", "h100")),
     ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
-    ("unknown_purchases_open", lambda tx: tx.unknown.not_over()),
-    ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2")),
-    ("messages_purchase", lambda tx: tx.messages.show_together("u7mq2")),
-    ("unknown_purchases_together", lambda tx: tx.unknown.asked_together("u7mq2")),
+    ("admin_questions_not_over", lambda tx: tx.questions.not_over()),
+    ("messages_question", lambda tx: tx.messages.show_question("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.parts("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.has_open_part("u7mq2")),
+    ("admin_questions_rental", lambda tx: tx.questions.of_rental("k7mq2")),
+    ("admin_questions_pausing", lambda tx: tx.questions.pausing()),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
     ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
@@ -137,7 +139,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
 ]
 
 BY_KEY: list[Query] = [
-    lambda tx: tx.unknown.get("u7mq2"),
+    lambda tx: tx.questions.get("u7mq2"),
     lambda tx: tx.rentals.get("k7mq2"),
     lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),

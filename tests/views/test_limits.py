@@ -22,6 +22,14 @@ from bot.errors import (
     RequestMistake,
     TooLate,
 )
+from bot.model.admin_question import (
+    AdminQuestion,
+    AdminVerdict,
+    Decided,
+    Purchase,
+    Purchases,
+    UnknownMachine,
+)
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel, to_person
@@ -30,12 +38,12 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, OlderDatabaseView, RentalDetails
-from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
+from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.policy.github_keys import GithubKeys
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import (
+    admin_questions,
     blocks,
     github_keys,
     home,
@@ -43,10 +51,8 @@ from handlers.views import (
     lists,
     modals,
     offers,
-    older_database,
     replies,
     ssh_text,
-    unknown_machines,
 )
 from handlers.views.blocks import Rendered
 from handlers.views.format import Times
@@ -206,31 +212,31 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 
 
 @THOROUGH
-@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AccountVerdict), now=some.moment)
+@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AdminVerdict), now=some.moment)
 def test_messages_about_unknown_machines_are_valid(
-    machine: UnknownMachine, words: str, verdict: AccountVerdict, now: datetime
+    machine: UnknownMachine, words: str, verdict: AdminVerdict, now: datetime
 ) -> None:
-    known = UnknownPurchase(id="u7mq2", machines=(machine,), found_at=now, asked_at=now)
+    known = AdminQuestion(id="u7mq2", about=Purchase(machines=(machine,)), found_at=now, asked_at=now)
     decided = changed(known, decided=Decided(verdict=verdict, by="U0BEN", at=now, reason=words), over_at=now)
     event = Event(id=1, rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now)
     times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
-    for purchase in (known, decided):
-        assert_valid(unknown_machines.asked(event, purchase, spent, {"U0BEN": words}, times))
-        view = OlderDatabaseView(
-            event=event,
-            purchases=(purchase,),
-            restorable=frozenset(),
-            put_back_for=timedelta(hours=24),
-            spent={purchase.id: spent},
-            rentals={},
-            names={"U0BEN": words},
-            paused=True,
-        )
-        assert_valid(older_database.asked_together(view, "u1", times))
+    view = AdminQuestionView(
+        question=known,
+        put_back_for=timedelta(hours=24),
+        spent={known.id: spent},
+        names={"U0BEN": words},
+        paused=True,
+    )
+    for question in (known, decided):
+        assert_valid(admin_questions.admin_question(changed(view, question=question), event, times))
+        for later in (False, True):
+            whole = changed(known, about=Purchases(count=1, bought_later=later))
+            together = changed(view, question=whole, parts=(question,))
+            assert_valid(admin_questions.admin_question(together, event, times))
     for dialog in (
-        unknown_machines.give_owner(known, spent, rules=RULES),
-        unknown_machines.not_ours(known, spent),
-        unknown_machines.destroy(known, spent),
+        admin_questions.give_owner(view, rules=RULES),
+        admin_questions.not_ours(view),
+        admin_questions.destroy(view),
     ):
         assert problems_of_view(dialog.view) == []
 

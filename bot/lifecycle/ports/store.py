@@ -18,10 +18,10 @@ from bot.lifecycle.ports.records import (
     Unsendable,
     Usage,
 )
-from bot.lifecycle.ports.unknown import Unknown
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
-from bot.model.message import Destination, Message, MessageKind
+from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
@@ -221,11 +221,8 @@ class Messages(Protocol):
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
 
-    async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
-        """Return the event of the newest message about unknown machines. Return None if there is none."""
-
-    async def show_together(self, first_purchase_id: str) -> None:
-        """Make the open surfaces due that are about several unknown purchases, of which this is the first."""
+    async def show_question(self, question_id: str) -> None:
+        """Make the open surfaces about a question to the admins due."""
 
     async def show_all_again(self) -> None:
         """Make every open surface due that is about what is not over, so that it is edited in any case. What may
@@ -302,6 +299,35 @@ class Account(Protocol):
         """Remove the marks whose name begins with `prefix` and whose moment is earlier than `before`."""
 
 
+class AdminQuestions(Protocol):
+    """Questions to the admins."""
+
+    async def get(self, question_id: str) -> AdminQuestion | None: ...
+    async def not_over(self) -> list[AdminQuestion]:
+        """Return those that the admins can decide, and those about machines that are not ours to manage and still
+        there, oldest first."""
+
+    async def purchases(self) -> list[AdminQuestion]:
+        """Return those of `not_over` that are about the unknown machines of one purchase."""
+
+    async def parts(self, question_id: str) -> list[AdminQuestion]:
+        """Return the questions that are asked in the messages of this one."""
+
+    async def has_open_part(self, question_id: str) -> bool: ...
+    async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
+        """Return those about a rental, or about machines that belong to it by now, oldest first."""
+
+    async def pausing(self) -> list[AdminQuestion]:
+        """Return those because of which nothing is bought."""
+
+    async def add(self, question: AdminQuestion) -> None:
+        """Write a new one. Raise Stale if its id is in use."""
+
+    async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
+        """Write a change as the next version, and make the messages that show it due. Raise Stale if it was
+        changed meanwhile."""
+
+
 class Overdue(Protocol):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
@@ -343,7 +369,7 @@ class Tx(Protocol):
     @property
     def overdue(self) -> Overdue: ...
     @property
-    def unknown(self) -> Unknown: ...
+    def questions(self) -> AdminQuestions: ...
     @property
     def visits(self) -> Visits: ...
     @property

@@ -6,20 +6,21 @@ from typing import NamedTuple
 
 from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle import transitions
+from bot.lifecycle.admin_questions import decide
+from bot.lifecycle.adoption import check_admin, check_new_owner
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.adopting import check_admin, check_new_owner
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.asking import question_facts
 from bot.lifecycle.steps.seeing import still_idle, with_open_connections
+from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts, OpenQuestion, open_question
+from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import NOT_COMPUTING, Use
-from bot.policy.unknown_machines import ASK_AGAIN_AFTER
 
 
 async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
@@ -35,7 +36,7 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     idle = await _not_computing(deps, rental_id)
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _to_change(tx, deps, admin, rental_id)
+        rental, question = await load_to_change(tx, deps, admin, rental_id)
         check_new_owner(owner, deps)
         if rental.owner == owner.id:
             raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
@@ -51,6 +52,8 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
+        if question is not None:
+            await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
         await tx.people.note_seen(admin.id, now)
         return after
 
@@ -75,31 +78,9 @@ async def _not_computing(deps: Deps, rental_id: str) -> _NotComputing | None:
     return _NotComputing(rental.use, await with_open_connections(deps, rental, rental.use, now))
 
 
-async def preview_change(deps: Deps, admin: Person, rental_id: str) -> Rental:
-    """Return a rental for a dialog in which an admin gives it to somebody. Raise as `change_owner`."""
-    async with deps.store.read() as tx:
-        return await _to_change(tx, deps, admin, rental_id)
-
-
-async def ask_again(deps: Deps, admin: Person, rental_id: str) -> None:
-    """Ask the admins again in a day what becomes of a rental whose owner left. Raise as `change_owner`."""
-
-    async def decision(tx: Tx) -> None:
-        rental = await _to_change(tx, deps, admin, rental_id)
-        now = deps.clock.now()
-        facts = Facts(until=now + ASK_AGAIN_AFTER)
-        event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT_LATER, at=now, actor=admin.id, facts=facts)
-        await tx.rentals.apply(
-            change(
-                rental, transitions.alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real()
-            )
-        )
-        await tx.people.note_seen(admin.id, now)
-
-    await transact(deps, decision)
-
-
-async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Rental:
+async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
+    """Return a rental that an admin may give to somebody, and the question about it. None if the admins were not
+    asked. Raise as `change_owner`."""
     check_admin(admin, deps)
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -107,9 +88,8 @@ async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Renta
     if rental.state.over or rental.state is State.DESTROYING:
         how = "over" if rental.state.over else "being destroyed"
         raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)
-    events = await tx.events.of(rental.id)
-    given = any(event.kind is EventKind.OWNER_CHANGED for event in events)
-    if given and open_question(events, OpenQuestion.OWNER) is None:
+    asked = [one for one in await tx.questions.of_rental(rental.id) if isinstance(one.about, OwnerLeft)]
+    if asked and not asked[-1].open:
         owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
         raise TooLate(f"{rental.id} is {owner}'s by now. I changed nothing.", rental.id)
-    return rental
+    return rental, asked[-1] if asked else None

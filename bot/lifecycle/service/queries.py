@@ -18,6 +18,7 @@ from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
+from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
@@ -35,7 +36,6 @@ from bot.model.summary import (
     UnknownTotal,
     UseCosts,
 )
-from bot.model.unknown import UnknownPurchase
 from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
@@ -198,7 +198,7 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         named = [*rentals.values(), *waiting[:MOST_WAITING]]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
-        unknown = await tx.unknown.not_over()
+        unknown = await tx.questions.purchases()
         ended = [
             one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or one.owner == person.id
         ]
@@ -225,7 +225,9 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         ),
         more_waiting=max(len(waiting) - MOST_WAITING, 0),
         unknown_total=_unknown_total(unknown),
-        unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown)
+        unknown=tuple(
+            UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown
+        )
         if sees_unknown
         else (),
         ended=tuple(
@@ -241,8 +243,8 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
     )
 
 
-def _unknown_total(purchases: Iterable[UnknownPurchase]) -> UnknownTotal:
-    alive = [machine for one in purchases if one.open for machine in one.alive]
+def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
+    alive = [machine for one in questions if one.open for machine in one.purchase.alive]
     rates = [machine.rate for machine in alive if machine.rate is not None]
     return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
 
