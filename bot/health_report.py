@@ -21,11 +21,11 @@ from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.metrics import Figures, Metrics
+from bot.model.account_facts import Counter
 from bot.model.state import State
 from bot.model.use import Verdict
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
-from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from handlers.slack_api.gate import Gate
 from handlers.views.format import plural
 
@@ -93,7 +93,7 @@ class HealthReport:
             next_due = soonest(await self.engine.first_due(), await self.visits.first_due())
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                counts += [await tx.account.count(one) for one in (Counter.POSTED_TWICE, Counter.GIVEN_UP)]
                 refresh_at = await tx.messages.next_refresh()
         except GpubotError:
             next_due, refresh_at = None, None

@@ -14,6 +14,7 @@ from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store, Written
+from bot.model.account_facts import WRITES_TRIED_AT
 from store import claims, migrating
 from store.account import Account
 from store.admin_questions import AdminQuestions
@@ -38,10 +39,6 @@ from store.rentals import Rentals
 from store.samples import Samples
 from store.tables import messages, quotes, rentals, visits
 from store.visits import Visits
-
-_WRITES_TRIED = "writes_tried_at"
-"""The name of the fact that `takes_writes` writes."""
-
 
 _WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
 """Whose loop is called after a commit that wrote a table. `Visits.changed` tells it for visits: one that is
@@ -199,7 +196,7 @@ class Database:
         commits = self._commits
         try:
             async with self._connection() as conn:
-                await Account(conn).set(_WRITES_TRIED, self._clock.real().isoformat())
+                await Account(conn).set(WRITES_TRIED_AT, self._clock.real())
                 await conn.commit()
         except (GpubotError, DBAPIError):
             return self._commits > commits

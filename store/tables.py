@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 
+from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, SentScript, Why
 from bot.model.event import EventKind, Facts
@@ -396,5 +397,19 @@ account = Table(
     "account",
     metadata,
     Column("name", SafeText, primary_key=True),
-    _text("value"),
+    Column("key", SafeText, primary_key=True),
+    _text("value"),  # JSON of the type that bot/model/account_facts.py names
+)
+
+counters = Table("counters", metadata, Column("name", EnumText(Counter), primary_key=True), _int("count"))
+
+probe_key = Table("probe_key", metadata, Column("private_key", SafeText, primary_key=True))
+
+answered_messages = Table(
+    "answered_messages",
+    metadata,
+    Column(
+        "message", SafeText, primary_key=True
+    ),  # a direct message that Slack may send twice: `U0ANA:1700000000.1`
+    _time("at", nullable=False),  # real time
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 
@@ -32,22 +31,22 @@ async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
     block = await buying_block(tx)
     if block is not BuyingBlock.PAUSED:
         return None if block is None else BuyingBlocked(block)
-    by, at, why = (await tx.account.get(block.value) or "").split(" ", 2)
-    name = (await tx.people.names([by])).get(by)
-    return BuyingBlocked(block, by=name, at=datetime.fromisoformat(at), why=why)
+    pause = await tx.account.get(PAUSED)
+    if pause is None:
+        return None
+    name = (await tx.people.names([pause.by])).get(pause.by)
+    return BuyingBlocked(block, by=name, at=pause.at, why=pause.why)
 
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
     """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
-    if block is BuyingBlock.OLDER_DATABASE:
-        return bool(await tx.questions.pausing())
-    return await tx.account.get(block.value) is not None
-
-
-async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying. `why` is a word, for admins who read the database, or the id of the admin who paused it with
-    the time and their words. None ends the block."""
-    await tx.account.set(block.value, why)
+    match block:
+        case BuyingBlock.PAUSED:
+            return await tx.account.get(PAUSED) is not None
+        case BuyingBlock.OLDER_DATABASE:
+            return bool(await tx.questions.pausing())
+        case BuyingBlock.UNAUTHORIZED:
+            return await tx.account.get(UNAUTHORIZED_SINCE) is not None
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
@@ -57,7 +56,7 @@ async def note_token(deps: Deps, refused: bool) -> None:
     async def decision(tx: Tx) -> None:
         if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:
             return
-        await set_block(tx, BuyingBlock.UNAUTHORIZED, "yes" if refused else None)
+        await tx.account.set(UNAUTHORIZED_SINCE, deps.clock.now() if refused else None)
         await notify_admins(tx, deps, EventKind.UNAUTHORIZED if refused else EventKind.AUTHORIZED_AGAIN)
 
     await transact(deps, decision)

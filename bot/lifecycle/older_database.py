@@ -15,6 +15,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
 from bot.lifecycle.transitions import finish, hold_purchase, note_bought_later
+from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -97,33 +98,19 @@ async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
 
 # --- what Slack shows
 
-_KNOWN_UNTIL, _LOST_SINCE = "known_until", "lost_since"
-"""Facts of the account: the time of the newest event before the start; the same once it is known that later ones
-were lost, until their posts are taken back."""
-
 
 async def note_start(tx: Tx) -> None:
     """Note at the start, before anything else is written, until when the store knows what happened."""
     newest = await tx.events.newest()
     if newest is not None:
-        await tx.account.set(_KNOWN_UNTIL, newest.at.isoformat())
+        await tx.account.set(KNOWN_UNTIL, newest.at)
 
 
 async def note_put_back(tx: Tx) -> None:
     """Note that the database was put back from an older copy: what was posted since then is to be taken back."""
-    if await tx.account.get(_LOST_SINCE) is None:
-        await tx.account.set(_LOST_SINCE, await tx.account.get(_KNOWN_UNTIL))
-
-
-async def lost_since(tx: Tx) -> datetime | None:
-    """Return from when on posts may be about what the store lost. Return None if there are none to take back."""
-    value = await tx.account.get(_LOST_SINCE)
-    return datetime.fromisoformat(value) if value is not None else None
-
-
-async def note_posts_taken_back(tx: Tx) -> None:
-    """Note that no post is left that is about what the store lost."""
-    await tx.account.set(_LOST_SINCE, None)
+    if await tx.account.get(LOST_SINCE) is None:
+        known_until = await tx.account.get(KNOWN_UNTIL)
+        await tx.account.set(LOST_SINCE, known_until)
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:

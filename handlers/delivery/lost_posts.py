@@ -15,8 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.older_database import lost_since, note_posts_taken_back
 from bot.lifecycle.ports.store import Tx, Written
+from bot.model.account_facts import LOST_SINCE
 from bot.model.message import Destination, Message, to_channel, to_person
 from bot.policy.roles import is_member
 from handlers.delivery.pace import EDIT, Pace
@@ -55,7 +55,7 @@ class LostPosts:
         """Search every conversation that the bot may have posted to, if the database was put back. Raise
         StoreBusy."""
         async with self._deps.store.read() as tx:
-            since = await lost_since(tx)
+            since = await tx.account.get(LOST_SINCE)
             if since is None:
                 return
             places = await self._places(tx)
@@ -64,7 +64,7 @@ class LostPosts:
                 if not await self._is_known(post):
                     await self._edit(post)
         async with self._deps.store.write() as tx:
-            await note_posts_taken_back(tx)
+            await tx.account.set(LOST_SINCE, None)
 
     async def _places(self, tx: Tx) -> list[Destination]:
         """Return where to search: the newest conversations first, last people who have none in the store."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import Fact
 from bot.model.base import Frozen, Instant
 
-PREFIX = "repost:"
-"""The names of these facts begin with it."""
 SEARCH_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 """Real time after the re-post at which the conversation is searched for the other post."""
 FIRST_WAIT = timedelta(minutes=10)
@@ -48,16 +45,17 @@ def due(known: Mapping[int, Repost], real_now: datetime) -> list[int]:
     return [message_id for message_id, at in searches.items() if at is None or at <= real_now]
 
 
+REPOST = Fact[Repost]("repost", Repost)
+
+
 async def read(tx: Tx, message_id: int) -> Repost | None:
     """Return the re-post of a message. Return None if it was posted once."""
-    return _parsed(await tx.account.get(f"{PREFIX}{message_id}"))
+    return await tx.account.get(REPOST, str(message_id))
 
 
 async def read_all(tx: Tx) -> dict[int, Repost]:
     """Return all re-posts whose other post is still searched for, by message id."""
-    rows = await tx.account.with_prefix(PREFIX)
-    found = {int(name.removeprefix(PREFIX)): _parsed(value) for name, value in rows.items()}
-    return {message_id: repost for message_id, repost in found.items() if repost is not None}
+    return {int(key): repost for key, repost in (await tx.account.all(REPOST)).items()}
 
 
 async def record(tx: Tx, message_id: int, real_now: datetime) -> None:
@@ -68,11 +66,4 @@ async def record(tx: Tx, message_id: int, real_now: datetime) -> None:
 
 async def write(tx: Tx, message_id: int, repost: Repost | None) -> None:
     """Write a re-post; None removes it."""
-    await tx.account.set(f"{PREFIX}{message_id}", repost.model_dump_json() if repost is not None else None)
-
-
-def _parsed(value: str | None) -> Repost | None:
-    try:
-        return Repost.model_validate_json(value) if value is not None else None
-    except ValidationError:
-        return None
+    await tx.account.set(REPOST, repost, str(message_id))

@@ -19,7 +19,6 @@ _log = structlog.get_logger("gpubot.events")
 
 ANSWERED_FOR = timedelta(hours=1)
 """Real time for which the store knows which direct messages were answered."""
-MARK = "hint:"
 PER_MINUTE = 20
 """How many messages of all people together may get an answer: each can take a post and a call of users.info."""
 _EVERYBODY = ""
@@ -70,6 +69,4 @@ class Hints:
 async def mark(tx: Tx, direct_message: str, real_now: datetime) -> bool:
     """Note in the store that a direct message is answered now. Return False if it was answered before: Slack may
     send its event twice."""
-    before = real_now - ANSWERED_FOR
-    await tx.account.drop_marks(MARK, before)
-    return await tx.account.mark(f"{MARK}{direct_message}", real_now, before)
+    return await tx.account.note_answered(direct_message, real_now, real_now - ANSWERED_FOR)

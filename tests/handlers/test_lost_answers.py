@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_response_url
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.unsaved import POSTED_TWICE
+from handlers.delivery.reposts import REPOST
 from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
 
@@ -34,9 +35,9 @@ async def make_due_and_deliver(ours: Team) -> None:
     await ours.deliver()
 
 
-async def count_of(ours: Team, name: str) -> int:
+async def count_of(ours: Team, counter: Counter) -> int:
     async with ours.deps.store.read() as tx:
-        return await tx.account.get_count(name)
+        return await tx.account.count(counter)
 
 
 async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
@@ -113,7 +114,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
         await ours.deliver_until("Starting", edited=True)
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
-        assert await count_of(ours, POSTED_TWICE) == 0
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
             await make_due_and_deliver(ours)
         # The answer to the re-post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
-        assert await count_of(ours, POSTED_TWICE) == 1
+        assert await count_of(ours, Counter.POSTED_TWICE) == 1
         await ours.end_fault(unreadable)
         await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
@@ -168,7 +169,7 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]
         async with ours.deps.store.read() as tx:
-            assert await tx.account.with_prefix("repost:") == {}
+            assert await tx.account.all(REPOST) == {}
 
 
 async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(

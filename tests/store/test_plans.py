@@ -13,6 +13,7 @@ from sqlalchemy import event
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
+from bot.model.account_facts import PAUSED
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -182,8 +183,9 @@ BY_KEY: list[Query] = [
     lambda tx: tx.overdue.attempt("k7mq2", 1),
     lambda tx: tx.overdue.owned_by_others(UNFINISHED, ["r1", "r2"]),
     lambda tx: tx.overdue.mark_for_deletion(UNFINISHED, [], START),
-    lambda tx: tx.account.get("paused"),
-    lambda tx: tx.account.set("paused", None),
+    lambda tx: tx.account.get(PAUSED),
+    lambda tx: tx.account.all(PAUSED),
+    lambda tx: tx.account.set(PAUSED, None),
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
@@ -18,6 +18,7 @@ from bot.lifecycle.ports.records import (
     Unsendable,
     Usage,
 )
+from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
@@ -29,6 +30,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
+
+T = TypeVar("T")
 
 
 class Quotes(DueRows[Claimed], Protocol):
@@ -279,24 +282,26 @@ class People(Protocol):
 
 
 class Account(Protocol):
-    """Facts about the account as a whole, by name."""
+    """Facts about the account and this bot."""
 
-    async def get(self, name: str) -> str | None: ...
-    async def set(self, name: str, value: str | None) -> None: ...
-    async def with_prefix(self, prefix: str) -> dict[str, str]:
-        """Return all facts whose name begins with `prefix`."""
+    async def get(self, fact: Fact[T], key: str = "") -> T | None:
+        """Return a fact. Return None if the store doesn't have it."""
 
-    async def increment(self, name: str) -> None:
-        """Add one to a number that is kept under `name`; it starts at 0."""
+    async def all(self, fact: Fact[T]) -> dict[str, T]:
+        """Return a fact by its keys."""
 
-    async def get_count(self, name: str) -> int:
-        """Return the number that is kept under `name`."""
+    async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
+        """Write a fact. None removes it."""
 
-    async def mark(self, name: str, at: datetime, before: datetime) -> bool:
-        """Write the moment `at` under `name` and return True, unless a moment from `before` or later is there."""
+    async def increment(self, counter: Counter) -> None: ...
+    async def count(self, counter: Counter) -> int: ...
+    async def probe_key(self) -> str | None:
+        """Return the private key of the probe, in OpenSSH's format."""
 
-    async def drop_marks(self, prefix: str, before: datetime) -> None:
-        """Remove the marks whose name begins with `prefix` and whose moment is earlier than `before`."""
+    async def add_probe_key(self, private_key: str) -> None: ...
+    async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
+        """Note that a direct message is answered, and return True. Return False if it was answered before. Forget
+        those that were answered before `forget_before`."""
 
 
 class AdminQuestions(Protocol):

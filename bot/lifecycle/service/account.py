@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from bot.errors import BuyingBlock, Refused
-from bot.lifecycle.account import is_blocked_by, notify_admins, send_alerts, set_block
+from bot.errors import Refused
+from bot.lifecycle.account import notify_admins, send_alerts
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.policy.roles import may_pause_buying
-
-_UNKNOWN_RENTAL = "unknown_rental:"
-"""The beginning of the account's facts that the admins were notified of an unknown rental."""
 
 
 async def pause(deps: Deps, person: Person, why: str = "") -> bool:
@@ -33,10 +31,10 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str = "") -> bo
 
     async def decision(tx: Tx) -> bool:
         pausing = await tx.questions.pausing()
-        if await is_blocked_by(tx, BuyingBlock.PAUSED) == paused and (paused or not pausing):
+        if (await tx.account.get(PAUSED) is not None) == paused and (paused or not pausing):
             return False
         now = deps.clock.now()
-        await set_block(tx, BuyingBlock.PAUSED, f"{person.id} {now.isoformat()} {why}" if paused else None)
+        await tx.account.set(PAUSED, Pause(by=person.id, at=now, why=why) if paused else None)
         for question in () if paused else pausing:
             await tx.questions.save(question, changed(question, pauses_buying=False))
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
@@ -55,8 +53,8 @@ async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
             return False
 
     async def decision(tx: Tx) -> None:
-        if await tx.account.get(f"{_UNKNOWN_RENTAL}{rental_id}") is None:
-            await tx.account.set(f"{_UNKNOWN_RENTAL}{rental_id}", deps.clock.now().isoformat())
+        if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
+            await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
             await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
 
     await transact(deps, decision)

@@ -20,8 +20,26 @@ def upgrade() -> None:
     op.create_table(
         "account",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="account_pk"),
+        sa.PrimaryKeyConstraint("name", "key", name="account_pk"),
+    )
+    op.create_table(
+        "answered_messages",
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("message", name="answered_messages_pk"),
+    )
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="counters_pk"),
+    )
+    op.create_table(
+        "probe_key",
+        sa.Column("private_key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("private_key", name="probe_key_pk"),
     )
     op.create_table(
         "channels",
