@@ -1,4 +1,4 @@
-"""The dependencies of services and steps, and the transaction in which they decide."""
+"""The dependencies of services and steps, and the transaction in which they decide and write."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
-from bot.model.attempt import Attempt
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.event import Event
+from bot.model.rental import Rental
 from bot.policy.rules import Rules
 
 T = TypeVar("T")
@@ -90,6 +93,37 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
         except Stale:
             continue
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
+
+
+async def apply(
+    tx: Tx,
+    deps: Deps,
+    before: Rental | None,
+    after: Rental,
+    *events: Event,
+    attempts: tuple[Attempt, ...] = (),
+    resources: tuple[Resource, ...] = (),
+    ledger: tuple[LedgerRow, ...] = (),
+    releases_claim: bool = False,
+) -> Rental:
+    """Write a change of a rental with all messages that it causes, and return the rental.
+
+    Raise as `Rentals.apply`.
+    """
+    await tx.rentals.apply(
+        change(
+            before,
+            after,
+            events=events,
+            rules=deps.rules,
+            real_now=deps.clock.real(),
+            attempts=attempts,
+            resources=resources,
+            ledger=ledger,
+            releases_claim=releases_claim,
+        )
+    )
+    return after
 
 
 async def free_id(tx: Tx) -> str:

@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on
-from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import StepDeps, apply
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.transitions import schedule
 from bot.model.attempt import Attempt, LedgerRow, Resource
@@ -165,18 +164,16 @@ async def save(
         async with deps.store.write() as tx:
             if check_first is not None:
                 await check_first(tx)
-            await tx.rentals.apply(
-                change(
-                    stored.rental,
-                    rental,
-                    events=snapshot.events,
-                    rules=deps.rules,
-                    real_now=deps.clock.real(),
-                    attempts=attempts,
-                    resources=resources,
-                    ledger=ledger,
-                    releases_claim=write_due is not None,
-                )
+            await apply(
+                tx,
+                deps,
+                stored.rental,
+                rental,
+                *snapshot.events,
+                attempts=attempts,
+                resources=resources,
+                ledger=ledger,
+                releases_claim=write_due is not None,
             )
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.adoption import adopt
-from bot.lifecycle.deps import Deps, free_id
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id
 from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -71,16 +70,8 @@ async def adopt_machines(
         rules=deps.rules,
         put_back=put_back,
     )
-    await tx.rentals.apply(
-        change(
-            None,
-            adoption.rental,
-            events=(adoption.event,),
-            rules=deps.rules,
-            real_now=deps.clock.real(),
-            attempts=(adoption.attempt,),
-            resources=adoption.resources,
-        )
+    await apply(
+        tx, deps, None, adoption.rental, adoption.event, attempts=(adoption.attempt,), resources=adoption.resources
     )
     await tx.people.note_seen(admin.id, now)
     return adoption.rental

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.lease_changes import decide_question
-from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -31,7 +30,7 @@ async def ask_again(deps: Deps, person: Person, rental_id: str) -> Rental:
             raise TooLate(words, rental.id)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        return await _save(tx, deps, rental, after, _event(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
+        return await apply(tx, deps, rental, after, _event(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
 
     return await transact(deps, decision)
 
@@ -44,7 +43,7 @@ async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
         ends_at = rental.running_lease.ends_at
         question = after_answer(rental.running_lease.question, ends_at, promised=False)
         after = decide_question(rental, question, now)
-        return await _save(tx, deps, rental, after, _event(rental, EventKind.LEFT_ALONE, person, now, ends_at))
+        return await apply(tx, deps, rental, after, _event(rental, EventKind.LEFT_ALONE, person, now, ends_at))
 
     return await transact(deps, decision)
 
@@ -67,8 +66,3 @@ async def _load(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
 
 def _event(rental: Rental, kind: EventKind, person: Person, now: datetime, until: datetime) -> Event:
     return Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=Facts(until=until))
-
-
-async def _save(tx: Tx, deps: Deps, before: Rental, after: Rental, event: Event) -> Rental:
-    await tx.rentals.apply(change(before, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-    return after

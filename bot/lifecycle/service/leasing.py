@@ -9,8 +9,7 @@ from typing import NamedTuple
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import lease_changes
 from bot.lifecycle.deciders import deciders, requesters_of
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.service.quoting import check_user
@@ -64,9 +63,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
         return Kept(after, again)
 
@@ -143,9 +140,7 @@ async def extend(
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
         people = await people_asked(tx, after) if asked else None
         return Extended(
@@ -255,9 +250,7 @@ async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: Ev
     if not any(event.kind is kind for event in await tx.events.of(rental_id)):
         event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
         before, rental = rental, alter(rental)
-        await tx.rentals.apply(
-            change(before, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, before, rental, event)
     await tx.people.note_seen(person.id, now)
     return rental
 

@@ -11,8 +11,7 @@ from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import envelope_facts, waiting_for
 from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deciders import Deciders, deciders
-from bot.lifecycle.deps import Deps, free_id, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
@@ -79,7 +78,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
-    await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, None, rental, *events)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, deps.clock.now())
     return rental
@@ -184,7 +183,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, *events)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)
     return after

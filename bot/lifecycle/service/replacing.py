@@ -9,8 +9,7 @@ from bot.lifecycle import replacements, transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import envelope_facts
 from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, free_id, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.leasing import said_just_now
 from bot.lifecycle.service.queries import details_for
@@ -102,10 +101,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str,
         if reason and not told and rental.state is State.READY:
             facts = Facts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
-            after = transitions.alter(rental)
-            await tx.rentals.apply(
-                change(rental, after, events=(said,), rules=deps.rules, real_now=deps.clock.real())
-            )
+            await apply(tx, deps, rental, transitions.alter(rental), said)
         await tx.people.note_seen(person.id, now)
         return quote
 
@@ -204,7 +200,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
 
 
 async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
-    now, real_now = deps.clock.now(), deps.clock.real()
+    now = deps.clock.now()
     facts = Facts(name=new.id, why=Why.VENDOR_TOOK_IT if rental.lost else None)
     replaced = Event(rental_id=rental.id, kind=EventKind.REPLACED, at=now, actor=new.owner, facts=facts)
     started = Event(
@@ -214,7 +210,6 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
         actor=new.owner,
         facts=changed(envelope_facts(new), name=rental.id),
     )
-    after = replacements.replace(rental, new.id, now)
-    await tx.rentals.apply(change(rental, after, events=(replaced,), rules=deps.rules, real_now=real_now))
+    await apply(tx, deps, rental, replacements.replace(rental, new.id, now), replaced)
     events = (started, *await let_in(tx, new, new.teammates, now))
-    await tx.rentals.apply(change(None, new, events=events, rules=deps.rules, real_now=real_now))
+    await apply(tx, deps, None, new, *events)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
@@ -46,9 +45,7 @@ async def share(
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             now = deps.clock.now()
             event = await added_event(tx, after, added, now)
-            await tx.rentals.apply(
-                change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-            )
+            await apply(tx, deps, rental, after, event)
             await tx.people.note_seen(person.id, now)
         return await _shared(tx, deps, after, wanted, go_in=go_in)
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from bot.errors import AlreadyDecided, Decision, Mistake, TooLate
 from bot.lifecycle.adoption import cost_so_far
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.older_database import close_request
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.adopting import adopt_machines, check_admin
@@ -120,7 +119,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
             why=Why.ASKED,
             by=admin.id,
         )
-        await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after, *events)
         await decide_purchase(tx, deps, admin, purchase, V.DESTROYED, rental=rental)
         return after
 
