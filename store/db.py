@@ -69,7 +69,7 @@ class Transaction:
             self.messages,
             self.visits,
             holder=holder,
-            lock_spending=writes and conn.dialect.name == "postgresql",
+            writes=writes,
             on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
         )

@@ -251,11 +251,18 @@ async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(databas
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.envelope.max_rate
     async with database.write() as tx:
+        await tx.rentals.lock_spending()
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap + attempt.rate
         assert (await tx.rentals.usage(make.ANA, without="aaaaa")).team_rate == 0
         proven = changed(attempt, state=AttemptState.FAILED)
         await tx.rentals.apply(Change(before=before, after=make.next_of(before), attempts=(proven,)))
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap
+
+
+async def test_a_transaction_that_writes_reads_no_usage_without_the_spending_lock(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="spending lock"):
+        async with database.write() as tx:
+            await tx.rentals.usage(make.ANA)
 
 
 async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:

@@ -43,7 +43,8 @@ async def adopt_machines(
     put_back: bool = False,
 ) -> Rental:
     """Make a rental of unknown machines of one purchase, in the caller's transaction, and return it. Its id is the
-    one in their name if that is free, so that old buttons work again.
+    one in their name if that is free, so that old buttons work again. The caller has taken the spending lock, so
+    that two adoptions of one machine don't both find it unknown.
 
     The limits don't refuse it, since it bills already. Raise Refused if the person is no admin, Mistake if `owner`
     may not use the bot or the lease would be too long, and TooLate if one of the machines belongs to a rental by
@@ -53,8 +54,6 @@ async def adopt_machines(
     check_new_owner(owner, deps)
     now = deps.clock.now()
     check_lease(ends_at - now, deps.rules)
-    # First: it takes the spending lock, so that two adoptions of one machine don't both find it unknown.
-    await tx.rentals.usage(owner.id)
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id

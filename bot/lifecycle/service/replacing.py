@@ -151,8 +151,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
     """
 
     async def decision(tx: Tx) -> Rental | None:
-        # Read usage first, as `renting.rent_offer` does: it takes the spending lock.
-        usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
+        await tx.rentals.lock_spending()
         rental = await tx.rentals.get(quote.replaces_rental or "")
         person = await tx.people.get(quote.owner, EVER)
         if rental is None or person is None:
@@ -175,6 +174,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
         offers = with_needed_script(fitting, request, request.teammates, answers)
         if not offers:
             return None
+        usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
         team_left = check_usage(offers[0].rate, usage.person_rentals, usage.team_rate, deps.rules)
         for offer in offers:
             envelope = propose_replacement(offer, request, left, team_left, deps.rules)

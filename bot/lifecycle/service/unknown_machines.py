@@ -83,8 +83,7 @@ async def give_owner(
     """
 
     async def decision(tx: Tx) -> Rental:
-        # First: it takes the spending lock, so that the second of two admins reads what the first decided.
-        await tx.rentals.usage(owner.id)
+        await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         purchase = await _open_and_running(tx, deps, admin, purchase_id, version)
         ends_at = deps.clock.now() + span
         rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=owner, ends_at=ends_at)
@@ -102,7 +101,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
     """
 
     async def decision(tx: Tx) -> Rental:
-        await tx.rentals.usage(admin.id)  # as in `give_owner`
+        await tx.rentals.lock_spending()
         purchase = await _open(tx, deps, admin, purchase_id, version)
         if not is_name_typed(purchase, typed):
             raise Mistake(f"That is not its name. Type {name_to_type(purchase)} to destroy it.")

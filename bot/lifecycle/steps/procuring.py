@@ -283,6 +283,7 @@ async def _intend(
     async def check_first(tx: Tx) -> None:
         if snapshot.unproven:
             # Its own highest price is within the limit since the click. The prices of unproven attempts are not.
+            await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unproven)
             if own > deps.rules.limits.team_per_hour - usage.team_rate:
