@@ -23,7 +23,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
         answered_at=reported.answered_at or stored.answered_at,
         accepted=reported.accepted or stored.accepted,
         extra=reported.extra or stored.extra,
-        marked_for_deletion=reported.marked_for_deletion or stored.marked_for_deletion,
+        marked_by=reported.marked_by or stored.marked_by,
         delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
     )
 

@@ -15,7 +15,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
 from bot.lifecycle.unknown import ASKED_AT_ONCE, note_unknown
-from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
 
 log = structlog.get_logger()
@@ -154,7 +154,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_for_deletion=True)
+        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_by=Marker.SWEEP)
         resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
         after = make_due(rental, now)
         await apply(tx, deps, rental, after, attempts=(extra,), resources=(resource,))

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import AttemptState
+from bot.model.attempt import AttemptState, Marker
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
@@ -247,7 +247,7 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
 
 async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(database: Database) -> None:
     """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
-    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_for_deletion=True)
+    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.envelope.max_rate
     async with database.write() as tx:
