@@ -6,23 +6,23 @@ from decimal import Decimal
 
 import yaml
 
-from bot.model.request import Request
+from bot.model.request import OfferQuery
 
 
-def query(request: Request) -> bytes:
-    """Return the body for a request. Prices are written as the exact numbers that they are."""
+def body_of(query: OfferQuery) -> bytes:
+    """Return the body for a query. Prices are written as the exact numbers that they are."""
     compute: dict[str, object] = {
-        "gpu_type": request.gpu,
-        "gpu_count": request.count,
-        "contract_type": request.contract.value,
+        "gpu_type": query.gpu,
+        "gpu_count": query.count,
+        "contract_type": query.contract.value,
     }
-    if request.max_gpu_rate is not None:
-        compute["max_price_per_gpu_hour"] = request.max_gpu_rate
+    if query.max_gpu_rate is not None:
+        compute["max_price_per_gpu_hour"] = query.max_gpu_rate
     body: dict[str, object] = {"compute": compute}
-    if request.region is not None:
-        body["region"] = request.region
-    if request.vendor is not None:
-        body["vendor"] = request.vendor
+    if query.region is not None:
+        body["region"] = query.region
+    if query.vendor is not None:
+        body["vendor"] = query.vendor
     return yaml.dump(body, Dumper=_Dumper, sort_keys=False).encode()
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from bot.market import fields, ssh_address, wire
 from bot.market.anomalies import Anomalies
-from bot.market.offer_query import query
+from bot.market.offer_query import body_of
 from bot.model.request import Contract, Request
 from tests.market.reading import ONE, read_offer, read_offers
 
@@ -332,7 +332,7 @@ def test_the_query_has_the_exact_values_of_the_request(cap: Decimal, vendor: str
         max_gpu_rate=cap,
         lease=timedelta(hours=1),
     )
-    body = query(request)
+    body = body_of(request)
     read = yaml.load(body, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only strings
     assert Decimal(read["compute"]["max_price_per_gpu_hour"]) == cap
     loaded = yaml.safe_load(body)

@@ -20,7 +20,7 @@ from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
-from bot.model.request import Request
+from bot.model.request import OfferQuery, Request
 from bot.policy.hours import zone_of
 from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import nearby
@@ -44,17 +44,14 @@ class SharedOffers:
 
     market: Market
     clock: Clock
-    _calls: dict[Request, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
+    _calls: dict[OfferQuery, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
         """Return offers for a request, no older than SHARED_FOR. Raise MarketAway if the call fails; a failed call
         is not shared with later queries."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
-        # The market is asked for none of these: with the same values in them, more requests are equal.
-        query = changed(
-            request, note="", lease=SHARED_FOR, until=None, up_to=None, teammates=(), setup=None, probe=True
-        )
+        query = request.query
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
             known = (now, asyncio.create_task(self.market.offers(query)))
