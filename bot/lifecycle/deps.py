@@ -32,6 +32,12 @@ TRIES = 20
 """How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
 
 
+def random_id(length: int = ID_LENGTH) -> str:
+    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
+    length and no id."""
+    return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -45,6 +51,8 @@ class Deps:
     """When the process started, by our clock."""
     started_real: datetime = field(default=EVER, kw_only=True)
     """The same in real time."""
+    new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
+    """Makes a short id of this length."""
 
 
 def _ignore(_: Attempt) -> None:
@@ -126,14 +134,8 @@ async def apply(
     return after
 
 
-async def free_id(tx: Tx) -> str:
+async def free_id(tx: Tx, deps: Deps) -> str:
     """Return a new id that no rental has."""
-    while await tx.rentals.get(rental_id := new_id()) is not None:
+    while await tx.rentals.get(rental_id := deps.new_id(ID_LENGTH)) is not None:
         pass
     return rental_id
-
-
-def new_id(length: int = ID_LENGTH) -> str:
-    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
-    length and no id."""
-    return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))

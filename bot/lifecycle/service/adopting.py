@@ -60,7 +60,7 @@ async def adopt_machines(
         raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
     adoption = adopt(
         machines,
-        rental_id=await _id_for(tx, machines),
+        rental_id=await _id_for(tx, deps, machines),
         owner=owner.id,
         card_channel=deps.rules.home_channel,
         by=admin.id,
@@ -81,8 +81,8 @@ def longest_lease(deps: Deps, wanted: timedelta) -> timedelta:
     return min(wanted, deps.rules.lease.max)
 
 
-async def _id_for(tx: Tx, machines: Sequence[UnknownMachine]) -> str:
+async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnknownMachine]) -> str:
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id
-    return await free_id(tx)
+    return await free_id(tx, deps)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.errors import Refused
 from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.teammates import checked_people
 from bot.model.base import changed
@@ -105,7 +105,7 @@ def new_quote(
     """
     now = deps.clock.now()
     return Quote(
-        id=new_id(12),
+        id=deps.new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,

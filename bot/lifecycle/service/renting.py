@@ -75,7 +75,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     )
     await check_key(tx, deps, person)
     asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
-    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx))
+    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await apply(tx, deps, None, rental, *events)
     await tx.quotes.save(changed(quote, rental_id=rental.id))

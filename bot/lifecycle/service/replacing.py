@@ -183,7 +183,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
             new = transitions.new_rental(
                 changed(quote, request=shortened(request, envelope.lease)),
                 offer,
-                rental_id=await free_id(tx),
+                rental_id=await free_id(tx, deps),
                 card_channel=rental.card_channel,
                 envelope=envelope,
                 waiting=None,
