@@ -1,15 +1,15 @@
-"""The people whom a rental's owner lets in, as the store knows them."""
+"""The people whom a rental's owner lets in and the keys of all, as the store knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from bot.errors import NoTeammate
+from bot.errors import NeedsKey, NoTeammate
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.person import Key
+from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -58,6 +58,11 @@ async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: dateti
     return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
 
 
+async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
+    """Return the event that these people are let in, if there are any."""
+    return (await added_event(tx, rental, people, now),) if people else ()
+
+
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
     """Return the request of a quote that changes a rental, also with the teammates whom the owner let into the
     rental after they asked for the quote: its list of offers may have stood for hours."""
@@ -68,6 +73,12 @@ async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Reque
         for person in event.facts.people or ()
     ]
     return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
+
+
+async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
+    """Raise NeedsKey if the person has no key."""
+    if not await tx.people.keys(person.id):
+        raise NeedsKey(github=rules.keys.github)
 
 
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:

@@ -51,6 +51,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 ALARM_AFTER = timedelta(minutes=5)
 """How long a deletion may take before people are notified that it is not confirmed."""
+TAKEN_ON_SILENCE = timedelta(hours=2)
+"""How long an alarm is silent after someone took it on. After that, people are notified again."""
 
 
 class ForbiddenTransition(Exception):

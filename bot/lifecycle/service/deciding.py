@@ -12,7 +12,6 @@ from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
@@ -23,7 +22,7 @@ from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import one_line
 from bot.policy.leases import LEAST_TIME, too_little_time
-from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import (
     LONGEST_REASON,

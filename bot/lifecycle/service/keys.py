@@ -10,10 +10,10 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
-from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Key, Person
 from bot.model.state import State
 from bot.policy.keys import read_key
+from bot.policy.roles import check_user
 
 _BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
 """A machine that fails while it is made is replaced by another purchase."""

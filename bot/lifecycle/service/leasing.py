@@ -12,7 +12,6 @@ from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import alter
 from bot.model.event import Event, EventKind, Facts
@@ -24,7 +23,7 @@ from bot.model.text import say_span
 from bot.policy.hours import zone_of
 from bot.policy.leases import extension_left
 from bot.policy.questions import after_answer, after_extension, asks_again_at
-from bot.policy.roles import may_extend, sees_money
+from bot.policy.roles import check_user, may_extend, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
 from bot.policy.two_ends import already_allowed

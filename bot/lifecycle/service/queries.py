@@ -14,7 +14,6 @@ from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
@@ -40,6 +39,7 @@ from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
     Team,
+    check_user,
     may_be_let_in,
     may_look,
     may_read_direct_message,

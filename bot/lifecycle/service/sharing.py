@@ -10,13 +10,12 @@ from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.teammates import added_event, checked_people, keys_that_get_in, names_of
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
-from bot.policy.roles import may_add_teammates
+from bot.policy.roles import check_user, may_add_teammates
 from bot.policy.teammates import check_number, keys_still_go_in, removable_lines
 
 

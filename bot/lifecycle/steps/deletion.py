@@ -8,11 +8,10 @@ from decimal import Decimal
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look_up
-from bot.lifecycle.transitions import ALARM_AFTER, clear_alarm, raise_alarm, set_alarm
+from bot.lifecycle.transitions import ALARM_AFTER, TAKEN_ON_SILENCE, clear_alarm, raise_alarm, set_alarm
 from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -11,12 +11,11 @@ from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, 
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import EVER
-from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
-from bot.lifecycle.service.replacing import rent_replacement
 from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.base import changed
-from bot.model.message import MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -69,7 +68,7 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     goes_on = not done or search.result().due_at is not None
     if goes_on and deps.clock.now() - quote.created_at < FIRST_SEARCH_WITHIN:
         async with deps.store.write() as tx:
-            await tx.messages.add(answer(quote, deps, MessageKind.LOOKING))
+            await tx.messages.add(_message(MessageKind.LOOKING, quote, deps))
     found = await search
     bot_was_down = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
     if found.rent_now and found.state is QuoteState.FOUND and not bot_was_down:
@@ -86,7 +85,14 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
         if quote.due_at is None:
-            await tx.messages.add(answer(quote, deps))
+            await tx.messages.add(_message(MessageKind.QUOTE, quote, deps))
+
+
+def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
+    """Return a message about a quote to the person who asked."""
+    real_now = deps.clock.real()
+    to = stored_destination(quote.reply_url or quote.owner)
+    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
 async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
