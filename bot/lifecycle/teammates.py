@@ -1,4 +1,4 @@
-"""The people whom a rental's owner lets in and the keys of all, as the store knows them."""
+"""The people whom a rental's owner lets in, and what their keys need, as the store knows them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.errors import NeedsKey, NoTeammate
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -13,6 +14,8 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.policy.boot import check_script_size, further_keys
+from bot.policy.probing import wants_probe
 from bot.policy.roles import is_teammate
 from bot.policy.rules import Rules
 from bot.policy.teammates import check_number, check_teammate
@@ -89,3 +92,13 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
     people = [rental.owner, *let_in]
     keys = await tx.people.keys_of(people)
     return {user_id: keys.get(user_id, []) for user_id in people}
+
+
+async def check_boot_script(
+    tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
+) -> None:
+    """Raise Mistake with the sizes if keys, probe and set-up of a request don't fit into one boot script, with the
+    keys that people have now. The next step in it is for `reader`, a Slack id."""
+    further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
+    probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
+    check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)

@@ -1,8 +1,7 @@
 """The transition table, and one function for each transition that sets every field the transition owns.
 
 docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
-The changes of a lease and of a machine that runs, which keep the state, are in `lease_changes` and
-`machine_changes`.
+`lease_changes` has the changes that keep the state.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from datetime import datetime
 import structlog
 
 from bot.lifecycle.deps import StepDeps, apply, transact
+from bot.lifecycle.lease_changes import note_host_key, note_use
 from bot.lifecycle.loops.first_report import note_silence, with_report
 from bot.lifecycle.loops.visit_faults import VisitFaults
-from bot.lifecycle.machine_changes import note_host_key, note_use
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, changed

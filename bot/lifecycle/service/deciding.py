@@ -8,11 +8,11 @@ from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChang
 from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import ask_again
-from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.teammates import check_boot_script
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.base import changed

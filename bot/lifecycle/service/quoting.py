@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Refused
-from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.teammates import checked_people
+from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState

@@ -8,12 +8,11 @@ from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import envelope_facts, waiting_for
-from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deciders import Deciders, deciders
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_key, let_in, with_people_added_since
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer

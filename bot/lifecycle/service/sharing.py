@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
-from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.teammates import added_event, checked_people, keys_that_get_in, names_of
+from bot.lifecycle.teammates import added_event, check_boot_script, checked_people, keys_that_get_in, names_of
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, NextStep, Refused
-from bot.lifecycle import replacements, transitions
+from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import envelope_facts
-from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_key, let_in
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -140,6 +139,6 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
         actor=new.owner,
         facts=changed(envelope_facts(new), name=rental.id),
     )
-    await apply(tx, deps, rental, replacements.replace(rental, new.id, now), replaced)
+    await apply(tx, deps, rental, lease_changes.note_replaced(rental, new.id, now), replaced)
     events = (started, *await let_in(tx, new, new.teammates, now))
     await apply(tx, deps, None, new, *events)
