@@ -14,9 +14,6 @@ from bot.clock import Clock
 from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
-from bot.market.anomalies import Anomalies
-from bot.market.offer_query import body_of
-from bot.market.resource_ids import resource_ids
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
 from bot.model.offer import Catalog, Offer
@@ -79,7 +76,7 @@ class ComputeClear:
         self._timeouts = timeouts
         self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
-        self._anomalies = Anomalies()
+        self._anomalies = wire.Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}
 
     async def aclose(self) -> None:
@@ -120,7 +117,7 @@ class ComputeClear:
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
         """Return the offers that fit and whose price still stands, the cheapest first."""
         answer = await self._http.ask(
-            OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=body_of(query)
+            OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=wire.offer_query(query)
         )
         now = self._clock.now()
         found = await self._read(
@@ -179,7 +176,7 @@ class ComputeClear:
         answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
         if answer.status == 404:
             return {}
-        return await self._read(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
+        return await self._read(RESOURCES, answer, lambda body: wire.resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
         """Ask to delete a resource, with force.
