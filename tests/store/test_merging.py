@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.model.attempt import AttemptState, Marker, Why
-from store.merging import merge_attempt, merge_resource
+from store.attempts import merge_attempt, merge_resource
 from tests.databases import START
 from tests.store import make
 
