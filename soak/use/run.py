@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.lifecycle.cost_by_use import cost_by_use
 from bot.lifecycle.service import ending, leasing
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Key, Person
