@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.clock import Clock
+from bot.config.settings import Settings
 from bot.model.base import Frozen
 from bot.policy.rules import Rules
-from bot.settings import Settings
 from handlers.slack_api.error_codes import error_code
 
 

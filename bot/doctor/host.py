@@ -14,9 +14,9 @@ import aiohttp
 from bot.clock import Clock
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
-from bot.github import github_at
-from bot.proxies import proxy_for
-from bot.sandbox_clock import clock_of
+from bot.net.github import github_at
+from bot.net.proxies import proxy_for
+from bot.net.sandbox_clock import clock_of
 from store.preflight import Condition, check_database
 
 MAX_CLOCK_GAP = timedelta(seconds=60)

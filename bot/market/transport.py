@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from bot.clock import Clock
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
 from bot.market import decompression, fields, wire
-from bot.sessions import through_proxy
+from bot.net.sessions import through_proxy
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
