@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
-from bot.model.attempt import AttemptState, SentScript, Why
+from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
@@ -186,7 +186,7 @@ attempts = Table(
     Column("why", EnumText(Why)),
     _text("detail"),
     _bool("accepted"),
-    _bool("marked_for_deletion"),
+    Column("marked_by", EnumText(Marker)),
     _time("delete_accepted_at"),
     _bool("extra"),
     _time("empty_since"),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.deps import ID_LENGTH, Deps, transact
 from bot.lifecycle.older_database import close_request
 from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import (
@@ -27,9 +27,10 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 
 
-def new_question(about: Subject, now: datetime) -> AdminQuestion:
+def new_question(deps: Deps, about: Subject) -> AdminQuestion:
     """Return a question that is neither stored nor asked yet."""
-    return AdminQuestion(id=new_id(), about=about, found_at=now, asked_at=now)
+    now = deps.clock.now()
+    return AdminQuestion(id=deps.new_id(ID_LENGTH), about=about, found_at=now, asked_at=now)
 
 
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.billing import accrued, hourly
-from bot.lifecycle.deps import Deps, free_id
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id
 from bot.lifecycle.ports.records import Billing
 from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import UnknownMachine
@@ -57,7 +56,8 @@ async def adopt_machines(
     put_back: bool = False,
 ) -> Rental:
     """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction. Return it.
-    Its id is the one in their name if that is free, so that old buttons work again.
+    Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
+    spending lock, so that two adoptions of one machine don't both find it unknown.
 
     It has one attempt, which was never called: it has no offer and no name, so no lookup brings another machine
     in. The admin's click is the approval, and the limits don't refuse it, since it bills already. With `put_back`,
@@ -70,13 +70,11 @@ async def adopt_machines(
     check_new_owner(owner, deps)
     now, rules = deps.clock.now(), deps.rules
     check_lease(ends_at - now, rules)
-    # First: it takes the spending lock, so that two adoptions of one machine don't both find it unknown.
-    await tx.rentals.usage(owner.id)
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id
         raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
-    rental_id = await _id_for(tx, machines)
+    rental_id = await _id_for(tx, deps, machines)
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
     rate = hourly(resources, attempt)
@@ -118,26 +116,16 @@ async def adopt_machines(
         why=Why.BOUGHT_LATER if put_back else None,
     )
     event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=admin.id, facts=facts)
-    await tx.rentals.apply(
-        change(
-            None,
-            rental,
-            events=(event,),
-            rules=rules,
-            real_now=deps.clock.real(),
-            attempts=(attempt,),
-            resources=resources,
-        )
-    )
+    await apply(tx, deps, None, rental, event, attempts=(attempt,), resources=resources)
     await tx.people.note_seen(admin.id, now)
     return rental
 
 
-async def _id_for(tx: Tx, machines: Sequence[UnknownMachine]) -> str:
+async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnknownMachine]) -> str:
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id
-    return await free_id(tx)
+    return await free_id(tx, deps)
 
 
 def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCost:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.lifecycle.deps import Deps
-from bot.lifecycle.notifications import change, direct_messages
+from bot.lifecycle.deps import Deps, apply
+from bot.lifecycle.notifications import direct_messages
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
@@ -39,8 +39,7 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
     for question in questions:
         for rental in await _named_rentals(tx, question):
             if rental.lease is None and not rental.bought_later:
-                after = note_bought_later(rental, found=True)
-                await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=deps.clock.real()))
+                await apply(tx, deps, rental, note_bought_later(rental, found=True))
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
@@ -75,7 +74,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
             by=decided.by if decided is not None else None,
         )
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
-    await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, *events)
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
@@ -123,7 +122,7 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         await _tell_end_again(tx, deps, rental, now)
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         after = hold_purchase(rental, now - BLOCKED_AT_MOST)
-        await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after)
 
 
 async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:

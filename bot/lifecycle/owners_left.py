@@ -9,9 +9,8 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.admin_questions import ask, ask_again, new_question
-from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.lease_changes import drop_extension
-from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
 from bot.model.admin_question import OwnerLeft
@@ -66,10 +65,10 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
         for rental in await tx.rentals.live(owner):
             asked = any(one.open for one in await tx.questions.of_rental(rental.id))
             if not asked and rental.state is not State.DESTROYING:
-                question = changed(new_question(OwnerLeft(owner=owner), now), rental_id=rental.id)
+                question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
                 # The approvers are asked nothing while the question is open.
-                await tx.rentals.apply(change(rental, alter(rental), rules=deps.rules, real_now=deps.clock.real()))
+                await apply(tx, deps, rental, alter(rental))
 
     await transact(deps, decision)
 
@@ -78,4 +77,4 @@ async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now
     facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
     after = drop_extension(rental, now)
-    await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, event)

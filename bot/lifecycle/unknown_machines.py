@@ -122,7 +122,7 @@ async def _compare(
         guesses = Guesses(await tx.people.known() if new else [], deps.rules)
         for machines in by_purchase(new.values()):
             about = Purchase(machines=machines, guess=guesses.owner(machines))
-            question = new_question(about, deps.clock.now())
+            question = new_question(deps, about)
             (compared.later if await bought_later(tx, machines) else compared.new).append(question)
     return compared
 
@@ -168,7 +168,7 @@ async def ask_together(
     """
     if whole is None:
         about = Purchases(count=count, bought_later=later, empty=later and not await tx.rentals.any_ever())
-        whole = changed(new_question(about, deps.clock.now()), pauses_buying=later)
+        whole = changed(new_question(deps, about), pauses_buying=later)
         await ask(tx, deps, whole, new=True)
     else:
         await tx.messages.show_question(whole.id)

@@ -9,8 +9,7 @@ from bot.lifecycle import admin_questions
 from bot.lifecycle.account import is_blocked_by
 from bot.lifecycle.admin_questions import decide
 from bot.lifecycle.adoption import adopt_machines, check_admin, cost_so_far
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.ownership import change_owner, load_to_change
 from bot.lifecycle.service.queries import details_for_direct_message
@@ -122,8 +121,7 @@ async def give_owner(
         return await change_owner(deps, admin, view.question.rental_id or "", owner)
 
     async def decision(tx: Tx) -> Rental:
-        # First: it takes the spending lock, so that the second of two admins reads what the first decided.
-        await tx.rentals.usage(owner.id)
+        await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         question = await _open(tx, deps, admin, question_id, version, new_owner=True)
         if span is None:
             raise Mistake("Choose for how long.")
@@ -143,7 +141,7 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
     """
 
     async def decision(tx: Tx) -> Rental:
-        await tx.rentals.usage(admin.id)  # as in `give_owner`
+        await tx.rentals.lock_spending()
         question = await _open(tx, deps, admin, question_id, version)
         if not is_name_typed(question.purchase, typed):
             raise Mistake(f"That is not its name. Type {name_to_type(question.purchase)} to destroy it.")
@@ -160,7 +158,7 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
             why=Why.ASKED,
             by=admin.id,
         )
-        await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after, *events)
         await decide(tx, deps, question, admin.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 
@@ -208,7 +206,7 @@ async def put_all_back(deps: Deps, admin: Person, question_id: str) -> list[Rent
     """
 
     async def decision(tx: Tx) -> list[Rental]:
-        await tx.rentals.usage(admin.id)  # as in `give_owner`
+        await tx.rentals.lock_spending()
         ends_at = deps.clock.now() + min(PUT_BACK_FOR, deps.rules.lease.max)
         rentals = []
         for part in await _open_parts(tx, deps, admin, question_id):

@@ -8,8 +8,7 @@ from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.admin_questions import decide
 from bot.lifecycle.adoption import check_admin, check_new_owner
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.asking import question_facts
@@ -49,9 +48,7 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
             after = transitions.change_owner(rental, owner.id, now, asked_about=idle.shown)
             facts = changed(question_facts(await load_snapshot(tx, rental), idle.shown, now), people=people)
         event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         if question is not None:
             await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
         await tx.people.note_seen(admin.id, now)
