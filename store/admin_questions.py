@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.model.admin_question import AdminQuestion, Purchase
+from bot.model.state import State
 from store.mapping import fetch_first, insert_new, param, select_by, to_models, values
 from store.messages import Messages
-from store.tables import admin_questions
+from store.tables import admin_questions, rentals
 
 _c = admin_questions.c
 _GET = select_by(_c.id)
-_NOT_OVER = select(admin_questions).where(_c.over_at.is_(None)).order_by(_c.found_at, _c.id)
+_ENDING = exists().where(rentals.c.id == _c.rental_id, or_(~rentals.c.live, rentals.c.state == State.DESTROYING))
+_NOT_OVER = select(admin_questions).where(_c.over_at.is_(None), ~_ENDING).order_by(_c.found_at, _c.id)
 _PARTS = select_by(_c.part_of, _c.id)
 _HAS_OPEN_PART = select(
     exists().where(_c.part_of == param(_c.part_of, "key"), _c.decided.is_(None), _c.over_at.is_(None))

@@ -100,21 +100,6 @@ async def ask_again(deps: Deps) -> None:
         await transact(deps, decision)
 
 
-async def put_off(tx: Tx, deps: Deps, question: AdminQuestion, admin_id: str, until: datetime) -> None:
-    """Note that an admin wants to be asked again at `until`. Until then the admins can still decide."""
-    if question.rental_id is not None:
-        event = Event(
-            rental_id=question.rental_id,
-            kind=EventKind.OWNER_LEFT_LATER,
-            at=deps.clock.now(),
-            actor=admin_id,
-            facts=Facts(until=until),
-        )
-        await tx.events.add(event)
-    await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=admin_id))
-    await tx.people.note_seen(admin_id, deps.clock.now())
-
-
 async def decide(
     tx: Tx,
     deps: Deps,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 
 import structlog
 
@@ -26,12 +25,8 @@ async def check_owners(deps: StepDeps) -> None:
     """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
     Raise StoreBusy."""
     async with deps.store.read() as tx:
-        live = await tx.rentals.live_costs()
-        asked = [one for one in await tx.questions.not_over() if isinstance(one.about, OwnerLeft)]
-    for question in asked:
-        if question.rental_id not in {cost.rental_id for cost in live}:
-            await transact(deps, partial(_end, deps=deps, question_id=question.id))
-    for owner in sorted({cost.owner for cost in live}):
+        owners = {cost.owner for cost in await tx.rentals.live_costs()}
+    for owner in sorted(owners):
         await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
@@ -45,12 +40,6 @@ async def check_owners(deps: StepDeps) -> None:
             # A rental of this owner can't be loaded, for example. Go on with the others.
             log.exception("owners_left.failed", owner=owner)
     await ask_again(deps)
-
-
-async def _end(tx: Tx, *, deps: Deps, question_id: str) -> None:
-    question = await tx.questions.get(question_id)
-    if question is not None and question.over_at is None:
-        await tx.questions.save(question, changed(question, over_at=deps.clock.now()))
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:

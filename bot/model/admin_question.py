@@ -140,7 +140,7 @@ class AdminQuestion(Frozen):
     decided: Decided | None = None
     over_at: Instant | None = None
     """When nothing was left to decide or to watch here: its machines belong to a rental or are gone, its parts are
-    decided, or its rental is over."""
+    decided, or the rental got another owner. If that rental ends first, this is not set."""
     pauses_buying: bool = False
     """Whether nothing is bought because of it, until an admin resumes buying."""
 

@@ -25,7 +25,7 @@ from bot.policy.unknown_machines import name_to_type
 from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.values import QuestionValue
 from handlers.views import blocks
-from handlers.views.blocks import Modal, Rendered, button, option
+from handlers.views.blocks import Json, Modal, Rendered, button, option
 from handlers.views.ends import end
 from handlers.views.format import (
     Times,
@@ -80,6 +80,10 @@ def _put_off(view: AdminQuestionView, times: Times) -> str:
     return f"{person(view.names, question.put_off_by)} says later: I ask again {again}."
 
 
+def _open(text: str, *buttons: Json | None) -> Rendered:
+    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=False)
+
+
 # --- one purchase
 
 
@@ -93,18 +97,13 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
     it, later = _it(purchase), _put_off(view, times)
     guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
     cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
-    text = join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later)
     value = _value(question)
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(
-            button(f"Give {it.object} an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
-            button("Not ours to manage", Action.NOT_OURS, value),
-            None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
-            button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
-        ),
-        closed=False,
+    return _open(
+        join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
+        button(f"Give {it.object} an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
+        button("Not ours to manage", Action.NOT_OURS, value),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
+        button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
     )
 
 
@@ -346,18 +345,13 @@ def _owner_left(
     if event.at < question.asked_at:
         return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
     later, value = _put_off(view, times), _value(question)
-    text = join(f"{left}. {_what_it_does(details, times)} Who takes it?", later)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(
-            button("Give it an owner", Action.GIVE_OWNER, value),
-            None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
-            button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
-        ),
-        closed=False,
+    return _open(
+        join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
+        button("Give it an owner", Action.GIVE_OWNER, value),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
+        button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
     )
 
 

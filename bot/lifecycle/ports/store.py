@@ -313,7 +313,7 @@ class AdminQuestions(Protocol):
     async def get(self, question_id: str) -> AdminQuestion | None: ...
     async def not_over(self) -> list[AdminQuestion]:
         """Return those that the admins can decide, and those about machines that are not ours to manage and still
-        there, oldest first."""
+        there, oldest first. Leave out those about rentals that are over or ending."""
 
     async def purchases(self) -> list[AdminQuestion]:
         """Return those of `not_over` that are about the unknown machines of one purchase."""

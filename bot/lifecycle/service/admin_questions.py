@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, Refused, TooLate
-from bot.lifecycle import admin_questions
 from bot.lifecycle.account import is_blocked_by
-from bot.lifecycle.admin_questions import decide
+from bot.lifecycle.admin_questions import ask, decide, save
 from bot.lifecycle.adoption import adopt_machines, check_admin, cost_so_far
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
@@ -17,6 +16,8 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -180,7 +181,14 @@ async def ask_again(deps: Deps, admin: Person, question_id: str, version: int) -
 
     async def decision(tx: Tx) -> None:
         question = await _open(tx, deps, admin, question_id, version)
-        await admin_questions.put_off(tx, deps, question, admin.id, deps.clock.now() + ASK_AGAIN_AFTER)
+        now = deps.clock.now()
+        until = now + ASK_AGAIN_AFTER
+        if question.rental_id is not None:
+            facts, kind = Facts(until=until), EventKind.OWNER_LEFT_LATER
+            event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=admin.id, facts=facts)
+            await tx.events.add(event)
+        await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=admin.id))
+        await tx.people.note_seen(admin.id, now)
 
     await transact(deps, decision)
 
@@ -235,7 +243,7 @@ async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
     async def decision(tx: Tx) -> int:
         batches = in_batches(await _open_parts(tx, deps, admin, question_id))
         for part in batches[0]:
-            await admin_questions.ask(tx, deps, part)
+            await ask(tx, deps, part)
         await tx.people.note_seen(admin.id, deps.clock.now())
         return len(batches) - 1
 
