@@ -20,10 +20,8 @@ from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
-from handlers.delivery import reposts
 from handlers.delivery.content import answer_body, content, earliest_post
 from handlers.delivery.direct_posts import PostOutcome, direct_post
-from handlers.delivery.duplicates import Duplicates
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
@@ -77,7 +75,6 @@ class Delivery:
         """Set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
-        self.duplicates = Duplicates(deps, client, self._pace, self.poster.finder)
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._has_begun = True
@@ -120,7 +117,6 @@ class Delivery:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
-            tasks.create_task(self.duplicates.run())
             tasks.create_task(self.lost_posts.run())
 
     async def _send_what_is_due(self) -> None:
@@ -262,8 +258,7 @@ class Delivery:
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await earliest_post(tx, message)
-            repost = await reposts.read(tx, message.id)
-        return await self.poster.find(message, card, since, repost)
+        return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Write that a post is begun, then make it. After a crash between the two, the conversation is read back

@@ -151,13 +151,6 @@ class Finder:
             raise Unreadable
         return None
 
-    async def find_all(
-        self, message: Message, to: Destination, thread: str | None, since: datetime | None
-    ) -> list[Place]:
-        """Return every place where `message` was posted, among the newest posts. Raise Unreadable, SearchAgain."""
-        posts = self.posts(Search(), to, thread, since)
-        return [post.place async for post in posts if post.shows(message)]
-
     async def version_shown(self, message: Message) -> int | None:
         """Return the version that Slack shows of a message that was posted. Return None if its post is not there
         or has no version. Raise Unreadable, SearchAgain."""

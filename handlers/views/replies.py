@@ -34,11 +34,6 @@ def reply(text: str, *buttons: Json | None) -> Rendered:
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
 
 
-def posted_twice() -> Rendered:
-    """Return the text of a duplicate post, which replaces its buttons: the other post is in use."""
-    return reply("This was posted twice. Use the other one.")
-
-
 def asked_again_below() -> Rendered:
     """Return the text of a question's post after a later version of it was lost: it is posted again."""
     return reply("My database was put back to an earlier state. I ask this again below.")

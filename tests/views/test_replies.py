@@ -141,7 +141,6 @@ def test_the_reply_after_a_bug_has_a_number_and_says_only_what_is_certain() -> N
         replies.bug("E-4F2K", rented=False),
         replies.bug("E-4F2K"),
         replies.store_busy(),
-        replies.posted_twice(),
     ) == snapshot("""\
 
 Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
@@ -149,8 +148,6 @@ Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
 Something broke on my side. /gpu list shows what is rented. Tell an admin the number E-4F2K.
 
 I couldn't write that down, so nothing was done. Try again in a moment.
-
-This was posted twice. Use the other one.
 """)
 
 
