@@ -110,7 +110,9 @@ class Poster:
             place = await self.finder.find(message, to, thread, since)
         except SearchAgain as again:
             return self._read_later(message, again)
-        except Unreadable:
+        except Unreadable as unreadable:
+            if unreadable.has_left:
+                return Result(changed(message, sending=False), refused=True)
             return self._unreadable(message)
         if place is None:
             return Result(changed(message, sending=False, due_at=now))

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall, to_channel, to_response_url
+from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.unsaved import POSTED_TWICE
-from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
+from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
+from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
 
 
@@ -152,6 +152,22 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
         await ours.end_fault(unreadable)
         await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
+
+
+async def test_an_interrupted_post_to_somebody_who_left_is_given_up_at_once(tmp_path: Path) -> None:
+    async with unpaced(tmp_path) as ours:
+        async with ours.deps.store.write() as tx:
+            body = {"text": "Too late", "blocks": []}
+            now = ours.clock.real()
+            await tx.messages.add(
+                Message(
+                    kind=MessageKind.REPLY, to=to_person(DAN), body=body, created_at=now, due_at=now, sending=True
+                )
+            )
+        await ours.deliver()
+        assert await ours.queued() == []
+        assert await count_of(ours, GIVEN_UP) == 1
+        assert await count_of(ours, POSTED_TWICE) == 0
 
 
 async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(
