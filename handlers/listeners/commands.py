@@ -38,14 +38,14 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
         case commands.Get(request=request, now=now):
             return await offers.ask(context, interaction, request, rent_now=now)
         case commands.GetForm():
-            return offers.open_form(context, interaction)
+            return await offers.open_form(context, interaction)
         case commands.Again():
             return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
             return await keys.save(context, interaction, line)
         case commands.KeyFromGithub(name=name):
             if name is None:
-                return github_keys.open_form(context, interaction)
+                return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
         case (
             commands.Show()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
 from bot.policy.github_keys import GithubKeys
-from handlers.ids import Field
+from handlers.ids import NO_VALUE, Field, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
@@ -16,7 +16,7 @@ from handlers.views import github_keys as views
 from handlers.views.keys import saved_text
 
 
-def open_form(context: Context, interaction: UserInteraction) -> Outcome:
+async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the dialog that asks for the name. Raise Refused if this person may not take keys from GitHub."""
     github_keys.check_may_take(context.deps, interaction.person)
     return OpenModal(modal=views.name_form())

@@ -49,8 +49,6 @@ class ModalMetadata(Frozen):
     ephemeral: bool = False
     on_surface: bool = False
     thread_ts: str = ""
-    another: bool = False
-    """Whether the person wants another rental like the one that they have."""
     opened_at: int = 0
 
     @classmethod
@@ -88,13 +86,11 @@ class Interaction(Frozen):
     """The value of a button or submitted modal, not yet decoded."""
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
-    another: bool = False
-    """As in ModalMetadata."""
     inputs: Mapping[str, str] = {}
     """A modal's inputs without the empty ones. The values of several checkboxes have a space between them, as the
     ids of several people do."""
 
-    def metadata(self, value: Value, opened_at: int, *, another: bool = False) -> ModalMetadata:
+    def metadata(self, value: Value, opened_at: int) -> ModalMetadata:
         """Return the metadata of a modal that this interaction opens."""
         return ModalMetadata(
             value=value.encode(),
@@ -104,7 +100,6 @@ class Interaction(Frozen):
             ephemeral=self.ephemeral,
             on_surface=self.on_surface,
             thread_ts=self.thread_ts,
-            another=another,
             opened_at=opened_at,
         )
 
@@ -136,7 +131,6 @@ class OpenModal(Frozen):
     """Open a modal. After a submission, it takes the place of the modal that was submitted."""
 
     modal: Modal
-    another: bool = False
     reply: Reply | None = None
     """A reply that stays when the person closes the modal, with a button that opens it again."""
 

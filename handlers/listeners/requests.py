@@ -1,4 +1,4 @@
-"""Deciding about a request that waits: approve and deny."""
+"""Deciding about a request that waits: approve, deny and withdraw."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
     return reply_unless_shown(interaction, replies.decided(rental, "Denied"))
+
+
+async def withdraw(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Withdraw the version that was shown. Its messages say so."""
+    await deciding.withdraw(context.deps, interaction.person, value.rental_id, value.version)
+    return None
 
 
 async def _newer_version(

@@ -19,7 +19,7 @@ from bot.model.person import Person
 from bot.policy.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.delivery.posting import ANSWER_LIFE
-from handlers.ids import Action
+from handlers.ids import Action, ActionId, CallbackId, V
 from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
@@ -38,6 +38,8 @@ from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
+ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
+"""What a button or a dialog does. It takes a value of the type that its id names (`on`)."""
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
@@ -57,6 +59,14 @@ def note_commit() -> None:
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
+
+
+def on(
+    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
+) -> tuple[str, ValueHandler]:
+    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
+    value."""
+    return control.id, handler
 
 
 def make_listener(context: Context, read: Reader, handler: Handler) -> Listener:
@@ -221,7 +231,7 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
     """Return a modal's view with its metadata."""
     # A modal that takes the place of another has the reply URL of that one, which expires with it.
     opened_at = interaction.opened_at or int(context.deps.clock.real().timestamp())
-    metadata = interaction.metadata(opening.modal.value, opened_at, another=opening.another)
+    metadata = interaction.metadata(opening.modal.value, opened_at)
     return {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
 
 

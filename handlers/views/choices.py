@@ -71,17 +71,14 @@ def extend_by_button(rental: Rental, longer: timedelta) -> Json:
 
 def extend_until_button(rental: Rental, until: datetime) -> Json:
     """Return `Extend k7mq2` to a new end."""
-    value = UntilValue(rental_id=rental.id, until=int(until.timestamp()))
-    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, value)
+    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, until))
 
 
 def share_button(rental: Rental, people: Sequence[str]) -> Json:
     """Return `Share k7mq2` with these people."""
-    value = ShareValue(rental_id=rental.id, people=",".join(people))
-    return button(f"Share {rental.id}", Action.SHARE, value)
+    return button(f"Share {rental.id}", Action.SHARE, ShareValue.of(rental.id, people))
 
 
 def keep_button(rental: Rental, length: timedelta) -> Json:
     """Return `Keep k7mq2`."""
-    value = SpanValue(rental_id=rental.id, seconds=length // timedelta(seconds=1))
-    return button(f"Keep {rental.id}", Action.KEEP_FOR, value)
+    return button(f"Keep {rental.id}", Action.KEEP_FOR, SpanValue.of(rental.id, length))

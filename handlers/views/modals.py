@@ -28,10 +28,10 @@ from handlers.ids import (
     ExtendValue,
     Field,
     FormValue,
-    OfferValue,
     RentalValue,
     UntilValue,
     VersionValue,
+    offer_value,
 )
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
@@ -210,7 +210,15 @@ def _choices_with_any(
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: datetime, first_line: str = "") -> Modal:
+def rent_confirm(
+    quote: Quote,
+    choice: OfferChoice,
+    *,
+    another: bool = False,
+    rules: Rules,
+    now: datetime,
+    first_line: str = "",
+) -> Modal:
     """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
     offer = choice.offer
     lines = [
@@ -227,7 +235,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: dateti
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
         blocks.section("\n".join(lines)),
         submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
-        value=OfferValue(quote_id=quote.id, offer_id=offer.offer_id),
+        value=offer_value(quote.id, offer.offer_id, another=another),
     )
 
 

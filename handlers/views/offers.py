@@ -20,7 +20,7 @@ from bot.policy.replacing import Remainder
 from bot.policy.rules import Rules
 from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, billed_span, recommended
 from bot.policy.two_ends import night_end
-from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import clock_time, how_long, read_as_utc
@@ -377,7 +377,7 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
         text,
         blocks.section(text),
         blocks.actions(
-            button("Rent another", Action.RENT_ANOTHER, OfferValue(quote_id=quote_id, offer_id=offer_id)),
+            button("Rent another", Action.RENT_ANOTHER, offer_value(quote_id, offer_id, another=True)),
             button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
         ),
         closed=False,
@@ -388,8 +388,9 @@ def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendere
     """Return, below the `first_line`, an offer that waited for a key and that its owner confirms before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
-    action = Action.RENT_ANOTHER if quote.clicked_another else Action.RENT
-    value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
+    another = quote.clicked_another
+    action = Action.RENT_ANOTHER if another else Action.RENT
+    value = offer_value(quote.id, choice.offer.offer_id, another=another)
     return blocks.message(
         text,
         blocks.section(text),

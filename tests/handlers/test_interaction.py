@@ -67,7 +67,7 @@ def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
         OfferValue(quote_id="q" * 64, offer_id='"' * 255),
         GithubKeysValue.of("a" * 39, [f"SHA256:{'+' * 43}"] * MOST_SHOWN),
     ):
-        metadata = longest.metadata(value, 1_764_000_000, another=True)
+        metadata = longest.metadata(value, 1_764_000_000)
         assert len(metadata.model_dump_json()) < 3000
         assert ModalMetadata.read(metadata.model_dump_json()) == metadata
 
@@ -77,7 +77,7 @@ def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_o
     metadata = opened_by.metadata(OfferValue(quote_id="q1", offer_id="o1"), 1_764_000_000)
     assert metadata.model_dump_json() == (
         '{"value":"q1:o1","value_type":"offer","channel":"C1","reply_url":"","ephemeral":true,"on_surface":false,'
-        '"thread_ts":"","another":false,"opened_at":1764000000}'
+        '"thread_ts":"","opened_at":1764000000}'
     )
 
 
