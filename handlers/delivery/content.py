@@ -22,14 +22,13 @@ from bot.policy.rules import Rules
 from handlers.views import offers, older_database, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
 from handlers.views.format import Times
+from handlers.views.reader import Reader
 from handlers.views.render import render_message
-from handlers.views.rental_text import reader_times
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
     """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
-        now = deps.clock.now()
         if message.kind is MessageKind.UNKNOWN:
             return await _unknown_machines(tx, deps, message)
         if message.kind in {MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER}:
@@ -42,14 +41,17 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         if message.kind is MessageKind.APPROVAL and rental is not None:
             rules = await rules_now(tx, rules, requesters_of(rental))
         has_one_reader = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
-        reader = await tx.people.get(message.to.value, EVER) if has_one_reader else None
+        person = await tx.people.get(message.to.value, EVER) if has_one_reader else None
         return render_message(
             message,
             event,
-            await _details(tx, deps, message, rental, reader) if rental is not None else None,
-            rules=rules,
-            now=now,
-            zone=reader.tz if reader is not None else None,
+            await _details(tx, deps, message, rental, person) if rental is not None else None,
+            Reader(
+                id=message.to.value if has_one_reader else "",
+                rules=rules,
+                now=deps.clock.now(),
+                zone=person.tz if person is not None else "",
+            ),
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
             newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
@@ -91,16 +93,16 @@ async def _asked_together(tx: Tx, deps: Deps, message: Message) -> Rendered | No
 
 
 async def _times_of_reader(tx: Tx, deps: Deps, message: Message) -> Times:
-    reader = await tx.people.get(message.to.value, EVER)
-    return reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
+    person = await tx.people.get(message.to.value, EVER)
+    return Reader(rules=deps.rules, now=deps.clock.now(), zone=person.tz if person is not None else "").times
 
 
 async def _details(
-    tx: Tx, deps: Deps, message: Message, rental: Rental, reader: Person | None
+    tx: Tx, deps: Deps, message: Message, rental: Rental, person: Person | None
 ) -> RentalDetails | None:
     if message.kind is not MessageKind.DIRECT:
         return await details_for_message(tx, rental, deps.clock.now())
-    known = reader or Person(id=message.to.value, name="")
+    known = person or Person(id=message.to.value, name="")
     return await details_for_direct_message(tx, deps, known, rental)
 
 
@@ -156,9 +158,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     return offers.found(
         quote,
         view.choices,
-        rules=rules,
-        now=now,
-        zone=view.zone,
+        reader=Reader(rules=rules, now=now, zone=view.zone or ""),
         everything=everything,
         asked_in=view.asked_in,
         count=len(quote.offers),

@@ -16,6 +16,7 @@ from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.blocks import Rendered
 from handlers.views.notices import notice
+from handlers.views.reader import Reader
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -87,7 +88,7 @@ class DirectNotices:
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        rendered = notice(event, rules=self._rules, now=self._clock.now())
+        rendered = notice(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
         if rendered is None:
             return True
         outcome = await direct_post(self._client, self._clock, self._pace, user, rendered, tries=1)

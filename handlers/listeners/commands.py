@@ -130,27 +130,18 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
 async def _list(context: Context, interaction: UserInteraction, *, everyone: bool) -> Rendered:
     return lists.listing(
         await queries.live_rentals(context.deps, interaction.person, everyone=everyone, most=lists.ROWS),
+        context.reader(interaction.person),
         everyone=everyone,
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
     )
 
 
 async def _home(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.home(
         await queries.live_rentals(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
+        context.reader(interaction.person),
     )
 
 
 def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
     quoting.check_user(interaction.person, context.deps.rules)
-    return lists.catalog(
-        context.known_catalog(),
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
-    )
+    return lists.catalog(context.known_catalog(), context.reader(interaction.person))

@@ -12,12 +12,14 @@ from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
+from bot.model.person import Person
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.hints import Hints
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
 from handlers.views.blocks import Json
+from handlers.views.reader import Reader
 
 
 class Post(Protocol):
@@ -51,6 +53,10 @@ class Context:
     """Of a person's look-ups at GitHub."""
     post: Post = post_nothing
     """Post to a person without the outbox, at the pace of all posts. Return whether Slack took it."""
+
+    def reader(self, person: Person) -> Reader:
+        """Return this person as the reader of an answer that is made now."""
+        return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:
         """Return the catalogue as last read. Raise MarketAway before the first read."""

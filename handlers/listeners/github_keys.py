@@ -77,4 +77,4 @@ async def _take(
         reply_url=interaction.reply_url,
     )
     words = saved_text(taken.saved.added, taken.saved.known)
-    return await keys.reply_to_new_keys(context, taken.saved, views.taken_text(words, taken.gone))
+    return await keys.reply_to_new_keys(context, interaction, taken.saved, views.taken_text(words, taken.gone))

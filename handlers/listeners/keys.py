@@ -43,7 +43,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
     saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
-    return await reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known))
+    return await reply_to_new_keys(context, interaction, saved, views.saved_text(saved.added, saved.known))
 
 
 async def remove(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
@@ -60,13 +60,15 @@ async def make_first(context: Context, interaction: UserInteraction, value: KeyV
     return Reply(content=content, replaces_original=True)
 
 
-async def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
+async def reply_to_new_keys(
+    context: Context, interaction: UserInteraction, saved: keys.KeysSaved, words: str
+) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
     match saved.clicked:
         case RentPreview(quote=quote, choice=choice):
             reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
-            rules, now, another = context.deps.rules, context.deps.clock.now(), quote.clicked_another
-            modal = modals.rent_confirm(quote, choice, another=another, rules=rules, now=now, first_line=words)
+            another, reader = quote.clicked_another, context.reader(interaction.person)
+            modal = modals.rent_confirm(quote, choice, reader, another=another, first_line=words)
             return OpenModal(modal=modal, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")

@@ -99,16 +99,8 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
     asked_in = _asked_in(interaction, earlier)
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
     request = earlier.request if earlier else None
-    return OpenModal(
-        modal=modals.form(
-            context.known_catalog(),
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-            request=request,
-            value=value,
-        )
-    )
+    reader = context.reader(interaction.person)
+    return OpenModal(modal=modals.form(context.known_catalog(), reader, request=request, value=value))
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
@@ -133,9 +125,8 @@ async def rent(context: Context, interaction: UserInteraction, value: OfferValue
     """Rent an offer, or open the dialog that confirms it if it can cost much."""
     preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
     if preview is not None:
-        now = context.deps.clock.now()
-        quote, choice, rules = preview.quote, preview.choice, context.deps.rules
-        return OpenModal(modal=modals.rent_confirm(quote, choice, another=value.another, rules=rules, now=now))
+        reader = context.reader(interaction.person)
+        return OpenModal(modal=modals.rent_confirm(preview.quote, preview.choice, reader, another=value.another))
     return await rent_confirmed(context, interaction, value)
 
 

@@ -20,43 +20,25 @@ from handlers.listeners.interaction import (
 )
 from handlers.views import choices, lists, modals, probe_text, replies, ssh_text
 from handlers.views.ends import read_as_utc
-from handlers.views.format import Times
-from handlers.views.rental_text import reader_times
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with a rental and its history."""
     details = await queries.show(context.deps, interaction.person, value.rental_id)
-    return Reply(
-        content=lists.show(
-            details,
-            reader=interaction.person.id,
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-        )
-    )
+    return Reply(content=lists.show(details, context.reader(interaction.person)))
 
 
 async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with how to open a rental's machine."""
     details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
-    return Reply(
-        content=ssh_text.ssh(
-            details,
-            reader=interaction.person.id,
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-            probe_line=context.deps.probe_line,
-        )
-    )
+    reader = context.reader(interaction.person)
+    return Reply(content=ssh_text.ssh(details, reader, probe_line=context.deps.probe_line))
 
 
 async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog that asks how much longer the lease should be."""
     details = await previews.rental_to_extend(context.deps, interaction.person, value.rental_id)
-    return OpenModal(modal=modals.extend(details, rules=context.deps.rules, now=context.deps.clock.now()))
+    return OpenModal(modal=modals.extend(details, context.reader(interaction.person)))
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
@@ -74,8 +56,8 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         if isinstance(value, UntilValue):
             raise  # an end is no length that could be meant twice
         details = await queries.show(deps, interaction.person, rental_id)
-        times = _times(context, interaction)
-        return Reply(content=replies.extended_just_now(details.rental, value.by, times, deps.rules))
+        reader = context.reader(interaction.person)
+        return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
     details, longer = preview
     if isinstance(value, ExtendValue):
         value = ExtendValue.of(rental_id, value.by, details.rental.running_lease.ends_at)
@@ -96,15 +78,13 @@ async def extend_confirmed(
         context.deps, interaction.person, value.rental_id, value.by, shown_end=value.shown_end
     )
     utc = read_as_utc(interaction.person.tz) if isinstance(value, UntilValue) else ""
-    return reply_unless_shown(interaction, replies.extended(done, _times(context, interaction), utc))
+    return reply_unless_shown(interaction, replies.extended(done, context.reader(interaction.person).times, utc))
 
 
 async def keep(context: Context, interaction: UserInteraction, value: HoursValue | SpanValue) -> Outcome:
     """Note that a machine is still needed: nobody is asked about it again for that span."""
     kept = await leasing.keep(context.deps, interaction.person, value.rental_id, value.span)
-    content = replies.still_needed(
-        kept.rental, kept.asks_again_at, _times(context, interaction), context.deps.rules
-    )
+    content = replies.still_needed(kept.rental, kept.asks_again_at, context.reader(interaction.person))
     return reply_unless_shown(interaction, content)
 
 
@@ -136,7 +116,3 @@ def shown_by_itself(
         return None
 
     return handler
-
-
-def _times(context: Context, interaction: UserInteraction) -> Times:
-    return reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)

@@ -16,7 +16,6 @@ from handlers.views import choices
 from handlers.views.choices import ButtonFor
 from handlers.views.format import span
 from handlers.views.lease_buttons import destroy_button
-from handlers.views.rental_text import reader_times
 
 KEEP_FOR = timedelta(hours=4)
 """For how long `/gpu keep` without a time keeps a machine."""
@@ -35,15 +34,14 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)
-    times = reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
-    return Reply(content=choices.which_one(own, question, button_for, reader=interaction.person.id, times=times))
+    return Reply(content=choices.which_one(own, question, button_for, context.reader(interaction.person)))
 
 
 def _meaning(
     context: Context, interaction: UserInteraction, command: RentalCommand
 ) -> tuple[Do, Purpose, str, ButtonFor]:
     """Return what a command does, with which rentals, and the question and buttons if it can mean several."""
-    times = reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
+    times = context.reader(interaction.person).times
 
     def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:
         return lambda rental_id: act(context, interaction, value_of(rental_id))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.model.event import Event, EventKind, settled_by
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
@@ -32,13 +30,13 @@ from handlers.views.format import (
 )
 from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
 from handlers.views.machine_text import describe, machines_of
+from handlers.views.reader import Reader
 from handlers.views.rental_text import (
     current_state,
     has_left,
     machine,
     owner,
     people,
-    reader_times,
     so_far,
     why_waiting,
 )
@@ -47,24 +45,13 @@ from handlers.views.use_text import current_use, verdict_text
 OTHERS_SHOWN = 3
 
 
-def approval(
-    details: RentalDetails,
-    *,
-    version: int,
-    asked: Event,
-    first: bool,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-) -> Rendered:
+def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Event, first: bool) -> Rendered:
     """Return the question about version `version` of an envelope while that waits. Later, return the answer.
 
-    `rules` are those as they hold now: they name who decides.
     `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
     """
-    times = reader_times(rules, now, zone)
-    rental = details.rental
+    rental, rules, times = details.rental, reader.rules, reader.times
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, times, rules)
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:

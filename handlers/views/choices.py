@@ -11,8 +11,9 @@ from bot.model.summary import OwnRentals
 from handlers.ids import Action, ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.format import Times, join, person, plural, span
+from handlers.views.format import join, person, plural, span
 from handlers.views.machine_text import describe
+from handlers.views.reader import Reader
 from handlers.views.rental_text import STATES
 
 MOST = 10
@@ -22,9 +23,9 @@ ButtonFor = Callable[[Rental], Json]
 """Return the button that does with a rental what the command says."""
 
 
-def which_one(own: OwnRentals, question: str, button_for: ButtonFor, *, reader: str, times: Times) -> Rendered:
+def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
     """Return the question which of several rentals is meant, with one button for each."""
-    lines = [_line(rental, own, reader, times) for rental in own.rentals[:MOST]]
+    lines = [_line(rental, own, reader) for rental in own.rentals[:MOST]]
     left = len(own.rentals) - len(lines)
     more = f"{plural(left, 'more', 'more')}: /gpu list" if left else ""
     return blocks.message(
@@ -39,9 +40,9 @@ def which_one(own: OwnRentals, question: str, button_for: ButtonFor, *, reader: 
     )
 
 
-def _line(rental: Rental, own: OwnRentals, reader: str, times: Times) -> str:
-    whose = "" if rental.owner == reader else f", {person(own.names, rental.owner)}"
-    ends = f"Ends {times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
+def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
+    whose = "" if rental.owner == reader.id else f", {person(own.names, rental.owner)}"
+    ends = f"Ends {reader.times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
     return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
 
 

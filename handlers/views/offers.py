@@ -40,7 +40,8 @@ from handlers.views.format import (
 )
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, place, variant, vendor, wanted
-from handlers.views.rental_text import STATES, reader_times
+from handlers.views.reader import Reader
+from handlers.views.rental_text import STATES
 from handlers.views.replacing import remainder_text, replace_button
 from handlers.views.teammates_text import people_text, without_key_text
 
@@ -66,9 +67,7 @@ def found(
     quote: Quote,
     choices: Sequence[OfferChoice],
     *,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
+    reader: Reader,
     everything: bool = False,
     asked_in: Channel | None = None,
     count: int | None = None,
@@ -86,14 +85,14 @@ def found(
     rental in whose place none of the offers was rented, and `left` what it left. `teammates` are the names of the
     people who get in too, `without_key` those of them who have no SSH key.
     """
-    times = reader_times(rules, now, zone)
+    rules, times = reader.rules, reader.times
     kept = remainder_text(quote.request.count, left) if left is not None else ""
     not_replaced = join(_not_replaced(to_replace), f"It left {kept} What there is now:" if kept else "")
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
     heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
-    utc = read_as_utc(zone) if quote.request.until else ""
+    utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
     parts = []
@@ -103,7 +102,7 @@ def found(
         about = variant(offer.gpu, offer.family) if several and not about else about
         words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
         parts.append((words, _button(choice, quote, is_best)))
-    first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
+    first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
@@ -111,7 +110,7 @@ def found(
     approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
     no_key = without_key_text(without_key, "I ask for one when you rent")
-    night, keep_button = _night(quote, best, rules, now, zone)
+    night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
     lines = (*above, approval, more, until, stands, no_key, card_place)
@@ -227,12 +226,10 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
 
 
-def _night(
-    quote: Quote, best: OfferChoice | None, rules: Rules, now: datetime, zone: str | None
-) -> tuple[str, Json | None]:
+def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
     """Return that the machine may end at night, and the button that keeps it until the morning if that is within
     what was asked for. Return an empty text if it can't."""
-    known = zone or None
+    known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None

@@ -15,6 +15,7 @@ from bot.policy.hours import morning_after, zone_of
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, gpu, machines_of, place, vendor
+from handlers.views.reader import Reader
 from handlers.views.teammates_text import people_text
 from handlers.views.use_text import idle_part
 
@@ -96,11 +97,6 @@ def why_waiting(details: RentalDetails) -> str:
     return sentence(reason(waiting.why, details.rental.vendor))
 
 
-def reader_times(rules: Rules, now: datetime, zone: str | None) -> Times:
-    """Return the times for a reader in `zone`, or in the team's zone if many people read the message."""
-    return Times(now=now, zone=zone or rules.timezone)
-
-
 def owner(details: RentalSummary) -> str:
     """Return the owner's name, which pings nobody."""
     return person(details.names, details.rental.owner)
@@ -132,9 +128,9 @@ def machine(details: RentalDetails) -> str:
     return f"{machines_of(details.rental)} ({details.rental.id})"
 
 
-def possessive(details: RentalDetails, reader: str) -> str:
+def possessive(details: RentalDetails, reader: Reader) -> str:
     """Return `your` for the owner, `Ana's` for other readers."""
-    return "your" if reader == details.rental.owner else f"{owner(details)}'s"
+    return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 
 def vendor_and_rate(details: RentalDetails) -> str:

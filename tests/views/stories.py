@@ -18,10 +18,18 @@ from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, Extended, RentalDetails, RentalList
 from bot.policy.rules import Approvers, Rules
+from handlers.views.reader import Reader
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
 NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}
 RULES = Rules(admins=(CARL,), approvers=Approvers(people=(BEN,), groups=("S0GPU",)), home_channel="C0GPUS")
+
+
+def reading(now: datetime, who: str = "", *, zone: str = "", rules: Rules = RULES) -> Reader:
+    """Return a person, or by default many people, who read something now."""
+    return Reader(id=who, rules=rules, now=now, zone=zone)
+
+
 H = timedelta(hours=1)
 M = timedelta(minutes=1)
 S = timedelta(seconds=1)

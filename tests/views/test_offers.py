@@ -22,13 +22,13 @@ from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
-    RULES,
     SCALEWAY,
     H,
     M,
     clock,
     envelope,
     offer,
+    reading,
     rental,
     request,
 )
@@ -45,7 +45,7 @@ def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
 
 def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
     quote = options.pop("quote", QUOTE)
-    return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
+    return message(offers.found(quote, found_rows or rows(), reader=reading(NOW), **options), NOW)
 
 
 def test_the_heading_of_the_offers_names_the_set_up() -> None:
@@ -83,7 +83,7 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
-    answer = offers.found(QUOTE, eight, rules=RULES, now=NOW)
+    answer = offers.found(QUOTE, eight, reader=reading(NOW))
     styles = [block["accessory"].get("style") for block in answer.blocks if "accessory" in block]
     assert styles == ["primary", None, None]
 
