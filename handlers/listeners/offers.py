@@ -7,7 +7,6 @@ from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.base import changed
 from bot.model.quote import Quote
 from bot.model.request import Request
-from handlers.delivery.content import quote_answer
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     NO_VALUE,
@@ -83,10 +82,9 @@ async def keep_until(context: Context, interaction: UserInteraction, value: Quot
 
 async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Replace the short list of offers by the whole one."""
-    deps = context.deps
     most = offers.most_shown(everything=True)
-    view = await previews.offers_of_quote(deps, interaction.person, value.quote_id, most=most)
-    content = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
+    view = await previews.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
+    content = offers.answer(view, context.reader(interaction.person), everything=True)
     return Reply(content=content, replaces_original=True)
 
 

@@ -10,18 +10,19 @@ from bot.errors import BuyingBlocked, Mistake
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
-from bot.model.quote import Nearby, Quote
+from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
+from bot.model.summary import OfferChoice, QuoteView
 from bot.model.text import say_rate
 from bot.policy.hours import zone_of
-from bot.policy.replacing import Remainder
+from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
-from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, billed_span, recommended
+from bot.policy.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.two_ends import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
-from handlers.views import blocks
+from handlers.views import blocks, replies
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import clock_time, how_long, read_as_utc
 from handlers.views.error_text import paused_by, refusal_text
@@ -63,35 +64,28 @@ def looking(quote: Quote) -> Rendered:
     return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
-def found(
-    quote: Quote,
-    choices: Sequence[OfferChoice],
-    *,
-    reader: Reader,
-    everything: bool = False,
-    asked_in: Channel | None = None,
-    count: int | None = None,
-    still_waiting: Request | None = None,
-    to_replace: Rental | None = None,
-    left: Remainder | None = None,
-    teammates: Sequence[str] = (),
-    without_key: Sequence[str] = (),
-) -> Rendered:
-    """Return the offers, cheapest first, with one recommended.
+def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
+    quote, to_replace = view.quote, view.to_replace
+    if view.rental is not None:
+        return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
+    if quote.state is QuoteState.UNANSWERED:
+        again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
+        return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
+    if quote.state is QuoteState.NONE:
+        return none_found(quote, to_replace=to_replace)
+    return found(view, reader, everything=everything)
 
-    `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
-    `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
-    `still_waiting` is the request that the quote would change, if that waits for a decision. `to_replace` is the
-    rental in whose place none of the offers was rented, and `left` what it left. `teammates` are the names of the
-    people who get in too, `without_key` those of them who have no SSH key.
-    """
-    rules, times = reader.rules, reader.times
-    kept = remainder_text(quote.request.count, left) if left is not None else ""
-    not_replaced = join(_not_replaced(to_replace), f"It left {kept} What there is now:" if kept else "")
-    count = len(choices) if count is None else count
-    shown = list(choices[: most_shown(everything=everything)])
+
+def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the offers, cheapest first, with one recommended. `everything` shows more of them."""
+    quote, rules, times = view.quote, reader.rules, reader.times
+    kept = remainder_text(quote.request.count, view.left) if view.left is not None else ""
+    not_replaced = join(_not_replaced(view.to_replace), f"It left {kept} What there is now:" if kept else "")
+    count = len(quote.offers)
+    shown = list(view.choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
+    heading = _heading(quote, times) + (f", with {people_text(view.teammates)}" if view.teammates else "")
     utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
@@ -106,10 +100,10 @@ def found(
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
-    card_place = _where_the_card_goes(quote, asked_in)
+    card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules)
-    stands = _still_stands(still_waiting, shown)
-    no_key = without_key_text(without_key, "I ask for one when you rent")
+    stands = _still_stands(view.still_waiting, shown)
+    no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)

@@ -8,8 +8,8 @@ from bot.errors import NextStep
 from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import RentalDetails
-from bot.policy.replacing import Remainder, may_be_replaced
+from bot.model.summary import Remainder, RentalDetails
+from bot.policy.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, Rendered, button

@@ -12,9 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.rental import Decider, Extension, Waiting
 from bot.model.state import State
-from bot.model.summary import RentalDetails
-from bot.policy.replacing import Remainder
-from bot.policy.spending import OfferChoice
+from bot.model.summary import OfferChoice, Remainder, RentalDetails
 from handlers.views import lists, modals, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
@@ -32,6 +30,7 @@ from tests.views.stories import (
     reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -46,8 +45,8 @@ def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> Non
     asked = changed(QUOTE, request=request(gpu="A100"))
     same = [OfferChoice(offer=one, envelope=envelope()) for one in (HYPERSTACK, NEBIUS)]
     assert page(
-        message(offers.found(asked, choices, reader=reading(clock(12, 35))), clock(12, 35)),
-        message(offers.found(QUOTE, same, reader=reading(clock(12, 35))), clock(12, 35)),
+        message(offers.found(view_of(asked, choices), reading(clock(12, 35))), clock(12, 35)),
+        message(offers.found(view_of(QUOTE, same), reading(clock(12, 35))), clock(12, 35)),
     ) == snapshot("""\
 
 *1x A100 in EU, on demand, 6 h from ready*

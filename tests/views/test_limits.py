@@ -30,10 +30,9 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, OlderDatabaseView, RentalDetails
+from bot.model.summary import AccruedCost, OfferChoice, OlderDatabaseView, RentalDetails
 from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
 from bot.policy.github_keys import GithubKeys
-from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import (
     blocks,
@@ -53,7 +52,7 @@ from handlers.views.format import Times
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
-from tests.views.stories import RULES, clock, listed, reading, request, waiting
+from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
 
 THOROUGH = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
@@ -146,12 +145,9 @@ def test_answers_to_a_search_are_valid(
 ) -> None:
     assert_valid(
         offers.found(
-            quote,
-            choices,
-            reader=reading(now),
+            view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting),
+            reading(now),
             everything=everything,
-            asked_in=asked_in,
-            still_waiting=still_waiting,
         )
     )
     assert_valid(offers.none_found(quote))

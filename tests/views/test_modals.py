@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.person import Key
-from bot.policy.spending import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over
 from handlers.ids import Field, VersionValue
 from handlers.views import modals
 from tests.slack_limits import problems_of_view

@@ -14,8 +14,7 @@ from bot.model.quote import QuoteState
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.replacing import Remainder
-from bot.policy.spending import OfferChoice
+from bot.model.summary import OfferChoice, Remainder
 from handlers.views import lists, offers, replacing
 from tests.slack_limits import problems_of_view
 from tests.views.screens import card, dialog, direct, message, page, thread
@@ -34,6 +33,7 @@ from tests.views.stories import (
     reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -244,7 +244,7 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
     choice = OfferChoice(offer=NEBIUS, envelope=envelope())
     little = changed(LEFT, lease=H, total=3_030_000)
-    found = offers.found(search, [choice], reader=reading(clock(18, 0)), to_replace=lost, left=little)
+    found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
     away = changed(search, state=QuoteState.UNANSWERED, created_at=clock(17, 58))
     assert page(

@@ -13,9 +13,9 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
-from bot.model.summary import PeopleAsked, RentalDetails
+from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.spending import LongerLease, OfferChoice, Over, Proposal
+from bot.policy.spending import LongerLease, Proposal
 from handlers.ids import ExtendValue
 from handlers.views import lists, modals, offers, replies
 from handlers.views.format import Times
@@ -41,6 +41,7 @@ from tests.views.stories import (
     reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -65,7 +66,7 @@ MOVED = happened(K.END_MOVED, clock(18, 40), id=12, until=clock(19, 40), since=c
 def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
     quote = changed(QUOTE, request=REQUEST)
     choice = OfferChoice(offer=HYPERSTACK, envelope=ENVELOPE)
-    found = message(offers.found(quote, [choice], reader=reading(clock(12, 35))), clock(12, 35))
+    found = message(offers.found(view_of(quote, [choice]), reading(clock(12, 35))), clock(12, 35))
     details = waiting(
         request=request(count=8, up_to=12 * H),
         envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H),
@@ -234,7 +235,7 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
     now = clock(14, 5)
     details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
     assert page(
-        "\n".join(message(offers.found(quote, [choice], reader=reading(now)), now).splitlines()[:2]),
+        "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:2]),
         dialog(modals.rent_confirm(quote, choice, reader=reading(now)), now),
         approval(ASKED, details, now).splitlines()[0],
         dialog(modals.approve_confirm(details, reader=reading(now)), now),
@@ -289,7 +290,7 @@ def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
     """Return what the offers say of a request with two ends, from its cost on."""
     quote = changed(QUOTE, created_at=now, request=request(**{"lease": 2 * H, "up_to": 14 * H, **asked}))
     choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=35_815_000, lease=14 * H))
-    return message(offers.found(quote, [choice], reader=reading(now, zone=zone)), now).partition("About ")[2]
+    return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now).partition("About ")[2]
 
 
 def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out_and_its_price() -> None:

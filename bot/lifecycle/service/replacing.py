@@ -26,13 +26,12 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import Remainder, RentalDetails
 from bot.model.text import one_line
 from bot.policy.boot import check_setup
 from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import fits
 from bot.policy.replacing import (
-    Remainder,
     check_replaceable,
     propose_replacement,
     remainder_of,
