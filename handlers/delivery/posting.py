@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import Destination, Message, MessageKind, to_channel
+from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.read_back import (
     NO_MESSAGE,
@@ -43,8 +43,6 @@ from handlers.views.replies import asked_again_below
 
 log = structlog.get_logger("gpubot.delivery")
 
-ANSWER_LIFE = timedelta(minutes=30)
-"""A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
@@ -83,7 +81,7 @@ class Poster:
     async def answer(self, message: Message, body: dict[str, Any]) -> Result:
         """Send an answer to its `response_url`. It may be lost, so it is never the only copy of what matters."""
         now = self._deps.clock.real()
-        if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
+        if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
         try:
             async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:

@@ -74,7 +74,7 @@ async def _take(
         interaction.person,
         name,
         fingerprints,
-        reply_url=interaction.reply_url,
+        reply_to=interaction.reply_to,
     )
     words = saved_text(taken.saved.added, taken.saved.known)
     return await keys.reply_to_new_keys(context, interaction, taken.saved, views.taken_text(words, taken.gone))

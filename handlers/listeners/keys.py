@@ -42,7 +42,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
-    saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
+    saved = await keys.add_key(context.deps, interaction.person, line, reply_to=interaction.reply_to)
     return await reply_to_new_keys(context, interaction, saved, views.saved_text(saved.added, saved.known))
 
 

@@ -43,9 +43,9 @@ async def ask(
         request,
         asked_in=asked_in,
         direct=is_direct(asked_in),
-        reply_url=interaction.reply_url,
+        reply_to=interaction.reply_to,
         rent_now=rent_now,
-        replaces=interaction.ephemeral,
+        replaces=interaction.origin.ephemeral,
         changes=earlier.changes if earlier else None,
     )
     return None
@@ -116,7 +116,7 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for. A later search keeps the channel of the earlier one, also if its
     button is elsewhere."""
-    return earlier.asked_in if earlier else interaction.channel
+    return earlier.asked_in if earlier else interaction.origin.channel
 
 
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:

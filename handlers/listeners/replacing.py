@@ -29,7 +29,7 @@ async def confirmed(context: Context, interaction: UserInteraction, value: Renta
         context.deps,
         interaction.person,
         value.rental_id,
-        reply_url=interaction.reply_url,
+        reply_to=interaction.reply_to,
         reason=interaction.inputs.get(Field.REASON, ""),
     )
     return None

@@ -40,6 +40,6 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
         )
     except NoTeammate as problem:
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
-    if interaction.on_surface and not shared.key_lines and not shared.without_key:
+    if interaction.origin.on_surface and not shared.key_lines and not shared.without_key:
         return None
     return Reply(content=sharing_text.shared(shared))

@@ -23,7 +23,7 @@ from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
@@ -307,7 +307,7 @@ class Team:
             await tx.messages.add(
                 Message(
                     kind=MessageKind.QUOTE,
-                    to=stored_destination(quote.reply_url or user),
+                    to=quote.reply_to or to_person(user),
                     quote_id=quote.id,
                     created_at=self.deps.clock.real(),
                 )

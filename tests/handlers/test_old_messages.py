@@ -42,9 +42,9 @@ def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 def metadata(value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
     """Return the metadata of a dialog that a command or click opened, as it was written."""
     places = {"ephemeral": False, "on_surface": False, "thread_ts": ""}
-    reply_url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
-    written = {"value": value, "value_type": value_type, "channel": channel, "reply_url": reply_url}
-    return json.dumps({**written, **places, **where, "opened_at": 1764000000}, separators=(",", ":"))
+    url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
+    origin = {"channel": channel, "response_url": url, **places, **where, "opened_at": 1764000000}
+    return json.dumps({"value": value, "value_type": value_type, "origin": origin}, separators=(",", ":"))
 
 
 async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
