@@ -10,6 +10,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
 from bot.model.message import Message, MessageKind
+from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
@@ -73,7 +74,7 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
 async def _post(context: Context, interaction: Interaction, reply: Reply) -> bool:
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
-            return await context.post(interaction.user_id, reply.content.text, reply.content.blocks)
+            return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
     except TimeoutError:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error="TimeoutError")
         return False

@@ -361,6 +361,7 @@ async def team(
             deps = Deps(store=store, clock=clock, rules=rules)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
+            delivery = Delivery(deps, world.client, world.session)
             context = Context(
                 deps=deps,
                 catalog=lambda: ours.catalog,
@@ -368,6 +369,7 @@ async def team(
                 people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
+                direct=delivery.direct,
                 commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )
 
@@ -375,7 +377,6 @@ async def team(
                 register(app, context)
 
             await world.bolt(attach)
-            delivery = Delivery(deps, world.client, world.session)
             ours = Team(world, context, deps, delivery, clock, path, CATALOG)
             yield ours
             assert await context.gate.drain(5)

@@ -12,9 +12,11 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
+from handlers.delivery.direct_posts import PostOutcome
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
+from handlers.views.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
 
@@ -219,7 +221,8 @@ async def test_a_post_that_bypasses_the_outbox_waits_as_slack_asks_and_returns_w
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.fault("chat.postMessage", "status", status=429, retry_after=1)
-        assert await ours.delivery.post(ANA, "My database takes no writes.")
+        words = Rendered(text="My database takes no writes.", blocks=())
+        assert await ours.delivery.direct.send(ANA, words) is PostOutcome.TAKEN
         assert await requests(ours, "chat.postMessage") == 2
         await ours.refuse("chat.postMessage", "channel_not_found")
-        assert not await ours.delivery.post(BEN, "My database takes no writes.")
+        assert await ours.delivery.direct.send(BEN, words) is PostOutcome.FAILED
