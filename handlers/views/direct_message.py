@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from bot.errors import NextStep
 from bot.model.event import Event, EventKind, events_after, settled_by
@@ -49,28 +50,20 @@ def direct_message(
 ) -> Rendered:
     """Return the message to `reader` about `event`. `newest` tells whether the reader got no later one about this
     rental, `posted_at` when Slack took it, if it did."""
+    rental = details.rental
     if event.kind is EventKind.OWNER_LEFT:
         return owner_left(event, details, reader.times)
-    if reader.id in details.former_owners and not details.rental.lets_in(reader.id):
+    if reader.id in details.former_owners and not rental.lets_in(reader.id):
         return new_owner_message.no_longer_yours(details)
-    if details.rental.state.over and reader.id == details.rental.owner and not event.effects.tells_end:
+    if rental.state.over and reader.id == rental.owner and not event.effects.tells_end:
         return _over(details, reader, newest=newest)
-    write = WRITERS.get(event.kind)
-    if write is not None:
-        return write(event, details, reader)
-    match event.kind:
-        case EventKind.TEAMMATE_ADDED | EventKind.READY if reader.id != details.rental.owner:
-            return teammate_message.let_in(event, details, reader)
-        case EventKind.READY:
-            return _ready(event, details, reader)
-        case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
-            if details.rental.state is State.READY and reader.id == details.rental.owner:
-                return new_owner_message.new_owner(event, details, reader)
-            return _no_longer_ready(details, reader)
-        case EventKind.STILL_NEEDED:
-            return question_message.question(event, details, reader)
-        case EventKind.ENDING | EventKind.PUT_BACK:
-            return _ending(event, details, reader, posted_at=posted_at or reader.now)
+    if event.kind in {EventKind.ENDING, EventKind.PUT_BACK}:
+        return _ending(event, details, reader, posted_at=posted_at or reader.now)
+    return WRITERS.get(event.kind, _said_once)(event, details, reader)
+
+
+def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the text of an event that leaves nothing to decide."""
     words = event_text(event, details, reader.times)
     name = f"{possessive(details, reader)} {describe(details.rental)}, {details.rental.id}"
     text = words.about(name) if words else name
@@ -113,6 +106,8 @@ def _left_without_machine(event: Event) -> bool:
 
 def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     rental, times = details.rental, reader.times
+    if reader.id != rental.owner:
+        return teammate_message.let_in(event, details, reader)
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
         return _no_longer_ready(details, reader)
@@ -135,6 +130,17 @@ def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         blocks.context(again),
         closed=False,
     )
+
+
+def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    own = reader.id == details.rental.owner  # somebody who was let in, and got the machine later
+    return (_said_once if own else teammate_message.let_in)(event, details, reader)
+
+
+def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if details.rental.state is State.READY and reader.id == details.rental.owner:
+        return new_owner_message.new_owner(event, details, reader)
+    return _no_longer_ready(details, reader)
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
@@ -314,13 +320,20 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: Reader) -> Rend
     return blocks.message(text, blocks.section(text), blocks.actions(take_on), closed=False)
 
 
-WRITERS: dict[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] = {
-    EventKind.NOT_AS_SOLD: _not_as_sold,
-    EventKind.APPROVED_NOT_READY: _approved_not_ready,
-    EventKind.ASKED_AGAIN: _asked_again,
-    EventKind.NOT_CONFIRMED: _not_confirmed,
-    EventKind.DENIED: _denied,
-    EventKind.EXPIRED: _expired,
-    EventKind.LOST: replacing.lost,
-}
-"""Those that need no rules."""
+WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] = MappingProxyType(
+    {
+        EventKind.READY: _ready,
+        EventKind.TEAMMATE_ADDED: _let_in,
+        EventKind.ADOPTED: _new_owner,
+        EventKind.OWNER_CHANGED: _new_owner,
+        EventKind.STILL_NEEDED: question_message.question,
+        EventKind.NOT_AS_SOLD: _not_as_sold,
+        EventKind.APPROVED_NOT_READY: _approved_not_ready,
+        EventKind.ASKED_AGAIN: _asked_again,
+        EventKind.NOT_CONFIRMED: _not_confirmed,
+        EventKind.DENIED: _denied,
+        EventKind.EXPIRED: _expired,
+        EventKind.LOST: replacing.lost,
+    }
+)
+"""The messages that are more than the text of their event."""
