@@ -8,7 +8,6 @@ from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import NOT_COMPUTING
-from bot.policy.rules import Rules
 from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
@@ -51,18 +50,18 @@ def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Eve
     `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
     """
-    rental, rules, times = details.rental, reader.rules, reader.times
+    rental = details.rental
     if rental.extension is not None and rental.extension.envelope.version == version:
-        lines = _extension(details, rental.extension, times, rules)
+        lines = _extension(details, rental.extension, reader)
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
-        lines = _request(details, rental.waiting, asked, times, rules)
+        lines = _request(details, rental.waiting, asked, reader)
     else:
-        return _answer(details, asked, times)
+        return _answer(details, asked, reader.times)
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
     elif first:
-        lines.append(f"Asked: {mentions(details, asked, rules)}.")
+        lines.append(f"Asked: {mentions(details, asked, reader.rules)}.")
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
@@ -87,15 +86,15 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(details: RentalDetails, waiting: Waiting, asked: Event, times: Times, rules: Rules) -> list[str]:
-    rental, envelope = details.rental, details.rental.envelope
+def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
+    rental, envelope, times = details.rental, details.rental.envelope, reader.times
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked.at)}){more}."
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why_waiting(details), over_limits_of_envelope(envelope, rules), money),
+        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules), money),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 
@@ -106,8 +105,8 @@ def _length(rental: Rental, times: Times) -> str:
     return span(rental.envelope.lease) if rental.request.up_to is None else hours_text(rental.request)
 
 
-def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:
-    rental, envelope = details.rental, extension.envelope
+def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
+    rental, envelope, rules, times = details.rental, extension.envelope, reader.rules, reader.times
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price

@@ -96,7 +96,7 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
-    stopped = stopped_at_night(details, reader.rules, times)
+    stopped = stopped_at_night(details, reader)
     return [why_ended(details), stopped, receipt(details), late, new_one_text(rental)]
 
 

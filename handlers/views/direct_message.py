@@ -169,9 +169,7 @@ def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
     if not newest:
         return blocks.message(f"{details.rental.id} is over: its receipt is below.")
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
-    text = join(
-        stopped_at_night(details, reader.rules, reader.times), text, receipt(details), _first_runs_on(details)
-    )
+    text = join(stopped_at_night(details, reader), text, receipt(details), _first_runs_on(details))
     return blocks.message(text, closed=settled(details))
 
 

@@ -12,7 +12,6 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.model.use import NOT_COMPUTING
 from bot.policy.hours import morning_after, zone_of
-from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.views.reader import Reader
@@ -193,10 +192,11 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
 
 
-def stopped_at_night(details: RentalDetails, rules: Rules, times: Times) -> str:
+def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
     because it did not work any more. Return an empty text for others."""
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
+    rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
         return ""
     if use is None or use.verdict not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:
