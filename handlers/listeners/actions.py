@@ -26,7 +26,7 @@ from handlers.listeners import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.listeners.rentals import shown_by_itself
+from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
 from handlers.views import replies
 
@@ -66,17 +66,17 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.EXTEND_UNTIL, rentals.extend),
             on(Action.KEEP, rentals.keep),
             on(Action.KEEP_FOR, rentals.keep),
-            on(Action.ASK_OWNER_AGAIN, shown_by_itself(idle.ask_again)),
-            on(Action.LEAVE_ALONE, shown_by_itself(idle.leave_alone)),
+            on(Action.ASK_OWNER_AGAIN, without_reply(idle.ask_again)),
+            on(Action.LEAVE_ALONE, without_reply(idle.leave_alone)),
             on(Action.DESTROY, rentals.confirm_destroy),
             on(Action.REPLACE, replacing.replace),
             on(Action.NOT_WORKING, replacing.ask_why),
             on(Action.PROBE_INSTALLED, rentals.visit_now),
             on(
                 Action.KEEP_AS_IT_IS,
-                shown_by_itself(partial(leasing.say_once, kind=EventKind.KEPT_AS_IT_IS)),
+                without_reply(partial(leasing.say_once, kind=EventKind.KEPT_AS_IT_IS)),
             ),
-            on(Action.TAKEN_ON, shown_by_itself(ending.take_on_alarm)),
+            on(Action.TAKEN_ON, without_reply(ending.take_on_alarm)),
             on(Action.GIVE_OWNER, unknown_machines.open_give_owner),
             on(Action.NOT_OURS, unknown_machines.open_not_ours),
             on(Action.ASK_ABOUT_AGAIN, unknown_machines.ask_again),

@@ -106,7 +106,7 @@ async def visit_now(context: Context, interaction: UserInteraction, value: Renta
     return Reply(content=probe_text.looks_now(rental))
 
 
-def shown_by_itself(
+def without_reply(
     do: Callable[[Deps, Person, str], Awaitable[object]],
 ) -> Callable[[Context, UserInteraction, RentalValue], Awaitable[Outcome]]:
     """Return the handler of a button without a reply: the messages about the rental show what was done."""

@@ -44,7 +44,7 @@ ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Ou
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
-Reader: TypeAlias = Callable[[Body], Interaction]
+PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
 MAX_INPUT_ERROR = 300
 """The most characters of an error below an input."""
@@ -70,7 +70,7 @@ def on(
     return control.id, handler
 
 
-def make_listener(context: Context, read: Reader, handler: Handler) -> Listener:
+def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
     """Return the listener that Bolt is given for a command, an action or a submission."""
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:

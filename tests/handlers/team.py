@@ -34,7 +34,7 @@ from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.pace import Pace
 from handlers.listeners.register import register
-from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
+from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -126,7 +126,7 @@ class Team:
             await self.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id=action_id)
         )
 
-    async def handle(self, read: Reader, handler: Handler, body: Json) -> list[Json]:
+    async def handle(self, read: PayloadReader, handler: Handler, body: Json) -> list[Json]:
         """Give a payload to a listener, as Bolt does. Return what it acknowledged with."""
         acknowledgements: list[Json] = []
 
