@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import ending, idle, leasing
+from bot.lifecycle.service import ending, leasing
 from bot.lifecycle.service.older_database import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.ids import ACTION_VALUES, Action, action_of
@@ -66,8 +66,8 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.EXTEND_UNTIL, rentals.extend),
             on(Action.KEEP, rentals.keep),
             on(Action.KEEP_FOR, rentals.keep),
-            on(Action.ASK_OWNER_AGAIN, without_reply(idle.ask_again)),
-            on(Action.LEAVE_ALONE, without_reply(idle.leave_alone)),
+            on(Action.ASK_OWNER_AGAIN, without_reply(leasing.ask_owner_again)),
+            on(Action.LEAVE_ALONE, without_reply(leasing.leave_alone)),
             on(Action.DESTROY, rentals.confirm_destroy),
             on(Action.REPLACE, replacing.replace),
             on(Action.NOT_WORKING, replacing.ask_why),

@@ -1,4 +1,4 @@
-"""A rental that is being destroyed."""
+"""A rental that is being destroyed, or that is over."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         estimate=receipt_estimate(rental.rate, rental.envelope.lease, bill.amount, ran_its_length=ran_its_length),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))
+
+
+async def stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Change nothing. The rental is due only while a resource that appeared after its end is being deleted."""
+    return snapshot.with_due(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.machine_changes import note_host_key
+from bot.lifecycle.lease_changes import note_host_key
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps import asking
 from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.replacements import stay
+from bot.lifecycle.lease_changes import note_not_replaced
 from bot.lifecycle.snapshot import RentalSnapshot, load
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
@@ -36,4 +36,4 @@ async def end_if_replaced(deps: StepDeps, snapshot: RentalSnapshot, now: datetim
     if not other.rental.state.over:
         return snapshot
     facts = Facts(name=name, amount=other.spent(now).amount)
-    return snapshot.with_rental(stay(snapshot.rental)).with_event(EventKind.NOT_REPLACED, now, facts)
+    return snapshot.with_rental(note_not_replaced(snapshot.rental)).with_event(EventKind.NOT_REPLACED, now, facts)

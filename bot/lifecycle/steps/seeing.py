@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.machine_changes import note_unseen
+from bot.lifecycle.lease_changes import note_unseen
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
