@@ -13,7 +13,6 @@ from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.message import Message
-from handlers.delivery import reposts
 from handlers.delivery.fallback import fall_back
 
 log = structlog.get_logger("gpubot.delivery")
@@ -31,8 +30,6 @@ class Result:
     card_missing: bool = False
     """Its card isn't in Slack any more: the card is posted again, and its thread below it."""
     given_up: bool = False
-    reposted: bool = False
-    """It is posted again next, and the first post may exist or still arrive."""
     unverified: bool = False
     """It is posted again although the conversation could not be read back."""
     compared: bool = False
@@ -58,8 +55,6 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:
         await tx.account.increment(Counter.POSTED_TWICE)
-    if result.reposted:
-        await reposts.record(tx, message.id, deps.clock.real())
 
 
 @dataclass

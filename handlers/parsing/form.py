@@ -16,9 +16,8 @@ from bot.policy.rules import Rules
 from bot.policy.spending import count_allowed, lease_allowed, most_gpus
 from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
-from handlers.parsing.normalize import normalize
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
-from handlers.parsing.slack_text import MAX_NOTE_LENGTH
+from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
 from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
 

@@ -28,8 +28,7 @@ from bot.model.rental import (
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
-from bot.model.summary import AccruedCost, RentalDetails
-from bot.policy.spending import OfferChoice, Over
+from bot.model.summary import AccruedCost, OfferChoice, Over, RentalDetails
 
 NASTY = (
     "<!channel>",

@@ -14,9 +14,8 @@ from bot.model.summary import AdminQuestionView, RentalDetails
 from bot.model.use import Use
 from handlers.views.admin_questions import admin_question
 from handlers.views.blocks import Rendered
-from handlers.views.rental_text import reader_times
 from tests.views.screens import approval, message, page, thread
-from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, ready, waiting
+from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
 from tests.views.test_question_message import IDLE, TOLD, asked_about
 
 LEFT = happened(K.OWNER_LEFT, clock(14, 10), None, id=7, people=(ANA,))
@@ -34,7 +33,7 @@ DESTROYING = changed(
 
 def shown(details: RentalDetails, question: AdminQuestion = ASKED) -> Rendered:
     view = AdminQuestionView(question=question, put_back_for=M, spent={}, names=details.names, details=details)
-    rendered = admin_question(view, LEFT, reader_times(RULES, LEFT.at, "UTC"))
+    rendered = admin_question(view, LEFT, reading(LEFT.at, zone="UTC").times)
     assert rendered is not None
     return rendered
 

@@ -15,9 +15,8 @@ from bot.model.summary import AccruedCost, AdminQuestionView
 from bot.policy.unknown_machines import is_name_typed
 from handlers.views import admin_questions as views
 from handlers.views.format import JOINER
-from handlers.views.rental_text import reader_times
 from tests.views.screens import dialog, message, page, read
-from tests.views.stories import ANA, CARL, NAMES, RULES, M, clock
+from tests.views.stories import ANA, CARL, NAMES, RULES, M, clock, reading
 
 NOW = clock(14, 40)
 TRAIN = UnknownMachine(
@@ -47,7 +46,7 @@ def view(question: AdminQuestion, spent: AccruedCost = SPENT) -> AdminQuestionVi
 
 
 def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:
-    times = reader_times(RULES, NOW, "UTC")
+    times = reading(NOW, zone="UTC").times
     return message(views.admin_question(view(purchase(*machines, **fields), spent), EVENT, times), NOW)
 
 
@@ -110,7 +109,7 @@ def test_every_admin_reads_what_was_decided() -> None:
         shown(STARTING, spent=AccruedCost(amount=0, estimated=True), over_at=clock(14, 30)),
         shown(rental_id="k7mq2", over_at=clock(14, 30)),
         decided(verdict.NOT_OURS, rental_id="k7mq2", over_at=clock(14, 38)),
-        read(views.line(purchase(), SPENT, reader_times(RULES, NOW, "UTC")), NOW),
+        read(views.line(purchase(), SPENT, reading(NOW, zone="UTC").times), NOW),
     ) == snapshot("""\
 
 Carl gave it an owner at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2

@@ -1,6 +1,6 @@
 """Splits a request into tokens.
 
-Each token is the longest text at its position that has a meaning of its own. `reader.py` decides what the tokens
+Each token is the longest text at its position that has a meaning of its own. `token_reader.py` decides what the tokens
 mean together.
 """
 

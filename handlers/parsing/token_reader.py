@@ -19,9 +19,8 @@ from handlers.parsing.amounts import (
     looks_like_money,
     number_readings,
 )
-from handlers.parsing.lexer import Token, TokenKind
-from handlers.parsing.parts import RequestParts
-from handlers.parsing.problems import LEFT_OUT, ProblemKind, Reading
+from handlers.parsing.request_parts import LEFT_OUT, ProblemKind, Reading, RequestParts
+from handlers.parsing.tokens import Token, TokenKind
 from handlers.parsing.until import TIME_WORDS, UNTIL
 from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
 
