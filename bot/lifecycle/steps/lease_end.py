@@ -20,11 +20,11 @@ from bot.model.event import EventKind, Facts, OpenQuestion
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Sample, Use, Verdict
-from bot.policy.idleness import with_later_work
 from bot.policy.leases import may_end, overdue_at
 from bot.policy.notices import next_notice, skips_notice, usual_notice_is_due
 from bot.policy.probing import has_probe, runs_scripts
 from bot.policy.two_ends import are_recent, can_move, is_unseen, moved_end, seen_in_use
+from bot.policy.verdicts import with_later_work
 
 
 @dataclass(frozen=True)

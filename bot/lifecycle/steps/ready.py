@@ -9,8 +9,8 @@ from bot.lifecycle.machine_changes import note_host_key
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps import asking
 from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end
+from bot.lifecycle.steps.market_check import check
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.presence import check
 from bot.lifecycle.steps.replaced import end_if_replaced
 from bot.lifecycle.steps.seeing import forget_without_probe
 from bot.model.state import State

@@ -12,25 +12,25 @@ from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.use import Sample, Use, Verdict
-from bot.policy import idleness
+from bot.policy import verdicts
 from bot.policy.probing import has_probe
-from bot.policy.readings import open_connections
+from bot.policy.samples import open_connections
 
 
 async def last_visits(deps: Deps, rental: Rental, at: datetime) -> list[Sample]:
     """Return the samples that a verdict of `at` needs, oldest first."""
     async with deps.store.read() as tx:
-        return await tx.samples.reaching_back(rental.id, at - idleness.window(deps.rules))
+        return await tx.samples.reaching_back(rental.id, at - verdicts.window(deps.rules))
 
 
 async def still_idle(deps: Deps, rental: Rental, use: Use, at: datetime) -> bool:
     """Return whether an idle or connected machine still is, by its last visits. If the bot was down, or if most
     visits fail, the next ones decide."""
     visits = await last_visits(deps, rental, at)
-    if idleness.unseen_since(use, visits, at, deps.rules) is not None:
+    if verdicts.unseen_since(use, visits, at, deps.rules) is not None:
         return False
     ready_at = rental.running_lease.ready_at
-    return use == idleness.with_later_work(use, visits, ready_at=ready_at, now=at, rules=deps.rules)
+    return use == verdicts.with_later_work(use, visits, ready_at=ready_at, now=at, rules=deps.rules)
 
 
 async def with_open_connections(deps: Deps, rental: Rental, use: Use, at: datetime) -> Use:
@@ -45,7 +45,7 @@ async def forget_without_probe(deps: StepDeps, snapshot: RentalSnapshot, now: da
     if snapshot.rental.use is None or live is None or has_probe(snapshot.rental, live, deps.rules):
         return snapshot
     visits = await last_visits(deps, snapshot.rental, now)
-    since = idleness.unseen_since(snapshot.rental.use, visits, now, deps.rules) or now
+    since = verdicts.unseen_since(snapshot.rental.use, visits, now, deps.rules) or now
     snapshot = _with_unknown(snapshot, since, now)
     return snapshot.with_rental(note_unseen(snapshot.rental, None))
 
@@ -58,7 +58,7 @@ async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSna
     ending, (*earlier, ended) = snapshot.rental.ending, snapshot.events
     at = (ending.since if ending else None) or ended.at
     visits = await last_visits(deps, snapshot.rental, at)
-    since = idleness.unseen_since(snapshot.rental.use, visits, at, deps.rules)
+    since = verdicts.unseen_since(snapshot.rental.use, visits, at, deps.rules)
     if since is None:
         return snapshot
     noted = _with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)

@@ -1,4 +1,4 @@
-"""Whether a ready machine is still there."""
+"""Asks the market whether a ready machine still exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.model.attempt import Attempt, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
 from bot.model.use import Sample
-from bot.policy.presence import Check, next_check
+from bot.policy.market_check import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason checks the machine too, if the last check is older."""
