@@ -12,11 +12,10 @@ from bot.lifecycle.steps import (
     awaiting_approval,
     deletion,
     destroying,
-    over,
+    ended,
     procuring,
     provisioning,
     ready,
-    seeing,
 )
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
@@ -29,7 +28,7 @@ STEPS: dict[State, Step] = {
     State.PROVISIONING: provisioning.provision,
     State.READY: ready.run,
     State.DESTROYING: destroying.destroy,
-    **dict.fromkeys(ENDS, over.stay_over),
+    **dict.fromkeys(ENDS, ended.stay_over),
 }
 
 
@@ -44,7 +43,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
-            snapshot = await seeing.note_unseen_end(deps, snapshot)
+            snapshot = await ended.note_unseen_end(deps, snapshot)
         snapshot = approval_notice.give_if_due(snapshot, deps.clock.now())
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:

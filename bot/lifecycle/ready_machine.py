@@ -1,0 +1,60 @@
+"""Loads what the plan of a ready machine needs (bot/policy/ready.py)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.deciders import deciders
+from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
+from bot.model.event import Facts
+from bot.model.rental import Rental
+from bot.model.use import Sample, Use
+from bot.policy.ready import Machine, Replacement
+from bot.policy.rules import Rules
+from bot.policy.verdicts import window
+
+
+async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
+    """Return a ready machine with everything by which its next step is decided."""
+    rental = snapshot.rental
+    vendors = [] if rental.vendor is None else [rental.vendor]
+    return Machine(
+        rental=rental,
+        live=snapshot.live,
+        visits=await last_visits(tx, rental, now, deps.rules),
+        history=await tx.events.of(rental.id),
+        direct=await tx.messages.direct_of(rental.id),
+        owner=await tx.people.get(rental.owner, EVER),
+        approver_zones=(await deciders(tx, deps.rules, [rental.owner])).zones,
+        answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
+        replacement=await _replacement(tx, rental, now),
+        may_compare=may_compare(deps),
+    )
+
+
+async def last_visits(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
+    """Return the samples that a verdict of `at` needs, oldest first."""
+    return await tx.samples.reaching_back(rental.id, at - window(rules))
+
+
+async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | None:
+    other = None if rental.replaced_by is None else await tx.rentals.get(rental.replaced_by)
+    if other is None:
+        return None
+    return Replacement(other.state, (await load_snapshot(tx, other)).spent(now).amount)
+
+
+def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> Facts:
+    """Return what a question about this verdict says: the evidence, and the cost so far."""
+    bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
+    return Facts(
+        span=now - since,
+        since=since,
+        amount=bill.amount,
+        estimated=bill.estimated,
+        rate=snapshot.rental.rate,
+        verdict=use.verdict if use else None,
+        use=use,
+    )
