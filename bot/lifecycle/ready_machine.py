@@ -11,7 +11,7 @@ from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import Facts
 from bot.model.rental import Rental
 from bot.model.use import Sample, Use
-from bot.policy.ready import Machine, Replacement
+from bot.policy.ready import Machine, Replacement, is_ending
 from bot.policy.rules import Rules
 from bot.policy.verdicts import window
 
@@ -19,13 +19,14 @@ from bot.policy.verdicts import window
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
     """Return a ready machine with everything by which its next step is decided."""
     rental = snapshot.rental
-    vendors = [] if rental.vendor is None else [rental.vendor]
+    ending = is_ending(rental.running_lease, deps.rules, now)
+    vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
         rental=rental,
         live=snapshot.live,
         visits=await last_visits(tx, rental, now, deps.rules),
-        history=await tx.events.of(rental.id),
-        direct=await tx.messages.direct_of(rental.id),
+        history=await tx.events.of(rental.id) if ending else (),
+        direct=await tx.messages.direct_of(rental.id) if ending else (),
         owner=await tx.people.get(rental.owner, EVER),
         approver_zones=(await deciders(tx, deps.rules, [rental.owner])).zones,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),

@@ -63,15 +63,15 @@ class Machine:
     visits: Sequence[Sample] = ()
     """Those that a verdict of now needs (`verdicts.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first."""
+    """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
     direct: Sequence[Message] = ()
-    """The direct messages about it."""
+    """The direct messages about it. Empty unless it `is_ending`."""
     owner: Person | None = None
     """As last known. None if the store doesn't know them."""
     approver_zones: Collection[ZoneInfo] = ()
     """The time zones of those who decide, one at least."""
     answers: ProbeAnswers | None = None
-    """Whether the probe answered on its vendor's last machines."""
+    """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
     replacement: Replacement | None = None
     may_compare: bool = False
     """Whether its messages may yet be compared with Slack, since the bot has just started."""
@@ -84,6 +84,11 @@ class Machine:
     def visited_at(self) -> datetime:
         """Return the time of the newest visit, or that of ready before the first."""
         return self.visits[-1].at if self.visits else self.lease.ready_at
+
+
+def is_ending(lease: Lease, rules: Rules, now: datetime) -> bool:
+    """Return whether the end of a lease has come, or a notice of it is due."""
+    return lease.ends_at <= now or notice_is_due(lease, rules, now)
 
 
 # --- what is done
