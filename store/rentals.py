@@ -171,18 +171,13 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         self._on_applied(change)
 
     async def _apply(self, change: Change) -> bool:
-        current = not await self._was_visited_later(change) and await self._write_rental(change)
+        known = {"key": change.after.id, "moment": change.visited_at}
+        visited = change.visited_at is not None and await self._conn.scalar(_LATER_VISIT, known) is not None
+        current = not visited and await self._write_rental(change)
         await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)
         return current
-
-    async def _was_visited_later(self, change: Change) -> bool:
-        """Return whether the machine was visited after the newest visit that the decision knows."""
-        if change.visited_at is None:
-            return False
-        later = {"key": change.after.id, "moment": change.visited_at}
-        return await self._conn.scalar(_LATER_VISIT, later) is not None
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> None:
         """Keep the due time if `make_due` or a change wrote another one meanwhile."""

@@ -11,6 +11,7 @@ from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import Facts
 from bot.model.rental import Rental
 from bot.model.use import Sample, Use
+from bot.policy.probing import has_probe
 from bot.policy.ready import Machine, Replacement, is_ending
 from bot.policy.rules import Rules
 from bot.policy.verdicts import window
@@ -24,6 +25,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     return Machine(
         rental=rental,
         live=snapshot.live,
+        use=rental.use if has_probe(rental, snapshot.live, deps.rules) else None,
         visits=await last_visits(tx, rental, now, deps.rules),
         history=await tx.events.of(rental.id) if ending else (),
         direct=await tx.messages.direct_of(rental.id) if ending else (),

@@ -21,22 +21,10 @@ from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
 from bot.model.use import NOT_COMPUTING, ProbeAnswers, Sample, Use
+from bot.policy import leases, notices, probing, questions, two_ends
 from bot.policy.hours import zone_of
-from bot.policy.leases import may_end, overdue_at
-from bot.policy.notices import next_notice, notice_is_due, skips_notice, usual_notice_is_due
-from bot.policy.probing import has_probe, runs_scripts
-from bot.policy.questions import (
-    approvers_in_hours,
-    approvers_notified_at,
-    in_hours,
-    is_urgent,
-    next_question,
-    on_card_at,
-    unanswered,
-)
 from bot.policy.rules import Rules
 from bot.policy.samples import open_connections
-from bot.policy.two_ends import are_recent, can_move, is_unseen, moved_end, seen_in_use
 from bot.policy.verdicts import unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
@@ -60,6 +48,9 @@ class Machine:
     rental: Rental
     live: Attempt | None
     """As `RentalSnapshot.live`."""
+    use: Use | None
+    """The stored verdict. None before the first one, and if the machine has no probe by design: a verdict from
+    before a change of the rules doesn't count."""
     visits: Sequence[Sample] = ()
     """Those that a verdict of now needs (`verdicts.window`), oldest first."""
     history: Sequence[Event] = ()
@@ -88,7 +79,7 @@ class Machine:
 
 def is_ending(lease: Lease, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a lease has come, or a notice of it is due."""
-    return lease.ends_at <= now or notice_is_due(lease, rules, now)
+    return lease.ends_at <= now or notices.notice_is_due(lease, rules, now)
 
 
 # --- what is done
@@ -206,33 +197,26 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict about a machine that is idle or connected now, with the connections that its newest visit
     saw. Return None if it is not, or if nobody sees now whether it is: the bot was down, or most visits fail. The
     next visits then decide."""
-    use = _stored(machine, rules)
+    use = machine.use
     if use is None or use.verdict not in NOT_COMPUTING or use != _verdict(machine, rules, now):
         return None
     unseen = unseen_since(use, machine.visits, now, rules) is not None
     return None if unseen else _with_open_connections(use, machine)
 
 
-def _stored(machine: Machine, rules: Rules) -> Use | None:
-    """Return the verdict that questions are about. Return None if there is none yet, or if the machine has no
-    probe by design: a verdict from before a change of the rules doesn't count."""
-    return machine.rental.use if has_probe(machine.rental, machine.live, rules) else None
-
-
 def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the verdict with the work that visits saw since it was stored. Return None as `_stored`."""
-    use = _stored(machine, rules)
-    if use is None:
+    """Return the verdict with the work that visits saw since it was stored."""
+    if machine.use is None:
         return None
-    return with_later_work(use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
+    return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
 def _seen_in_use(machine: Machine, rules: Rules, now: datetime) -> bool:
-    return seen_in_use(_verdict(machine, rules, now), machine.visits, now)
+    return two_ends.seen_in_use(_verdict(machine, rules, now), machine.visits, now)
 
 
 def _is_unseen(machine: Machine, rules: Rules, now: datetime) -> bool:
-    return is_unseen(_verdict(machine, rules, now), machine.visits, now)
+    return two_ends.is_unseen(_verdict(machine, rules, now), machine.visits, now)
 
 
 def _with_open_connections(use: Use, machine: Machine) -> Use:
@@ -247,7 +231,7 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """The market has no machine any more. If the overdue deletion was due by then, its lease ended it, not the
     vendor."""
-    overdue = overdue_at(machine.lease.ends_at, None, rules)
+    overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
     return Due(now, NoteLoss()) if machine.live is None else None
@@ -256,7 +240,7 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """The rules switched its probe off."""
     use = machine.rental.use
-    if use is None or has_probe(machine.rental, machine.live, rules):
+    if use is None or machine.use is not None:
         return None
     return Due(now, DropVerdict(unseen_since(use, machine.visits, now, rules) or now))
 
@@ -281,19 +265,19 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Its owner is notified before the end. A notice is skipped if the machine is in use and the end can still
     move. One is given only if nobody sees into it."""
     lease, rental = machine.lease, machine.rental
-    at = next_notice(lease, rules)
+    at = notices.next_notice(lease, rules)
     if at is None or lease.ends_at <= now:
         return None
-    if not notice_is_due(lease, rules, now):
+    if not notices.notice_is_due(lease, rules, now):
         return Due(at)
-    unseen = can_move(lease) and _is_unseen(machine, rules, now)
-    usual = usual_notice_is_due(lease, now, rules)
-    if can_move(lease) and (_seen_in_use(machine, rules, now) or not (unseen or usual)):
+    unseen = two_ends.can_move(lease) and _is_unseen(machine, rules, now)
+    usual = notices.usual_notice_is_due(lease, now, rules)
+    if two_ends.can_move(lease) and (_seen_in_use(machine, rules, now) or not (unseen or usual)):
         return Due(now, SkipNotice())
     notified = _notified_of_end(machine)
-    if skips_notice(lease, max(notified.at, default=None), now, rules):
+    if notices.skips_notice(lease, max(notified.at, default=None), now, rules):
         return Due(now, SkipNotice())
-    runs_none = rental.probe_answered_at is None and not runs_scripts(machine.answers)
+    runs_none = rental.probe_answered_at is None and not probing.runs_scripts(machine.answers)
     return Due(now, GiveNotice(unseen, rental.vendor if unseen and runs_none else None))
 
 
@@ -319,7 +303,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     put_back = max((event.id for event in machine.history if event.kind is EventKind.PUT_BACK), default=0)
     events = [event for event in machine.history if event.id >= put_back]
     same_end = [event for event in events if event.facts.until == lease.ends_at]
-    stating = {one.id: one for one in same_end if not (can_move(lease) and one.kind is EventKind.READY)}
+    stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
     told = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
@@ -334,31 +318,37 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    rental, lease, use = machine.rental, machine.lease, _stored(machine, rules)
-    at = next_question(lease, use, rental.rate, rules)
+    rental, lease, use = machine.rental, machine.lease, machine.use
+    at = questions.next_question(lease, use, rental.rate, rules)
     if at is not None and at <= now:
         zone = zone_of(machine.owner.tz if machine.owner else None, rules)
-        at = in_hours(now, lease, use, urgent=is_urgent(rental, rules), zone=zone, rules=rules)
+        at = questions.in_hours(now, lease, use, urgent=questions.is_urgent(rental, rules), zone=zone, rules=rules)
         at = None if _owner_left(machine) else at
     shown = _with_open_connections(use, machine) if use is not None else None
     return _once_seen(at, Ask(shown), machine, rules, now)
 
 
 def _unanswered_on_card(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    asked = unanswered(machine.rental, _stored(machine, rules))
+    asked = questions.unanswered(machine.rental, machine.use)
     if asked is None:
         return None
-    return _once_seen(on_card_at(asked, rules), ShowUnanswered(changed(asked, on_card=True)), machine, rules, now)
+    return _once_seen(
+        questions.on_card_at(asked, rules), ShowUnanswered(changed(asked, on_card=True)), machine, rules, now
+    )
 
 
 def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    rental, lease, use = machine.rental, machine.lease, _stored(machine, rules)
-    asked = unanswered(rental, use)
+    rental, lease, use = machine.rental, machine.lease, machine.use
+    asked = questions.unanswered(rental, use)
     if asked is None or use is None:
         return None
-    at = approvers_notified_at(asked, lease, urgent=is_urgent(rental, rules), rules=rules)
+    at = questions.approvers_notified_at(asked, lease, urgent=questions.is_urgent(rental, rules), rules=rules)
     if at is not None and at <= now:
-        at = None if _owner_left(machine) else approvers_in_hours(now, lease, machine.approver_zones, rules)
+        at = (
+            None
+            if _owner_left(machine)
+            else questions.approvers_in_hours(now, lease, machine.approver_zones, rules)
+        )
     return _once_seen(at, NotifyApprovers(changed(asked, approvers_at=now), use), machine, rules, now)
 
 
@@ -367,7 +357,7 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
     idle as the verdict says: the next visit decides."""
     if at is None:
         return None
-    use = _stored(machine, rules)
+    use = machine.use
     waits = at <= now and use is not None and use.verdict in NOT_COMPUTING and not idle_now(machine, rules, now)
     return None if waits else Due(at, act)
 
@@ -385,11 +375,11 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
         return Due(lease.ends_at)
-    until, first_visit_decides = moved_end(lease, now), False
+    until, first_visit_decides = two_ends.moved_end(lease, now), False
     if until is not None:
         if _seen_in_use(machine, rules, now):
             return Due(now, MoveEnd(until, _verdict(machine, rules, now)))
-        first_visit_decides = not (_is_unseen(machine, rules, now) or are_recent(machine.visits, now))
+        first_visit_decides = not (_is_unseen(machine, rules, now) or two_ends.are_recent(machine.visits, now))
     notified = _notified_of_end(machine)
     if notified.uncertain and machine.may_compare:
         return Due(now + LOOK_AGAIN)
@@ -397,7 +387,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now, ExpireExtension(rental.extension.envelope.lease))
     # If the bot was down, an earlier notice said that it goes on if it is in use, which it may be by now.
     known_at = () if first_visit_decides or notified.uncertain else notified.at
-    at = may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
+    at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
         return Due(now, AnnounceEnd(now + rules.lease.grace))
     return Due(now, End(Why.LEASE_ENDED)) if at <= now else Due(min(at, now + LOOK_AGAIN))

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.model.attempt import AttemptState, SentScript, Why
+from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
@@ -42,7 +42,7 @@ from bot.policy.ready import (
     idle_now,
     plan,
 )
-from bot.policy.rules import CheckIn, Idle, ProbeKind, Rules
+from bot.policy.rules import CheckIn, Rules
 from tests.policy.use_stories import READY, replay, samples_of
 from tests.store import make
 
@@ -50,7 +50,6 @@ HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(secon
 RULES = Rules()
 NO_CHECK_IN = Rules(check_in=CheckIn(after=None))
 """A machine without a probe is not asked about."""
-NO_PROBE = Rules(idle=Idle(probe=ProbeKind.NONE))
 UTC, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("America/New_York")
 E = EventKind
 AGAIN = 15 * SECOND / HOUR
@@ -67,19 +66,19 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
     """Return a machine that was visited like this. Without visits it has no probe. Fields that a `Machine` does
     not have are those of its lease or its rental."""
     samples = samples_of(visits)
+    use = fields.pop("use", replay(samples, RULES)[-1] if samples else None)
     own = {name: fields.pop(name) for name in Machine.__dataclass_fields__ if name in fields}
     lease: dict[str, Any] = {"latest_end": None if latest is None else at(latest), "ready_at": READY}
     lease |= {"notices_checked_at": READY, "seen_at": READY}
     lease |= {name: fields.pop(name) for name in ("question", "notices_checked_at") if name in fields}
-    use = replay(samples, RULES)[-1] if samples else None
     rental = make.rental(
         state=State.READY,
         **{"rate": Decimal("2.00"), "vendor": "hyperstack", "use": use, **fields},
         lease=make.lease(at(ends), **lease),
     )
-    script = SentScript(version=1, probe=True) if samples else None
-    live = make.attempt(state=AttemptState.BOUGHT, script=script)
-    return Machine(**{"rental": rental, "live": live, "visits": samples, "approver_zones": {UTC}, **own})
+    live = make.attempt(state=AttemptState.BOUGHT)
+    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approver_zones": {UTC}}
+    return Machine(**{**usual, **own})
 
 
 def told(
@@ -121,7 +120,7 @@ def test_the_first_that_is_due_acts() -> None:
     asked = Asked(about=at(1), first_at=at(2), last_at=at(2), times=9)
     one = machine("1h 98, 624m 0", 12, 20, replaced_by="m3nq8", replacement=Replacement(State.FAILED, 7))
     check(replace(one, live=None), 11.4, NoteLoss(), RULES)
-    check(replace(one, live=make.attempt(state=AttemptState.BOUGHT)), 11.4, DropVerdict(at(11.4)), RULES)
+    check(replace(one, use=None), 11.4, DropVerdict(at(11.4)), RULES)
     check(one, 11.4, StayInPlace(7), RULES)
     one = replace(one, rental=changed(one.rental, replaced_by=None))
     for question, checked, expected in (
@@ -174,10 +173,10 @@ def test_a_machine_runs_until_the_one_in_its_place_is_bought(state: State, expec
 
 
 def test_a_verdict_is_dropped_once_the_rules_switched_the_probe_off() -> None:
-    one = machine("1h 98", 9)
-    check(one, 1.05, DropVerdict(at(1.05)), NO_PROBE)
-    check(one, 3, DropVerdict(at(1)), NO_PROBE)
-    check(replace(one, rental=changed(one.rental, use=None)), 1, 2, NO_PROBE)
+    one = replace(machine("1h 98", 9), use=None)
+    check(one, 1.05, DropVerdict(at(1.05)))
+    check(one, 3, DropVerdict(at(1)))
+    check(replace(one, rental=changed(one.rental, use=None)), 1, 8.5)
 
 
 # --- notices of the end
