@@ -17,11 +17,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
-from bot import health
 from bot.clock import Clock
+from bot.config.settings import Settings, read_settings
 from bot.errors import GpubotError, Unusable
-from bot.github import github_at
-from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
@@ -33,18 +31,20 @@ from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visits import Visits, drop_old_samples
 from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.sweep import FirstSweep
-from bot.logs import log_change
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
-from bot.metrics import Metrics
+from bot.net.github import github_at
+from bot.net.proxies import proxy_for
+from bot.net.sandbox_clock import FollowedClock, clock_of
+from bot.net.sessions import new_session
+from bot.ops import health
+from bot.ops.health_report import HealthReport
+from bot.ops.logs import log_change
+from bot.ops.metrics import Metrics
 from bot.policy.probe_script import probe_line
 from bot.policy.rules import Rules, read_rules
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
-from bot.proxies import proxy_for
-from bot.sandbox_clock import FollowedClock, clock_of
-from bot.sessions import new_session
-from bot.settings import Settings, read_settings
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
 from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery

@@ -31,10 +31,9 @@ from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return
 from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
-from store.probe_answers import ProbeAnswers
 from store.quotes import Quotes
 from store.rentals import Rentals
-from store.samples import Samples
+from store.samples import ProbeAnswers, Samples
 from store.tables import messages, quotes, rentals, visits
 from store.unknown import Unknown
 from store.visits import Visits
@@ -69,7 +68,7 @@ class Transaction:
             self.messages,
             self.visits,
             holder=holder,
-            lock_spending=writes and conn.dialect.name == "postgresql",
+            writes=writes,
             on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
         )

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.model.attempt import AttemptState, SentScript, Why
+from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
@@ -185,7 +185,7 @@ attempts = Table(
     Column("why", EnumText(Why)),
     _text("detail"),
     _bool("accepted"),
-    _bool("marked_for_deletion"),
+    Column("marked_by", EnumText(Marker)),
     _time("delete_accepted_at"),
     _bool("extra"),
     _time("empty_since"),

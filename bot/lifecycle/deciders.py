@@ -8,8 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.lifecycle.account import notify_admins
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.transitions import alter
@@ -118,8 +117,6 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
             people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
-        await tx.rentals.apply(
-            change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, alter(rental), event)
     if none_left:
         await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, Facts(count=len(waiting)))

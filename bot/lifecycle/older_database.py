@@ -11,8 +11,8 @@ from datetime import datetime
 
 from bot.errors import BuyingBlock
 from bot.lifecycle.account import add_together, set_block
-from bot.lifecycle.deps import Deps
-from bot.lifecycle.notifications import change, direct_messages
+from bot.lifecycle.deps import Deps, apply
+from bot.lifecycle.notifications import direct_messages
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
@@ -50,12 +50,11 @@ async def ask_together(
     A question about many is written in several transactions: `count` is how many machines it is about in all, and
     `first_id` the first purchase of those that were written before.
     """
-    real_now, empty = deps.clock.real(), not await tx.rentals.any_ever()
+    empty = not await tx.rentals.any_ever()
     for purchase in purchases:
         for rental in await _named_rentals(tx, purchase):
             if rental.lease is None and not rental.bought_later:
-                after = note_bought_later(rental, found=True)
-                await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=real_now))
+                await apply(tx, deps, rental, note_bought_later(rental, found=True))
     if first_id is None:
         # The block names its questions: their messages say whether buying is still paused, so they change with it.
         asked = filter(None, [await tx.account.get(BuyingBlock.OLDER_DATABASE.value), purchases[0].id])
@@ -102,7 +101,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, purchase: UnknownPurchase) 
             by=decided.by if decided is not None else None,
         )
         events = (changed(event, facts=changed(event.facts, name=purchase.rental_id)),)
-    await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, *events)
 
 
 async def _another_waits(tx: Tx, rental: Rental, purchase: UnknownPurchase) -> bool:
@@ -164,7 +163,7 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         await _tell_end_again(tx, deps, rental, now)
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         after = hold_purchase(rental, now - BLOCKED_AT_MOST)
-        await tx.rentals.apply(change(rental, after, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after)
 
 
 async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.lease_changes import drop_extension
-from bot.lifecycle.notifications import change, direct_messages
+from bot.lifecycle.notifications import direct_messages
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.transitions import alter
 from bot.model.base import changed
@@ -68,16 +68,14 @@ async def _ask(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
     elif not put_off or (put_off[-1] is not None and put_off[-1] <= now):
         facts = Facts(people=(rental.owner,))
         event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT, at=now, facts=facts)
-        await tx.rentals.apply(
-            change(rental, alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, alter(rental), event)
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
     facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
     after = drop_extension(rental, now)
-    await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, event)
 
 
 async def _ask_new_admins(tx: Tx, deps: Deps, rental: Rental, question: Event) -> None:

@@ -1,4 +1,4 @@
-"""Loads what the plan of a ready machine needs (bot/policy/ready.py)."""
+"""What the plan of a ready machine needs (bot/policy/ready.py), and what is said about the use of a machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from datetime import datetime
 
 from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.lease_changes import note_unseen
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
-from bot.model.event import Facts
+from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
-from bot.model.use import Sample, Use
+from bot.model.use import Sample, Use, Verdict
 from bot.policy.probing import has_probe
 from bot.policy.ready import Machine, Replacement, is_ending
 from bot.policy.rules import Rules
@@ -60,4 +61,16 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
         rate=snapshot.rental.rate,
         verdict=use.verdict if use else None,
         use=use,
+    )
+
+
+def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
+    """Return the snapshot with an unknown verdict in place of a known one."""
+    use = snapshot.rental.use
+    if use is None or use.verdict is Verdict.UNKNOWN:
+        return snapshot
+    unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
+    facts = Facts(verdict=unknown.verdict, since=since, use=unknown)
+    return snapshot.with_rental(note_unseen(snapshot.rental, unknown)).with_event(
+        EventKind.USE_CHANGED, now, facts
     )

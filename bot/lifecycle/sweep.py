@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import StepDeps, apply, transact
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
 from bot.lifecycle.unknown import ASKED_AT_ONCE, note_unknown
-from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
 
 log = structlog.get_logger()
@@ -126,9 +125,7 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         now = deps.clock.now()
         after = make_due(rental, now)
         resource = updated_resource(found.resource, view, attempt, now, missing_counts=False)
-        await tx.rentals.apply(
-            change(rental, after, rules=deps.rules, real_now=deps.clock.real(), resources=(resource,))
-        )
+        await apply(tx, deps, rental, after, resources=(resource,))
 
     await transact(deps, decision)
 
@@ -157,19 +154,10 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_for_deletion=True)
+        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_by=Marker.SWEEP)
         resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
         after = make_due(rental, now)
-        await tx.rentals.apply(
-            change(
-                rental,
-                after,
-                rules=deps.rules,
-                real_now=deps.clock.real(),
-                attempts=(extra,),
-                resources=(resource,),
-            )
-        )
+        await apply(tx, deps, rental, after, attempts=(extra,), resources=(resource,))
 
     await transact(deps, decision)
 

@@ -1,8 +1,7 @@
 """The transition table, and one function for each transition that sets every field the transition owns.
 
 docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
-The changes of a lease and of a machine that runs, which keep the state, are in `lease_changes` and
-`machine_changes`.
+`lease_changes` has the changes that keep the state.
 """
 
 from __future__ import annotations
@@ -51,6 +50,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 ALARM_AFTER = timedelta(minutes=5)
 """How long a deletion may take before people are notified that it is not confirmed."""
+TAKEN_ON_SILENCE = timedelta(hours=2)
+"""How long an alarm is silent after someone took it on. After that, people are notified again."""
 
 
 class ForbiddenTransition(Exception):

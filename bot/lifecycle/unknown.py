@@ -14,7 +14,7 @@ from typing import TypeAlias
 from bot.errors import MarketAway
 from bot.lifecycle.account import add_together, ask_each_admin
 from bot.lifecycle.adoption import cost_so_far
-from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
+from bot.lifecycle.deps import ID_LENGTH, Deps, StepDeps, transact
 from bot.lifecycle.older_database import ask_together, bought_later, close_request
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
@@ -126,7 +126,8 @@ async def _compare(deps: StepDeps, listed: Sequence[UnknownMachine], now: dateti
         guesses = Guesses(await tx.people.known() if new else [], deps.rules)
         for machines in by_purchase(new.values()):
             guess = guesses.owner(machines)
-            one = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
+            new_id = deps.new_id(ID_LENGTH)
+            one = UnknownPurchase(id=new_id, machines=machines, found_at=now, asked_at=now, guess=guess)
             (compared.later if await bought_later(tx, machines) else compared.new).append(one)
     return compared
 

@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from bot.model.base import changed
 from bot.model.gpu import has_features, same_name
 from bot.model.offer import Offer
-from bot.model.request import Contract, Request
+from bot.model.request import Contract, OfferQuery, Request
 
 
-def fits(offer: Offer, request: Request) -> bool:
+def fits(offer: Offer, query: OfferQuery) -> bool:
     """Return whether an offer is what was asked for, and not above the person's cap per GPU."""
     return (
-        (same_name(offer.gpu, request.gpu) or same_name(offer.family, request.gpu))
-        and has_features(offer.gpu, offer.family, request.features)
-        and offer.count == request.count
-        and (request.region is None or same_name(offer.region, request.region))
-        and same_name(offer.contract, request.contract)
-        and (request.vendor is None or same_name(offer.vendor, request.vendor))
-        and not (request.without_vendor and same_name(offer.vendor, request.without_vendor))
+        (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
+        and has_features(offer.gpu, offer.family, query.features)
+        and offer.count == query.count
+        and (query.region is None or same_name(offer.region, query.region))
+        and same_name(offer.contract, query.contract)
+        and (query.vendor is None or same_name(offer.vendor, query.vendor))
+        and not (query.without_vendor and same_name(offer.vendor, query.without_vendor))
         and offer.rate > 0
-        and (request.max_gpu_rate is None or offer.rate <= request.max_gpu_rate * offer.count)
+        and (query.max_gpu_rate is None or offer.rate <= query.max_gpu_rate * offer.count)
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import Field
 
+from bot.errors import Refused
 from bot.model.base import Frozen, changed
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -90,6 +91,12 @@ def roles_of(person: Person, rules: Rules) -> Roles:
 def may_use(person: Person, rules: Rules) -> bool:
     """Return whether a person may ask, rent and look."""
     return roles_of(person, rules).user
+
+
+def check_user(person: Person, rules: Rules) -> None:
+    """Raise Refused if the person may not use the bot."""
+    if not may_use(person, rules):
+        raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:

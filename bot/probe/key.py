@@ -8,11 +8,10 @@ from pathlib import Path
 
 import asyncssh
 
-from bot.env_file import open_to_others
 from bot.errors import Unusable
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.text_file import Unreadable, read_text
+from bot.text_file import Unreadable, open_to_others, read_text
 
 ACCOUNT_FACT = "probe_key"
 """The name under which the store has the private key, so that a restored backup opens the same machines."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import deciding, ending, idle, leasing, previews
+from bot.lifecycle.service import deciding, ending, leasing, previews
 from bot.lifecycle.service.older_database import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.delivery.content import quote_answer
@@ -185,12 +185,12 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
 
 
 async def ask_owner_again(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    await idle.ask_again(context.deps, interaction.person, value.rental_id)
+    await leasing.ask_owner_again(context.deps, interaction.person, value.rental_id)
     return None
 
 
 async def leave_alone(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    await idle.leave_alone(context.deps, interaction.person, value.rental_id)
+    await leasing.leave_alone(context.deps, interaction.person, value.rental_id)
     return None
 
 

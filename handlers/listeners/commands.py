@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, PrivateKey
-from bot.lifecycle.service import account, queries, quoting
+from bot.lifecycle.service import account, queries
 from bot.model.offer import Catalog
 from bot.model.person import Person
+from bot.policy.roles import check_user
 from bot.policy.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
@@ -147,7 +148,7 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 
 
 def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
-    quoting.check_user(interaction.person, context.deps.rules)
+    check_user(interaction.person, context.deps.rules)
     return lists.catalog(
         context.known_catalog(),
         rules=context.deps.rules,

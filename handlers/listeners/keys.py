@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.service import keys, queries, quoting
+from bot.lifecycle.service import keys, queries
 from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
 from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
+from bot.policy.roles import check_user
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import keys as views
@@ -34,7 +35,7 @@ def _listing(context: Context, own: Sequence[Key], first_line: str = "") -> Rend
 
 def open_form(context: Context, interaction: UserInteraction) -> Outcome:
     """Open the dialog that asks for a key."""
-    quoting.check_user(interaction.person, context.deps.rules)
+    check_user(interaction.person, context.deps.rules)
     return OpenModal(modal=modals.key())
 
 

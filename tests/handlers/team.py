@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, random_id
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, stored_destination
@@ -344,11 +344,13 @@ async def team(
     app: AppConfig | None = None,
     org: str = "",
     key_source: KeySource | None = None,
+    new_id: Callable[[int], str] = random_id,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     `url` names its database; by default it is a SQLite file in `folder`. `org` makes its workspace part of an
-    Enterprise organization. `key_source` is by default a GitHub without users.
+    Enterprise organization. `key_source` is by default a GitHub without users. `new_id` makes the ids of quotes
+    and rentals.
     """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -358,7 +360,7 @@ async def team(
         store = await Database.open(url, claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
-            deps = Deps(store=store, clock=clock, rules=rules)
+            deps = Deps(store=store, clock=clock, rules=rules, new_id=new_id)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
             context = Context(

@@ -13,7 +13,7 @@ from bot.errors import Refused, TooLate
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
 from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import idle, ownership
+from bot.lifecycle.service import leasing, ownership
 from bot.lifecycle.transitions import alter
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -148,12 +148,12 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
     with pytest.raises(Refused, match="Approvers and admins"):
-        await idle.leave_alone(here.deps, ANA, rental.id)
+        await leasing.leave_alone(here.deps, ANA, rental.id)
     questions = await count(here, rental, E.STILL_NEEDED)
-    await idle.leave_alone(here.deps, BEN, rental.id)
+    await leasing.leave_alone(here.deps, BEN, rental.id)
     await here.settle()
     with pytest.raises(TooLate, match="no longer waits"):
-        await idle.ask_again(here.deps, CLEO, rental.id)
+        await leasing.ask_owner_again(here.deps, CLEO, rental.id)
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -164,7 +164,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     for hours in (2, 4):
         await pass_until(here, rental, asked + hours * HOUR)
     questions = await asked_at(here, rental)
-    await idle.ask_again(here.deps, CLEO, rental.id)
+    await leasing.ask_owner_again(here.deps, CLEO, rental.id)
     await here.settle()
     again = await asked_at(here, rental)
     assert again == [*questions, here.now]
@@ -172,7 +172,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == again[-1] + 4 * HOUR
     await here.keep(rental, HOUR)
     with pytest.raises(TooLate):
-        await idle.leave_alone(here.deps, BEN, rental.id)
+        await leasing.leave_alone(here.deps, BEN, rental.id)
     assert (await here.rental(rental.id)).state is State.READY
 
 
@@ -184,7 +184,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
     with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
-        await idle.ask_again(here.deps, BEN, rental.id)
+        await leasing.ask_owner_again(here.deps, BEN, rental.id)
     await pass_until(here, rental, end_of(rental) - HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.service import account, keys, ownership, replacing
+from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -112,7 +113,7 @@ async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_
     here.restart(here.deps)
     await here.release(hold)
     # Killed between the purchase's commit and the answer: the answer follows, and no second purchase.
-    found = await replacing.rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
+    found = await rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
     assert found is not None
     await here.settle()
     assert (await here.quote(quote.id)).rental_id == found.id

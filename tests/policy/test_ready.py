@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.model.attempt import AttemptState, Why
+from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
@@ -152,7 +152,7 @@ def test_a_machine_that_is_gone_was_lost_or_deleted_as_overdue(
     is_live: bool, marked: bool, now: float, expected: Expected
 ) -> None:
     one = machine()
-    live = changed(one.live, marked_for_deletion=marked) if one.live and is_live else None
+    live = changed(one.live, marked_by=Marker.OVERDUE if marked else None) if one.live and is_live else None
     check(replace(one, live=live), now, expected)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import Attempt, AttemptState, Resource, Why
+from bot.model.attempt import Attempt, AttemptState, Marker, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
@@ -218,7 +218,7 @@ async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_i
 
 async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, extra=True, detail="accepted"
+        BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, extra=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import AttemptState
+from bot.model.attempt import AttemptState, Marker
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
@@ -262,15 +262,22 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
 
 async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(database: Database) -> None:
     """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
-    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_for_deletion=True)
+    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.envelope.max_rate
     async with database.write() as tx:
+        await tx.rentals.lock_spending()
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap + attempt.rate
         assert (await tx.rentals.usage(make.ANA, without="aaaaa")).team_rate == 0
         proven = changed(attempt, state=AttemptState.FAILED)
         await tx.rentals.apply(Change(before=before, after=make.next_of(before), attempts=(proven,)))
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap
+
+
+async def test_a_transaction_that_writes_reads_no_usage_without_the_spending_lock(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="spending lock"):
+        async with database.write() as tx:
+            await tx.rentals.usage(make.ANA)
 
 
 async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:

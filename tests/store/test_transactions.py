@@ -143,6 +143,7 @@ async def test_of_fifty_concurrent_rentals_only_those_within_the_limit_are_writt
     async def rent(n: int) -> bool:
         rental = make.rental(f"r{n}", quote_id=f"q{n}", owner=f"U{n}")
         async with database.write() as tx:
+            await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(rental.owner)
             if usage.team_rate + rental.envelope.max_rate > limit:
                 return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.lifecycle.machine_changes import note_probe_answer
+from bot.lifecycle.lease_changes import note_probe_answer
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
 from bot.model.event import Event, EventKind, Facts

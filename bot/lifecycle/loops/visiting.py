@@ -7,11 +7,10 @@ from datetime import datetime
 
 import structlog
 
-from bot.lifecycle.deps import StepDeps, transact
+from bot.lifecycle.deps import StepDeps, apply, transact
+from bot.lifecycle.lease_changes import note_host_key, note_use
 from bot.lifecycle.loops.first_report import note_silence, with_report
 from bot.lifecycle.loops.visit_faults import VisitFaults
-from bot.lifecycle.machine_changes import note_host_key, note_use
-from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, changed
@@ -73,7 +72,7 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
             after, judged = _judged(deps, after, earlier, sample)
             events += judged
             await note_silence(tx, after, [*earlier, sample], sample.at)
-        await _apply(tx, deps, rental, after, events)
+        await _write(tx, deps, rental, after, events)
         if asks_vendor(sample.missed):
             await tx.rentals.make_due([rental_id], sample.at)
 
@@ -152,9 +151,9 @@ def _judged(
     return rental, tuple(events)
 
 
-async def _apply(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
+async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
     """Write what changed of the rental, if anything did, as one change."""
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)
-    await tx.rentals.apply(change(before, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, before, after, *events)

@@ -65,10 +65,13 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def release(self, rental_id: str) -> None:
         """End this process's claim on it."""
 
+    async def lock_spending(self) -> None:
+        """Let no other transaction have the spending lock until this one ends. Everything that is read after it
+        includes what the others that had it committed, such as rentals and keys."""
+
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return what live rentals and their unproven attempts use, except the rental `without` and the one whose
-        place it takes. Take the spending lock until the transaction ends, so that everything read after it
-        includes other rentals that just committed."""
+        place it takes. A transaction that writes has to take the spending lock first."""
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.adoption import adopt
-from bot.lifecycle.deps import Deps, free_id
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id
 from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -44,7 +43,8 @@ async def adopt_machines(
     put_back: bool = False,
 ) -> Rental:
     """Make a rental of unknown machines of one purchase, in the caller's transaction, and return it. Its id is the
-    one in their name if that is free, so that old buttons work again.
+    one in their name if that is free, so that old buttons work again. The caller has taken the spending lock, so
+    that two adoptions of one machine don't both find it unknown.
 
     The limits don't refuse it, since it bills already. Raise Refused if the person is no admin, Mistake if `owner`
     may not use the bot or the lease would be too long, and TooLate if one of the machines belongs to a rental by
@@ -54,15 +54,13 @@ async def adopt_machines(
     check_new_owner(owner, deps)
     now = deps.clock.now()
     check_lease(ends_at - now, deps.rules)
-    # First: it takes the spending lock, so that two adoptions of one machine don't both find it unknown.
-    await tx.rentals.usage(owner.id)
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id
         raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
     adoption = adopt(
         machines,
-        rental_id=await _id_for(tx, machines),
+        rental_id=await _id_for(tx, deps, machines),
         owner=owner.id,
         card_channel=deps.rules.home_channel,
         by=admin.id,
@@ -71,16 +69,8 @@ async def adopt_machines(
         rules=deps.rules,
         put_back=put_back,
     )
-    await tx.rentals.apply(
-        change(
-            None,
-            adoption.rental,
-            events=(adoption.event,),
-            rules=deps.rules,
-            real_now=deps.clock.real(),
-            attempts=(adoption.attempt,),
-            resources=adoption.resources,
-        )
+    await apply(
+        tx, deps, None, adoption.rental, adoption.event, attempts=(adoption.attempt,), resources=adoption.resources
     )
     await tx.people.note_seen(admin.id, now)
     return adoption.rental
@@ -91,8 +81,8 @@ def longest_lease(deps: Deps, wanted: timedelta) -> timedelta:
     return min(wanted, deps.rules.lease.max)
 
 
-async def _id_for(tx: Tx, machines: Sequence[UnknownMachine]) -> str:
+async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnknownMachine]) -> str:
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id
-    return await free_id(tx)
+    return await free_id(tx, deps)

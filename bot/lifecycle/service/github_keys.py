@@ -10,9 +10,9 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import KeySource
 from bot.lifecycle.service.keys import KeysSaved, save_keys
-from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Person
 from bot.policy.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
+from bot.policy.roles import check_user
 
 
 @dataclass(frozen=True)

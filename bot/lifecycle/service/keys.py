@@ -10,10 +10,10 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
-from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Key, Person
 from bot.model.state import State
 from bot.policy.keys import read_key
+from bot.policy.roles import check_user
 
 _BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
 """A machine that fails while it is made is replaced by another purchase."""
@@ -63,8 +63,7 @@ async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_ur
     checked that the person may use the bot. Raise Mistake, and store none, if these would be too many."""
 
     async def decision(tx: Tx) -> KeysSaved:
-        # Usage takes the spending lock. Without it, two additions at once would both pass the limit.
-        await tx.rentals.usage(person.id)
+        await tx.rentals.lock_spending()  # without it, two additions at once would both pass the limit
         had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
         added = tuple(key for key in keys if key.fingerprint not in had)
         _check_room(len(had), len(added), deps.rules.keys.per_person)
@@ -94,7 +93,7 @@ async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged
     """
 
     async def decision(tx: Tx) -> KeyChanged:
-        await tx.rentals.usage(person.id)  # the spending lock: nothing may be rented while the last key goes
+        await tx.rentals.lock_spending()  # nothing may be rented while the last key goes
         key = await _own_key(tx, deps, person, fingerprint)
         await tx.people.remove_key(person.id, fingerprint)
         left = tuple(await tx.people.keys(person.id))

@@ -72,8 +72,7 @@ async def put_all_back(deps: Deps, admin: Person, first_id: str) -> list[Rental]
     """
 
     async def decision(tx: Tx) -> list[Rental]:
-        # First: it takes the spending lock, so that the second of two admins reads what the first decided.
-        await tx.rentals.usage(admin.id)
+        await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         purchases = await _open(tx, deps, admin, first_id)
         ends_at = deps.clock.now() + longest_lease(deps, PUT_BACK_FOR)
         rentals = []

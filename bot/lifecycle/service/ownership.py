@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle import transitions
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.ready_machine import load_machine, question_facts
 from bot.lifecycle.service.adopting import check_admin, check_new_owner
@@ -45,9 +44,7 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
             facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
         after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
         event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(admin.id, now)
         return after
 
@@ -68,11 +65,7 @@ async def ask_again(deps: Deps, admin: Person, rental_id: str) -> None:
         now = deps.clock.now()
         facts = Facts(until=now + ASK_AGAIN_AFTER)
         event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT_LATER, at=now, actor=admin.id, facts=facts)
-        await tx.rentals.apply(
-            change(
-                rental, transitions.alter(rental), events=(event,), rules=deps.rules, real_now=deps.clock.real()
-            )
-        )
+        await apply(tx, deps, rental, transitions.alter(rental), event)
         await tx.people.note_seen(admin.id, now)
 
     await transact(deps, decision)

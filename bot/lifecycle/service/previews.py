@@ -15,9 +15,8 @@ from bot.lifecycle.service.deciding import check_may_decide, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.replacing import remainder_now
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.replacing import remainder_now
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, OpenQuestion
@@ -32,7 +31,7 @@ from bot.model.summary import PeopleAsked, RentalDetails
 from bot.policy.leases import too_little_time, without_past_end
 from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.replacing import Remainder
-from bot.policy.roles import may_change, may_use_quote, sees_money
+from bot.policy.roles import check_user, may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 from bot.policy.two_ends import kept_until, last_moment
 

@@ -9,14 +9,12 @@ from decimal import Decimal
 from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
-from bot.lifecycle.cost_by_use import cost_by_use
 from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
-from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
+from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -40,6 +38,7 @@ from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
     Team,
+    check_user,
     may_be_let_in,
     may_look,
     may_read_direct_message,

@@ -5,28 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Refused
-from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.teammates import checked_people
+from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.policy.boot import check_setup
 from bot.policy.leases import counted_from
-from bot.policy.roles import may_use, may_use_in
-from bot.policy.rules import Rules
+from bot.policy.roles import check_user, may_use_in
 from bot.policy.spending import check_size
 
 QUOTES_PER_MINUTE = 6
-
-
-def check_user(person: Person, rules: Rules) -> None:
-    """Raise Refused if the person may not use the bot."""
-    if not may_use(person, rules):
-        raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
@@ -105,7 +96,7 @@ def new_quote(
     """
     now = deps.clock.now()
     return Quote(
-        id=new_id(12),
+        id=deps.new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,
@@ -117,10 +108,3 @@ def new_quote(
         created_at=now,
         due_at=now,
     )
-
-
-def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
-    """Return the message that sends a quote to the person who asked."""
-    real_now = deps.clock.real()
-    to = stored_destination(quote.reply_url or quote.owner)
-    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from bot.errors import AlreadyDecided, Decision, Mistake, TooLate
 from bot.lifecycle.adoption import cost_so_far
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.older_database import close_request
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.adopting import adopt_machines, check_admin
@@ -84,8 +83,7 @@ async def give_owner(
     """
 
     async def decision(tx: Tx) -> Rental:
-        # First: it takes the spending lock, so that the second of two admins reads what the first decided.
-        await tx.rentals.usage(owner.id)
+        await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         purchase = await _open_and_running(tx, deps, admin, purchase_id, version)
         ends_at = deps.clock.now() + span
         rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=owner, ends_at=ends_at)
@@ -103,7 +101,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
     """
 
     async def decision(tx: Tx) -> Rental:
-        await tx.rentals.usage(admin.id)  # as in `give_owner`
+        await tx.rentals.lock_spending()
         purchase = await _open(tx, deps, admin, purchase_id, version)
         if not is_name_typed(purchase, typed):
             raise Mistake(f"That is not its name. Type {name_to_type(purchase)} to destroy it.")
@@ -120,7 +118,7 @@ async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, 
             why=Why.ASKED,
             by=admin.id,
         )
-        await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after, *events)
         await decide_purchase(tx, deps, admin, purchase, V.DESTROYED, rental=rental)
         return after
 

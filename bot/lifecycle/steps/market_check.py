@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.machine_changes import change_rate, note_address
+from bot.lifecycle.lease_changes import change_rate, note_address
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.lifecycle import lease_changes as changes
 from bot.lifecycle.billing import ledger_span
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.lease_changes import check_notices, drop_extension, move_end, note_question
-from bot.lifecycle.machine_changes import note_host_key, note_unseen
-from bot.lifecycle.ready_machine import load_machine, question_facts
-from bot.lifecycle.replacements import stay
+from bot.lifecycle.ready_machine import load_machine, question_facts, with_unknown
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.steps.ended import with_unknown
 from bot.lifecycle.steps.market_check import check
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.transitions import finish, known_bill
@@ -61,18 +58,22 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return _lost(deps, snapshot, now)
         case ready.DropVerdict(since):
             snapshot = with_unknown(snapshot, since, now)
-            return snapshot.with_rental(note_unseen(snapshot.rental, None))
+            return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
         case ready.StayInPlace(spent):
             facts = Facts(name=rental.replaced_by, amount=spent)
-            return snapshot.with_rental(stay(rental)).with_event(EventKind.NOT_REPLACED, now, facts)
+            return snapshot.with_rental(changes.note_not_replaced(rental)).with_event(
+                EventKind.NOT_REPLACED, now, facts
+            )
         case ready.SkipNotice():
-            return snapshot.with_rental(check_notices(rental, now))
+            return snapshot.with_rental(changes.check_notices(rental, now))
         case ready.GiveNotice(unseen, vendor):
             facts = _ending_facts(snapshot, lease.ends_at, now)
             facts = changed(facts, verdict=Verdict.UNKNOWN, vendor=vendor) if unseen else facts
-            return snapshot.with_rental(check_notices(rental, now)).with_event(EventKind.ENDING, now, facts)
+            return snapshot.with_rental(changes.check_notices(rental, now)).with_event(
+                EventKind.ENDING, now, facts
+            )
         case ready.Ask(use):
-            asked = note_question(rental, after_asking(lease.question, use, now))
+            asked = changes.note_question(rental, after_asking(lease.question, use, now))
             facts = question_facts(snapshot, use, now)
             return snapshot.with_rental(asked).with_event(EventKind.STILL_NEEDED, now, facts)
         case ready.ShowUnanswered(asked):
@@ -82,10 +83,12 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return _with_asked(snapshot, asked).with_event(EventKind.NOBODY_ANSWERS, now, facts)
         case ready.MoveEnd(until, use):
             facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
-            return snapshot.with_rental(move_end(rental, until)).with_event(EventKind.END_MOVED, now, facts)
+            return snapshot.with_rental(changes.move_end(rental, until)).with_event(
+                EventKind.END_MOVED, now, facts
+            )
         case ready.ExpireExtension(hours):
             facts = Facts(until=lease.ends_at, hours=hours)
-            dropped = snapshot.with_rental(drop_extension(rental, now))
+            dropped = snapshot.with_rental(changes.drop_extension(rental, now))
             return dropped.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
         case ready.AnnounceEnd(until):
             return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, until, now))
@@ -111,7 +114,7 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
 
 def _with_asked(snapshot: RentalSnapshot, asked: Asked) -> RentalSnapshot:
     question = changed(snapshot.rental.running_lease.question, asked=asked)
-    return snapshot.with_rental(note_question(snapshot.rental, question))
+    return snapshot.with_rental(changes.note_question(snapshot.rental, question))
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
@@ -148,4 +151,4 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     if rental.host_key is not None or rental.host is None or late or snapshot.events:
         return snapshot
     host_key = await deps.prober.host_key(rental.host, rental.port or 22, rental.vendor)
-    return snapshot if host_key is None else snapshot.with_rental(note_host_key(rental, host_key))
+    return snapshot if host_key is None else snapshot.with_rental(changes.note_host_key(rental, host_key))

@@ -162,7 +162,7 @@ def upgrade() -> None:
         sa.Column("why", sa.Text()),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
-        sa.Column("marked_for_deletion", sa.Boolean(), nullable=False),
+        sa.Column("marked_by", sa.Text()),
         sa.Column("delete_accepted_at", sa.DateTime(timezone=True)),
         sa.Column("extra", sa.Boolean(), nullable=False),
         sa.Column("empty_since", sa.DateTime(timezone=True)),

@@ -17,12 +17,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from bot.addresses import check_listen_address, check_web_address
-from bot.env_file import ENV_FILE, EnvFile, read_env_file
+from bot.config.addresses import check_listen_address, check_web_address
 from bot.errors import Mistake
 from bot.model.text import one_line
-from bot.proxies import is_loopback
-from bot.text_file import Unreadable, read_text
+from bot.net.proxies import is_loopback
+from bot.text_file import ENV_FILE, EnvFile, Unreadable, read_env_file, read_text
 
 
 class LogFormat(StrEnum):

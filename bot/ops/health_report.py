@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
-from bot import health
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.billing import accrued
@@ -20,9 +19,10 @@ from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visits import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
-from bot.metrics import Figures, Metrics
 from bot.model.state import State
 from bot.model.use import Verdict
+from bot.ops import health
+from bot.ops.metrics import Figures, Metrics
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
 from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE

@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 
 from bot.errors import KeysUnavailable
-from bot.sessions import Redirected, new_session
+from bot.net.sessions import Redirected, new_session
 
 SECONDS = 1.5
 """Real seconds for the whole answer: Slack waits 3 s for the acknowledgement, and the store needs some of them."""

@@ -9,7 +9,7 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from yarl import URL
 
 from bot.errors import Unusable
-from bot.proxies import proxy_for
+from bot.net.proxies import proxy_for
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """The statuses for which aiohttp repeats the request at another address."""
