@@ -112,8 +112,9 @@ class SkipNotice(NamedTuple):
 
 
 class GiveNotice(NamedTuple):
-    """Notify its owner of the end."""
+    """Notify its owner that it ends at `until`: at its end, or a grace from now if they could not know of that."""
 
+    until: datetime
     unseen: bool = False
     """Whether it ends because nobody sees if it is in use."""
     vendor: str | None = None
@@ -127,17 +128,12 @@ class Ask(NamedTuple):
     """The verdict that the question shows."""
 
 
-class ShowUnanswered(NamedTuple):
-    """Show on the card that nobody answers."""
+class TellOthers(NamedTuple):
+    """Show on the card that nobody answers, or notify the approvers of it."""
 
     asked: Asked
-
-
-class NotifyApprovers(NamedTuple):
-    """Notify the approvers that nobody answers."""
-
-    asked: Asked
-    use: Use
+    use: Use | None = None
+    """The verdict that the approvers are notified of. None if it is for the card."""
 
 
 class MoveEnd(NamedTuple):
@@ -153,12 +149,6 @@ class ExpireExtension(NamedTuple):
     hours: timedelta
 
 
-class AnnounceEnd(NamedTuple):
-    """Notify its owner that it ends in one grace, since they could not know of this end before."""
-
-    until: datetime
-
-
 Act: TypeAlias = (
     End
     | NoteLoss
@@ -167,11 +157,9 @@ Act: TypeAlias = (
     | SkipNotice
     | GiveNotice
     | Ask
-    | ShowUnanswered
-    | NotifyApprovers
+    | TellOthers
     | MoveEnd
     | ExpireExtension
-    | AnnounceEnd
 )
 
 
@@ -278,7 +266,7 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if notices.skips_notice(lease, max(notified.at, default=None), now, rules):
         return Due(now, SkipNotice())
     runs_none = rental.probe_answered_at is None and not probing.runs_scripts(machine.answers)
-    return Due(now, GiveNotice(unseen, rental.vendor if unseen and runs_none else None))
+    return Due(now, GiveNotice(lease.ends_at, unseen, rental.vendor if unseen and runs_none else None))
 
 
 class _Notified(NamedTuple):
@@ -333,7 +321,7 @@ def _unanswered_on_card(machine: Machine, rules: Rules, now: datetime) -> Due | 
     if asked is None:
         return None
     return _once_seen(
-        questions.on_card_at(asked, rules), ShowUnanswered(changed(asked, on_card=True)), machine, rules, now
+        questions.on_card_at(asked, rules), TellOthers(changed(asked, on_card=True)), machine, rules, now
     )
 
 
@@ -349,7 +337,7 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
             if _owner_left(machine)
             else questions.approvers_in_hours(now, lease, machine.approver_zones, rules)
         )
-    return _once_seen(at, NotifyApprovers(changed(asked, approvers_at=now), use), machine, rules, now)
+    return _once_seen(at, TellOthers(changed(asked, approvers_at=now), use), machine, rules, now)
 
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -389,7 +377,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     known_at = () if first_visit_decides or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
-        return Due(now, AnnounceEnd(now + rules.lease.grace))
+        return Due(now, GiveNotice(now + rules.lease.grace))
     return Due(now, End(Why.LEASE_ENDED)) if at <= now else Due(min(at, now + LOOK_AGAIN))
 
 

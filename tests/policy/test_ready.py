@@ -25,7 +25,6 @@ from bot.model.state import State
 from bot.model.use import ProbeAnswers, Verdict
 from bot.policy.ready import (
     Act,
-    AnnounceEnd,
     Ask,
     DropVerdict,
     End,
@@ -34,11 +33,10 @@ from bot.policy.ready import (
     Machine,
     MoveEnd,
     NoteLoss,
-    NotifyApprovers,
     Replacement,
-    ShowUnanswered,
     SkipNotice,
     StayInPlace,
+    TellOthers,
     idle_now,
     plan,
 )
@@ -126,8 +124,8 @@ def test_the_first_that_is_due_acts() -> None:
     for question, checked, expected in (
         (asked, 10, SkipNotice()),
         (asked, 11, Ask),
-        (changed(asked, last_at=at(11)), 11, ShowUnanswered),
-        (changed(asked, last_at=at(11), on_card=True), 11, NotifyApprovers),
+        (changed(asked, last_at=at(11)), 11, TellOthers),
+        (changed(asked, last_at=at(11), on_card=True), 11, TellOthers),
         (changed(asked, last_at=at(11), on_card=True, approvers_at=at(11)), 11, 11.5),
     ):
         lease = changed(one.lease, question=Question(asked=question), notices_checked_at=at(checked))
@@ -145,7 +143,7 @@ def test_the_first_that_is_due_acts() -> None:
         (False, False, 4.5, End(Why.LEASE_ENDED)),  # two graces after its end, so the overdue deletion ended it
         (True, True, 1, 3.5),
         (True, True, 4.5, End(Why.LEASE_ENDED)),
-        (True, False, 4.5, AnnounceEnd(at(4.75))),
+        (True, False, 4.5, GiveNotice(at(4.75))),
     ],
 )
 def test_a_machine_that_is_gone_was_lost_or_deleted_as_overdue(
@@ -186,14 +184,14 @@ def test_a_verdict_is_dropped_once_the_rules_switched_the_probe_off() -> None:
     ("ends", "checked", "posted", "now", "expected"),
     [
         (4, 0, None, 3.49, 3.5),
-        (4, 0, None, 3.5, GiveNotice()),
+        (4, 0, None, 3.5, GiveNotice(at(4))),
         (4, 3.5, None, 3.5, 4),
-        (4, 0, 3.4, 3.5, GiveNotice()),  # the last one is never skipped
+        (4, 0, 3.4, 3.5, GiveNotice(at(4))),  # the last one is never skipped
         (12, 0, 9.5, 10, SkipNotice()),
         (12, 0, 9.0, 10, SkipNotice()),
-        (12, 0, 8.9, 10, GiveNotice()),
-        (12, 0, None, 10, GiveNotice()),
-        (12, 0, None, 11.8, GiveNotice()),  # two that were due while the bot was down are one
+        (12, 0, 8.9, 10, GiveNotice(at(12))),
+        (12, 0, None, 10, GiveNotice(at(12))),
+        (12, 0, None, 11.8, GiveNotice(at(12))),  # two that were due while the bot was down are one
         (12, 11.8, None, 11.8, 12),
         (0.3, 0, None, 0.1, 0.3),  # shorter than every notice
     ],
@@ -206,26 +204,26 @@ def test_its_owner_is_notified_before_the_end_unless_they_read_of_it_within_an_h
 
 
 def test_a_notice_is_skipped_if_its_owner_set_that_end_and_not_if_another_person_did() -> None:
-    for actor, expected in ((make.ANA, SkipNotice()), (make.BEN, GiveNotice())):
+    for actor, expected in ((make.ANA, SkipNotice()), (make.BEN, GiveNotice(at(12)))):
         check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 12, actor))), 10, expected)
         check(machine(ends=12, **told(event(E.EXTENSION_APPROVED, 9.5, 12, actor))), 10, expected)
-    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 11, make.ANA))), 10, GiveNotice())
-    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 12), posted=9.5, to=make.BEN)), 10, GiveNotice())
+    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 11, make.ANA))), 10, GiveNotice(at(12)))
+    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 12), posted=9.5, to=make.BEN)), 10, GiveNotice(at(12)))
 
 
 @pytest.mark.parametrize(
     ("visits", "now", "fields", "expected"),
     [
         ("182m 0", 3, {}, SkipNotice()),  # an hour before: only if nobody sees into it
-        ("210m 0", 3.5, {}, GiveNotice()),
+        ("210m 0", 3.5, {}, GiveNotice(at(4))),
         ("210m 98", 3.5, {}, SkipNotice()),
-        ("3h refused", 3, {}, GiveNotice(unseen=True)),
-        ("3h refused", 3, {"answers": SILENT}, GiveNotice(unseen=True, vendor="hyperstack")),
-        ("3h refused", 3, {"answers": SILENT, "probe_answered_at": READY}, GiveNotice(unseen=True)),
-        ("", 3, {}, GiveNotice(unseen=True)),
+        ("3h refused", 3, {}, GiveNotice(at(4), unseen=True)),
+        ("3h refused", 3, {"answers": SILENT}, GiveNotice(at(4), unseen=True, vendor="hyperstack")),
+        ("3h refused", 3, {"answers": SILENT, "probe_answered_at": READY}, GiveNotice(at(4), unseen=True)),
+        ("", 3, {}, GiveNotice(at(4), unseen=True)),
         # The bot was down: that is no reason to say that nobody sees into it.
         ("150m 98", 3, {}, SkipNotice()),
-        ("150m 98", 3.5, {}, GiveNotice()),
+        ("150m 98", 3.5, {}, GiveNotice(at(4))),
     ],
 )
 def test_a_notice_of_an_end_that_can_move_depends_on_what_is_seen(
@@ -288,10 +286,10 @@ def unanswered(hours: int, **asked: Any) -> Machine:
 
 def test_the_card_and_then_the_approvers_learn_that_nobody_answers() -> None:
     act = check(unanswered(3), 3, 4, RULES)
-    act = check(unanswered(4), 4, ShowUnanswered, RULES)
-    assert act == ShowUnanswered(Asked(about=at(1), first_at=at(2), last_at=at(4), times=2, on_card=True))
+    act = check(unanswered(4), 4, TellOthers, RULES)
+    assert act == TellOthers(Asked(about=at(1), first_at=at(2), last_at=at(4), times=2, on_card=True))
     check(unanswered(5, on_card=True), 5, 6, RULES)
-    act = check(unanswered(6, on_card=True), 6, NotifyApprovers, RULES)
+    act = check(unanswered(6, on_card=True), 6, TellOthers, RULES)
     assert (act.asked.approvers_at, act.use.since) == (at(6), at(1))
     again = {"on_card": True, "approvers_at": at(6)}
     check(unanswered(7, **again), 7, 11, RULES)  # the next question
@@ -303,7 +301,7 @@ def test_the_card_and_then_the_approvers_learn_that_nobody_answers() -> None:
 def test_the_approvers_are_notified_in_the_hours_of_one_of_them_and_not_of_who_left() -> None:
     night = unanswered(13, on_card=True)
     check(night, 13, 17, RULES)  # the next question
-    check(replace(night, approver_zones={UTC, NEW_YORK}), 13, NotifyApprovers, RULES)
+    check(replace(night, approver_zones={UTC, NEW_YORK}), 13, TellOthers, RULES)
     left = Person(id=make.ANA, name="Ana", deactivated=True)
     check(replace(unanswered(6, on_card=True), owner=left), 6, 10, RULES)
 
@@ -318,10 +316,10 @@ ONE_END: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
     ("read late", told(event(E.READY, 0, 4), posted=3.9), 4, 4 + AGAIN),
     ("read late, a grace ago", told(event(E.READY, 0, 4), posted=3.9), 4.15, End(Why.LEASE_ENDED)),
     ("set by its owner", told(event(E.EXTENDED, 3.7, 4, make.ANA)), 4, End(Why.LEASE_ENDED)),
-    ("set by an admin", told(event(E.EXTENDED, 3.7, 4, make.BEN)), 4, AnnounceEnd(at(4.25))),
-    ("read by a teammate", told(event(E.ENDING, 3.5, 4), posted=3.5, to=make.BEN), 4, AnnounceEnd(at(4.25))),
-    ("a notice that Slack did not take", told(event(E.ENDING, 3.5, 4)), 4, AnnounceEnd(at(4.25))),
-    ("another end was read", told(event(E.READY, 0, 3), posted=0), 4, AnnounceEnd(at(4.25))),
+    ("set by an admin", told(event(E.EXTENDED, 3.7, 4, make.BEN)), 4, GiveNotice(at(4.25))),
+    ("read by a teammate", told(event(E.ENDING, 3.5, 4), posted=3.5, to=make.BEN), 4, GiveNotice(at(4.25))),
+    ("a notice that Slack did not take", told(event(E.ENDING, 3.5, 4)), 4, GiveNotice(at(4.25))),
+    ("another end was read", told(event(E.READY, 0, 3), posted=0), 4, GiveNotice(at(4.25))),
     ("announced", told(event(E.ENDING, 4, 4.25)), 4.1, 4.1 + AGAIN),
     ("announced, almost over", told(event(E.ENDING, 4, 4.25)), 4.249, 4.25),
     ("announced a grace ago", told(event(E.ENDING, 4, 4.25)), 4.25, End(Why.LEASE_ENDED)),
@@ -329,7 +327,7 @@ ONE_END: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
         "put back after it was read",
         told(event(E.READY, 0, 4), event(E.PUT_BACK, 3.9, 4)),
         4,
-        AnnounceEnd(at(4.25)),
+        GiveNotice(at(4.25)),
     ),
     ("put back, and read again", told(event(E.PUT_BACK, 3.9, 4), posted=3.95), 4.1, 4.1 + AGAIN),
     (
@@ -342,7 +340,7 @@ ONE_END: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
         "Slack could not be read",
         told(event(E.READY, 0, 4), posted=0, compare_with=3),
         4,
-        AnnounceEnd(at(4.25)),
+        GiveNotice(at(4.25)),
     ),
 ]
 
@@ -365,17 +363,17 @@ TWO_ENDS: Sequence[tuple[str, str, float, dict[str, Any], Expected]] = [
     ("connected and told", "1h 98, 3h 0 +ana", 4, {}, End(Why.LEASE_ENDED)),
     ("refused and told", "4h refused", 4, {}, End(Why.LEASE_ENDED)),
     ("without a probe and told", "", 4, {}, End(Why.LEASE_ENDED)),
-    ("not told, since it was in use then", "210m 98, 30m 0", 4, {"history": (), "direct": ()}, AnnounceEnd),
+    ("not told, since it was in use then", "210m 98, 30m 0", 4, {"history": (), "direct": ()}, GiveNotice),
     (
         "the ready message does not tell that it stands",
         "4h 0",
         4,
         told(event(E.READY, 0, 4), posted=0),
-        AnnounceEnd,
+        GiveNotice,
     ),
     ("works again in its last grace", "4h 0, 2m 98", 4.04, {"history": (), "direct": ()}, MoveEnd),
-    ("the bot was down at the end", "3h 98", 4, {}, AnnounceEnd),
-    ("and an extension still waits then", "3h 98", 4, {"extension": EXTENSION}, AnnounceEnd),
+    ("the bot was down at the end", "3h 98", 4, {}, GiveNotice),
+    ("and an extension still waits then", "3h 98", 4, {"extension": EXTENSION}, GiveNotice),
     ("it was down for long, and the machine works", "3h 98, 4h down, 10m 98", 7.17, {}, MoveEnd),
     ("an extension waits", "4h 0", 4, {"extension": EXTENSION}, ExpireExtension(8 * HOUR)),
     ("an extension waits, and it is in use", "4h 98", 4, {"extension": EXTENSION}, MoveEnd),
@@ -402,7 +400,7 @@ def test_the_first_of_two_ends_moves_on_if_the_machine_is_in_use(
         assert act.until == at(now // 1 + 1)
         assert act.use is not None
         assert act.use.verdict is Verdict.IN_USE
-    if isinstance(act, AnnounceEnd):
+    if isinstance(act, GiveNotice):
         assert act.until == at(now) + RULES.lease.grace
 
 

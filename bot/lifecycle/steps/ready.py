@@ -17,7 +17,6 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
-from bot.model.rental import Asked
 from bot.model.state import State
 from bot.model.use import Use, Verdict
 from bot.policy import ready
@@ -61,37 +60,33 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
         case ready.StayInPlace(spent):
             facts = Facts(name=rental.replaced_by, amount=spent)
-            return snapshot.with_rental(changes.note_not_replaced(rental)).with_event(
-                EventKind.NOT_REPLACED, now, facts
-            )
+            rental = changes.note_not_replaced(rental)
+            return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, facts)
         case ready.SkipNotice():
             return snapshot.with_rental(changes.check_notices(rental, now))
-        case ready.GiveNotice(unseen, vendor):
-            facts = _ending_facts(snapshot, lease.ends_at, now)
+        case ready.GiveNotice(until, unseen, vendor):
+            facts = _ending_facts(snapshot, until, now)
             facts = changed(facts, verdict=Verdict.UNKNOWN, vendor=vendor) if unseen else facts
-            return snapshot.with_rental(changes.check_notices(rental, now)).with_event(
-                EventKind.ENDING, now, facts
-            )
+            rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
+            return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
         case ready.Ask(use):
-            asked = changes.note_question(rental, after_asking(lease.question, use, now))
+            rental = changes.note_question(rental, after_asking(lease.question, use, now))
             facts = question_facts(snapshot, use, now)
-            return snapshot.with_rental(asked).with_event(EventKind.STILL_NEEDED, now, facts)
-        case ready.ShowUnanswered(asked):
-            return _with_asked(snapshot, asked)
-        case ready.NotifyApprovers(asked, use):
-            facts = _unanswered_facts(snapshot, use, now)
-            return _with_asked(snapshot, asked).with_event(EventKind.NOBODY_ANSWERS, now, facts)
+            return snapshot.with_rental(rental).with_event(EventKind.STILL_NEEDED, now, facts)
+        case ready.TellOthers(asked, use):
+            question = changed(lease.question, asked=asked)
+            told = snapshot.with_rental(changes.note_question(rental, question))
+            if use is None:
+                return told
+            return told.with_event(EventKind.NOBODY_ANSWERS, now, _unanswered_facts(snapshot, use, now))
         case ready.MoveEnd(until, use):
             facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
-            return snapshot.with_rental(changes.move_end(rental, until)).with_event(
-                EventKind.END_MOVED, now, facts
-            )
+            rental = changes.move_end(rental, until)
+            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, facts)
         case ready.ExpireExtension(hours):
             facts = Facts(until=lease.ends_at, hours=hours)
-            dropped = snapshot.with_rental(changes.drop_extension(rental, now))
-            return dropped.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
-        case ready.AnnounceEnd(until):
-            return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, until, now))
+            rental = changes.drop_extension(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, facts)
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -110,11 +105,6 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
     after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
-
-
-def _with_asked(snapshot: RentalSnapshot, asked: Asked) -> RentalSnapshot:
-    question = changed(snapshot.rental.running_lease.question, asked=asked)
-    return snapshot.with_rental(changes.note_question(snapshot.rental, question))
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
