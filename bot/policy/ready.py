@@ -199,14 +199,6 @@ def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
-def _seen_in_use(machine: Machine, rules: Rules, now: datetime) -> bool:
-    return two_ends.seen_in_use(_verdict(machine, rules, now), machine.visits, now)
-
-
-def _is_unseen(machine: Machine, rules: Rules, now: datetime) -> bool:
-    return two_ends.is_unseen(_verdict(machine, rules, now), machine.visits, now)
-
-
 def _with_open_connections(use: Use, machine: Machine) -> Use:
     """Return a verdict with the connections that the newest visit saw. A stored one has those of its first."""
     old, new = open_connections(machine.visits)
@@ -258,9 +250,10 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return None
     if not notices.notice_is_due(lease, rules, now):
         return Due(at)
-    unseen = two_ends.can_move(lease) and _is_unseen(machine, rules, now)
-    usual = notices.usual_notice_is_due(lease, now, rules)
-    if two_ends.can_move(lease) and (_seen_in_use(machine, rules, now) or not (unseen or usual)):
+    use, can_move = _verdict(machine, rules, now), two_ends.can_move(lease)
+    unseen = can_move and two_ends.is_unseen(use, machine.visits, now)
+    in_use = can_move and two_ends.seen_in_use(use, machine.visits, now)
+    if in_use or (can_move and not unseen and not notices.usual_notice_is_due(lease, now, rules)):
         return Due(now, SkipNotice())
     notified = _notified_of_end(machine)
     if notices.skips_notice(lease, max(notified.at, default=None), now, rules):
@@ -363,11 +356,11 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
         return Due(lease.ends_at)
-    until, first_visit_decides = two_ends.moved_end(lease, now), False
-    if until is not None:
-        if _seen_in_use(machine, rules, now):
-            return Due(now, MoveEnd(until, _verdict(machine, rules, now)))
-        first_visit_decides = not (_is_unseen(machine, rules, now) or two_ends.are_recent(machine.visits, now))
+    until, use, visits = two_ends.moved_end(lease, now), _verdict(machine, rules, now), machine.visits
+    if until is not None and two_ends.seen_in_use(use, visits, now):
+        return Due(now, MoveEnd(until, use))
+    unseen = two_ends.is_unseen(use, visits, now)
+    first_visit_decides = until is not None and not unseen and not two_ends.are_recent(visits, now)
     notified = _notified_of_end(machine)
     if notified.uncertain and machine.may_compare:
         return Due(now + LOOK_AGAIN)
