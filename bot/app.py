@@ -46,9 +46,7 @@ from bot.policy.rules import Rules, read_rules
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
-from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery
-from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
@@ -160,7 +158,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             on_attempt=metrics.attempt,
             swept=lambda: first_sweep.done,
         )
-        catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
+        catalog_cache, gate = CatalogCache(market), Gate()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
             Job(
@@ -174,8 +172,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
-        selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
-        delivery = Delivery(background, client, session, pace=pace)
+        delivery = Delivery(background, client, session)
+        selfcheck = SelfCheck(step_deps, engine, delivery.direct)
         connection = Connection(
             deps,
             client,

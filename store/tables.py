@@ -83,7 +83,7 @@ quotes = Table(
     _bool("rent_now"),
     _optional_text("changes"),
     _optional_text("replaces_rental"),
-    _optional_text("reply_url"),
+    Column("reply_url", DestinationText, key="reply_to"),  # named before it could be a person
     _bool("replaces"),
     _time("created_at", nullable=False),
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),

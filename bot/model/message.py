@@ -84,6 +84,10 @@ class DestinationKind(StrEnum):
     RESPONSE_URL = "response_url"
 
 
+RESPONSE_URL_LIFE = timedelta(minutes=30)
+"""How long a `response_url` works (docs.slack.dev/interactivity/handling-user-interaction)."""
+
+
 class Destination(Frozen):
     """Where a message goes. Made by `to_channel`, `to_person`, `to_response_url` or `stored_destination`."""
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import TooLate
-from bot.model.base import Frozen, changed
+from bot.model.base import changed
 from bot.model.event import Event, OpenQuestion, open_question
 from bot.model.money import Micros, cost_at_most
 from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.state import State
+from bot.model.summary import Remainder
 from bot.policy.rules import Rules
 from bot.policy.spending import affordable_lease, billed_span, provisioning_budget
 
@@ -21,18 +22,6 @@ FIRST_HOUR = timedelta(hours=1)
 """How long after ready its owner may say that a machine doesn't work."""
 LEAST_LEASE = timedelta(hours=1)
 """The shortest lease of a replacement: a machine first has to start."""
-
-
-class Remainder(Frozen):
-    """What a rental leaves of its envelope."""
-
-    gpu: str
-    """The GPU that was clicked."""
-    lease: timedelta
-    """Until its end, the later one if it has two."""
-    max_rate: Decimal
-    """USD per hour for the whole offer."""
-    total: Micros
 
 
 def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:

@@ -6,10 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
-
-from pydantic import ConfigDict
 
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
 from bot.model.base import Frozen, Instant, changed
@@ -18,6 +15,7 @@ from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
+from bot.model.summary import OfferChoice, Over
 from bot.model.text import say_span
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
@@ -37,13 +35,6 @@ ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
 
-class Over(StrEnum):
-    """Which limit a request is over, so that an approver decides."""
-
-    PER_HOUR = "per_hour"
-    TOTAL = "total"
-
-
 class Proposal(Frozen):
     """The envelope for a request at a price, and who decides it."""
 
@@ -61,35 +52,6 @@ class LongerLease(Frozen):
     span: timedelta
     """By how much it is longer: from its end, or from now if that has passed."""
     proposal: Proposal
-
-
-class OfferChoice(Frozen):
-    """An offer with what the rules say about it, for the person who asked."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    offer: Offer
-    envelope: Envelope
-    over: tuple[Over, ...] = ()
-    refused: GpubotError | None = None
-    """Why it can't be rented at all."""
-    usual: timedelta | None = None
-    """How long such machines usually take to get ready."""
-    runs_script: bool = True
-    """Whether its vendor's machines are expected to run the boot script."""
-    lacks_script: bool = False
-    """The request needs the boot script, and its vendor's machines are not expected to run it. Only a click rents
-    it then."""
-
-    @property
-    def needs_approval(self) -> bool:
-        """Whether an approver decides."""
-        return bool(self.over)
-
-    @property
-    def needs_confirmation(self) -> bool:
-        """Whether the person confirms it in a dialog first."""
-        return self.refused is None and needs_confirmation(self.envelope)
 
 
 def needs_confirmation(envelope: Envelope) -> bool:

@@ -12,7 +12,6 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
 from bot.model.message import Message
-from handlers.delivery import reposts
 from handlers.delivery.fallback import fall_back
 
 log = structlog.get_logger("gpubot.delivery")
@@ -34,8 +33,6 @@ class Result:
     card_missing: bool = False
     """Its card isn't in Slack any more: the card is posted again, and its thread below it."""
     given_up: bool = False
-    reposted: bool = False
-    """It is posted again next, and the first post may exist or still arrive."""
     unverified: bool = False
     """It is posted again although the conversation could not be read back."""
     compared: bool = False
@@ -61,8 +58,6 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.account.increment(GIVEN_UP)
     if result.unverified:
         await tx.account.increment(POSTED_TWICE)
-    if result.reposted:
-        await reposts.record(tx, message.id, deps.clock.real())
 
 
 @dataclass

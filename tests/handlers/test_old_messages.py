@@ -38,10 +38,10 @@ def old_team(folder: Path) -> AbstractAsyncContextManager[Team]:
 
 def metadata(value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
     """Return the metadata of a dialog that a command or click opened, as it was written."""
-    places = {"ephemeral": False, "on_surface": False, "thread_ts": "", "another": False}
-    reply_url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
-    written = {"value": value, "value_type": value_type, "channel": channel, "reply_url": reply_url}
-    return json.dumps({**written, **places, **where, "opened_at": 1764000000}, separators=(",", ":"))
+    places = {"ephemeral": False, "on_surface": False, "thread_ts": ""}
+    url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
+    origin = {"channel": channel, "response_url": url, **places, **where, "opened_at": 1764000000}
+    return json.dumps({"value": value, "value_type": value_type, "origin": origin}, separators=(",", ":"))
 
 
 async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
@@ -273,7 +273,7 @@ async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
 
 
 async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(tmp_path: Path) -> None:
-    written = metadata("q2:o-2", "offer", "C0TRAIN00", "actions", ephemeral=True, another=True)
+    written = metadata("q2:o-2", "another_offer", "C0TRAIN00", "actions", ephemeral=True)
     async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")

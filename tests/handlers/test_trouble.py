@@ -168,7 +168,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         await ours.command(ANA, f"destroy {rental.id}")
         view = ours.world.sandbox.workspace.modals[ANA]
         metadata = json.loads(view.source["private_metadata"])
-        metadata["opened_at"] -= 3600
+        metadata["origin"]["opened_at"] -= 3600
         view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()

@@ -38,7 +38,7 @@ def a_line() -> str:
 
 
 async def add(deps: Deps) -> keys.KeysSaved:
-    return await keys.add_key(deps, ANA, a_line(), reply_url="https://slack.test/reply")
+    return await keys.add_key(deps, ANA, a_line(), reply_to=make.REPLY_TO)
 
 
 async def owned(database: Database) -> list[str]:

@@ -26,6 +26,7 @@ from bot.model.state import State
 from bot.policy.rules import AutoApprove, Limits
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
+from tests.store.make import REPLY_TO
 
 
 @pytest.fixture
@@ -47,9 +48,7 @@ async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * H
 
 async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
     """Click Replace. Return the search, which is still due."""
-    return await replacing.replace(
-        here.deps, person, rental.id, reply_url="https://slack.test/reply", reason=reason
-    )
+    return await replacing.replace(here.deps, person, rental.id, reply_to=REPLY_TO, reason=reason)
 
 
 async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:

@@ -42,6 +42,7 @@ from store.db import Database
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
+from tests.store.make import REPLY_TO
 
 HOME, TRAINING = "C0HOME", "C0TRAIN"
 ANA = Person(id="U0ANA", name="Ana")
@@ -236,7 +237,7 @@ class World(WorldReader):
             request,
             asked_in=TRAINING,
             direct=False,
-            reply_url="https://slack.test/reply",
+            reply_to=REPLY_TO,
             changes=changes,
             rent_now=now,
         )

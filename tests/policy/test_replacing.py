@@ -14,8 +14,8 @@ from bot.model.event import EventKind
 from bot.model.money import cost_at_most
 from bot.model.request import Envelope
 from bot.model.state import State
+from bot.model.summary import Remainder
 from bot.policy.replacing import (
-    Remainder,
     check_replaceable,
     may_be_replaced,
     propose_replacement,

@@ -38,6 +38,7 @@ from store.migrations import HEAD
 from store.tables import metadata
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, TRAINING, World, world
+from tests.store.make import REPLY_TO
 from tests.store.released import Stored, dump_of
 from tests.store.schemas import at, engine
 
@@ -196,9 +197,7 @@ async def replace_one(here: World) -> tuple[Rental, Rental]:
     """Replace a machine that does not work. Return its rental and the new one."""
     replaced = await ready(here, lease=20 * HOUR)
     await here.pass_time(5 * MINUTE)
-    quote = await replacing.replace(
-        here.deps, ANA, replaced.id, reply_url="https://slack.test/reply", reason="no driver"
-    )
+    quote = await replacing.replace(here.deps, ANA, replaced.id, reply_to=REPLY_TO, reason="no driver")
     await here.settle()
     found = (await here.quote(quote.id)).rental_id
     assert found is not None

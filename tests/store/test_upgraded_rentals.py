@@ -27,6 +27,7 @@ from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, SECOND, World, world
 from tests.rentals import alarm, waiting
 from tests.slack_limits import problems_of_message
+from tests.store.make import REPLY_TO
 from tests.store.make_dump import TEAM
 from tests.store.released import Stored
 from tests.store.schemas import at, contents, engine
@@ -225,13 +226,13 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
 
         # Nothing is bought until an admin says so, and never for a request of which a machine runs already.
         with pytest.raises(BuyingBlocked):
-            await replacing.replace(here.deps, ANA, new.lost, reply_url="https://slack.test/reply")
+            await replacing.replace(here.deps, ANA, new.lost, reply_to=REPLY_TO)
         await account.resume(here.deps, CLEO)
         with pytest.raises(TooLate, match="runs already"):
             await here.approve(await here.rental(new.bought_later))
         with pytest.raises(TooLate, match=f"{new.replacement} takes the place"):
-            await replacing.replace(here.deps, ANA, new.replaced, reply_url="https://slack.test/reply")
-        await replacing.replace(here.deps, ANA, new.lost, reply_url="https://slack.test/reply")
+            await replacing.replace(here.deps, ANA, new.replaced, reply_to=REPLY_TO)
+        await replacing.replace(here.deps, ANA, new.lost, reply_to=REPLY_TO)
         purchase = await still_unknown(here, new.open_purchase)
         adopted = await unknown_machines.give_owner(
             here.deps, CLEO, purchase.id, purchase.version, owner=BEN, span=3 * HOUR

@@ -27,9 +27,8 @@ from bot.model.rental import (
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
-from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.summary import AccruedCost, OfferChoice, Over, RentalDetails
 from bot.model.unknown import UnknownMachine
-from bot.policy.spending import OfferChoice, Over
 
 NASTY = (
     "<!channel>",

@@ -30,10 +30,9 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, OlderDatabaseView, RentalDetails
+from bot.model.summary import AccruedCost, OfferChoice, OlderDatabaseView, RentalDetails
 from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
 from bot.policy.github_keys import GithubKeys
-from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import (
     blocks,
@@ -53,7 +52,7 @@ from handlers.views.format import Times
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
-from tests.views.stories import RULES, clock, listed, request, waiting
+from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
 
 THOROUGH = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
@@ -112,15 +111,15 @@ def test_messages_of_the_outbox_are_valid(
     details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
 ) -> None:
     with_event = changed(details, events=(event, *details.events))
-    for reader in (details.rental.owner, "U0CARL"):
+    for who in (details.rental.owner, "U0CARL"):
         message = Message(
             kind=kind,
-            to=to_person(reader),
+            to=to_person(who),
             shown_version=shown,
             envelope=details.rental.envelope.version,
             created_at=now,
         )
-        rendered = render_message(message, event, with_event, rules=RULES, now=now)
+        rendered = render_message(message, event, with_event, reading(now, who))
         if rendered is not None:
             assert_valid(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
 
@@ -146,13 +145,9 @@ def test_answers_to_a_search_are_valid(
 ) -> None:
     assert_valid(
         offers.found(
-            quote,
-            choices,
-            rules=RULES,
-            now=now,
+            view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting),
+            reading(now),
             everything=everything,
-            asked_in=asked_in,
-            still_waiting=still_waiting,
         )
     )
     assert_valid(offers.none_found(quote))
@@ -170,13 +165,13 @@ def test_answers_to_a_search_are_valid(
 def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
     for many in (rentals, (rentals * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
-        assert_valid(lists.listing(live, everyone=everyone, rules=RULES, now=now))
+        assert_valid(lists.listing(live, everyone=everyone, reader=reading(now)))
         live = listed(*many[: lists.HOME_ROWS], more=more)
-        assert_valid(lists.home(live, rules=RULES, now=now))
+        assert_valid(lists.home(live, reader=reading(now)))
     for details in rentals:
         long = changed(details, events=details.events * 20)
-        assert_valid(lists.show(long, reader="U0ANA", rules=RULES, now=now))
-        assert_valid(ssh_text.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        assert_valid(lists.show(long, reader=reading(now, "U0ANA")))
+        assert_valid(ssh_text.ssh(details, reader=reading(now, details.rental.owner)))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
         assert_valid(replies.rented(details.rental, without_key=list(details.names.values())))
 
@@ -190,19 +185,19 @@ def test_dialogs_are_valid_and_show_no_clock_time(
     now = details.rental.created_at
     for modal in (
         modals.key(),
-        modals.form(catalog, rules=RULES, now=now, zone="UTC", request=details.rental.request),
-        modals.form(catalog, rules=RULES, now=now, zone="UTC"),
-        modals.rent_confirm(quote, fitting, rules=RULES, now=now),
-        modals.approve_confirm(details, rules=RULES, now=now),
+        modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
+        modals.form(catalog, reader=reading(now, zone="UTC")),
+        modals.rent_confirm(quote, fitting, reader=reading(now)),
+        modals.approve_confirm(details, reader=reading(now)),
         modals.destroy_confirm(details),
-        modals.extend(details, rules=RULES, now=now),
+        modals.extend(details, reader=reading(now)),
         modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),
     ):
         view = modal.view
         assert problems_of_view(view) == []
         assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         assert type(modal.value) in MODAL_VALUES[view["callback_id"]]
-    assert_valid(lists.catalog(catalog, rules=RULES, now=now))
+    assert_valid(lists.catalog(catalog, reader=reading(now)))
 
 
 @THOROUGH
@@ -267,7 +262,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)
-        rendered = render_message(message, details.events[0], details, rules=RULES, now=now)
+        rendered = render_message(message, details.events[0], details, reader=reading(now))
         assert rendered is not None
         return len(rendered.text.splitlines())
 
@@ -276,7 +271,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 
 def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
-    rendered = lists.listing(live, everyone=True, rules=RULES, now=clock(14, 6))
+    rendered = lists.listing(live, everyone=True, reader=reading(clock(14, 6)))
     assert_valid(rendered)
     for text in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
         assert "385 more not shown." in text
@@ -286,6 +281,6 @@ def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
     details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
     message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
-    rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
+    rendered = render_message(message, None, details, reader=reading(clock(14, 5)))
     assert rendered is not None
     assert_valid(rendered)

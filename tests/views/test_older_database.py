@@ -17,9 +17,8 @@ from handlers.views import unknown_machines
 from handlers.views.blocks import Rendered
 from handlers.views.format import Times
 from handlers.views.older_database import asked_together
-from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
-from tests.views.stories import ANA, BEN, CARL, NAMES, RULES, clock, ready
+from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
 from tests.views.test_unknown_machines import NOW, TRAIN
 
 
@@ -60,7 +59,7 @@ def shown(
         names=NAMES,
         paused=True,
     )
-    return message(write(changed(view, **fields), "u1", reader_times(RULES, NOW, "UTC")), NOW)
+    return message(write(changed(view, **fields), "u1", reading(NOW, zone="UTC").times), NOW)
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:

@@ -13,7 +13,7 @@ from bot.model.summary import RentalDetails
 from bot.model.use import Use
 from handlers.views.direct_message import direct_message
 from tests.views.screens import approval, direct, page, thread
-from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, ready, waiting
+from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
 from tests.views.test_question_message import IDLE, TOLD, asked_about
 
 LEFT = happened(K.OWNER_LEFT, clock(14, 10), None, id=7, people=(ANA,))
@@ -109,4 +109,4 @@ def changed_use(details: RentalDetails, use: Use) -> RentalDetails:
 
 def test_the_message_changes_until_the_rental_is_over() -> None:
     for details, closed in ((DESTROYING, False), (gone(), True)):
-        assert direct_message(LEFT, details, reader=CARL, rules=RULES, now=clock(14, 50)).closed is closed
+        assert direct_message(LEFT, details, reader=reading(clock(14, 50), CARL)).closed is closed

@@ -15,9 +15,8 @@ from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPu
 from bot.policy.unknown_machines import is_name_typed
 from handlers.views import unknown_machines as views
 from handlers.views.format import JOINER
-from handlers.views.rental_text import reader_times
 from tests.views.screens import dialog, message, page, read
-from tests.views.stories import ANA, CARL, NAMES, RULES, clock
+from tests.views.stories import ANA, CARL, NAMES, RULES, clock, reading
 
 NOW = clock(14, 40)
 TRAIN = UnknownMachine(
@@ -44,7 +43,7 @@ def purchase(*machines: UnknownMachine, **fields: Any) -> UnknownPurchase:
 
 
 def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:
-    times = reader_times(RULES, NOW, "UTC")
+    times = reading(NOW, zone="UTC").times
     return message(views.asked(EVENT, purchase(*machines, **fields), spent, NAMES, times), NOW)
 
 
@@ -107,7 +106,7 @@ def test_every_admin_reads_what_was_decided() -> None:
         shown(STARTING, spent=AccruedCost(amount=0, estimated=True), over_at=clock(14, 30)),
         shown(rental_id="k7mq2", over_at=clock(14, 30)),
         decided(verdict.NOT_OURS, rental_id="k7mq2", over_at=clock(14, 38)),
-        read(views.line(purchase(), SPENT, reader_times(RULES, NOW, "UTC")), NOW),
+        read(views.line(purchase(), SPENT, reading(NOW, zone="UTC").times), NOW),
     ) == snapshot("""\
 
 Carl gave it an owner at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2

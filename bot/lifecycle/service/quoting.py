@@ -9,6 +9,7 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
+from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
@@ -43,12 +44,12 @@ async def ask(
     *,
     asked_in: str,
     direct: bool,
-    reply_url: str,
+    reply_to: Destination,
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
 ) -> Quote:
-    """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
+    """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
     The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
     the request or one of them, Mistake if its keys and its set-up don't fit into a boot script or if too little
@@ -67,7 +68,7 @@ async def ask(
             person,
             changed(request, teammates=teammates),
             asked_in=asked_in,
-            reply_url=reply_url,
+            reply_to=reply_to,
             rent_now=rent_now,
             replaces=replaces,
             changes=changes,
@@ -85,7 +86,7 @@ def new_quote(
     request: Request,
     *,
     asked_in: str,
-    reply_url: str,
+    reply_to: Destination,
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
@@ -103,7 +104,7 @@ def new_quote(
         request=counted_from(request, now),
         rent_now=rent_now,
         changes=changes,
-        reply_url=reply_url,
+        reply_to=reply_to,
         replaces=replaces,
         created_at=now,
         due_at=now,

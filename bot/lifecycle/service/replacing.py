@@ -13,12 +13,12 @@ from bot.lifecycle.steps.replacing import checked_request, load_replaceable
 from bot.lifecycle.teammates import check_key
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import Remainder, RentalDetails
 from bot.model.text import one_line
-from bot.policy.replacing import Remainder
 from bot.policy.spending import CONFIRM_ABOVE
 
 LONGEST_REASON = 200
@@ -49,7 +49,7 @@ async def preview(deps: Deps, person: Person, rental_id: str) -> ReplacePreview:
         return ReplacePreview(details=await details_for(tx, deps, person, rental), left=left)
 
 
-async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str, reason: str = "") -> Quote:
+async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Destination, reason: str = "") -> Quote:
     """Look for another machine, which is rented as soon as it is found (`rent_replacement`). Return the search.
 
     `reason` is what the person says about a machine that still runs. Raise Mistake if the id is unknown or the
@@ -70,7 +70,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_url: str,
             person,
             request,
             asked_in=earlier.asked_in if earlier is not None else rental.card_channel,
-            reply_url=reply_url,
+            reply_to=reply_to,
         )
         quote = changed(quote, replaces_rental=rental.id)
         await tx.quotes.add(quote)

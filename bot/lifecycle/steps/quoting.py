@@ -15,7 +15,7 @@ from bot.lifecycle.service.renting import rent
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -91,7 +91,7 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
 def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
     """Return a message about a quote to the person who asked."""
     real_now = deps.clock.real()
-    to = stored_destination(quote.reply_url or quote.owner)
+    to = quote.reply_to or to_person(quote.owner)
     return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 

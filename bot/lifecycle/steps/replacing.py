@@ -21,11 +21,11 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.model.summary import Remainder
 from bot.policy.boot import check_setup
 from bot.policy.next_offers import with_needed_script
 from bot.policy.offers import fits
 from bot.policy.replacing import (
-    Remainder,
     check_replaceable,
     propose_replacement,
     remainder_of,
