@@ -29,8 +29,8 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.use import Use, Verdict
 from bot.policy.boot import SCRIPT_VERSION
+from bot.policy.market_check import CHECK_EVERY
 from bot.policy.notices import QUIET
-from bot.policy.presence import CHECK_EVERY
 from bot.policy.rules import Rules
 from bot.policy.spending import propose
 from store.db import Database

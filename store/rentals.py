@@ -22,7 +22,7 @@ from store.events import Events
 from store.mapping import Values, insert_new, param, select_by
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
-from store.tables import attempts, rentals
+from store.tables import attempts, rentals, samples
 from store.visits import Visits
 
 _SPENDING_LOCK = 0x67707562
@@ -65,6 +65,11 @@ _UNPROVEN = (
     )
 )
 
+_LATER_VISIT = (
+    select(samples.c.at)
+    .where(samples.c.rental_id == param(_c.id, "key"), samples.c.at > param(samples.c.at, "moment"))
+    .limit(1)
+)
 _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
 _DEFER = (
@@ -165,7 +170,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         self._on_applied(change)
 
     async def _apply(self, change: Change) -> bool:
-        current = await self._write_rental(change)
+        known = {"key": change.after.id, "moment": change.visited_at}
+        visited = change.visited_at is not None and await self._conn.scalar(_LATER_VISIT, known) is not None
+        current = not visited and await self._write_rental(change)
         await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)

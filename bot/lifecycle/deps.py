@@ -113,6 +113,7 @@ async def apply(
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
+    visited_at: datetime | None = None,
 ) -> Rental:
     """Write a change of a rental with all messages that it causes, and return the rental.
 
@@ -129,6 +130,7 @@ async def apply(
             resources=resources,
             ledger=ledger,
             releases_claim=releases_claim,
+            visited_at=visited_at,
         )
     )
     return after

@@ -81,6 +81,7 @@ def change(
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
+    visited_at: datetime | None = None,
 ) -> Change:
     """Return a change with all messages that it causes."""
     messages: list[tuple[int | None, Message]] = []
@@ -99,6 +100,7 @@ def change(
         resources=resources,
         ledger=ledger,
         releases_claim=releases_claim,
+        visited_at=visited_at,
     )
 
 

@@ -35,6 +35,8 @@ class RentalSnapshot:
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
+    visited_at: datetime | None = None
+    """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it was not loaded."""
 
@@ -142,7 +144,8 @@ async def save(
 ) -> RentalSnapshot:
     """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
+    Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
+    resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is set at the
     end of a step: the claim ends too, and if only the due time differs, `write_due` writes that.
     """
@@ -175,6 +178,7 @@ async def save(
                 resources=resources,
                 ledger=ledger,
                 releases_claim=write_due is not None,
+                visited_at=snapshot.visited_at,
             )
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)

@@ -45,6 +45,12 @@ def next_notice(lease: Lease, rules: Rules) -> datetime | None:
     return next((moment for moment in moments if moment > lease.notices_checked_at), None)
 
 
+def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
+    """Return whether a notice is due, and the end has not come yet."""
+    at = next_notice(lease, rules)
+    return at is not None and at <= now < lease.ends_at
+
+
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
     """Return whether a notice is due that is given also if somebody sees whether the machine is in use."""
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))

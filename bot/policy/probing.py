@@ -65,7 +65,7 @@ def boot_script_ran(rental: Rental) -> bool:
 
 def boot_script_failed(rental: Rental, attempt: Attempt) -> bool:
     """Return whether it is certain that the boot script did not run: it would have installed the probe, and the
-    machine refuses the probe's key for longer than that takes (`idleness.NOT_YET`)."""
+    machine refuses the probe's key for longer than that takes (`verdicts.NOT_YET`)."""
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
 
@@ -76,7 +76,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether the probe of a ready machine was sent and may still answer for the first time.
 
-    As long as it may, the verdict has no reason (`idleness.NOT_YET`)."""
+    As long as it may, the verdict has no reason (`verdicts.NOT_YET`)."""
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 

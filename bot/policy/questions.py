@@ -30,12 +30,6 @@ APPROVERS_AGAIN = timedelta(hours=24)
 """How long after the approvers were notified that nobody answers they are notified again."""
 
 
-def use_of(rental: Rental, *, probed: bool) -> Use | None:
-    """Return the verdict that questions are about. Return None if there is none yet, or if the machine has no
-    probe by design: a verdict from before a change of the rules doesn't count."""
-    return rental.use if probed else None
-
-
 def is_urgent(rental: Rental, rules: Rules) -> bool:
     """Return whether a machine is so expensive that its first question doesn't wait for its owner's hours."""
     return rental.rate is not None and rental.rate >= rules.idle.urgent_per_hour

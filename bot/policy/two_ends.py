@@ -15,8 +15,8 @@ from bot.model.rental import Lease
 from bot.model.request import Request
 from bot.model.use import Sample, Use, Verdict
 from bot.policy.hours import morning_after
-from bot.policy.idleness import longest_gap
 from bot.policy.rules import Rules
+from bot.policy.verdicts import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)

@@ -21,7 +21,7 @@ SILENT_AFTER = 3
 """After so many visits in a row without an answer the next ones come only every WHILE_SILENT. So many make the
 verdict *unknown*."""
 WHILE_SILENT = timedelta(minutes=5)
-"""Less than `idleness.LONGEST_GAP`, so that a verdict can still follow from these visits."""
+"""Less than `verdicts.LONGEST_GAP`, so that a verdict can still follow from these visits."""
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
 """How many changed host keys of one machine people are notified of. It can show a new one at each visit."""

@@ -21,7 +21,7 @@ from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Sample, Use, Verdict
-from bot.policy.rules import AutoApprove, Idle
+from bot.policy.rules import AutoApprove
 from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
 from tests.sandbox.compute_world import NOON
@@ -111,55 +111,6 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
     assert await destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_use_ends_a_spell_silently_and_the_next_spell_is_asked_about_again(here: World) -> None:
-    rental, since = await idle_since_now(here)
-    await pass_until(here, rental, since + 2 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.IN_USE, here.now)
-    await pass_until(here, rental, here.now + 3 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.CONNECTED, here.now - 30 * MINUTE)
-    await pass_until(here, rental, here.now + 90 * MINUTE - SECOND)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await here.pass_time(SECOND)
-    assert (await here.last_event(rental, E.STILL_NEEDED)).facts.verdict is Verdict.CONNECTED
-    assert await count(here, rental, E.NOBODY_ANSWERS) == 0
-
-
-@pytest.mark.parametrize("answer", ["keep", "extend"])
-async def test_an_answer_silences_every_reason(here: World, answer: str) -> None:
-    rental, since = await idle_since_now(here)
-    await pass_until(here, rental, since + 90 * MINUTE)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    if answer == "keep":
-        await here.keep(rental, 2 * HOUR)
-    else:
-        await here.extend(rental, HOUR)
-    silent_until = here.now + 2 * HOUR
-    await pass_until(here, rental, here.now + HOUR)
-    await use(here, rental, Verdict.UNKNOWN, here.now - 2 * HOUR)
-    await pass_until(here, rental, silent_until - SECOND)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.IDLE, since)
-    await pass_until(here, rental, silent_until)
-    assert await count(here, rental, E.STILL_NEEDED) == 2
-
-
-async def test_an_expensive_machine_is_asked_about_at_night_once_and_then_in_the_morning(here: World) -> None:
-    rules = changed(here.deps.rules, idle=Idle(urgent_per_hour=Decimal("1.00")))
-    here.deps = replace(here.deps, rules=rules)
-    rental = await probed(here)
-    night = NOON + 10 * HOUR
-    await pass_until(here, rental, night)
-    await use(here, rental, Verdict.IDLE, night - 2 * HOUR)
-    await pass_until(here, rental, MORNING - SECOND)
-    assert await asked_at(here, rental) == [night]
-    assert await count(here, rental, E.NOBODY_ANSWERS) == 0  # the approvers sleep too
-    await here.pass_time(SECOND)
-    assert await asked_at(here, rental) == [night, MORNING]
-    assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == MORNING
-
-
 async def unanswered(here: World) -> tuple[Rental, datetime]:
     """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
     rental = await probed(here, lease=60 * HOUR)
@@ -223,18 +174,6 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     with pytest.raises(TooLate):
         await leasing.leave_alone(here.deps, BEN, rental.id)
     assert (await here.rental(rental.id)).state is State.READY
-
-
-async def test_after_the_bot_was_down_nobody_is_asked_before_a_visit(here: World) -> None:
-    rental, since = await idle_since_now(here)
-    await here.be_down(2 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 0
-    await pass_until(here, rental, since + 3 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await here.be_down(12 * HOUR)
-    asked = (await here.rental(rental.id)).running_lease.question.asked
-    assert asked is not None
-    assert (asked.times, asked.on_card, asked.approvers_at) == (1, False, None)
 
 
 async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World) -> None:

@@ -51,13 +51,6 @@ async def test_a_sign_of_life_postpones_the_question(here: World) -> None:
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
-async def test_nobody_is_asked_after_the_last_notice_of_the_end(here: World) -> None:
-    rental = await here.ready(lease=2 * HOUR + 15 * MINUTE)
-    assert await destroyed_at(here, rental) == end_of(rental)
-    assert await count(here, rental, E.ENDING) == 1
-    assert await count(here, rental, E.STILL_NEEDED) == 0
-
-
 @pytest.mark.parametrize("hours", [1, 4])
 async def test_after_keep_the_question_comes_at_the_promised_time(here: World, hours: int) -> None:
     rental = await here.ready(lease=30 * HOUR)

@@ -15,6 +15,7 @@ from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.state import State
+from bot.model.use import Sample
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -64,6 +65,20 @@ async def test_of_two_changes_of_one_version_only_the_first_is_written(database:
     async with database.read() as tx:
         assert [event.kind for event in await tx.events.of("k7mq2")] == [EventKind.STARTED]
         assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
+
+
+async def test_a_change_that_does_not_know_the_newest_visit_writes_its_facts_alone(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(state=State.READY), make.attempt())
+    async with database.write() as tx:
+        await tx.samples.add(Sample(rental_id=before.id, at=START + HOUR))
+    after = make.next_of(before, owner=make.BEN)
+    with pytest.raises(Stale):
+        await applied(database, before, after, resources=(make.resource(),), visited_at=START)
+    assert await stored(database) == before
+    async with database.read() as tx:
+        assert [resource.resource_id for resource in await tx.rentals.resources(before.id)] == ["res-1"]
+    await applied(database, before, after, visited_at=START + HOUR)
+    assert await stored(database) == after
 
 
 async def test_a_quote_becomes_one_rental_only(database: Database) -> None:

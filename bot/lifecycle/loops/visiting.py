@@ -18,8 +18,8 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Missed, Sample, Verdict, Visit
-from bot.policy.idleness import after_visit, differs, window
 from bot.policy.probing import has_probe
+from bot.policy.verdicts import after_visit, differs, window
 from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
 
 log = structlog.get_logger()

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.admin_questions import decide
 from bot.lifecycle.adoption import check_admin, check_new_owner
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ready_machine import load_machine, question_facts
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.steps.asking import question_facts
-from bot.lifecycle.steps.seeing import still_idle, with_open_connections
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import NOT_COMPUTING, Use
+from bot.policy.ready import idle_now
 
 
 async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
@@ -32,7 +29,6 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     owner already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
     admins were asked.
     """
-    idle = await _not_computing(deps, rental_id)
 
     async def decision(tx: Tx) -> Rental:
         rental, question = await load_to_change(tx, deps, admin, rental_id)
@@ -41,12 +37,13 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
             raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
         now = deps.clock.now()
         people = (rental.owner, owner.id)
-        if idle is None or rental.state is not State.READY or rental.use is None or rental.use != idle.stored:
-            after, facts = transitions.change_owner(rental, owner.id, now), Facts(people=people)
-        else:
+        facts, idle = Facts(people=people), None
+        if rental.state is State.READY:
+            snapshot = await load_snapshot(tx, rental)
+            idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
             # One message says that it is theirs and asks about it: a question of its own would follow at once.
-            after = transitions.change_owner(rental, owner.id, now, asked_about=idle.shown)
-            facts = changed(question_facts(await load_snapshot(tx, rental), idle.shown, now), people=people)
+            facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
+        after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
         event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
         await apply(tx, deps, rental, after, event)
         if question is not None:
@@ -55,24 +52,6 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
         return after
 
     return await transact(deps, decision)
-
-
-class _NotComputing(NamedTuple):
-    stored: Use
-    shown: Use
-    """The same verdict, with the connections of the newest visit."""
-
-
-async def _not_computing(deps: Deps, rental_id: str) -> _NotComputing | None:
-    """Return the verdict about an idle or connected machine, if recent visits show that it still is."""
-    async with deps.store.read() as tx:
-        rental = await tx.rentals.get(rental_id)
-    now = deps.clock.now()
-    if rental is None or rental.lease is None or rental.use is None or rental.use.verdict not in NOT_COMPUTING:
-        return None
-    if not await still_idle(deps, rental, rental.use, now):
-        return None
-    return _NotComputing(rental.use, await with_open_connections(deps, rental, rental.use, now))
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:

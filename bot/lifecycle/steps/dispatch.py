@@ -14,7 +14,6 @@ from bot.lifecycle.steps import (
     procuring,
     provisioning,
     ready,
-    seeing,
 )
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
@@ -42,7 +41,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
-            snapshot = await seeing.note_unseen_end(deps, snapshot)
+            snapshot = await destroying.note_unseen_end(deps, snapshot)
         snapshot = awaiting_approval.give_approval_notice_if_due(snapshot, deps.clock.now())
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:

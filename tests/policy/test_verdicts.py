@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from bot.model.base import changed
 from bot.model.use import NOT_COMPUTING, Report, Sample, Use, Verdict
-from bot.policy import idleness
+from bot.policy import verdicts
 from bot.policy.questions import in_hours, is_urgent, next_question
-from bot.policy.readings import shows_everything, shows_work
 from bot.policy.rules import Idle, Rules
+from bot.policy.samples import shows_everything, shows_work
 from tests.policy.use_stories import READY, Story, replay, samples_of, stories, told
 from tests.store import make
 
@@ -67,7 +67,7 @@ def test_visits_that_fail_for_hours_change_the_verdict_no_more_than_twice(visits
 def test_a_machine_whose_earlier_samples_are_gone_is_unknown_for_the_whole_spell_until_now() -> None:
     idle = replay(samples_of("1h 98, 1h 0"), RULES)[-1]
     new = changed(samples_of("2m 0")[0], at=READY + timedelta(hours=60))
-    uses = idleness.after_visit([], new, ready_at=READY, before=idle, rules=RULES)
+    uses = verdicts.after_visit([], new, ready_at=READY, before=idle, rules=RULES)
     assert [told(use) for use in uses] == ["unknown since 1:00", "unknown since 60:00"]
 
 
@@ -103,10 +103,10 @@ def test_idle_time_holds_no_work_no_break_and_three_good_visits(visits: str) -> 
     assert sum(shows_everything(sample) for sample in spoken_of) >= 3
     assert not any(shows_work(sample, RULES.idle) for sample in spoken_of)
     gaps = [after.at - before.at for before, after in pairwise(samples)]
-    long = [gap > idleness.LONGEST_GAP for gap in gaps]
+    long = [gap > verdicts.LONGEST_GAP for gap in gaps]
     assume(not any(all(long[n : n + 3]) for n in range(len(long) - 2)))  # with more, these may be the usual time
     times = [last.since, *(sample.at for sample in spoken_of)]
-    assert all(after - before <= idleness.LONGEST_GAP for before, after in pairwise(times))
+    assert all(after - before <= verdicts.LONGEST_GAP for before, after in pairwise(times))
     seen = [shows_everything(sample) for sample in spoken_of]
     assert all(any(seen[n : n + 3]) for n in range(len(seen) - 2))
 
@@ -116,10 +116,10 @@ def test_samples_from_before_the_window_change_no_verdict(visits: str) -> None:
     samples = samples_of(visits)
     before = _stored(visits)[-1]
     now = READY + timedelta(hours=6)
-    older = [sample for sample in samples if sample.at < now - idleness.window(RULES)]
+    older = [sample for sample in samples if sample.at < now - verdicts.window(RULES)]
 
     def judged(known: list[Sample]) -> Use:
-        return idleness.judge(known, ready_at=READY, before=before, now=now, rules=RULES)
+        return verdicts.judge(known, ready_at=READY, before=before, now=now, rules=RULES)
 
     assert judged(samples) == judged(samples[max(len(older) - 1, 0) :])
 
@@ -127,7 +127,7 @@ def test_samples_from_before_the_window_change_no_verdict(visits: str) -> None:
 @given(evidence)
 def test_a_stored_verdict_differs_from_the_one_before_and_never_begins_later_than_it_is_known(visits: str) -> None:
     uses = _stored(visits)
-    assert all(idleness.differs(before, after) for before, after in pairwise(uses))
+    assert all(verdicts.differs(before, after) for before, after in pairwise(uses))
     end = READY + timedelta(minutes=2 * 25 * 12)
     assert all(READY <= use.since <= end for use in uses)
     assert all(use.verdict is Verdict.UNKNOWN or use.why is None for use in uses)

@@ -1,36 +1,32 @@
-"""Whether a ready machine is still there."""
+"""Asks the market whether a ready machine still exists."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
-from bot.lifecycle.billing import hourly, ledger_span
+from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.lease_changes import change_rate, note_address
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.steps.lease_end import begin_end, ended_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
-from bot.lifecycle.transitions import finish, known_bill
-from bot.model.attempt import Attempt, Why
-from bot.model.event import Event, EventKind, Facts
-from bot.model.state import State
+from bot.model.attempt import Attempt
 from bot.model.use import Sample
-from bot.policy.presence import Check, next_check
+from bot.policy.market_check import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason checks the machine too, if the last check is older."""
 
 
 async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
-    """Ask the market for the machine, and end the rental if the vendor took it. Return the snapshot, and when the
-    next check is due."""
+    """Ask the market for the machine if that is due. Return the snapshot with its answer, and when the next check
+    is due. If the machine is gone, the snapshot has no live attempt."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None:
-        return _lost(deps, snapshot, now), now
+        return snapshot, now
     alive = snapshot.alive_of(attempt)
     async with deps.store.read() as tx:
         last = await tx.samples.newest(snapshot.rental.id)
@@ -57,7 +53,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
     attempt = snapshot.attempt(attempt.n)
     if not attempt.live:
-        return begin_end(snapshot, now) if ended_as_overdue(deps, snapshot) else _lost(deps, snapshot, now), now
+        return snapshot, now
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
         snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
@@ -84,21 +80,3 @@ def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, no
         return next_check(read_at, snapshot.rental.request.contract, last, now)
     counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
     return Check(at=min([poll_at(now), *counts_at]), live=True)
-
-
-def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
-    rental, bill = snapshot.rental, snapshot.spent(now)
-    away = any(resource.resource_id in deps.gone_at_start for resource in snapshot.resources)
-    why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
-    facts = Facts(
-        end=State.LOST,
-        why=why,
-        **known_bill(snapshot.rental, bill, snapshot.attempts),
-        rate=rental.rate,
-        vendor=rental.vendor,
-        span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
-    )
-    # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
-    after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
-    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))

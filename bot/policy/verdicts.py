@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 from bot.model.base import changed
 from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
-from bot.policy.readings import (
+from bot.policy.rules import Rules
+from bot.policy.samples import (
     highest_readings,
     most_connections,
     reason,
@@ -31,7 +32,6 @@ from bot.policy.readings import (
     shows_something,
     shows_work,
 )
-from bot.policy.rules import Rules
 
 LONGEST_GAP = timedelta(minutes=6)
 """What happened between two visits is unknown if they are further apart than this. If all visits are rarer because
@@ -47,10 +47,10 @@ NOT_YET = timedelta(minutes=15)
 """For so long after ready, a refused login only means that the boot script has not installed the probe yet."""
 
 
-class _Sight(NamedTuple):
-    """Since when the samples show the machine without a break."""
+class _Unbroken(NamedTuple):
+    """The samples that show the machine without a break until now."""
 
-    clear: tuple[Sample, ...] = ()
+    good: tuple[Sample, ...] = ()
     """The good samples since the last break. Empty if nothing is seen now."""
     lost_at: datetime | None = None
     """When the last break began. None if the samples have no break."""
@@ -140,12 +140,12 @@ def judge(
     works = bool(work) and now - work[-1] < idle.after
     # A GPU without readings may work. That matters only once the others rest.
     good = partial(shows_a_part if works else shows_something, idle=idle)
-    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
-    if not sight.clear:
-        since = _unknown_since(samples, before, sight.lost_at or ready_at, rules)
-        return _unknown(before, since, why=sight.why, worked=worked)
+    unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
+    if not unbroken.good:
+        since = _unknown_since(samples, before, unbroken.lost_at or ready_at, rules)
+        return _unknown(before, since, why=unbroken.why, worked=worked)
     if works:
-        since = _in_use_since(next(at for at in work if now - at < idle.after), sight, before)
+        since = _in_use_since(next(at for at in work if now - at < idle.after), unbroken, before)
         return Use(
             verdict=Verdict.IN_USE,
             since=since,
@@ -155,11 +155,11 @@ def judge(
             spell=_spell(before, Verdict.IN_USE, since),
         )
     from_ready = samples[0].at - ready_at <= gap
-    quiet_since = _quiet_since(work, sight, before, ready_at if from_ready else sight.clear[0].at)
+    quiet_since = _quiet_since(work, unbroken, before, ready_at if from_ready else unbroken.good[0].at)
     alone_for = idle.after if worked else idle.never_used
     connections = most_connections(samples, since=max(quiet_since, now - alone_for))
     verdict, needed = (Verdict.CONNECTED, idle.after) if connections else (Verdict.IDLE, alone_for)
-    seen = [sample for sample in sight.clear if sample.at > quiet_since]
+    seen = [sample for sample in unbroken.good if sample.at > quiet_since]
     if now - quiet_since < needed or len(seen) < FEWEST_VISITS:
         return _unknown(before, quiet_since, why=None, worked=worked)
     return Use(
@@ -186,7 +186,7 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
 
-def _look(
+def _without_break(
     samples: Sequence[Sample],
     gap: timedelta,
     *,
@@ -194,31 +194,31 @@ def _look(
     before: Use | None,
     now: datetime,
     good: Callable[[Sample], bool],
-) -> _Sight:
+) -> _Unbroken:
     """Return what the samples show without a break until now, if these visits were `good`."""
-    clear: list[Sample] = []
+    seen: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None
     if not samples:
-        return _Sight(lost_at=before.since if before else ready_at)
+        return _Unbroken(lost_at=before.since if before else ready_at)
     previous = samples[0].at
     for sample in samples:
         if sample.at - previous > gap:
-            lost_at = previous if clear or lost_at is None else lost_at
-            clear = []
+            lost_at = previous if seen or lost_at is None else lost_at
+            seen = []
         previous = sample.at
         if good(sample):
-            clear.append(sample)
+            seen.append(sample)
             missed = []
             continue
         missed.append(sample)
         if len(missed) == MISSED_IN_A_ROW:
             lost_at = missed[0].at
-            clear = []
+            seen = []
     if now - previous > gap:
-        lost_at = previous if clear or lost_at is None else lost_at
-        clear = []
-    return _Sight(tuple(clear), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
+        lost_at = previous if seen or lost_at is None else lost_at
+        seen = []
+    return _Unbroken(tuple(seen), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
 
 
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
@@ -247,25 +247,25 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
     )
 
 
-def _in_use_since(first: datetime, sight: _Sight, before: Use | None) -> datetime:
+def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
     """Return the first reading of work of this spell. After a break, a spell begins at the first good visit."""
     if (
         before is not None
         and before.verdict is Verdict.IN_USE
-        and (sight.lost_at is None or before.since > sight.lost_at)
+        and (unbroken.lost_at is None or before.since > unbroken.lost_at)
     ):
         return before.since
-    return first if sight.lost_at is None else max(first, sight.clear[0].at)
+    return first if unbroken.lost_at is None else max(first, unbroken.good[0].at)
 
 
-def _quiet_since(work: Sequence[datetime], sight: _Sight, before: Use | None, begin: datetime) -> datetime:
+def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
     """Return T: the last reading of work, or the first good visit after a break. Without both, it is that of the
     spell of before, or `begin`, when the samples begin."""
-    first_clear = sight.clear[0].at
-    if work and (sight.lost_at is None or work[-1] >= first_clear):
+    first_good = unbroken.good[0].at
+    if work and (unbroken.lost_at is None or work[-1] >= first_good):
         return work[-1]
-    if sight.lost_at is not None:
-        return first_clear
+    if unbroken.lost_at is not None:
+        return first_good
     return before.since if before is not None and before.verdict in NOT_COMPUTING else begin
 
 

@@ -1,4 +1,4 @@
-"""What the samples of a machine say before any verdict: which readings count as work, and who was connected."""
+"""What samples say before any verdict: which readings count as work, and who was connected."""
 
 from __future__ import annotations
 
