@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import MarketAway
@@ -71,7 +70,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
     named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
     await deps.directory.refresh([owner for owner in named_owners if owner is not None])
 
-    found = await _compare(deps, listed, before)
+    joined, new, later = await _compare(deps, listed, before)
     for batch in in_batches(before):
 
         async def update(tx: Tx, batch: Sequence[AdminQuestion] = batch) -> None:
@@ -80,7 +79,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
                 if question is None or question.over_at is not None:
                     continue
                 read = [_read(machine, listed, answers, now) for machine in question.purchase.machines]
-                machines = (*read, *found.joined[known.id])
+                machines = (*read, *joined[known.id])
                 rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
                 over = rental_id is not None or all(machine.gone_at is not None for machine in machines)
                 after = changed(
@@ -93,38 +92,30 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
                     await save(tx, deps, question, after)
 
         await transact(deps, update)
-    await _add(deps, found.later, together=True, later=True)
-    await _add(deps, found.new, together=len(found.new) > ASKED_ALONE)
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The machines on the account that the store does not know yet."""
-
-    joined: defaultdict[str, list[UnknownMachine]]
-    """Those of purchases that it knows, by the question's id."""
-    new: list[AdminQuestion]
-    later: list[AdminQuestion]
-    """Those that were bought after the database was saved."""
+    await _add(deps, later, together=True, later=True)
+    await _add(deps, new, together=len(new) > ASKED_ALONE)
 
 
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnknownMachine], before: Sequence[AdminQuestion]
-) -> Compared:
+) -> tuple[Mapping[str, Sequence[UnknownMachine]], list[AdminQuestion], list[AdminQuestion]]:
+    """Return the machines that the store does not know yet: those that join a purchase that it knows, by the
+    question's id; then questions about the other purchases, and about those that were bought after the database
+    was saved."""
     async with deps.store.read() as tx:
         # Some may have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
         held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
-        compared = Compared(defaultdict(list), [], [])
+        joined: defaultdict[str, list[UnknownMachine]] = defaultdict(list)
         for resource_id, question in purchases_of(new.values(), before).items():
-            compared.joined[question.id].append(new.pop(resource_id))
+            joined[question.id].append(new.pop(resource_id))
         guesses = Guesses(await tx.people.known() if new else [], deps.rules)
+        asked: tuple[list[AdminQuestion], list[AdminQuestion]] = [], []
         for machines in by_purchase(new.values()):
             about = Purchase(machines=machines, guess=guesses.owner(machines))
-            question = new_question(deps, about)
-            (compared.later if await bought_later(tx, machines) else compared.new).append(question)
-    return compared
+            asked[await bought_later(tx, machines)].append(new_question(deps, about))
+    return joined, *asked
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:

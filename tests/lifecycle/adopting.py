@@ -7,6 +7,7 @@ from datetime import datetime
 from bot.lifecycle.adoption import adopt_machines
 from bot.lifecycle.deps import transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service import ownership
 from bot.lifecycle.unknown_machines import unknown_machine
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -32,3 +33,12 @@ async def adopt(
     rental = await transact(here.deps, decision)
     await here.settle()
     return await here.rental(rental.id)
+
+
+async def change_owner(here: World, admin: Person, rental: Rental, owner: Person) -> Rental:
+    """Give a rental another owner."""
+
+    async def decision(tx: Tx) -> Rental:
+        return await ownership.change_owner(tx, here.deps, admin, rental.id, owner)
+
+    return await transact(here.deps, decision)

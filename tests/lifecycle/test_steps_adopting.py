@@ -11,14 +11,13 @@ import pytest
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle import adoption, billing
-from bot.lifecycle.service import ownership
 from bot.model.admin_question import UnknownMachine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from tests.lifecycle.adopting import add_machine, adopt
+from tests.lifecycle.adopting import add_machine, adopt, change_owner
 from tests.lifecycle.checks import check, check_delivered, ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
 
@@ -135,10 +134,10 @@ async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: st
         rental = await here.ready(teammates=(BEN.id,))
         await here.pass_time(HOUR)
         with pytest.raises(Refused):
-            await ownership.change_owner(here.deps, ANA, rental.id, BEN)
+            await change_owner(here, ANA, rental, BEN)
         with pytest.raises(Mistake):
-            await ownership.change_owner(here.deps, CLEO, rental.id, changed(BEN, deactivated=True))
-        await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+            await change_owner(here, CLEO, rental, changed(BEN, deactivated=True))
+        await change_owner(here, CLEO, rental, BEN)
         await here.settle()
         rental = await here.rental(rental.id)
         assert (rental.owner, rental.teammates, rental.running_lease.seen_at) == (BEN.id, (), here.now)
@@ -149,5 +148,5 @@ async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: st
         assert [row.owner for row in await here.ledger(rental)] == [BEN.id]
         assert (await here.direct(rental))[-1] == (BEN.id, E.ENDING)
         with pytest.raises(TooLate):
-            await ownership.change_owner(here.deps, CLEO, rental.id, ANA)
+            await change_owner(here, CLEO, rental, ANA)
         await check(here)

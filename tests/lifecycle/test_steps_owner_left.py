@@ -8,12 +8,13 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import admin_questions, ownership
+from bot.lifecycle.service import admin_questions
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, RULES, World
 
@@ -53,7 +54,7 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     for _ in range(2):
         assert [reader for reader, _ in await look()] == [CLEO.id, CLEO.id, DORA.id], "who became admin since"
     here.deps = replace(here.deps, rules=RULES)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     assert len(await look()) == 3
     here.people.changed[BEN.id] = changed(BEN, deactivated=True)
     assert len(await look()) == 4
@@ -95,5 +96,5 @@ async def test_a_request_of_who_left_is_approved_only_once_somebody_took_it(here
     await check_owners(here.deps)
     with pytest.raises(TooLate, match="Ana left the workspace"):
         await here.approve(rental, BEN)
-    await ownership.change_owner(here.deps, CLEO, rental.id, CLEO)
+    await change_owner(here, CLEO, rental, CLEO)
     assert (await here.approve(rental, BEN)).approved_by == BEN.id

@@ -117,13 +117,12 @@ async def give_owner(
 
     Raise as `preview`, `adopt_machines` and `change_owner`.
     """
-    view = await preview(deps, admin, question_id, version, new_owner=True)
-    if isinstance(view.question.about, OwnerLeft):
-        return await change_owner(deps, admin, view.question.rental_id or "", owner)
 
     async def decision(tx: Tx) -> Rental:
         await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         question = await _open(tx, deps, admin, question_id, version, new_owner=True)
+        if isinstance(question.about, OwnerLeft):
+            return await change_owner(tx, deps, admin, question.rental_id or "", owner)
         if span is None:
             raise Mistake("Choose for how long.")
         ends_at = deps.clock.now() + span

@@ -6,7 +6,7 @@ from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.admin_questions import decide
 from bot.lifecycle.adoption import check_admin, check_new_owner
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.deps import Deps, apply
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.ready_machine import load_machine, question_facts
 from bot.lifecycle.snapshot import load_snapshot
@@ -19,8 +19,8 @@ from bot.model.state import State
 from bot.policy.ready import idle_now
 
 
-async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
-    """Make a person the owner of a rental that is not ending, and return it.
+async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
+    """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
 
     The event has the time. Ledger rows are not cut: a row has the owner at its end, and the events tell what part
     of it was whose. The limits don't refuse it, since nothing more is bought.
@@ -29,29 +29,25 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     owner already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
     admins were asked.
     """
-
-    async def decision(tx: Tx) -> Rental:
-        rental, question = await load_to_change(tx, deps, admin, rental_id)
-        check_new_owner(owner, deps)
-        if rental.owner == owner.id:
-            raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
-        now = deps.clock.now()
-        people = (rental.owner, owner.id)
-        facts, idle = Facts(people=people), None
-        if rental.state is State.READY:
-            snapshot = await load_snapshot(tx, rental)
-            idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-            # One message says that it is theirs and asks about it: a question of its own would follow at once.
-            facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
-        after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
-        event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
-        if question is not None:
-            await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
-        await tx.people.note_seen(admin.id, now)
-        return after
-
-    return await transact(deps, decision)
+    rental, question = await load_to_change(tx, deps, admin, rental_id)
+    check_new_owner(owner, deps)
+    if rental.owner == owner.id:
+        raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
+    now = deps.clock.now()
+    people = (rental.owner, owner.id)
+    facts, idle = Facts(people=people), None
+    if rental.state is State.READY:
+        snapshot = await load_snapshot(tx, rental)
+        idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
+        # One message says that it is theirs and asks about it: a question of its own would follow at once.
+        facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
+    after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
+    event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
+    await apply(tx, deps, rental, after, event)
+    if question is not None:
+        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+    await tx.people.note_seen(admin.id, now)
+    return after
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
