@@ -28,7 +28,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visits import Visits, drop_old_samples
+from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.sweep import FirstSweep
 from bot.market.catalog_cache import CatalogCache

@@ -16,7 +16,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.lifecycle.deps import apply
-from bot.lifecycle.loops.first_report import with_report
+from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.rental import Rental

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.lifecycle.loops.first_report import note_silence, with_report
+from bot.lifecycle.loops.visit import note_silence, with_report
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.lifecycle.loops.visits import Visits, drop_old_samples
+from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.leasing import visit_now
 from bot.model.event import EventKind as E

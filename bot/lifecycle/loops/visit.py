@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.lifecycle.deps import StepDeps, apply, transact
-from bot.lifecycle.lease_changes import note_host_key, note_use
-from bot.lifecycle.loops.first_report import note_silence, with_report
-from bot.lifecycle.loops.visit_faults import VisitFaults
+from bot.lifecycle.lease_changes import note_host_key, note_probe_answer, note_use
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Attempt
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import Missed, Sample, Verdict, Visit
-from bot.policy.probing import has_probe
+from bot.model.use import GpusSeen, Missed, Report, Sample, Verdict, Visit
+from bot.policy.as_sold import not_as_sold
+from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.verdicts import after_visit, differs, window
 from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
 
@@ -157,3 +157,106 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
         return
     after = changed(after, version=before.version + 1)
     await apply(tx, deps, before, after, *events)
+
+
+# --- the first report of a machine's probe, or its silence soon after ready
+
+
+COMPARED_WITHIN = timedelta(minutes=30)
+"""How long after its first report the GPUs of a machine are compared once it shows some: their driver may still be
+being installed."""
+
+
+async def with_report(
+    tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return a ready rental with what its probe reports of the set-up, and with an event if its first GPUs are not
+    those that were sold. Note for its vendor that the probe answered. `earlier` are the last samples before."""
+    after, first = rental, rental.probe_answered_at is None
+    answered_at = rental.probe_answered_at or now
+    setup = report.setup or rental.setup_progress
+    if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
+        after = note_probe_answer(rental, answered_at, setup)
+    if first and rental.vendor is not None and boot_script_ran(after):
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
+    compared_before = any(sample.missed is None for sample in earlier)
+    if report.missed is not None or compared_before or now - answered_at > COMPARED_WITHIN:
+        return after, ()
+    attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
+    return after, () if attempt is None else _compared(attempt, report, now)
+
+
+async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
+    """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
+
+    `visits` are the last ones until now. At least LEAST_VISITS of that time must have got no answer, so a machine
+    that nobody visited then proves nothing. Nor does a refused login: everyone with root there can cause it."""
+    ready_at = rental.running_lease.ready_at
+    if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
+        return
+    soon = [visit.missed for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
+    if soon.count(Missed.NO_ANSWER) >= LEAST_VISITS:
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
+
+
+def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
+    """Return the event that the GPUs of a report are not those of the attempt's offer, if that is certain. An
+    adopted machine has no offer."""
+    offer = attempt.offer
+    if offer is None or not not_as_sold(offer.gpu, offer.count, report):
+        return ()
+    seen = GpusSeen(count=len(report.gpus), models=report.models)
+    facts = Facts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
+    return (Event(rental_id=attempt.rental_id, kind=EventKind.NOT_AS_SOLD, at=now, facts=facts),)
+
+
+# --- visits that fail because of the bot, and so say nothing about the machines
+
+
+FEWEST = 3
+"""With fewer machines, two that fail together are no sign of a common cause."""
+COUNTS_FOR = timedelta(minutes=20)
+"""How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
+OURS_AT_MOST = timedelta(hours=1)
+"""After this time verdicts change all the same: nobody has seen for so long whether the machines are used."""
+
+
+class VisitFaults:
+    """The last outcome for each machine that was seen into before. It is kept in memory: after a start, the first
+    round of visits fills it."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, tuple[datetime, bool]] = {}
+        """When each machine was visited last, and whether that failed."""
+        self._since: datetime | None = None
+        """Since when more than half of them fail. None if they don't."""
+
+    @property
+    def machines(self) -> Collection[str]:
+        """Return the machines that count, by rental."""
+        return self._outcomes.keys()
+
+    def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
+        """Count a visit of a machine whose use was known until then."""
+        self._outcomes[rental_id] = now, failed
+
+    def forget(self, rental_id: str) -> None:
+        """Don't count a machine: its visits ended, or nothing is known of its use."""
+        self._outcomes.pop(rental_id, None)
+
+    def are_ours(self, now: datetime) -> bool:
+        """Return whether the visits fail because of the bot, so that no verdict may change now."""
+        return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
+
+    def most_fail(self, now: datetime) -> bool:
+        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
+        self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
+        failed = sum(failed for _, failed in self._outcomes.values())
+        most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
+        if most and self._since is None:
+            self._since = now
+            log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
+        elif not most and self._since is not None:
+            log.info("visits.work_again", seconds=(now - self._since).total_seconds())
+            self._since = None
+        return most

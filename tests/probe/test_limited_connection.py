@@ -7,7 +7,7 @@ import asyncio
 from typing_extensions import override
 
 from bot.probe.connecting import Connector
-from bot.probe.metered import AT_ONCE, Metered
+from bot.probe.limited_connection import AT_ONCE, LimitedConnection
 from tests.probe.servers import listening
 
 
@@ -36,7 +36,7 @@ class Reader(asyncio.Protocol):
 async def read(sent: bytes, most: int) -> Reader:
     async with listening(sent) as port:
         with await Connector().connected("127.0.0.1", port) as sock:
-            _, reader = await Metered(sock, most).create_connection(Reader, "127.0.0.1", port)
+            _, reader = await LimitedConnection(sock, most).create_connection(Reader, "127.0.0.1", port)
             await reader.count_beats()
             return reader
 

@@ -16,7 +16,7 @@ other work. A server that sends many small packets would block it otherwise."""
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
-class Metered:
+class LimitedConnection:
     """Makes connections over one connected socket, for the `tunnel` of asyncssh. Of a tunnel it uses only
     `create_connection`, though its types ask for more."""
 
@@ -29,11 +29,11 @@ class Metered:
         """Return the transport and a new protocol. An address is not used: the socket is connected already."""
         protocol = factory()
         loop = asyncio.get_running_loop()
-        connection = await loop.create_connection(lambda: _Meter(protocol, self._most), sock=self._sock)
+        connection = await loop.create_connection(lambda: _Limiter(protocol, self._most), sock=self._sock)
         return connection[0], protocol
 
 
-class _Meter(asyncio.BufferedProtocol):
+class _Limiter(asyncio.BufferedProtocol):
     """Passes everything on to another protocol until too much has arrived."""
 
     def __init__(self, protocol: asyncio.Protocol, most: int) -> None:

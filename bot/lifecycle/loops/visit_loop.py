@@ -11,8 +11,7 @@ from typing_extensions import override
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
-from bot.lifecycle.loops.visit_faults import VisitFaults
-from bot.lifecycle.loops.visiting import visit
+from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
 from bot.policy.rules import ProbeKind
