@@ -7,17 +7,17 @@ from collections.abc import Collection
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.lifecycle.account import notify_admins
+from bot.lifecycle.account.buying_blocks import notify_admins
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.transitions import alter
 from bot.model.account_facts import GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.policy.hours import zone_of
-from bot.policy.roles import Team, approvers_of, are_named, is_member, rules_for
-from bot.policy.rules import Rules
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import Team, approvers_of, are_named, is_member, rules_for
+from bot.policy.team.rules import Rules
 
 LOOKED_UP_AT_ONCE = 20
 """How many new members of groups are looked up at the same time, for their names and time zones."""

@@ -8,7 +8,7 @@ import asyncssh
 from typing_extensions import override
 
 from bot.model.use import Missed, Visit
-from bot.policy.probe_script import SCRIPT_PATH
+from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
 from bot.probe.limited_connection import LimitedConnection

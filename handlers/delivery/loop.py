@@ -12,9 +12,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed

@@ -1,7 +1,7 @@
 """Posts that no message of the store stands for: they were made after the copy of the database that was put back.
 
 Their text and buttons are about what the store lost, so they are edited to say so, once it is known that the
-database was put back (bot/lifecycle/older_database.py).
+database was put back (bot/lifecycle/account/older_database.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.account_facts import LOST_SINCE
 from bot.model.message import Destination, Message, to_channel, to_person
-from bot.policy.roles import is_member
+from bot.policy.team.roles import is_member
 from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait

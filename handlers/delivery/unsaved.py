@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import ask_again, note_put_back
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.message import Message

@@ -8,8 +8,8 @@ from bot.errors import GpubotError, Mistake, PrivateKey
 from bot.lifecycle.service import account, queries
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.policy.roles import check_user
-from bot.policy.rules import ProbeKind
+from bot.policy.team.roles import check_user
+from bot.policy.team.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
-from bot.policy.github_keys import GithubKeys
+from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import NO_VALUE, Field, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context

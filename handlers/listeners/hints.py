@@ -10,8 +10,8 @@ from bot.clock import Clock
 from bot.errors import Outage, Refused
 from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
-from bot.policy.roles import may_use
-from bot.policy.rules import Rules
+from bot.policy.team.roles import may_use
+from bot.policy.team.rules import Rules
 from handlers.directory.people import People
 from handlers.listeners.pace import Pace
 

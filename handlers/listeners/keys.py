@@ -9,7 +9,7 @@ from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
 from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.policy.roles import check_user
+from bot.policy.team.roles import check_user
 from handlers.ids import NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction

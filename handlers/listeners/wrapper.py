@@ -17,7 +17,7 @@ from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE
 from bot.model.person import Person
-from bot.policy.roles import is_member
+from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.ids import Action, ActionId, CallbackId, V
 from handlers.listeners import responses

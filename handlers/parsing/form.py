@@ -11,9 +11,9 @@ from typing import NamedTuple
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_rate, say_span
-from bot.policy.leases import LEAST_TIME
-from bot.policy.rules import Rules
-from bot.policy.spending import count_allowed, lease_allowed, most_gpus
+from bot.policy.buying.spending import count_allowed, lease_allowed, most_gpus
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap

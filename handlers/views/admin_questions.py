@@ -19,9 +19,9 @@ from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.model.use import Verdict
-from bot.policy.resource_names import named_owner, names_of
-from bot.policy.rules import Rules
-from bot.policy.unknown_machines import name_to_type
+from bot.policy.buying.resource_names import named_owner, names_of
+from bot.policy.buying.unknown_machines import name_to_type
+from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.values import QuestionValue
 from handlers.views import blocks

@@ -8,7 +8,7 @@ from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import NOT_COMPUTING
-from bot.policy.spending import over_limits
+from bot.policy.buying.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.asked_text import mentions

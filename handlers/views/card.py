@@ -8,9 +8,9 @@ from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use
-from bot.policy.questions import is_on_card
-from bot.policy.replacing import may_be_replaced
-from bot.policy.teammates import keys_still_go_in
+from bot.policy.access.teammates import keys_still_go_in
+from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.asked_text import asked_now

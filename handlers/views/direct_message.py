@@ -12,8 +12,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Verdict
-from bot.policy.roles import has_buttons
-from bot.policy.two_ends import can_move
+from bot.policy.team.roles import has_buttons
+from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks, new_owner_message, not_as_sold, question_message, replacing, teammate_message
 from handlers.views.blocks import Rendered, button

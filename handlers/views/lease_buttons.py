@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from bot.model.money import Micros, cost
 from bot.model.rental import Rental
-from bot.policy.leases import may_extend_by
-from bot.policy.spending import propose_longer_lease
+from bot.policy.buying.spending import propose_longer_lease
+from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
 from handlers.views.blocks import Json, button
 from handlers.views.format import dollars, span

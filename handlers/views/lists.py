@@ -11,8 +11,8 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
-from bot.policy.roles import has_buttons
-from bot.policy.rules import Rules
+from bot.policy.team.roles import has_buttons
+from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import admin_questions, blocks
 from handlers.views.approval import decision_buttons

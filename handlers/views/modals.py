@@ -16,11 +16,11 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import say_rate, say_span
-from bot.policy.leases import may_extend_by, without_past_end
-from bot.policy.rules import ProbeKind, Rules
-from bot.policy.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
-from bot.policy.teammates import MOST_TEAMMATES
-from bot.policy.two_ends import already_allowed
+from bot.policy.access.teammates import MOST_TEAMMATES
+from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.leases import may_extend_by, without_past_end
+from bot.policy.use.two_ends import already_allowed
 from handlers.ids import (
     NO_VALUE,
     Callback,

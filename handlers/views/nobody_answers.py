@@ -7,7 +7,7 @@ from bot.model.event import Event, EventKind, settled_by
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.questions import spell_of, unanswered
+from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.asked_text import mentions

@@ -16,11 +16,11 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView
 from bot.model.text import say_rate
-from bot.policy.hours import zone_of
-from bot.policy.replacing import may_be_replaced
-from bot.policy.rules import Rules
-from bot.policy.spending import CONFIRM_ABOVE, billed_span, recommended
-from bot.policy.two_ends import night_end
+from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
 from handlers.views import blocks, replies
 from handlers.views.blocks import Json, Rendered, button

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from bot.policy.probe_by_hand import install_lines
-from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
-from bot.policy.probing import awaits_probe, has_probe, is_refused, owner_must_install
-from bot.policy.rules import ProbeKind, Rules
+from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button

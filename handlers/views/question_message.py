@@ -7,7 +7,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.use import NOT_COMPUTING, Missed, Use, Verdict
-from bot.policy.questions import spell_of
+from bot.policy.use.questions import spell_of
 from handlers.ids import Action, HoursValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button

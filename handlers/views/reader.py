@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.model.base import Frozen, Instant
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.views.format import Times
 
 

@@ -11,7 +11,7 @@ from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.model.use import NOT_COMPUTING
-from bot.policy.hours import morning_after, zone_of
+from bot.policy.team.hours import morning_after, zone_of
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.views.reader import Reader

@@ -11,8 +11,8 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
-from bot.policy.leases import LEAST_TIME
-from bot.policy.two_ends import was_asked_for
+from bot.policy.use.leases import LEAST_TIME
+from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.values import LineValue
 from handlers.views import blocks, keys

@@ -12,10 +12,10 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.boot import SETUP_LOG, further_keys
-from bot.policy.key_lines import add_line
-from bot.policy.probing import boot_script_failed, boot_script_ran
-from bot.policy.two_ends import can_move
+from bot.policy.access.boot import SETUP_LOG, further_keys
+from bot.policy.access.keys import add_line
+from bot.policy.use.probing import boot_script_failed, boot_script_ran
+from bot.policy.use.two_ends import can_move
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.ends import end

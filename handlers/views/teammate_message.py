@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from bot.lifecycle.unknown_machines import ask_together
+from bot.lifecycle.account.unknown_machines import ask_together
 from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.base import changed
 from bot.model.state import State

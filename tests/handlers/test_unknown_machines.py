@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from bot.lifecycle.admin_questions import ask
+from bot.lifecycle.account.admin_questions import ask
 from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.base import changed
 from bot.model.state import State

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Lease, Rules
+from bot.policy.team.rules import Lease, Rules
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES
 from tests.views.stories import happened, lease, rental
 

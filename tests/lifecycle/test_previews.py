@@ -15,7 +15,7 @@ from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE, Pause
 from bot.model.attempt import AttemptState
 from bot.model.person import Key, Person
 from bot.model.state import State
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make

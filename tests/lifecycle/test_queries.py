@@ -21,7 +21,7 @@ from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused, TooLate
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
-from bot.lifecycle.owners_left import check_owners
 from bot.lifecycle.service import leasing
-from bot.lifecycle.transitions import alter
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Sample, Use, Verdict
-from bot.policy.rules import AutoApprove
+from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.owners_left import check_owners
+from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.service import admin_questions
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed

@@ -23,7 +23,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Limits
+from bot.policy.team.rules import AutoApprove, Limits
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
+from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.service import account, admin_questions
-from bot.lifecycle.sweep import FirstSweep
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E

@@ -8,8 +8,8 @@ import pytest
 
 from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.person import Person
-from bot.policy.rules import Rules
-from bot.policy.unknown_machines import Guesses, in_batches, is_name_typed, name_to_type
+from bot.policy.buying.unknown_machines import Guesses, in_batches, is_name_typed, name_to_type
+from bot.policy.team.rules import Rules
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [

@@ -32,8 +32,8 @@ from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.use import GpuModel, Missed, SetupProgress, SetupState
-from bot.policy.resource_names import make_name
-from bot.policy.rules import Hours, Limits
+from bot.policy.buying.resource_names import make_name
+from bot.policy.team.rules import Hours, Limits
 from bot.probe.key import stored_probe_key
 from store.migrations import HEAD
 from store.tables import metadata

@@ -19,7 +19,7 @@ from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
 from bot.model.use import Verdict
-from bot.policy.leases import OVERDUE_GRACES, overdue_grace
+from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 from bot.probe.key import stored_probe_key
 from handlers.delivery import content
 from store.tables import attempts, quotes, resources

@@ -26,7 +26,7 @@ from bot.model.summary import (
     RentalDetails,
     RentalList,
 )
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from handlers.views.reader import Reader
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"

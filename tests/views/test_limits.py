@@ -39,7 +39,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
 from bot.model.summary import AccruedCost, AdminQuestionView, OfferChoice, RentalDetails
-from bot.policy.github_keys import GithubKeys
+from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import (
     admin_questions,

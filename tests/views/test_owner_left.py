@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inline_snapshot import snapshot
 
-from bot.lifecycle.transitions import begin_destroying
+from bot.lifecycle.changes.transitions import begin_destroying
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as K

@@ -12,10 +12,9 @@ from bot.model.attempt import SentScript
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
-from bot.policy.probe_by_hand import install_lines
-from bot.policy.probe_script import PROBE_SCRIPT, probe_line
-from bot.policy.probing import BY_HAND_AFTER
-from bot.policy.rules import Idle, ProbeKind, Rules
+from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
+from bot.policy.team.rules import Idle, ProbeKind, Rules
+from bot.policy.use.probing import BY_HAND_AFTER
 from handlers.views import blocks, probe_text, ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import NOW, key, large, line, sent

@@ -6,7 +6,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
-from bot.policy.key_lines import add_line
+from bot.policy.access.keys import add_line
 from handlers.views import ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import FIRST, NOW, key, large, line, sent

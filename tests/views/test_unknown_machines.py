@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
-from bot.policy.unknown_machines import is_name_typed
+from bot.policy.buying.unknown_machines import is_name_typed
 from handlers.views import admin_questions as views
 from handlers.views.format import JOINER
 from tests.views.screens import dialog, message, page, read

@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.account import send_alerts
+from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.leases import OVERDUE_GRACES, overdue_grace
+from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 
 log = structlog.get_logger()
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import bug_number
-from bot.lifecycle.account import send_alerts
+from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.leases import overdue_at
+from bot.policy.use.leases import overdue_at
 
 NOTIFY_AFTER = 3
 """People are notified after this many failed steps in a row."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.lifecycle.changes.lease_changes import note_host_key, note_probe_answer, note_use
 from bot.lifecycle.deps import StepDeps, apply, transact
-from bot.lifecycle.lease_changes import note_host_key, note_probe_answer, note_use
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
@@ -17,10 +17,10 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpusSeen, Missed, Report, Sample, Verdict, Visit
-from bot.policy.as_sold import not_as_sold
-from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
-from bot.policy.verdicts import after_visit, differs, window
-from bot.policy.visiting import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
+from bot.policy.use.as_sold import not_as_sold
+from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
+from bot.policy.use.verdicts import after_visit, differs, window
+from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
 
 log = structlog.get_logger()
 

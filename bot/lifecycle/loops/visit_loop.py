@@ -14,8 +14,8 @@ from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
-from bot.policy.rules import ProbeKind
-from bot.policy.visiting import KEEP_SAMPLES
+from bot.policy.team.rules import ProbeKind
+from bot.policy.use.visit_times import KEEP_SAMPLES
 
 log = structlog.get_logger()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, Refused, TooLate
-from bot.lifecycle.account import is_blocked_by
-from bot.lifecycle.admin_questions import ask, decide, save
-from bot.lifecycle.adoption import adopt_machines, check_admin, cost_so_far
+from bot.lifecycle.account.admin_questions import ask, decide, save
+from bot.lifecycle.account.adoption import adopt_machines, check_admin, cost_so_far
+from bot.lifecycle.account.buying_blocks import is_blocked_by
+from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.ownership import change_owner, load_to_change
 from bot.lifecycle.service.queries import details_for_direct_message
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import finish
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -22,9 +22,9 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView
-from bot.policy.resource_names import named_owner
-from bot.policy.roles import may_use
-from bot.policy.unknown_machines import in_batches, is_name_typed, name_to_type
+from bot.policy.buying.resource_names import named_owner
+from bot.policy.buying.unknown_machines import in_batches, is_name_typed, name_to_type
+from bot.policy.team.roles import may_use
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)

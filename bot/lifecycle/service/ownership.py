@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.errors import Mistake, NextStep, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.admin_questions import decide
-from bot.lifecycle.adoption import check_admin, check_new_owner
+from bot.lifecycle.account.admin_questions import decide
+from bot.lifecycle.account.adoption import check_admin, check_new_owner
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import Deps, apply
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.ready_machine import load_machine, question_facts
@@ -16,7 +16,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.ready import idle_now
+from bot.policy.use.ready import idle_now
 
 
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
-from bot.lifecycle.adoption import cost_so_far
+from bot.lifecycle.account.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
@@ -34,8 +34,8 @@ from bot.model.summary import (
     UnknownTotal,
     UseCosts,
 )
-from bot.policy.probing import runs_scripts
-from bot.policy.roles import (
+from bot.policy.buying.spending import may_approve
+from bot.policy.team.roles import (
     Roles,
     Team,
     check_user,
@@ -49,7 +49,7 @@ from bot.policy.roles import (
     sees_unknown_machines,
     sees_use,
 )
-from bot.policy.spending import may_approve
+from bot.policy.use.probing import runs_scripts
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The rest is counted."""
