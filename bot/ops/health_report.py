@@ -27,7 +27,7 @@ from bot.ops.metrics import Figures, Metrics
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
-from handlers.views.format import plural
+from handlers.views.phrases.format import plural
 
 
 def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:

@@ -16,11 +16,11 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from handlers.views import offers
-from handlers.views.admin_questions import admin_question
-from handlers.views.blocks import Json, Rendered
-from handlers.views.reader import Reader
-from handlers.views.render import render_message
+from handlers.views.answers import offers
+from handlers.views.phrases.blocks import Json, Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:

@@ -25,7 +25,7 @@ from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
 from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 

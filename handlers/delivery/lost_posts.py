@@ -22,7 +22,7 @@ from bot.policy.team.roles import is_member
 from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait
-from handlers.views.replies import from_a_lost_time
+from handlers.views.answers.replies import from_a_lost_time
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -26,7 +26,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.views import replies
+from handlers.views.answers import replies
 
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
     dict(

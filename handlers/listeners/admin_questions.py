@@ -9,7 +9,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.parsing.form import InvalidForm, read_hours
 from handlers.values import QuestionValue
-from handlers.views import admin_questions as views
+from handlers.views.surfaces import admin_questions as views
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:

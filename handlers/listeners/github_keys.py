@@ -12,8 +12,8 @@ from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.values import GithubKeysValue, GithubNameValue
-from handlers.views import github_keys as views
-from handlers.views.keys import saved_text
+from handlers.views.answers import github_keys as views
+from handlers.views.answers.keys import saved_text
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:

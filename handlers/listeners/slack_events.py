@@ -22,7 +22,8 @@ from handlers.listeners import commands, hints
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
-from handlers.views import home, replies
+from handlers.views.answers import replies
+from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]

@@ -21,7 +21,7 @@ from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.format import zone_of
+from handlers.views.phrases.format import zone_of
 
 MOST_LINES = 3
 MOST_PROBLEMS = 3

@@ -19,7 +19,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
-from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
+from handlers.views.answers.modals import ANY, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
