@@ -20,6 +20,7 @@ from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use, Verdict
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -27,7 +28,6 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.use import Use, Verdict
 from bot.policy.access.boot import SCRIPT_VERSION
 from bot.policy.buying.spending import propose
 from bot.policy.team.rules import Rules

@@ -28,7 +28,7 @@ from handlers.listeners.register import register
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.scopes import log_missing_scopes
-from handlers.slack_api.socket_mode import Sockets
+from handlers.slack_api.sockets import Sockets
 
 log = structlog.get_logger("gpubot")
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import Integer, Text, bindparam, delete, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.use import ProbeAnswers as Answers
-from bot.model.use import Sample
+from bot.model.machine_use import ProbeAnswers as Answers
+from bot.model.machine_use import Sample
 from store.mapping import fetch_first, insert_new, param, select_by, to_models, upsert, values
 from store.tables import probe_answers, rentals, samples
 

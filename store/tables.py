@@ -26,13 +26,13 @@ from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.event import EventKind, Facts
+from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from bot.model.use import GpuUse, Missed, SetupProgress, Use
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -84,7 +84,7 @@ quotes = Table(
     _bool("rent_now"),
     _optional_text("changes"),
     _optional_text("replaces_rental"),
-    Column("reply_url", DestinationText, key="reply_to"),  # named before it could be a person
+    Column("reply_to", DestinationText),
     _bool("replaces"),
     _time("created_at", nullable=False),
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),

@@ -150,4 +150,4 @@ def alerts(event: Event, rules: Rules, real_now: datetime, owner: str | None = N
     places = [*map(to_person, alerted(event, rules, owner))]
     if To.HOME_CHANNEL in event.effects.alert:
         places.append(to_channel(rules.home_channel))
-    return [Message(kind=MessageKind.NOTICE, to=place, created_at=real_now, due_at=real_now) for place in places]
+    return [Message(kind=MessageKind.ALERT, to=place, created_at=real_now, due_at=real_now) for place in places]

@@ -10,9 +10,9 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
+from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.state import State
-from bot.model.use import GpusSeen, Use, Verdict
 
 
 class EventKind(StrEnum):

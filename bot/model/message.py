@@ -20,7 +20,7 @@ class MessageKind(StrEnum):
     """A surface in the approvals channel, for one version of an envelope."""
     DIRECT = "direct"
     """A surface in one person's direct messages, caused by one event."""
-    NOTICE = "notice"
+    ALERT = "alert"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
     QUESTION = "question"
     """A surface in one admin's direct messages, about one question to the admins, caused by one event."""

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
+from bot.model.machine_use import SetupProgress, Use
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from bot.model.use import SetupProgress, Use
 
 
 class Decider(StrEnum):

@@ -13,13 +13,13 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, events_after
+from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
-from bot.model.use import RecentUse
 
 
 class AccruedCost(Frozen):

@@ -20,8 +20,8 @@ from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter
+from bot.model.machine_use import Verdict
 from bot.model.state import State
-from bot.model.use import Verdict
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from handlers.connection import Connection, TokenRefusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bot.model.use import Visit
+from bot.model.machine_use import Visit
 from bot.probe.banner import sends_banner
 from bot.probe.connecting import Connector
 from bot.probe.host_key import fingerprint

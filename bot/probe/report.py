@@ -10,8 +10,8 @@ import ipaddress
 import re
 from hashlib import blake2s
 
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
 from bot.model.text import one_line
-from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
 LONGEST_LINE = 300

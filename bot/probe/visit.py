@@ -7,7 +7,7 @@ import asyncio
 import asyncssh
 from typing_extensions import override
 
-from bot.model.use import Missed, Visit
+from bot.model.machine_use import Missed, Visit
 from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS

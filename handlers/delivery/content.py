@@ -9,8 +9,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import quote_view
-from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
-from bot.lifecycle.service.readable_use import readable_event
+from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -36,7 +35,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         if message.kind is MessageKind.APPROVAL and rental is not None:
             rules = await rules_now(tx, rules, requesters_of(rental))
         reader = Reader(rules=rules, now=deps.clock.now())
-        if message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}:
+        if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
             reader = await _reader(tx, deps, message.to.value)
         return render_message(
             message,

@@ -16,7 +16,7 @@ from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.reader import Reader
-from handlers.views.surfaces.alerts import notice
+from handlers.views.surfaces.alerts import alert
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -61,7 +61,7 @@ class DirectPosts:
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        rendered = notice(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
+        rendered = alert(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
         if rendered is None:
             return True
         outcome = await self.send(user, rendered, tries=1)

@@ -23,8 +23,8 @@ from handlers.delivery.content import answer_body, content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
+from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result
 from handlers.delivery.posting import Poster
-from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
 from handlers.views.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")

@@ -18,6 +18,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
     NO_MESSAGE,
     UNKNOWN_ERROR_TRIES,
@@ -27,7 +28,6 @@ from handlers.delivery.read_back import (
     Unreadable,
     metadata_of,
 )
-from handlers.delivery.unsaved import Result
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
     TOKEN_REFUSED,

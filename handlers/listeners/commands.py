@@ -10,12 +10,12 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import ProbeKind
+from handlers.ids import UNREADABLE, LineValue
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
-from handlers.values import UNREADABLE, LineValue
 from handlers.views.answers import lists, probe, replies
 from handlers.views.phrases.blocks import Rendered
 

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
 from bot.policy.access.github_keys import GithubKeys
-from handlers.ids import NO_VALUE, Field, NoValue
+from handlers.ids import NO_VALUE, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.values import GithubKeysValue, GithubNameValue
 from handlers.views.answers import github_keys as views
 from handlers.views.answers.keys import saved_text
 

@@ -16,8 +16,7 @@ from pydantic import ConfigDict, ValidationError
 from bot.model.base import Frozen
 from bot.model.message import Destination, to_person, to_response_url
 from bot.model.person import Person
-from handlers.ids import Field
-from handlers.values import Value
+from handlers.ids import Field, Value
 from handlers.views.phrases.blocks import Modal, Rendered
 
 

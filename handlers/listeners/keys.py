@@ -10,10 +10,9 @@ from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.team.roles import check_user
-from handlers.ids import NoValue
+from handlers.ids import KeyValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.values import KeyValue
 from handlers.views.answers import keys as views
 from handlers.views.answers import modals, offers, replies
 from handlers.views.phrases.blocks import Rendered

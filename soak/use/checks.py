@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bot.model.event import Event, EventKind
-from bot.model.use import NOT_COMPUTING
+from bot.model.machine_use import NOT_COMPUTING
 from bot.policy.team.hours import is_within
 from bot.policy.team.rules import Rules
 from bot.policy.use.questions import GAP, spell_of

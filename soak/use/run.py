@@ -10,10 +10,10 @@ from bot.lifecycle.service import ending, leasing
 from bot.lifecycle.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Missed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import Missed
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import AutoApprove, Limits, Rules
 from bot.policy.use.questions import unanswered

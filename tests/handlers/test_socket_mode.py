@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from structlog.types import EventDict
 
 from bot.clock import SystemClock
-from handlers.slack_api.socket_mode import Sockets
+from handlers.slack_api.sockets import Sockets
 from tests.sandbox.slack_world import World, workspace
 
 

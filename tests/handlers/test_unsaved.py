@@ -12,7 +12,7 @@ from bot.errors import StoreBusy
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import Message
-from handlers.delivery.unsaved import FIRST_RETRY, LONGEST_RETRY, PendingSaves, Result
+from handlers.delivery.pending_saves import FIRST_RETRY, LONGEST_RETRY, PendingSaves, Result
 from store.db import Database, Transaction
 from tests.databases import START, postgres, url
 from tests.lifecycle.world import RULES, Clock

@@ -10,8 +10,8 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import SentScript
 from bot.model.base import changed
+from bot.model.machine_use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.model.summary import RentalDetails
-from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER

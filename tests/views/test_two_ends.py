@@ -11,10 +11,10 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
-from bot.model.use import Use, Verdict
 from bot.policy.buying.spending import LongerLease, Proposal
 from handlers.ids import ExtendValue
 from handlers.views.answers import lists, modals, offers, replies

@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
+from bot.model.machine_use import SetupProgress, Use
 from bot.model.rental import Extension, Lease, Question, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
-from bot.model.use import SetupProgress, Use
 from bot.policy.use.two_ends import later_end
 
 

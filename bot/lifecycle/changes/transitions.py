@@ -14,13 +14,13 @@ from typing import Any
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use
 from bot.model.offer import Offer
 from bot.model.quote import Quote
 from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.use import Use
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 

@@ -14,9 +14,9 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.policy.use.as_sold import not_as_sold
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.use.verdicts import after_visit, differs, window

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
+from bot.model.machine_use import Visit
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
 from bot.model.request import OfferQuery
-from bot.model.use import Visit
 
 
 class Procured(Frozen):

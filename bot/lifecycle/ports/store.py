@@ -22,14 +22,14 @@ from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
+from bot.model.machine_use import ProbeAnswers as Answers
+from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import ProbeAnswers as Answers
-from bot.model.use import Sample
 
 T = TypeVar("T")
 

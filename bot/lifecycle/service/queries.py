@@ -13,12 +13,12 @@ from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -49,7 +49,9 @@ from bot.policy.team.roles import (
     sees_unknown_machines,
     sees_use,
 )
+from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
+from bot.policy.use.samples import recent_span, recent_use
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The rest is counted."""
@@ -295,3 +297,52 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
 def own_roles(deps: Deps, person: Person) -> Roles:
     """Return a person's own roles, for the help that fits them."""
     return roles_of(person, deps.rules)
+
+
+# --- what people may read of how a machine is used
+
+
+DAY = timedelta(days=1)
+
+
+def readable_by(rental: Rental, *, everything: bool) -> Rental:
+    """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
+    has no verdict while the readings do not suffice for one: without the evidence, that would look like a machine
+    that can't be seen into."""
+    if rental.use is None or (everything and not rental.use.undecided):
+        return rental
+    return readable_by_all(rental)
+
+
+def readable_by_all(rental: Rental) -> Rental:
+    """Return the rental with the verdict and since when, for messages that a channel reads. It has no verdict if
+    the readings do not suffice for one."""
+    use = rental.use
+    return changed(rental, use=None if use is None or use.undecided else use.bare)
+
+
+def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
+    """Return the events of which something may be read, without the rest."""
+    return tuple(readable_event(event, everything=everything) for event in events if _tells(event, everything))
+
+
+def readable_event(event: Event, *, everything: bool) -> Event:
+    """Return an event with what may be read of its evidence: `everything`, or the verdict and since when."""
+    use = event.facts.use
+    if use is None or everything:
+        return event
+    return changed(event, facts=changed(event.facts, use=use.bare))
+
+
+def _tells(event: Event, everything: bool) -> bool:
+    if event.kind is not EventKind.USE_CHANGED:
+        return True
+    return everything and (event.facts.use is None or not event.facts.use.undecided)
+
+
+async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
+    """Return how a ready machine was used lately. Return None if it is not ready or was never visited."""
+    if rental.state is not State.READY or rental.use is None:
+        return None
+    samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
+    return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)

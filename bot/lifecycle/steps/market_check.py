@@ -13,7 +13,7 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.model.attempt import Attempt
-from bot.model.use import Sample
+from bot.model.machine_use import Sample
 from bot.policy.use.visit_times import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)

@@ -16,9 +16,9 @@ from bot.lifecycle.steps.polling import soonest
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
 from bot.model.state import State
-from bot.model.use import Use, Verdict
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.questions import after_asking, idle_cost

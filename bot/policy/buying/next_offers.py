@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from bot.model.attempt import Attempt, Why
 from bot.model.gpu import fits_model
+from bot.model.machine_use import ProbeAnswers
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Envelope, Request
-from bot.model.use import ProbeAnswers
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import provisioning_budget
 from bot.policy.team.rules import Rules

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.model.gpu import FORM_FACTORS, SUPERCHIP
-from bot.model.use import GpuModel, Report
+from bot.model.machine_use import GpuModel, Report
 
 _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.model.attempt import Attempt
+from bot.model.machine_use import Missed, ProbeAnswers
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import Missed, ProbeAnswers
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)

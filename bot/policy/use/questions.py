@@ -11,10 +11,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.model.base import changed
+from bot.model.machine_use import NOT_COMPUTING, Use, Verdict
 from bot.model.money import Micros, cost, cost_at_most, micros, time_for
 from bot.model.rental import Asked, Lease, Question, Rental
 from bot.model.state import State
-from bot.model.use import NOT_COMPUTING, Use, Verdict
 from bot.policy.team.hours import next_within, next_within_any
 from bot.policy.team.rules import Rules
 from bot.policy.use.end_notices import last_notice_at, may_ask_at

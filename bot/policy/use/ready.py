@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
+from bot.model.machine_use import NOT_COMPUTING, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.model.use import NOT_COMPUTING, ProbeAnswers, Sample, Use
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, probing, questions, two_ends

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.model.base import changed
-from bot.model.use import GpuUse, Missed, RecentUse, Sample
+from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample
 from bot.policy.team.rules import Idle
 
 OLD_CONNECTION = timedelta(seconds=120)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.model.base import changed
+from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Lease
 from bot.model.request import Request
-from bot.model.use import Sample, Use, Verdict
 from bot.policy.team.hours import morning_after
 from bot.policy.team.rules import Rules
 from bot.policy.use.verdicts import longest_gap

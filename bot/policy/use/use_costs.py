@@ -12,9 +12,9 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros
 from bot.model.summary import UseCosts
-from bot.model.use import NOT_COMPUTING, Verdict
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
-from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
+from bot.model.machine_use import NOT_COMPUTING, Missed, Sample, Use, Verdict
 from bot.policy.team.rules import Rules
 from bot.policy.use.samples import (
     highest_readings,

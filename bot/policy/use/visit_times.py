@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from bot.model.base import Frozen, Instant
+from bot.model.machine_use import Missed, Sample
 from bot.model.request import Contract
-from bot.model.use import Missed, Sample
 
 VISIT_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
 """From the begin of one visit to the next."""

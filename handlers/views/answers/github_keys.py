@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
-from handlers.ids import NO_VALUE, Action, Callback, Field
-from handlers.values import GithubKeysValue, GithubNameValue
+from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue
 from handlers.views.answers.keys import key_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option

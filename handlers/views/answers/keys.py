@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from bot.model.person import Key
 from bot.policy.access.keys import kind_of
-from handlers.ids import NO_VALUE, Action
-from handlers.values import KeyValue
+from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.format import escape, identifier, join, plural

@@ -13,8 +13,7 @@ from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
-from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.values import LineValue
+from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
 from handlers.views.answers import keys
 from handlers.views.event_text import ask_again_text
 from handlers.views.phrases import blocks

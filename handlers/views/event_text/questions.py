@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.model.event import EventKind
-from bot.model.use import NOT_COMPUTING, Verdict
+from bot.model.machine_use import NOT_COMPUTING, Verdict
 from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.phrases.ends import end_moves
 from handlers.views.phrases.format import Times, about_span, dollars, person

@@ -13,8 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.model.base import Frozen
-from handlers.ids import ActionId, CallbackId, Field, V, numbered
-from handlers.values import Value
+from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
 
 Json = dict[str, Any]
 

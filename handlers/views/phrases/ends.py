@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import Verdict
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.views.phrases.format import Times, span, zone_of
 

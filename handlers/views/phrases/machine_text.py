@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from bot.model.event import Facts
 from bot.model.gpu import display_name, display_variant, name_key
+from bot.model.machine_use import GpuModel, SetupState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
-from bot.model.use import GpuModel, SetupState
 from bot.policy.use.as_sold import differs
 from handlers.views.phrases.format import as_written, clean, escape, listed
 

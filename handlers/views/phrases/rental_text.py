@@ -8,10 +8,10 @@ from datetime import datetime
 from bot.lifecycle.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question
+from bot.model.machine_use import NOT_COMPUTING
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
-from bot.model.use import NOT_COMPUTING
 from bot.policy.team.hours import morning_after, zone_of
 from handlers.views.phrases.format import (
     Times,

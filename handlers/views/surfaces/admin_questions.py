@@ -16,14 +16,13 @@ from bot.model.admin_question import (
     UnknownMachine,
 )
 from bot.model.event import Event
+from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
-from bot.model.use import Verdict
 from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
-from handlers.ids import Action, Callback, Field, VersionValue
-from handlers.values import QuestionValue
+from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button, option
 from handlers.views.phrases.ends import end

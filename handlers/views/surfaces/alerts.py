@@ -12,7 +12,7 @@ from handlers.views.phrases.format import escape, person, plural
 from handlers.views.phrases.reader import Reader
 
 
-def notice(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
+def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
     """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
     match event.kind:
         case EventKind.UNKNOWN_RENTAL:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind, settled_by
+from bot.model.machine_use import NOT_COMPUTING
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import NOT_COMPUTING
 from bot.policy.buying.spending import over_limits
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.base import changed
+from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import Use
 from bot.policy.access.teammates import keys_still_go_in
 from bot.policy.buying.replacements import may_be_replaced
 from bot.policy.use.questions import is_on_card

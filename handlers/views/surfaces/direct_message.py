@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from bot.errors import NextStep
 from bot.model.event import Event, EventKind, events_after, settled_by
+from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import Verdict
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue

@@ -4,9 +4,9 @@ a spell mentions them."""
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind, settled_by
+from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import Use, Verdict
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, RentalValue
 from handlers.views.event_text import event_text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind, events_after, settled_by
+from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.model.use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.policy.use.questions import spell_of
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.views.event_text import EventText, event_text, sentence_case

@@ -12,7 +12,7 @@ from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.reader import Reader
-from handlers.views.surfaces.alerts import notice
+from handlers.views.surfaces.alerts import alert
 from handlers.views.surfaces.approval import approval
 from handlers.views.surfaces.card import card
 from handlers.views.surfaces.direct_message import direct_message
@@ -50,8 +50,8 @@ def render_message(
     `names` has the people whom a notice names. `newest` tells of a direct message whether its reader got no later
     one about the rental.
     """
-    if message.kind is MessageKind.NOTICE:
-        return notice(event, reader, names=names) if event else None
+    if message.kind is MessageKind.ALERT:
+        return alert(event, reader, names=names) if event else None
     if details is None:
         return None
     match message.kind:

@@ -17,7 +17,7 @@ NOW = clock(13, 0)
 
 def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
     event = Event(rental_id=None, kind=kind, at=NOW, actor=actor, facts=Facts.model_validate(facts))
-    return message(outbox(MessageKind.NOTICE, None, NOW, event), NOW)
+    return message(outbox(MessageKind.ALERT, None, NOW, event), NOW)
 
 
 def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
