@@ -9,10 +9,13 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.forking import fork_programs
 from tests.programs import skipped_lines
 
 settings.register_profile("gpubot", deadline=None)  # no test asserts a duration
 settings.load_profile("gpubot")
+
+fork_programs()
 
 gc.disable()  # until the tests are collected: nearly all that loading them makes stays
 
