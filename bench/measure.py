@@ -12,9 +12,9 @@ from pathlib import Path
 from bench import acks, idle, polls, starts, visits
 from bench.figures import HEADER, Figure, figure, write
 from bench.sizes import FULL, Size
+from bot.config.settings import LogFormat
 from bot.errors import GpubotError
-from bot.logs import set_up_logs
-from bot.settings import LogFormat
+from bot.ops.logs import set_up_logs
 from sandbox.client import ControlError
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bench.posting import posting
 from bench.worlds import World
 from bot.clock import Clock, MovedClock
-from bot.lifecycle.deps import new_id
+from bot.lifecycle.deps import random_id
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.records import Change
 from bot.market.client import ComputeClear
@@ -28,11 +28,11 @@ from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.use import Use, Verdict
-from bot.policy.boot import SCRIPT_VERSION
-from bot.policy.notices import QUIET
-from bot.policy.presence import CHECK_EVERY
-from bot.policy.rules import Rules
-from bot.policy.spending import propose
+from bot.policy.access.boot import SCRIPT_VERSION
+from bot.policy.buying.spending import propose
+from bot.policy.team.rules import Rules
+from bot.policy.use.end_notices import QUIET
+from bot.policy.use.visit_times import CHECK_EVERY
 from store.db import Database
 
 LEASE = timedelta(hours=4)
@@ -165,7 +165,7 @@ def _visited(rental: Rental, probed: Probed, now: datetime) -> Rental:
 
 def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: datetime) -> Rental:
     """Return a rental of that offer that was bought just now."""
-    rental_id, ready = new_id(ID_LENGTH), state is State.READY
+    rental_id, ready = random_id(ID_LENGTH), state is State.READY
     return Rental(
         id=rental_id,
         state=state,

@@ -28,9 +28,9 @@ def run() -> None:
     # that leave modules out later hold up nobody's acknowledgement.
     gc.disable()
     from bot import app
-    from bot.dependencies import check_dependencies
-    from bot.logs import set_up_logs
-    from bot.settings import read_settings
+    from bot.config.settings import read_settings
+    from bot.ops.library_internals import check_dependencies
+    from bot.ops.logs import set_up_logs
 
     gc.freeze()
     gc.enable()
@@ -46,9 +46,9 @@ def demo(
     all_edits: Annotated[bool, typer.Option("--all", help="Also each edit of a message.")] = False,
 ) -> None:
     """Play a story of rentals against a sandbox on this machine and check every step."""
+    from bot.config.settings import LogFormat
     from bot.demo import printing, script
-    from bot.logs import set_up_logs
-    from bot.settings import LogFormat
+    from bot.ops.logs import set_up_logs
 
     set_up_logs(LogFormat.CONSOLE)
     printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
@@ -62,9 +62,9 @@ def demo(
 @cli.command()
 def sandbox() -> None:
     """Start the sandbox and the bot on this machine, to try out from the terminal."""
+    from bot.config.settings import LogFormat
     from bot.demo import console
-    from bot.logs import set_up_logs
-    from bot.settings import LogFormat
+    from bot.ops.logs import set_up_logs
 
     set_up_logs(LogFormat.CONSOLE)
 
@@ -81,7 +81,7 @@ def doctor() -> None:
     from bot.clock import SystemClock
     from bot.doctor.examine import examine
     from bot.doctor.findings import all_well
-    from bot.logs import keep_quiet
+    from bot.ops.logs import keep_quiet
 
     keep_quiet()
     findings = asyncio.run(examine(SystemClock()))
@@ -96,9 +96,9 @@ def doctor() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date. `run` does this too when it starts."""
-    from bot.dependencies import check_dependencies
-    from bot.logs import set_up_logs
-    from bot.settings import read_settings
+    from bot.config.settings import read_settings
+    from bot.ops.library_internals import check_dependencies
+    from bot.ops.logs import set_up_logs
     from store.db import migrate as migrate_database
 
     check_dependencies()
@@ -125,7 +125,7 @@ def main() -> None:
         sys.stderr.write(error.words + "\n")
         sys.exit(1)
     except Exception as error:
-        from bot.logs import log_uncaught
+        from bot.ops.logs import log_uncaught
 
         log_uncaught(error)
         sys.exit(1)

@@ -17,12 +17,12 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
-from bot import health
 from bot.clock import Clock
+from bot.config.settings import Settings, read_settings
 from bot.errors import GpubotError, Unusable
-from bot.github import github_at
-from bot.health_report import HealthReport
-from bot.lifecycle.account import note_token
+from bot.lifecycle.account.buying_blocks import note_token
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS
@@ -30,25 +30,23 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visits import Visits, drop_old_samples
-from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.sweep import FirstSweep
-from bot.logs import log_change
+from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
-from bot.metrics import Metrics
-from bot.policy.probe_script import probe_line
-from bot.policy.rules import Rules, read_rules
+from bot.net.github import github_at
+from bot.net.proxies import proxy_for
+from bot.net.sandbox_clock import FollowedClock, clock_of
+from bot.net.sessions import new_session
+from bot.ops import health
+from bot.ops.health_report import HealthReport
+from bot.ops.logs import log_change
+from bot.ops.metrics import Metrics
+from bot.policy.access.probe_script import probe_line
+from bot.policy.team.rules import Rules, read_rules
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
-from bot.proxies import proxy_for
-from bot.sandbox_clock import FollowedClock, clock_of
-from bot.sessions import new_session
-from bot.settings import Settings, read_settings
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
-from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery
-from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
@@ -160,7 +158,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             on_attempt=metrics.attempt,
             swept=lambda: first_sweep.done,
         )
-        catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
+        catalog_cache, gate = CatalogCache(market), Gate()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
             Job(
@@ -174,8 +172,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
-        selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
-        delivery = Delivery(background, client, session, pace=pace)
+        delivery = Delivery(background, client, session)
+        selfcheck = SelfCheck(step_deps, engine, delivery.direct)
         connection = Connection(
             deps,
             client,

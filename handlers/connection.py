@@ -251,5 +251,5 @@ class Connection:
             channels=SlackChannels(self._deps, self._client),
             client=self._client,
             gate=self._gate,
-            post=self._delivery.post,
+            direct=self._delivery.direct,
         )

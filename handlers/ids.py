@@ -8,12 +8,12 @@ later buttons are numbered: `keep`, `keep.2`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
 from handlers.values import (
@@ -22,8 +22,7 @@ from handlers.values import (
     GithubNameValue,
     KeyValue,
     LineValue,
-    PurchaseValue,
-    TogetherValue,
+    QuestionValue,
     Value,
 )
 
@@ -99,6 +98,11 @@ class HoursValue(Value):
     rental_id: str
     hours: int
 
+    @property
+    def span(self) -> timedelta:
+        """Return the span."""
+        return timedelta(hours=self.hours)
+
 
 class EndValue(Value):
     """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time; so a second submission adds
@@ -109,6 +113,11 @@ class EndValue(Value):
 
     rental_id: str
     shown_end: int
+
+    @property
+    def moment(self) -> datetime:
+        """Return the end that was shown."""
+        return datetime.fromtimestamp(self.shown_end, UTC)
 
 
 class ExtendValue(Value):
@@ -121,17 +130,18 @@ class ExtendValue(Value):
     rental_id: str
     hours: int | None = None
     seconds: int | None = None
-    shown_end: int
+    shown_end: int | None
+    """None for a command, which shows no end. No button has such a value."""
 
     @classmethod
-    def of(cls, rental_id: str, longer: timedelta, shown_end: datetime) -> Self:
+    def of(cls, rental_id: str, longer: timedelta, shown_end: datetime | None) -> Self:
         """Return the value for a lease that becomes `longer` by whole hours, or by seconds."""
         hours, rest = divmod(longer, timedelta(hours=1))
         size = {"seconds": longer // timedelta(seconds=1)} if rest else {"hours": hours}
-        return cls(rental_id=rental_id, **size, shown_end=int(shown_end.timestamp()))
+        return cls(rental_id=rental_id, **size, shown_end=int(shown_end.timestamp()) if shown_end else None)
 
     @property
-    def longer(self) -> timedelta:
+    def by(self) -> timedelta:
         """Return by how much the lease becomes longer."""
         return timedelta(hours=self.hours or 0, seconds=self.seconds or 0)
 
@@ -149,10 +159,20 @@ class UntilValue(Value):
     rental_id: str
     until: int
 
+    @classmethod
+    def of(cls, rental_id: str, until: datetime) -> Self:
+        """Return the value for a new end."""
+        return cls(rental_id=rental_id, until=int(until.timestamp()))
+
     @property
-    def moment(self) -> datetime:
+    def by(self) -> datetime:
         """Return the new end."""
         return datetime.fromtimestamp(self.until, UTC)
+
+    @property
+    def shown_end(self) -> None:
+        """Return None: a second click adds nothing, whatever end the reader saw."""
+        return None
 
 
 class SpanValue(Value):
@@ -163,6 +183,16 @@ class SpanValue(Value):
 
     rental_id: str
     seconds: int
+
+    @classmethod
+    def of(cls, rental_id: str, span: timedelta) -> Self:
+        """Return the value for a span."""
+        return cls(rental_id=rental_id, seconds=span // timedelta(seconds=1))
+
+    @property
+    def span(self) -> timedelta:
+        """Return the span."""
+        return timedelta(seconds=self.seconds)
 
     def _text(self) -> str:
         return f"{self.rental_id}:{self.seconds}s"
@@ -177,6 +207,16 @@ class ShareValue(Value):
     rental_id: str
     people: str
     """Slack ids, with commas between them."""
+
+    @classmethod
+    def of(cls, rental_id: str, people: Sequence[str]) -> Self:
+        """Return the value for these people."""
+        return cls(rental_id=rental_id, people=",".join(people))
+
+    @property
+    def ids(self) -> list[str]:
+        """Return the ids of the people."""
+        return [*filter(None, self.people.split(","))]
 
 
 class QuoteValue(Value):
@@ -197,6 +237,11 @@ class QuoteUntilValue(Value):
     quote_id: str
     until: int
 
+    @property
+    def moment(self) -> datetime:
+        """Return the first end."""
+        return datetime.fromtimestamp(self.until, UTC)
+
 
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
@@ -204,8 +249,23 @@ class OfferValue(Value):
     TYPE_NAME: ClassVar[str] = "offer"
     SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
 
+    another: ClassVar[bool] = False
+    """Whether the person wants another rental like the one that they have."""
+
     quote_id: str
     offer_id: str
+
+
+class AnotherOfferValue(OfferValue):
+    """As OfferValue, for a person who wants another rental like the one that they have."""
+
+    TYPE_NAME: ClassVar[str] = "another_offer"
+    another: ClassVar[bool] = True
+
+
+def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
+    """Return the value for an offer."""
+    return (AnotherOfferValue if another else OfferValue)(quote_id=quote_id, offer_id=offer_id)
 
 
 class NearbyValue(Value):
@@ -243,7 +303,7 @@ class Action:
     """
 
     RENT = ActionId("rent", OfferValue)
-    RENT_ANOTHER = ActionId("rent_another", OfferValue)
+    RENT_ANOTHER: ActionId[OfferValue] = ActionId("rent_another", AnotherOfferValue)
     ALL_OFFERS = ActionId("all_offers", QuoteValue)
     REFRESH = ActionId("refresh", QuoteValue)
     CHANGE = ActionId("change", QuoteValue)
@@ -283,14 +343,12 @@ class Action:
     REPLACE = ActionId("replace", RentalValue)
     NOT_WORKING = ActionId("not_working", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)
-    GIVE_OWNER = ActionId("give_owner", PurchaseValue)
-    NOT_OURS = ActionId("not_ours", PurchaseValue)
-    ASK_ABOUT_AGAIN = ActionId("ask_about_again", PurchaseValue)
-    DESTROY_UNKNOWN = ActionId("destroy_unknown", PurchaseValue)
-    PUT_ALL_BACK = ActionId("put_all_back", TogetherValue)
-    ONE_BY_ONE = ActionId("one_by_one", TogetherValue)
-    GIVE_RENTAL = ActionId("give_rental", RentalValue)
-    ASK_ABOUT_OWNER_AGAIN = ActionId("ask_about_owner_again", RentalValue)
+    GIVE_OWNER = ActionId("give_owner", QuestionValue)
+    NOT_OURS = ActionId("not_ours", QuestionValue)
+    ASK_ABOUT_AGAIN = ActionId("ask_about_again", QuestionValue)
+    DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
+    PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
+    ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
 
 
 class CallbackId(Generic[V]):
@@ -316,7 +374,7 @@ class Callback:
     GITHUB_NAME = CallbackId("github_name", NoValue)
     CHOOSE_KEYS = CallbackId("choose_keys", GithubKeysValue)
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
-    RENT_CONFIRM = CallbackId("rent_confirm", OfferValue)
+    RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
@@ -324,10 +382,9 @@ class Callback:
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
     REPLACE = CallbackId("replace_rental", RentalValue)
-    GIVE_OWNER = CallbackId("give_owner_form", PurchaseValue)
-    NOT_OURS = CallbackId("not_ours_form", PurchaseValue)
-    GIVE_RENTAL = CallbackId("give_rental_form", RentalValue)
-    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", PurchaseValue)
+    GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
+    NOT_OURS = CallbackId("not_ours_form", QuestionValue)
+    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", QuestionValue)
     NOTICE = CallbackId("notice", NoValue)
 
 
@@ -335,8 +392,9 @@ ACTION_VALUES: Mapping[str, type[Value]] = MappingProxyType(
     {action.id: action.value_type for action in vars(Action).values() if isinstance(action, ActionId)}
 )
 """The type of each button's value, by `action_id`."""
+_CALLBACKS = {modal.id: modal for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
 MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
-    {modal.id: modal.value_types for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
+    {callback_id: modal.value_types for callback_id, modal in _CALLBACKS.items()}
 )
 """The types that each modal's value may have, by `callback_id`."""
 
@@ -357,8 +415,9 @@ def action_of(action_id: str) -> str:
     return found[1]
 
 
-def callback_of(callback_id: str) -> str:
-    """Return `callback_id`. Raise Mistake if the bot has no such modal: an older version may have opened it."""
-    if callback_id not in MODAL_VALUES:
+def callback_of(callback_id: str) -> CallbackId[Any]:
+    """Return what a modal is for. Raise Mistake if the bot has no such modal: an older version may have opened
+    it."""
+    if callback_id not in _CALLBACKS:
         raise Mistake("This dialog is from before an update of mine. I changed nothing. Begin again: /gpu")
-    return callback_id
+    return _CALLBACKS[callback_id]

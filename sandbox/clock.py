@@ -89,10 +89,6 @@ class SandboxClock:
         """Move the clock forward to an aware time. Raise ValueError if that has passed."""
         self.change(to=moment)
 
-    def set_speed(self, speed: float) -> None:
-        """Change the speed from now on. Raise ValueError if it is negative or infinite."""
-        self.change(speed=speed)
-
     def change(self, *, jump: float | None = None, to: datetime | None = None, speed: float | None = None) -> None:
         """Jump by seconds or to a time, change the speed, or both, as one revision.
 

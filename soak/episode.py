@@ -164,10 +164,12 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
     if kill.held is None:
         await SystemClock().pause(kill.after)
+        await _stop_for(world, kill, outcome)
         await world.kill(graceful=kill.graceful)
     else:
         fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
         outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
+        await _stop_for(world, kill, outcome)
         # A graceful stop waits for requests under way, so the held one must go on.
         if kill.graceful:
             await fault.release()
@@ -175,6 +177,15 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
         if not kill.graceful:
             await fault.release()
     outcome.counts["kills"] += 1
+
+
+async def _stop_for(world: World, kill: Kill, outcome: Outcome) -> None:
+    """Stop the process for the kill's span, let it go on, and wait as long as a round before the kill."""
+    if kill.stopped:
+        with world.running().stopped():
+            await SystemClock().pause(kill.stopped)
+        await SystemClock().pause(kill.after)
+        outcome.counts["stopped for a while"] += 1
 
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:

@@ -44,6 +44,8 @@ class Kill:
     """Hold the next request to this endpoint, and kill the process then. None: kill it at any moment."""
     after_acting: bool
     """Whether the held request has taken effect."""
+    stopped: float
+    """If not zero, the process is first stopped for so long (SIGSTOP, SIGCONT) in the middle of what it does."""
     again_after: float | None
     """If set, kill it again that many seconds after its next start began."""
     down: float
@@ -123,6 +125,7 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
         graceful=rng.random() < 0.2,
         held=held,
         after_acting=rng.random() < 0.5,
+        stopped=rng.uniform(1.0, 8.0) if rng.random() < 0.1 else 0.0,
         again_after=rng.uniform(0.1, 1.5) if again else None,
         down=rng.choice((0, 0, 0, 20, 90, 600)),
         puts_back=puts_back,

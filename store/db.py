@@ -14,8 +14,10 @@ from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store, Written
+from bot.model.account_facts import WRITES_TRIED_AT
 from store import claims, migrating
 from store.account import Account
+from store.admin_questions import AdminQuestions
 from store.connections import (
     DURABLE,
     QUEUE_TIMEOUT,
@@ -31,17 +33,11 @@ from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return
 from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
-from store.probe_answers import ProbeAnswers
 from store.quotes import Quotes
 from store.rentals import Rentals
-from store.samples import Samples
+from store.samples import ProbeAnswers, Samples
 from store.tables import messages, quotes, rentals, visits
-from store.unknown import Unknown
 from store.visits import Visits
-
-_WRITES_TRIED = "writes_tried_at"
-"""The name of the fact that `takes_writes` writes."""
-
 
 _WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
 """Whose loop is called after a commit that wrote a table. `Visits.changed` tells it for visits: one that is
@@ -69,14 +65,14 @@ class Transaction:
             self.messages,
             self.visits,
             holder=holder,
-            lock_spending=writes and conn.dialect.name == "postgresql",
+            writes=writes,
             on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
         )
         self.people = People(conn)
         self.account = Account(conn)
         self.overdue = Overdue(conn, self.visits)
-        self.unknown = Unknown(conn, self.messages)
+        self.questions = AdminQuestions(conn, self.messages)
 
 
 async def migrate(url: str) -> None:
@@ -199,7 +195,7 @@ class Database:
         commits = self._commits
         try:
             async with self._connection() as conn:
-                await Account(conn).set(_WRITES_TRIED, self._clock.real().isoformat())
+                await Account(conn).set(WRITES_TRIED_AT, self._clock.real())
                 await conn.commit()
         except (GpubotError, DBAPIError):
             return self._commits > commits

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
-from bot.model.attempt import AttemptState, Resource
+from bot.model.attempt import AttemptState, Marker, Resource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources
@@ -30,7 +30,7 @@ _COLUMNS = (
     attempts.c.n,
     attempts.c.offer_id,
     attempts.c.intended_at,
-    attempts.c.marked_for_deletion,
+    attempts.c.marked_by.is_not(None).label("marked_for_deletion"),
     (attempts.c.n == rentals.c.attempts).label("newest"),
 )
 _UNSETTLED = (
@@ -62,9 +62,9 @@ _MARK = (
     .where(
         attempts.c.rental_id == param(attempts.c.rental_id, "key"),
         attempts.c.n == param(attempts.c.n, "attempt_n"),
-        ~attempts.c.marked_for_deletion,
+        attempts.c.marked_by.is_(None),
     )
-    .values(marked_for_deletion=True)
+    .values(marked_by=Marker.OVERDUE)
 )
 _NOTE_DELETION = (
     update(resources)

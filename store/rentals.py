@@ -22,7 +22,7 @@ from store.events import Events
 from store.mapping import Values, insert_new, param, select_by
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
-from store.tables import attempts, rentals
+from store.tables import attempts, rentals, samples
 from store.visits import Visits
 
 _SPENDING_LOCK = 0x67707562
@@ -65,6 +65,11 @@ _UNPROVEN = (
     )
 )
 
+_LATER_VISIT = (
+    select(samples.c.at)
+    .where(samples.c.rental_id == param(_c.id, "key"), samples.c.at > param(samples.c.at, "moment"))
+    .limit(1)
+)
 _UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
 _DEFER = (
@@ -134,18 +139,17 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         visits: Visits,
         *,
         holder: str,
-        lock_spending: bool,
+        writes: bool,
         on_applied: Callable[[Change], None],
         on_stale: Callable[[Change], None],
     ) -> None:
-        """With `lock_spending`, `usage` takes a lock; SQLite doesn't need it, as it has one writer at a time.
-        `on_applied` is called with each change that was written, and `on_stale` with each of a rental that was
+        """`on_applied` is called with each change that was written, and `on_stale` with each of a rental that was
         changed meanwhile."""
         claims.DueTable.__init__(self, conn, holder, rentals, ClaimedRental, _CLAIMED)
         self._events = events
         self._messages = messages
         self._visits = visits
-        self._lock_spending = lock_spending
+        self._may_read_usage = not writes
         self._on_applied = on_applied
         self._on_stale = on_stale
 
@@ -166,7 +170,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         self._on_applied(change)
 
     async def _apply(self, change: Change) -> bool:
-        current = await self._write_rental(change)
+        known = {"key": change.after.id, "moment": change.visited_at}
+        visited = change.visited_at is not None and await self._conn.scalar(_LATER_VISIT, known) is not None
+        current = not visited and await self._write_rental(change)
         await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)
@@ -189,9 +195,15 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
     async def unconfirmed(self) -> int:
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
-    async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        if self._lock_spending:
+    async def lock_spending(self) -> None:
+        # SQLite doesn't need it, as it has one writer at a time.
+        if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
+        self._may_read_usage = True
+
+    async def usage(self, owner: str, *, without: str | None = None) -> Usage:
+        if not self._may_read_usage:
+            raise RuntimeError("What decides by the usage has to take the spending lock first")
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
         unproven = (await self._conn.execute(_UNPROVEN, {"without": without})).scalars()
         caps = Decimal(int(row[1])).scaleb(-6)

@@ -1,16 +1,19 @@
-"""Samples: what each visit of a machine read. They are kept for two days."""
+"""Samples: what each visit of a machine read, kept for two days. With them, whether its probe answered soon after
+ready."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Integer, Text, bindparam, delete, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
-from store.mapping import fetch_first, param, select_by, to_models, upsert, values
-from store.tables import samples
+from store.mapping import fetch_first, insert_new, param, select_by, to_models, upsert, values
+from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
 _SINCE = (
@@ -71,3 +74,53 @@ def _highest(gpus: str) -> int | None:
     """Return the highest reading in a stored value of `Sample.gpus`. Return None if it has none."""
     readings = [gpu["highest"] for gpu in json.loads(gpus)]
     return max((reading for reading in readings if reading is not None), default=None)
+
+
+# --- whether the probe answered soon after ready: one row for each machine of which that is known
+
+MOST_SILENT = 10
+"""How many of a vendor's silent machines are read."""
+
+_a = probe_answers.c
+_SILENT = (
+    select(rentals.c.owner, _a.at)
+    .join(rentals, rentals.c.id == _a.rental_id)
+    .where(_a.vendor == param(_a.vendor, "key"), _a.answered.is_(False))
+    .order_by(_a.at.desc(), _a.rental_id)
+    .limit(MOST_SILENT)
+)
+_ANSWERED = (
+    select(_a.at)
+    .where(_a.vendor == param(_a.vendor, "key"), _a.answered.is_(True))
+    .order_by(_a.at.desc())
+    .limit(1)
+)
+
+
+class ProbeAnswers:
+    """bot.lifecycle.ports.store.ProbeAnswers."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
+        row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
+        if answered:
+            await upsert(self._conn, probe_answers, row)
+        else:
+            await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
+
+    async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
+        # Two queries for each vendor read eleven rows by the index. One for all would read every row of each.
+        found = {}
+        for vendor in sorted(set(vendors)):
+            answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()
+            silent = (await self._conn.execute(_SILENT, {"key": vendor})).all()
+            since = [row for row in silent if answered_at is None or row.at > answered_at]
+            if silent or answered_at is not None:
+                found[vendor] = Answers(
+                    silent=tuple(row.owner for row in since),
+                    silent_at=since[0].at if since else None,
+                    answered_at=answered_at,
+                )
+        return found

@@ -17,8 +17,8 @@ from typing import NoReturn
 import structlog
 
 from bot import __main__ as command_line
-from bot.logs import keep_quiet, set_up_logs
-from bot.settings import LogFormat
+from bot.config.settings import LogFormat
+from bot.ops.logs import keep_quiet, set_up_logs
 
 TOKEN = "xoxb-" + "7" * 12 + "-hidden"
 NOTE = "the merger with Initech"

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.github import SECONDS, Github, github_at
+from bot.net.github import SECONDS, Github, github_at
 from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.github import GithubSandbox

@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from bot import dependencies
 from bot.errors import Unusable
+from bot.ops import library_internals
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"_mapping", "_replace"}
@@ -25,11 +25,11 @@ PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(
 
 
 def test_the_installed_packages_have_the_private_parts() -> None:
-    dependencies.check_dependencies()
+    library_internals.check_dependencies()
 
 
 def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> None:
-    known = {part.rpartition(".")[2] for parts in dependencies.PRIVATE.values() for part in parts}
+    known = {part.rpartition(".")[2] for parts in library_internals.PRIVATE.values() for part in parts}
     used = set()
     for folder in ("bot", "handlers", "store"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -41,7 +41,7 @@ def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> Non
     assert used - DOCUMENTED <= known
 
 
-@pytest.mark.parametrize("package", dependencies.PRIVATE)
+@pytest.mark.parametrize("package", library_internals.PRIVATE)
 def test_a_package_whose_private_parts_are_used_has_an_upper_bound(package: str) -> None:
     assert any(limit.operator == "<" for limit in REQUIRED[package].specifier)
 
@@ -67,7 +67,7 @@ def test_for_a_version_without_the_parts_the_error_has_one_line_for_each_package
     vars(http)["ClientSession"] = ClientSession
     vars(sqlite)["Connection"] = Connection
     with pytest.raises(Unusable) as refused:
-        dependencies.check_dependencies(http, sqlite)
+        library_internals.check_dependencies(http, sqlite)
     fix = "which I need. Install the versions that constraints.txt names: make setup."
     assert refused.value.words.splitlines() == [
         f"aiohttp {aiohttp.__version__} lacks ClientSession._retry_connection, {fix}",

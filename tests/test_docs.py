@@ -118,12 +118,3 @@ def test_each_reference_to_a_decision_names_an_existing_page() -> None:
         if wrong := {name for name in REFERENCE.findall(text) if name not in pages} | set(BY_NUMBER.findall(text)):
             unresolved[of_repository(file)] = wrong
     assert unresolved == {}
-
-
-def test_no_module_is_longer_than_contributing_allows() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    allowed = re.search(r"Modules of less than (\d+) lines", text)
-    assert allowed is not None
-    lengths = {of_repository(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
-    too_long = {name for name, lines in lengths.items() if lines >= int(allowed[1])}
-    assert {name for name in too_long if not name.startswith("tests/")} == set()

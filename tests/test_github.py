@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import KeysUnavailable
-from bot.github import MOST_BYTES, github_at
-from bot.proxies import is_loopback
+from bot.net.github import MOST_BYTES, github_at
+from bot.net.proxies import is_loopback
 from tests.github_world import GithubWorld, github
 from tests.recording_proxy import no_proxies, recording_proxy
 

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from typing_extensions import override
 
-from bot import health
 from bot.clock import MovedClock
+from bot.ops import health
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FOR_EVER = {"settled": "0", "wait": "60"}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.logs import LibraryHandler
+from bot.ops.logs import LibraryHandler
 from tests.broken_program import SECRETS
 
 ROOT = Path(__file__).parents[1]

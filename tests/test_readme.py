@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from bot.policy import yaml_file
-from bot.policy.rules import Rules
-from bot.settings import Settings
+from bot.config.settings import Settings
+from bot.policy.team import yaml_file
+from bot.policy.team.rules import Rules
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from handlers.views.lists import ADMIN_HELP, HELP
 

@@ -13,9 +13,9 @@ import yarl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.config.settings import LogFormat, Settings, read_settings
 from bot.errors import Mistake
-from bot.proxies import is_loopback
-from bot.settings import LogFormat, Settings, read_settings
+from bot.net.proxies import is_loopback
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 GOOD = {

@@ -8,8 +8,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -85,6 +85,15 @@ class Bot:
     def kill(self) -> None:
         """Kill it with SIGKILL, as a crash would."""
         self.process.send_signal(signal.SIGKILL)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the process until the end of the block, as a suspended machine would (SIGSTOP, SIGCONT)."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
 
 def write_policy(folder: Path) -> Path:

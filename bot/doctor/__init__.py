@@ -1,10 +1,9 @@
 """`gpubot doctor`: checks everything that `gpubot run` needs, and says how to correct what is wrong.
 
-findings   the result of a check
+findings   the result of a check, and that of a failed call to Slack
 slack      tokens, scopes, people
 channels   channels and their members
-calls      the finding for a failed call to Slack
 market     Compute Clear
-host       the database, the port, the proxies, the clock
+host       the database, the port, the proxies, the clock, GitHub
 examine    runs all checks; one that breaks doesn't hide the others
 """

@@ -12,17 +12,17 @@ from typing import Any
 import aiohttp
 
 from bot.clock import Clock
-from bot.dependencies import check_dependencies
+from bot.config.settings import Settings, read_partly
 from bot.doctor import host, market
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
-from bot.doctor.github import github
+from bot.doctor.host import github
 from bot.doctor.slack import slack
-from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake, Unusable
-from bot.policy.rules import Rules, read_rules
+from bot.net.sessions import new_session
+from bot.ops.library_internals import check_dependencies
+from bot.policy.team.rules import Rules, read_rules
 from bot.probe.key import probe_key_in
-from bot.sessions import new_session
-from bot.settings import Settings, read_partly
+from bot.text_file import ENV_FILE, open_to_others
 from handlers.slack_api.web_client import slack_client
 
 CALL_SECONDS = 8.0

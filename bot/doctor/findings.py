@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.clock import Clock
+from bot.config.settings import Settings
 from bot.model.base import Frozen
-from bot.policy.rules import Rules
-from bot.settings import Settings
+from bot.policy.team.rules import Rules
+from handlers.slack_api.error_codes import error_code
 
 
 class Mark(StrEnum):
@@ -72,3 +74,22 @@ class CheckContext:
         """Return which of these settings have to be corrected first. Return an empty text if none has."""
         wrong = [name for name in names if name in self.wrong]
         return f"{' and '.join(wrong)} first." if wrong else ""
+
+
+# --- a failed call to Slack
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
+
+
+def code_of(error: Exception) -> str:
+    """Return Slack's error code, or the class of the error. Never show text that a server wrote."""
+    code = error_code(error)
+    return code if _CODE.fullmatch(code) else type(error).__name__
+
+
+def call_failed(what: str, error: Exception) -> Finding:
+    """Return the finding for a call to Slack that gave no usable answer."""
+    code = code_of(error)
+    if code == "missing_scope":
+        return not_checked(what, "the missing scopes first.")
+    return wrong(what, f"Slack gave no usable answer ({code}). Try again in a minute.")

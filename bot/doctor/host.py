@@ -1,4 +1,4 @@
-"""Checks this machine: the database, the port, the proxies, the clock."""
+"""Checks what this machine has and reaches: the database, the port, the proxies, the clock, GitHub."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import aiohttp
 
 from bot.clock import Clock
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
-from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
-from bot.proxies import proxy_for
-from bot.sandbox_clock import clock_of
+from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
+from bot.net.github import github_at
+from bot.net.proxies import proxy_for
+from bot.net.sandbox_clock import clock_of
 from store.preflight import Condition, check_database
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
@@ -142,3 +143,22 @@ def _long(gap: timedelta) -> str:
     minutes, seconds = divmod(round(abs(gap).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+GITHUB = "GitHub"
+ANY_NAME = "gpubot"
+"""A user name to ask for. Whether there is such a user doesn't matter."""
+
+
+async def github(context: CheckContext) -> list[Finding]:
+    """Return whether GitHub answers in time to a question for keys. Return nothing if the policy takes none from
+    there, or if the policy or the address can't be read."""
+    if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
+        return []
+    async with github_at(context.settings.github_url) as source:
+        try:
+            await source.key_lines(ANY_NAME)
+        except KeysUnavailable as unavailable:
+            instead = "People can paste their keys; keys: {github: false} in the policy hides the button."
+            return [hint(GITHUB, f"{unavailable.reason} {instead}")]
+    return [ok(GITHUB, "people can take their SSH keys from there.")]

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.calls import call_failed, code_of
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
-from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
+from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER

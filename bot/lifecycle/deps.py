@@ -1,4 +1,4 @@
-"""The dependencies of services and steps, and the transaction in which they decide."""
+"""The dependencies of services and steps, and the transaction in which they decide and write."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
-from bot.model.attempt import Attempt
-from bot.policy.rules import Rules
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.event import Event
+from bot.model.rental import Rental
+from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
 
@@ -29,6 +32,12 @@ TRIES = 20
 """How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
 
 
+def random_id(length: int = ID_LENGTH) -> str:
+    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
+    length and no id."""
+    return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -42,6 +51,8 @@ class Deps:
     """When the process started, by our clock."""
     started_real: datetime = field(default=EVER, kw_only=True)
     """The same in real time."""
+    new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
+    """Makes a short id of this length."""
 
 
 def _ignore(_: Attempt) -> None:
@@ -92,14 +103,41 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
 
 
-async def free_id(tx: Tx) -> str:
+async def apply(
+    tx: Tx,
+    deps: Deps,
+    before: Rental | None,
+    after: Rental,
+    *events: Event,
+    attempts: tuple[Attempt, ...] = (),
+    resources: tuple[Resource, ...] = (),
+    ledger: tuple[LedgerRow, ...] = (),
+    releases_claim: bool = False,
+    visited_at: datetime | None = None,
+) -> Rental:
+    """Write a change of a rental with all messages that it causes, and return the rental.
+
+    Raise as `Rentals.apply`.
+    """
+    await tx.rentals.apply(
+        change(
+            before,
+            after,
+            events=events,
+            rules=deps.rules,
+            real_now=deps.clock.real(),
+            attempts=attempts,
+            resources=resources,
+            ledger=ledger,
+            releases_claim=releases_claim,
+            visited_at=visited_at,
+        )
+    )
+    return after
+
+
+async def free_id(tx: Tx, deps: Deps) -> str:
     """Return a new id that no rental has."""
-    while await tx.rentals.get(rental_id := new_id()) is not None:
+    while await tx.rentals.get(rental_id := deps.new_id(ID_LENGTH)) is not None:
         pass
     return rental_id
-
-
-def new_id(length: int = ID_LENGTH) -> str:
-    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
-    length and no id."""
-    return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))

@@ -20,8 +20,8 @@ from bot.model.message import (
 )
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.notices import last_notice_at
-from bot.policy.rules import ReadyAnnouncement, Rules
+from bot.policy.team.rules import ReadyAnnouncement, Rules
+from bot.policy.use.end_notices import last_notice_at
 
 # --- people
 
@@ -81,6 +81,7 @@ def change(
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
+    visited_at: datetime | None = None,
 ) -> Change:
     """Return a change with all messages that it causes."""
     messages: list[tuple[int | None, Message]] = []
@@ -99,6 +100,7 @@ def change(
         resources=resources,
         ledger=ledger,
         releases_claim=releases_claim,
+        visited_at=visited_at,
     )
 
 

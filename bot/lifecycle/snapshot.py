@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on
-from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.notifications import change
+from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
+from bot.lifecycle.changes.transitions import schedule
+from bot.lifecycle.deps import StepDeps, apply
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.transitions import schedule
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros
 from bot.model.rental import Rental
-from bot.model.summary import AccruedCost
+from bot.model.summary import AccruedCost, UseCosts
+from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None], Awaitable[None]]
 """Writes when a rental that didn't change is next due, and ends its claim. Raises StoreBusy."""
@@ -35,6 +35,8 @@ class RentalSnapshot:
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
+    visited_at: datetime | None = None
+    """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it was not loaded."""
 
@@ -142,7 +144,8 @@ async def save(
 ) -> RentalSnapshot:
     """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
+    Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
+    resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is set at the
     end of a step: the claim ends too, and if only the due time differs, `write_due` writes that.
     """
@@ -165,18 +168,17 @@ async def save(
         async with deps.store.write() as tx:
             if check_first is not None:
                 await check_first(tx)
-            await tx.rentals.apply(
-                change(
-                    stored.rental,
-                    rental,
-                    events=snapshot.events,
-                    rules=deps.rules,
-                    real_now=deps.clock.real(),
-                    attempts=attempts,
-                    resources=resources,
-                    ledger=ledger,
-                    releases_claim=write_due is not None,
-                )
+            await apply(
+                tx,
+                deps,
+                stored.rental,
+                rental,
+                *snapshot.events,
+                attempts=attempts,
+                resources=resources,
+                ledger=ledger,
+                releases_claim=write_due is not None,
+                visited_at=snapshot.visited_at,
             )
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
@@ -189,3 +191,29 @@ async def save(
 def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
     for attempt in attempts:
         deps.on_attempt(attempt)
+
+
+def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
+    """Return what a rental has cost by `now`, by the use of its machine. `events` are all of its events.
+
+    The sum is `snapshot.spent(now)`. Time before ready and after the deletion began is unknown. So is what other
+    attempts than the last one billed: only the machine of the last one became ready.
+    """
+    known = _known_use(snapshot, events, now)
+    last = max((attempt.n for attempt in snapshot.attempts), default=0)
+    of_machine = {resource.resource_id for resource in snapshot.resources if resource.attempt == last}
+    alive = still_billing(snapshot.ledger, snapshot.resources, snapshot.attempts, now)
+    billed: list[tuple[str, Billed]] = [*((row.resource_id, row) for row in snapshot.ledger), *alive.items()]
+    costs = UseCosts()
+    for resource_id, one in billed:
+        costs += use_costs(one, known if resource_id in of_machine else ())
+    return costs
+
+
+def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
+    """Return the time about which something is known: between ready and the end, or `now`."""
+    rental = snapshot.rental
+    if rental.lease is None:
+        return ()
+    deletion_began = rental.ending.since if rental.ending else None
+    return stretches(events, ready_at=rental.lease.ready_at, until=deletion_began or rental.over_at or now)

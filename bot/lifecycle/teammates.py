@@ -1,21 +1,24 @@
-"""The people whom a rental's owner lets in, as the store knows them."""
+"""The people whom a rental's owner lets in, and what their keys need, as the store knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from bot.errors import NoTeammate
+from bot.errors import NeedsKey, NoTeammate
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.person import Key
+from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.policy.roles import is_teammate
-from bot.policy.rules import Rules
-from bot.policy.teammates import check_number, check_teammate
+from bot.policy.access.boot import check_script_size, further_keys
+from bot.policy.access.teammates import check_number, check_teammate
+from bot.policy.team.roles import is_teammate
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import wants_probe
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
@@ -58,6 +61,11 @@ async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: dateti
     return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
 
 
+async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
+    """Return the event that these people are let in, if there are any."""
+    return (await added_event(tx, rental, people, now),) if people else ()
+
+
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
     """Return the request of a quote that changes a rental, also with the teammates whom the owner let into the
     rental after they asked for the quote: its list of offers may have stood for hours."""
@@ -70,6 +78,12 @@ async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Reque
     return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
 
 
+async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
+    """Raise NeedsKey if the person has no key."""
+    if not await tx.people.keys(person.id):
+        raise NeedsKey(github=rules.keys.github)
+
+
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys of the owner and of each teammate who may still be let in, also of those without any. The
     other teammates left, became guests, or may no longer use the bot."""
@@ -78,3 +92,13 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
     people = [rental.owner, *let_in]
     keys = await tx.people.keys_of(people)
     return {user_id: keys.get(user_id, []) for user_id in people}
+
+
+async def check_boot_script(
+    tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
+) -> None:
+    """Raise Mistake with the sizes if keys, probe and set-up of a request don't fit into one boot script, with the
+    keys that people have now. The next step in it is for `reader`, a Slack id."""
+    further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
+    probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
+    check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)

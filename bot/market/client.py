@@ -14,14 +14,11 @@ from bot.clock import Clock
 from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
-from bot.market.anomalies import Anomalies
-from bot.market.offer_query import query
-from bot.market.resource_ids import resource_ids
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
 from bot.model.offer import Catalog, Offer
-from bot.model.request import Request
-from bot.policy.offers import cheapest_first, fits
+from bot.model.request import OfferQuery
+from bot.policy.buying.offers import cheapest_first, fits
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
@@ -79,7 +76,7 @@ class ComputeClear:
         self._timeouts = timeouts
         self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
-        self._anomalies = Anomalies()
+        self._anomalies = wire.Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}
 
     async def aclose(self) -> None:
@@ -117,16 +114,16 @@ class ComputeClear:
             read_at=self._clock.now(),
         )
 
-    async def offers(self, request: Request) -> tuple[Offer, ...]:
+    async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
         """Return the offers that fit and whose price still stands, the cheapest first."""
         answer = await self._http.ask(
-            OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=query(request)
+            OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=wire.offer_query(query)
         )
         now = self._clock.now()
         found = await self._read(
             OFFERS, answer, lambda body: wire.offers(body, self._families, now, self._anomalies)
         )
-        return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, request))
+        return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, query))
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
         """Buy an offer with one call. An empty boot script is not sent. Raise MarketAway if there is no usable
@@ -179,7 +176,7 @@ class ComputeClear:
         answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
         if answer.status == 404:
             return {}
-        return await self._read(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
+        return await self._read(RESOURCES, answer, lambda body: wire.resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
         """Ask to delete a resource, with force.

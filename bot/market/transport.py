@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
+import re
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import httpx
@@ -18,8 +22,7 @@ from pydantic import SecretStr
 from bot.clock import Clock
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
 from bot.market import decompression, fields, wire
-from bot.market.redaction import Redactor
-from bot.sessions import through_proxy
+from bot.net.sessions import through_proxy
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
@@ -283,3 +286,48 @@ def _retry_after(header: str | None, real_now: datetime) -> float | None:
         return min(max((until - real_now).total_seconds(), 0.0), MAX_RETRY_AFTER)
     except (ValueError, OverflowError):
         return None
+
+
+MASK = "[token]"
+_MIN_LENGTH = 8
+"""Characters of a token that is masked. A shorter one is no protection, and may be a common word."""
+
+
+class Redactor:
+    """Masks the bot's token in answers, whose texts are stored and shown in Slack. A text may repeat the token as
+    it is, in a URL, in JSON within JSON, and in HTML."""
+
+    def __init__(self, token: SecretStr) -> None:
+        secret = token.get_secret_value()
+        escaped = json.dumps(secret)[1:-1]
+        forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
+        forms |= {escaped, escaped.replace("/", "\\/")}
+        longest_first = map(re.escape, sorted(forms, key=len, reverse=True))
+        # Case is ignored: status words are stored in lower case, and %2f is the same as %2F.
+        self._pattern = re.compile(
+            "|".join(longest_first) if len(secret) >= _MIN_LENGTH else "(?!)", re.IGNORECASE
+        )
+
+    def masked(self, value: object) -> object:
+        """Return a decoded JSON value with the token masked in every text and key.
+
+        Raise NotJson if it is nested too deeply.
+        """
+        try:
+            return self._mask(value)
+        except RecursionError as error:
+            raise fields.NotJson("nested too deep") from error
+
+    def _mask(self, value: object) -> object:
+        if isinstance(value, str):
+            return self._mask_text(value)
+        if isinstance(value, list):
+            return [self._mask(entry) for entry in value]
+        if isinstance(value, dict):
+            return {self._mask_text(name): self._mask(field) for name, field in value.items()}
+        return value
+
+    def _mask_text(self, text: str) -> str:
+        # Invisible characters are dropped when a text is stored, which would join the parts of a token again.
+        visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
+        return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text

@@ -1,4 +1,5 @@
-"""Turns the marketplace's answers into our models. Pure.
+"""Turns the marketplace's answers into our models, and a query into its words. It does no I/O, and logs what it
+doesn't understand.
 
 It is as tolerant as the API asks for (docs/compute-clear.md, "Calls in general"): it ignores unknown fields, takes
 an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. It raises
@@ -14,12 +15,15 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
+import structlog
+import yaml
+
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import fields, ssh_address
-from bot.market.anomalies import Anomalies
 from bot.model.base import changed
 from bot.model.gpu import Families, name_key
 from bot.model.offer import OFFER_LIFE, Offer
+from bot.model.request import OfferQuery
 
 REGIONS = ("US", "EU", "APAC", "Other")
 CONTRACTS = ("ondemand", "spot")
@@ -39,6 +43,33 @@ MAX_RESOURCES = 10_000
 """On the account, or of one offer. A longer list is refused as a whole, because each entry may bill."""
 
 T = TypeVar("T")
+_log = structlog.get_logger("gpubot.market")
+_MAX_WORDS = 200
+"""How many unknown status words are logged."""
+
+
+class Anomalies:
+    """Logs parts of answers that the bot doesn't understand: each unknown status word once, and all entries that
+    were dropped from one list in one line."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def unknown_status(self, where: str, word: str) -> None:
+        """Log a status word that is not documented."""
+        if (where, word) in self._seen or len(self._seen) >= _MAX_WORDS:
+            return
+        self._seen.add((where, word))
+        _log.warning("market.unknown_status", where=where, word=word)
+
+    def dropped(self, where: str, reasons: Counter[str]) -> None:
+        """Log how many entries of a list were dropped, by reason."""
+        if reasons:
+            _log.warning("market.entries_dropped", where=where, reasons=dict(reasons))
+
+    def used_documented_names(self, where: str) -> None:
+        """Log that the documented names are used instead of an answer that is missing or unusable."""
+        _log.warning("market.documented_names_used", where=where)
 
 
 class UnusableAnswer(Exception):
@@ -391,3 +422,54 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
         host=host,
         port=port,
     )
+
+
+def resource_ids(body: object, offer_id: str) -> dict[str, str]:
+    """Return the status of each resource of an offer by its id.
+
+    Nothing else is read: deleting needs no more, so an answer that is unusable in any other field must not stop
+    it. Leave out an entry that names only other offers, because the API may have ignored the filter. Leave out an
+    entry without a usable id, too.
+    """
+    listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
+    statuses = {}
+    for entry in fields.entries(listed):
+        resource_id = fields.ident(entry.get("resource_id"))
+        history = (fields.ident(past.get("offer_id")) for past in fields.entries(entry.get("offer_history")))
+        offers = {known.casefold() for known in history if known is not None}
+        if resource_id is not None and (not offers or offer_id.casefold() in offers):
+            statuses[resource_id] = fields.word(entry.get("status")) or "unknown"
+    return statuses
+
+
+# --- the query for offers
+
+
+def offer_query(query: OfferQuery) -> bytes:
+    """Return the YAML body of get_offers. Prices are written as the exact numbers that they are."""
+    compute: dict[str, object] = {
+        "gpu_type": query.gpu,
+        "gpu_count": query.count,
+        "contract_type": query.contract.value,
+    }
+    if query.max_gpu_rate is not None:
+        compute["max_price_per_gpu_hour"] = query.max_gpu_rate
+    body: dict[str, object] = {"compute": compute}
+    if query.region is not None:
+        body["region"] = query.region
+    if query.vendor is not None:
+        body["vendor"] = query.vendor
+    return yaml.dump(body, Dumper=_Dumper, sort_keys=False).encode()
+
+
+class _Dumper(yaml.SafeDumper):
+    """A SafeDumper that also writes Decimals, as plain numbers."""
+
+
+def _plain_number(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
+    digits = format(value, "f")
+    kind = "float" if "." in digits else "int"
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", digits)
+
+
+_Dumper.add_representer(Decimal, _plain_number)

@@ -76,6 +76,17 @@ class Why(StrEnum):
     """Purchases that were answered with `failed` are looked up before the next one."""
 
 
+class Marker(StrEnum):
+    """Who marked an attempt for deletion."""
+
+    STEP = "step"
+    """Its rental's step: it gave the attempt up, or deletes what a failed purchase made."""
+    OVERDUE = "overdue"
+    """The overdue deletion, because no step ended it in time."""
+    SWEEP = "sweep"
+    """The comparison with the account: a resource of it appeared after it was settled."""
+
+
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
 """The market answered that the purchase failed. It may still have made a resource."""
 
@@ -96,7 +107,7 @@ class SentScript(Frozen):
     """What the boot script of a purchase held."""
 
     version: int
-    """The version of the script's text, `bot.policy.boot.SCRIPT_VERSION`."""
+    """The version of the script's text, `bot.policy.access.boot.SCRIPT_VERSION`."""
     keys: tuple[OwnedKey, ...] = ()
     """The keys in addition to `Attempt.public_key`."""
     setup: str | None = None
@@ -130,7 +141,8 @@ class Attempt(Frozen):
     """Set if there was no procure call: its resources are those that got an owner, and never more. Exactly one of
     `offer` and `adopted` is set."""
     resource_name: str | None = None
-    """As `bot.policy.resource_names` makes it. None for an adopted machine, which is never looked up by a name."""
+    """As `bot.policy.buying.resource_names` makes it. None for an adopted machine, which is never looked up by
+    name."""
     public_key: str = ""
     """The key that was sent, as one line. Empty for an adopted machine: nobody knows whose keys are on it."""
     key_comment: str = ""
@@ -143,8 +155,8 @@ class Attempt(Frozen):
     """The market's own words. Data, never markup."""
     accepted: bool = False
     """The procure call itself was answered with acceptance."""
-    marked_for_deletion: bool = False
-    """Any resource that appears for it is deleted too."""
+    marked_by: Marker | None = None
+    """Who marked it for deletion last. None if it is not marked."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted; from then on it is no longer live."""
     extra: bool = False
@@ -193,6 +205,11 @@ class Attempt(Frozen):
         """Whether it bought or may have bought, is not extra, and its deletion is not accepted. A rental has one
         at most."""
         return self.delete_accepted_at is None and not self.extra and not self.settled
+
+    @property
+    def marked_for_deletion(self) -> bool:
+        """Whether any resource that appears for it is deleted too."""
+        return self.marked_by is not None
 
     @property
     def unproven(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
+from bot.model.message import Destination
 from bot.model.offer import Offer
 from bot.model.request import Request
 
@@ -45,8 +46,8 @@ class Quote(Frozen):
     """The rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
     """The rental whose place is to be taken. The first offer within what that one left is rented once found."""
-    reply_url: str | None = None
-    """Slack's `response_url`. It works 5 times within 30 minutes."""
+    reply_to: Destination | None = None
+    """Where its answer goes. A `response_url` works 5 times within 30 minutes. None: to its owner."""
     replaces: bool = False
     """Whether the answer replaces the message that was clicked."""
     created_at: Instant

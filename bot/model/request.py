@@ -19,8 +19,8 @@ class Contract(StrEnum):
     SPOT = "spot"
 
 
-class Request(Frozen):
-    """The GPUs that someone asked for, in the marketplace's own names."""
+class OfferQuery(Frozen):
+    """What the market is asked for, in its own names. Equal queries have the same offers."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
@@ -35,6 +35,11 @@ class Request(Frozen):
     """A vendor from which nothing is rented: the one whose machine this one replaces, since that doesn't work."""
     max_gpu_rate: Decimal | None = None
     """The person's own cap, USD per GPU and hour."""
+
+
+class Request(OfferQuery):
+    """The GPUs that someone asked for, for how long, and who uses them how."""
+
     cap_said_per_gpu: bool = True
     """False if the person asked for several GPUs and didn't type "per GPU" after the cap, or named a price for
     everything. Then the offers also say what the cap is for all GPUs."""
@@ -58,6 +63,11 @@ class Request(Frozen):
     """Whether the bot may see if the machine is used. False: `no-probe` was said."""
     note: str = ""
     """The person's words. Data, never markup."""
+
+    @property
+    def query(self) -> OfferQuery:
+        """What the market is asked for."""
+        return OfferQuery(**{name: getattr(self, name) for name in OfferQuery.model_fields})
 
     @property
     def longest(self) -> timedelta:

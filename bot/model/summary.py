@@ -1,20 +1,24 @@
-"""Values for views: one rental in detail, and many rentals in short."""
+"""Values for views: one rental in detail, many rentals in short, and the offers found for a request."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from bot.errors import GpubotError
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, events_after
 from bot.model.money import Micros
-from bot.model.person import Key
+from bot.model.offer import Offer
+from bot.model.person import Channel, Key
+from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.model.request import Request
-from bot.model.unknown import UnknownPurchase
+from bot.model.request import Envelope, Request
 from bot.model.use import RecentUse
 
 
@@ -134,29 +138,37 @@ class UnknownTotal(Frozen):
 class UnknownSummary(Frozen):
     """Unknown machines of one purchase at one moment, as one line of a list."""
 
-    purchase: UnknownPurchase
+    question: AdminQuestion
     spent: AccruedCost
 
 
-class OlderDatabaseView(Frozen):
-    """All machines that were bought after the database was saved, or many that one sweep found, for the message
-    that asks about them."""
+class AdminQuestionView(Frozen):
+    """A question to the admins at one moment."""
 
-    event: Event
-    """The question."""
-    purchases: tuple[UnknownPurchase, ...]
-    restorable: frozenset[str]
-    """Ids of the purchases that can be put back now, as far as it is known who their owners are."""
+    question: AdminQuestion
+    parts: tuple[AdminQuestion, ...] = ()
+    """Of a question about several purchases."""
+    restorable: frozenset[str] = frozenset()
+    """Ids of the parts that can be put back now, as far as it is known who their owners are."""
     put_back_for: timedelta
     """How long they run from the moment in which they are put back."""
     spent: dict[str, AccruedCost]
-    """By id of the purchase."""
-    rentals: dict[str, Rental]
-    """The rentals to which purchases belong by now, by their id."""
+    """What the machines of each question about a purchase cost, by its id."""
+    rentals: dict[str, Rental] = Field(default_factory=dict)
+    """The rentals to which the machines of parts belong by now, by their id."""
     names: dict[str, str]
     """The display names of the people in it, by user id."""
-    paused: bool
-    """Whether buying is paused because of such machines."""
+    paused: bool = False
+    """Whether buying is paused because of machines that were bought after the database was saved."""
+    details: RentalDetails | None = None
+    """The rental whose owner left."""
+
+    @property
+    def rental(self) -> RentalDetails:
+        """The rental whose owner left. Raise TypeError if the question is about something else."""
+        if self.details is None:
+            raise TypeError(f"question {self.question.id} is about no rental")
+        return self.details
 
 
 class PeopleAsked(Frozen):
@@ -243,3 +255,72 @@ class Shared(Frozen):
     """The keys that its owner has to put on the machine. Empty if the purchase still sends them."""
     removable: tuple[str, ...] = ()
     """The keys of all these people that can be taken off again without locking out somebody else."""
+
+
+class Over(StrEnum):
+    """Which limit a request is over, so that an approver decides."""
+
+    PER_HOUR = "per_hour"
+    TOTAL = "total"
+
+
+class OfferChoice(Frozen):
+    """An offer with what the rules say about it, for the person who asked."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    offer: Offer
+    envelope: Envelope
+    over: tuple[Over, ...] = ()
+    refused: GpubotError | None = None
+    """Why it can't be rented at all."""
+    usual: timedelta | None = None
+    """How long such machines usually take to get ready."""
+    runs_script: bool = True
+    """Whether its vendor's machines are expected to run the boot script."""
+    lacks_script: bool = False
+    """The request needs the boot script, and its vendor's machines are not expected to run it. Only a click rents
+    it then."""
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether an approver decides."""
+        return bool(self.over)
+
+
+class Remainder(Frozen):
+    """What a rental leaves of its envelope."""
+
+    gpu: str
+    """The GPU that was clicked."""
+    lease: timedelta
+    """Until its end, the later one if it has two."""
+    max_rate: Decimal
+    """USD per hour for the whole offer."""
+    total: Micros
+
+
+class QuoteView(Frozen):
+    """A quote as its owner reads it now."""
+
+    quote: Quote
+    rental: Rental | None = None
+    """The rental that it made, if any."""
+    asked: PeopleAsked | None = None
+    """Who is asked to decide it, if it waits for an approver."""
+    choices: tuple[OfferChoice, ...] = ()
+    """The first of its offers."""
+    token_refused: bool = False
+    """Whether nothing was found because the marketplace refuses our token."""
+    asked_in: Channel | None = None
+    """The channel that it was asked in, if known."""
+    still_waiting: Request | None = None
+    """The request that it would change, if that still waits for a decision."""
+    to_replace: Rental | None = None
+    """The rental whose place was to be taken."""
+    left: Remainder | None = None
+    """What that rental leaves."""
+    teammates: tuple[str, ...] = ()
+    """The names of the people who get in too."""
+    without_key: tuple[str, ...] = ()
+    """The names of those of them who have no SSH key."""

@@ -6,8 +6,6 @@ read_back     whether Slack has a post already
 posting       one message: find, post, edit, refresh or answer it, and what Slack's answer means
 unsaved       writes the result of each call, also after the store took no writes for a while
 fallback      the next destination if Slack refuses one
-reposts       which messages were posted again although the first post may exist
-duplicates    removes the buttons of such a first post
 lost_posts    removes the buttons of posts that the store lost, after it was put back from an older copy
 direct_posts  posts outside the outbox, while the store takes no writes
 loop          what is due, in which order, several at a time

@@ -1,4 +1,4 @@
-"""Posts that bypass the outbox, for notices while the store takes no writes."""
+"""Posts that bypass the outbox, while the store takes no writes: notices, and replies without a `response_url`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.model.event import Event, EventKind
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.blocks import Rendered
 from handlers.views.notices import notice
+from handlers.views.reader import Reader
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -34,43 +35,15 @@ TRIES = 3
 """Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
 
 
-async def direct_post(
-    client: AsyncWebClient, clock: Clock, pace: Pace, to: str, rendered: Rendered, *, tries: int = TRIES
-) -> PostOutcome:
-    """Post to a channel or a person as soon as the pace allows it, and return what became of it. Never raise."""
-    for _ in range(tries):
-        while (open_at := pace.post_at(to, now := clock.real())) > now:
-            await clock.pause((open_at - now).total_seconds())
-        pace.posted(to, now)
-        try:
-            await client.chat_postMessage(
-                channel=to,
-                text=rendered.text,
-                blocks=list(rendered.blocks),
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        except NO_ANSWER as error:
-            wait = requested_wait(error)
-            if wait is None:
-                log.warning("post.not_taken", to=to, error=error_code(error))
-                unreachable = isinstance(error, aiohttp.ClientConnectorError)
-                return PostOutcome.LATER if unreachable else PostOutcome.FAILED
-            pace.block(POST, clock.real() + wait)
-        else:
-            return PostOutcome.TAKEN
-    return PostOutcome.LATER
-
-
 RETRY_AFTER = timedelta(minutes=5)
 """Real time until a notice whose answer was lost is sent again. Without it, a person would get it every few
 seconds while Slack's answers are lost."""
 
 
-class DirectNotices:
-    """Implements `bot.lifecycle.ports.outside.DirectPosts`.
+class DirectPosts:
+    """Posts without the outbox. Implements `bot.lifecycle.ports.outside.DirectPosts`.
 
-    It never waits for Slack's pace, because the self-check must go on.
+    No post is stored, so use it only while the store takes no writes.
     """
 
     def __init__(self, client: AsyncWebClient, pace: Pace, clock: Clock, rules: Rules) -> None:
@@ -82,16 +55,42 @@ class DirectNotices:
         """When each notice that may or may not have arrived was last sent."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise."""
+        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise. Never
+        wait for Slack's pace, because the self-check must go on."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        rendered = notice(event, rules=self._rules, now=self._clock.now())
+        rendered = notice(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
         if rendered is None:
             return True
-        outcome = await direct_post(self._client, self._clock, self._pace, user, rendered, tries=1)
+        outcome = await self.send(user, rendered, tries=1)
         self._failed.pop(key, None)
         if outcome is PostOutcome.FAILED:
             self._failed[key] = real
         return outcome is PostOutcome.TAKEN
+
+    async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
+        """Post to a channel or a person as soon as the pace allows it. Return what became of it. Never raise."""
+        for _ in range(tries):
+            while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
+                await self._clock.pause((open_at - now).total_seconds())
+            self._pace.posted(to, now)
+            try:
+                await self._client.chat_postMessage(
+                    channel=to,
+                    text=rendered.text,
+                    blocks=list(rendered.blocks),
+                    unfurl_links=False,
+                    unfurl_media=False,
+                )
+            except NO_ANSWER as error:
+                wait = requested_wait(error)
+                if wait is None:
+                    log.warning("post.not_taken", to=to, error=error_code(error))
+                    unreachable = isinstance(error, aiohttp.ClientConnectorError)
+                    return PostOutcome.LATER if unreachable else PostOutcome.FAILED
+                self._pace.block(POST, self._clock.real() + wait)
+            else:
+                return PostOutcome.TAKEN
+        return PostOutcome.LATER

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,22 +12,20 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
-from handlers.delivery import reposts
 from handlers.delivery.content import answer_body, content, earliest_post
-from handlers.delivery.direct_posts import PostOutcome, direct_post
-from handlers.delivery.duplicates import Duplicates
+from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
 from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
-from handlers.views.blocks import Json, Rendered
+from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -70,14 +67,13 @@ class Delivery:
     ) -> None:
         """`save_retry` is the real time after which a write that the store didn't take is tried again."""
         self._deps = deps
-        self._client = client
         self._pace = pace or Pace()
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
+        self.direct = DirectPosts(client, self._pace, deps.clock, deps.rules)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
-        self.duplicates = Duplicates(deps, client, self._pace, self.poster.finder)
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._has_begun = True
@@ -88,13 +84,6 @@ class Delivery:
     def in_flight(self) -> int:
         """Return how many messages are being sent, or are sent and not yet saved."""
         return len(self._sending.keys() | self._unsaved.ids)
-
-    async def post(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
-        """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
-        took it. The post is not stored, so use this only while the store takes no writes."""
-        rendered = Rendered(text=text, blocks=tuple(blocks))
-        outcome = await direct_post(self._client, self._deps.clock, self._pace, to, rendered)
-        return outcome is PostOutcome.TAKEN
 
     def token_renewed(self) -> None:
         """Send at once what waits, because Slack takes our token again."""
@@ -120,7 +109,6 @@ class Delivery:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
-            tasks.create_task(self.duplicates.run())
             tasks.create_task(self.lost_posts.run())
 
     async def _send_what_is_due(self) -> None:
@@ -262,8 +250,7 @@ class Delivery:
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await earliest_post(tx, message)
-            repost = await reposts.read(tx, message.id)
-        return await self.poster.find(message, card, since, repost)
+        return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Write that a post is begun, then make it. After a crash between the two, the conversation is read back

@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import Destination, Message, MessageKind, to_channel
+from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.read_back import (
     NO_MESSAGE,
@@ -27,7 +27,6 @@ from handlers.delivery.read_back import (
     Unreadable,
     metadata_of,
 )
-from handlers.delivery.reposts import Repost
 from handlers.delivery.unsaved import Result
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
@@ -44,10 +43,11 @@ from handlers.views.replies import asked_again_below
 
 log = structlog.get_logger("gpubot.delivery")
 
-ANSWER_LIFE = timedelta(minutes=30)
-"""A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
+FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
+"""Real time between the second and the third post of a message in a conversation that can't be read. It doubles
+with each further post."""
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
 """Slack refuses the blocks, at any destination. It may take the text alone."""
@@ -74,11 +74,14 @@ class Poster:
         self._session = session
         self._on_refused = on_refused
         self.finder = Finder(client, deps.clock, pace)
+        self._reposts: dict[int, tuple[datetime, int]] = {}
+        """When, in real time, and how often each message was posted again without being found. A start forgets it:
+        each message may then be posted once more at once."""
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Result:
         """Send an answer to its `response_url`. It may be lost, so it is never the only copy of what matters."""
         now = self._deps.clock.real()
-        if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
+        if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
         try:
             async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
@@ -96,22 +99,21 @@ class Poster:
             log.info("answer.refused", message=message.id, status=status)
         return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
-    async def find(
-        self, message: Message, card: Message | None, since: datetime | None, repost: Repost | None
-    ) -> Result:
-        """Look for a post whose outcome is unknown. It can't be older than `since`, our time; `repost` says
-        whether it was posted again before. A post that is found may show an old version, so a surface stays due
-        and is edited next."""
+    async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
+        """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A post that is found
+        may show an old version, so a surface stays due and is edited next."""
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
         try:
             place = await self.finder.find(message, to, thread, since)
         except SearchAgain as again:
             return self._read_later(message, again)
-        except Unreadable:
-            return _unreadable(message, now, repost)
+        except Unreadable as unreadable:
+            if unreadable.has_left:
+                return Result(changed(message, sending=False), refused=True)
+            return self._unreadable(message)
         if place is None:
-            return Result(changed(message, sending=False, due_at=now), reposted=True)
+            return Result(changed(message, sending=False, due_at=now))
         found = self._posted(message, place)
         if not message.kind.surface:
             return Result(self._up_to_date(found))
@@ -163,6 +165,17 @@ class Poster:
                 return Result(_retried(message, now))
             log.warning("slack.refused", method=EDIT, message=message.id, error=error_code(error))
         return None
+
+    def _unreadable(self, message: Message) -> Result:
+        """Return the message to post again although the conversation can't be read: the first time at once, later
+        after long waits."""
+        now = self._deps.clock.real()
+        last, times = self._reposts.get(message.id, (now, 0))
+        if (due_at := last + repost_wait(times)) > now:
+            return Result(changed(message, due_at=due_at))
+        log.warning("post.perhaps_twice", message=message.id)
+        self._reposts[message.id] = now, times + 1
+        return Result(changed(message, sending=False, due_at=now), unverified=True)
 
     def _read_later(self, message: Message, again: SearchAgain) -> Result:
         """Return the message due again, because Slack could not be read now."""
@@ -267,6 +280,7 @@ class Poster:
 
     def _posted(self, message: Message, place: Place) -> Message:
         channel, ts = place
+        self._reposts.pop(message.id, None)
         return changed(message, channel=channel, ts=ts, sending=False, posted_at=self._deps.clock.now())
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
@@ -320,13 +334,11 @@ def unposted(message: Message) -> Message:
     return changed(message, **nothing, shown_version=0, digest="")
 
 
-def _unreadable(message: Message, now: datetime, repost: Repost | None) -> Result:
-    """Return the message to post again although the conversation can't be read: the first time at once, later
-    after long waits."""
-    if repost is not None and repost.next_repost_at > now:
-        return Result(changed(message, due_at=repost.next_repost_at))
-    log.warning("post.perhaps_twice", message=message.id)
-    return Result(changed(message, sending=False, due_at=now), reposted=True, unverified=True)
+def repost_wait(times: int) -> timedelta:
+    """Return how long to wait with the next post in a conversation that can't be read, after so many re-posts."""
+    if times == 0:
+        return timedelta()
+    return min(FIRST_REPOST_WAIT * (1 << min(times - 1, 10)), LONGEST_REPOST_WAIT)
 
 
 def _retried(message: Message, now: datetime) -> Message:

@@ -75,6 +75,11 @@ def metadata_of(message_id: int, version: int) -> dict[str, Any]:
 class Unreadable(Exception):
     """The conversation can't be read back, so nobody can know whether the post is there."""
 
+    def __init__(self, *, has_left: bool = False) -> None:
+        """`has_left`: the person whose direct messages they are has left the workspace."""
+        super().__init__()
+        self.has_left = has_left
+
 
 class SearchAgain(Exception):
     """The search has no result yet."""
@@ -151,13 +156,6 @@ class Finder:
             raise Unreadable
         return None
 
-    async def find_all(
-        self, message: Message, to: Destination, thread: str | None, since: datetime | None
-    ) -> list[Place]:
-        """Return every place where `message` was posted, among the newest posts. Raise Unreadable, SearchAgain."""
-        posts = self.posts(Search(), to, thread, since)
-        return [post.place async for post in posts if post.shows(message)]
-
     async def version_shown(self, message: Message) -> int | None:
         """Return the version that Slack shows of a message that was posted. Return None if its post is not there
         or has no version. Raise Unreadable, SearchAgain."""
@@ -233,7 +231,7 @@ class Finder:
             self._pace.block_all(now + TOKEN_RETRY)
             return SearchAgain(now + TOKEN_RETRY)
         if code in UNREADABLE:
-            return Unreadable()
+            return Unreadable(has_left=code == "user_disabled")
         if code == "invalid_cursor" and "cursor" in query:
             return SearchAgain(restart=True)
         return SearchAgain(unknown_error=not is_temporary(error))

@@ -8,19 +8,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import ask_again, note_put_back
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import Counter
 from bot.model.message import Message
-from handlers.delivery import reposts
 from handlers.delivery.fallback import fall_back
 
 log = structlog.get_logger("gpubot.delivery")
 
-POSTED_TWICE = "count:perhaps_posted_twice"
-"""The account's count of posts made again in a conversation that could not be read back."""
-GIVEN_UP = "count:given_up"
-"""The account's count of messages that Slack never took: refused for good, or answers that came too late."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -34,8 +30,6 @@ class Result:
     card_missing: bool = False
     """Its card isn't in Slack any more: the card is posted again, and its thread below it."""
     given_up: bool = False
-    reposted: bool = False
-    """It is posted again next, and the first post may exist or still arrive."""
     unverified: bool = False
     """It is posted again although the conversation could not be read back."""
     compared: bool = False
@@ -58,11 +52,9 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         if message.rental_id is not None:
             await ask_again(tx, deps, message.rental_id)
     if given_up:
-        await tx.account.increment(GIVEN_UP)
+        await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:
-        await tx.account.increment(POSTED_TWICE)
-    if result.reposted:
-        await reposts.record(tx, message.id, deps.clock.real())
+        await tx.account.increment(Counter.POSTED_TWICE)
 
 
 @dataclass

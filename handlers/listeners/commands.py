@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, PrivateKey
-from bot.lifecycle.service import account, queries, quoting
+from bot.lifecycle.service import account, queries
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.policy.rules import ProbeKind
+from bot.policy.team.roles import check_user
+from bot.policy.team.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -38,14 +39,14 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
         case commands.Get(request=request, now=now):
             return await offers.ask(context, interaction, request, rent_now=now)
         case commands.GetForm():
-            return offers.open_form(context, interaction)
+            return await offers.open_form(context, interaction)
         case commands.Again():
             return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
             return await keys.save(context, interaction, line)
         case commands.KeyFromGithub(name=name):
             if name is None:
-                return github_keys.open_form(context, interaction)
+                return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
         case (
             commands.Show()
@@ -130,27 +131,18 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
 async def _list(context: Context, interaction: UserInteraction, *, everyone: bool) -> Rendered:
     return lists.listing(
         await queries.live_rentals(context.deps, interaction.person, everyone=everyone, most=lists.ROWS),
+        context.reader(interaction.person),
         everyone=everyone,
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
     )
 
 
 async def _home(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.home(
         await queries.live_rentals(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
+        context.reader(interaction.person),
     )
 
 
 def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
-    quoting.check_user(interaction.person, context.deps.rules)
-    return lists.catalog(
-        context.known_catalog(),
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
-    )
+    check_user(interaction.person, context.deps.rules)
+    return lists.catalog(context.known_catalog(), context.reader(interaction.person))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -12,23 +11,14 @@ from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
+from bot.model.person import Person
+from handlers.delivery.direct_posts import DirectPosts
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.hints import Hints
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
-from handlers.views.blocks import Json
-
-
-class Post(Protocol):
-    """The type of `handlers.delivery.loop.Delivery.post`."""
-
-    async def __call__(self, to: str, text: str, blocks: Sequence[Json] = (), /) -> bool: ...
-
-
-async def post_nothing(_to: str, _text: str, _blocks: Sequence[Json] = (), /) -> bool:
-    """Return False: nothing is posted."""
-    return False
+from handlers.views.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -43,14 +33,17 @@ class Context:
     people: People
     channels: SlackChannels
     client: AsyncWebClient
+    direct: DirectPosts
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Of a person's commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """Of a person's look-ups at GitHub."""
-    post: Post = post_nothing
-    """Post to a person without the outbox, at the pace of all posts. Return whether Slack took it."""
+
+    def reader(self, person: Person) -> Reader:
+        """Return this person as the reader of an answer that is made now."""
+        return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:
         """Return the catalogue as last read. Raise MarketAway before the first read."""

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
-from bot.policy.github_keys import GithubKeys
-from handlers.ids import Field
+from bot.policy.access.github_keys import GithubKeys
+from handlers.ids import NO_VALUE, Field, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
@@ -16,7 +16,7 @@ from handlers.views import github_keys as views
 from handlers.views.keys import saved_text
 
 
-def open_form(context: Context, interaction: UserInteraction) -> Outcome:
+async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the dialog that asks for the name. Raise Refused if this person may not take keys from GitHub."""
     github_keys.check_may_take(context.deps, interaction.person)
     return OpenModal(modal=views.name_form())
@@ -74,7 +74,7 @@ async def _take(
         interaction.person,
         name,
         fingerprints,
-        reply_url=interaction.reply_url,
+        reply_to=interaction.reply_to,
     )
     words = saved_text(taken.saved.added, taken.saved.known)
-    return await keys.reply_to_new_keys(context, taken.saved, views.taken_text(words, taken.gone))
+    return await keys.reply_to_new_keys(context, interaction, taken.saved, views.taken_text(words, taken.gone))

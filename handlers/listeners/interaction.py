@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pydantic import ConfigDict, ValidationError
 
 from bot.model.base import Frozen
+from bot.model.message import Destination, to_person, to_response_url
 from bot.model.person import Person
 from handlers.ids import Field
 from handlers.values import Value
@@ -31,8 +32,8 @@ class InteractionKind(StrEnum):
     """Errors are answered in the acknowledgement, all else through the `response_url` of what opened the modal."""
 
 
-class ModalMetadata(Frozen):
-    """A modal's `private_metadata`: the value for its handler, and where the person was when it opened.
+class Origin(Frozen):
+    """Where something was done in Slack. A modal keeps the origin of what opened it.
 
     A modal may be submitted after an update, so fields of another version are ignored, and each field has a
     default.
@@ -40,18 +41,35 @@ class ModalMetadata(Frozen):
 
     model_config = ConfigDict(extra="ignore")
 
+    channel: str = ""
+    response_url: str = ""
+    """Empty if there is none, or if it no longer works."""
+    ephemeral: bool = False
+    """On a message that only this person sees, so an answer may replace it."""
+    on_surface: bool = False
+    """On a message that the bot updates as things change."""
+    thread_ts: str = ""
+    """The thread of a clicked reply. Empty if the first message of a thread was clicked: only people who have that
+    thread open would see an answer in it."""
+    opened_at: int = 0
+    """When the submitted modal was opened: real time, as a Unix time. 0 for a command or click."""
+
+
+class ModalMetadata(Frozen):
+    """A modal's `private_metadata`: the value for what its submission does, and the origin of what opened it."""
+
+    model_config = ConfigDict(extra="ignore")
+
     value: str = ""
     """As `Value.encode` writes it."""
     value_type: str = ""
     """The value's TYPE_NAME."""
-    channel: str = ""
-    reply_url: str = ""
-    ephemeral: bool = False
-    on_surface: bool = False
-    thread_ts: str = ""
-    another: bool = False
-    """Whether the person wants another rental like the one that they have."""
-    opened_at: int = 0
+    origin: Origin = Origin()
+
+    @classmethod
+    def of(cls, value: Value, origin: Origin) -> ModalMetadata:
+        """Return the metadata of a modal with this value."""
+        return cls(value=value.encode(), value_type=value.TYPE_NAME, origin=origin)
 
     @classmethod
     def read(cls, text: str) -> ModalMetadata:
@@ -70,43 +88,22 @@ class Interaction(Frozen):
     """The command, the button's `action_id`, or the modal's `callback_id`."""
     user_id: str
     team_id: str
-    channel: str
-    reply_url: str
+    origin: Origin
     trigger_id: str = ""
-    ephemeral: bool = False
-    """Clicked on a message that only this person sees, so an answer may replace it."""
-    on_surface: bool = False
-    """Clicked on a message that the bot updates as things change."""
-    thread_ts: str = ""
-    """The thread of a clicked reply. Empty if the first message of a thread was clicked: only people who have that
-    thread open would see an answer in it."""
-    opened_at: int = 0
-    """When the submitted modal was opened: real time, as a Unix time. 0 for a command or click."""
     text: str = ""
     """What was typed after a command."""
     value: str = ""
     """The value of a button or submitted modal, not yet decoded."""
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
-    another: bool = False
-    """As in ModalMetadata."""
     inputs: Mapping[str, str] = {}
     """A modal's inputs without the empty ones. The values of several checkboxes have a space between them, as the
     ids of several people do."""
 
-    def metadata(self, value: Value, opened_at: int, *, another: bool = False) -> ModalMetadata:
-        """Return the metadata of a modal that this interaction opens."""
-        return ModalMetadata(
-            value=value.encode(),
-            value_type=value.TYPE_NAME,
-            channel=self.channel,
-            reply_url=self.reply_url,
-            ephemeral=self.ephemeral,
-            on_surface=self.on_surface,
-            thread_ts=self.thread_ts,
-            another=another,
-            opened_at=opened_at,
-        )
+    @property
+    def reply_to(self) -> Destination:
+        """Where an answer goes: to the `response_url`, or to the person's direct messages if there is none."""
+        return to_response_url(self.origin.response_url) if self.origin.response_url else to_person(self.user_id)
 
 
 class UserInteraction(Interaction):
@@ -136,7 +133,6 @@ class OpenModal(Frozen):
     """Open a modal. After a submission, it takes the place of the modal that was submitted."""
 
     modal: Modal
-    another: bool = False
     reply: Reply | None = None
     """A reply that stays when the person closes the modal, with a button that opens it again."""
 
@@ -153,7 +149,7 @@ Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
 
 def reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
     """Return no private reply if the clicked message will be updated anyway."""
-    return None if interaction.on_surface else Reply(content=content)
+    return None if interaction.origin.on_surface else Reply(content=content)
 
 
 # --- reading payloads
@@ -167,8 +163,7 @@ def command(body: Mapping[str, Any]) -> Interaction:
         user_id=text(body, "user_id"),
         # The payload's team is that of the channel, not the person's own. Outsiders can't run commands anyway.
         team_id="",
-        channel=text(body, "channel_id"),
-        reply_url=text(body, "response_url"),
+        origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),
         text=text(body, "text"),
     )
@@ -192,12 +187,14 @@ def click(body: Mapping[str, Any]) -> Interaction:
         name=text(button, "action_id"),
         user_id=user_id,
         team_id=text(part(body, "user"), "team_id"),
-        channel=channel,
-        reply_url=text(body, "response_url"),
+        origin=Origin(
+            channel=channel,
+            response_url=text(body, "response_url"),
+            ephemeral=container.get("is_ephemeral") is True,
+            on_surface=container.get("is_ephemeral") is not True,
+            thread_ts="" if thread == text(container, "message_ts") else thread,
+        ),
         trigger_id=text(body, "trigger_id"),
-        ephemeral=container.get("is_ephemeral") is True,
-        on_surface=container.get("is_ephemeral") is not True,
-        thread_ts="" if thread == text(container, "message_ts") else thread,
         value=text(button, "value"),
     )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.service import keys, queries, quoting
+from bot.lifecycle.service import keys, queries
 from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
 from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
+from bot.policy.team.roles import check_user
+from handlers.ids import NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.values import KeyValue
 from handlers.views import keys as views
 from handlers.views import modals, offers, replies
 from handlers.views.blocks import Rendered
@@ -22,7 +25,7 @@ async def show(context: Context, interaction: UserInteraction) -> Outcome:
     return Reply(content=_listing(context, await keys.own_keys(context.deps, interaction.person)))
 
 
-async def show_unchanged(context: Context, interaction: UserInteraction) -> Outcome:
+async def show_unchanged(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Replace the clicked message by the person's own keys: nothing was saved."""
     own = await keys.own_keys(context.deps, interaction.person)
     return Reply(content=_listing(context, own, "I saved nothing."), replaces_original=True)
@@ -32,40 +35,42 @@ def _listing(context: Context, own: Sequence[Key], first_line: str = "") -> Rend
     return views.listing(own, first_line, github=context.deps.rules.keys.github)
 
 
-def open_form(context: Context, interaction: UserInteraction) -> Outcome:
+async def open_form(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Open the dialog that asks for a key."""
-    quoting.check_user(interaction.person, context.deps.rules)
+    check_user(interaction.person, context.deps.rules)
     return OpenModal(modal=modals.key())
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
-    saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
-    return await reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known))
+    saved = await keys.add_key(context.deps, interaction.person, line, reply_to=interaction.reply_to)
+    return await reply_to_new_keys(context, interaction, saved, views.saved_text(saved.added, saved.known))
 
 
-async def remove(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
+async def remove(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
     """Remove a key and show those that are left."""
-    removed = await keys.remove_key(context.deps, interaction.person, fingerprint)
+    removed = await keys.remove_key(context.deps, interaction.person, value.fingerprint)
     content = _listing(context, removed.keys, views.removed_text(removed.key))
     return Reply(content=content, replaces_original=True)
 
 
-async def make_first(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
+async def make_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
     """Make a key the first and show all."""
-    moved = await keys.make_first(context.deps, interaction.person, fingerprint)
+    moved = await keys.make_first(context.deps, interaction.person, value.fingerprint)
     content = _listing(context, moved.keys, views.made_first_text(moved.key))
     return Reply(content=content, replaces_original=True)
 
 
-async def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
+async def reply_to_new_keys(
+    context: Context, interaction: UserInteraction, saved: keys.KeysSaved, words: str
+) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
     match saved.clicked:
         case RentPreview(quote=quote, choice=choice):
             reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
-            rules, now = context.deps.rules, context.deps.clock.now()
-            modal = modals.rent_confirm(quote, choice, rules=rules, now=now, first_line=words)
-            return OpenModal(modal=modal, another=quote.clicked_another, reply=reply)
+            another, reader = quote.clicked_another, context.reader(interaction.person)
+            modal = modals.rent_confirm(quote, choice, reader, another=another, first_line=words)
+            return OpenModal(modal=modal, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")
         case SearchedAgain():

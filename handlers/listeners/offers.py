@@ -8,7 +8,16 @@ from bot.model.base import changed
 from bot.model.quote import Quote
 from bot.model.request import Request
 from handlers.directory.channels import is_direct
-from handlers.ids import NO_VALUE, FormValue, OfferValue
+from handlers.ids import (
+    NO_VALUE,
+    FormValue,
+    NearbyValue,
+    NoValue,
+    OfferValue,
+    QuoteUntilValue,
+    QuoteValue,
+    VersionValue,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.parsing.request_text import request_text
@@ -34,9 +43,9 @@ async def ask(
         request,
         asked_in=asked_in,
         direct=is_direct(asked_in),
-        reply_url=interaction.reply_url,
+        reply_to=interaction.reply_to,
         rent_now=rent_now,
-        replaces=interaction.ephemeral,
+        replaces=interaction.origin.ephemeral,
         changes=earlier.changes if earlier else None,
     )
     return None
@@ -53,56 +62,78 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
-def open_form(
-    context: Context,
-    interaction: UserInteraction,
-    *,
-    earlier: Quote | None = None,
-    value: FormValue = NO_VALUE,
-) -> Outcome:
-    """Open the request form, filled in from `earlier` if there is one. `value` is what the request changes.
+async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Search for the same again."""
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
+    return await ask(context, interaction, quote.request, earlier=quote)
+
+
+async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
+    """Search for a request that is close to the one that was asked for."""
+    quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
+    """Search for the same with another first end."""
+    quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, value.moment)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Replace the short list of offers by the whole one."""
+    most = offers.most_shown(everything=True)
+    view = await previews.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
+    content = offers.answer(view, context.reader(interaction.person), everything=True)
+    return Reply(content=content, replaces_original=True)
+
+
+async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
+    """Open the request form, filled in with what the request changes: a search, or a request that waits.
 
     Raise Refused if this person may not ask in this channel, MarketAway if the catalogue isn't known yet.
     """
+    earlier = await changed_quote(context, interaction, value)
     asked_in = _asked_in(interaction, earlier)
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
     request = earlier.request if earlier else None
-    return OpenModal(
-        modal=modals.form(
-            context.known_catalog(),
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-            request=request,
-            value=value,
-        )
-    )
+    reader = context.reader(interaction.person)
+    return OpenModal(modal=modals.form(context.known_catalog(), reader, request=request, value=value))
+
+
+async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
+    """Return the search that the form changes or repeats. Return None for a new search."""
+    match value:
+        case QuoteValue(quote_id=quote_id):
+            return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
+        case VersionValue(rental_id=rental_id):
+            quote = await previews.quote_to_change(context.deps, interaction.person, rental_id)
+            return changed(quote, changes=rental_id)
+        case NoValue():
+            return None
 
 
 def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for. A later search keeps the channel of the earlier one, also if its
     button is elsewhere."""
-    return earlier.asked_in if earlier else interaction.channel
+    return earlier.asked_in if earlier else interaction.origin.channel
 
 
-async def rent(context: Context, interaction: UserInteraction, value: OfferValue, *, another: bool) -> Outcome:
+async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or open the dialog that confirms it if it can cost much."""
     preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
     if preview is not None:
-        now = context.deps.clock.now()
-        modal = modals.rent_confirm(preview.quote, preview.choice, rules=context.deps.rules, now=now)
-        return OpenModal(modal=modal, another=another)
-    return await rent_confirmed(context, interaction, value, another=another)
+        reader = context.reader(interaction.person)
+        return OpenModal(modal=modals.rent_confirm(preview.quote, preview.choice, reader, another=value.another))
+    return await rent_confirmed(context, interaction, value)
 
 
-async def rent_confirmed(
-    context: Context, interaction: UserInteraction, value: OfferValue, *, another: bool
-) -> Outcome:
-    """Rent an offer, or ask for approval. If this person rents the same already and `another` is not set, only ask
-    whether they want another one."""
+async def rent_confirmed(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
+    """Rent an offer, or ask for approval. If this person rents the same already and doesn't want `another`, only
+    ask whether they do."""
     try:
         rental = await renting.rent(
-            context.deps, interaction.person, value.quote_id, value.offer_id, another=another
+            context.deps, interaction.person, value.quote_id, value.offer_id, another=value.another
         )
     except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.model.base import changed
-from bot.policy.keys import looks_private
-from handlers.listeners.interaction import Interaction, InteractionKind, part, text
+from bot.policy.access.keys import looks_private
+from handlers.listeners.interaction import Interaction, InteractionKind, Origin, part, text
 
 MOST_ON_LOOP = 500
 """Characters that are searched on the event loop. It takes less time than a thread."""
@@ -37,7 +37,7 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return an interaction without everything that people typed, and without what a modal's metadata holds if
     `find_private_keys` found a private key there."""
-    metadata = {"reply_url": "", "channel": "", "thread_ts": ""}
+    metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
     return changed(interaction, text="", value="", inputs={}, **(metadata if from_metadata else {}))
 

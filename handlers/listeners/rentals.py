@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
 
 from bot.errors import DuplicateExtension
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import ending, leasing, previews, queries
-from handlers.ids import ExtendValue, UntilValue
+from bot.model.person import Person
+from handlers.ids import ExtendValue, HoursValue, RentalValue, SpanValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     InteractionKind,
@@ -16,76 +18,52 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.views import choices, lists, modals, replies, ssh_text
+from handlers.views import choices, lists, modals, probe_text, replies, ssh_text
 from handlers.views.ends import read_as_utc
-from handlers.views.format import Times
-from handlers.views.rental_text import reader_times
 
 
-async def show(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with a rental and its history."""
-    details = await queries.show(context.deps, interaction.person, rental_id)
-    return Reply(
-        content=lists.show(
-            details,
-            reader=interaction.person.id,
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-        )
-    )
+    details = await queries.show(context.deps, interaction.person, value.rental_id)
+    return Reply(content=lists.show(details, context.reader(interaction.person)))
 
 
-async def ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with how to open a rental's machine."""
-    details = await queries.ssh_details(context.deps, interaction.person, rental_id)
-    return Reply(
-        content=ssh_text.ssh(
-            details,
-            reader=interaction.person.id,
-            rules=context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-            probe_line=context.deps.probe_line,
-        )
-    )
+    details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
+    reader = context.reader(interaction.person)
+    return Reply(content=ssh_text.ssh(details, reader, probe_line=context.deps.probe_line))
 
 
-async def open_extend_form(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog that asks how much longer the lease should be."""
-    details = await previews.rental_to_extend(context.deps, interaction.person, rental_id)
-    return OpenModal(modal=modals.extend(details, rules=context.deps.rules, now=context.deps.clock.now()))
+    details = await previews.rental_to_extend(context.deps, interaction.person, value.rental_id)
+    return OpenModal(modal=modals.extend(details, context.reader(interaction.person)))
 
 
-async def extend(
-    context: Context,
-    interaction: UserInteraction,
-    rental_id: str,
-    by: timedelta | datetime,
-    *,
-    shown_end: int | None = None,
-) -> Outcome:
+async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
     """Make a lease longer, by a length or until a new end, or ask for approval of that. Open the dialog that
     confirms it first if it can add much. If the same command was given just now, only ask whether still more is
     meant."""
-    deps = context.deps
+    deps, rental_id = context.deps, value.rental_id
     try:
-        preview = await leasing.extension_to_confirm(deps, interaction.person, rental_id, by, shown_end=shown_end)
+        preview = await leasing.extension_to_confirm(
+            deps, interaction.person, rental_id, value.by, shown_end=value.shown_end
+        )
         if preview is None:
-            return await extend_confirmed(context, interaction, rental_id, by, shown_end=shown_end)
+            return await extend_confirmed(context, interaction, value)
     except DuplicateExtension:
-        if isinstance(by, datetime):
+        if isinstance(value, UntilValue):
             raise  # an end is no length that could be meant twice
         details = await queries.show(deps, interaction.person, rental_id)
-        times = _times(context, interaction)
-        return Reply(content=replies.extended_just_now(details.rental, by, times, deps.rules))
+        reader = context.reader(interaction.person)
+        return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
     details, longer = preview
-    if isinstance(by, timedelta):
-        value: ExtendValue | UntilValue = ExtendValue.of(rental_id, by, details.rental.running_lease.ends_at)
-        again = choices.extend_by_button(details.rental, by)
+    if isinstance(value, ExtendValue):
+        value = ExtendValue.of(rental_id, value.by, details.rental.running_lease.ends_at)
+        again = choices.extend_by_button(details.rental, value.by)
     else:
-        value = UntilValue(rental_id=rental_id, until=int(by.timestamp()))
-        again = choices.extend_until_button(details.rental, by)
+        again = choices.extend_until_button(details.rental, value.by)
     modal = modals.extend_confirm(details, longer, value, now=deps.clock.now())
     typed = interaction.kind is InteractionKind.COMMAND
     reply = Reply(content=replies.extend_to_confirm(details, longer.span, again)) if typed else None
@@ -93,39 +71,48 @@ async def extend(
 
 
 async def extend_confirmed(
-    context: Context,
-    interaction: UserInteraction,
-    rental_id: str,
-    by: timedelta | datetime,
-    *,
-    shown_end: int | None = None,
+    context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue
 ) -> Outcome:
     """Make a lease longer, or ask for approval of that."""
-    done = await leasing.extend(context.deps, interaction.person, rental_id, by, shown_end=shown_end)
-    utc = read_as_utc(interaction.person.tz) if isinstance(by, datetime) else ""
-    return reply_unless_shown(interaction, replies.extended(done, _times(context, interaction), utc))
-
-
-async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:
-    """Note that a machine is still needed: nobody is asked about it again for `length`."""
-    kept = await leasing.keep(context.deps, interaction.person, rental_id, length)
-    content = replies.still_needed(
-        kept.rental, kept.asks_again_at, _times(context, interaction), context.deps.rules
+    done = await leasing.extend(
+        context.deps, interaction.person, value.rental_id, value.by, shown_end=value.shown_end
     )
+    utc = read_as_utc(interaction.person.tz) if isinstance(value, UntilValue) else ""
+    return reply_unless_shown(interaction, replies.extended(done, context.reader(interaction.person).times, utc))
+
+
+async def keep(context: Context, interaction: UserInteraction, value: HoursValue | SpanValue) -> Outcome:
+    """Note that a machine is still needed: nobody is asked about it again for that span."""
+    kept = await leasing.keep(context.deps, interaction.person, value.rental_id, value.span)
+    content = replies.still_needed(kept.rental, kept.asks_again_at, context.reader(interaction.person))
     return reply_unless_shown(interaction, content)
 
 
-async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+async def confirm_destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog before every destroy, cancel and withdrawal, with the cost so far."""
-    details = await previews.rental_to_destroy(context.deps, interaction.person, rental_id)
+    details = await previews.rental_to_destroy(context.deps, interaction.person, value.rental_id)
     return OpenModal(modal=modals.destroy_confirm(details))
 
 
-async def destroy_confirmed(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+async def destroy_confirmed(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Destroy, cancel or withdraw a rental."""
-    rental = await ending.destroy(context.deps, interaction.person, rental_id)
+    rental = await ending.destroy(context.deps, interaction.person, value.rental_id)
     return reply_unless_shown(interaction, replies.ending(rental))
 
 
-def _times(context: Context, interaction: UserInteraction) -> Times:
-    return reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
+async def visit_now(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Look at once whether the probe that its owner installed answers."""
+    rental = await leasing.visit_now(context.deps, interaction.person, value.rental_id)
+    return Reply(content=probe_text.looks_now(rental))
+
+
+def without_reply(
+    do: Callable[[Deps, Person, str], Awaitable[object]],
+) -> Callable[[Context, UserInteraction, RentalValue], Awaitable[Outcome]]:
+    """Return the handler of a button without a reply: the messages about the rental show what was done."""
+
+    async def handler(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+        await do(context.deps, interaction.person, value.rental_id)
+        return None
+
+    return handler

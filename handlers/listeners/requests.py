@@ -1,4 +1,4 @@
-"""Deciding about a request that waits: approve and deny."""
+"""Deciding about a request that waits: approve, deny and withdraw."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ async def approve(context: Context, interaction: UserInteraction, value: Version
     """Approve the version that was shown, or open the dialog that confirms it if it can cost much."""
     details = await previews.approval_to_confirm(context.deps, interaction.person, value.rental_id, value.version)
     if details is not None:
-        now = context.deps.clock.now()
-        return OpenModal(modal=modals.approve_confirm(details, rules=context.deps.rules, now=now))
+        return OpenModal(modal=modals.approve_confirm(details, context.reader(interaction.person)))
     return await approve_confirmed(context, interaction, value)
 
 
@@ -52,17 +51,16 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
     return reply_unless_shown(interaction, replies.decided(rental, "Denied"))
 
 
+async def withdraw(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Withdraw the version that was shown. Its messages say so."""
+    await deciding.withdraw(context.deps, interaction.person, value.rental_id, value.version)
+    return None
+
+
 async def _newer_version(
     context: Context, interaction: UserInteraction, rental_id: str, change: RequestChanged
 ) -> Outcome:
     newest = await previews.newest_request(context.deps, interaction.person, rental_id)
-    current = approval(
-        newest.details,
-        version=newest.version,
-        asked=newest.asked,
-        first=False,
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
-    )
+    reader = context.reader(interaction.person)
+    current = approval(newest.details, reader, version=newest.version, asked=newest.asked, first=False)
     return Reply(content=replies.newer_version(escape(change.words, 300), current))

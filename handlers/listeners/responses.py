@@ -9,7 +9,8 @@ import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
-from bot.model.message import DestinationKind, Message, MessageKind, stored_destination
+from bot.model.message import Message, MessageKind
+from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
@@ -27,10 +28,10 @@ def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
         "text": reply.content.text,
         "blocks": list(reply.content.blocks),
         "response_type": "ephemeral",
-        "replace_original": reply.replaces_for_all or (reply.replaces_original and interaction.ephemeral),
+        "replace_original": reply.replaces_for_all or (reply.replaces_original and interaction.origin.ephemeral),
     }
-    if interaction.thread_ts and not body["replace_original"]:
-        body["thread_ts"] = interaction.thread_ts
+    if interaction.origin.thread_ts and not body["replace_original"]:
+        body["thread_ts"] = interaction.origin.thread_ts
     return body
 
 
@@ -39,7 +40,7 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
     real_now = context.deps.clock.real()
     message = Message(
         kind=MessageKind.REPLY,
-        to=stored_destination(interaction.reply_url),
+        to=interaction.reply_to,
         body=reply_body(reply, interaction),
         created_at=real_now,
         due_at=real_now,
@@ -55,9 +56,9 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
     """Send a reply to the `response_url` now, or as a direct message if there is none. Return whether Slack took
     it."""
-    if stored_destination(interaction.reply_url).kind is not DestinationKind.RESPONSE_URL:
+    if not interaction.origin.response_url:
         return await _post(context, interaction, reply)
-    hook = AsyncWebhookClient(interaction.reply_url, session=context.client.session, retry_handlers=[])
+    hook = AsyncWebhookClient(interaction.origin.response_url, session=context.client.session, retry_handlers=[])
     hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
@@ -73,7 +74,7 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
 async def _post(context: Context, interaction: Interaction, reply: Reply) -> bool:
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
-            return await context.post(interaction.user_id, reply.content.text, reply.content.blocks)
+            return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
     except TimeoutError:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error="TimeoutError")
         return False

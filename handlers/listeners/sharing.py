@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.errors import NoTeammate
 from bot.lifecycle.service import sharing
-from handlers.ids import Field, VersionValue
+from handlers.ids import Field, ShareValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import modals, sharing_text
 
 
-async def share(context: Context, interaction: UserInteraction, rental_id: str, people: Sequence[str]) -> Outcome:
+async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Let people in, and reply with the lines that put their keys on the machine if that is needed."""
-    if people:
-        await context.people.look_up(people)
+    deps, person, rental_id = context.deps, interaction.person, value.rental_id
+    if value.ids:
+        await context.people.look_up(value.ids)
     else:
         with suppress(NoTeammate):  # the reply says who is gone
-            await context.people.look_up(await sharing.teammates_of(context.deps, interaction.person, rental_id))
-    shared = await sharing.share(context.deps, interaction.person, rental_id, people)
+            await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
+    shared = await sharing.share(deps, person, rental_id, value.ids)
     return Reply(content=sharing_text.shared(shared))
 
 
@@ -40,6 +40,6 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
         )
     except NoTeammate as problem:
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
-    if interaction.on_surface and not shared.key_lines and not shared.without_key:
+    if interaction.origin.on_surface and not shared.key_lines and not shared.without_key:
         return None
     return Reply(content=sharing_text.shared(shared))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
+from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
 from handlers.listeners import rentals, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -15,7 +16,6 @@ from handlers.views import choices
 from handlers.views.choices import ButtonFor
 from handlers.views.format import span
 from handlers.views.lease_buttons import destroy_button
-from handlers.views.rental_text import reader_times
 
 KEEP_FOR = timedelta(hours=4)
 """For how long `/gpu keep` without a time keeps a machine."""
@@ -34,42 +34,46 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)
-    times = reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
-    return Reply(content=choices.which_one(own, question, button_for, reader=interaction.person.id, times=times))
+    return Reply(content=choices.which_one(own, question, button_for, context.reader(interaction.person)))
 
 
 def _meaning(
     context: Context, interaction: UserInteraction, command: RentalCommand
 ) -> tuple[Do, Purpose, str, ButtonFor]:
     """Return what a command does, with which rentals, and the question and buttons if it can mean several."""
-    times = reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
+    times = context.reader(interaction.person).times
+
+    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:
+        return lambda rental_id: act(context, interaction, value_of(rental_id))
+
     match command:
         case commands.Show():
-            show = partial(rentals.show, context, interaction)
-            return show, Purpose.SHOW, "Show which one?", choices.show_button
+            return do(rentals.show, _rental), Purpose.SHOW, "Show which one?", choices.show_button
         case commands.Ssh():
-            ssh = partial(rentals.ssh, context, interaction)
-            return ssh, Purpose.SSH, "Which one do you want to open?", choices.ssh_button
+            return do(rentals.ssh, _rental), Purpose.SSH, "Which one do you want to open?", choices.ssh_button
         case commands.Share(people=people):
-            share = partial(sharing.share, context, interaction, people=people)
-            share_button = partial(choices.share_button, people=people)
-            return share, Purpose.SHARE, "Share which one?", share_button
+            share = do(sharing.share, partial(ShareValue.of, people=people))
+            return share, Purpose.SHARE, "Share which one?", partial(choices.share_button, people=people)
         case commands.Destroy():
-            destroy = partial(rentals.confirm_destroy, context, interaction)
-            return destroy, Purpose.DESTROY, "Destroy which one?", destroy_button
-        case commands.Keep(duration=length):
-            keep = partial(rentals.keep, context, interaction, length=length or KEEP_FOR)
-            keep_button = partial(choices.keep_button, length=length or KEEP_FOR)
+            return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
+        case commands.Keep(duration=duration):
+            length = duration or KEEP_FOR
+            keep = do(rentals.keep, partial(SpanValue.of, span=length))
+            keep_button = partial(choices.keep_button, length=length)
             return keep, Purpose.EXTEND, "Which one is still needed?", keep_button
         case commands.Extend(until=until) if until is not None:
-            extend_until = partial(rentals.extend, context, interaction, by=until)
+            extend_until = do(rentals.extend, partial(UntilValue.of, until=until))
             until_button = partial(choices.extend_until_button, until=until)
             question = f"Extend which one until {times.date_and_time(until)}?"
             return extend_until, Purpose.EXTEND, question, until_button
         case commands.Extend(duration=longer) if longer is not None:
-            extend_by = partial(rentals.extend, context, interaction, by=longer)
+            extend_by = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
             by_button = partial(choices.extend_by_button, longer=longer)
             return extend_by, Purpose.EXTEND, f"Extend which one by {span(longer)}?", by_button
         case commands.Extend():
-            extend = partial(rentals.open_extend_form, context, interaction)
-            return extend, Purpose.EXTEND, "Extend which one?", choices.extend_form_button
+            form = do(rentals.open_extend_form, _rental)
+            return form, Purpose.EXTEND, "Extend which one?", choices.extend_form_button
+
+
+def _rental(rental_id: str) -> RentalValue:
+    return RentalValue(rental_id=rental_id)

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
-from bot.lifecycle.owners_left import ask_about_rentals_of
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import commands, hints
 from handlers.listeners.context import Context

@@ -15,17 +15,18 @@ import structlog
 
 from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
+from bot.model.message import RESPONSE_URL_LIFE
 from bot.model.person import Person
-from bot.policy.roles import is_member
+from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
-from handlers.delivery.posting import ANSWER_LIFE
-from handlers.ids import Action
+from handlers.ids import Action, ActionId, CallbackId, V
 from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
     Interaction,
     InteractionKind,
+    ModalMetadata,
     OpenModal,
     Outcome,
     Reply,
@@ -38,10 +39,12 @@ from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
+ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
+"""What a button or a dialog does. It takes a value of the type that its id names (`on`)."""
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
-Reader: TypeAlias = Callable[[Body], Interaction]
+PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
 MAX_INPUT_ERROR = 300
 """The most characters of an error below an input."""
@@ -59,25 +62,31 @@ def note_commit() -> None:
         commits.append(None)
 
 
-def make_listener(context: Context, read: Reader, handler: Handler) -> Listener:
+def on(
+    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
+) -> tuple[str, ValueHandler]:
+    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
+    value."""
+    return control.id, handler
+
+
+def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
     """Return the listener that Bolt is given for a command, an action or a submission."""
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
-            await _serve(context, _with_usable_reply_url(context, read(body)), handler, ack, body)
+            await _serve(context, _without_expired_url(context, read(body)), handler, ack, body)
 
     return listen
 
 
-def _with_usable_reply_url(context: Context, interaction: Interaction) -> Interaction:
-    """Fall back to a direct message if there is no `response_url`, or if it expired while the dialog was open.
-
-    A `reply_url` that is the person's id means a direct message (`stored_destination`).
-    """
-    age = context.deps.clock.real().timestamp() - interaction.opened_at
-    if interaction.reply_url and (not interaction.opened_at or age < ANSWER_LIFE.total_seconds()):
+def _without_expired_url(context: Context, interaction: Interaction) -> Interaction:
+    """Remove the `response_url` if it expired while the dialog was open: a direct message is the answer then."""
+    origin = interaction.origin
+    age = context.deps.clock.real().timestamp() - origin.opened_at
+    if not origin.opened_at or age < RESPONSE_URL_LIFE.total_seconds():
         return interaction
-    return changed(interaction, reply_url=interaction.user_id)
+    return changed(interaction, origin=changed(origin, response_url=""))
 
 
 async def _serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
@@ -219,9 +228,11 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view with its metadata."""
-    # A modal that takes the place of another has the reply URL of that one, which expires with it.
-    opened_at = interaction.opened_at or int(context.deps.clock.real().timestamp())
-    metadata = interaction.metadata(opening.modal.value, opened_at, another=opening.another)
+    # A modal that takes the place of another has the `response_url` of that one, which expires with it.
+    origin = interaction.origin
+    if not origin.opened_at:
+        origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
+    metadata = ModalMetadata.of(opening.modal.value, origin)
     return {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
 
 
@@ -232,7 +243,7 @@ def _log_interaction(interaction: Interaction, result: str) -> None:
         kind=interaction.kind.value,
         name=interaction.name,
         user=interaction.user_id,
-        channel=interaction.channel,
+        channel=interaction.origin.channel,
         value="" if interaction.name.startswith(Action.SHOW_LINE.id) else interaction.value[:80],
         result=result,
     )

@@ -8,10 +8,9 @@ from difflib import get_close_matches
 
 from bot.model.gpu import memory_sizes
 from handlers.parsing.durations import parse_duration
-from handlers.parsing.lexer import Token, TokenKind
-from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.prices import OTHER_CURRENCIES, Money
-from handlers.parsing.problems import LEFT_OUT, Problem, ProblemKind, Reading
+from handlers.parsing.request_parts import LEFT_OUT, Price, Problem, ProblemKind, Reading, RequestParts
+from handlers.parsing.tokens import Token, TokenKind
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_COUNT_AFTER_GPU = 8

@@ -13,15 +13,14 @@ from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.model.text import one_line, short
-from bot.policy.keys import MOST_SCANNED
-from bot.policy.rules import Hours
-from handlers.parsing.given import Given
+from bot.policy.access.keys import MOST_SCANNED
+from bot.policy.team.rules import Hours
 from handlers.parsing.mentions import check_people, take_people
-from handlers.parsing.normalize import normalize, normalize_within
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
+from handlers.parsing.request_parts import ParseContext
 from handlers.parsing.request_text import request_text
-from handlers.parsing.slack_text import name_mentions, plain_text, text_with_mentions
+from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """Characters of a whole command. Only a key comes near that."""
@@ -233,23 +232,23 @@ def parse_command(
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     name = _name_of(first_word)
-    given = Given(default_lease, max_lease, sees_use, now, zone, hours or Hours())
+    context = ParseContext(default_lease, max_lease, sees_use, now, zone, hours or Hours())
     if name is None and _QUESTIONS_FOR_LIST.fullmatch(normalize(typed[:100]).lower()):
         return ListRentals()
     if name is None:
         if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)
-        return Get(request=parse_request(with_mentions, catalog, given, after_verb=False).request)
+        return Get(request=parse_request(with_mentions, catalog, context, after_verb=False).request)
     if name == "get":
         if not rest.strip():
             return GetForm()
-        parsed = parse_request(rest_with_mentions, catalog, given)
+        parsed = parse_request(rest_with_mentions, catalog, context)
         return Get(request=parsed.request, now=parsed.now and first_word.lower() in _BUYING_WORDS)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
     if name == "share":
         return _parse_share(rest_with_mentions)
-    return _PARSERS[name](rest, given)
+    return _PARSERS[name](rest, context)
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
@@ -309,7 +308,7 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
 # --- the arguments of each command
 
 
-def _parse_key(rest: str, _: Given) -> Command:
+def _parse_key(rest: str, _: ParseContext) -> Command:
     line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE).strip(_QUOTES)
     github = _FROM_GITHUB.fullmatch(line)
     if github is not None:
@@ -323,7 +322,7 @@ def read_github_name(typed: str) -> str:
     return name.removeprefix("@").removesuffix("/").removesuffix(".keys")
 
 
-def _parse_list(rest: str, _: Given) -> Command:
+def _parse_list(rest: str, _: ParseContext) -> Command:
     words = normalize(rest).lower().split()
     everyone = {"all", "everyone", "everybody", "everything", "team", "--all", "-a"}
     for word in words:
@@ -332,7 +331,7 @@ def _parse_list(rest: str, _: Given) -> Command:
     return ListRentals(all=any(word in everyone for word in words))
 
 
-Parser = Callable[[str, Given], Command]
+Parser = Callable[[str, ParseContext], Command]
 """Takes the text after a command's name."""
 
 
@@ -341,13 +340,13 @@ def _id_parser(make: Callable[[str | None], Command], name: str) -> Parser:
     return lambda rest, _: make(read_id(rest, name))
 
 
-def _parse_extend(rest: str, given: Given) -> Command:
-    words = read_extension(rest, given)
+def _parse_extend(rest: str, context: ParseContext) -> Command:
+    words = read_extension(rest, context)
     return Extend(id=words.id, duration=words.duration, until=words.until)
 
 
-def _parse_keep(rest: str, given: Given) -> Command:
-    words = read_duration(rest, "keep", given.max_lease)
+def _parse_keep(rest: str, context: ParseContext) -> Command:
+    words = read_duration(rest, "keep", context.max_lease)
     return Keep(id=words.id, duration=words.duration)
 
 
@@ -361,7 +360,7 @@ def _parse_share(rest: str) -> Command:
 def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:
     """Return the parser of a command that refuses arguments."""
 
-    def parse(rest: str, _: Given) -> Command:
+    def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
             raise Mistake(f"/gpu {name} takes nothing more: {about}. Try: /gpu {name}")
         return command
@@ -369,7 +368,7 @@ def _no_argument_parser(command: Command, name: str, about: str = "it is about a
     return parse
 
 
-def _parse_pause(rest: str, _: Given) -> Command:
+def _parse_pause(rest: str, _: ParseContext) -> Command:
     """Return a pause with its reason, also after `--`. Raise Mistake for an id: no rental can be paused."""
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):

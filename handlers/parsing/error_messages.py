@@ -13,14 +13,12 @@ from itertools import product
 from bot.errors import Line, RequestMistake
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.hours import next_morning
-from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
-from handlers.parsing.given import Given
+from bot.policy.team.hours import next_morning
+from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.mentions import Mentioned, with_names
-from handlers.parsing.parts import RequestParts
-from handlers.parsing.problems import LEFT_OUT, Problem, ProblemKind, Reading
+from handlers.parsing.request_parts import LEFT_OUT, ParseContext, Problem, ProblemKind, Reading, RequestParts
 from handlers.parsing.request_text import request_text
-from handlers.parsing.slack_text import as_slack_sends_it
+from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
 from handlers.views.format import zone_of
@@ -68,7 +66,7 @@ class ErrorMessages:
         parts: RequestParts,
         mentioned: Mentioned,
         vocabulary: Vocabulary,
-        given: Given,
+        context: ParseContext,
         *,
         note: str,
         reads: Callable[[RequestParts], bool],
@@ -77,7 +75,7 @@ class ErrorMessages:
         self.parts = parts
         self.mentioned = mentioned
         self.vocabulary = vocabulary
-        self.given = given
+        self.context = context
         self.note = note
 
     def for_problems(self) -> RequestMistake:
@@ -129,12 +127,12 @@ class ErrorMessages:
             vendor=next(iter(parts.vendors), None) or None,
             max_gpu_rate=None if price is None or total else price.money.amount,
             cap_said_per_gpu=price is None or price.money.per_gpu or count == 1,
-            lease=lease or self.given.default_lease,
+            lease=lease or self.context.default_lease,
             up_to=later if lease not in {None, later} else None,
             setup=next(iter(parts.setups), None) or None,
             probe=parts.probe,
         )
-        text = request_text(request, default_lease=None if lease else self.given.default_lease)
+        text = request_text(request, default_lease=None if lease else self.context.default_lease)
         if price is not None and total:
             unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
             text += f" {say_rate(price.money.amount)}{unit} in all"
@@ -180,7 +178,7 @@ class ErrorMessages:
             case ProblemKind.MISSING_VALUE:
                 return f'After "{typed}" comes {self._value_after(typed.lower())}.', (LEFT_OUT,)
             case ProblemKind.END if typed.lower() in {"until", "till", "til"}:
-                readings = (Reading("ends", example_end(self.given.now, self.given.zone)),)
+                readings = (Reading("ends", example_end(self.context.now, self.context.zone)),)
             case ProblemKind.NIGHT:
                 return self._explain_night(typed)
             case ProblemKind.UNKNOWN_OPTION:
@@ -208,16 +206,16 @@ class ErrorMessages:
     def _explain_night(self, typed: str) -> tuple[str, tuple[Reading, ...]]:
         """Return the sentence, and the next morning with a later end if the person's zone is known and the rules
         allow that."""
-        given = self.given
+        context = self.context
         if self.parts.timed:
             return _TEMPLATES[ProblemKind.LATER].format(typed=typed), (LEFT_OUT,)
-        local = zone_of(given.zone)
-        morning = next_morning(given.now, local, given.hours)
-        if not given.zone or morning + AFTER_NIGHT - given.now > given.max_lease:
+        local = zone_of(context.zone)
+        morning = next_morning(context.now, local, context.hours)
+        if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
             return "Until when?", ()
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
-        day = "today" if first.date() == given.now.astimezone(local).date() else "tomorrow"
-        later = f"{last.hour}:{last:%M}" if given.sees_use and self.parts.probe else ""
+        day = "today" if first.date() == context.now.astimezone(local).date() else "tomorrow"
+        later = f"{last.hour}:{last:%M}" if context.sees_use and self.parts.probe else ""
         return "Until when?", (Reading("ends", f"{day} {first.hour}:{first:%M}", later),)
 
     def _value_after(self, key: str) -> str:

@@ -9,8 +9,8 @@ from typing import NoReturn
 from bot.errors import Line, Mistake, RequestMistake
 from bot.model.base import Frozen, changed
 from bot.model.text import short
-from bot.policy.teammates import check_number
-from handlers.parsing.slack_text import MENTION, name_mentions
+from bot.policy.access.teammates import check_number
+from handlers.parsing.typed_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern
 _WITH = re.compile(rf"(?:^| )with ?({_MENTION}(?:(?: ?, ?| and | ?& ?| )?{_MENTION})*)", re.IGNORECASE)

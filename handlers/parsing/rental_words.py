@@ -9,8 +9,8 @@ from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.text import say_span, short
 from handlers.parsing.durations import DURATION, parse_duration
-from handlers.parsing.given import Given
-from handlers.parsing.normalize import normalize
+from handlers.parsing.request_parts import ParseContext
+from handlers.parsing.typed_text import normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
 
 ID = re.compile(r"[a-z0-9]{5}")
@@ -39,18 +39,18 @@ def read_id(text: str, name: str) -> str | None:
     return _parse_id(normalize(text), name)
 
 
-def read_extension(text: str, given: Given) -> RentalWords:
+def read_extension(text: str, context: ParseContext) -> RentalWords:
     """Return the id and the length or end after `extend`, in any order.
 
     Raise Mistake if a part can't be read, or if the length is longer than the longest lease.
     """
-    example = example_end(given.now, given.zone)
+    example = example_end(context.now, context.zone)
     lower = normalize(text.replace("+", " ")).lower()
     until = _UNTIL.search(lower)
     if until is None:
         if _TO.search(lower):
             raise Mistake(f"By how much longer? Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until {example}")
-        return read_duration(text, "extend", given.max_lease)
+        return read_duration(text, "extend", context.max_lease)
     rest = _without(lower, until)
     if until["end"] is None:
         ids = [word for word in rest.split() if ID.fullmatch(word) and not word.isalpha()]
@@ -63,7 +63,7 @@ def read_extension(text: str, given: Given) -> RentalWords:
     rental_id = _parse_id(rest, "extend", text)
     command = f"/gpu extend{_with_space(rental_id)}"
     try:
-        return RentalWords(id=rental_id, until=parse_end(until["end"], given.now, given.zone).at)
+        return RentalWords(id=rental_id, until=parse_end(until["end"], context.now, context.zone).at)
     except UnclearEnd as unclear:
         commands = ", or ".join(f"{command} until {end}" for end in unclear.ends)
         raise Mistake(f"{unclear.words} Try: {commands}") from None

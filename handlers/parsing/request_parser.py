@@ -14,17 +14,15 @@ from bot.model.gpu import typed_name
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.notices import LONG_LEASE
-from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
+from bot.policy.use.end_notices import LONG_LEASE
+from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
-from handlers.parsing.given import Given
-from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
-from handlers.parsing.normalize import AM_PM, normalize_within
-from handlers.parsing.parts import Price, RequestParts
-from handlers.parsing.reader import read_tokens
+from handlers.parsing.request_parts import ParseContext, Price, RequestParts
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
-from handlers.parsing.slack_text import name_mentions, split_note
+from handlers.parsing.token_reader import read_tokens
+from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
+from handlers.parsing.typed_text import AM_PM, name_mentions, normalize_within, split_note
 from handlers.parsing.until import UnclearEnd, parse_end, parse_later_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
@@ -41,7 +39,7 @@ class ParsedRequest(Frozen):
     """It says `now`, and each part of it has one meaning only."""
 
 
-def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool = True) -> ParsedRequest:
+def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_verb: bool = True) -> ParsedRequest:
     """Return the request in a text with its mentions (`text_with_mentions`). Raise RequestMistake if a part of it
     can't be read or has two meanings.
 
@@ -51,7 +49,7 @@ def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool
     mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
     parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
-    builder = _RequestBuilder(parts, mentioned, vocabulary, given, name_mentions(note))
+    builder = _RequestBuilder(parts, mentioned, vocabulary, context, name_mentions(note))
     request = builder.build()
     says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
     return ParsedRequest(request=request, now=says_now)
@@ -102,7 +100,7 @@ class _RequestBuilder:
         parts: RequestParts,
         mentioned: Mentioned,
         vocabulary: Vocabulary,
-        given: Given,
+        context: ParseContext,
         note: str,
         *,
         of_line: bool = False,
@@ -110,14 +108,14 @@ class _RequestBuilder:
         self.parts = parts
         self.mentioned = mentioned
         self.vocabulary = vocabulary
-        self.given = given
+        self.context = context
         self.note = note
         self.of_line = of_line
         """Whether the request is a line of a mistake, which needs no lines itself."""
         self.end_in_doubt = False
         """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
         zone is unknown. `now` must then only show the offers."""
-        self.messages = ErrorMessages(parts, mentioned, vocabulary, given, note=note, reads=self._reads)
+        self.messages = ErrorMessages(parts, mentioned, vocabulary, context, note=note, reads=self._reads)
 
     def _reads(self, parts: RequestParts) -> bool:
         """Return whether these parts make a request without their problems."""
@@ -125,7 +123,7 @@ class _RequestBuilder:
             return False
         parts, nobody = parts.with_values("problems"), Mentioned(text="")
         try:
-            _RequestBuilder(parts, nobody, self.vocabulary, self.given, "", of_line=True).build()
+            _RequestBuilder(parts, nobody, self.vocabulary, self.context, "", of_line=True).build()
         except RequestMistake:
             return False
         return True
@@ -153,7 +151,7 @@ class _RequestBuilder:
         if until is None:
             lease, up_to = self._lease(first, latest)
         else:
-            lease, up_to = until - self.given.now, self._later_end(until, end, latest, latest_end)
+            lease, up_to = until - self.context.now, self._later_end(until, end, latest, latest_end)
         check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
         name, features = self._gpu_and_features(gpu)
         return Request(
@@ -232,7 +230,7 @@ class _RequestBuilder:
         if latest <= first:
             swapped = (replace(self.parts, leases=[latest], latest=[first]),) if typed else ()
             raise self._refusal(f"The later end is not after the first one, {say_span(first)}.", *swapped)
-        if not (self.given.sees_use and self.parts.probe):
+        if not (self.context.sees_use and self.parts.probe):
             one_end = replace(self.parts, busy=False, latest=[])
             ends = [one_end.with_values("leases", end) for end in (typed, latest) if end]
             raise self._refusal(_UNSEEN, *ends)
@@ -240,10 +238,10 @@ class _RequestBuilder:
 
     def _possible_lease(self, lease: timedelta | None) -> timedelta:
         if lease is None:
-            return self.given.default_lease
-        if lease > self.given.max_lease:
+            return self.context.default_lease
+        if lease > self.context.max_lease:
             raise RequestMistake(
-                f"{say_span(lease)} is too long: a lease is at most {say_span(self.given.max_lease)}."
+                f"{say_span(lease)} is too long: a lease is at most {say_span(self.context.max_lease)}."
             )
         if lease < MIN_LEASE:
             raise RequestMistake(f"{say_span(lease)} is too short: a lease is at least 1 minute.")
@@ -260,26 +258,26 @@ class _RequestBuilder:
             by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
             raise self._refusal("A length or an end, not both.", by_length, by_end)
         try:
-            until, rolled = parse_end(end, self.given.now, self.given.zone)
+            until, rolled = parse_end(end, self.context.now, self.context.zone)
         except UnclearEnd as unclear:
             raise self._unclear("ends", end, unclear) from None
-        if until - self.given.now > self.given.max_lease:
-            longest = say_span(self.given.max_lease)
+        if until - self.context.now > self.context.max_lease:
+            longest = say_span(self.context.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
-        self.end_in_doubt = rolled or not self.given.zone
+        self.end_in_doubt = rolled or not self.context.zone
         return until
 
     def _later_end(
         self, until: datetime, end: str, latest: timedelta | None, latest_end: str | None
     ) -> timedelta | None:
         """Return the later of two ends after `until`, counted from now. Return None if there is one end."""
-        parts, now = self.parts, self.given.now
+        parts, now = self.parts, self.context.now
         if latest_end is not None and latest is not None:
             one_each = (parts.with_values("latest_ends"), parts.with_values("latest"))
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             try:
-                latest = parse_later_end(latest_end, until, now, self.given.zone) - now
+                latest = parse_later_end(latest_end, until, now, self.context.zone) - now
             except UnclearEnd as unclear:
                 raise self._unclear("latest_ends", latest_end, unclear) from None
         if latest is None and parts.busy:
@@ -290,7 +288,7 @@ class _RequestBuilder:
             return None
         if self._possible_lease(latest) <= until - now:
             raise RequestMistake(f"The later end is not after the first one, {end}.")
-        if not (self.given.sees_use and parts.probe):
+        if not (self.context.sees_use and parts.probe):
             one_end = replace(parts, latest=[], latest_ends=[], busy=False)
             later_one = one_end.with_values("ends", latest_end) if latest_end else one_end
             raise self._refusal(_UNSEEN, one_end, later_one)

@@ -20,7 +20,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.clock import Clock
 from bot.lifecycle.loops.running import keep_running
-from bot.sessions import new_session
+from bot.net.sessions import new_session
 from handlers.slack_api.gate import Gate
 
 log = structlog.get_logger("gpubot.sockets")

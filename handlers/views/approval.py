@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.model.event import Event, EventKind, settled_by
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import NOT_COMPUTING
-from bot.policy.rules import Rules
-from bot.policy.spending import over_limits
+from bot.policy.buying.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.asked_text import mentions
@@ -32,13 +29,13 @@ from handlers.views.format import (
 )
 from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
 from handlers.views.machine_text import describe, machines_of
+from handlers.views.reader import Reader
 from handlers.views.rental_text import (
     current_state,
     has_left,
     machine,
     owner,
     people,
-    reader_times,
     so_far,
     why_waiting,
 )
@@ -47,35 +44,24 @@ from handlers.views.use_text import current_use, verdict_text
 OTHERS_SHOWN = 3
 
 
-def approval(
-    details: RentalDetails,
-    *,
-    version: int,
-    asked: Event,
-    first: bool,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-) -> Rendered:
+def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Event, first: bool) -> Rendered:
     """Return the question about version `version` of an envelope while that waits. Later, return the answer.
 
-    `rules` are those as they hold now: they name who decides.
     `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
     """
-    times = reader_times(rules, now, zone)
     rental = details.rental
     if rental.extension is not None and rental.extension.envelope.version == version:
-        lines = _extension(details, rental.extension, times, rules)
+        lines = _extension(details, rental.extension, reader)
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
-        lines = _request(details, rental.waiting, asked, times, rules)
+        lines = _request(details, rental.waiting, asked, reader)
     else:
-        return _answer(details, asked, times)
+        return _answer(details, asked, reader.times)
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
     elif first:
-        lines.append(f"Asked: {mentions(details, asked, rules)}.")
+        lines.append(f"Asked: {mentions(details, asked, reader.rules)}.")
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
@@ -100,15 +86,15 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(details: RentalDetails, waiting: Waiting, asked: Event, times: Times, rules: Rules) -> list[str]:
-    rental, envelope = details.rental, details.rental.envelope
+def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
+    rental, envelope, times = details.rental, details.rental.envelope, reader.times
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked.at)}){more}."
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why_waiting(details), over_limits_of_envelope(envelope, rules), money),
+        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules), money),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 
@@ -119,8 +105,8 @@ def _length(rental: Rental, times: Times) -> str:
     return span(rental.envelope.lease) if rental.request.up_to is None else hours_text(rental.request)
 
 
-def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:
-    rental, envelope = details.rental, extension.envelope
+def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
+    rental, envelope, rules, times = details.rental, extension.envelope, reader.rules, reader.times
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from bot.lifecycle.notifications import readers_of
 from bot.model.event import Event, Facts
 from bot.model.summary import PeopleAsked, RentalDetails
-from bot.policy.roles import approvers_of
-from bot.policy.rules import Rules
+from bot.policy.team.roles import approvers_of
+from bot.policy.team.rules import Rules
 from handlers.views.format import mention, mention_group, person
 from handlers.views.teammates_text import people_text
 

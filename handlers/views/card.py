@@ -8,10 +8,9 @@ from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use
-from bot.policy.questions import is_on_card
-from bot.policy.replacing import may_be_replaced
-from bot.policy.rules import Rules
-from bot.policy.teammates import keys_still_go_in
+from bot.policy.access.teammates import keys_still_go_in
+from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.asked_text import asked_now
@@ -19,10 +18,10 @@ from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import ends
 from handlers.views.format import Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.lease_buttons import destroy_button, take_back_button
+from handlers.views.reader import Reader
 from handlers.views.rental_text import (
     billing_since,
     new_one_text,
-    reader_times,
     reason,
     receipt,
     settled,
@@ -47,10 +46,10 @@ REFRESH_IDLE_EVERY = timedelta(minutes=15)
 renders it again: with minutes, each poll would be an edit."""
 
 
-def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """Return the card as of `now`. Everyone in its channel may read this rental's money."""
-    times = reader_times(rules, now, zone)
-    more = join(*_sentences(details, rules, times))
+def card(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the card. Everyone in its channel may read this rental's money."""
+    now = reader.now
+    more = join(*_sentences(details, reader))
     word, rest = state_word(details), f": {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
@@ -70,8 +69,8 @@ def _refresh_after(details: RentalDetails) -> timedelta | None:
     return REFRESH_IDLE_EVERY if is_on_card(details.rental) else None
 
 
-def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
-    rental = details.rental
+def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
+    rental, times = details.rental, reader.times
     if rental.waiting is not None:
         waiting = rental.waiting
         return [
@@ -88,7 +87,7 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
             f"{vendor_and_rate(details)}." if vendor_and_rate(details) else "",
         ]
     if rental.state is State.READY:
-        return _ready(details, rules, times)
+        return _ready(details, reader)
     if rental.state is State.DESTROYING:
         alarm = rental.alarm
         if alarm is None or alarm.count == 0:
@@ -97,16 +96,16 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
-    stopped = stopped_at_night(details, rules, times)
+    stopped = stopped_at_night(details, reader)
     return [why_ended(details), stopped, receipt(details), late, new_one_text(rental)]
 
 
-def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
-    rental = details.rental
+def _ready(details: RentalDetails, reader: Reader) -> list[str]:
+    rental, times = details.rental, reader.times
     since, posted = billing_since(details), rental.created_at
     money = per_hour(rental.rate) if rental.rate else ""
     running = f"{money} since {times.time(since, posted)}".lstrip() + "." if since else ""
-    command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
+    command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
     return [
         NO_SSH_ANSWER if rental.silent else "",

@@ -11,8 +11,9 @@ from bot.model.summary import OwnRentals
 from handlers.ids import Action, ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.format import Times, join, person, plural, span
+from handlers.views.format import join, person, plural, span
 from handlers.views.machine_text import describe
+from handlers.views.reader import Reader
 from handlers.views.rental_text import STATES
 
 MOST = 10
@@ -22,9 +23,9 @@ ButtonFor = Callable[[Rental], Json]
 """Return the button that does with a rental what the command says."""
 
 
-def which_one(own: OwnRentals, question: str, button_for: ButtonFor, *, reader: str, times: Times) -> Rendered:
+def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
     """Return the question which of several rentals is meant, with one button for each."""
-    lines = [_line(rental, own, reader, times) for rental in own.rentals[:MOST]]
+    lines = [_line(rental, own, reader) for rental in own.rentals[:MOST]]
     left = len(own.rentals) - len(lines)
     more = f"{plural(left, 'more', 'more')}: /gpu list" if left else ""
     return blocks.message(
@@ -39,9 +40,9 @@ def which_one(own: OwnRentals, question: str, button_for: ButtonFor, *, reader: 
     )
 
 
-def _line(rental: Rental, own: OwnRentals, reader: str, times: Times) -> str:
-    whose = "" if rental.owner == reader else f", {person(own.names, rental.owner)}"
-    ends = f"Ends {times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
+def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
+    whose = "" if rental.owner == reader.id else f", {person(own.names, rental.owner)}"
+    ends = f"Ends {reader.times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
     return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
 
 
@@ -71,17 +72,14 @@ def extend_by_button(rental: Rental, longer: timedelta) -> Json:
 
 def extend_until_button(rental: Rental, until: datetime) -> Json:
     """Return `Extend k7mq2` to a new end."""
-    value = UntilValue(rental_id=rental.id, until=int(until.timestamp()))
-    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, value)
+    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, until))
 
 
 def share_button(rental: Rental, people: Sequence[str]) -> Json:
     """Return `Share k7mq2` with these people."""
-    value = ShareValue(rental_id=rental.id, people=",".join(people))
-    return button(f"Share {rental.id}", Action.SHARE, value)
+    return button(f"Share {rental.id}", Action.SHARE, ShareValue.of(rental.id, people))
 
 
 def keep_button(rental: Rental, length: timedelta) -> Json:
     """Return `Keep k7mq2`."""
-    value = SpanValue(rental_id=rental.id, seconds=length // timedelta(seconds=1))
-    return button(f"Keep {rental.id}", Action.KEEP_FOR, value)
+    return button(f"Keep {rental.id}", Action.KEEP_FOR, SpanValue.of(rental.id, length))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from bot.errors import NextStep
 from bot.model.event import Event, EventKind, events_after, settled_by
@@ -11,9 +12,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Verdict
-from bot.policy.roles import has_buttons
-from bot.policy.rules import Rules
-from bot.policy.two_ends import can_move
+from bot.policy.team.roles import has_buttons
+from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks, new_owner_message, not_as_sold, question_message, replacing, teammate_message
 from handlers.views.blocks import Rendered, button
@@ -23,7 +23,7 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.machine_text import describe, machines_of, vendor
-from handlers.views.owner_left import owner_left
+from handlers.views.reader import Reader
 from handlers.views.rental_text import (
     current_state,
     how_it_ended,
@@ -32,7 +32,6 @@ from handlers.views.rental_text import (
     new_one_text,
     owner,
     possessive,
-    reader_times,
     receipt,
     settled,
     stopped_at_night,
@@ -43,40 +42,26 @@ from handlers.views.ssh_text import shown_again, ssh_lines
 def direct_message(
     event: Event,
     details: RentalDetails,
+    reader: Reader,
     *,
-    reader: str,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
     newest: bool = True,
     posted_at: datetime | None = None,
 ) -> Rendered:
-    """Return the message to `reader` about `event`, as of `now`. `newest` tells whether the reader got no later
-    one about this rental, `posted_at` when Slack took it, if it did."""
-    times = reader_times(rules, now, zone)
-    if event.kind is EventKind.OWNER_LEFT:
-        return owner_left(event, details, times)
-    if reader in details.former_owners and not details.rental.lets_in(reader):
+    """Return the message to `reader` about `event`. `newest` tells whether the reader got no later one about this
+    rental, `posted_at` when Slack took it, if it did."""
+    rental = details.rental
+    if reader.id in details.former_owners and not rental.lets_in(reader.id):
         return new_owner_message.no_longer_yours(details)
-    if details.rental.state.over and reader == details.rental.owner and not event.effects.tells_end:
-        return _over(details, reader, rules, times, newest=newest)
-    write = WRITERS.get(event.kind)
-    if write is not None:
-        return write(event, details, reader, times)
-    match event.kind:
-        case EventKind.TEAMMATE_ADDED | EventKind.READY if reader != details.rental.owner:
-            return teammate_message.let_in(event, details, reader, rules, times)
-        case EventKind.READY:
-            return _ready(event, details, reader, rules, times)
-        case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
-            if details.rental.state is State.READY and reader == details.rental.owner:
-                return new_owner_message.new_owner(event, details, reader, rules, times)
-            return _no_longer_ready(details, reader, times)
-        case EventKind.STILL_NEEDED:
-            return question_message.question(event, details, reader, rules, times)
-        case EventKind.ENDING | EventKind.PUT_BACK:
-            return _ending(event, details, reader, rules, times, posted_at=posted_at or now)
-    words = event_text(event, details, times)
+    if rental.state.over and reader.id == rental.owner and not event.effects.tells_end:
+        return _over(details, reader, newest=newest)
+    if event.kind in {EventKind.ENDING, EventKind.PUT_BACK}:
+        return _ending(event, details, reader, posted_at=posted_at or reader.now)
+    return WRITERS.get(event.kind, _said_once)(event, details, reader)
+
+
+def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the text of an event that leaves nothing to decide."""
+    words = event_text(event, details, reader.times)
     name = f"{possessive(details, reader)} {describe(details.rental)}, {details.rental.id}"
     text = words.about(name) if words else name
     next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
@@ -92,8 +77,8 @@ def _first_runs_on(details: RentalDetails) -> str:
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
 
-def _expired(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
-    rental = details.rental
+def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
     words = event_text(event, details, times) or EventText("")
     name = f"{possessive(details, reader)} {machines_of(rental)}, {rental.id}"
     text = words._replace(lead=f"Nobody decided by {times.time(event.at)}").about(name)
@@ -102,9 +87,9 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 
-def _denied(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
-    rental, words = details.rental, event_text(event, details, times) or EventText("")
-    whose = describe(rental) if reader == rental.owner else f"{owner(details)}'s {describe(rental)}"
+def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, words = details.rental, event_text(event, details, reader.times) or EventText("")
+    whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
     lead = f"{person(details.names, event.actor)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
     again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
@@ -116,16 +101,18 @@ def _left_without_machine(event: Event) -> bool:
     return event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
 
 
-def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
-    rental = details.rental
+def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
+    if reader.id != rental.owner:
+        return teammate_message.let_in(event, details, reader)
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
-        return _no_longer_ready(details, reader, times)
+        return _no_longer_ready(details, reader)
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
     if rental.silent:
         lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
-    lines += ssh_lines(details, reader, rules)
+    lines += ssh_lines(details, reader)
     if rental.replaced_by is not None:
         lines.append(f"{new_one_text(rental)} This one runs until that is bought.")
     if rental.extension is not None:
@@ -142,6 +129,17 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     )
 
 
+def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    own = reader.id == details.rental.owner  # somebody who was let in, and got the machine later
+    return (_said_once if own else teammate_message.let_in)(event, details, reader)
+
+
+def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if details.rental.state is State.READY and reader.id == details.rental.owner:
+        return new_owner_message.new_owner(event, details, reader)
+    return _no_longer_ready(details, reader)
+
+
 def _approved_by(details: RentalDetails) -> list[str]:
     """Return who approved the request, unless its owner did or was notified of that before it was ready."""
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
@@ -150,25 +148,25 @@ def _approved_by(details: RentalDetails) -> list[str]:
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
 
-def _approved_not_ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
-    rental, words = details.rental, event_text(event, details, times) or EventText("Approved")
+def _approved_not_ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, words = details.rental, event_text(event, details, reader.times) or EventText("Approved")
     starting = rental.state in {State.PROCURING, State.PROVISIONING}
     text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
-    return blocks.message(f"{text} {current_state(details, times)}", closed=not starting)
+    return blocks.message(f"{text} {current_state(details, reader.times)}", closed=not starting)
 
 
-def _no_longer_ready(details: RentalDetails, reader: str, times: Times) -> Rendered:
+def _no_longer_ready(details: RentalDetails, reader: Reader) -> Rendered:
     """Return that a machine that was ready is being destroyed, or how it ended."""
-    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
     return blocks.message(text, closed=details.rental.state.over)
 
 
-def _over(details: RentalDetails, reader: str, rules: Rules, times: Times, *, newest: bool) -> Rendered:
+def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
     """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
     if not newest:
         return blocks.message(f"{details.rental.id} is over: its receipt is below.")
-    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
-    text = join(stopped_at_night(details, rules, times), text, receipt(details), _first_runs_on(details))
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
+    text = join(stopped_at_night(details, reader), text, receipt(details), _first_runs_on(details))
     return blocks.message(text, closed=settled(details))
 
 
@@ -182,21 +180,19 @@ def _why_shorter(rental: Rental) -> str:
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
-def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def _not_as_sold(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     if details.rental.state is not State.READY:
-        return _no_longer_ready(details, reader, times)
+        return _no_longer_ready(details, reader)
     kept = settled_by(event, details.events) is not None
-    replace = replacing.button_while_it_runs(details.rental, times.now, not_as_sold=True)
+    replace = replacing.button_while_it_runs(details.rental, reader.now, not_as_sold=True)
     return not_as_sold.message(event, details.rental, replace, kept=kept)
 
 
-def _ending(
-    event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times, *, posted_at: datetime
-) -> Rendered:
-    rental = details.rental
+def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: datetime) -> Rendered:
+    rental, times = details.rental, reader.times
     if rental.state is not State.READY:
-        return _no_longer_ready(details, reader, times)
-    own = reader == rental.owner
+        return _no_longer_ready(details, reader)
+    own = reader.id == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
     again = settled_by(event, details.events)
     lease = rental.running_lease
@@ -215,13 +211,13 @@ def _ending(
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
     if event.kind is EventKind.PUT_BACK:
-        text = _put_back(event, name, rental, rules, times)
+        text = _put_back(event, name, rental, reader)
     elif event.facts.verdict is Verdict.UNKNOWN:
         text = _ends_unseen(event, details, times)
     elif can_move(lease):
         text += "It goes on only if its GPUs are busy then. "
-    more = extend_button(rental, rules, times.now, spent=details.spent.amount, money=details.sees_money)
-    if more is not None and needs_approver(rental, rules, times.now, spent=details.spent.amount):
+    more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
+    if more is not None and needs_approver(rental, reader, spent=details.spent.amount):
         then = times.time(until, event.at)
         text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
     else:
@@ -236,12 +232,12 @@ def _ending(
     )
 
 
-def _put_back(event: Event, name: str, rental: Rental, rules: Rules, times: Times) -> str:
+def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:
     """Return that it ends as before, or that it ends soon if that end has passed."""
-    until = event.facts.until or rental.running_lease.ends_at
+    until, times = event.facts.until or rental.running_lease.ends_at, reader.times
     if until > event.at:
         return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
-    gone = times.time(event.at + rules.lease.grace, event.at)
+    gone = times.time(event.at + reader.rules.lease.grace, event.at)
     return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
 
 
@@ -268,8 +264,9 @@ def _longer(event: Event, details: RentalDetails) -> str:
     return "Extended" if longer[-1].actor == details.rental.owner else f"Extended{by}"
 
 
-def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
-    rental, words = details.rental, event_text(event, details, times, reader=reader)
+def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
+    words = event_text(event, details, times, reader=reader.id)
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
     name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
     if not undecided or words is None:
@@ -280,7 +277,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
         )
     who = "an approver"
     if rental.owner_decides:
-        who = "you" if reader == rental.owner else owner(details)
+        who = "you" if reader.id == rental.owner else owner(details)
     total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
@@ -294,13 +291,14 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
         text,
         blocks.section(text),
         blocks.actions(decide, button("Withdraw", Action.WITHDRAW, version))
-        if has_buttons(reader, rental.owner)
+        if has_buttons(reader.id, rental.owner)
         else None,
         closed=False,
     )
 
 
-def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def _not_confirmed(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    times = reader.times
     rental, words = details.rental, event_text(event, details, times)
     if rental.state.over and settled(details):
         ended = f"The vendor confirms its end: {machine(details)}, {owner(details)}."
@@ -308,7 +306,7 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
     text = words.text if words else "Not confirmed gone."
     taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
     if taken_on_by is not None:
-        who = "You are" if taken_on_by == reader else f"{person(details.names, taken_on_by)} is"
+        who = "You are" if taken_on_by == reader.id else f"{person(details.names, taken_on_by)} is"
         return blocks.message(f"{text} {who} on it.", closed=False)
     again = settled_by(event, details.events)
     if again is not None:
@@ -317,13 +315,20 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
     return blocks.message(text, blocks.section(text), blocks.actions(take_on), closed=False)
 
 
-WRITERS: dict[EventKind, Callable[[Event, RentalDetails, str, Times], Rendered]] = {
-    EventKind.NOT_AS_SOLD: _not_as_sold,
-    EventKind.APPROVED_NOT_READY: _approved_not_ready,
-    EventKind.ASKED_AGAIN: _asked_again,
-    EventKind.NOT_CONFIRMED: _not_confirmed,
-    EventKind.DENIED: _denied,
-    EventKind.EXPIRED: _expired,
-    EventKind.LOST: replacing.lost,
-}
-"""Those that need no rules."""
+WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] = MappingProxyType(
+    {
+        EventKind.READY: _ready,
+        EventKind.TEAMMATE_ADDED: _let_in,
+        EventKind.ADOPTED: _new_owner,
+        EventKind.OWNER_CHANGED: _new_owner,
+        EventKind.STILL_NEEDED: question_message.question,
+        EventKind.NOT_AS_SOLD: _not_as_sold,
+        EventKind.APPROVED_NOT_READY: _approved_not_ready,
+        EventKind.ASKED_AGAIN: _asked_again,
+        EventKind.NOT_CONFIRMED: _not_confirmed,
+        EventKind.DENIED: _denied,
+        EventKind.EXPIRED: _expired,
+        EventKind.LOST: replacing.lost,
+    }
+)
+"""The messages that are more than the text of their event."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.use import Verdict
-from bot.policy.two_ends import can_move, first_end, was_asked_for
+from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.views.format import Times, span, zone_of
 
 

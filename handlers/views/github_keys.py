@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.policy.github_keys import MOST_SHOWN, GithubKeys, comment_of
+from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.ids import NO_VALUE, Action, Callback, Field
 from handlers.values import GithubKeysValue, GithubNameValue
 from handlers.views import blocks

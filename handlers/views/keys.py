@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.person import Key
-from bot.policy.keys import kind_of
+from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action
 from handlers.values import KeyValue
 from handlers.views import blocks

@@ -6,29 +6,27 @@ from datetime import datetime, timedelta
 
 from bot.model.money import Micros, cost
 from bot.model.rental import Rental
-from bot.policy.leases import may_extend_by
-from bot.policy.rules import Rules
-from bot.policy.spending import propose_longer_lease
+from bot.policy.buying.spending import propose_longer_lease
+from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
 from handlers.views.blocks import Json, button
 from handlers.views.format import dollars, span
+from handlers.views.reader import Reader
 
 EXTEND_BY = timedelta(hours=2)
 
 
-def needs_approver(
-    rental: Rental, rules: Rules, now: datetime, *, spent: Micros, longer: timedelta = EXTEND_BY
-) -> bool:
+def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether an approver decides about a lease that is longer by that much. It is longer only up to the
     later of two ends, if it has one."""
+    now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
-    return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).over)
+    return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=reader.rules).over)
 
 
 def extend_button(
     rental: Rental,
-    rules: Rules,
-    now: datetime,
+    reader: Reader,
     *,
     longer: timedelta = EXTEND_BY,
     again: bool = False,
@@ -42,16 +40,16 @@ def extend_button(
     With what it has `spent`, return `Ask for 2 h more, about $36.80` if an approver decides about that. Before the
     later of two ends return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
     """
-    lease = rental.lease
+    lease, now = rental.lease, reader.now
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
         value = ExtendValue.of(rental.id, go_on, lease.ends_at)
         return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
-    if lease is None or not may_extend_by(longer, rental, now, rules):
+    if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
-    if spent is not None and needs_approver(rental, rules, now, spent=spent, longer=longer):
+    if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.model.request import Envelope
-from bot.policy.rules import Rules
-from bot.policy.spending import Over, over_at_price
+from bot.model.summary import Over
+from bot.policy.buying.spending import over_at_price
+from bot.policy.team.rules import Rules
 from handlers.views.format import per_hour, price
 
 

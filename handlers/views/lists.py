@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -12,10 +11,10 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
-from bot.policy.roles import has_buttons
-from bot.policy.rules import Rules
+from bot.policy.team.roles import has_buttons
+from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.views import blocks, unknown_machines
+from handlers.views import admin_questions, blocks
 from handlers.views.approval import decision_buttons
 from handlers.views.blocks import Rendered, button
 from handlers.views.ends import end, without_a_yes
@@ -34,11 +33,11 @@ from handlers.views.format import (
 )
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
+from handlers.views.reader import Reader
 from handlers.views.rental_text import (
     in_all,
     new_one_text,
     people,
-    reader_times,
     receipt,
     so_far,
     state_word,
@@ -76,18 +75,11 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     return f"Running now: {you}{team}."
 
 
-def listing(
-    live: RentalList,
-    *,
-    everyone: bool,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-) -> Rendered:
+def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
-    times = reader_times(rules, now, zone)
+    times = reader.times
     total, ended = _totals_text(live), _ended(live)
-    unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
+    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     if not live.shown:
@@ -174,14 +166,13 @@ def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True
     return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
 
 
-def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def show(details: RentalDetails, reader: Reader) -> Rendered:
     """Return the answer to `/gpu show k7mq2`: the rental, its place and its history."""
-    times = reader_times(rules, now, zone)
-    rental = details.rental
+    rental, times = details.rental, reader.times
     money = details.sees_money
     head = _line(details, owned=False, times=times, use=False)
     known = current_use(rental)
-    used = use_now(known, details.recent_use, rules.idle, times) if known else ""
+    used = use_now(known, details.recent_use, reader.rules.idle, times) if known else ""
     facts = [
         why_ended(details),
         receipt(details, idle=False) if money and rental.state.over else "",
@@ -201,7 +192,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
     place_and_terms = join(*facts)
     marks = day_marks(details.recent_use) if used and details.recent_use else ""
-    buttons = _buttons(details, reader, rules, now)
+    buttons = _buttons(details, reader)
     return blocks.message(
         "\n".join(filter(None, (head, used, place_and_terms, *history))),
         blocks.section("\n".join(filter(None, (head, used)))),
@@ -232,12 +223,12 @@ def _allowed(details: RentalDetails) -> str:
     return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
-def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -> list[blocks.Json | None]:
+def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]:
     rental = details.rental
-    if rental.state is not State.READY or reader not in details.keys_now:
+    if rental.state is not State.READY or reader.id not in details.keys_now:
         return []
-    extend = extend_button(rental, rules, now, spent=details.spent.amount, money=details.sees_money)
-    return [extend, destroy_button(rental) if has_buttons(reader, rental.owner) else None]
+    extend = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
+    return [extend, destroy_button(rental) if has_buttons(reader.id, rental.owner) else None]
 
 
 def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
@@ -246,9 +237,8 @@ def _history_line(event: Event, details: RentalDetails, times: Times, *, money: 
     return f"{times.time(event.at)}  {words.text}" if words else ""
 
 
-def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def catalog(known: Catalog, reader: Reader) -> Rendered:
     """Return the answer to `/gpu catalog`: what people can ask for."""
-    times = reader_times(rules, now, zone)
     lines = [
         f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
     ]
@@ -256,8 +246,8 @@ def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = N
         f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
         f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
-        f"Set-ups: {', '.join(sorted(rules.setup)[:60])}." if rules.setup else "",
-        f"As of {times.time(known.read_at)}. Try: /gpu get H100 EU",
+        f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
+        f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
     facts = [fact for fact in facts if fact]
     shown = "\n".join(lines) or "No GPUs."
@@ -307,10 +297,9 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
     )
 
 
-def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def home(live: RentalList, reader: Reader) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
-    times = reader_times(rules, now, zone)
-    lines = [_line(summary, owned=_owns(live, summary), times=times) for summary in live.shown]
+    lines = [_line(summary, owned=_owns(live, summary), times=reader.times) for summary in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

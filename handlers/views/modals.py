@@ -14,13 +14,13 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import say_rate, say_span
-from bot.policy.leases import may_extend_by, without_past_end
-from bot.policy.rules import ProbeKind, Rules
-from bot.policy.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease, OfferChoice
-from bot.policy.teammates import MOST_TEAMMATES
-from bot.policy.two_ends import already_allowed
+from bot.policy.access.teammates import MOST_TEAMMATES
+from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.leases import may_extend_by, without_past_end
+from bot.policy.use.two_ends import already_allowed
 from handlers.ids import (
     NO_VALUE,
     Callback,
@@ -28,10 +28,10 @@ from handlers.ids import (
     ExtendValue,
     Field,
     FormValue,
-    OfferValue,
     RentalValue,
     UntilValue,
     VersionValue,
+    offer_value,
 )
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
@@ -40,6 +40,7 @@ from handlers.views.format import clean, dollars, dollars_at_most, escape, note,
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines_of, place, vendor
 from handlers.views.offers import cost_text
+from handlers.views.reader import Reader
 from handlers.views.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
 ANY = "any"
@@ -74,16 +75,10 @@ def key() -> Modal:
 
 
 def form(
-    catalog: Catalog,
-    *,
-    rules: Rules,
-    now: datetime,
-    zone: str,
-    request: Request | None = None,
-    value: FormValue = NO_VALUE,
+    catalog: Catalog, reader: Reader, *, request: Request | None = None, value: FormValue = NO_VALUE
 ) -> Modal:
-    """Return the form for a request, filled in from `request`. `value` is what the request changes. `zone` is the
-    reader's time zone."""
+    """Return the form for a request, filled in from `request`. `value` is what the request changes."""
+    rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
@@ -210,28 +205,35 @@ def _choices_with_any(
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: datetime, first_line: str = "") -> Modal:
+def rent_confirm(
+    quote: Quote,
+    choice: OfferChoice,
+    reader: Reader,
+    *,
+    another: bool = False,
+    first_line: str = "",
+) -> Modal:
     """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
     offer = choice.offer
     lines = [
         *([first_line] if first_line else []),
         f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
-        f"{how_long_in_dialog(quote.request, now)}.",
-        cost_text(choice, quote, rules),
+        f"{how_long_in_dialog(quote.request, reader.now)}.",
+        cost_text(choice, quote, reader.rules),
     ]
     if choice.needs_approval:
-        limits = over_limits_of_envelope(choice.envelope, rules)
+        limits = over_limits_of_envelope(choice.envelope, reader.rules)
         lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
     return blocks.modal(
         Callback.RENT_CONFIRM,
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
         blocks.section("\n".join(lines)),
         submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
-        value=OfferValue(quote_id=quote.id, offer_id=offer.offer_id),
+        value=offer_value(quote.id, offer.offer_id, another=another),
     )
 
 
-def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
+def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog that confirms an expensive approval: of the request or extension that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
@@ -240,13 +242,13 @@ def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> M
     more = extension.ends_at - rental.running_lease.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
     if more is None and (rental.request.until is not None or rental.request.up_to is not None):
-        length = how_long_in_dialog(rental.request, now)
+        length = how_long_in_dialog(rental.request, reader.now)
     lines = [
         f"{describe(envelope if extension is None else rental)}, {length}, for {owner(details)}"
         + (f": {words}" if words else "")
     ]
     if extension is None:
-        limits = over_limits_of_envelope(envelope, rules)
+        limits = over_limits_of_envelope(envelope, reader.rules)
         lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
     else:
         lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
@@ -319,9 +321,9 @@ def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
     )
 
 
-def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
+def extend(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
-    rental = details.rental
+    rental, rules, now = details.rental, reader.rules, reader.now
     choices = extension_hours(rental, rules, now)
     if not choices and rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")

@@ -5,24 +5,24 @@ from __future__ import annotations
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.format import Times, escape, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, take_back_button
 from handlers.views.question_message import is_open, keep_buttons, question_text
+from handlers.views.reader import Reader
 from handlers.views.rental_text import machine, more_time_asked, owner, so_far
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
-def new_owner(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in. If it
     computes nothing, the message also asks whether it is needed."""
-    rental = details.rental
+    rental, times = details.rental, reader.times
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
     lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
-    lines = [join(lead, ends), *ssh_lines(details, reader, rules)]
+    lines = [join(lead, ends), *ssh_lines(details, reader)]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
     again, asks = shown_again(rental), is_open(event, details, times)

@@ -3,14 +3,11 @@ a spell mentions them."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.model.event import Event, EventKind, settled_by
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.questions import spell_of, unanswered
-from bot.policy.rules import Rules
+from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.asked_text import mentions
@@ -19,18 +16,15 @@ from handlers.views.event_text import event_text
 from handlers.views.format import Times, about_span, dollars, escape, join, person
 from handlers.views.lease_buttons import destroy_button
 from handlers.views.machine_text import machines_of
-from handlers.views.rental_text import current_state, reader_times
+from handlers.views.reader import Reader
+from handlers.views.rental_text import current_state
 from handlers.views.use_text import verdict_then
 
 
-def nobody_answers(
-    event: Event, details: RentalDetails, *, first: bool, rules: Rules, now: datetime, zone: str | None = None
-) -> Rendered:
+def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, first: bool) -> Rendered:
     """Return what was idle when the approvers were notified, with what they can do. Later, return its outcome.
-
-    `first` is True for the post. `rules` are those as they hold now: they name who decides.
-    """
-    times, rental = reader_times(rules, now, zone), details.rental
+    `first` is True for the post."""
+    times, rental = reader.times, details.rental
     asked_owner = person(details.names, details.owner_at(event))
     name = f"{rental.id}, {machines_of(rental)}, {asked_owner}"
     outcome = settled_by(event, details.events)
@@ -45,7 +39,7 @@ def nobody_answers(
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
-    told = f"Asked: {mentions(details, event, rules)}." if first and _is_first(event, details) else ""
+    told = f"Asked: {mentions(details, event, reader.rules)}." if first and _is_first(event, details) else ""
     return blocks.message(
         "\n".join(filter(None, (text, told))),
         blocks.section(text),

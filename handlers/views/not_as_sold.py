@@ -7,7 +7,7 @@ from collections import Counter
 from bot.model.event import Event, Facts
 from bot.model.rental import Rental
 from bot.model.use import GpuModel
-from bot.policy.as_sold import differs
+from bot.policy.use.as_sold import differs
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from bot.model.event import Event, EventKind
-from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.format import escape, person, plural
-from handlers.views.rental_text import reader_times
+from handlers.views.reader import Reader
 
 
-def notice(
-    event: Event,
-    *,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-    names: Mapping[str, str] | None = None,
-) -> Rendered | None:
+def notice(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
     """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
-    times = reader_times(rules, now, zone)
     match event.kind:
         case EventKind.UNKNOWN_RENTAL:
             lost = escape(event.facts.name or "a rental", 20)
@@ -48,6 +38,6 @@ def notice(
         case EventKind.RESUMED:
             who = person(names or {}, event.actor)
             return blocks.message(f"Buying goes on again, resumed by {who}.")
-    failure = step_failure_text(event, times)
-    words = outage_text(event, times) if failure is None else failure.text
+    failure = step_failure_text(event, reader.times)
+    words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)

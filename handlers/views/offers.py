@@ -10,18 +10,19 @@ from bot.errors import BuyingBlocked, Mistake
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
-from bot.model.quote import Nearby, Quote
+from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
+from bot.model.summary import OfferChoice, QuoteView
 from bot.model.text import say_rate
-from bot.policy.hours import zone_of
-from bot.policy.replacing import Remainder
-from bot.policy.rules import Rules
-from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, billed_span, recommended
-from bot.policy.two_ends import night_end
-from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue
-from handlers.views import blocks
+from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import night_end
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
+from handlers.views import blocks, replies
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.ends import clock_time, how_long, read_as_utc
 from handlers.views.error_text import paused_by, refusal_text
@@ -40,7 +41,8 @@ from handlers.views.format import (
 )
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, place, variant, vendor, wanted
-from handlers.views.rental_text import STATES, reader_times
+from handlers.views.reader import Reader
+from handlers.views.rental_text import STATES
 from handlers.views.replacing import remainder_text, replace_button
 from handlers.views.teammates_text import people_text, without_key_text
 
@@ -62,38 +64,29 @@ def looking(quote: Quote) -> Rendered:
     return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
-def found(
-    quote: Quote,
-    choices: Sequence[OfferChoice],
-    *,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-    everything: bool = False,
-    asked_in: Channel | None = None,
-    count: int | None = None,
-    still_waiting: Request | None = None,
-    to_replace: Rental | None = None,
-    left: Remainder | None = None,
-    teammates: Sequence[str] = (),
-    without_key: Sequence[str] = (),
-) -> Rendered:
-    """Return the offers, cheapest first, with one recommended.
+def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
+    quote, to_replace = view.quote, view.to_replace
+    if view.rental is not None:
+        return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
+    if quote.state is QuoteState.UNANSWERED:
+        again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
+        return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
+    if quote.state is QuoteState.NONE:
+        return none_found(quote, to_replace=to_replace)
+    return found(view, reader, everything=everything)
 
-    `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
-    `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
-    `still_waiting` is the request that the quote would change, if that waits for a decision. `to_replace` is the
-    rental in whose place none of the offers was rented, and `left` what it left. `teammates` are the names of the
-    people who get in too, `without_key` those of them who have no SSH key.
-    """
-    times = reader_times(rules, now, zone)
-    kept = remainder_text(quote.request.count, left) if left is not None else ""
-    not_replaced = join(_not_replaced(to_replace), f"It left {kept} What there is now:" if kept else "")
-    count = len(choices) if count is None else count
-    shown = list(choices[: most_shown(everything=everything)])
+
+def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the offers, cheapest first, with one recommended. `everything` shows more of them."""
+    quote, rules, times = view.quote, reader.rules, reader.times
+    kept = remainder_text(quote.request.count, view.left) if view.left is not None else ""
+    not_replaced = join(_not_replaced(view.to_replace), f"It left {kept} What there is now:" if kept else "")
+    count = len(quote.offers)
+    shown = list(view.choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
-    utc = read_as_utc(zone) if quote.request.until else ""
+    heading = _heading(quote, times) + (f", with {people_text(view.teammates)}" if view.teammates else "")
+    utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
     parts = []
@@ -103,15 +96,15 @@ def found(
         about = variant(offer.gpu, offer.family) if several and not about else about
         words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
         parts.append((words, _button(choice, quote, is_best)))
-    first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
+    first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
-    card_place = _where_the_card_goes(quote, asked_in)
+    card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules)
-    stands = _still_stands(still_waiting, shown)
-    no_key = without_key_text(without_key, "I ask for one when you rent")
-    night, keep_button = _night(quote, best, rules, now, zone)
+    stands = _still_stands(view.still_waiting, shown)
+    no_key = without_key_text(view.without_key, "I ask for one when you rent")
+    night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
     lines = (*above, approval, more, until, stands, no_key, card_place)
@@ -227,12 +220,10 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
 
 
-def _night(
-    quote: Quote, best: OfferChoice | None, rules: Rules, now: datetime, zone: str | None
-) -> tuple[str, Json | None]:
+def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
     """Return that the machine may end at night, and the button that keeps it until the morning if that is within
     what was asked for. Return an empty text if it can't."""
-    known = zone or None
+    known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None
@@ -377,7 +368,7 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
         text,
         blocks.section(text),
         blocks.actions(
-            button("Rent another", Action.RENT_ANOTHER, OfferValue(quote_id=quote_id, offer_id=offer_id)),
+            button("Rent another", Action.RENT_ANOTHER, offer_value(quote_id, offer_id, another=True)),
             button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
         ),
         closed=False,
@@ -388,8 +379,9 @@ def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendere
     """Return, below the `first_line`, an offer that waited for a key and that its owner confirms before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
-    action = Action.RENT_ANOTHER if quote.clicked_another else Action.RENT
-    value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
+    another = quote.clicked_another
+    action = Action.RENT_ANOTHER if another else Action.RENT
+    value = offer_value(quote.id, choice.offer.offer_id, another=another)
     return blocks.message(
         text,
         blocks.section(text),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from bot.policy.probe_by_hand import install_lines
-from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
-from bot.policy.probing import awaits_probe, has_probe, is_refused, owner_must_install
-from bot.policy.rules import ProbeKind, Rules
+from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.format import literal
+from handlers.views.reader import Reader
 
 _SEES = "how busy its GPUs are and whether someone is connected, nothing else"
 
@@ -48,14 +46,15 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
     return details.runs_script and awaits_probe(rental, attempt)
 
 
-def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, probe_line: str) -> list[str]:
+def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
     """Return what the owner of a ready machine pastes there if its probe is not installed, in one paragraph.
 
     Return nothing if it is installed or may still answer, or if the reader is somebody else."""
     attempt = details.current
-    if not probe_line or attempt is None or reader != details.rental.owner:
+    if not probe_line or attempt is None or reader.id != details.rental.owner:
         return []
-    if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, now):
+    rules = reader.rules
+    if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, reader.now):
         return []
     removed = details.rental.probe_answered_at is not None
     why = "It refuses my key now" if removed else "Its start-up script didn't run"

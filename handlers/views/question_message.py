@@ -7,8 +7,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.use import NOT_COMPUTING, Missed, Use, Verdict
-from bot.policy.questions import spell_of
-from bot.policy.rules import Rules
+from bot.policy.use.questions import spell_of
 from handlers.ids import Action, HoursValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
@@ -16,6 +15,7 @@ from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, per_hour
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import machines_of
+from handlers.views.reader import Reader
 from handlers.views.rental_text import first_after, how_it_ended, machine, possessive, so_far
 from handlers.views.use_text import connections_text, unseen_text, without_work
 
@@ -23,15 +23,15 @@ KEEP_HOURS = (1, 4)
 """The hours on the buttons "Still needed", after which the bot asks again."""
 
 
-def question(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def question(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the question while it is open. Later, return the answer, or how the machine is used or ended."""
-    rental = details.rental
+    rental, times = details.rental, reader.times
     if rental.state is not State.READY:
         text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
         return blocks.message(text, closed=rental.state.over)
     answer = settled_by(event, details.events)
     if answer is not None:
-        return _answered(event, answer, details, reader, rules=rules, times=times)
+        return _answered(event, answer, details, reader)
     used = _used_again(event, details, times)
     if used is not None:
         # If it worked only for a moment, the same spell goes on, and with it this question.
@@ -124,9 +124,8 @@ def _spent(event: Event, details: RentalDetails) -> AccruedCost:
     return AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 
-def _answered(
-    event: Event, answer: Event, details: RentalDetails, reader: str, *, rules: Rules, times: Times
-) -> Rendered:
+def _answered(event: Event, answer: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    times = reader.times
     start = f"Still needed? {details.rental.id}: "
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {times.at_time(answer.at)}."
@@ -135,25 +134,23 @@ def _answered(
         return blocks.message(f"{start}{'no answer. ' if same_spell else ''}{again}")
     words = event_text(answer, details, times) or EventText("answered")
     if answer.kind is EventKind.KEPT:
-        return _kept(answer, words, details, reader, rules=rules, times=times)
-    if answer.actor == reader:
+        return _kept(answer, words, details, reader)
+    if answer.actor == reader.id:
         yes = "more time is asked for" if answer.kind is EventKind.EXTENSION_ASKED else "yes"
         return blocks.message(f"{start}{yes}. {sentence_case(words.rest)}".rstrip())
     return blocks.message(f"{start}{words.text}")
 
 
-def _kept(
-    answer: Event, words: EventText, details: RentalDetails, reader: str, *, rules: Rules, times: Times
-) -> Rendered:
+def _kept(answer: Event, words: EventText, details: RentalDetails, reader: Reader) -> Rendered:
     """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
     rental = details.rental
     start = f"Still needed? {rental.id}: "
-    text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
+    text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader.id else words.text)
     if rental.extension is not None:
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
     if answer.facts.since not in {None, rental.running_lease.ends_at}:
-        return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
+        return blocks.message(f"{start}yes. It ends {reader.times.time(rental.running_lease.ends_at)} now.")
     if first_after(details, answer, EventKind.STILL_NEEDED, EventKind.KEPT) is not None:
         return blocks.message(text)
-    more = extend_button(rental, rules, times.now, spent=details.spent.amount)
+    more = extend_button(rental, reader, spent=details.spent.amount)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.summary import RentalDetails
-from bot.policy.rules import Rules
 from handlers.ids import Action, action_of
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
@@ -16,6 +14,7 @@ from handlers.views.card import card
 from handlers.views.direct_message import direct_message
 from handlers.views.nobody_answers import nobody_answers
 from handlers.views.notices import notice
+from handlers.views.reader import Reader
 from handlers.views.thread import thread_reply
 
 ANSWERS = frozenset(
@@ -23,7 +22,7 @@ ANSWERS = frozenset(
     for action in (
         *(Action.APPROVE, Action.ACCEPT, Action.CHANGE_RENTAL),
         *(Action.KEEP, Action.KEEP_FOR, Action.LEAVE_ALONE, Action.KEEP_AS_IT_IS, Action.TAKEN_ON),
-        *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE, Action.GIVE_RENTAL),
+        *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE),
     )
 )
 """The buttons that answer a question. Each question has one of them while it is open."""
@@ -39,43 +38,31 @@ def render_message(
     message: Message,
     event: Event | None,
     details: RentalDetails | None,
+    reader: Reader,
     *,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
     names: Mapping[str, str] | None = None,
     newest: bool = True,
 ) -> Rendered | None:
-    """Return a message as it should look at `now`. Return None if its event has no text there, or if its kind is
+    """Return a message as it should look now. Return None if its event has no text there, or if its kind is
     not rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names. `newest`
-    tells of a direct message whether its reader got no later one about the rental.
+    `names` has the people whom a notice names. `newest` tells of a direct message whether its reader got no later
+    one about the rental.
     """
     if message.kind is MessageKind.NOTICE:
-        return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
+        return notice(event, reader, names=names) if event else None
     if details is None:
         return None
     match message.kind:
         case MessageKind.CARD:
-            return card(details, rules=rules, now=now)
+            return card(details, reader)
         case MessageKind.THREAD if event:
-            return thread_reply(event, details, rules=rules, now=now)
+            return thread_reply(event, details, reader)
         case MessageKind.DIRECT if event:
-            return direct_message(
-                event,
-                details,
-                reader=message.to.value,
-                rules=rules,
-                now=now,
-                zone=zone,
-                newest=newest,
-                posted_at=message.posted_at,
-            )
+            return direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
-            return nobody_answers(event, details, first=message.shown_version == 0, rules=rules, now=now)
+            return nobody_answers(event, details, reader, first=message.shown_version == 0)
         case MessageKind.APPROVAL if event:
             version = message.envelope or details.rental.envelope.version
-            first = message.shown_version == 0
-            return approval(details, version=version, asked=event, first=first, rules=rules, now=now)
+            return approval(details, reader, version=version, asked=event, first=message.shown_version == 0)
     return None

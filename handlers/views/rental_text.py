@@ -11,10 +11,10 @@ from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.model.use import NOT_COMPUTING
-from bot.policy.hours import morning_after, zone_of
-from bot.policy.rules import Rules
+from bot.policy.team.hours import morning_after, zone_of
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, gpu, machines_of, place, vendor
+from handlers.views.reader import Reader
 from handlers.views.teammates_text import people_text
 from handlers.views.use_text import idle_part
 
@@ -96,11 +96,6 @@ def why_waiting(details: RentalDetails) -> str:
     return sentence(reason(waiting.why, details.rental.vendor))
 
 
-def reader_times(rules: Rules, now: datetime, zone: str | None) -> Times:
-    """Return the times for a reader in `zone`, or in the team's zone if many people read the message."""
-    return Times(now=now, zone=zone or rules.timezone)
-
-
 def owner(details: RentalSummary) -> str:
     """Return the owner's name, which pings nobody."""
     return person(details.names, details.rental.owner)
@@ -132,9 +127,9 @@ def machine(details: RentalDetails) -> str:
     return f"{machines_of(details.rental)} ({details.rental.id})"
 
 
-def possessive(details: RentalDetails, reader: str) -> str:
+def possessive(details: RentalDetails, reader: Reader) -> str:
     """Return `your` for the owner, `Ana's` for other readers."""
-    return "your" if reader == details.rental.owner else f"{owner(details)}'s"
+    return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 
 def vendor_and_rate(details: RentalDetails) -> str:
@@ -197,10 +192,11 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
 
 
-def stopped_at_night(details: RentalDetails, rules: Rules, times: Times) -> str:
+def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
     because it did not work any more. Return an empty text for others."""
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
+    rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
         return ""
     if use is None or use.verdict not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:

@@ -8,15 +8,16 @@ from bot.errors import NextStep
 from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import RentalDetails
-from bot.policy.replacing import Remainder, may_be_replaced
+from bot.model.summary import Remainder, RentalDetails
+from bot.policy.buying.replacements import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text
-from handlers.views.format import Times, dollars_at_most, join, per_hour, span
+from handlers.views.format import dollars_at_most, join, per_hour, span
 from handlers.views.machine_text import describe, machines, vendor
+from handlers.views.reader import Reader
 from handlers.views.rental_text import new_one_text, possessive
 
 
@@ -41,12 +42,12 @@ def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = F
     return replace_button(rental) if rental.silent or not_as_sold else not_working_button(rental)
 
 
-def lost(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def lost(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the message that the vendor took a machine, with the button that replaces it until its end."""
     rental = details.rental
-    words = event_text(event, details, times) or EventText("Lost")
+    words = event_text(event, details, reader.times) or EventText("Lost")
     name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
-    replaceable = may_be_replaced(rental, times.now)
+    replaceable = may_be_replaced(rental, reader.now)
     next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
     text = join(words.about(name), new_one_text(rental) or next_step)
     actions = blocks.actions(replace_button(rental)) if replaceable else _show_new_one(rental)

@@ -11,9 +11,8 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
-from bot.policy.leases import LEAST_TIME
-from bot.policy.rules import Rules
-from bot.policy.two_ends import was_asked_for
+from bot.policy.use.leases import LEAST_TIME
+from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.values import LineValue
 from handlers.views import blocks, keys
@@ -25,6 +24,7 @@ from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, dollars, escape, identifier, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe
+from handlers.views.reader import Reader
 from handlers.views.rental_text import STATES
 from handlers.views.teammates_text import without_key_text
 
@@ -32,11 +32,6 @@ from handlers.views.teammates_text import without_key_text
 def reply(text: str, *buttons: Json | None) -> Rendered:
     """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
-
-
-def posted_twice() -> Rendered:
-    """Return the text of a duplicate post, which replaces its buttons: the other post is in use."""
-    return reply("This was posted twice. Use the other one.")
 
 
 def asked_again_below() -> Rendered:
@@ -168,19 +163,19 @@ def _about(rental: Rental, longer: timedelta) -> str:
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
-def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:
+def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
     """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
-    ends = f": {rental.id} ends {times.time(rental.lease.ends_at)}" if rental.lease else ""
+    ends = f": {rental.id} ends {reader.times.time(rental.lease.ends_at)}" if rental.lease else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
-    more = extend_button(rental, rules, times.now, longer=longer, again=True)
+    more = extend_button(rental, reader, longer=longer, again=True)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
-def still_needed(rental: Rental, asks_again_at: datetime | None, times: Times, rules: Rules) -> Rendered:
+def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
-    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, times, moves=end_moves(rental))
+    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     text = f"{rental.id} is still needed. {again}"
-    more = extend_button(rental, rules, times.now)
+    more = extend_button(rental, reader)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.model.state import State
 from bot.model.summary import Shared
-from bot.policy.key_lines import add_line, remove_line
+from bot.policy.access.keys import add_line, remove_line
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.format import plural

@@ -6,18 +6,16 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from bot.model.attempt import Attempt, OwnedKey
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.boot import SETUP_LOG, further_keys
-from bot.policy.key_lines import add_line
-from bot.policy.probing import boot_script_failed, boot_script_ran
-from bot.policy.rules import Rules
-from bot.policy.two_ends import can_move
+from bot.policy.access.boot import SETUP_LOG, further_keys
+from bot.policy.access.keys import add_line
+from bot.policy.use.probing import boot_script_failed, boot_script_ran
+from bot.policy.use.two_ends import can_move
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.ends import end
@@ -25,7 +23,8 @@ from handlers.views.format import Times, escape, identifier, join, listed, perso
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.probe_text import awaited, by_hand, installed_button, seen
-from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
+from handlers.views.reader import Reader
+from handlers.views.rental_text import machine, owner, possessive, state_word
 from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.setup_text import setup_text
 
@@ -91,13 +90,13 @@ def shown_again(rental: Rental) -> str:
 # --- who gets in
 
 
-def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool = True) -> list[str]:
+def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) -> list[str]:
     """Return how the reader gets in: the command, whose keys open the machine, what to know before the login, and
     what the bot sees. `edited` tells whether the message is brought up to date when the rental changes.
 
     Return no lines for a reader who may not open it."""
-    rental = details.rental
-    if not rental.lets_in(reader):
+    rental, rules = details.rental, reader.rules
+    if not rental.lets_in(reader.id):
         return []
     command = ssh_command(rental.host, rental.port)
     if command is None:
@@ -106,11 +105,11 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
     facts = join(
         f"If ssh asks about a fingerprint, it must be {identifier(rental.host_key)}." if rental.host_key else "",
         f"First look: nvidia-smi. {_disk_goes(rental)}",
-        f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
+        f"{stop}; Destroy does." if reader.id == rental.owner else f"{stop}.",
     )
     return [
         f"`{command}`",
-        *filter(None, [_whose_keys(details, reader, edited and awaited(details, rules)), _set_up(details)]),
+        *filter(None, [_whose_keys(details, reader.id, edited and awaited(details, rules)), _set_up(details)]),
         facts,
         *seen(details, rules),
     ]
@@ -299,17 +298,9 @@ def _long_lines(details: RentalDetails, reader: str, most: int) -> list[str]:
 # --- the answer to `/gpu ssh k7mq2`
 
 
-def ssh(
-    details: RentalDetails,
-    *,
-    reader: str,
-    rules: Rules,
-    now: datetime,
-    zone: str | None = None,
-    probe_line: str = "",
-) -> Rendered:
+def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
     """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
-    rental, times = details.rental, reader_times(rules, now, zone)
+    rental, times = details.rental, reader.times
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
         when = " yet" if coming else ""
@@ -320,11 +311,11 @@ def ssh(
     access = [
         f"{state_word(details)}: {possessive(details, reader)} {machine(details)}, until {end(rental, times)}.",
         *([NO_SSH_ANSWER] if rental.silent else []),
-        *ssh_lines(details, reader, rules, edited=False),
+        *ssh_lines(details, reader, edited=False),
         *_unknown_host_key(rental),
     ]
-    paste = by_hand(details, reader, rules, now, probe_line)
-    long_lines = _long_lines(details, reader, LONG_LINES - len(paste))
+    paste = by_hand(details, reader, probe_line)
+    long_lines = _long_lines(details, reader.id, LONG_LINES - len(paste))
     parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
     buttons = blocks.actions(installed_button(rental)) if paste else None
     return blocks.message("\n".join(parts), *map(blocks.section, parts), buttons, closed=not paste)

@@ -5,31 +5,31 @@ from __future__ import annotations
 from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.ends import ready_until
-from handlers.views.format import Times
 from handlers.views.keys import add_buttons
 from handlers.views.machine_text import describe
+from handlers.views.reader import Reader
 from handlers.views.rental_text import how_it_ended, machine, more_time_asked, owner, possessive
 from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
-def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the message that the machine is ready, or that the reader is let into one that is."""
-    rental = details.rental
+    rental, times = details.rental, reader.times
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
-    if not details.keys_now.get(reader):
-        return _needs_key(details, rules)
+    if not details.keys_now.get(reader.id):
+        return _needs_key(details, reader.rules)
     lines = [
         ready_until(name, rental, event.at, times),
         *([NO_SSH_ANSWER] if rental.silent else []),
-        *ssh_lines(details, reader, rules),
+        *ssh_lines(details, reader),
     ]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
@@ -44,16 +44,16 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
     )
 
 
-def let_in(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the message to somebody who is let in: how they get in, or that they need a key for that."""
     rental = details.rental
     if rental.lease is not None and rental.lease.ready_at <= event.at:
-        return ready(event, details, reader, rules, times)
+        return ready(event, details, reader)
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state.over or rental.state is State.DESTROYING:
-        return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
-    if not details.keys_now.get(reader):
-        return _needs_key(details, rules)
+        return blocks.message(how_it_ended(details, name, reader.times), closed=rental.state.over)
+    if not details.keys_now.get(reader.id):
+        return _needs_key(details, reader.rules)
     if rental.state is State.READY:
         return blocks.message(f"{name} is ready. /gpu ssh {rental.id} shows how to get in.", closed=False)
     text = f"{owner(details)} lets you into {describe(rental)} ({rental.id}) when it is ready."

@@ -11,7 +11,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
-from bot.policy.rules import Idle
+from bot.policy.team.rules import Idle
 from handlers.views.format import Times, about_span, dollars, listed, plural, span
 
 MARKS = "▁▂▃▄▅▆▇"

@@ -6,7 +6,7 @@ Rules: https://docs.slack.dev/reference/methods/chat.postMessage and its sibling
 from sandbox.slack.arguments import ApiError, RateLimited
 from sandbox.slack.call import LONGEST_EDIT, Call, content
 from sandbox.slack.model import Channel, Message
-from sandbox.slack.objects import DOMAIN, message_json
+from sandbox.slack.objects import message_json
 from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
 
@@ -140,13 +140,3 @@ def post_ephemeral(call: Call) -> Json:
         only_for=person.id,
     )
     return {"ok": True, "message_ts": message.ts}
-
-
-def get_permalink(call: Call) -> Json:
-    """Return the link to a message."""
-    channel = call.channel()
-    message = _visible(call, channel, "message_ts")
-    link = f"https://{DOMAIN}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
-    if message.is_reply:
-        link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
-    return {"ok": True, "channel": channel.id, "permalink": link}

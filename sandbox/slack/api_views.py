@@ -24,17 +24,6 @@ def open_(call: Call) -> Json:
     return {"ok": True, "view": view_json(view)}
 
 
-def update(call: Call) -> Json:
-    """Show other content in an open modal."""
-    source = _source(call, "modal")
-    view = call.workspace.modal(call.args.needed("view_id"))
-    if view is None:
-        raise ApiError("not_found")
-    if call.args.text("hash") not in (None, view.hash):
-        raise ApiError("hash_conflict")
-    return {"ok": True, "view": view_json(changed_view(call.workspace, view, source))}
-
-
 def publish(call: Call) -> Json:
     """Show a person's Home tab."""
     workspace = call.workspace
@@ -43,8 +32,6 @@ def publish(call: Call) -> Json:
     if not workspace.app.home_tab:
         raise ApiError("not_enabled")
     before = workspace.homes.get(person.id)
-    if before is not None and call.args.text("hash") not in (None, before.hash):
-        raise ApiError("hash_conflict")
     filled = _with_ids(source)
     state = state_of(filled["blocks"], before.values if before else {})
     view = View(before.id if before else _new_id(), person.id, filled, _new_hash(workspace), state)

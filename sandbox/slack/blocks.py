@@ -1,7 +1,7 @@
 """Block Kit as Slack accepts it: what a message, a modal and a Home tab may contain.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. The sandbox
-refuses blocks and elements that it does not know (image, video, data_visualization ...) instead of ignoring them.
+refuses blocks and elements that it does not know (image, video, rich_text, table ...) instead of ignoring them.
 """
 
 import json
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
-from sandbox.slack.rich_text import rich_text
 from sandbox.slack.schema import (
     Check,
     Json,
@@ -41,13 +40,6 @@ def _section_has_text(value: Any, where: str, problems: list[str]) -> None:
         add_problem(problems, "must provide either text or fields", where)
 
 
-_cell = by_type(
-    {
-        "raw_text": fields({**COMMON, "text": string(3000, least=0)}, {}),
-        "rich_text": rich_text,
-    },
-    "a cell",
-)
 _divider = fields(COMMON, NAMED)
 _header = fields({**COMMON, "text": plain(150)}, NAMED)
 _section = both(
@@ -69,32 +61,29 @@ _input = fields(
     {**COMMON, "label": plain(2000), "element": in_input},
     {**NAMED, "hint": plain(2000), "optional": boolean, "dispatch_action": boolean},
 )
-_table = fields(
-    {**COMMON, "rows": array(array(_cell, 20), 100)}, {**NAMED, "column_settings": array(anything, 20)}
-)
 
-_EVERYWHERE: dict[str, Check] = {
-    "actions": _actions,
-    "context": _context,
-    "divider": _divider,
-    "header": _header,
-    "input": _input,
-    "rich_text": rich_text,
-    "section": _section,
-}
-_message_block = by_type({**_EVERYWHERE, "table": _table}, "a block")
-_view_block = by_type(_EVERYWHERE, "a block")
+_block = by_type(
+    {
+        "actions": _actions,
+        "context": _context,
+        "divider": _divider,
+        "header": _header,
+        "input": _input,
+        "section": _section,
+    },
+    "a block",
+)
 
 _view_common: dict[str, Check] = {
     "callback_id": string(255, least=0),
     "private_metadata": string(3000, least=0),
 }
 _modal = fields(
-    {"type": one_of("modal"), "title": plain(24), "blocks": array(_view_block, VIEW_BLOCKS, least=0)},
+    {"type": one_of("modal"), "title": plain(24), "blocks": array(_block, VIEW_BLOCKS, least=0)},
     {**_view_common, "submit": plain(24), "close": plain(24)},
 )
 _home = fields(
-    {"type": one_of("home"), "blocks": array(_view_block, VIEW_BLOCKS, least=0)},
+    {"type": one_of("home"), "blocks": array(_block, VIEW_BLOCKS, least=0)},
     {**_view_common, "title": plain(24), "submit": plain(24), "close": plain(24)},
 )
 
@@ -146,12 +135,10 @@ def texts_of(value: Any) -> Iterator[str]:
 def message_problems(blocks: Any) -> tuple[str, list[str]]:
     """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid."""
     problems: list[str] = []
-    array(_message_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
+    array(_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _no_duplicates(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
-    if sum(block["type"] == "table" for block in blocks) > 1:
-        return "only_one_table_allowed", ["only one table is allowed [json-pointer:/blocks]"]
     if sum(map(len, texts_of(blocks))) > SUMMED_TEXT:
         return "msg_blocks_too_long", [f"texts exceed {SUMMED_TEXT} characters [json-pointer:/blocks]"]
     return "", []

@@ -1,7 +1,7 @@
 """Records who is notified of a new message. Simplified from Slack, on the side of too many:
 
 - everyone else in a direct message;
-- each person in the channel who is mentioned in the text or in any mrkdwn or rich text of the blocks, by name, by
+- each person in the channel who is mentioned in the text or in any mrkdwn of the blocks, by name, by
   group, or by @here, @channel or @everyone;
 - in a thread, also if the reply is shown in the channel: each person who wrote its parent or a reply, or was
   mentioned in one by name or by group.
@@ -87,17 +87,10 @@ def _mentioned(workspace: Workspace, message: Message) -> Iterator[tuple[str, Wh
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every mrkdwn text of the blocks, and each mention of rich text as mrkdwn writes it."""
+    """Yield every mrkdwn text of the blocks."""
     if isinstance(value, dict):
-        match value.get("type"):
-            case "mrkdwn":
-                yield str(value.get("text"))
-            case "user":
-                yield f"<@{value.get('user_id')}>"
-            case "usergroup":
-                yield f"<!subteam^{value.get('usergroup_id')}>"
-            case "broadcast":
-                yield f"<!{value.get('range')}>"
+        if value.get("type") == "mrkdwn":
+            yield str(value.get("text"))
         for entry in value.values():
             yield from _texts(entry)
     elif isinstance(value, list):

@@ -165,36 +165,6 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
         case "input":
             yield text_object(block.get("label"), reader)
             yield text_object(block.get("hint"), reader)
-        case "table":
-            for row in block.get("rows") or []:
-                yield " | ".join(_rich(cell, reader) for cell in row)
-        case "rich_text":
-            yield _rich(block, reader)
-
-
-def _rich(value: Any, reader: Reader) -> str:
-    """Return how a rich_text block or a table's cell reads."""
-    if not isinstance(value, dict):
-        return ""
-    match value.get("type"):
-        case "user":
-            shown = "@" + (reader.person(str(value.get("user_id"))) or str(value.get("user_id")))
-        case "channel":
-            shown = "#" + (reader.channel(str(value.get("channel_id"))) or str(value.get("channel_id")))
-        case "usergroup":
-            shown = "@" + (reader.group(str(value.get("usergroup_id"))) or str(value.get("usergroup_id")))
-        case "broadcast":
-            shown = "@" + str(value.get("range"))
-        case "emoji":
-            shown = f":{value.get('name')}:"
-        case "link":
-            shown = str(value.get("text") or value.get("url") or "")
-        case _:
-            shown = str(value.get("text", ""))
-    elements = value.get("elements")
-    inner = elements if isinstance(elements, list) else []
-    joint = "\n" if value.get("type") in ("rich_text", "rich_text_list") else ""
-    return shown + joint.join(_rich(entry, reader) for entry in inner)
 
 
 def buttons(blocks: list[Json], reader: Reader) -> list[Json]:

@@ -4,7 +4,6 @@ A check adds a line to `problems` for each rule that the value breaks. The lines
 `response_metadata.messages`: what is wrong, then where, as a JSON pointer.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,17 +26,6 @@ def string(most: int, least: int = 1) -> Check:
             add_problem(problems, f"must be more than {least - 1} characters", where)
         elif len(value) > most:
             add_problem(problems, f"must be less than {most + 1} characters", where)
-
-    return check
-
-
-def matching(pattern: str, what: str) -> Check:
-    """Return the check of a string that matches the pattern as a whole."""
-    compiled = re.compile(pattern)
-
-    def check(value: Any, where: str, problems: list[str]) -> None:
-        if not isinstance(value, str) or compiled.fullmatch(value) is None:
-            add_problem(problems, f"must be {what}", where)
 
     return check
 

@@ -37,7 +37,6 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "auth.test": Method(api_people.auth_test, SPECIAL),
-    "chat.getPermalink": Method(api_chat.get_permalink, SPECIAL),
     "chat.postEphemeral": Method(api_chat.post_ephemeral, TIER_4, "chat:write"),
     "chat.postMessage": Method(api_chat.post_message, None, "chat:write"),
     "chat.update": Method(api_chat.update, TIER_3, "chat:write"),
@@ -53,7 +52,6 @@ METHODS: dict[str, Method] = {
     "users.info": Method(api_people.users_info, TIER_4, "users:read"),
     "views.open": Method(api_views.open_, TIER_4),
     "views.publish": Method(api_views.publish, TIER_4),
-    "views.update": Method(api_views.update, TIER_4),
 }
 OPEN_CONNECTION = "apps.connections.open"
 

@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.lifecycle.cost_by_use import cost_by_use
-from bot.lifecycle.service import ending, idle, leasing
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.service import ending, leasing
+from bot.lifecycle.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Missed
-from bot.policy.hours import zone_of
-from bot.policy.questions import unanswered
-from bot.policy.rules import AutoApprove, Limits, Rules
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import AutoApprove, Limits, Rules
+from bot.policy.use.questions import unanswered
 from soak.use.checks import STEP
 from soak.use.plan import Answer, Decision, PlannedRental, UsePlan, Work
 from soak.use.record import Life, Record, Unknown
@@ -161,9 +160,9 @@ class Simulation:
             case Decision.DESTROY:
                 await ending.destroy(deps, BEN, one.rental.id)
             case Decision.ASK_AGAIN:
-                await idle.ask_again(deps, BEN, one.rental.id)
+                await leasing.ask_owner_again(deps, BEN, one.rental.id)
             case Decision.LEAVE:
-                await idle.leave_alone(deps, BEN, one.rental.id)
+                await leasing.leave_alone(deps, BEN, one.rental.id)
 
     async def _record(self) -> Record:
         here, lives = self._here, []

@@ -11,9 +11,9 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
-from bot import health
 from bot.clock import SystemClock
 from bot.doctor.findings import all_well
+from bot.ops import health
 from sandbox.serving import serve
 from store.db import Database
 from store.migrations import HEAD

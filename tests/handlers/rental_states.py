@@ -6,13 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle import transitions
-from bot.lifecycle.notifications import change
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Decider, Lease, Question, Rental
 from sandbox.slack.default import ANA, APPROVALS, BEN
-from tests.handlers.team import NOON, RULES, Team, an_offer
+from tests.handlers.team import NOON, Team, an_offer
 from tests.rentals import waiting
 from tests.store import make
 
@@ -35,7 +35,7 @@ async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
     decision = changed(waiting(rental), decider=Decider.OWNER)
     after = make.next_of(rental, waiting=decision, envelope=envelope)
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+        await apply(tx, ours.deps, rental, after)
 
 
 async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
@@ -55,7 +55,7 @@ async def change_request(ours: Team, rental: Rental) -> None:
         facts=Facts(envelope=2, total=envelope.total),
     )
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
+        await apply(tx, ours.deps, rental, after, event)
 
 
 async def running(ours: Team) -> Rental:
@@ -78,9 +78,7 @@ async def make_ready(ours: Team, rental: Rental) -> Rental:
     ready = changed(ready, vendor="hyperstack", due_at=None)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
-        await tx.rentals.apply(
-            change(provisioning, ready, events=(event,), rules=RULES, real_now=ours.clock.real())
-        )
+        await apply(tx, ours.deps, rental, provisioning)
+        await apply(tx, ours.deps, provisioning, ready, event)
     await ours.deliver()
     return ready

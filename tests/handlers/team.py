@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,21 +20,21 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, random_id
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.pace import Pace
 from handlers.listeners.register import register
-from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
+from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -126,7 +126,7 @@ class Team:
             await self.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id=action_id)
         )
 
-    async def handle(self, read: Reader, handler: Handler, body: Json) -> list[Json]:
+    async def handle(self, read: PayloadReader, handler: Handler, body: Json) -> list[Json]:
         """Give a payload to a listener, as Bolt does. Return what it acknowledged with."""
         acknowledgements: list[Json] = []
 
@@ -307,7 +307,7 @@ class Team:
             await tx.messages.add(
                 Message(
                     kind=MessageKind.QUOTE,
-                    to=stored_destination(quote.reply_url or user),
+                    to=quote.reply_to or to_person(user),
                     quote_id=quote.id,
                     created_at=self.deps.clock.real(),
                 )
@@ -344,11 +344,13 @@ async def team(
     app: AppConfig | None = None,
     org: str = "",
     key_source: KeySource | None = None,
+    new_id: Callable[[int], str] = random_id,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     `url` names its database; by default it is a SQLite file in `folder`. `org` makes its workspace part of an
-    Enterprise organization. `key_source` is by default a GitHub without users.
+    Enterprise organization. `key_source` is by default a GitHub without users. `new_id` makes the ids of quotes
+    and rentals.
     """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -358,9 +360,10 @@ async def team(
         store = await Database.open(url, claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
-            deps = Deps(store=store, clock=clock, rules=rules)
+            deps = Deps(store=store, clock=clock, rules=rules, new_id=new_id)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
+            delivery = Delivery(deps, world.client, world.session)
             context = Context(
                 deps=deps,
                 catalog=lambda: ours.catalog,
@@ -368,6 +371,7 @@ async def team(
                 people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
+                direct=delivery.direct,
                 commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )
 
@@ -375,7 +379,6 @@ async def team(
                 register(app, context)
 
             await world.bolt(attach)
-            delivery = Delivery(deps, world.client, world.session)
             ours = Team(world, context, deps, delivery, clock, path, CATALOG)
             yield ours
             assert await context.gate.drain(5)

@@ -9,9 +9,8 @@ from decimal import Decimal
 import pytest
 
 from handlers.parsing.durations import DURATION, parse_duration
-from handlers.parsing.normalize import normalize, normalize_within
 from handlers.parsing.prices import Money, match_money
-from handlers.parsing.slack_text import plain_text, split_note
+from handlers.parsing.typed_text import normalize, normalize_within, plain_text, split_note
 
 
 @pytest.mark.parametrize(

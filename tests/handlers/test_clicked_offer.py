@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.model.base import changed
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from bot.policy.rules import AutoApprove
+from bot.policy.team.rules import AutoApprove
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import KEY_LINE, NOON, RULES, Json, Team, an_offer, team
@@ -85,7 +85,7 @@ async def test_an_offer_that_expired_meanwhile_is_searched_again_and_not_rented(
         assert await ours.rentals() == []
         (quote,) = await ours.quotes(ANA)
         assert (quote.request.gpu, quote.request.region, quote.asked_in) == ("H100", "EU", TRAINING)
-        assert quote.reply_url != ""
+        assert quote.reply_to is not None
 
 
 async def test_an_offer_of_yesterday_is_forgotten(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_the_confirmation_is_answered_in_a_direct_message_if_both_dialogs_
         for open_for, submitted in ((timedelta(minutes=20), {"key_line": KEY_LINE}), (timedelta(minutes=15), {})):
             view = ours.world.sandbox.workspace.modals[ANA]
             metadata = json.loads(view.source["private_metadata"])
-            metadata["opened_at"] -= int(open_for.total_seconds())
+            metadata["origin"]["opened_at"] -= int(open_for.total_seconds())
             view.source["private_metadata"] = json.dumps(metadata)
             assert (await ours.submit(ANA, **submitted))["ok"]
         await ours.deliver()

@@ -13,8 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
 from bot.app import build
+from bot.config.settings import read_settings
 from bot.errors import Mistake, Unusable
-from bot.settings import read_settings
 from handlers.connection import Connection, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import People

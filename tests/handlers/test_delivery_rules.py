@@ -10,22 +10,17 @@ from slack_sdk.errors import SlackApiError
 
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
-from bot.policy.rules import Rules
-from handlers.delivery.duplicates import other_posts
+from bot.policy.team.rules import Rules
 from handlers.delivery.fallback import next_destination
-from handlers.delivery.posting import digest, post_target
-from handlers.delivery.read_back import Place
-from handlers.delivery.reposts import LONGEST_WAIT, SEARCH_AFTER, Repost, due
+from handlers.delivery.posting import digest, post_target, repost_wait
 from handlers.slack_api.error_codes import is_temporary
 from handlers.views.blocks import Rendered
-from tests.handlers.team import NOON
 from tests.store import make
 
 CARD, THREAD, APPROVAL = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL
 TRAINING, HOME = to_channel("C0TRAIN"), to_channel("C0HOME")
 ANA, BEN, CLEO = to_person("U0ANA"), to_person("U0BEN"), to_person("U0CLEO")
 RULES = Rules(home_channel=HOME.value, admins=(BEN.value, CLEO.value))
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -88,40 +83,10 @@ def test_every_error_that_is_not_documented_as_temporary_refuses_the_destination
 
 
 @pytest.mark.parametrize(
-    ("places", "others"),
-    [
-        ([], []),
-        ([("C1", "2.0")], []),
-        ([("C1", "1.0"), ("C1", "2.0")], [("C1", "1.0")]),
-        ([("C1", "3.0"), ("C1", "2.0"), ("C1", "1.0")], [("C1", "3.0"), ("C1", "1.0")]),
-        ([("C2", "2.0")], [("C2", "2.0")]),
-    ],
+    ("times", "minutes"), [(0, 0), (1, 10), (2, 20), (3, 40), (6, 320), (7, 360), (1000, 360)]
 )
-def test_of_several_posts_of_a_message_the_one_that_the_outbox_knows_keeps_its_buttons(
-    places: list[Place], others: list[Place]
-) -> None:
-    known = changed(message(CARD, TRAINING), channel="C1", ts="2.0")
-    assert other_posts(known, places) == others
-
-
-@pytest.mark.parametrize(
-    ("times", "wait"), [(1, 10 * MINUTE), (2, 20 * MINUTE), (3, 40 * MINUTE), (6, 320 * MINUTE), (7, LONGEST_WAIT)]
-)
-def test_each_further_post_in_an_unreadable_conversation_waits_twice_as_long(times: int, wait: timedelta) -> None:
-    assert Repost(at=NOON, times=times).next_repost_at == NOON + wait
-    assert Repost(at=NOON, times=times + 1000).next_repost_at == NOON + LONGEST_WAIT
-
-
-def test_the_other_post_is_searched_for_five_times_and_then_no_more() -> None:
-    searches = [Repost(at=NOON, looks=looks).search_at for looks in range(len(SEARCH_AFTER) + 1)]
-    assert searches == [*(NOON + after for after in SEARCH_AFTER), None]
-
-
-def test_searches_are_due_at_their_time_and_so_is_the_removal_of_what_needs_none() -> None:
-    known = {1: Repost(at=NOON), 2: Repost(at=NOON, looks=1), 3: Repost(at=NOON, looks=len(SEARCH_AFTER))}
-    assert due(known, NOON) == [3]
-    assert due(known, NOON + SEARCH_AFTER[0]) == [1, 3]
-    assert due(known, NOON + SEARCH_AFTER[1]) == [1, 2, 3]
+def test_each_further_post_in_an_unreadable_conversation_waits_twice_as_long(times: int, minutes: int) -> None:
+    assert repost_wait(times) == timedelta(minutes=minutes)
 
 
 def test_a_digest_changes_with_the_text_and_with_the_blocks_alone() -> None:

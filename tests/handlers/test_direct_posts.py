@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.event import Event, EventKind, Facts
-from handlers.delivery.direct_posts import RETRY_AFTER, DirectNotices
+from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
 from handlers.delivery.pace import Pace
 from tests.lifecycle.world import ANA, CLEO, RULES, Clock
 from tests.sandbox.compute_world import NOON
@@ -52,12 +52,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def messages(slack: Slack, clock: Clock) -> DirectNotices:
-    return DirectNotices(cast(AsyncWebClient, slack), Pace(), clock, RULES)
+def messages(slack: Slack, clock: Clock) -> DirectPosts:
+    return DirectPosts(cast(AsyncWebClient, slack), Pace(), clock, RULES)
 
 
 async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minutes(
-    slack: Slack, clock: Clock, messages: DirectNotices
+    slack: Slack, clock: Clock, messages: DirectPosts
 ) -> None:
     for _ in range(10):
         assert not await messages.post(CLEO.id, no_writes())
@@ -71,7 +71,7 @@ async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minut
 
 
 async def test_a_notice_that_could_not_reach_slack_is_sent_again_a_few_seconds_later(
-    slack: Slack, clock: Clock, messages: DirectNotices
+    slack: Slack, clock: Clock, messages: DirectPosts
 ) -> None:
     slack.error = UNREACHABLE
     assert not await messages.post(CLEO.id, no_writes())

@@ -8,7 +8,8 @@ import pytest
 
 from bot.lifecycle.steps.quoting import card_channel
 from bot.model.base import changed
-from bot.policy.rules import Access, Rules
+from bot.model.message import to_person
+from bot.policy.team.rules import Access, Rules
 from handlers.listeners.hints import PER_MINUTE
 from handlers.listeners.pace import Pace
 from handlers.listeners.slack_events import message_posted
@@ -236,6 +237,6 @@ async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_di
         await ours.context.gate.idle()
         assert (await ours.submit(ANA, gpu="H100"))["error"] is None
         (quote,) = await ours.quotes(ANA)
-        assert (quote.asked_in, quote.reply_url) == (ANA, ANA)
+        assert (quote.asked_in, quote.reply_to) == (ANA, to_person(ANA))
         channel = await ours.context.channels.get(quote.asked_in)
         assert card_channel(channel, rules) == GPUS

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.policy.github_keys import MOST_SHOWN
+from bot.model.base import changed
+from bot.policy.access.github_keys import MOST_SHOWN
 from handlers.ids import OfferValue
 from handlers.listeners import interaction
-from handlers.listeners.interaction import Interaction, ModalMetadata
+from handlers.listeners.interaction import Interaction, ModalMetadata, Origin
 from handlers.values import GithubKeysValue
 
 READERS = (interaction.command, interaction.click, interaction.submission)
@@ -46,43 +47,40 @@ def clicked(**container: Any) -> Interaction:
 
 
 def test_a_click_on_a_reply_is_answered_in_its_thread() -> None:
-    assert clicked(thread_ts="1.0").thread_ts == "1.0"
+    assert clicked(thread_ts="1.0").origin.thread_ts == "1.0"
 
 
 def test_a_click_on_the_first_message_of_a_thread_is_answered_in_the_channel() -> None:
-    assert clicked(thread_ts="2.0").thread_ts == ""
+    assert clicked(thread_ts="2.0").origin.thread_ts == ""
 
 
 def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
-    longest = Interaction(
-        kind=interaction.InteractionKind.CLICK,
-        name="rent",
-        user_id="U1",
-        team_id="T1",
+    longest = Origin(
         channel="C" + "1" * 20,
-        reply_url="https://hooks.slack.com/actions/" + "x" * 200,
+        response_url="https://hooks.slack.com/actions/" + "x" * 200,
         thread_ts="1764000000.000100",
+        opened_at=1_764_000_000,
     )
     for value in (
         OfferValue(quote_id="q" * 64, offer_id='"' * 255),
         GithubKeysValue.of("a" * 39, [f"SHA256:{'+' * 43}"] * MOST_SHOWN),
     ):
-        metadata = longest.metadata(value, 1_764_000_000, another=True)
+        metadata = ModalMetadata.of(value, longest)
         assert len(metadata.model_dump_json()) < 3000
         assert ModalMetadata.read(metadata.model_dump_json()) == metadata
 
 
 def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_of_its_value() -> None:
-    opened_by = clicked(is_ephemeral=True)
-    metadata = opened_by.metadata(OfferValue(quote_id="q1", offer_id="o1"), 1_764_000_000)
+    origin = changed(clicked(is_ephemeral=True).origin, opened_at=1_764_000_000)
+    metadata = ModalMetadata.of(OfferValue(quote_id="q1", offer_id="o1"), origin)
     assert metadata.model_dump_json() == (
-        '{"value":"q1:o1","value_type":"offer","channel":"C1","reply_url":"","ephemeral":true,"on_surface":false,'
-        '"thread_ts":"","another":false,"opened_at":1764000000}'
+        '{"value":"q1:o1","value_type":"offer","origin":{"channel":"C1","response_url":"","ephemeral":true,'
+        '"on_surface":false,"thread_ts":"","opened_at":1764000000}}'
     )
 
 
 def test_metadata_of_an_older_version_is_read() -> None:
-    old = '{"value":"k7mq2","channel":"C1","reply_url":"https://x","ephemeral":true,"on_surface":false}'
+    old = '{"value":"k7mq2","origin":{"channel":"C1","response_url":"https://x","ephemeral":true}}'
     assert ModalMetadata.read(old).value == "k7mq2"
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from bot.model.account_facts import Counter
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall, to_channel, to_response_url
+from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
+from handlers.delivery.direct_posts import PostOutcome
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.unsaved import POSTED_TWICE
-from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
+from handlers.views.blocks import Rendered
+from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
-
-MINUTE = timedelta(minutes=1)
 
 
 async def make_due(ours: Team) -> None:
@@ -34,9 +34,9 @@ async def make_due_and_deliver(ours: Team) -> None:
     await ours.deliver()
 
 
-async def count_of(ours: Team, name: str) -> int:
+async def count_of(ours: Team, counter: Counter) -> int:
     async with ours.deps.store.read() as tx:
-        return await tx.account.get_count(name)
+        return await tx.account.count(counter)
 
 
 async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
@@ -49,14 +49,11 @@ async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
 async def unpaced(folder: Path) -> AsyncIterator[Team]:
     """Yield a team whose delivery doesn't wait between posts or writes."""
     async with team(folder) as ours:
-        ours.delivery = restarted(ours)
+        pace = Pace(post_every=timedelta())
+        ours.delivery = Delivery(
+            ours.deps, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta()
+        )
         yield ours
-
-
-def restarted(ours: Team) -> Delivery:
-    """Return a delivery with nothing in memory, which doesn't wait between posts or writes."""
-    pace = Pace(post_every=timedelta())
-    return Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta())
 
 
 async def requests(ours: Team, endpoint: str) -> int:
@@ -113,7 +110,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
         await ours.deliver_until("Starting", edited=True)
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
-        assert await count_of(ours, POSTED_TWICE) == 0
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
@@ -140,9 +137,7 @@ async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(
         await ours.delivery.drain()
 
 
-async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_the_first_post_loses_its_buttons(
-    tmp_path: Path,
-) -> None:
+async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_then_waits(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
         await ours.fault("chat.postMessage", "cut_after", match="Starting", times=3)
@@ -152,23 +147,29 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
             await make_due_and_deliver(ours)
         # The answer to the re-post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
-        assert await count_of(ours, POSTED_TWICE) == 1
+        assert await count_of(ours, Counter.POSTED_TWICE) == 1
+        (waiting,) = [m for m in await ours.queued() if m.kind is MessageKind.CARD]
+        assert waiting.due_at is not None
+        assert waiting.due_at - ours.clock.real() > timedelta(minutes=9)
         await ours.end_fault(unreadable)
         await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
-        busy = await ours.fault("chat.update", "status", status=429, retry_after=30, times=None)
-        edits = await requests(ours, "chat.update")
-        for minutes in (1, 11):
-            await ours.delivery.duplicates.search(ours.clock.real() + minutes * MINUTE)
-        assert await requests(ours, "chat.update") == edits + 1, "Slack asked for 30 s without edits"
-        await ours.end_fault(busy)
-        ours.delivery = restarted(ours)
-        await ours.delivery.duplicates.search(ours.clock.real() + 90 * MINUTE)
-        (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
-        (other,) = await shown(ours, "This was posted twice")
-        assert other["ts"] != live["ts"]
-        async with ours.deps.store.read() as tx:
-            assert await tx.account.with_prefix("repost:") == {}
+
+
+async def test_an_interrupted_post_to_somebody_who_left_is_given_up_at_once(tmp_path: Path) -> None:
+    async with unpaced(tmp_path) as ours:
+        async with ours.deps.store.write() as tx:
+            body = {"text": "Too late", "blocks": []}
+            now = ours.clock.real()
+            await tx.messages.add(
+                Message(
+                    kind=MessageKind.REPLY, to=to_person(DAN), body=body, created_at=now, due_at=now, sending=True
+                )
+            )
+        await ours.deliver()
+        assert await ours.queued() == []
+        assert await count_of(ours, Counter.GIVEN_UP) == 1
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(
@@ -220,7 +221,8 @@ async def test_a_post_that_bypasses_the_outbox_waits_as_slack_asks_and_returns_w
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.fault("chat.postMessage", "status", status=429, retry_after=1)
-        assert await ours.delivery.post(ANA, "My database takes no writes.")
+        words = Rendered(text="My database takes no writes.", blocks=())
+        assert await ours.delivery.direct.send(ANA, words) is PostOutcome.TAKEN
         assert await requests(ours, "chat.postMessage") == 2
         await ours.refuse("chat.postMessage", "channel_not_found")
-        assert not await ours.delivery.post(BEN, "My database takes no writes.")
+        assert await ours.delivery.direct.send(BEN, words) is PostOutcome.FAILED

@@ -6,13 +6,12 @@ Their ids, values and metadata are copied from those versions: none of them is m
 from __future__ import annotations
 
 import json
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.lifecycle import deps
-from bot.lifecycle.service import quoting
 from bot.model.base import changed
 from bot.model.quote import Nearby, Quote
 from bot.model.state import State
@@ -31,20 +30,18 @@ LISTS = frozenset({"gpu", "count", "region", "contract", "vendor", "hours"})
 """The inputs of old dialogs that offer choices. People type into the others."""
 
 
-@pytest.fixture(autouse=True)
-def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the first search and the first rental the ids that the old messages name."""
+def old_team(folder: Path) -> AbstractAsyncContextManager[Team]:
+    """A team whose first search and first rental have the ids that the old messages name."""
     quotes, rentals = iter([QUOTE, *(f"q{n}" for n in range(2, 9))]), iter([RENTAL, "p4wd9"])
-    monkeypatch.setattr(quoting, "new_id", lambda _: next(quotes))
-    monkeypatch.setattr(deps, "new_id", lambda: next(rentals))
+    return team(folder, new_id=lambda length: next(quotes if length == len(QUOTE) else rentals))
 
 
 def metadata(value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
     """Return the metadata of a dialog that a command or click opened, as it was written."""
-    places = {"ephemeral": False, "on_surface": False, "thread_ts": "", "another": False}
-    reply_url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
-    written = {"value": value, "value_type": value_type, "channel": channel, "reply_url": reply_url}
-    return json.dumps({**written, **places, **where, "opened_at": 1764000000}, separators=(",", ":"))
+    places = {"ephemeral": False, "on_surface": False, "thread_ts": ""}
+    url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
+    origin = {"channel": channel, "response_url": url, **places, **where, "opened_at": 1764000000}
+    return json.dumps({"value": value, "value_type": value_type, "origin": origin}, separators=(",", ":"))
 
 
 async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
@@ -91,7 +88,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
 
 @pytest.mark.parametrize(("action_id", "value"), [("rent", "q8f3mz2kq7wx:o-1"), ("rent.2", "q8f3mz2kq7wx:o-1")])
 async def test_an_old_rent_button_rents_its_offer(tmp_path: Path, action_id: str, value: str) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"), an_offer("o-2", "2.42"))
         await ours.forge(ANA, action_id, value)
         rental = await ours.rental(RENTAL)
@@ -99,7 +96,7 @@ async def test_an_old_rent_button_rents_its_offer(tmp_path: Path, action_id: str
 
 
 async def test_an_old_rent_another_button_rents_a_second_machine(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")
         await ours.offered(ANA, an_offer("o-2", "2.15"))
@@ -119,7 +116,7 @@ async def test_an_old_rent_another_button_rents_a_second_machine(tmp_path: Path)
 async def test_an_old_button_that_searches_again_starts_a_search(
     tmp_path: Path, action_id: str, value: str, gpu: str
 ) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         async with ours.deps.store.write() as tx:
             quote = await tx.quotes.get(QUOTE)
@@ -131,7 +128,7 @@ async def test_an_old_button_that_searches_again_starts_a_search(
 
 
 async def test_an_old_all_offers_button_shows_the_whole_list(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, *(an_offer(f"o-{n}", f"2.{n}0") for n in range(1, 6)))
         await ours.forge(ANA, "all_offers", "q8f3mz2kq7wx")
         assert "$2.50/h" in (await ours.replies())[-1]
@@ -148,7 +145,7 @@ async def test_an_old_all_offers_button_shows_the_whole_list(tmp_path: Path) -> 
 async def test_an_old_button_below_offers_opens_its_dialog(
     tmp_path: Path, action_id: str, value: str | None, title: str
 ) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await ours.forge(ANA, action_id, value)
         assert await title_of_modal(ours, ANA) == title
@@ -161,7 +158,7 @@ async def test_an_old_button_below_offers_opens_its_dialog(
 async def test_an_old_button_that_decides_a_request_decides_it(
     tmp_path: Path, user: str, action_id: str, value: str, state: State
 ) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await asked(ours)
         await ours.forge(user, action_id, value)
         if user == BEN:
@@ -176,14 +173,14 @@ async def test_an_old_button_that_decides_a_request_decides_it(
 async def test_an_old_button_below_a_request_opens_its_dialog(
     tmp_path: Path, user: str, action_id: str, value: str, title: str
 ) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await asked(ours)
         await ours.forge(user, action_id, value)
         assert await title_of_modal(ours, user) == title
 
 
 async def test_an_old_accept_button_lets_the_owner_confirm_the_higher_price(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         rental = await asked(ours)
         await let_the_owner_decide(ours, rental)
         await ours.forge(ANA, "accept", "k7mq2:1")
@@ -197,7 +194,7 @@ async def test_an_old_accept_button_lets_the_owner_confirm_the_higher_price(tmp_
 async def test_an_old_extend_button_makes_the_lease_longer(
     tmp_path: Path, action_id: str, value: str, longer: timedelta
 ) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
         assert (await ours.rental(RENTAL)).running_lease.ends_at == NOON + 6 * H + longer
@@ -205,7 +202,7 @@ async def test_an_old_extend_button_makes_the_lease_longer(
 
 @pytest.mark.parametrize(("action_id", "value"), [("keep", "k7mq2:4"), ("keep.2", "k7mq2:4")])
 async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, action_id: str, value: str) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
         assert (await ours.rental(RENTAL)).running_lease.question.silent_until == NOON + 4 * H
@@ -216,7 +213,7 @@ async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, act
     [("destroy", "Destroy k7mq2?"), ("cancel", "Destroy k7mq2?"), ("extend_form", "Extend k7mq2?")],
 )
 async def test_an_old_button_of_a_machine_opens_its_dialog(tmp_path: Path, action_id: str, title: str) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, "k7mq2")
         assert await title_of_modal(ours, ANA) == title
@@ -231,7 +228,7 @@ async def test_an_old_button_of_a_machine_opens_its_dialog(tmp_path: Path, actio
     ],
 )
 async def test_an_old_button_of_a_machine_is_answered(tmp_path: Path, action_id: str, words: str) -> None:
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, "k7mq2")
         assert words in (await ours.replies())[-1]
@@ -242,7 +239,7 @@ async def test_an_old_button_of_a_machine_is_answered(tmp_path: Path, action_id:
 
 async def test_an_old_form_starts_a_search(tmp_path: Path) -> None:
     written = metadata("", "none", "C0TRAIN00", "commands")
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.has_key(ANA)
         await submit(ours, ANA, "form", written, **FORM)
         quote = await only_quote(ours)
@@ -251,7 +248,7 @@ async def test_an_old_form_starts_a_search(tmp_path: Path) -> None:
 
 async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_path: Path) -> None:
     written = metadata("q8f3mz2kq7wx", "quote", "D0ANA", "actions", ephemeral=True)
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await submit(ours, ANA, "form", written, **FORM)
         quote = await only_quote(ours)
@@ -260,7 +257,7 @@ async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_
 
 async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path) -> None:
     written = metadata("k7mq2:1", "version", "C0TRAIN00", "actions", on_surface=True)
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await asked(ours)
         await submit(ours, ANA, "form", written, **FORM)
         assert (await only_quote(ours)).changes == RENTAL
@@ -268,7 +265,7 @@ async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path) -> 
 
 async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
     written = metadata("q8f3mz2kq7wx:o-1", "offer", "C0TRAIN00", "actions", ephemeral=True)
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "9.00"))
         await submit(ours, ANA, "rent_confirm", written)
         rental = await ours.rental(RENTAL)
@@ -276,8 +273,8 @@ async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
 
 
 async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(tmp_path: Path) -> None:
-    written = metadata("q2:o-2", "offer", "C0TRAIN00", "actions", ephemeral=True, another=True)
-    async with team(tmp_path) as ours:
+    written = metadata("q2:o-2", "another_offer", "C0TRAIN00", "actions", ephemeral=True)
+    async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")
         await ours.offered(ANA, an_offer("o-2", "9.00"))
@@ -287,7 +284,7 @@ async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_mean
 
 async def test_an_old_approval_dialog_approves(tmp_path: Path) -> None:
     written = metadata("k7mq2:1", "version", "C0APPROVE", "actions", on_surface=True)
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await asked(ours)
         await submit(ours, BEN, "approve_confirm", written)
         rental = await ours.rental(RENTAL)
@@ -296,7 +293,7 @@ async def test_an_old_approval_dialog_approves(tmp_path: Path) -> None:
 
 async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) -> None:
     written = metadata("k7mq2:1795543200", "end", "C0TRAIN00", "actions", on_surface=True)
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await submit(ours, ANA, "extend_lease", written, hours="4")
         await submit(ours, ANA, "extend_lease", written, hours="4")
@@ -305,7 +302,7 @@ async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) 
 
 async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:
     written = metadata("k7mq2", "rental", "C0TRAIN00", "commands")
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await running(ours)
         await submit(ours, ANA, "destroy_confirm", written)
         assert ending(await ours.rental(RENTAL)).outcome is State.DESTROYED
@@ -313,6 +310,6 @@ async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:
 
 async def test_an_old_key_dialog_stores_the_key(tmp_path: Path) -> None:
     written = metadata("", "none", "C0TRAIN00", "commands")
-    async with team(tmp_path) as ours:
+    async with old_team(tmp_path) as ours:
         await submit(ours, ANA, "key", written, key_line=KEY_LINE)
         assert (await ours.replies())[-1].startswith('Your key is saved: "ana@laptop"')

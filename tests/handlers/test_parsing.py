@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.lifecycle.deps import new_id
+from bot.lifecycle.deps import random_id
 from bot.model.base import changed
 from handlers.parsing.commands import (
     Again,
@@ -227,7 +227,7 @@ def test_each_command_is_read_in_all_its_spellings(text: str, meant: Command) ->
 
 def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
     for _ in range(500):
-        rental_id = new_id()
+        rental_id = random_id()
         assert command(f"extend {rental_id}") == Extend(id=rental_id)
         assert command(f"keep {rental_id} 2h") == Keep(id=rental_id, duration=timedelta(hours=2))
 

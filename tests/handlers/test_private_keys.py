@@ -123,7 +123,7 @@ async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
                     assert await submit({**view, "state": {"values": values}}) == {field.value: WORDS}
                 chosen = {"gpu": {"gpu": {"selected_option": {"value": key}}}}
                 assert await submit({**view, "state": {"values": chosen}}) == {"gpu": WORDS}
-                metadata = f'{{"reply_url": "{key}"}}'
+                metadata = f'{{"origin": {{"response_url": "{key}"}}}}'
                 assert await submit({**view, "private_metadata": metadata}) == {Field.KEY_LINE: WORDS}
             for action_id in ACTION_VALUES:
                 container = {"channel_id": TRAINING, "is_ephemeral": True}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.lifecycle.loops.first_report import with_report
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import apply
+from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.rental import Rental
 from bot.model.use import GpuModel, GpuUse, Report
-from bot.policy.probe_script import PROBE_SCRIPT
-from bot.policy.rules import Idle, ProbeKind
+from bot.policy.access.probe_script import PROBE_SCRIPT
+from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import running
 from tests.handlers.team import EVE, RULES, Team, an_offer, team
@@ -81,7 +81,7 @@ async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
     report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
     async with ours.deps.store.write() as tx:
         after, events = await with_report(tx, rental, report, [], ours.clock.now())
-        await tx.rentals.apply(change(rental, after, events=events, rules=RULES, real_now=ours.clock.real()))
+        await apply(tx, ours.deps, rental, after, *events)
 
 
 async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_answered(tmp_path: Path) -> None:

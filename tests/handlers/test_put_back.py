@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.lease_changes import note_question
-from bot.lifecycle.notifications import change
+from bot.lifecycle.changes.lease_changes import note_question
+from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Asked, Question, Rental
 from bot.model.use import GpuModel, GpusSeen
-from bot.policy.rules import Limits
+from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
@@ -47,9 +47,7 @@ async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **
     """Write a change of a rental with an event, as a step does."""
     event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=Facts(**facts))
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=ours.deps.rules, real_now=ours.clock.real())
-        )
+        await apply(tx, ours.deps, rental, after, event)
     await ours.deliver_all()
 
 

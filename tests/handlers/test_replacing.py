@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bot.lifecycle.notifications import change
-from bot.lifecycle.service import replacing
-from bot.lifecycle.transitions import finish
+from bot.lifecycle.changes.transitions import finish
+from bot.lifecycle.deps import apply
+from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -16,7 +16,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.rental_states import H, running
-from tests.handlers.team import NOON, RULES, Team, an_offer, team
+from tests.handlers.team import NOON, Team, an_offer, team
 
 ANAS_MESSAGES = "D0ANA0000"
 
@@ -31,8 +31,7 @@ async def lost(ours: Team, **envelope: Any) -> Rental:
     facts = Facts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
     event = Event(rental_id=known.id, kind=EventKind.LOST, at=NOON + H, facts=facts)
     async with ours.deps.store.write() as tx:
-        change_ = change(running_one, after, events=(event,), rules=RULES, real_now=ours.clock.real())
-        await tx.rentals.apply(change_)
+        await apply(tx, ours.deps, running_one, after, event)
     return after
 
 
@@ -45,7 +44,7 @@ async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_on
         (quote,) = await ours.quotes(ANA)
         assert (quote.replaces_rental, quote.request.lease) == (rental.id, 5 * H)
         found = changed(quote, offers=(an_offer("o2", "2.40", expires_at=NOON + 2 * H),))
-        new = await replacing.rent_replacement(ours.deps, found)
+        new = await rent_replacement(ours.deps, found)
         assert new is not None
         shown = await ours.deliver_until(f"The new one is {new.id}.", channel=ANAS_MESSAGES)
         assert shown["ts"] == message["ts"]

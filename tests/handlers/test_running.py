@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle import transitions
-from bot.lifecycle.notifications import change
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Alarm, Ending, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, running
-from tests.handlers.team import EVE, NOON, RULES, Team, team
+from tests.handlers.team import EVE, NOON, Team, team
 from tests.handlers.test_unknown_machines import direct
 from tests.rentals import alarm, ending
 
@@ -205,7 +205,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
             assert current is not None
             destroying = transitions.begin_destroying(current, Ending(outcome=State.DESTROYED), NOON)
             alarmed = changed(destroying, alarm=Alarm(at=NOON, count=1))
-            await tx.rentals.apply(change(current, alarmed, rules=RULES, real_now=ours.clock.real()))
+            await apply(tx, ours.deps, current, alarmed)
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
@@ -233,7 +233,5 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
 async def store(ours: Team, before: Rental, after: Rental, event: Event) -> None:
     """Write a change of a rental with an event, and deliver what it causes."""
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(
-            change(before, after, events=(event,), rules=ours.deps.rules, real_now=ours.clock.real())
-        )
+        await apply(tx, ours.deps, before, after, event)
     await ours.deliver_all()

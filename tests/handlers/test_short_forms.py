@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import apply
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import H, make_ready, running, starting
-from tests.handlers.team import NOON, RULES, team
+from tests.handlers.team import NOON, team
 from tests.rentals import ending
 from tests.store import make
 
@@ -135,7 +135,7 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         assert (await ours.command(BEN, "show")).startswith("You rent nothing now.")
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
-            await tx.rentals.apply(change(rental, shared, rules=RULES, real_now=ours.clock.real()))
+            await apply(tx, ours.deps, rental, shared)
         assert f"1x H100 SXM 80 GB EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
         assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} ends ")

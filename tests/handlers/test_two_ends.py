@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.use import Verdict
-from bot.policy.rules import Idle, ProbeKind
+from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import NOON, RULES, Team, an_offer, team
@@ -138,7 +138,7 @@ async def told_unseen(ours: Team) -> Rental:
     facts = Facts(until=lease.ends_at, span=H, verdict=Verdict.UNKNOWN, vendor="runpod")
     event = Event(rental_id=rental.id, kind=EventKind.ENDING, at=ours.clock.now(), facts=facts)
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
+        await apply(tx, ours.deps, rental, after, event)
     await ours.deliver_until("I can't see inside RunPod's machines", channel=DM)
     return after
 

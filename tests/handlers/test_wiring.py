@@ -15,6 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
+from handlers.delivery.direct_posts import DirectPosts
+from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
@@ -48,6 +50,7 @@ async def app(tmp_path: Path) -> Any:
             people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,
+            direct=DirectPosts(client, Pace(), clock, RULES),
         ),
     )
     yield made

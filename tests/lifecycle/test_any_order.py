@@ -19,9 +19,10 @@ from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.resource_names import make_name
+from bot.policy.buying.resource_names import make_name
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
+from tests.store.make import REPLY_TO
 
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
@@ -125,7 +126,7 @@ class RandomActions:
             await pick.choice([keys.remove_key, keys.make_first])(self.here.deps, who, fingerprint)
         else:
             line = generate_private_key("ssh-ed25519").export_public_key().decode()
-            await keys.add_key(self.here.deps, who, line, reply_url="https://slack.test/reply")
+            await keys.add_key(self.here.deps, who, line, reply_to=REPLY_TO)
             await self.here.settle()
 
     async def share(self, rental: Rental, who: Person) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.billing import hourly, ledger_row, ledger_span, spent
-from bot.lifecycle.cost_by_use import cost_by_use
-from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use
 from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

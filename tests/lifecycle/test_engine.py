@@ -20,6 +20,7 @@ from bot.model.event import EventKind as E
 from bot.model.request import Request
 from bot.model.state import State
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
+from tests.store.make import REPLY_TO
 
 
 async def test_a_purchase_that_is_answered_while_the_store_takes_no_writes_is_not_lost(
@@ -133,7 +134,7 @@ async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: Worl
             Request(gpu=gpu, lease=HOUR),
             asked_in=TRAINING,
             direct=False,
-            reply_url="https://slack.test/reply",
+            reply_to=REPLY_TO,
         )
     await here.engine.run_pass()
     await here.until_hit(fault)

@@ -18,7 +18,7 @@ from bot.lifecycle.service.renting import rent
 from bot.model.base import changed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
-from bot.policy.rules import Keys, Rules
+from bot.policy.team.rules import Keys, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -38,7 +38,7 @@ def a_line() -> str:
 
 
 async def add(deps: Deps) -> keys.KeysSaved:
-    return await keys.add_key(deps, ANA, a_line(), reply_url="https://slack.test/reply")
+    return await keys.add_key(deps, ANA, a_line(), reply_to=make.REPLY_TO)
 
 
 async def owned(database: Database) -> list[str]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import aiohttp
 
-from bot import health
 from bot.clock import SystemClock
-from bot.health_report import figures_now
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.service import ending
-from bot.logs import log_change
-from bot.metrics import Figures, Metrics
 from bot.model.state import State
 from bot.model.use import Missed
+from bot.ops import health
+from bot.ops.health_report import figures_now
+from bot.ops.logs import log_change
+from bot.ops.metrics import Figures, Metrics
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.failing import BrokenProber
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world

@@ -119,6 +119,22 @@ async def test_a_machine_of_an_unknown_purchase_is_deleted_although_its_lookup_f
     await ends_as(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
+async def test_a_request_whose_purchase_the_overdue_deletion_ended_is_bought_once_its_owner_agrees(
+    here: World,
+) -> None:
+    await here.fault("procure_offer", "cut_after")
+    market = BrokenMarket(here.deps.market)
+    here.restart(replace(here.deps, market=cast(Market, market)))
+    rental = await here.rent(await here.ask())
+    await here.pass_time(TIME_OUT + GRACE + MINUTE)
+    market.broken = False
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    rental = await here.approve(rental, ANA)
+    rental = await here.until(rental, State.READY)
+    assert len(await here.bought()) == 2
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
 async def test_a_machine_that_started_during_an_outage_of_the_market_becomes_ready(here: World) -> None:
     rental = await here.get()
     endpoints = ("list_resources", "get_resource", "offer_status", "delete_resource")

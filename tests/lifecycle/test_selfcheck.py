@@ -9,12 +9,12 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from bot import health
 from bot.clock import MovedClock, SystemClock
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
+from bot.ops import health
 from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 

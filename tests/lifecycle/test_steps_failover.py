@@ -21,7 +21,7 @@ from bot.model.event import EventKind as E
 from bot.model.money import cost_at_most
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Limits, Procure
+from bot.policy.team.rules import Limits, Procure
 from tests.lifecycle.checks import check, check_delivered, ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import ending, waiting
@@ -279,10 +279,10 @@ async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_
         await here.behaves(FIRST, "sold_out", times=1)
         rental = await clicks(here)
         assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
-        async with here.deps.store.write() as tx:
+        async with here.deps.store.read() as tx:
             assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate + Decimal("0.98")
         await here.pass_time(3 * MINUTE)
-        async with here.deps.store.write() as tx:
+        async with here.deps.store.read() as tx:
             assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate
         await here.destroy(rental)
         await here.until(rental, State.CANCELLED, State.DESTROYED)

@@ -19,9 +19,10 @@ from bot.model.quote import Quote
 from bot.model.rental import Decider, Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Procure
+from bot.policy.team.rules import AutoApprove, Procure
 from tests.lifecycle.world import ANA, BEN, HOUR, RULES, World
 from tests.rentals import waiting
+from tests.store.make import REPLY_TO
 
 PCIE, SXM, SXM_40 = "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-80gb", "nvidia-a100-sxm4-40gb"
 
@@ -104,7 +105,7 @@ async def lost(here: World) -> Rental:
 
 
 async def replace_it(here: World, rental: Rental) -> Quote:
-    quote = await replacing.replace(here.deps, ANA, rental.id, reply_url="https://slack.test/reply")
+    quote = await replacing.replace(here.deps, ANA, rental.id, reply_to=REPLY_TO)
     await here.settle()
     return await here.quote(quote.id)
 

@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused, TooLate
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
-from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import idle, ownership
-from bot.lifecycle.transitions import alter
+from bot.lifecycle.service import leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Sample, Use, Verdict
-from bot.policy.rules import AutoApprove, Idle
+from bot.policy.team.rules import AutoApprove
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
 from tests.sandbox.compute_world import NOON
@@ -111,55 +112,6 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
     assert await destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_use_ends_a_spell_silently_and_the_next_spell_is_asked_about_again(here: World) -> None:
-    rental, since = await idle_since_now(here)
-    await pass_until(here, rental, since + 2 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.IN_USE, here.now)
-    await pass_until(here, rental, here.now + 3 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.CONNECTED, here.now - 30 * MINUTE)
-    await pass_until(here, rental, here.now + 90 * MINUTE - SECOND)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await here.pass_time(SECOND)
-    assert (await here.last_event(rental, E.STILL_NEEDED)).facts.verdict is Verdict.CONNECTED
-    assert await count(here, rental, E.NOBODY_ANSWERS) == 0
-
-
-@pytest.mark.parametrize("answer", ["keep", "extend"])
-async def test_an_answer_silences_every_reason(here: World, answer: str) -> None:
-    rental, since = await idle_since_now(here)
-    await pass_until(here, rental, since + 90 * MINUTE)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    if answer == "keep":
-        await here.keep(rental, 2 * HOUR)
-    else:
-        await here.extend(rental, HOUR)
-    silent_until = here.now + 2 * HOUR
-    await pass_until(here, rental, here.now + HOUR)
-    await use(here, rental, Verdict.UNKNOWN, here.now - 2 * HOUR)
-    await pass_until(here, rental, silent_until - SECOND)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await use(here, rental, Verdict.IDLE, since)
-    await pass_until(here, rental, silent_until)
-    assert await count(here, rental, E.STILL_NEEDED) == 2
-
-
-async def test_an_expensive_machine_is_asked_about_at_night_once_and_then_in_the_morning(here: World) -> None:
-    rules = changed(here.deps.rules, idle=Idle(urgent_per_hour=Decimal("1.00")))
-    here.deps = replace(here.deps, rules=rules)
-    rental = await probed(here)
-    night = NOON + 10 * HOUR
-    await pass_until(here, rental, night)
-    await use(here, rental, Verdict.IDLE, night - 2 * HOUR)
-    await pass_until(here, rental, MORNING - SECOND)
-    assert await asked_at(here, rental) == [night]
-    assert await count(here, rental, E.NOBODY_ANSWERS) == 0  # the approvers sleep too
-    await here.pass_time(SECOND)
-    assert await asked_at(here, rental) == [night, MORNING]
-    assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == MORNING
-
-
 async def unanswered(here: World) -> tuple[Rental, datetime]:
     """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
     rental = await probed(here, lease=60 * HOUR)
@@ -197,12 +149,12 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
     with pytest.raises(Refused, match="Approvers and admins"):
-        await idle.leave_alone(here.deps, ANA, rental.id)
+        await leasing.leave_alone(here.deps, ANA, rental.id)
     questions = await count(here, rental, E.STILL_NEEDED)
-    await idle.leave_alone(here.deps, BEN, rental.id)
+    await leasing.leave_alone(here.deps, BEN, rental.id)
     await here.settle()
     with pytest.raises(TooLate, match="no longer waits"):
-        await idle.ask_again(here.deps, CLEO, rental.id)
+        await leasing.ask_owner_again(here.deps, CLEO, rental.id)
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -213,7 +165,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     for hours in (2, 4):
         await pass_until(here, rental, asked + hours * HOUR)
     questions = await asked_at(here, rental)
-    await idle.ask_again(here.deps, CLEO, rental.id)
+    await leasing.ask_owner_again(here.deps, CLEO, rental.id)
     await here.settle()
     again = await asked_at(here, rental)
     assert again == [*questions, here.now]
@@ -221,20 +173,8 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == again[-1] + 4 * HOUR
     await here.keep(rental, HOUR)
     with pytest.raises(TooLate):
-        await idle.leave_alone(here.deps, BEN, rental.id)
+        await leasing.leave_alone(here.deps, BEN, rental.id)
     assert (await here.rental(rental.id)).state is State.READY
-
-
-async def test_after_the_bot_was_down_nobody_is_asked_before_a_visit(here: World) -> None:
-    rental, since = await idle_since_now(here)
-    await here.be_down(2 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 0
-    await pass_until(here, rental, since + 3 * HOUR)
-    assert await count(here, rental, E.STILL_NEEDED) == 1
-    await here.be_down(12 * HOUR)
-    asked = (await here.rental(rental.id)).running_lease.question.asked
-    assert asked is not None
-    assert (asked.times, asked.on_card, asked.approvers_at) == (1, False, None)
 
 
 async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World) -> None:
@@ -245,7 +185,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
     with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
-        await idle.ask_again(here.deps, BEN, rental.id)
+        await leasing.ask_owner_again(here.deps, BEN, rental.id)
     await pass_until(here, rental, end_of(rental) - HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -256,7 +196,7 @@ async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_a
     rental, since = await idle_since_now(here)
     await pass_until(here, rental, since + 2 * HOUR)
     await visited(here, rental)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     given = here.now
     await here.settle()
     facts = (await here.last_event(rental, E.OWNER_CHANGED)).facts
@@ -271,6 +211,6 @@ async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_a
 async def test_a_new_owner_is_not_told_that_a_machine_is_idle_if_nobody_sees_that_it_still_is(here: World) -> None:
     rental, _ = await idle_since_now(here)
     here.jump(2 * HOUR)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     assert (await here.last_event(rental, E.OWNER_CHANGED)).facts.verdict is None
     await here.settle()

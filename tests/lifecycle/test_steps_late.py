@@ -15,9 +15,10 @@ from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Lease, Limits
+from bot.policy.team.rules import AutoApprove, Lease, Limits
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World
 from tests.rentals import blocked, waiting
+from tests.store.make import REPLY_TO
 
 # --- nothing is bought late
 
@@ -71,7 +72,7 @@ async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile
         Request(gpu="H100", region="EU", lease=2 * HOUR),
         asked_in=TRAINING,
         direct=False,
-        reply_url="https://slack.test/reply",
+        reply_to=REPLY_TO,
         rent_now=True,
     )
     await here.be_down(10 * MINUTE)

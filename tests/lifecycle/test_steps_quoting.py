@@ -14,7 +14,7 @@ from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.model.request import Contract, Request
-from bot.policy.rules import Access
+from bot.policy.team.rules import Access
 from tests.lifecycle.world import (
     ANA,
     BEN,
@@ -29,6 +29,7 @@ from tests.lifecycle.world import (
     World,
     world,
 )
+from tests.store.make import REPLY_TO
 
 
 async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World) -> None:
@@ -50,7 +51,7 @@ async def ask_without_waiting(here: World, person: Person) -> None:
         Request(gpu="H100", region="EU", lease=2 * HOUR),
         asked_in=TRAINING,
         direct=False,
-        reply_url="https://slack.test/reply",
+        reply_to=REPLY_TO,
     )
 
 
@@ -142,5 +143,5 @@ async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_
                 Request(gpu="H100", count=16, lease=HOUR),
                 asked_in="D0ANA",
                 direct=True,
-                reply_url="https://slack.test/reply",
+                reply_to=REPLY_TO,
             )

@@ -11,7 +11,8 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
-from bot.lifecycle.service import account, keys, ownership, replacing
+from bot.lifecycle.service import account, keys, replacing
+from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -22,9 +23,11 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Limits
+from bot.policy.team.rules import AutoApprove, Limits
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
+from tests.store.make import REPLY_TO
 
 
 @pytest.fixture
@@ -46,9 +49,7 @@ async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * H
 
 async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
     """Click Replace. Return the search, which is still due."""
-    return await replacing.replace(
-        here.deps, person, rental.id, reply_url="https://slack.test/reply", reason=reason
-    )
+    return await replacing.replace(here.deps, person, rental.id, reply_to=REPLY_TO, reason=reason)
 
 
 async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
@@ -112,7 +113,7 @@ async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_
     here.restart(here.deps)
     await here.release(hold)
     # Killed between the purchase's commit and the answer: the answer follows, and no second purchase.
-    found = await replacing.rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
+    found = await rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
     assert found is not None
     await here.settle()
     assert (await here.quote(quote.id)).rental_id == found.id
@@ -252,7 +253,7 @@ async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_f
 async def test_a_machine_that_got_another_owner_meanwhile_is_not_replaced(here: World) -> None:
     rental = await here.ready(lease=6 * HOUR)
     quote = await click(here, rental, reason="no GPU")
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     await here.settle()
     assert ((await here.quote(quote.id)).rental_id, (await here.quote(quote.id)).due_at) == (None, None)
     assert ((await here.rental(rental.id)).replaced_by, await here.bought()) == (None, ["hyperstack"])

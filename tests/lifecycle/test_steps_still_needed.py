@@ -11,7 +11,7 @@ from bot.errors import Refused
 from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.policy.rules import CheckIn, Lease
+from bot.policy.team.rules import CheckIn, Lease
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
 from tests.lifecycle.world import BEN, CLEO, HOUR, MINUTE, SECOND, World
 from tests.sandbox.compute_world import NOON
@@ -49,13 +49,6 @@ async def test_a_sign_of_life_postpones_the_question(here: World) -> None:
     assert await count(here, rental, E.STILL_NEEDED) == 0
     await be_down_until(here, began + 3 * HOUR + 30 * MINUTE)
     assert await count(here, rental, E.STILL_NEEDED) == 1
-
-
-async def test_nobody_is_asked_after_the_last_notice_of_the_end(here: World) -> None:
-    rental = await here.ready(lease=2 * HOUR + 15 * MINUTE)
-    assert await destroyed_at(here, rental) == end_of(rental)
-    assert await count(here, rental, E.ENDING) == 1
-    assert await count(here, rental, E.STILL_NEEDED) == 0
 
 
 @pytest.mark.parametrize("hours", [1, 4])

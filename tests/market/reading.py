@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from bot.market import wire
-from bot.market.anomalies import Anomalies
 from bot.model.offer import Offer
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -15,7 +14,7 @@ ONE = {"offer_id": "o1", "gpu_type": "nvidia-h100-sxm5-80gb", "gpu_count": 2, "v
 
 
 def read_offers(*entries: object) -> tuple[Offer, ...]:
-    return wire.offers({"offers": list(entries)}, FAMILIES, NOW, Anomalies())
+    return wire.offers({"offers": list(entries)}, FAMILIES, NOW, wire.Anomalies())
 
 
 def read_offer(**changes: object) -> Offer | None:

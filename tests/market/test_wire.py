@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.market import fields, ssh_address, wire
-from bot.market.anomalies import Anomalies
-from bot.market.offer_query import query
 from bot.model.request import Contract, Request
 from tests.market.reading import ONE, read_offer, read_offers
 
@@ -153,7 +151,9 @@ def test_a_vendors_text_becomes_one_short_printable_line() -> None:
 def test_status_words_map_to_one_stage_of_the_procurement(
     status: object, stage: object, is_now: str | None
 ) -> None:
-    found = wire.progress({"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", Anomalies())
+    found = wire.progress(
+        {"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", wire.Anomalies()
+    )
     flags = ("ready", "failed", "in_progress")
     assert [flag for flag in flags if getattr(found, flag)] == ([is_now] if is_now else [])
 
@@ -174,7 +174,7 @@ def test_status_words_map_to_one_stage_of_the_procurement(
 )
 def test_all_instances_run_only_if_each_of_them_does(instances: object, running: bool) -> None:
     body = {"procurement_status": "ready", "instances": instances, "progress": "2/4 instances running"}
-    found = wire.progress(body, "o1", Anomalies())
+    found = wire.progress(body, "o1", wire.Anomalies())
     assert found.all_running is running
     assert found.progress == "2/4 instances running"
 
@@ -185,19 +185,20 @@ def test_each_resource_of_a_status_is_returned_once() -> None:
         "instances": [{"resource_id": "r1"}, {"resource_id": None}, {"resource_id": "../r"}, "r9"],
         "resources": [{"resource_id": "r1"}, {"resource_id": "r2"}, {}],
     }
-    assert wire.progress(body, "o1", Anomalies()).resource_ids == ("r1", "r2")
-    assert wire.progress({"procurement_status": "pending", "resources": 3}, "o1", Anomalies()).resource_ids == ()
+    assert wire.progress(body, "o1", wire.Anomalies()).resource_ids == ("r1", "r2")
+    no_list = {"procurement_status": "pending", "resources": 3}
+    assert wire.progress(no_list, "o1", wire.Anomalies()).resource_ids == ()
 
 
 @pytest.mark.parametrize("word", ["running", "pending", "deleting", "Deleted"])
 def test_a_known_status_word_of_an_instance_is_not_logged(word: str) -> None:
     with capture_logs() as lines:
-        wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", Anomalies())
+        wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", wire.Anomalies())
     assert lines == []
 
 
 def test_an_unknown_status_is_logged_once() -> None:
-    anomalies = Anomalies()
+    anomalies = wire.Anomalies()
     with capture_logs() as lines:
         for _ in range(3):
             wire.progress({"procurement_status": "warming"}, "o1", anomalies)
@@ -225,13 +226,13 @@ def test_names_of_any_other_shape_are_refused(body: object) -> None:
 
 @pytest.mark.parametrize("body", [[], {"resources": []}, {"items": []}])
 def test_resources_are_read_from_a_bare_list_and_under_both_keys(body: object) -> None:
-    assert wire.resources(body, Anomalies()) == ()
+    assert wire.resources(body, wire.Anomalies()) == ()
 
 
 @pytest.mark.parametrize("body", [None, {}, {"resources": None}, "x", {"detail": "no"}])
 def test_resources_of_any_other_shape_are_refused(body: object) -> None:
     with pytest.raises(wire.UnusableAnswer):
-        wire.resources(body, Anomalies())
+        wire.resources(body, wire.Anomalies())
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_a_resource_is_read_although_some_fields_are_unusable() -> None:
                 "pricing_total_hourly": 0,
             }
         ],
-        Anomalies(),
+        wire.Anomalies(),
     )
     assert (found.status, found.name, found.gpu) == ("unknown", "train-3 <!channel>", "H100")
     assert (found.offer_ids, found.rate, found.deleted) == (("o1",), Decimal(0), False)
@@ -332,7 +333,7 @@ def test_the_query_has_the_exact_values_of_the_request(cap: Decimal, vendor: str
         max_gpu_rate=cap,
         lease=timedelta(hours=1),
     )
-    body = query(request)
+    body = wire.offer_query(request)
     read = yaml.load(body, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only strings
     assert Decimal(read["compute"]["max_price_per_gpu_hour"]) == cap
     loaded = yaml.safe_load(body)

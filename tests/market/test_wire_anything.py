@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.market import fields, wire
-from bot.market.anomalies import Anomalies
 from tests.market.reading import FAMILIES, NOW, read_offers
 
 # --- any JSON
@@ -87,7 +86,7 @@ def test_no_json_number_crashes_any_reader(body: object, names: list[str]) -> No
 
 
 def _read_every_way(body: object) -> None:
-    anomalies = Anomalies()
+    anomalies = wire.Anomalies()
     readers = (
         lambda: wire.gpus(body),
         lambda: wire.names(body),

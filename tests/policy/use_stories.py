@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from bot.model.use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
-from bot.policy import idleness
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
+from bot.policy.use import verdicts
 
 READY = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 STORIES = """
@@ -158,11 +158,11 @@ def history(samples: list[Sample], rules: Rules) -> list[tuple[datetime, Use]]:
     stored: list[tuple[datetime, Use]] = []
     first = 0
     for n, sample in enumerate(samples):
-        while first < n and samples[first + 1].at < sample.at - idleness.window(rules):
+        while first < n and samples[first + 1].at < sample.at - verdicts.window(rules):
             first += 1
         before = stored[-1][1] if stored else None
-        for use in idleness.after_visit(samples[first:n], sample, ready_at=READY, before=before, rules=rules):
-            if idleness.differs(stored[-1][1] if stored else None, use):
+        for use in verdicts.after_visit(samples[first:n], sample, ready_at=READY, before=before, rules=rules):
+            if verdicts.differs(stored[-1][1] if stored else None, use):
                 stored.append((sample.at, use))
     return stored
 
@@ -171,7 +171,7 @@ def replay(samples: list[Sample], rules: Rules) -> list[Use]:
     """Return the verdicts that are stored as these samples arrive. Without samples, return the one that holds at
     ready."""
     if not samples:
-        return [idleness.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
+        return [verdicts.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
     return [use for _, use in history(samples, rules)]
 
 

@@ -30,22 +30,6 @@ def grouped(groups: int, *, label: int = 1, options: int = 1) -> Json:
     return {"options": None, "option_groups": [{"label": plain(label), "options": [option()] * options}] * groups}
 
 
-def table(rows: int, cells: int = 1) -> Json:
-    return {"type": "table", "rows": [[{"type": "raw_text", "text": ""}] * cells] * rows}
-
-
-def text(words: str, **more: Any) -> Json:
-    return {"type": "text", "text": words, **more}
-
-
-def rich(*elements: Json) -> Json:
-    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": list(elements)}]}
-
-
-def rich_cell(words: str) -> Json:
-    return rich(text(words))
-
-
 def copies(element: Json, count: int) -> list[Json]:
     return [{**element, "action_id": f"a{number}"} for number in range(count)]
 
@@ -76,8 +60,6 @@ MESSAGES: list[tuple[str, int, Make]] = [
     ("group label", 75, lambda n: [actions(menu(**grouped(1, label=n)))]),
     ("group options", 100, lambda n: [actions(menu(**grouped(1, options=n)))]),
     ("summed text", 12_000, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000))]),
-    ("table rows", 100, lambda n: [table(n)]),
-    ("table cells", 20, lambda n: [table(1, n)]),
 ]
 
 VIEWS: list[tuple[str, int, Make]] = [
@@ -138,16 +120,6 @@ def test_a_modal_at_the_limit_is_accepted_and_above_it_refused(most: int, make: 
             [actions(menu(focus_on_load=True)), actions(menu(focus_on_load=True))],
             "only one element can have focus_on_load",
         ),
-        ([rich(text("x"), {"type": "marquee"})], "unsupported type: marquee"),
-        ([rich({"type": "text", "text": ""})], "must be more than 0 characters"),
-        ([rich(text("x", style={"loud": True}))], "invalid additional property: loud"),
-        ([rich({"type": "broadcast", "range": "all"})], "must be one of: here, channel, everyone"),
-        ([{"type": "rich_text", "elements": [text("x")]}], "unsupported type: text"),
-        (
-            [{"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "stars", "elements": []}]}],
-            "must be one of: bullet, ordered",
-        ),
-        ([{"type": "table", "rows": [[rich_cell("x"), {"type": "cell"}]]}], "unsupported type: cell"),
         (["text"], "unsupported type: a block"),
         ("text", "must be an array"),
     ],
@@ -183,39 +155,10 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
         {"type": "divider"},
         {"type": "context", "elements": [mrkdwn, plain(1)]},
         actions(*elements),
-        rich(
-            text("x", style={"bold": True, "code": True}),
-            {"type": "link", "url": "https://x", "text": "x"},
-            {"type": "user", "user_id": "U1"},
-            {"type": "channel", "channel_id": "C1"},
-            {"type": "usergroup", "usergroup_id": "S1"},
-            {"type": "emoji", "name": "wave"},
-            {"type": "broadcast", "range": "here"},
-            {"type": "date", "timestamp": 1795521600, "format": "{date}", "fallback": "x"},
-            {"type": "color", "value": "#F405B3"},
-        ),
-        {
-            "type": "rich_text",
-            "elements": [
-                {
-                    "type": "rich_text_list",
-                    "style": "bullet",
-                    "indent": 1,
-                    "elements": rich(text("x"))["elements"],
-                },
-                {"type": "rich_text_preformatted", "elements": [text("x")], "border": 0},
-                {"type": "rich_text_quote", "elements": [text("x")]},
-            ],
-        },
-        {"type": "table", "rows": [[{"type": "raw_text", "text": "x"}, rich_cell("y")]]},
     ]
     assert message_problems(without_nulls(blocks)) == ("", [])
-    form = modal(*blocks[:-1], text_input("note", focus_on_load=True))
+    form = modal(*blocks, text_input("note", focus_on_load=True))
     assert view_problems(without_nulls(form)) == ("", [])
-
-
-def test_a_message_with_two_tables_is_refused() -> None:
-    assert message_problems([table(1), table(1)])[0] == "only_one_table_allowed"
 
 
 def test_a_view_over_250_kb_is_refused() -> None:

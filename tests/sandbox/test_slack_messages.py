@@ -189,13 +189,6 @@ async def test_metadata_must_be_flat_and_small() -> None:
         assert "metadata" not in (await world.post(metadata=CARD))["message"]
 
 
-async def test_a_permalink_leads_to_the_message() -> None:
-    async with workspace() as world:
-        posted = await world.post()
-        link = await world.client.chat_getPermalink(channel=TRAINING, message_ts=posted["ts"])
-        assert link["permalink"].endswith(f"/archives/{TRAINING}/p{posted['ts'].replace('.', '')}")
-
-
 async def test_people_groups_and_channels_are_returned_with_their_flags() -> None:
     async with workspace() as world:
         client = world.client

@@ -165,20 +165,6 @@ async def test_an_acknowledgement_that_slack_can_not_follow_leaves_the_modal_ope
         assert (await world.get("views", user=ANA))["modal"]["view_id"] == view_id
 
 
-async def test_an_update_with_an_old_hash_is_refused() -> None:
-    async with workspace() as world:
-        socket = await world.socket()
-        view_id = await opened(world, socket, modal(section("Loading")))
-        client = world.client
-        first = await client.views_update(view_id=view_id, view=modal(section("One")))
-        stale = client.views_update(view_id=view_id, view=modal(section("Two")), hash="0.old")
-        assert await world.refused(stale) == "hash_conflict"
-        fresh = await client.views_update(view_id=view_id, view=modal(section("Two")), hash=first["view"]["hash"])
-        assert fresh["view"]["id"] == view_id
-        shown = (await world.get("views", user=ANA))["modal"]
-        assert shown["reads"] == "Two"
-
-
 async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_stays_valid() -> None:
     async with workspace() as world:
         socket = await world.socket()

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -87,7 +86,6 @@ def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
         },
         {**text_input("note"), "hint": {"type": "plain_text", "text": "public"}},
         actions(button("Refresh", "refresh")),
-        {"type": "table", "rows": [[{"type": "raw_text", "text": "GPU"}, {"type": "raw_text", "text": "L4"}]]},
     ]
     assert reads(blocks, BERLIN).splitlines() == [
         "Offers",
@@ -97,14 +95,7 @@ def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
         "until @Ana &amp;",
         "Note",
         "public",
-        "GPU | L4",
     ]
-
-
-def test_rich_text_reads_as_its_texts_and_names() -> None:
-    inner: list[Any] = [{"type": "user", "user_id": "U1"}, {"type": "text", "text": " rents"}]
-    block = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": inner}]}
-    assert reads([block], BERLIN).strip() == "@Ana rents"
 
 
 def test_buttons_are_shown_with_everything_that_a_click_needs() -> None:

@@ -10,7 +10,7 @@ from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import Message, MessageKind, stored_destination, to_response_url
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Lease, Question, Rental, Waiting
@@ -21,6 +21,7 @@ from tests.databases import START
 
 HOME = "C0HOME"
 ANA = "U0ANA"
+REPLY_TO = to_response_url("https://slack.test/reply")
 BEN = "U0BEN"
 
 

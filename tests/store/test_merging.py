@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.model.attempt import AttemptState, Why
-from store.merging import merge_attempt, merge_resource
+from bot.model.attempt import AttemptState, Marker, Why
+from store.attempts import merge_attempt, merge_resource
 from tests.databases import START
 from tests.store import make
 
@@ -32,7 +32,8 @@ GONE = {"state": AttemptState.GONE}
         (FAILED, BOUGHT, BOUGHT),
         (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
         ({"extra": True}, {}, {"extra": True}),
-        ({"marked_for_deletion": True}, BOUGHT, {**BOUGHT, "marked_for_deletion": True}),
+        ({"marked_by": Marker.OVERDUE}, BOUGHT, {**BOUGHT, "marked_by": Marker.OVERDUE}),
+        ({"marked_by": Marker.OVERDUE}, {"marked_by": Marker.STEP}, {"marked_by": Marker.STEP}),
         ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
     ],
 )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from bot.lifecycle.ports.records import Change, KnownResource
-from bot.model.attempt import AttemptState
+from bot.model.attempt import AttemptState, Marker
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
@@ -61,7 +61,7 @@ async def test_an_accepted_deletion_is_written_to_the_attempt_and_its_resources(
     async with database.read() as tx:
         (attempt,) = await tx.rentals.attempts("k7mq2")
         resources = await tx.rentals.resources("k7mq2")
-    assert attempt.marked_for_deletion
+    assert attempt.marked_by is Marker.OVERDUE
     assert {one.resource_id: one.delete_accepted_at for one in resources} == {
         "res-k7mq2": START + 2 * HOUR,
         "res-new": START + 2 * HOUR,

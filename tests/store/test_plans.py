@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import event
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
+from bot.model.account_facts import PAUSED
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -83,6 +85,12 @@ OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
 Query = Callable[[Transaction], Awaitable[object]]
 
+
+async def usage(tx: Transaction, without: str | None = None) -> None:
+    await tx.rentals.lock_spending()
+    await tx.rentals.usage(make.ANA, without=without)
+
+
 THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
@@ -94,8 +102,8 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("visits_due", lambda tx: tx.visits.next_due()),
     ("samples_at", lambda tx: tx.samples.drop_before(START, 9)),
     ("probe_answers_vendor", lambda tx: tx.probe_answers.of_vendors(["hyperstack", "nebius"])),
-    ("rentals_live", lambda tx: tx.rentals.usage(make.ANA)),
-    ("rentals_live", lambda tx: tx.rentals.usage(make.ANA, without="x")),
+    ("rentals_live", usage),
+    ("rentals_live", partial(usage, without="x")),
     ("rentals_live", lambda tx: tx.rentals.live()),
     (OF_ONE_PERSON, lambda tx: tx.rentals.live(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.shared_with(make.ANA)),
@@ -112,10 +120,12 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_ready", lambda tx: tx.rentals.median_time_to_ready("nebius", "h100")),
     ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
-    ("unknown_purchases_open", lambda tx: tx.unknown.not_over()),
-    ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2")),
-    ("messages_purchase", lambda tx: tx.messages.show_together("u7mq2")),
-    ("unknown_purchases_together", lambda tx: tx.unknown.asked_together("u7mq2")),
+    ("admin_questions_not_over", lambda tx: tx.questions.not_over()),
+    ("messages_question", lambda tx: tx.messages.show_question("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.parts("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.has_open_part("u7mq2")),
+    ("admin_questions_rental", lambda tx: tx.questions.of_rental("k7mq2")),
+    ("admin_questions_pausing", lambda tx: tx.questions.pausing()),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
     ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
@@ -137,7 +147,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
 ]
 
 BY_KEY: list[Query] = [
-    lambda tx: tx.unknown.get("u7mq2"),
+    lambda tx: tx.questions.get("u7mq2"),
     lambda tx: tx.rentals.get("k7mq2"),
     lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),
@@ -180,8 +190,9 @@ BY_KEY: list[Query] = [
     lambda tx: tx.overdue.attempt("k7mq2", 1),
     lambda tx: tx.overdue.owned_by_others(UNFINISHED, ["r1", "r2"]),
     lambda tx: tx.overdue.mark_for_deletion(UNFINISHED, [], START),
-    lambda tx: tx.account.get("paused"),
-    lambda tx: tx.account.set("paused", None),
+    lambda tx: tx.account.get(PAUSED),
+    lambda tx: tx.account.all(PAUSED),
+    lambda tx: tx.account.set(PAUSED, None),
 ]
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import AttemptState
+from bot.model.attempt import AttemptState, Marker
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.state import State
+from bot.model.use import Sample
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -64,6 +65,20 @@ async def test_of_two_changes_of_one_version_only_the_first_is_written(database:
     async with database.read() as tx:
         assert [event.kind for event in await tx.events.of("k7mq2")] == [EventKind.STARTED]
         assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
+
+
+async def test_a_change_that_does_not_know_the_newest_visit_writes_its_facts_alone(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(state=State.READY), make.attempt())
+    async with database.write() as tx:
+        await tx.samples.add(Sample(rental_id=before.id, at=START + HOUR))
+    after = make.next_of(before, owner=make.BEN)
+    with pytest.raises(Stale):
+        await applied(database, before, after, resources=(make.resource(),), visited_at=START)
+    assert await stored(database) == before
+    async with database.read() as tx:
+        assert [resource.resource_id for resource in await tx.rentals.resources(before.id)] == ["res-1"]
+    await applied(database, before, after, visited_at=START + HOUR)
+    assert await stored(database) == after
 
 
 async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
@@ -247,15 +262,22 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
 
 async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(database: Database) -> None:
     """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
-    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_for_deletion=True)
+    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.envelope.max_rate
     async with database.write() as tx:
+        await tx.rentals.lock_spending()
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap + attempt.rate
         assert (await tx.rentals.usage(make.ANA, without="aaaaa")).team_rate == 0
         proven = changed(attempt, state=AttemptState.FAILED)
         await tx.rentals.apply(Change(before=before, after=make.next_of(before), attempts=(proven,)))
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap
+
+
+async def test_a_transaction_that_writes_reads_no_usage_without_the_spending_lock(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="spending lock"):
+        async with database.write() as tx:
+            await tx.rentals.usage(make.ANA)
 
 
 async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:

@@ -14,7 +14,7 @@ from bot.model.summary import RentalDetails
 from handlers.views.blocks import Modal, Rendered
 from handlers.views.format import JOINER
 from handlers.views.render import render_message
-from tests.views.stories import ANA, RULES, ready
+from tests.views.stories import ANA, reading, ready
 
 Json = dict[str, Any]
 WIDTH = 100
@@ -155,7 +155,8 @@ def outbox(
         envelope=envelope,
         created_at=now,
     )
-    return render_message(row, event, details, rules=RULES, now=now, newest=newest)
+    reader = reading(now, to if kind is MessageKind.DIRECT else "")
+    return render_message(row, event, details, reader, newest=newest)
 
 
 def card(details: RentalDetails, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,12 +17,34 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from bot.model.summary import AccruedCost, CostTotals, Extended, RentalDetails, RentalList
-from bot.policy.rules import Approvers, Rules
+from bot.model.summary import (
+    AccruedCost,
+    CostTotals,
+    Extended,
+    OfferChoice,
+    QuoteView,
+    RentalDetails,
+    RentalList,
+)
+from bot.policy.team.rules import Approvers, Rules
+from handlers.views.reader import Reader
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
 NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}
 RULES = Rules(admins=(CARL,), approvers=Approvers(people=(BEN,), groups=("S0GPU",)), home_channel="C0GPUS")
+
+
+def view_of(quote: Quote, choices: Sequence[OfferChoice], **fields: Any) -> QuoteView:
+    """Return a quote with these offers, as its owner reads it."""
+    found = changed(quote, offers=tuple(choice.offer for choice in choices))
+    return QuoteView(quote=found, choices=tuple(choices), **fields)
+
+
+def reading(now: datetime, who: str = "", *, zone: str = "", rules: Rules = RULES) -> Reader:
+    """Return a person, or by default many people, who read something now."""
+    return Reader(id=who, rules=rules, now=now, zone=zone)
+
+
 H = timedelta(hours=1)
 M = timedelta(minutes=1)
 S = timedelta(seconds=1)

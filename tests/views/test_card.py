@@ -20,12 +20,12 @@ from tests.views.stories import (
     HYPERSTACK,
     LONGER,
     NEBIUS,
-    RULES,
     attempt,
     clock,
     gone,
     lease,
     making,
+    reading,
     ready,
     request,
     waiting,
@@ -114,7 +114,7 @@ def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgre
     details = ready(request=request(setup="torch"), setup_progress=progress)
     now = clock(12, 50)
     assert f"Ends 18:40. {words} fine-tune" in card(details, now).replace("\n      ", " ")
-    assert words in message(lists.show(details, reader=ANA, rules=RULES, now=now), now).replace("\n      ", " ")
+    assert words in message(lists.show(details, reader=reading(now, ANA)), now).replace("\n      ", " ")
     without = changed(details, rental=changed(details.rental, setup_progress=None))
     assert "Set-up" not in card(without, now)
 

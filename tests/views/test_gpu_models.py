@@ -12,9 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.rental import Decider, Extension, Waiting
 from bot.model.state import State
-from bot.model.summary import RentalDetails
-from bot.policy.replacing import Remainder
-from bot.policy.spending import OfferChoice
+from bot.model.summary import OfferChoice, Remainder, RentalDetails
 from handlers.views import lists, modals, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
@@ -23,15 +21,16 @@ from tests.views.stories import (
     NEBIUS,
     QUOTE,
     READY_EVENT,
-    RULES,
     SCALEWAY,
     H,
     clock,
     envelope,
     gone,
     happened,
+    reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -46,8 +45,8 @@ def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> Non
     asked = changed(QUOTE, request=request(gpu="A100"))
     same = [OfferChoice(offer=one, envelope=envelope()) for one in (HYPERSTACK, NEBIUS)]
     assert page(
-        message(offers.found(asked, choices, rules=RULES, now=clock(12, 35)), clock(12, 35)),
-        message(offers.found(QUOTE, same, rules=RULES, now=clock(12, 35)), clock(12, 35)),
+        message(offers.found(view_of(asked, choices), reading(clock(12, 35))), clock(12, 35)),
+        message(offers.found(view_of(QUOTE, same), reading(clock(12, 35))), clock(12, 35)),
     ) == snapshot("""\
 
 *1x A100 in EU, on demand, 6 h from ready*
@@ -76,7 +75,7 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
         request=request(gpu="A100", count=8), envelope=envelope("18.40", "21.16", 137_540_000, gpu=PCIE, count=8)
     )
     assert page(
-        dialog(modals.rent_confirm(quote, choice, rules=RULES, now=clock(12, 35)), clock(12, 35)),
+        dialog(modals.rent_confirm(quote, choice, reader=reading(clock(12, 35))), clock(12, 35)),
         approval(asked.events[0], asked, clock(14, 5)),
         card(asked, clock(14, 5)),
     ) == snapshot("""\
@@ -108,7 +107,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         card(bought(), clock(12, 41)),
         direct(READY_EVENT, bought()).splitlines()[1],
         thread(READY_EVENT, bought()),
-        message(lists.show(bought(), reader=ANA, rules=RULES, now=clock(12, 41)), clock(12, 41)).splitlines()[0],
+        message(lists.show(bought(), reader=reading(clock(12, 41), ANA)), clock(12, 41)).splitlines()[0],
         card(over, clock(18, 41)),
         direct(READY_EVENT, over),
     ) == snapshot("""\
@@ -213,7 +212,7 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     longer = bought(extension=more, envelope=envelope(gpu=SXM_40))
     assert page(
         dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
-        dialog(modals.approve_confirm(longer, rules=RULES, now=clock(18, 10)), clock(18, 10)),
+        dialog(modals.approve_confirm(longer, reader=reading(clock(18, 10))), clock(18, 10)),
     ) == snapshot("""\
 
 == Replace k7mq2? ==

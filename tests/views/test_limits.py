@@ -22,6 +22,14 @@ from bot.errors import (
     RequestMistake,
     TooLate,
 )
+from bot.model.admin_question import (
+    AdminQuestion,
+    AdminVerdict,
+    Decided,
+    Purchase,
+    Purchases,
+    UnknownMachine,
+)
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel, to_person
@@ -30,12 +38,11 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, OlderDatabaseView, RentalDetails
-from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
-from bot.policy.github_keys import GithubKeys
-from bot.policy.spending import OfferChoice
+from bot.model.summary import AccruedCost, AdminQuestionView, OfferChoice, RentalDetails
+from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import (
+    admin_questions,
     blocks,
     github_keys,
     home,
@@ -43,17 +50,15 @@ from handlers.views import (
     lists,
     modals,
     offers,
-    older_database,
     replies,
     ssh_text,
-    unknown_machines,
 )
 from handlers.views.blocks import Rendered
 from handlers.views.format import Times
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
-from tests.views.stories import RULES, clock, listed, request, waiting
+from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
 
 THOROUGH = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
@@ -112,15 +117,15 @@ def test_messages_of_the_outbox_are_valid(
     details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
 ) -> None:
     with_event = changed(details, events=(event, *details.events))
-    for reader in (details.rental.owner, "U0CARL"):
+    for who in (details.rental.owner, "U0CARL"):
         message = Message(
             kind=kind,
-            to=to_person(reader),
+            to=to_person(who),
             shown_version=shown,
             envelope=details.rental.envelope.version,
             created_at=now,
         )
-        rendered = render_message(message, event, with_event, rules=RULES, now=now)
+        rendered = render_message(message, event, with_event, reading(now, who))
         if rendered is not None:
             assert_valid(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
 
@@ -146,13 +151,9 @@ def test_answers_to_a_search_are_valid(
 ) -> None:
     assert_valid(
         offers.found(
-            quote,
-            choices,
-            rules=RULES,
-            now=now,
+            view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting),
+            reading(now),
             everything=everything,
-            asked_in=asked_in,
-            still_waiting=still_waiting,
         )
     )
     assert_valid(offers.none_found(quote))
@@ -170,13 +171,13 @@ def test_answers_to_a_search_are_valid(
 def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
     for many in (rentals, (rentals * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
-        assert_valid(lists.listing(live, everyone=everyone, rules=RULES, now=now))
+        assert_valid(lists.listing(live, everyone=everyone, reader=reading(now)))
         live = listed(*many[: lists.HOME_ROWS], more=more)
-        assert_valid(lists.home(live, rules=RULES, now=now))
+        assert_valid(lists.home(live, reader=reading(now)))
     for details in rentals:
         long = changed(details, events=details.events * 20)
-        assert_valid(lists.show(long, reader="U0ANA", rules=RULES, now=now))
-        assert_valid(ssh_text.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        assert_valid(lists.show(long, reader=reading(now, "U0ANA")))
+        assert_valid(ssh_text.ssh(details, reader=reading(now, details.rental.owner)))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
         assert_valid(replies.rented(details.rental, without_key=list(details.names.values())))
 
@@ -190,47 +191,47 @@ def test_dialogs_are_valid_and_show_no_clock_time(
     now = details.rental.created_at
     for modal in (
         modals.key(),
-        modals.form(catalog, rules=RULES, now=now, zone="UTC", request=details.rental.request),
-        modals.form(catalog, rules=RULES, now=now, zone="UTC"),
-        modals.rent_confirm(quote, fitting, rules=RULES, now=now),
-        modals.approve_confirm(details, rules=RULES, now=now),
+        modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
+        modals.form(catalog, reader=reading(now, zone="UTC")),
+        modals.rent_confirm(quote, fitting, reader=reading(now)),
+        modals.approve_confirm(details, reader=reading(now)),
         modals.destroy_confirm(details),
-        modals.extend(details, rules=RULES, now=now),
+        modals.extend(details, reader=reading(now)),
         modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),
     ):
         view = modal.view
         assert problems_of_view(view) == []
         assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         assert type(modal.value) in MODAL_VALUES[view["callback_id"]]
-    assert_valid(lists.catalog(catalog, rules=RULES, now=now))
+    assert_valid(lists.catalog(catalog, reader=reading(now)))
 
 
 @THOROUGH
-@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AccountVerdict), now=some.moment)
+@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AdminVerdict), now=some.moment)
 def test_messages_about_unknown_machines_are_valid(
-    machine: UnknownMachine, words: str, verdict: AccountVerdict, now: datetime
+    machine: UnknownMachine, words: str, verdict: AdminVerdict, now: datetime
 ) -> None:
-    known = UnknownPurchase(id="u7mq2", machines=(machine,), found_at=now, asked_at=now)
+    known = AdminQuestion(id="u7mq2", about=Purchase(machines=(machine,)), found_at=now, asked_at=now)
     decided = changed(known, decided=Decided(verdict=verdict, by="U0BEN", at=now, reason=words), over_at=now)
     event = Event(id=1, rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now)
     times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
-    for purchase in (known, decided):
-        assert_valid(unknown_machines.asked(event, purchase, spent, {"U0BEN": words}, times))
-        view = OlderDatabaseView(
-            event=event,
-            purchases=(purchase,),
-            restorable=frozenset(),
-            put_back_for=timedelta(hours=24),
-            spent={purchase.id: spent},
-            rentals={},
-            names={"U0BEN": words},
-            paused=True,
-        )
-        assert_valid(older_database.asked_together(view, "u1", times))
+    view = AdminQuestionView(
+        question=known,
+        put_back_for=timedelta(hours=24),
+        spent={known.id: spent},
+        names={"U0BEN": words},
+        paused=True,
+    )
+    for question in (known, decided):
+        assert_valid(admin_questions.admin_question(changed(view, question=question), event, times))
+        for later in (False, True):
+            whole = changed(known, about=Purchases(count=1, bought_later=later))
+            together = changed(view, question=whole, parts=(question,))
+            assert_valid(admin_questions.admin_question(together, event, times))
     for dialog in (
-        unknown_machines.give_owner(known, spent, rules=RULES),
-        unknown_machines.not_ours(known, spent),
-        unknown_machines.destroy(known, spent),
+        admin_questions.give_owner(view, rules=RULES),
+        admin_questions.not_ours(view),
+        admin_questions.destroy(view),
     ):
         assert problems_of_view(dialog.view) == []
 
@@ -267,7 +268,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)
-        rendered = render_message(message, details.events[0], details, rules=RULES, now=now)
+        rendered = render_message(message, details.events[0], details, reader=reading(now))
         assert rendered is not None
         return len(rendered.text.splitlines())
 
@@ -276,7 +277,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 
 def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
-    rendered = lists.listing(live, everyone=True, rules=RULES, now=clock(14, 6))
+    rendered = lists.listing(live, everyone=True, reader=reading(clock(14, 6)))
     assert_valid(rendered)
     for text in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
         assert "385 more not shown." in text
@@ -286,6 +287,6 @@ def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
     details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
     message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
-    rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
+    rendered = render_message(message, None, details, reader=reading(clock(14, 5)))
     assert rendered is not None
     assert_valid(rendered)

@@ -22,7 +22,6 @@ from bot.model.summary import (
     UnknownTotal,
 )
 from handlers.views import choices, lists
-from handlers.views.format import Times
 from handlers.views.lease_buttons import destroy_button
 from tests.views.screens import message, page
 from tests.views.stories import (
@@ -39,6 +38,7 @@ from tests.views.stories import (
     lease,
     listed,
     making,
+    reading,
     ready,
     request,
     waiting,
@@ -57,16 +57,16 @@ CATALOG = Catalog(
 
 
 def listing(live: RentalList, *, everyone: bool = False) -> str:
-    return message(lists.listing(live, everyone=everyone, rules=RULES, now=NOW), NOW)
+    return message(lists.listing(live, everyone=everyone, reader=reading(NOW)), NOW)
 
 
 def show(details: RentalDetails, reader: str = ANA) -> str:
-    shown = lists.show(changed(details, sees_money=reader == ANA), reader=reader, rules=RULES, now=clock(19, 0))
+    shown = lists.show(changed(details, sees_money=reader == ANA), reader=reading(clock(19, 0), reader))
     return message(shown, clock(19, 0))
 
 
 def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
-    one = UnknownSummary(purchase=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
+    one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
         assert read.count("named train-3") == lists.ROWS
@@ -260,7 +260,7 @@ def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
 
 def test_the_catalogue_lists_gpus_regions_contracts_vendors_and_set_ups() -> None:
     rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
-    assert page(message(lists.catalog(CATALOG, rules=rules, now=NOW), NOW)) == snapshot("""\
+    assert page(message(lists.catalog(CATALOG, reader=reading(NOW, rules=rules)), NOW)) == snapshot("""\
 
 H100: SXM 80 GB, PCIe 80 GB
 A100: SXM 80 GB
@@ -274,10 +274,9 @@ A100: SXM 80 GB
 
 def test_several_rentals_have_a_button_each() -> None:
     own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
-    times = Times(now=NOW, zone="UTC")
-    shown = choices.which_one(own, "Destroy which one?", destroy_button, reader=BEN, times=times)
+    shown = choices.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
-    long = choices.which_one(many, "Show which one?", choices.show_button, reader=ANA, times=times)
+    long = choices.which_one(many, "Show which one?", choices.show_button, reading(NOW, ANA))
     assert message(long, NOW).endswith("2 more: /gpu list")
     assert page(message(shown, NOW)) == snapshot("""\
 
@@ -328,7 +327,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 
 def test_gpu_alone_shows_the_readers_rentals_and_what_to_type() -> None:
-    shown = [lists.home(live, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7, team="19.36"))]
+    shown = [lists.home(live, reader=reading(NOW)) for live in (listed(), listed(ready(), more=7, team="19.36"))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 You rent nothing now.

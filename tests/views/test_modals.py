@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.person import Key
-from bot.policy.spending import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over
 from handlers.ids import Field, VersionValue
 from handlers.views import modals
 from tests.slack_limits import problems_of_view
@@ -23,6 +23,7 @@ from tests.views.stories import (
     envelope,
     lease,
     making,
+    reading,
     ready,
     request,
     waiting,
@@ -60,10 +61,10 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> None:
     assert page(
-        dialog(modals.rent_confirm(QUOTE, WITHIN_LIMITS, rules=RULES, now=NOW), NOW),
-        dialog(modals.rent_confirm(QUOTE, ASKS, rules=RULES, now=NOW), NOW),
-        dialog(modals.approve_confirm(waiting(), rules=RULES, now=NOW), NOW),
-        dialog(modals.approve_confirm(ready(extension=LONGER), rules=RULES, now=NOW), NOW),
+        dialog(modals.rent_confirm(QUOTE, WITHIN_LIMITS, reader=reading(NOW)), NOW),
+        dialog(modals.rent_confirm(QUOTE, ASKS, reader=reading(NOW)), NOW),
+        dialog(modals.approve_confirm(waiting(), reader=reading(NOW)), NOW),
+        dialog(modals.approve_confirm(ready(extension=LONGER), reader=reading(NOW)), NOW),
     ) == snapshot("""\
 
 == Rent at $2.15/h? ==
@@ -89,24 +90,24 @@ Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
 $4.96 so far; $101.00 in all with the longer lease.
 [Approve up to $101.00] [Go back]
 """)
-    assert modals.approve_confirm(waiting(), rules=RULES, now=NOW).value == VersionValue(
+    assert modals.approve_confirm(waiting(), reader=reading(NOW)).value == VersionValue(
         rental_id="p4wd9", version=1
     )
 
 
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
-    choice = modals.rent_confirm(changed(QUOTE, request=ends), WITHIN_LIMITS, rules=RULES, now=NOW)
+    choice = modals.rent_confirm(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
     assert "$2.15/h, until its end in 1 h 50 min." in dialog(choice, NOW)
-    form = dialog(modals.form(CATALOG, rules=RULES, now=NOW, zone="Europe/Berlin", request=ends), NOW)
+    form = dialog(modals.form(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
     assert "For how long: (until 2026-11-24 21:00)" in form
-    late = modals.form(CATALOG, rules=RULES, now=clock(19, 31), zone="Europe/Berlin", request=ends)
+    late = modals.form(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
     assert "For how long: (4h)" in dialog(late, NOW), "a machine is no longer bought for that end"
 
 
 def test_the_extend_dialog_offers_the_hours_that_the_rules_allow() -> None:
     longest = ready(lease=lease(clock(12, 40, day=27)))
-    views = [modals.extend(each, rules=RULES, now=NOW) for each in (ready(), longest, ready(extension=LONGER))]
+    views = [modals.extend(each, reader=reading(NOW)) for each in (ready(), longest, ready(extension=LONGER))]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Extend k7mq2? ==
@@ -127,8 +128,8 @@ More time is asked for already. An approver decides.
 
 def test_the_form_is_filled_in_with_the_request() -> None:
     wanted = request(max_gpu_rate=Decimal("3.00"), vendor="nebius", gpu="nvidia-h100-pcie-80gb")
-    filled = modals.form(CATALOG, rules=RULES, now=NOW, zone="UTC", request=wanted)
-    empty = modals.form(CATALOG, rules=RULES, now=NOW, zone="UTC")
+    filled = modals.form(CATALOG, reader=reading(NOW, zone="UTC"), request=wanted)
+    empty = modals.form(CATALOG, reader=reading(NOW, zone="UTC"))
     assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
 
 == Get GPUs ==
@@ -167,7 +168,7 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
     rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
     wanted = [request(), request(setup="jax"), request(setup="gone")]
     shown = [
-        dialog(modals.form(CATALOG, rules=rules, now=NOW, zone="UTC", request=each), NOW).splitlines()
+        dialog(modals.form(CATALOG, reader=reading(NOW, zone="UTC", rules=rules), request=each), NOW).splitlines()
         for each in wanted
     ]
     assert [[line for line in lines if line.startswith("Set-up")] for lines in shown] == snapshot(

@@ -10,7 +10,7 @@ from bot.model.state import State
 from bot.model.use import GpuModel, GpusSeen
 from handlers.views import lists
 from tests.views.screens import direct, message, page
-from tests.views.stories import ANA, READY_EVENT, RULES, clock, gone, happened, ready
+from tests.views.stories import ANA, READY_EVENT, clock, gone, happened, reading, ready
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 A100 = GpuModel(name="NVIDIA A100-SXM4-40GB", memory_mib=40960)
@@ -57,7 +57,7 @@ def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> N
     assert page(
         direct(event, ready(event, kept)),
         direct(event, changed(over, events=(READY_EVENT, event, *over.events))),
-        message(lists.show(ready(event, kept), reader=ANA, rules=RULES, now=clock(12, 50)), clock(12, 50)),
+        message(lists.show(ready(event, kept), reader=reading(clock(12, 50), ANA)), clock(12, 50)),
     ) == snapshot("""\
 
 k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7. You keep it.

@@ -15,22 +15,23 @@ from bot.model.person import Channel
 from bot.model.quote import Nearby
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.spending import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over
 from handlers.views import offers
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
-    RULES,
     SCALEWAY,
     H,
     M,
     clock,
     envelope,
     offer,
+    reading,
     rental,
     request,
+    view_of,
 )
 
 NOW = clock(12, 35)
@@ -43,9 +44,11 @@ def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
     return [OfferChoice(offer=each, envelope=envelope(), usual=3 * M, **fields) for each in offers]
 
 
-def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
-    quote = options.pop("quote", QUOTE)
-    return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
+def found(
+    found_rows: Sequence[OfferChoice] = (), *, everything: bool = False, zone: str = "", **options: Any
+) -> str:
+    view = view_of(options.pop("quote", QUOTE), found_rows or rows(), **options)
+    return message(offers.found(view, reading(NOW, zone=zone), everything=everything), NOW)
 
 
 def test_the_heading_of_the_offers_names_the_set_up() -> None:
@@ -83,7 +86,7 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
-    answer = offers.found(QUOTE, eight, rules=RULES, now=NOW)
+    answer = offers.found(view_of(QUOTE, eight), reading(NOW))
     styles = [block["accessory"].get("style") for block in answer.blocks if "accessory" in block]
     assert styles == ["primary", None, None]
 
@@ -126,7 +129,9 @@ No start-up script here: one key, no set-up, I can't see inside.
 
 
 def test_offers_beyond_the_longest_answer_are_counted() -> None:
-    lines = found(rows(), everything=True, count=25).splitlines()
+    many = view_of(QUOTE, rows() * 8 + rows((NEBIUS,)))
+    view = changed(many, choices=many.choices[:3])
+    lines = message(offers.found(view, reading(NOW), everything=True), NOW).splitlines()
     assert lines[-2] == snapshot(
         "  22 more offers not shown. Prices stand until 13:05. Nothing is reserved: it can sell out."
     )

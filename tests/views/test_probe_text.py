@@ -12,15 +12,14 @@ from bot.model.attempt import SentScript
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
-from bot.policy.probe_by_hand import install_lines
-from bot.policy.probe_script import PROBE_SCRIPT, probe_line
-from bot.policy.probing import BY_HAND_AFTER
-from bot.policy.rules import Idle, ProbeKind, Rules
+from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
+from bot.policy.team.rules import Idle, ProbeKind, Rules
+from bot.policy.use.probing import BY_HAND_AFTER
 from handlers.views import blocks, probe_text, ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import NOW, key, large, line, sent
 from tests.views.screens import message, page, read
-from tests.views.stories import ANA, BEN, READY_EVENT, RULES, request
+from tests.views.stories import ANA, BEN, READY_EVENT, RULES, reading, request
 
 PROBE_LINE = probe_line("ssh-ed25519 AAAAProbe")
 READY_AT = READY_EVENT.at
@@ -49,7 +48,7 @@ def not_wanted(details: RentalDetails) -> RentalDetails:
 
 def words(details: RentalDetails, reader: str) -> str:
     """Return what the ready message says between the command and the fingerprint, and after that."""
-    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_text.ssh_lines(details, reader, RULES)[1:]]
+    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_text.ssh_lines(details, reading(NOW, reader))[1:]]
     return message(blocks.message("\n".join(each for each in lines if not each.startswith("If ssh asks"))), NOW)
 
 
@@ -123,7 +122,7 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     )
 
     def shown(details: RentalDetails, now: datetime, reader: str = ANA, rules: Rules = RULES) -> str:
-        rendered = ssh_text.ssh(details, reader=reader, rules=rules, now=now, probe_line=PROBE_LINE)
+        rendered = ssh_text.ssh(details, reader=reading(now, reader, rules=rules), probe_line=PROBE_LINE)
         assert problems_of_message(rendered.text, rendered.blocks) == []
         return read(
             "\n".join(block["text"]["text"] for block in rendered.blocks if block["type"] == "section"), now

@@ -14,8 +14,7 @@ from bot.model.quote import QuoteState
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.replacing import Remainder
-from bot.policy.spending import OfferChoice
+from bot.model.summary import OfferChoice, Remainder
 from handlers.views import lists, offers, replacing
 from tests.slack_limits import problems_of_view
 from tests.views.screens import card, dialog, direct, message, page, thread
@@ -24,7 +23,6 @@ from tests.views.stories import (
     NEBIUS,
     QUOTE,
     READY_EVENT,
-    RULES,
     H,
     M,
     clock,
@@ -32,8 +30,10 @@ from tests.views.stories import (
     gone,
     happened,
     making,
+    reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -92,7 +92,7 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
     assert page(
         direct(READY_EVENT, pending, clock(12, 50)),
         card(pending, clock(12, 50)),
-        message(lists.show(pending, reader=ANA, rules=RULES, now=clock(12, 50)), clock(12, 50)),
+        message(lists.show(pending, reader=reading(clock(12, 50), ANA)), clock(12, 50)),
         *(thread(event, pending) for event in (said, IS_TO_BE, going, stays)),
         card(gone(replaced_by="f6rat"), clock(18, 41)),
     ) == snapshot("""\
@@ -181,7 +181,7 @@ It runs and bills, but nothing answers on its SSH port yet. It may need another 
 """)
     assert (
         "Running after 2 min 51 s"
-        in lists.show(changed(silent, events=(event,)), reader=ANA, rules=RULES, now=clock(12, 41)).text
+        in lists.show(changed(silent, events=(event,)), reader=reading(clock(12, 41), ANA)).text
     )
 
 
@@ -191,7 +191,7 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
     )
     old = gone(LOST, TAKEN, state=State.LOST, why=Why.VENDOR_TOOK_IT, replaced_by="f6rat")
     new = changed(making(), rental=changed(making().rental, id="f6rat", replaces="k7mq2"), events=(started,))
-    shown = [lists.show(each, reader=ANA, rules=RULES, now=clock(15, 15)) for each in (old, new)]
+    shown = [lists.show(each, reader=reading(clock(15, 15), ANA)) for each in (old, new)]
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 EU, Ana, k7mq2.
@@ -244,7 +244,7 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
     choice = OfferChoice(offer=NEBIUS, envelope=envelope())
     little = changed(LEFT, lease=H, total=3_030_000)
-    found = offers.found(search, [choice], rules=RULES, now=clock(18, 0), to_replace=lost, left=little)
+    found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
     away = changed(search, state=QuoteState.UNANSWERED, created_at=clock(17, 58))
     assert page(

@@ -30,13 +30,12 @@ from bot.model.summary import PeopleAsked
 from handlers.views import replies
 from handlers.views.blocks import Rendered
 from handlers.views.error_text import BLOCKS, DECISIONS, NEXT_STEPS
-from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, extended, ready, rental, request, waiting
+from tests.views.stories import LONGER, H, clock, extended, reading, ready, rental, request, waiting
 
 NOW = clock(14, 40)
 LONG_LINE = Line("8x H100 EU spot -- " + "long " * 20, "8x H100 EU spot -- " + "long " * 20)
-TIMES = reader_times(RULES, NOW, None)
+READER = reading(NOW)
 
 
 def texts(*answers: Rendered) -> str:
@@ -141,7 +140,6 @@ def test_the_reply_after_a_bug_has_a_number_and_says_only_what_is_certain() -> N
         replies.bug("E-4F2K", rented=False),
         replies.bug("E-4F2K"),
         replies.store_busy(),
-        replies.posted_twice(),
     ) == snapshot("""\
 
 Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
@@ -149,8 +147,6 @@ Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
 Something broke on my side. /gpu list shows what is rented. Tell an admin the number E-4F2K.
 
 I couldn't write that down, so nothing was done. Try again in a moment.
-
-This was posted twice. Use the other one.
 """)
 
 
@@ -171,9 +167,9 @@ Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
     use = ready().rental
     assert texts(
-        replies.extended(extended(use, timedelta(hours=5, minutes=8)), TIMES),
-        replies.extended(extended(use, 2 * H, sees_money=False), TIMES),
-        replies.extended(extended(ready(extension=LONGER).rental, 24 * H, waits=True), TIMES),
+        replies.extended(extended(use, timedelta(hours=5, minutes=8)), READER.times),
+        replies.extended(extended(use, 2 * H, sees_money=False), READER.times),
+        replies.extended(extended(ready(extension=LONGER).rental, 24 * H, waits=True), READER.times),
         replies.extended(
             extended(
                 ready(extension=LONGER).rental,
@@ -181,12 +177,12 @@ def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
                 waits=True,
                 asked=PeopleAsked(names=("Ben",), admins_decide=False),
             ),
-            TIMES,
+            READER.times,
         ),
-        replies.extended_just_now(use, 2 * H, TIMES, RULES),
-        replies.still_needed(use, clock(15, 40), TIMES, RULES),
-        replies.still_needed(use, clock(18, 40), TIMES, RULES),
-        replies.still_needed(use, None, TIMES, RULES),
+        replies.extended_just_now(use, 2 * H, READER),
+        replies.still_needed(use, clock(15, 40), READER),
+        replies.still_needed(use, clock(18, 40), READER),
+        replies.still_needed(use, None, READER),
     ) == snapshot("""\
 
 k7mq2 ends 18:40 now: 5 h 8 min more, about $12.42.

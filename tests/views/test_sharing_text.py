@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 
 from bot.model.state import State
 from bot.model.summary import Shared
-from bot.policy.key_lines import add_line, remove_line
+from bot.policy.access.keys import add_line, remove_line
 from handlers.views.key_lines_text import code
 from handlers.views.sharing_text import shared
 from tests.slack_limits import problems_of_message

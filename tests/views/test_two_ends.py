@@ -13,9 +13,9 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
-from bot.model.summary import PeopleAsked, RentalDetails
+from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
 from bot.model.use import Use, Verdict
-from bot.policy.spending import LongerLease, OfferChoice, Over, Proposal
+from bot.policy.buying.spending import LongerLease, Proposal
 from handlers.ids import ExtendValue
 from handlers.views import lists, modals, offers, replies
 from handlers.views.format import Times
@@ -29,7 +29,6 @@ from tests.views.stories import (
     LONGER,
     QUOTE,
     READY_EVENT,
-    RULES,
     H,
     M,
     clock,
@@ -39,8 +38,10 @@ from tests.views.stories import (
     keys_now,
     lease,
     listed,
+    reading,
     ready,
     request,
+    view_of,
     waiting,
 )
 
@@ -65,7 +66,7 @@ MOVED = happened(K.END_MOVED, clock(18, 40), id=12, until=clock(19, 40), since=c
 def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
     quote = changed(QUOTE, request=REQUEST)
     choice = OfferChoice(offer=HYPERSTACK, envelope=ENVELOPE)
-    found = message(offers.found(quote, [choice], rules=RULES, now=clock(12, 35)), clock(12, 35))
+    found = message(offers.found(view_of(quote, [choice]), reading(clock(12, 35))), clock(12, 35))
     details = waiting(
         request=request(count=8, up_to=12 * H),
         envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H),
@@ -73,7 +74,7 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
     assert page(
         "\n".join(found.splitlines()[:3]),
         approval(ASKED, details, clock(14, 5)).splitlines()[0],
-        dialog(modals.approve_confirm(details, rules=RULES, now=clock(14, 5)), clock(14, 5)),
+        dialog(modals.approve_confirm(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
 *1x H100 in EU, on demand, 6 h from ready, up to 12 h while its GPUs are busy*
@@ -143,8 +144,8 @@ def test_a_list_and_a_history_say_both_ends() -> None:
     details = two_ends(MOVED, end=clock(19, 40), use=IN_USE)
     now = clock(18, 41)
     assert page(
-        message(lists.listing(listed(details), everyone=False, rules=RULES, now=now), now).splitlines()[0],
-        message(lists.show(details, reader=ANA, rules=RULES, now=now), now),
+        message(lists.listing(listed(details), everyone=False, reader=reading(now)), now).splitlines()[0],
+        message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
 Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
@@ -205,8 +206,8 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
             message(replies.extended(extended(each, 2 * H), times), clock(18, 0))
             for each in (two_ends(end=clock(20, 40)).rental, longest, beyond)
         ),
-        message(replies.still_needed(two_ends().rental, clock(17, 30), times, RULES), clock(16, 0)),
-        dialog(modals.extend(two_ends(), rules=RULES, now=clock(18, 0)), clock(18, 0)),
+        message(replies.still_needed(two_ends().rental, clock(17, 30), reading(clock(18, 0))), clock(16, 0)),
+        dialog(modals.extend(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
 k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
@@ -234,10 +235,10 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
     now = clock(14, 5)
     details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
     assert page(
-        "\n".join(message(offers.found(quote, [choice], rules=RULES, now=now), now).splitlines()[:2]),
-        dialog(modals.rent_confirm(quote, choice, rules=RULES, now=now), now),
+        "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:2]),
+        dialog(modals.rent_confirm(quote, choice, reader=reading(now)), now),
         approval(ASKED, details, now).splitlines()[0],
-        dialog(modals.approve_confirm(details, rules=RULES, now=now), now),
+        dialog(modals.approve_confirm(details, reader=reading(now)), now),
         message(replies.rented(details.rental), now),
     ) == snapshot("""\
 
@@ -285,11 +286,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
 """)
 
 
-def offered_at_night(now: datetime, zone: str | None, **asked: Any) -> str:
+def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
     """Return what the offers say of a request with two ends, from its cost on."""
     quote = changed(QUOTE, created_at=now, request=request(**{"lease": 2 * H, "up_to": 14 * H, **asked}))
     choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=35_815_000, lease=14 * H))
-    return message(offers.found(quote, [choice], rules=RULES, now=now, zone=zone), now).partition("About ")[2]
+    return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now).partition("About ")[2]
 
 
 def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out_and_its_price() -> None:
@@ -300,7 +301,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
         *(
             shown.partition("If the work stops at night, ")[2].partition("\n  Prices")[0] or "not at night"
             for shown in (
-                offered_at_night(clock(18, 30), None),
+                offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), "America/Chicago", lease=20 * H, up_to=50 * H),
                 offered_at_night(clock(12, 30), berlin),
@@ -397,7 +398,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         *(approval(asked, each, clock(19, 0), envelope=2).splitlines()[-2] for each in (undecided, moved, last)),
         thread(asked, undecided),
         direct(READY_EVENT, undecided, clock(18, 1)),
-        dialog(modals.extend(undecided, rules=RULES, now=clock(18, 0)), clock(18, 0)),
+        dialog(modals.extend(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
 Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40

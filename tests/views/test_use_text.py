@@ -18,11 +18,10 @@ from bot.model.summary import AccruedCost, RentalDetails, UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from handlers.views import lists
 from handlers.views.format import dollars
-from handlers.views.rental_text import reader_times
 from handlers.views.use_text import day_marks, unseen_text, use_shares
 from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
-from tests.views.stories import ANA, ASKED, BEN, RULES, clock, gone, happened, listed, ready, waiting
+from tests.views.stories import ANA, ASKED, BEN, clock, gone, happened, listed, reading, ready, waiting
 
 K, V = EventKind, Verdict
 NOW, SINCE = clock(16, 0), clock(12, 42)
@@ -39,12 +38,12 @@ def used(verdict: Verdict, since: datetime = SINCE, **more: Any) -> RentalDetail
 
 
 def show(details: RentalDetails, reader: str = ANA) -> str:
-    return message(lists.show(details, reader=reader, rules=RULES, now=NOW), NOW)
+    return message(lists.show(details, reader=reading(NOW, reader)), NOW)
 
 
 def test_each_reason_why_nothing_is_seen_has_words() -> None:
     uses = {why: Use(verdict=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
-    words = {why: read(unseen_text(use, reader_times(RULES, NOW, None)), NOW) for why, use in uses.items()}
+    words = {why: read(unseen_text(use, reading(NOW).times), NOW) for why, use in uses.items()}
     assert len(set(words.values())) == len(Missed)
     assert words[Missed.NO_GPU] == "I can't see inside since 12:42 (nvidia-smi shows no GPU)"
 
@@ -59,7 +58,7 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
         used(V.UNKNOWN, clock(15, 0)),  # as others read it
         ready(),
     )
-    shown = message(lists.listing(live, everyone=False, rules=RULES, now=NOW), NOW)
+    shown = message(lists.listing(live, everyone=False, reader=reading(NOW)), NOW)
     assert shown == snapshot("""\
 Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 Ready: 1x H100 EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]

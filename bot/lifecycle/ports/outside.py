@@ -10,7 +10,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
-from bot.model.request import Request
+from bot.model.request import OfferQuery
 from bot.model.use import Visit
 
 
@@ -83,8 +83,8 @@ class Market(Protocol):
     async def catalog(self) -> Catalog:
         """Return the answers of the four discovery endpoints."""
 
-    async def offers(self, request: Request) -> tuple[Offer, ...]:
-        """Return the offers that fit a request, cheapest first."""
+    async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
+        """Return the offers that fit, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
         """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from bot.lifecycle.transitions import check_change
+from bot.lifecycle.changes.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
@@ -118,6 +118,9 @@ class Change(Frozen):
     ledger: tuple[LedgerRow, ...] = ()
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
+    visited_at: Instant | None = None
+    """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
+    None if visits have no say."""
 
     @model_validator(mode="after")
     def _check_transition(self) -> Self:

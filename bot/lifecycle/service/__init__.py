@@ -11,13 +11,10 @@ sharing           let teammates into a rental
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work
 deciding          approve, deny, accept, withdraw
-leasing           keep, extend, and what else people say about a machine that is in use
-idle              what approvers decide about an idle machine whose owner doesn't answer
+leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use
 ending            destroy, take on an alarm
 account           pause and resume buying
-unknown_machines  what admins decide about machines that the bot doesn't know
-older_database    what they decide about those that were bought after the database was saved
-adopting          make a rental of such machines
+admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
 ownership         give a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means

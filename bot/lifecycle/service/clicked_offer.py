@@ -12,6 +12,7 @@ from bot.lifecycle.service.previews import RentPreview, preview_of, quote_of_tod
 from bot.lifecycle.service.quoting import new_quote
 from bot.lifecycle.service.renting import CLICK_COUNTS_FOR, rent_offer
 from bot.model.base import changed
+from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -37,11 +38,11 @@ ClickedOffer: TypeAlias = Rental | RentPreview | SearchedAgain | NotRented
 longer stood, or something else prevents it."""
 
 
-async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_url: str) -> ClickedOffer | None:
+async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
     """Rent the offer that a person clicked last before they had a key. Return what became of it, or None if there
     is none. An offer is tried once.
 
-    `reply_url` gets the answer of a new search. The caller has stored the key in the same transaction.
+    `reply_to` gets the answer of a new search. The caller has stored the key in the same transaction.
     """
     now = deps.clock.now()
     waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)
@@ -52,7 +53,7 @@ async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Cl
         return None
     try:
         if any(offer.offer_id == newest.clicked_offer and offer.expires_at <= now for offer in newest.offers):
-            return await _search_again(tx, deps, person, newest, reply_url)
+            return await _search_again(tx, deps, person, newest, reply_to)
         preview = await preview_of(tx, deps, newest, newest.clicked_offer)
         if preview is not None:
             return preview
@@ -61,14 +62,14 @@ async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Cl
         return NotRented(problem)
 
 
-async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_url: str) -> SearchedAgain:
+async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_to: Destination) -> SearchedAgain:
     earlier = await quote_of_today(tx, quote)
     fresh = new_quote(
         deps,
         person,
         earlier.request,
         asked_in=earlier.asked_in,
-        reply_url=reply_url,
+        reply_to=reply_to,
         changes=earlier.changes,
     )
     await tx.quotes.add(fresh)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
-from bot.lifecycle import lease_changes, transitions
-from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import ask_again
-from bot.lifecycle.boot_size import check_boot_script
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.back_to_approval import ask_again
+from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deciders import requesters_of, rules_now
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import finish
+from bot.lifecycle.teammates import check_boot_script
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -23,10 +21,7 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import one_line
-from bot.policy.leases import LEAST_TIME, too_little_time
-from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
-from bot.policy.rules import Rules
-from bot.policy.spending import (
+from bot.policy.buying.spending import (
     LONGEST_REASON,
     ONLY_APPROVERS,
     check_approver,
@@ -35,6 +30,9 @@ from bot.policy.spending import (
     check_usage,
     over_limits,
 )
+from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME, too_little_time
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
@@ -86,11 +84,12 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         await check_buying(tx)
         check_size(rental.request, deps.rules)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
+        await tx.rentals.lock_spending()
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)
         facts = _decision_facts(rental, self_approved=self_approved)
-        return await _apply(
+        return await apply(
             tx,
             deps,
             rental,
@@ -250,7 +249,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
-    return await _apply(tx, deps, rental, after.rental, event)
+    return await apply(tx, deps, rental, after.rental, event)
 
 
 async def _approve_extension(
@@ -265,7 +264,7 @@ async def _approve_extension(
         now=now,
     )
     facts = _decision_facts(rental, self_approved=self_approved)
-    return await _apply(
+    return await apply(
         tx,
         deps,
         rental,
@@ -285,7 +284,7 @@ async def _drop_extension(
         detail=reason or None,
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
-    return await _apply(
+    return await apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
 
@@ -300,9 +299,4 @@ async def _end_request(
         rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=person.id
     )
     facts = changed(event.facts, detail=reason or None)
-    return await _apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
-
-
-async def _apply(tx: Tx, deps: Deps, before: Rental, after: Rental, event: Event) -> Rental:
-    await tx.rentals.apply(change(before, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-    return after
+    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.transitions import finish
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.roles import may_destroy
-
-TAKEN_ON_SILENCE = timedelta(hours=2)
-"""How long an alarm is silent after someone took it on. After that, people are notified again."""
+from bot.policy.team.roles import may_destroy
 
 
 async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
@@ -42,7 +36,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
             why=Why.ASKED,
             by=person.id,
         )
-        await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+        await apply(tx, deps, rental, after, *events)
         await tx.people.note_seen(person.id, now)
         return after
 
@@ -89,11 +83,8 @@ async def take_on_alarm(deps: Deps, person: Person, rental_id: str) -> Rental:
         if not alarm.can_be_taken_on:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)
         now = deps.clock.now()
-        after = transitions.take_on_alarm(rental, alarm, person.id, now + TAKEN_ON_SILENCE)
+        after = transitions.take_on_alarm(rental, alarm, person.id, now + transitions.TAKEN_ON_SILENCE)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
-        return after
+        return await apply(tx, deps, rental, after, event)
 
     return await transact(deps, decision)

@@ -10,9 +10,10 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import KeySource
 from bot.lifecycle.service.keys import KeysSaved, save_keys
-from bot.lifecycle.service.quoting import check_user
+from bot.model.message import Destination
 from bot.model.person import Person
-from bot.policy.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
+from bot.policy.access.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
+from bot.policy.team.roles import check_user
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,13 @@ async def look(deps: Deps, source: KeySource, person: Person, name: str) -> Gith
 
 
 async def take(
-    deps: Deps, source: KeySource, person: Person, name: str, fingerprints: Collection[str], *, reply_url: str
+    deps: Deps,
+    source: KeySource,
+    person: Person,
+    name: str,
+    fingerprints: Collection[str],
+    *,
+    reply_to: Destination,
 ) -> GithubKeysSaved:
     """Read the keys of a GitHub user again, and save those with one of the fingerprints, which the person saw and
     chose. If the person clicked on an offer before they had a key, rent it.
@@ -57,7 +64,7 @@ async def take(
         raise TooLate(f"{comment_of(name)} no longer has what I showed you. I saved nothing. Look again.")
     found = {key.fingerprint for key in keys}
     return GithubKeysSaved(
-        saved=await save_keys(deps, person, keys, reply_url=reply_url),
+        saved=await save_keys(deps, person, keys, reply_to=reply_to),
         gone=tuple(fingerprint for fingerprint in fingerprints if fingerprint not in found),
     )
 

@@ -10,10 +10,11 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
-from bot.lifecycle.service.quoting import check_user
+from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import State
-from bot.policy.keys import read_key
+from bot.policy.access.keys import read_key
+from bot.policy.team.roles import check_user
 
 _BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
 """A machine that fails while it is made is replaced by another purchase."""
@@ -45,26 +46,25 @@ async def own_keys(deps: Deps, person: Person) -> tuple[Key, ...]:
         return tuple(await tx.people.keys(person.id))
 
 
-async def add_key(deps: Deps, person: Person, line: str, *, reply_url: str) -> KeysSaved:
+async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destination) -> KeysSaved:
     """Check and store the public key in a line. If the person clicked on an offer before they had a key, rent it.
 
-    `reply_url` gets the answer if that offer is searched for again. Raise Refused if the person may not use the
+    `reply_to` gets the answer if that offer is searched for again. Raise Refused if the person may not use the
     bot. Raise PrivateKey or Mistake if the bot doesn't accept the line, or if these are too many keys. Nothing is
     stored then.
     """
     check_user(person, deps.rules)
     # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
     key = await asyncio.to_thread(read_key, line)
-    return await save_keys(deps, person, [key], reply_url=reply_url)
+    return await save_keys(deps, person, [key], reply_to=reply_to)
 
 
-async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_url: str) -> KeysSaved:
+async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_to: Destination) -> KeysSaved:
     """Store those keys that the person doesn't have yet, and rent the offer that waits for a key. The caller has
     checked that the person may use the bot. Raise Mistake, and store none, if these would be too many."""
 
     async def decision(tx: Tx) -> KeysSaved:
-        # Usage takes the spending lock. Without it, two additions at once would both pass the limit.
-        await tx.rentals.usage(person.id)
+        await tx.rentals.lock_spending()  # without it, two additions at once would both pass the limit
         had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
         added = tuple(key for key in keys if key.fingerprint not in had)
         _check_room(len(had), len(added), deps.rules.keys.per_person)
@@ -74,7 +74,7 @@ async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_ur
         return KeysSaved(
             added=added,
             known=tuple(had[key.fingerprint] for key in keys if key.fingerprint in had),
-            clicked=await rent_clicked(tx, deps, person, reply_url),
+            clicked=await rent_clicked(tx, deps, person, reply_to),
         )
 
     return await transact(deps, decision)
@@ -94,7 +94,7 @@ async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged
     """
 
     async def decision(tx: Tx) -> KeyChanged:
-        await tx.rentals.usage(person.id)  # the spending lock: nothing may be rented while the last key goes
+        await tx.rentals.lock_spending()  # nothing may be rented while the last key goes
         key = await _own_key(tx, deps, person, fingerprint)
         await tx.people.remove_key(person.id, fingerprint)
         left = tuple(await tx.people.keys(person.id))

@@ -1,4 +1,4 @@
-"""Keeping and extending a machine that is in use, and what else people say about it."""
+"""Keeping and extending a machine that is in use, and what else people say and decide about it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import lease_changes
+from bot.lifecycle.changes import lease_changes
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deciders import deciders, requesters_of
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import alter
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
 from bot.model.text import say_span
-from bot.policy.hours import zone_of
-from bot.policy.leases import extension_left
-from bot.policy.questions import after_answer, after_extension, asks_again_at
-from bot.policy.roles import may_extend, sees_money
-from bot.policy.rules import Rules
-from bot.policy.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
-from bot.policy.two_ends import already_allowed
-from bot.policy.visiting import soonest_visit
+from bot.policy.buying.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import check_user, may_decide_idle, may_extend, sees_money
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import extension_left
+from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
+from bot.policy.use.two_ends import already_allowed
+from bot.policy.use.visit_times import soonest_visit
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
@@ -64,9 +62,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
         return Kept(after, again)
 
@@ -143,9 +139,7 @@ async def extend(
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
         people = await people_asked(tx, after) if asked else None
         return Extended(
@@ -255,9 +249,7 @@ async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: Ev
     if not any(event.kind is kind for event in await tx.events.of(rental_id)):
         event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
         before, rental = rental, alter(rental)
-        await tx.rentals.apply(
-            change(before, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-        )
+        await apply(tx, deps, before, rental, event)
     await tx.people.note_seen(person.id, now)
     return rental
 
@@ -307,3 +299,63 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
     words = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
     does = "is over" if state.over else words.get(state, "is starting")
     return TooLate(f"{rental_id} isn't ready: it {does}. I changed nothing.", rental_id)
+
+
+# --- what approvers decide about an idle machine whose owner doesn't answer
+
+
+async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Ask its owner again, as soon as their hours allow it.
+
+    Raise as `_load_unanswered`, and TooLate if they left.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental, now = await _load_unanswered(tx, deps, person, rental_id), deps.clock.now()
+        question = after_answer(rental.running_lease.question, now, promised=True)
+        after = lease_changes.decide_question(rental, question, now)
+        owner = await tx.people.get(rental.owner, EVER)
+        if owner is not None and owner.deactivated:
+            words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
+            raise TooLate(words, rental.id)
+        zone = zone_of(owner.tz if owner else None, deps.rules)
+        at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
+        return await apply(tx, deps, rental, after, _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
+
+    return await transact(deps, decision)
+
+
+async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Leave the machine as it is until its lease's end: nobody is asked about it before.
+
+    Raise as `_load_unanswered`.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental, now = await _load_unanswered(tx, deps, person, rental_id), deps.clock.now()
+        ends_at = rental.running_lease.ends_at
+        question = after_answer(rental.running_lease.question, ends_at, promised=False)
+        after = lease_changes.decide_question(rental, question, now)
+        return await apply(tx, deps, rental, after, _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at))
+
+    return await transact(deps, decision)
+
+
+async def _load_unanswered(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Return a rental whose owner was asked about it and did not answer.
+
+    Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
+    machine is in use again, its owner answered, somebody decided before, or it is not ready any more.
+    """
+    if not may_decide_idle(person, deps.rules):
+        raise Refused("Approvers and admins decide that. I changed nothing.")
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+    if rental.state is not State.READY or unanswered(rental, rental.use) is None:
+        raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
+    return rental
+
+
+def _decided(rental: Rental, kind: EventKind, person: Person, now: datetime, until: datetime) -> Event:
+    return Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=Facts(until=until))

@@ -6,11 +6,10 @@ from enum import Enum, auto
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Person
 from bot.model.state import State
 from bot.model.summary import OwnRentals
-from bot.policy.roles import is_teammate
+from bot.policy.team.roles import check_user, is_teammate
 
 
 class Purpose(Enum):

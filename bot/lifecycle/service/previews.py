@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.account import buying_blocked, is_blocked_by
+from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
@@ -15,55 +15,25 @@ from bot.lifecycle.service.deciding import check_may_decide, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.replacing import remainder_now
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.replacing import remainder_now
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, OpenQuestion
 from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.person import Channel, Person
+from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
-from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import PeopleAsked, RentalDetails
-from bot.policy.leases import too_little_time, without_past_end
-from bot.policy.probing import needs_script, runs_scripts
-from bot.policy.replacing import Remainder
-from bot.policy.roles import may_change, may_use_quote, sees_money
-from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
-from bot.policy.two_ends import kept_until, last_moment
+from bot.model.summary import OfferChoice, QuoteView, RentalDetails
+from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
+from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
+from bot.policy.use.leases import too_little_time, without_past_end
+from bot.policy.use.probing import needs_script, runs_scripts
+from bot.policy.use.two_ends import kept_until, last_moment
 
 # --- offers
-
-
-class QuoteView(Frozen):
-    """A quote as its owner reads it now."""
-
-    quote: Quote
-    rental: Rental | None = None
-    """The rental that it made, if any."""
-    asked: PeopleAsked | None = None
-    """Who is asked to decide it, if it waits for an approver."""
-    choices: tuple[OfferChoice, ...] = ()
-    """The first of its offers."""
-    token_refused: bool = False
-    """Whether nothing was found because the marketplace refuses our token."""
-    zone: str | None = None
-    asked_in: Channel | None = None
-    """The channel that it was asked in, if known."""
-    still_waiting: Request | None = None
-    """The request that it would change, if that still waits for a decision."""
-    to_replace: Rental | None = None
-    """The rental whose place was to be taken."""
-    left: Remainder | None = None
-    """What that rental leaves."""
-    teammates: tuple[str, ...] = ()
-    """The names of the people who get in too."""
-    without_key: tuple[str, ...] = ()
-    """The names of those of them who have no SSH key."""
 
 
 class RentPreview(Frozen):
@@ -98,13 +68,11 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
     if quote.state is QuoteState.NONE:
         return QuoteView(quote=quote, to_replace=to_replace)
-    owner = await tx.people.get(quote.owner, EVER)
     block = await buying_blocked(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
         choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
-        zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
         left=await remainder_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
@@ -183,7 +151,9 @@ async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPre
         return None
     # Ignore whether buying is blocked: the block may end while the dialog is open.
     (choice,) = await _choices(tx, deps, quote, [offer], block=None)
-    return RentPreview(quote=quote, choice=choice) if choice.needs_confirmation else None
+    if choice.refused is not None or not needs_confirmation(choice.envelope):
+        return None
+    return RentPreview(quote=quote, choice=choice)
 
 
 # --- asking again

@@ -5,28 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Refused
-from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.teammates import checked_people
+from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.boot import check_setup
-from bot.policy.leases import counted_from
-from bot.policy.roles import may_use, may_use_in
-from bot.policy.rules import Rules
-from bot.policy.spending import check_size
+from bot.policy.access.boot import check_setup
+from bot.policy.buying.spending import check_size
+from bot.policy.team.roles import check_user, may_use_in
+from bot.policy.use.leases import counted_from
 
 QUOTES_PER_MINUTE = 6
-
-
-def check_user(person: Person, rules: Rules) -> None:
-    """Raise Refused if the person may not use the bot."""
-    if not may_use(person, rules):
-        raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
@@ -52,12 +44,12 @@ async def ask(
     *,
     asked_in: str,
     direct: bool,
-    reply_url: str,
+    reply_to: Destination,
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
 ) -> Quote:
-    """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
+    """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
     The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
     the request or one of them, Mistake if its keys and its set-up don't fit into a boot script or if too little
@@ -76,7 +68,7 @@ async def ask(
             person,
             changed(request, teammates=teammates),
             asked_in=asked_in,
-            reply_url=reply_url,
+            reply_to=reply_to,
             rent_now=rent_now,
             replaces=replaces,
             changes=changes,
@@ -94,7 +86,7 @@ def new_quote(
     request: Request,
     *,
     asked_in: str,
-    reply_url: str,
+    reply_to: Destination,
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
@@ -105,22 +97,15 @@ def new_quote(
     """
     now = deps.clock.now()
     return Quote(
-        id=new_id(12),
+        id=deps.new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,
         request=counted_from(request, now),
         rent_now=rent_now,
         changes=changes,
-        reply_url=reply_url,
+        reply_to=reply_to,
         replaces=replaces,
         created_at=now,
         due_at=now,
     )
-
-
-def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
-    """Return the message that sends a quote to the person who asked."""
-    real_now = deps.clock.real()
-    to = stored_destination(quote.reply_url or quote.owner)
-    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)

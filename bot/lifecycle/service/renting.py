@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import envelope_facts, waiting_for
-from bot.lifecycle.boot_size import check_boot_script
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.deciders import Deciders, deciders
-from bot.lifecycle.deps import Deps, free_id, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import added_event, with_people_added_since
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
@@ -25,9 +21,9 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.leases import check_time_left
-from bot.policy.roles import may_change, may_use_quote
-from bot.policy.spending import Proposal, check_rent
+from bot.policy.buying.spending import Proposal, check_rent
+from bot.policy.team.roles import check_user, may_change, may_use_quote
+from bot.policy.use.leases import check_time_left
 
 CLICK_COUNTS_FOR = timedelta(days=1)
 """How long after a search the click of a person who had no key still counts."""
@@ -59,15 +55,14 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
 async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> Rental:
     """Rent an offer as `rent` does, in the caller's transaction. Nothing is written if this raises."""
     check_user(person, deps.rules)
-    # Read usage first: it takes the spending lock, so everything read after it includes other rentals that just
-    # committed.
-    usage = await tx.rentals.usage(person.id)
+    await tx.rentals.lock_spending()
     quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
     if quote.changes is not None:
         return await _change_request(tx, deps, person, quote, offer)
     if not another:
         await _check_duplicate(tx, person, quote.request)
     await check_buying(tx)
+    usage = await tx.rentals.usage(person.id)
     proposal = check_rent(
         quote.request,
         offer,
@@ -75,11 +70,11 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
     )
-    await check_key(tx, deps, person)
+    await check_key(tx, deps.rules, person)
     asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
-    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx))
+    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
-    await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, None, rental, *events)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, deps.clock.now())
     return rental
@@ -94,12 +89,6 @@ async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
     if quote is not None:
         await tx.quotes.save(changed(quote, clicked_offer=offer_id, clicked_another=another))
     await tx.people.note_seen(person.id, now)
-
-
-async def check_key(tx: Tx, deps: Deps, person: Person) -> None:
-    """Raise NeedsKey if the person has no key."""
-    if not await tx.people.keys(person.id):
-        raise NeedsKey(github=deps.rules.keys.github)
 
 
 async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
@@ -148,11 +137,6 @@ def _new_rental(
     )
 
 
-async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
-    """Return the event that these people are let in, if there are any."""
-    return (await added_event(tx, rental, people, now),) if people else ()
-
-
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
     """Replace a request that waits by that of the quote, with the next version of its envelope.
 
@@ -175,7 +159,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         version=rental.envelope.version + 1,
         spent=(await load_snapshot(tx, rental)).spent_at_most(now),
     )
-    await check_key(tx, deps, person)
+    await check_key(tx, deps.rules, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
     asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
     waiting = waiting_for(asked, now, deps.rules) if asked else None
@@ -184,7 +168,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+    await apply(tx, deps, rental, after, *events)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)
     return after

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import change
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.teammates import added_event, checked_people, keys_that_get_in, names_of
+from bot.lifecycle.teammates import added_event, check_boot_script, checked_people, keys_that_get_in, names_of
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
-from bot.policy.roles import may_add_teammates
-from bot.policy.teammates import check_number, keys_still_go_in, removable_lines
+from bot.policy.access.teammates import check_number, keys_still_go_in, removable_lines
+from bot.policy.team.roles import check_user, may_add_teammates
 
 
 async def share(
@@ -46,9 +43,7 @@ async def share(
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             now = deps.clock.now()
             event = await added_event(tx, after, added, now)
-            await tx.rentals.apply(
-                change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
-            )
+            await apply(tx, deps, rental, after, event)
             await tx.people.note_seen(person.id, now)
         return await _shared(tx, deps, after, wanted, go_in=go_in)
 

@@ -1,11 +1,13 @@
-"""A request that waits for a decision."""
+"""A request that waits for a decision, and the notice of an approval."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from bot.lifecycle.changes.transitions import finish, give_approval_notice
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.steps.polling import poll_at
-from bot.lifecycle.transitions import finish
+from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
@@ -21,3 +23,16 @@ async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return snapshot.with_due(rental.waiting.expires_at)
     after, (event,) = finish(rental, State.EXPIRED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
     return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))
+
+
+def give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Notify the owner of an approval if the machine takes long: otherwise the message that it is ready says so.
+    Return the snapshot with the event, or due again when the notice is."""
+    at = snapshot.rental.approval_notice_at
+    if at is None:
+        return snapshot
+    if at > now:
+        return snapshot.with_due(soonest(at, snapshot.rental.due_at))
+    return snapshot.with_rental(give_approval_notice(snapshot.rental)).with_event(
+        EventKind.APPROVED_NOT_READY, now
+    )

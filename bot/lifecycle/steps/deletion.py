@@ -7,17 +7,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import MarketAway
+from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE, clear_alarm, raise_alarm, set_alarm
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look_up
-from bot.lifecycle.transitions import ALARM_AFTER, clear_alarm, raise_alarm, set_alarm
-from bot.model.attempt import REPORTED_FAILED, Attempt, Resource, Why
+from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
 LOOKED_UP_AFTER = timedelta(seconds=10)
@@ -31,12 +30,6 @@ def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts whose resources are to be deleted and are not confirmed gone."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
     return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.marked_for_deletion))
-
-
-def marked_as_overdue(attempt: Attempt) -> bool:
-    """Return whether the overdue deletion marked an attempt before it was ready. A step that marks one also sets
-    `why`."""
-    return attempt.marked_for_deletion and not attempt.extra and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -101,7 +94,7 @@ def _reported(
 
 
 async def _delete_attempt(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    snapshot = snapshot.with_facts(changed(attempt, marked_for_deletion=True))
+    snapshot = snapshot.with_facts(changed(attempt, marked_by=attempt.marked_by or Marker.STEP))
     try:
         snapshot, _ = await look_up(deps, snapshot, snapshot.attempt(attempt.n))
     except MarketAway as away:

@@ -1,14 +1,18 @@
-"""A rental that is being destroyed."""
+"""A rental that is being destroyed, or that is over."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.lifecycle.billing import cost_something, ledger_span
+from bot.lifecycle.changes.transitions import confirm_destroyed
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.ready_machine import last_visits, with_unknown
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.transitions import confirm_destroyed
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.spending import receipt_estimate
+from bot.policy.buying.spending import receipt_estimate
+from bot.policy.use.verdicts import unseen_since
 
 
 async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -33,3 +37,25 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         estimate=receipt_estimate(rental.rate, rental.envelope.lease, bill.amount, ran_its_length=ran_its_length),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))
+
+
+async def stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Change nothing. The rental is due only while a resource that appeared after its end is being deleted."""
+    return snapshot.with_due(None)
+
+
+async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Note for a rental that has just ended since when nobody saw how its machine was used, if the bot was down
+    before the end: the last verdict must not count until the end. The end stays the last event."""
+    rental = snapshot.rental
+    if rental.use is None:
+        return snapshot
+    ending, (*earlier, ended) = rental.ending, snapshot.events
+    at = (ending.since if ending else None) or ended.at
+    async with deps.store.read() as tx:
+        visits = await last_visits(tx, rental, at, deps.rules)
+    since = unseen_since(rental.use, visits, at, deps.rules)
+    if since is None:
+        return snapshot
+    noted = with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)
+    return noted.with_rental(noted.rental, ended)

@@ -8,15 +8,12 @@ from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
 from bot.lifecycle.steps import (
-    approval_notice,
     awaiting_approval,
     deletion,
     destroying,
-    over,
     procuring,
     provisioning,
     ready,
-    seeing,
 )
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
@@ -29,7 +26,7 @@ STEPS: dict[State, Step] = {
     State.PROVISIONING: provisioning.provision,
     State.READY: ready.run,
     State.DESTROYING: destroying.destroy,
-    **dict.fromkeys(ENDS, over.stay_over),
+    **dict.fromkeys(ENDS, destroying.stay_over),
 }
 
 
@@ -44,8 +41,8 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
-            snapshot = await seeing.note_unseen_end(deps, snapshot)
-        snapshot = approval_notice.give_if_due(snapshot, deps.clock.now())
+            snapshot = await destroying.note_unseen_end(deps, snapshot)
+        snapshot = awaiting_approval.give_approval_notice_if_due(snapshot, deps.clock.now())
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account import buying_block, check_buying
+from bot.lifecycle.account.buying_blocks import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
+from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps, may_compare
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
@@ -26,12 +27,10 @@ from bot.lifecycle.steps.blocked_buying import (
     waits_for_lookups,
     why_not_swept,
 )
-from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.teammates import keys_that_get_in
-from bot.lifecycle.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
-from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Why
+from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
@@ -39,9 +38,8 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.boot_plan import BootPlan, plan_boot
-from bot.policy.leases import too_little_time
-from bot.policy.next_offers import (
+from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.buying.next_offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
     UNCOUNTED,
@@ -51,7 +49,8 @@ from bot.policy.next_offers import (
     with_needed_script,
     within_envelope,
 )
-from bot.policy.resource_names import make_name
+from bot.policy.buying.resource_names import make_name
+from bot.policy.use.leases import too_little_time
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
@@ -69,7 +68,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
         # The bot was down when this was due. That time counts as blocked.
         snapshot = blocked_since(snapshot, due_at)
-    if snapshot.attempts and marked_as_overdue(snapshot.attempts[-1]):
+    if snapshot.attempts and _ended_as_overdue(snapshot.rental, snapshot.attempts[-1]):
         snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
     attempt = snapshot.live
     now = deps.clock.now()
@@ -104,6 +103,12 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     return _note_unknown(snapshot, attempt, now).with_due(poll_at(now))
 
 
+def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
+    """Return whether the overdue deletion ended an attempt, and nobody decided about the request since then."""
+    decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
+    return attempt.marked_by is Marker.OVERDUE and not decided_since
+
+
 def _blocks_next(attempt: Attempt) -> bool:
     """Return whether the deletion of an attempt must be accepted first: a machine of it came back after it was
     settled. One that was answered with `failed` blocks nothing."""
@@ -114,7 +119,7 @@ def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
     """Mark an attempt for deletion. The next one begins once its deletion is accepted."""
-    marked = changed(attempt, marked_for_deletion=True, why=why, detail=detail or attempt.detail)
+    marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = Facts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
     return snapshot.with_facts(marked).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
@@ -283,6 +288,7 @@ async def _intend(
     async def check_first(tx: Tx) -> None:
         if snapshot.unproven:
             # Its own highest price is within the limit since the click. The prices of unproven attempts are not.
+            await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unproven)
             if own > deps.rules.limits.team_per_hour - usage.team_rate:
@@ -371,7 +377,7 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
         unclear = changed(answered, why=Why.ANSWERED_FAILED if answer.other_reason else Why.SOLD_OUT)
         if not answer.resource_ids:
             # Usually nothing was made. Whatever appears for it is deleted, and the next offer is bought at once.
-            extra = changed(unclear, state=AttemptState.UNKNOWN, extra=True, marked_for_deletion=True)
+            extra = changed(unclear, state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
             return snapshot.with_facts(extra).with_due(now)
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
 

@@ -6,20 +6,19 @@ from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
+from bot.lifecycle.changes.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.blocked_buying import block_since_overdue
-from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.lifecycle.steps.reconcile import look_up
 from bot.lifecycle.teammates import still_without_key
-from bot.lifecycle.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
-from bot.model.attempt import NAMED, Attempt, Resource, Why
+from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import latest_ready, lease_ends
-from bot.policy.spending import affordable_lease, provisioning_budget
+from bot.policy.buying.spending import affordable_lease, provisioning_budget
+from bot.policy.use.leases import latest_ready, lease_ends
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
@@ -33,7 +32,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if attempt is None or attempt.marked_for_deletion:
         # Its deletion was accepted, or the vendor took it before it was ready.
         lost = snapshot.attempts[-1]
-        if not marked_as_overdue(lost):
+        if lost.marked_by is not Marker.OVERDUE:
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)
         return block_since_overdue(deps, give_up(snapshot, lost, Why.TOO_SLOW, now), lost)
     try:

@@ -11,22 +11,21 @@ from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, 
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import EVER
-from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
-from bot.lifecycle.service.replacing import rent_replacement
 from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.base import changed
-from bot.model.message import MessageKind
+from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
-from bot.model.request import Request
-from bot.policy.hours import zone_of
-from bot.policy.next_offers import with_needed_script
-from bot.policy.offers import nearby
-from bot.policy.rules import Rules
-from bot.policy.spending import needs_confirmation, propose
-from bot.policy.two_ends import night_end
+from bot.model.request import OfferQuery, Request
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import nearby
+from bot.policy.buying.spending import needs_confirmation, propose
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import night_end
 
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
@@ -44,17 +43,14 @@ class SharedOffers:
 
     market: Market
     clock: Clock
-    _calls: dict[Request, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
+    _calls: dict[OfferQuery, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
         """Return offers for a request, no older than SHARED_FOR. Raise MarketAway if the call fails; a failed call
         is not shared with later queries."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
-        # The market is asked for none of these: with the same values in them, more requests are equal.
-        query = changed(
-            request, note="", lease=SHARED_FOR, until=None, up_to=None, teammates=(), setup=None, probe=True
-        )
+        query = request.query
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
             known = (now, asyncio.create_task(self.market.offers(query)))
@@ -72,7 +68,7 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     goes_on = not done or search.result().due_at is not None
     if goes_on and deps.clock.now() - quote.created_at < FIRST_SEARCH_WITHIN:
         async with deps.store.write() as tx:
-            await tx.messages.add(answer(quote, deps, MessageKind.LOOKING))
+            await tx.messages.add(_message(MessageKind.LOOKING, quote, deps))
     found = await search
     bot_was_down = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
     if found.rent_now and found.state is QuoteState.FOUND and not bot_was_down:
@@ -89,7 +85,14 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
         if quote.due_at is None:
-            await tx.messages.add(answer(quote, deps))
+            await tx.messages.add(_message(MessageKind.QUOTE, quote, deps))
+
+
+def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
+    """Return a message about a quote to the person who asked."""
+    real_now = deps.clock.real()
+    to = quote.reply_to or to_person(quote.owner)
+    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
 async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:

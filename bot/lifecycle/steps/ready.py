@@ -1,20 +1,27 @@
-"""A ready machine: whether it is still there, whether it is still needed, and when its lease ends."""
+"""A ready machine: the market is asked for it, then the first thing that its plan has due is done."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.lifecycle.billing import ledger_span
+from bot.lifecycle.changes import lease_changes as changes
+from bot.lifecycle.changes.transitions import finish, known_bill
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.machine_changes import note_host_key
+from bot.lifecycle.ready_machine import load_machine, question_facts, with_unknown
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.steps import asking
-from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end
-from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.presence import check
-from bot.lifecycle.steps.replaced import end_if_replaced
-from bot.lifecycle.steps.seeing import forget_without_probe
+from bot.lifecycle.steps.market_check import check
+from bot.lifecycle.steps.polling import soonest
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.money import cost
 from bot.model.state import State
-from bot.policy.notices import next_notice
+from bot.model.use import Use, Verdict
+from bot.policy.use import ready
+from bot.policy.use.end_notices import notice_is_due
+from bot.policy.use.questions import after_asking, idle_cost
 
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """How long after ready a host key that could not be read is read again, at each check. It is read without an end
@@ -22,35 +29,108 @@ while nothing has answered on the SSH port."""
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do everything that can be due for a ready machine."""
-    if ended_as_overdue(deps, snapshot):
-        return begin_end(snapshot, deps.clock.now())
+    """Do what is due first for a ready machine, and plan the next step: at once, as long as something was due."""
+    if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
+        await deps.directory.refresh(snapshot.rental.teammates)
     snapshot, check_at = await check(deps, snapshot)
     now = deps.clock.now()
-    snapshot = await forget_without_probe(deps, snapshot, now)
-    if snapshot.rental.state is State.READY:
-        snapshot = await end_if_replaced(deps, snapshot, now)
-    if snapshot.rental.state is State.READY:
-        snapshot = await notify_of_end(deps, snapshot, now)
-        snapshot = await asking.ask(deps, snapshot, now)
-        snapshot = await end_lease(deps, snapshot, now)
-    if snapshot.rental.state is not State.READY:
-        return snapshot
-    snapshot = await _read_host_key(deps, snapshot, now)
-    return snapshot.with_due(await _next_due(deps, snapshot, check_at, now))
+    async with deps.store.read() as tx:
+        machine = await load_machine(tx, deps, snapshot, now)
+    due = ready.plan(machine, deps.rules, now)
+    if due.act is None:
+        snapshot = await _read_host_key(deps, snapshot, now)
+        return snapshot.with_due(soonest(check_at, due.at))
+    after = replace(_acted(deps, snapshot, due.act, now), visited_at=machine.visited_at)
+    return after.with_due(now) if after.rental.state is State.READY else after
 
 
-async def _next_due(
-    deps: StepDeps, snapshot: RentalSnapshot, check_at: datetime, now: datetime
-) -> datetime | None:
-    lease = snapshot.rental.running_lease
-    if snapshot.rental.replaced_by is not None:
-        check_at = soonest(check_at, poll_at(now)) or now
-    if lease.ends_at <= now:
-        # In its last grace: there is no further question or notice.
-        return soonest(check_at, poll_at(now))
-    questions = await asking.next_at(deps, snapshot, now)
-    return soonest(check_at, questions, lease.ends_at, next_notice(lease, deps.rules))
+def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: datetime) -> RentalSnapshot:
+    """Return the snapshot with what the plan has due."""
+    rental, lease = snapshot.rental, snapshot.rental.running_lease
+    match act:
+        case ready.End(why):
+            after, events = finish(
+                rental, State.DESTROYED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), why=why
+            )
+            return snapshot.with_rental(after, *events)
+        case ready.NoteLoss():
+            return _lost(deps, snapshot, now)
+        case ready.DropVerdict(since):
+            snapshot = with_unknown(snapshot, since, now)
+            return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
+        case ready.StayInPlace(spent):
+            facts = Facts(name=rental.replaced_by, amount=spent)
+            rental = changes.note_not_replaced(rental)
+            return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, facts)
+        case ready.SkipNotice():
+            return snapshot.with_rental(changes.check_notices(rental, now))
+        case ready.GiveNotice(until, unseen, vendor):
+            facts = _ending_facts(snapshot, until, now)
+            facts = changed(facts, verdict=Verdict.UNKNOWN, vendor=vendor) if unseen else facts
+            rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
+            return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
+        case ready.Ask(use):
+            rental = changes.note_question(rental, after_asking(lease.question, use, now))
+            facts = question_facts(snapshot, use, now)
+            return snapshot.with_rental(rental).with_event(EventKind.STILL_NEEDED, now, facts)
+        case ready.TellOthers(asked, use):
+            question = changed(lease.question, asked=asked)
+            told = snapshot.with_rental(changes.note_question(rental, question))
+            if use is None:
+                return told
+            return told.with_event(EventKind.NOBODY_ANSWERS, now, _unanswered_facts(snapshot, use, now))
+        case ready.MoveEnd(until, use):
+            facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
+            rental = changes.move_end(rental, until)
+            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, facts)
+        case ready.ExpireExtension(hours):
+            facts = Facts(until=lease.ends_at, hours=hours)
+            rental = changes.drop_extension(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, facts)
+
+
+def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
+    rental, bill = snapshot.rental, snapshot.spent(now)
+    away = any(resource.resource_id in deps.gone_at_start for resource in snapshot.resources)
+    why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
+    facts = Facts(
+        end=State.LOST,
+        why=why,
+        **known_bill(rental, bill, snapshot.attempts),
+        rate=rental.rate,
+        vendor=rental.vendor,
+        span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
+    )
+    # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
+    after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
+    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
+
+
+def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
+    bill = snapshot.spent(now)
+    minutes = -((now - until) // timedelta(minutes=1))
+    return Facts(
+        until=until,
+        span=timedelta(minutes=minutes),
+        rate=snapshot.rental.rate,
+        amount=bill.amount,
+        estimated=bill.estimated,
+    )
+
+
+def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Facts:
+    rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
+    return Facts(
+        verdict=use.verdict,
+        use=use,
+        since=use.since,
+        span=now - use.since,
+        amount=idle_cost(use, rental.rate, now),
+        estimate=None if rental.rate is None else cost(rental.rate, ends_at - now),
+        rate=rental.rate,
+        until=ends_at,
+    )
 
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -61,4 +141,4 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     if rental.host_key is not None or rental.host is None or late or snapshot.events:
         return snapshot
     host_key = await deps.prober.host_key(rental.host, rental.port or 22, rental.vendor)
-    return snapshot if host_key is None else snapshot.with_rental(note_host_key(rental, host_key))
+    return snapshot if host_key is None else snapshot.with_rental(changes.note_host_key(rental, host_key))

@@ -1,0 +1,268 @@
+"""Settings, read from the environment, else from `.env`, else from the files that `<NAME>_FILE` names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from bot.config.addresses import check_listen_address, check_web_address
+from bot.errors import Mistake
+from bot.model.text import one_line
+from bot.net.proxies import is_loopback
+from bot.text_file import ENV_FILE, EnvFile, Unreadable, read_env_file, read_text
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def _field(name: str, **more: Any) -> Any:
+    return Field(validation_alias=name, **more)
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Values that were read from `.env` and from the files that `<NAME>_FILE` names. Container platforms mount
+    secrets as such files."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._values = values
+
+    @override
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = str(field.validation_alias)
+        return self._values.get(name), name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {name: value for value, name, _ in found if value is not None}
+
+
+class Settings(BaseSettings):
+    """The settings of `gpubot run`. Secrets never show in a repr or a log."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    slack_bot_token: SecretStr = _field("SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr = _field("SLACK_APP_TOKEN")
+    slack_api_url: str = _field("SLACK_API_URL", default="https://slack.com/api/")
+    compute_clear_token: SecretStr = _field("COMPUTE_CLEAR_TOKEN")
+    compute_clear_url: str = _field("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    github_url: str = _field("GPUBOT_GITHUB_URL", default="https://github.com")
+    channel: str = _field("GPUBOT_CHANNEL", pattern=r"^[CG][A-Z0-9]+$")
+    admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
+    policy: Path | None = _field("GPUBOT_POLICY", default=None)
+    probe_key_file: Path | None = _field("GPUBOT_PROBE_KEY_FILE", default=None)
+    database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
+    http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600")
+    log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)
+    clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Files(settings_cls, _FILES.get())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.isprintable():
+            raise ValueError("it has a line break or another sign that can't be shown; write it on one line")
+        return value
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
+        return _sendable(value)
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
+        return _sendable(value)
+
+    @field_validator("compute_clear_token")
+    @classmethod
+    def _market_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("it is empty: paste the token of your Compute Clear account")
+        return _sendable(value)
+
+    @field_validator("slack_api_url", "compute_clear_url", "github_url", "clock_url")
+    @classmethod
+    def _safe_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        check_web_address(value)
+        if urlsplit(value).scheme == "http" and not is_loopback(value):
+            raise ValueError("plain http is only for this machine; use https")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("http")
+    @classmethod
+    def _listens(cls, value: str) -> str:
+        check_listen_address(value)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not url:
+            return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        path = url.removeprefix("sqlite:///")
+        if not path:
+            raise ValueError("it names no file: sqlite:///PATH")
+        if path.startswith((":memory:", "file:")):
+            raise ValueError("name a file: sqlite:///PATH. What is only in memory is lost when the bot ends")
+        if "?" in path and url.startswith("sqlite:"):
+            raise ValueError("leave out the ? and what follows it: sqlite:///PATH")
+        return value
+
+    @model_validator(mode="after")
+    def _clock_only_for_sandboxes(self) -> Settings:
+        if self.clock_url is not None and not all(
+            map(is_loopback, (self.clock_url, self.slack_api_url, self.compute_clear_url))
+        ):
+            raise ValueError("a borrowed clock is only for a sandbox on this machine")
+        return self
+
+    @property
+    def admin_ids(self) -> tuple[str, ...]:
+        """Slack user ids."""
+        return tuple(part.strip() for part in self.admins.split(","))
+
+
+def _sendable(token: SecretStr) -> SecretStr:
+    """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
+    value = token.get_secret_value()
+    if not value.isascii() or " " in value:
+        raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
+    return token
+
+
+def read_settings() -> Settings:
+    """Return the settings. Raise Mistake with one line for each that is missing or wrong, without any secret."""
+    settings, wrong = read_partly()
+    if wrong:
+        raise Mistake("\n".join(dict.fromkeys(wrong.values())))
+    return settings
+
+
+def read_partly() -> tuple[Settings, dict[str, str]]:
+    """Return the settings, and a line for each that is missing or wrong, by its name.
+
+    A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
+    a stand-in value, which must not be used.
+    """
+    env_file = read_env_file()
+    values, wrong = _from_files(env_file)
+    fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
+    token = _FILES.set(values)
+    try:
+        while True:
+            try:
+                stand_ins = {name: _STAND_INS.get(name, fields[name]) for name in wrong}
+                settings = Settings(**stand_ins)
+                break
+            except ValidationError as error:
+                lines = {
+                    name: _line(name, problem["type"], problem["msg"])
+                    for problem in error.errors(include_input=False)
+                    for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
+                    if name not in wrong
+                }
+                if not lines:
+                    raise  # a bug: a stand-in value is not valid
+                if not env_file.readable and env_file.wrong:
+                    missing = {str(p["loc"][0]) for p in error.errors() if p["type"] == "missing"}
+                    lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
+                wrong = lines | wrong
+    finally:
+        _FILES.reset(token)
+    if env_file.wrong:
+        wrong = {str(ENV_FILE): env_file.wrong} | wrong
+    return settings, wrong
+
+
+def _from_files(env_file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values in `.env` and in the files that `<NAME>_FILE` names, and a line for each such file that
+    can't be read."""
+    values, wrong = {}, {}
+    for field in Settings.model_fields.values():
+        name = str(field.validation_alias)
+        path = os.environ.get(f"{name}_FILE") or env_file.values.get(f"{name}_FILE")
+        if path:
+            try:
+                text = read_text(Path(path)).strip()
+            except Unreadable as error:
+                wrong[name] = f"{name}_FILE: I can't read the file that it names: {error}."
+            else:
+                values[name] = text
+        if env_file.values.get(name):
+            values[name] = env_file.values[name]
+    return values, wrong
+
+
+_FILES: ContextVar[Mapping[str, str]] = ContextVar("files", default=MappingProxyType({}))
+"""The values of the files while Settings are made. pydantic-settings creates its sources, so they can't be passed
+as an argument."""
+_STAND_INS = {
+    "SLACK_BOT_TOKEN": "xoxb-",
+    "SLACK_APP_TOKEN": "xapp-",
+    "COMPUTE_CLEAR_TOKEN": "-",
+    "GPUBOT_CHANNEL": "C0",
+    "GPUBOT_ADMINS": "U0",
+}
+"""Stand-in values of the settings without a default."""
+_HINTS = {
+    "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
+    "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp-",
+    "COMPUTE_CLEAR_TOKEN": "the token of your Compute Clear account",
+    "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
+    "GPUBOT_ADMINS": "a list of Slack user ids, comma-separated, such as U0123ABCD "
+    "(in Slack: profile, Copy member ID)",
+    "GPUBOT_LOG": "console or json",
+}
+
+
+def _line(name: str, kind: str, message: str) -> str:
+    """Return the line for a setting that pydantic found to be missing or wrong, without its value."""
+    hint = _HINTS.get(name, "")
+    if kind == "missing":
+        return f"{name} is not set. It is {hint}."
+    if kind == "value_error":
+        return f"{name}: {message.removeprefix('Value error, ')}."
+    return f"{name} is not what I expect: {hint or one_line(message, 100)}."

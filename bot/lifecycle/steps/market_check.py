@@ -1,0 +1,82 @@
+"""Asks the market whether a ready machine still exists."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import MarketAway
+from bot.lifecycle.billing import hourly
+from bot.lifecycle.changes.lease_changes import change_rate, note_address
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.polling import poll_at, retry_at
+from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
+from bot.model.attempt import Attempt
+from bot.model.use import Sample
+from bot.policy.use.visit_times import Check, next_check
+
+CHECK_AGAIN = timedelta(seconds=30)
+"""A step that runs for another reason checks the machine too, if the last check is older."""
+
+
+async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
+    """Ask the market for the machine if that is due. Return the snapshot with its answer, and when the next check
+    is due. If the machine is gone, the snapshot has no live attempt."""
+    attempt = snapshot.live
+    now = deps.clock.now()
+    if attempt is None:
+        return snapshot, now
+    alive = snapshot.alive_of(attempt)
+    async with deps.store.read() as tx:
+        last = await tx.samples.newest(snapshot.rental.id)
+    planned = _planned(snapshot, attempt, last, now)
+    missing = any(r.missing_since for r in alive)
+    if planned.at > now and not missing and any(now - r.read_at < CHECK_AGAIN for r in alive):
+        return snapshot, planned.at
+    views: dict[str, ResourceView | None] = {}
+    try:
+        for resource in alive:
+            view = await deps.market.resource(resource.resource_id, fresh=planned.live)
+            if not planned.live and (view is None or view.deleted):
+                # The market's cache may be stale. Only the vendor's own answer ends a rental.
+                view = await deps.market.resource(resource.resource_id, fresh=True)
+            views[resource.resource_id] = view
+        not_found = any(view is None for view in views.values())
+        progress = await progress_of(deps, attempt) if not_found else OfferProgress()
+    except MarketAway as away:
+        return snapshot, retry_at(now, away)
+    gone = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
+    deps.gone_at_start.update(
+        r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.started_at
+    )
+    snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
+    attempt = snapshot.attempt(attempt.n)
+    if not attempt.live:
+        return snapshot, now
+    rate = hourly(snapshot.resources_of(attempt), attempt)
+    if rate != snapshot.rental.rate:
+        snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
+    return _with_address(snapshot, attempt), _planned(snapshot, attempt, last, now).at
+
+
+def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    """Return the snapshot with the machine's address if the rental has none yet. A machine that got an owner, for
+    example, may run before its vendor states one."""
+    if snapshot.rental.host is not None:
+        return snapshot
+    for resource in snapshot.alive_of(attempt):
+        if resource.host is not None:
+            return snapshot.with_rental(note_address(snapshot.rental, resource.host, resource.port))
+    return snapshot
+
+
+def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, now: datetime) -> Check:
+    """Return the next check. Poll a machine that was not found until that counts (LOOK_UP_AGAIN)."""
+    alive = snapshot.alive_of(attempt)
+    missing_since = [r.missing_since for r in alive if r.missing_since is not None]
+    if alive and not missing_since:
+        read_at = min(resource.read_at for resource in alive)
+        return next_check(read_at, snapshot.rental.request.contract, last, now)
+    counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
+    return Check(at=min([poll_at(now), *counts_at]), live=True)

@@ -1,0 +1,144 @@
+"""Rents another machine in the place of one, as soon as a search found offers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.errors import Mistake, NextStep, Refused
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.back_to_approval import envelope_facts
+from bot.lifecycle.deps import Deps, apply, free_id, transact
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.gpu import fits_model
+from bot.model.person import Person
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.model.summary import Remainder
+from bot.policy.access.boot import check_setup
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import fits
+from bot.policy.buying.replacements import (
+    check_replaceable,
+    propose_replacement,
+    remainder_of,
+    replacing_request,
+    shortened,
+    was_not_as_sold,
+)
+from bot.policy.buying.spending import check_size, check_usage
+from bot.policy.team.roles import check_user, may_replace
+
+
+async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
+    """Return a rental that this person may replace now, and what it leaves.
+
+    Raise Mistake if the id is unknown, Refused if the rental is somebody else's, TooLate if it can't be replaced.
+    """
+    check_user(person, deps.rules)
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    if not may_replace(person.id, rental.owner):
+        raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
+    now = deps.clock.now()
+    check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
+    return rental, await remainder_now(tx, deps, rental, now)
+
+
+async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
+    """Return what a rental leaves that was ready, also if it may not be replaced any more."""
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    events = await tx.events.of(rental.id)
+    spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
+    return remainder_of(rental, spent, now, deps.rules)
+
+
+async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, now: datetime) -> Request:
+    """Return the request for the rental that takes this one's place. Raise Refused or Mistake if the rules don't
+    allow it any more."""
+    request = replacing_request(rental, left, now)
+    check_size(request, deps.rules)
+    check_setup(request.setup, deps.rules)
+    await check_boot_script(tx, deps, rental.owner, request.teammates, request, reader=rental.owner)
+    return request
+
+
+async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
+    """Rent the first offer of a quote that fits into what its rental left, without a new approval. A machine that
+    still runs is destroyed once the new one is bought; that one then comes from another vendor.
+
+    Return the rental that takes the place, also if an earlier click made it. Return None if no offer fits. Raise
+    Refused, Mistake or TooLate if the rules don't allow it any more, or if it can't be replaced any more.
+    """
+
+    async def decision(tx: Tx) -> Rental | None:
+        await tx.rentals.lock_spending()
+        rental = await tx.rentals.get(quote.replaces_rental or "")
+        person = await tx.people.get(quote.owner, EVER)
+        if rental is None or person is None:
+            return None
+        if rental.replaced_by is not None:
+            return await tx.rentals.get(rental.replaced_by)
+        rental, left = await load_replaceable(tx, deps, person, rental.id)
+        now = deps.clock.now()
+        await check_buying(tx)
+        await check_key(tx, deps.rules, person)
+        request = await checked_request(tx, deps, rental, left, now)
+        if rental.state is State.READY:
+            request = changed(request, without_vendor=rental.vendor)
+        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
+        fitting = [
+            offer
+            for offer in quote.offers
+            if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
+        ]
+        offers = with_needed_script(fitting, request, request.teammates, answers)
+        if not offers:
+            return None
+        usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
+        team_left = check_usage(offers[0].rate, usage.person_rentals, usage.team_rate, deps.rules)
+        for offer in offers:
+            envelope = propose_replacement(offer, request, left, team_left, deps.rules)
+            if envelope is None:
+                continue
+            new = transitions.new_rental(
+                changed(quote, request=shortened(request, envelope.lease)),
+                offer,
+                rental_id=await free_id(tx, deps),
+                card_channel=rental.card_channel,
+                envelope=envelope,
+                waiting=None,
+                now=now,
+                replaces=rental,
+            )
+            await _take_place(tx, deps, rental, new)
+            # The quote stays due: if the process dies before its answer is queued, the next search queues it.
+            await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
+            return new
+        return None
+
+    return await transact(deps, decision)
+
+
+async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
+    now = deps.clock.now()
+    facts = Facts(name=new.id, why=Why.VENDOR_TOOK_IT if rental.lost else None)
+    replaced = Event(rental_id=rental.id, kind=EventKind.REPLACED, at=now, actor=new.owner, facts=facts)
+    started = Event(
+        rental_id=new.id,
+        kind=EventKind.STARTED,
+        at=now,
+        actor=new.owner,
+        facts=changed(envelope_facts(new), name=rental.id),
+    )
+    await apply(tx, deps, rental, lease_changes.note_replaced(rental, new.id, now), replaced)
+    events = (started, *await let_in(tx, new, new.teammates, now))
+    await apply(tx, deps, None, new, *events)

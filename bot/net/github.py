@@ -1,0 +1,75 @@
+"""GitHub's pages of its users' public SSH keys: `https://github.com/NAME.keys`, one key on each line.
+
+Anyone can read them. People add them as docs.github.com/en/authentication/connecting-to-github-with-ssh says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import structlog
+
+from bot.errors import KeysUnavailable
+from bot.net.sessions import Redirected, new_session
+
+SECONDS = 1.5
+"""Real seconds for the whole answer: Slack waits 3 s for the acknowledgement, and the store needs some of them."""
+MOST_BYTES = 64 * 1024
+_NO_ANSWER = (aiohttp.ClientError, OSError, ValueError)
+
+_log = structlog.get_logger("gpubot.github")
+
+
+class Github:
+    """bot.lifecycle.ports.outside.KeySource."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
+        """Use `github_at`. `seconds` are those of one call."""
+        self._url = url.rstrip("/")
+        self._session = session
+        self._seconds = seconds
+
+    async def key_lines(self, name: str) -> tuple[str, ...] | None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._lines(name)
+        except TimeoutError:
+            words = f"GitHub didn't answer within {self._seconds:g} s."
+            failed = "TimeoutError"
+        except Redirected as error:
+            words, failed = "GitHub sent me to another address, and I don't follow that.", type(error).__name__
+        except _NO_ANSWER as error:
+            words, failed = "GitHub can't be reached.", type(error).__name__
+        _log.warning("github.no_answer", error=failed)
+        raise KeysUnavailable(words)
+
+    async def _lines(self, name: str) -> tuple[str, ...] | None:
+        async with self._session.get(f"{self._url}/{name}.keys") as answer:
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                _log.warning("github.no_answer", status=answer.status)
+                raise KeysUnavailable(f"GitHub answered with the error {answer.status}.")
+            body = bytearray()
+            async for part in answer.content.iter_any():
+                body += part
+                if len(body) > MOST_BYTES:
+                    _log.warning("github.no_answer", error="too long")
+                    raise KeysUnavailable("GitHub answered with more than 64 KiB, and I read no more.")
+        lines = body.decode("utf-8", errors="replace").splitlines()
+        return tuple(line for line in lines if line.strip())
+
+
+@asynccontextmanager
+async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
+    """Yield a client of the GitHub at this address, with a session of its own: it keeps no cookies, and doesn't
+    decompress what could become larger than MOST_BYTES."""
+    async with new_session(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers={"User-Agent": "gpubot", "Accept": "text/plain", "Accept-Encoding": "identity"},
+    ) as session:
+        yield Github(url, session, seconds=seconds)

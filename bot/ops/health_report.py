@@ -1,0 +1,151 @@
+"""The content of /health and /metrics: the state of every part that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import ValidationError
+
+from bot.clock import Clock
+from bot.errors import GpubotError
+from bot.lifecycle.billing import accrued
+from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.jobs import Job
+from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.selfcheck import SelfCheck
+from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.ports.store import Store
+from bot.lifecycle.steps.polling import soonest
+from bot.model.account_facts import Counter
+from bot.model.state import State
+from bot.model.use import Verdict
+from bot.ops import health
+from bot.ops.metrics import Figures, Metrics
+from handlers.connection import Connection, TokenRefusal
+from handlers.delivery.loop import Delivery
+from handlers.slack_api.gate import Gate
+from handlers.views.format import plural
+
+
+def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
+    waits = "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
+    return (
+        f"Slack refuses {refused.setting} since {refused.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent "
+        "or extend. Put a new token into the settings; I read them again every minute."
+    )
+
+
+async def figures_now(store: Store, now: datetime) -> Figures | None:
+    """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
+    try:
+        async with store.read() as tx:
+            rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
+            unknown = await tx.questions.purchases()
+            unconfirmed, billed = await tx.rentals.unconfirmed(), await tx.rentals.billed()
+    except (GpubotError, ValidationError):
+        return None
+    alive = [one for cost in costs for one in cost.alive]
+    idle = [one for one in rentals if one.state is State.READY and one.use and one.use.verdict is Verdict.IDLE]
+    return Figures(
+        dollars_per_hour=sum(
+            (one.offer_rate if one.rate is None else one.rate for one in alive), start=Decimal(0)
+        ),
+        spent=accrued(billed, alive, now, estimated=False).amount,
+        idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
+        unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
+        unconfirmed_deletions=unconfirmed,
+        requests_waiting=sum(one.waiting_envelope is not None for one in rentals),
+    )
+
+
+@dataclass
+class HealthReport:
+    """Reads the state of every part that runs. It changes nothing."""
+
+    clock: Clock
+    store: Store
+    engine: Engine
+    overdue: OverdueDeletion
+    visits: Visits
+    selfcheck: SelfCheck
+    delivery: Delivery
+    jobs: Sequence[Job]
+    connection: Connection
+    gate: Gate
+    metrics: Metrics
+    commits: int = 0
+    """The number of write transactions that were committed since the start."""
+
+    def __post_init__(self) -> None:
+        self.store.on_commit(self._count_commit)
+
+    async def read(self) -> health.Report:
+        """Return the answer of /health. `settled` is true if nothing is due, under way or undelivered at the clock
+        revision that the report names."""
+        before, commits = self._under_way(), self.commits
+        now = self.clock.now()
+        await self.selfcheck.measure()
+        counts: list[int | None] = [None, None, None]
+        try:
+            next_due = soonest(await self.engine.first_due(), await self.visits.first_due())
+            async with self.store.read() as tx:
+                counts = [await tx.messages.undelivered()]
+                counts += [await tx.account.count(one) for one in (Counter.POSTED_TWICE, Counter.GIVEN_UP)]
+                refresh_at = await tx.messages.next_refresh()
+        except GpubotError:
+            next_due, refresh_at = None, None
+        undelivered, posted_twice, given_up = counts
+        due = (next_due is not None and next_due <= now) or self.overdue.due()
+        # A refresh may wait up to a minute for its turn in Slack's pace. The report is settled all the same.
+        refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
+        next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
+        next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        under_way = self._under_way()
+        # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
+        quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
+        broken = self.selfcheck.wrong
+        refused = self.connection.refused
+        return {
+            "well": not broken,
+            "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
+            "clock": {"now": now.isoformat(), "revision": self.clock.revision},
+            "connections": await self.connection.connected(),
+            "next_due": next_at.isoformat() if next_at else None,
+            "due_now": due,
+            **under_way,
+            "slack_refuses_token": refused is not None,
+            "undelivered": undelivered,
+            "perhaps_posted_twice": posted_twice,
+            "given_up": given_up,
+            "engine_passes": self.engine.passes,
+            "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
+            "late_for_seconds": self.selfcheck.late_for.total_seconds(),
+            "visits_fail": self.visits.failing(),
+            "store_takes_writes": self.selfcheck.writes,
+            "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
+            "settled": quiet and not due and not refreshes and undelivered == 0,
+        }
+
+    async def exposition(self) -> bytes:
+        """Return the answer of /metrics in Prometheus's text format."""
+        try:
+            async with self.store.read() as tx:
+                live: dict[State, int] | None = await tx.rentals.states()
+        except GpubotError:
+            live = None
+        return self.metrics.exposition(await self.read(), live, await figures_now(self.store, self.clock.now()))
+
+    def _count_commit(self) -> None:
+        self.commits += 1
+
+    def _under_way(self) -> dict[str, int]:
+        return {
+            "steps_in_flight": self.engine.in_flight,
+            "handlers_in_flight": self.gate.in_flight,
+            "sends_in_flight": self.delivery.in_flight,
+            "visits_in_flight": self.visits.in_flight,
+            "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
+        }

@@ -1,0 +1,190 @@
+"""Log lines: structlog, one line for each fact, with ids instead of content. Lines of libraries go the same way.
+
+Python's own reports of exceptions and warnings are replaced too. They show the message of an exception, which may
+hold a token, a key or what people typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from decimal import Decimal
+from types import TracebackType
+from typing import TextIO, cast
+
+import structlog
+
+from bot.config.settings import LogFormat
+from bot.lifecycle.ports.records import Change
+from bot.model.event import EventKind
+from bot.tracebacks import as_text, parts_of, place
+
+QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
+"""Libraries whose log lines may hold content. Only their errors are logged."""
+
+
+_STORY = {EventKind.ACCEPTED: "bought"}
+"""Events whose log line has another name than their kind."""
+
+
+class LibraryHandler(logging.Handler):
+    """Logs where a library logged a record. The record's own text is left out, because it may hold content."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
+            return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
+        error = record.exc_info[1] if record.exc_info else None
+        # Closing a database connection that broke fails too. The code that used it logs the outage.
+        broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
+        structlog.get_logger().log(
+            logging.WARNING if broken else record.levelno,
+            "library",
+            library=record.name,
+            where=f"{record.module}:{record.lineno}",
+            error=None if error is None else type(error).__name__,
+            exc_info=error,
+        )
+
+
+class _LossyStream:
+    """A stream that drops what it can't write. A full disk under the log must not end the work that logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+def log_change(change: Change) -> None:
+    """Log each event of a change of a rental: what happened, the vendor, the price and who acted. No text that
+    people typed or vendors sent is in it."""
+    rental = change.after
+    for event in change.events:
+        facts = event.facts
+        name = facts.end if event.kind is EventKind.ENDED and facts.end is not None else event.kind
+        rate = rental.rate if facts.rate is None else facts.rate
+        line = {
+            "owner": rental.owner,
+            "by": event.actor,
+            "vendor": facts.vendor or rental.vendor,
+            "price": None if rate is None else f"${rate:f}/h",
+            "why": None if facts.why is None else facts.why.name.lower(),
+            "until": None if facts.until is None else facts.until.isoformat(),
+            "cost": None if facts.amount is None else f"${Decimal(facts.amount).scaleb(-6):f}",
+            "resource": facts.resource_id,
+        }
+        known = {key: value for key, value in line.items() if value is not None}
+        structlog.get_logger("gpubot").info(
+            f"rental.{_STORY.get(event.kind, name.name.lower())}", rental=rental.id, **known
+        )
+
+
+def keep_quiet() -> None:
+    """Log only exceptions that end the process, for commands whose output is for people."""
+    _configure(LogFormat.CONSOLE, logging.CRITICAL)
+    logging.getLogger().handlers = [logging.NullHandler()]
+
+
+def set_up_logs(how: LogFormat) -> None:
+    """Write every log line to standard error, as text for people or as JSON."""
+    _configure(how, logging.INFO)
+    root = logging.getLogger()
+    root.handlers = [LibraryHandler()]
+    root.setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def log_uncaught(error: BaseException) -> None:
+    """Log an exception that ends the process. Set up logs for people if none were set up before."""
+    if not structlog.is_configured():
+        _configure(LogFormat.CONSOLE, logging.INFO)
+    structlog.get_logger().critical("uncaught", exc_info=error)
+
+
+def _configure(how: LogFormat, level: int) -> None:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_content,
+    ]
+    if how is LogFormat.JSON:
+        shared.append(structlog.processors.JSONRenderer())
+    else:
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the default one shows variables
+        )
+        shared += [_for_people, console]
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _LossyStream(sys.stderr))),
+        cache_logger_on_first_use=True,
+    )
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
+    warnings.showwarning = _warned
+
+
+def _without_content(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Return the line with the classes of exceptions and their places in the code, instead of their messages."""
+    error = line.pop("exc_info", None)
+    line.pop("stack_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    for name, value in line.items():
+        if isinstance(value, BaseException):
+            line[name] = type(value).__name__
+    if isinstance(error, BaseException):
+        line["raised"] = parts_of(error)
+    return line
+
+
+def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if "raised" in line:
+        line["exception"] = as_text(line.pop("raised"))  # ConsoleRenderer writes this key below the line
+    return line
+
+
+# --- instead of Python's own reports
+
+
+def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    log_uncaught(error)
+
+
+def _uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        structlog.get_logger().error("uncaught", exc_info=ended.exc_value)
+
+
+def _unraisable(ignored: sys.UnraisableHookArgs) -> None:
+    if ignored.exc_value is not None:
+        structlog.get_logger().error("uncaught", exc_info=ignored.exc_value)
+
+
+def _warned(  # noqa: PLR0917 - the signature that warnings.showwarning has
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del message, file, line  # the message may hold a secret (docs/decisions/errors.md)
+    structlog.get_logger().warning("python.warning", error=category.__name__, where=place(filename, lineno))

@@ -1,0 +1,53 @@
+"""Which offers fit a request, and which similar requests to try if none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bot.model.base import changed
+from bot.model.gpu import has_features, same_name
+from bot.model.offer import Offer
+from bot.model.request import Contract, OfferQuery, Request
+
+
+def fits(offer: Offer, query: OfferQuery) -> bool:
+    """Return whether an offer is what was asked for, and not above the person's cap per GPU."""
+    return (
+        (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
+        and has_features(offer.gpu, offer.family, query.features)
+        and offer.count == query.count
+        and (query.region is None or same_name(offer.region, query.region))
+        and same_name(offer.contract, query.contract)
+        and (query.vendor is None or same_name(offer.vendor, query.vendor))
+        and not (query.without_vendor and same_name(offer.vendor, query.without_vendor))
+        and offer.rate > 0
+        and (query.max_gpu_rate is None or offer.rate <= query.max_gpu_rate * offer.count)
+    )
+
+
+def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+    """Return offers sorted by price. Equal prices keep their order when the ids of the offers change."""
+    return tuple(
+        sorted(
+            offers,
+            key=lambda o: (o.rate, o.vendor, o.region, o.vendor_region or "", o.gpu, o.expires_at, o.offer_id),
+        )
+    )
+
+
+def nearby(request: Request) -> list[Request]:
+    """Return the requests to try if nothing was found: the same request without its cap, its region or its vendor,
+    without all of them if it has several, with any model of the family, and with the other contract."""
+    wishes = {
+        "max_gpu_rate": request.max_gpu_rate is not None,
+        "region": request.region is not None,
+        "vendor": request.vendor is not None,
+    }
+    other = Contract.SPOT if request.contract is Contract.ONDEMAND else Contract.ONDEMAND
+    changes: list[dict[str, object]] = [{name: None} for name, given in wishes.items() if given]
+    if len(changes) > 1:
+        changes.append(dict.fromkeys(wishes))
+    if request.features:
+        changes.append({"features": ()})
+    changes.append({"contract": other})
+    return [changed(request, **change) for change in changes]

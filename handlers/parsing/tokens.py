@@ -1,0 +1,326 @@
+"""Splits a request into tokens.
+
+Each token is the longest text at its position that has a meaning of its own. `token_reader.py` decides what the
+tokens mean together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum, auto
+
+from bot.model.text import short
+from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
+from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
+from handlers.parsing.until import LOOSE_END, UNTIL, UP_TO
+from handlers.parsing.vocabulary import Vocabulary
+
+MAX_TOKENS = 60
+"""No request needs more. Each token takes as long as a look-up of all names in the catalogue."""
+
+
+class TokenKind(Enum):
+    """What a token is."""
+
+    GPU = auto()
+    FEATURE = auto()
+    """What sets a variant apart: `80gb`, `sxm`."""
+    REGION = auto()
+    PLACE = auto()
+    """`Paris`, `eu-north1`. The name is that of its region group."""
+    CONTRACT = auto()
+    VENDOR = auto()
+    COUNT = auto()
+    """`8x`, `x8`, `8 GPUs`."""
+    NUMBER = auto()
+    """A number without a unit."""
+    DURATION = auto()
+    MONEY = auto()
+    RANGE = auto()
+    """`2 to 4 hours`, `2-3`."""
+    TIME = auto()
+    """`18:00`, `at 3`, `5pm`."""
+    UNTIL = auto()
+    """`until fri 18:00`. The name is what follows `until`, empty if that is no time and no day."""
+    UP_TO_END = auto()
+    """`up to 10:00`. The name is the end."""
+    SETUP = auto()
+    """`setup torch`. The name is that of the set-up, empty if none follows."""
+    BUSY = auto()
+    """`while busy`: it ends when its GPUs stop."""
+    NO_PROBE = auto()
+    AT_MOST = auto()
+    """`max`, `up to`: the limit itself is included."""
+    BELOW = auto()
+    """`under`, `less than`."""
+    PRICE = auto()
+    TOTAL = auto()
+    KEY = auto()
+    """`region`, `vendor`, `hours`...: a value follows."""
+    PREPOSITION = auto()
+    """`in`, `from`, `on`...: a name follows."""
+    NOW = auto()
+    URGENT = auto()
+    """`asap`, `right now`."""
+    FILLER = auto()
+    """Joins other words: `a`, `with`, `for`."""
+    COURTESY = auto()
+    """Says nothing about what is wanted: `hey`, `can i get`, `please`, `just`."""
+    EXCLUDES = auto()
+    """`not`, `other than`: what follows is not wanted."""
+    AT_LEAST = auto()
+    """`at least`, `over`: a minimum follows."""
+    MACHINES = auto()
+    """More than one machine: `machines`, `nodes`."""
+    DASH = auto()
+    """A dash directly before a word, as before an option."""
+    AMBIGUOUS = auto()
+    """Two readings of the same length."""
+    WORD = auto()
+    """Anything else."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A part of a request with a meaning of its own."""
+
+    kind: TokenKind
+    text: str
+    """As it was typed."""
+    name: str = ""
+    """What it stands for. Empty for `anywhere` and `any vendor`."""
+    number: Decimal = Decimal(0)
+    duration: timedelta = timedelta(0)
+    loose: bool = False
+    """It is read since offers cost nothing to show, but it is not precise enough for `now` to rent."""
+    ends_in_hours: bool = False
+    """A number of minutes may follow this duration, as in `1h 30`."""
+    money: Money = NO_MONEY
+
+
+_END = r"(?![a-z0-9])"
+_PHRASE_END = r"(?![a-z0-9]|-[a-z])"
+_COURTESIES = (
+    "hey hi hello ok okay so please pls plz thanks thx can could would may let lets lemme gimme you i we me my",
+    "our need want get rent give grab book find show like love to have available whats cost costs just only cheap",
+    "cheaper cheapest another more some any or maybe ideally preferably about around roughly approx approximately",
+    "~ long + /",
+)
+_PHRASES: dict[TokenKind, tuple[str, ...]] = {
+    TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
+    TokenKind.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
+    TokenKind.AT_MOST: (
+        "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",
+    ),
+    TokenKind.BELOW: ("under", "below", "less than", "cheaper than", "cap", "capped at", "<"),
+    TokenKind.PRICE: ("price", "max price", "max-price", "maximum price"),
+    TokenKind.TOTAL: ("budget", "total", "in total", "in all", "all in", "altogether", "overall", "spend"),
+    TokenKind.KEY: ("region", "vendor", "provider", "contract", "count", "lease", "duration", "hours", "hrs"),
+    TokenKind.PREPOSITION: ("in", "within", "inside", "from", "on", "via", "at", "@"),
+    TokenKind.NOW: ("now",),
+    TokenKind.URGENT: (
+        "asap", "immediately", "right now", "right away", "straight away", "straightaway", "at once", "urgent",
+        "urgently", "quick", "quickly",
+    ),
+    TokenKind.MACHINES: ("machines", "instances", "nodes", "servers", "vms", "boxes"),
+    TokenKind.FILLER: (
+        "a", "an", "the", "of", "with", "and", "&", "for", "gpu", "gpus", "card", "cards", "machine", "instance",
+        "node", "server", "vm", "box", "type", "from ready",
+    ),
+    TokenKind.COURTESY: (
+        *(word for words in _COURTESIES for word in words.split()),
+        *("thank you", "i m", "we re", "i d", "we d", "i ll", "looking for", "look for", "is there", "are there"),
+        *("do you have", "what does", "what do", "what is", "how much is", "how much are", "how much does"),
+        *("one more", "if possible", "or so", "anywhere in", "somewhere in", "no rush", "no hurry"),
+    ),
+    TokenKind.EXCLUDES: (
+        "not", "no", "non", "without", "except", "except for", "excluding", "exclude", "but", "but not", "outside",
+        "outside of", "besides", "avoid", "avoiding", "never", "dont", "don t", "do not", "nor", "other than",
+        "apart from", "aside from", "instead of", "rather than",
+        *(f"any{who} {word}" for who in ("one", "body", "thing", "where", " vendor", " provider", " region", "")
+          for word in ("but", "except", "other than")),
+    ),
+    TokenKind.AT_LEAST: (
+        "at least", "over", "above", "more than", "min", "minimum", "no less than", "not less than", "or more",
+        "or better", "or bigger", "or larger", ">", ">=",
+    ),
+}  # fmt: skip
+_ANY = {  # The token has an empty name: no region or vendor is asked for.
+    "anywhere": TokenKind.REGION,
+    "worldwide": TokenKind.REGION,
+    "global": TokenKind.REGION,
+    "any region": TokenKind.REGION,
+    "any vendor": TokenKind.VENDOR,
+    "any provider": TokenKind.VENDOR,
+}
+_KINDS = {phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases} | _ANY
+_PHRASE = re.compile(
+    "|".join(
+        re.escape(phrase) + (_PHRASE_END if phrase[-1].isalpha() else "")
+        for phrase in sorted(_KINDS, key=len, reverse=True)
+    )
+)
+_NUMBER_WORD = "|".join(NUMBER_WORDS)
+_GPUS = rf"[ -]?(?:gpus?|cards?){_END}"
+_COUNT = re.compile(
+    rf"(\d{{1,9}}) ?x{_END}(?!\.\d)|x ?(\d{{1,9}}){AMOUNT_END}(?! ?-?{UNIT}{_END})"
+    rf"|(\d{{1,9}}){_GPUS}|({_NUMBER_WORD}){_GPUS}"
+)
+_COUNT_BEFORE_GPU = re.compile(r"(\d{1,9})(x?)(?=\S)")
+_NUMBER = re.compile(rf"({AMOUNT})(?!/){AMOUNT_END}|({_NUMBER_WORD}){_END}")
+_RANGE = re.compile(
+    rf"\$? ?{AMOUNT} ?\$? ?(?:-|\u2013|\u2014|to{_END}|or{_END}) ?\$? ?{AMOUNT}"
+    rf"(?: ?-?{UNIT}{_END}| ?x{_END}|{_GPUS}|{AMOUNT_END})"
+)
+_TIME = re.compile(
+    r"(?:(?:by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
+    r"|\d{1,2}:\d\d(?: ?(?:am|pm|uhr))?(?![\w.])|\d{1,2} ?(?:am|pm|uhr)(?![a-z0-9])"
+)
+_SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
+_DURATION = re.compile(DURATION)
+_ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
+_FEATURE = re.compile(
+    rf"(?:(?P<memory>\d{{1,4}}) ?-?(?:gb?|gib|gigs?|gigabytes?)(?: (?:of )?(?:vram|memory))?|hbm\d?e?"
+    rf"|(?P<form>sxm ?\d?|pci-?e|nvl|oam)){_END}"
+)
+_DASH = re.compile(r"(?:-{1,3}|\u2013+|\u2014+)(?=[\w.<$])")
+_MEMORY_AFTER_GPU = re.compile(r"-(\d{2,3})(?: ?gb?)?(?![\w.])")
+_WORD = re.compile(r"\S+")
+_LOOSE = {
+    TokenKind.COURTESY: re.compile(""),
+    TokenKind.PREPOSITION: re.compile("^(?:within|inside|@)"),
+    TokenKind.REGION: re.compile("^(?:the )?states$|^europa$|based$|only$"),
+    TokenKind.CONTRACT: re.compile("^(?:no|without)"),
+    TokenKind.UNTIL: LOOSE_END,
+    TokenKind.UP_TO_END: LOOSE_END,
+    TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
+}
+"""What people type quickly, by kind: found in the typed text, it makes the token loose."""
+
+
+TokenMatch = tuple[int, tuple[Token, ...]]
+"""The end of what was matched, and its tokens: one, or two for `8h100`, a count and a GPU."""
+
+
+def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
+    """Return the tokens of a normalized text in their order. If there are more than MAX_TOKENS, return one more
+    than that."""
+    # As long as `text`, so that each token can be shown as it was typed.
+    lower = "".join(c.lower() if c.isascii() else c for c in text)
+    tokens: list[Token] = []
+    start = 0
+    while start < len(text) and len(tokens) <= MAX_TOKENS:
+        if text[start] == " ":
+            start += 1
+            continue
+        attached_to = tokens[-1].kind if tokens and start and text[start - 1] != " " else None
+        end, found = _longest_match(lower, start, vocabulary, attached_to)
+        typed = short(text[start:end].rstrip(".,"))
+        tokens += [replace(token, text=typed, loose=_is_loose(token.kind, lower[start:end])) for token in found]
+        start = end
+    return tokens
+
+
+def _is_loose(kind: TokenKind, text: str) -> bool:
+    pattern = _LOOSE.get(kind)
+    return pattern is not None and pattern.search(text) is not None
+
+
+def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: TokenKind | None) -> TokenMatch:
+    """Return the longest match at `start`. `attached_to`: the kind of the token before it, None after a space."""
+    if attached_to in {TokenKind.GPU, TokenKind.FEATURE} and text[start] == "-":
+        memory = _MEMORY_AFTER_GPU.match(text, start)
+        if memory is not None:
+            return memory.end(), (Token(TokenKind.FEATURE, "", f"{memory[1]}gb"),)
+        if _match_feature(text, start + 1, vocabulary) is not None:
+            start += 1
+    dash = _DASH.match(text, start) if attached_to is None else None
+    if dash is not None:
+        return dash.end(), (Token(TokenKind.DASH, ""),)
+    matches = [*_match_names(text, start, vocabulary), *_match_amounts(text, start, vocabulary)]
+    if matches:
+        longest = max(end for end, _ in matches)
+        readings = {tokens for end, tokens in matches if end == longest}
+        return longest, readings.pop() if len(readings) == 1 else (Token(TokenKind.AMBIGUOUS, ""),)
+    number = _NUMBER.match(text, start)
+    if number is not None:
+        value = Decimal(number[1]) if number[1] else Decimal(NUMBER_WORDS[number[2]])
+        return number.end(), (Token(TokenKind.NUMBER, "", number=value),)
+    word = _WORD.match(text, start)
+    return word.end() if word else len(text), (Token(TokenKind.WORD, ""),)
+
+
+def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield what matches at `start` out of the catalogue's names and the fixed phrases."""
+    for kind, matcher in (
+        (TokenKind.GPU, vocabulary.gpus),
+        (TokenKind.REGION, vocabulary.regions),
+        (TokenKind.PLACE, vocabulary.places),
+        (TokenKind.CONTRACT, vocabulary.contracts),
+        (TokenKind.VENDOR, vocabulary.vendors),
+    ):
+        named = matcher.match(text, start)
+        if named is not None:
+            yield named[0], (Token(kind, "", named[1]),)
+    feature = _match_feature(text, start, vocabulary)
+    if feature is not None:
+        found = feature.groupdict()
+        name = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
+        yield feature.end(), (Token(TokenKind.FEATURE, "", name),)
+    setup = _SETUP.match(text, start)
+    if setup is not None:
+        yield setup.end(), (Token(TokenKind.SETUP, "", setup[1].rstrip(".")),)
+    match = _PHRASE.match(text, start)
+    if match is not None:
+        phrase = match.group()
+        yield match.end(), (Token(_KINDS[phrase], "", "" if phrase in _ANY else phrase),)
+
+
+def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield what matches at `start` out of durations, prices, counts, ranges and times of day."""
+    gpu = vocabulary.gpus.match(text, start)
+    duration = _DURATION.match(text, start)
+    # `4090s` are several GPUs: nobody rents for 4090 seconds.
+    if duration is not None and (gpu is None or gpu[0] != duration.end()):
+        typed = duration.group()
+        ends_in_hours = _ENDS_IN_HOURS.search(typed) is not None
+        token = Token(TokenKind.DURATION, "", duration=parse_duration(typed), ends_in_hours=ends_in_hours)
+        yield duration.end(), (token,)
+    money = match_money(text, start)
+    if money is not None:
+        yield money[0], (Token(TokenKind.MONEY, "", money=money[1]),)
+    count = _COUNT.match(text, start)
+    if count is not None:
+        number = next(group for group in count.groups() if group is not None)
+        value = Decimal(NUMBER_WORDS.get(number, number))
+        yield count.end(), (Token(TokenKind.COUNT, "", number=value),)
+    yield from _match_count_and_gpu(text, start, vocabulary)
+    until = UNTIL.match(text, start)
+    if until is not None:
+        yield until.end(), (Token(TokenKind.UNTIL, "", until["end"] or ""),)
+    up_to = UP_TO.match(text, start)
+    if up_to is not None:
+        yield up_to.end(), (Token(TokenKind.UP_TO_END, "", up_to["end"]),)
+    for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
+        match = pattern.match(text, start)
+        if match is not None:
+            yield match.end(), (Token(kind, ""),)
+
+
+def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield a count and a GPU if they stand at `start` without a space between them: `8h100`, `2x4090`."""
+    count = _COUNT_BEFORE_GPU.match(text, start)
+    if count is None or not (count[2] or not text[count.end()].isdigit()):
+        return
+    gpu = vocabulary.gpus.match(text, count.end())
+    if gpu is not None:
+        yield gpu[0], (Token(TokenKind.COUNT, "", number=Decimal(count[1])), Token(TokenKind.GPU, "", gpu[1]))
+
+
+def _match_feature(text: str, start: int, vocabulary: Vocabulary) -> re.Match[str] | None:
+    match = _FEATURE.match(text, start) or vocabulary.features.match(text, start)
+    return match if match and match.end() > start else None

@@ -1,0 +1,138 @@
+"""Turns the text that Slack sends into what a person typed, in one form, and splits off the note."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bot.model.text import one_line
+
+MAX_NOTE_LENGTH = 200
+"""Longer notes are cut."""
+
+MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
+"""A mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
+_MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
+# `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. If they were read as notes, the option
+# would be dropped silently and something else rented.
+_NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
+# `2 – 4 hours` has no note that says "4 hours".
+_NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
+_NUMBER_AFTER = re.compile(r"\s+\$?\d")
+
+
+def plain_text(text: str) -> str:
+    """Return a command's text without Slack's markup and escapes.
+
+    Their rules are in "Formatting message text" in Slack's docs. A mention becomes `@name` or `#name`, a link
+    becomes its label. Line breaks stay. Invisible characters are removed, such as the marks of reading direction
+    that phones put around a pasted word.
+    """
+    return name_mentions(text_with_mentions(text))
+
+
+def text_with_mentions(text: str) -> str:
+    """Return a text as `plain_text` does, but leave the mentions of people as they are."""
+    text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
+    text = _MARKUP.sub(
+        lambda markup: markup.group() if MENTION.fullmatch(markup.group()) else _label(markup), text
+    )
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def as_slack_sends_it(text: str) -> str:
+    """Return a text without mentions as Slack sends it if somebody types it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def name_mentions(text: str) -> str:
+    """Return a text in which each mention of a person is `@name`, or `@U123` if Slack sent no name."""
+    return MENTION.sub(_label, text)
+
+
+def _label(markup: re.Match[str]) -> str:
+    target, _, label = markup.group()[1:-1].partition("|")
+    if not target:
+        return label
+    if target[0] in "@#":
+        sign = target[0]
+        return sign + (label or target[1:]).removeprefix(sign)
+    if target.startswith("!"):
+        return "@" + (label or target[1:].split("^")[0]).removeprefix("@")
+    return label or target.removeprefix("mailto:")
+
+
+def split_note(text: str) -> tuple[str, str]:
+    """Return the request and its note. The note is on one line, and cut if it is too long.
+
+    A note comes after `--` or a long dash that a space follows.
+    """
+    for dash in _NOTE_DASH.finditer(text):
+        may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
+        if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
+            return text[: dash.start()], one_line(text[dash.end() :], MAX_NOTE_LENGTH)
+    return text, ""
+
+
+# --- brings typed text into the one form that tokens are read from
+
+
+_SIGNS = str.maketrans(
+    dict.fromkeys("×✕✖*", "x")
+    | dict.fromkeys("\"'`´“”„‘’‚«»()[]{}|;!?=_•", " ")
+    | {"≤": "<", "‐": "-", "‑": "-", "−": "-"}
+)
+_BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
+_ODD_NUMERAL = re.compile("([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215f\u2189\u2460-\u249b])")
+_POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
+_LEADING_DIGITS = r"(?<![\w.,])(\$?\d{1,3})"
+_DOTS_AND_COMMA = re.compile(rf"{_LEADING_DIGITS}((?:\.\d{{3}})+),(\d{{1,2}})(?!\d)")
+_COMMAS_AND_DOT = re.compile(rf"{_LEADING_DIGITS}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?!\d))")
+_DECIMAL_COMMA = re.compile(rf"{_LEADING_DIGITS},(\d{{1,2}})(?!\d)")
+_SEPARATING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
+AM_PM = re.compile(r"(?<=[\d ])([ap])\. ?m\b\.?", re.IGNORECASE)
+"""`p.m.`, which `normalize` writes as `pm`."""
+_TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
+
+
+def normalize(text: str) -> str:
+    """Return the text on one line, with single spaces and without quotation marks, brackets and question marks.
+
+    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number that can be read in two ways, such
+    as `2,500`, stays as it is. So do times of day, such as `18:00`.
+    """
+    text = _composed(text)
+    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    text = _POSSESSIVE.sub("s", text)
+    text = _BOLD.sub(r"\1", text).translate(_SIGNS)
+    text = _DOTS_AND_COMMA.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)
+    text = _COMMAS_AND_DOT.sub(lambda m: m[1] + m[2].replace(",", ""), text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    text = AM_PM.sub(r"\1m", text)
+    text = _SEPARATING_COMMA.sub(" ", text)
+    text = _TIME_OR_COLON.sub(lambda m: m.group().removeprefix(":") or " ", text)
+    return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
+
+
+def _composed(text: str) -> str:
+    """Return the text in NFKC, but leave `²` and `½` as they are: NFKC makes 22 GPUs of `2²`."""
+    return "".join(
+        part if part.isnumeric() and not part.isdecimal() else unicodedata.normalize("NFKC", part)
+        for part in _ODD_NUMERAL.split(text)
+    )
+
+
+def normalize_within(text: str, limit: int) -> str | None:
+    """Return the normalized text. Return None if it is longer than `limit`.
+
+    The length is checked before each costly step. NFKC can turn one letter into eighteen, so a text that seems
+    short could block the event loop, and with it everybody's commands.
+    """
+    spaced = " ".join(text.split())
+    if len(spaced) > 2 * limit:
+        return None
+    composed = _composed(spaced)
+    if len(composed) > 2 * limit:
+        return None
+    normalized = normalize(composed)
+    return normalized if len(normalized) <= limit else None

@@ -1,0 +1,409 @@
+"""The plan of a ready machine: what is done first, and when the next step is.
+
+A machine is described by its visits, in the notation of `use_stories`. All times are hours since ready, at 08:00
+on a Friday in UTC. What is expected is what the plan has due, or the time until which it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.model.attempt import AttemptState, Marker, Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import MessageKind
+from bot.model.person import Person
+from bot.model.rental import Asked, Extension, Question
+from bot.model.state import State
+from bot.model.use import ProbeAnswers, Verdict
+from bot.policy.team.rules import CheckIn, Rules
+from bot.policy.use.ready import (
+    Act,
+    Ask,
+    DropVerdict,
+    End,
+    ExpireExtension,
+    GiveNotice,
+    Machine,
+    MoveEnd,
+    NoteLoss,
+    Replacement,
+    SkipNotice,
+    StayInPlace,
+    TellOthers,
+    idle_now,
+    plan,
+)
+from tests.policy.use_stories import READY, replay, samples_of
+from tests.store import make
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+RULES = Rules()
+NO_CHECK_IN = Rules(check_in=CheckIn(after=None))
+"""A machine without a probe is not asked about."""
+UTC, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("America/New_York")
+E = EventKind
+AGAIN = 15 * SECOND / HOUR
+"""So many hours later the plan is made again while it waits for what makes no step due."""
+SILENT = ProbeAnswers(silent=("U1", "U2", "U3"), silent_at=READY)
+Expected = Act | type | float
+
+
+def at(hours: float) -> Any:
+    return READY + hours * HOUR
+
+
+def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fields: Any) -> Machine:
+    """Return a machine that was visited like this. Without visits it has no probe. Fields that a `Machine` does
+    not have are those of its lease or its rental."""
+    samples = samples_of(visits)
+    use = fields.pop("use", replay(samples, RULES)[-1] if samples else None)
+    own = {name: fields.pop(name) for name in Machine.__dataclass_fields__ if name in fields}
+    lease: dict[str, Any] = {"latest_end": None if latest is None else at(latest), "ready_at": READY}
+    lease |= {"notices_checked_at": READY, "seen_at": READY}
+    lease |= {name: fields.pop(name) for name in ("question", "notices_checked_at") if name in fields}
+    rental = make.rental(
+        state=State.READY,
+        **{"rate": Decimal("2.00"), "vendor": "hyperstack", "use": use, **fields},
+        lease=make.lease(at(ends), **lease),
+    )
+    live = make.attempt(state=AttemptState.BOUGHT)
+    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approver_zones": {UTC}}
+    return Machine(**{**usual, **own})
+
+
+def told(
+    *events: Event, posted: float | None = None, to: str = make.ANA, compare_with: int | None = None
+) -> dict[str, Any]:
+    """Return these events as the history of a machine, with a direct message of the last one."""
+    history = [changed(event, id=number) for number, event in enumerate(events, 1)]
+    message = make.message(
+        MessageKind.DIRECT,
+        to=to,
+        event_id=history[-1].id,
+        posted_at=None if posted is None else at(posted),
+        compare_with=compare_with,
+    )
+    return {"history": history, "direct": [message]}
+
+
+def event(kind: EventKind, hours: float, until: float, actor: str | None = None) -> Event:
+    return make.event(kind, at=at(hours), actor=actor, facts=Facts(until=at(until)))
+
+
+def check(machine: Machine, now: float, expected: Expected, rules: Rules = NO_CHECK_IN) -> Any:
+    """Check what is planned at a time, and return what is done."""
+    due = plan(machine, rules, at(now))
+    if isinstance(expected, float | int):
+        assert due.act is None or due.at > at(now), due.act
+        assert (due.at - READY) / HOUR == pytest.approx(expected)
+    elif isinstance(expected, type):
+        assert (type(due.act), due.at) == (expected, at(now))
+    else:
+        assert due == (at(now), expected)
+    return due.act
+
+
+# --- the order
+
+
+def test_the_first_that_is_due_acts() -> None:
+    asked = Asked(about=at(1), first_at=at(2), last_at=at(2), times=9)
+    one = machine("1h 98, 624m 0", 12, 20, replaced_by="m3nq8", replacement=Replacement(State.FAILED, 7))
+    check(replace(one, live=None), 11.4, NoteLoss(), RULES)
+    check(replace(one, use=None), 11.4, DropVerdict(at(11.4)), RULES)
+    check(one, 11.4, StayInPlace(7), RULES)
+    one = replace(one, rental=changed(one.rental, replaced_by=None))
+    for question, checked, expected in (
+        (asked, 10, SkipNotice()),
+        (asked, 11, Ask),
+        (changed(asked, last_at=at(11)), 11, TellOthers),
+        (changed(asked, last_at=at(11), on_card=True), 11, TellOthers),
+        (changed(asked, last_at=at(11), on_card=True, approvers_at=at(11)), 11, 11.5),
+    ):
+        lease = changed(one.lease, question=Question(asked=question), notices_checked_at=at(checked))
+        check(replace(one, rental=changed(one.rental, lease=lease)), 11.4, expected, RULES)
+
+
+# --- the machine is gone, or another one takes its place
+
+
+@pytest.mark.parametrize(
+    ("is_live", "marked", "now", "expected"),
+    [
+        (False, False, 1, NoteLoss()),
+        (False, False, 4.49, NoteLoss()),
+        (False, False, 4.5, End(Why.LEASE_ENDED)),  # two graces after its end, so the overdue deletion ended it
+        (True, True, 1, 3.5),
+        (True, True, 4.5, End(Why.LEASE_ENDED)),
+        (True, False, 4.5, GiveNotice(at(4.75))),
+    ],
+)
+def test_a_machine_that_is_gone_was_lost_or_deleted_as_overdue(
+    is_live: bool, marked: bool, now: float, expected: Expected
+) -> None:
+    one = machine()
+    live = changed(one.live, marked_by=Marker.OVERDUE if marked else None) if one.live and is_live else None
+    check(replace(one, live=live), now, expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (State.AWAITING_APPROVAL, 1 + AGAIN),
+        (State.PROCURING, 1 + AGAIN),
+        (State.PROVISIONING, End(Why.REPLACED)),
+        (State.READY, End(Why.REPLACED)),
+        (State.DESTROYING, 1 + AGAIN),
+        (State.FAILED, StayInPlace(5)),
+        (State.DESTROYED, StayInPlace(5)),
+    ],
+)
+def test_a_machine_runs_until_the_one_in_its_place_is_bought(state: State, expected: Expected) -> None:
+    check(machine(replaced_by="m3nq8", replacement=Replacement(state, 5)), 1, expected)
+
+
+def test_a_verdict_is_dropped_once_the_rules_switched_the_probe_off() -> None:
+    one = replace(machine("1h 98", 9), use=None)
+    check(one, 1.05, DropVerdict(at(1.05)))
+    check(one, 3, DropVerdict(at(1)))
+    check(replace(one, rental=changed(one.rental, use=None)), 1, 8.5)
+
+
+# --- notices of the end
+
+
+@pytest.mark.parametrize(
+    ("ends", "checked", "posted", "now", "expected"),
+    [
+        (4, 0, None, 3.49, 3.5),
+        (4, 0, None, 3.5, GiveNotice(at(4))),
+        (4, 3.5, None, 3.5, 4),
+        (4, 0, 3.4, 3.5, GiveNotice(at(4))),  # the last one is never skipped
+        (12, 0, 9.5, 10, SkipNotice()),
+        (12, 0, 9.0, 10, SkipNotice()),
+        (12, 0, 8.9, 10, GiveNotice(at(12))),
+        (12, 0, None, 10, GiveNotice(at(12))),
+        (12, 0, None, 11.8, GiveNotice(at(12))),  # two that were due while the bot was down are one
+        (12, 11.8, None, 11.8, 12),
+        (0.3, 0, None, 0.1, 0.3),  # shorter than every notice
+    ],
+)
+def test_its_owner_is_notified_before_the_end_unless_they_read_of_it_within_an_hour(
+    ends: float, checked: float, posted: float | None, now: float, expected: Expected
+) -> None:
+    stated = told(event(E.EXTENDED, 1, ends, make.BEN), posted=posted)
+    check(machine(ends=ends, notices_checked_at=at(checked), **stated), now, expected)
+
+
+def test_a_notice_is_skipped_if_its_owner_set_that_end_and_not_if_another_person_did() -> None:
+    for actor, expected in ((make.ANA, SkipNotice()), (make.BEN, GiveNotice(at(12)))):
+        check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 12, actor))), 10, expected)
+        check(machine(ends=12, **told(event(E.EXTENSION_APPROVED, 9.5, 12, actor))), 10, expected)
+    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 11, make.ANA))), 10, GiveNotice(at(12)))
+    check(machine(ends=12, **told(event(E.EXTENDED, 9.5, 12), posted=9.5, to=make.BEN)), 10, GiveNotice(at(12)))
+
+
+@pytest.mark.parametrize(
+    ("visits", "now", "fields", "expected"),
+    [
+        ("182m 0", 3, {}, SkipNotice()),  # an hour before: only if nobody sees into it
+        ("210m 0", 3.5, {}, GiveNotice(at(4))),
+        ("210m 98", 3.5, {}, SkipNotice()),
+        ("3h refused", 3, {}, GiveNotice(at(4), unseen=True)),
+        ("3h refused", 3, {"answers": SILENT}, GiveNotice(at(4), unseen=True, vendor="hyperstack")),
+        ("3h refused", 3, {"answers": SILENT, "probe_answered_at": READY}, GiveNotice(at(4), unseen=True)),
+        ("", 3, {}, GiveNotice(at(4), unseen=True)),
+        # The bot was down: that is no reason to say that nobody sees into it.
+        ("150m 98", 3, {}, SkipNotice()),
+        ("150m 98", 3.5, {}, GiveNotice(at(4))),
+    ],
+)
+def test_a_notice_of_an_end_that_can_move_depends_on_what_is_seen(
+    visits: str, now: float, fields: dict[str, Any], expected: Expected
+) -> None:
+    check(machine(visits, latest=12, **fields), now, expected)
+
+
+# --- whether it is needed
+
+
+@pytest.mark.parametrize(
+    ("visits", "now", "fields", "expected"),
+    [
+        ("", 1.99, {}, 2),
+        ("", 2, {}, Ask(None)),
+        ("", 2, {"owner": Person(id=make.ANA, name="Ana", deactivated=True)}, 98),
+        ("2h refused", 2, {}, Ask),
+        ("5h 98", 5, {}, 98),
+        ("1h 98, 1h 0", 1.99, {}, 2),
+        ("1h 98, 1h 0", 2, {}, Ask),
+        ("1h 98, 1h 0", 2, {"owner": Person(id=make.ANA, name="Ana", deactivated=True)}, 98),
+        ("1h 98, 1h 0", 2, {"question": Question(silent_until=at(6))}, 6),
+        ("1h 98, 2h 0 +ana", 2.9, {}, 3),
+        ("1h 98, 2h 0 +ana", 3, {}, Ask),
+        # The bot was down, or its visits fail: the next visit decides.
+        ("1h 98, 1h 0", 4, {}, 98),
+        ("1h 98, 1h 0, 10m no answer", 2.17, {"use": replay(samples_of("1h 98, 1h 0"), RULES)[-1]}, 98),
+        # It works, and no verdict changed because most visits fail.
+        ("1h 98, 1h 0, 2m 98", 2.04, {"use": replay(samples_of("1h 98, 1h 0"), RULES)[-1]}, 98),
+        # At 21:00 on a Friday.
+        ("11h 98, 2h 0", 13, {}, 72),
+        ("11h 98, 2h 0", 13, {"owner": Person(id=make.ANA, name="Ana", tz="America/New_York")}, Ask),
+        ("11h 98, 2h 0", 13, {"rate": Decimal(10)}, Ask),
+    ],
+)
+def test_its_owner_is_asked_in_their_hours_if_it_is_idle_now_or_can_not_be_seen_into(
+    visits: str, now: float, fields: dict[str, Any], expected: Expected
+) -> None:
+    check(machine(visits, 100, **fields), now, expected, RULES)
+
+
+def test_a_question_shows_the_connections_that_the_newest_visit_saw() -> None:
+    one = machine("1h 98, 58m 0, 2m 0 +ana", 30)
+    use = check(one, 2, Ask, RULES).use
+    assert (use.verdict, use.connections, use.new_connections) == (Verdict.IDLE, 0, 1)
+    assert idle_now(one, RULES, at(2)) == use
+    for visits, now in (("1h 98", 1), ("1h refused", 1), ("1h 98, 1h 0", 2.2), ("", 2)):
+        assert idle_now(machine(visits, 30), RULES, at(now)) is None
+
+
+IDLE_SINCE_1 = "1h 98, {}h 0"
+
+
+def unanswered(hours: int, **asked: Any) -> Machine:
+    """Return a machine that is idle since 1:00 and was visited until then. Its owner was asked at 2:00."""
+    times = {"about": at(1), "first_at": at(2), "last_at": at(hours), "times": 2, **asked}
+    return machine(IDLE_SINCE_1.format(hours - 1), 100, question=Question(asked=Asked(**times)))
+
+
+def test_the_card_and_then_the_approvers_learn_that_nobody_answers() -> None:
+    act = check(unanswered(3), 3, 4, RULES)
+    act = check(unanswered(4), 4, TellOthers, RULES)
+    assert act == TellOthers(Asked(about=at(1), first_at=at(2), last_at=at(4), times=2, on_card=True))
+    check(unanswered(5, on_card=True), 5, 6, RULES)
+    act = check(unanswered(6, on_card=True), 6, TellOthers, RULES)
+    assert (act.asked.approvers_at, act.use.since) == (at(6), at(1))
+    again = {"on_card": True, "approvers_at": at(6)}
+    check(unanswered(7, **again), 7, 11, RULES)  # the next question
+    # The bot was down.
+    check(unanswered(4), 4.2, 6, RULES)
+    check(unanswered(6, on_card=True), 6.2, 10, RULES)
+
+
+def test_the_approvers_are_notified_in_the_hours_of_one_of_them_and_not_of_who_left() -> None:
+    night = unanswered(13, on_card=True)
+    check(night, 13, 17, RULES)  # the next question
+    check(replace(night, approver_zones={UTC, NEW_YORK}), 13, TellOthers, RULES)
+    left = Person(id=make.ANA, name="Ana", deactivated=True)
+    check(replace(unanswered(6, on_card=True), owner=left), 6, 10, RULES)
+
+
+# --- the end
+
+ONE_END: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
+    ("before it", {}, 3.6, 4),
+    ("read in the ready message", told(event(E.READY, 0, 4), posted=0), 4, End(Why.LEASE_ENDED)),
+    ("read in a notice", told(event(E.ENDING, 3.5, 4), posted=3.5), 4, End(Why.LEASE_ENDED)),
+    ("passed while the bot was down", told(event(E.READY, 0, 4), posted=0), 9, End(Why.LEASE_ENDED)),
+    ("read late", told(event(E.READY, 0, 4), posted=3.9), 4, 4 + AGAIN),
+    ("read late, a grace ago", told(event(E.READY, 0, 4), posted=3.9), 4.15, End(Why.LEASE_ENDED)),
+    ("set by its owner", told(event(E.EXTENDED, 3.7, 4, make.ANA)), 4, End(Why.LEASE_ENDED)),
+    ("set by an admin", told(event(E.EXTENDED, 3.7, 4, make.BEN)), 4, GiveNotice(at(4.25))),
+    ("read by a teammate", told(event(E.ENDING, 3.5, 4), posted=3.5, to=make.BEN), 4, GiveNotice(at(4.25))),
+    ("a notice that Slack did not take", told(event(E.ENDING, 3.5, 4)), 4, GiveNotice(at(4.25))),
+    ("another end was read", told(event(E.READY, 0, 3), posted=0), 4, GiveNotice(at(4.25))),
+    ("announced", told(event(E.ENDING, 4, 4.25)), 4.1, 4.1 + AGAIN),
+    ("announced, almost over", told(event(E.ENDING, 4, 4.25)), 4.249, 4.25),
+    ("announced a grace ago", told(event(E.ENDING, 4, 4.25)), 4.25, End(Why.LEASE_ENDED)),
+    (
+        "put back after it was read",
+        told(event(E.READY, 0, 4), event(E.PUT_BACK, 3.9, 4)),
+        4,
+        GiveNotice(at(4.25)),
+    ),
+    ("put back, and read again", told(event(E.PUT_BACK, 3.9, 4), posted=3.95), 4.1, 4.1 + AGAIN),
+    (
+        "Slack may state another end",
+        {**told(event(E.READY, 0, 4), posted=0, compare_with=3), "may_compare": True},
+        4,
+        4 + AGAIN,
+    ),
+    (
+        "Slack could not be read",
+        told(event(E.READY, 0, 4), posted=0, compare_with=3),
+        4,
+        GiveNotice(at(4.25)),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "expected"), [row[1:] for row in ONE_END], ids=[row[0] for row in ONE_END]
+)
+def test_it_ends_a_grace_after_its_owner_could_know_of_that(
+    fields: dict[str, Any], now: float, expected: Expected
+) -> None:
+    check(machine(notices_checked_at=at(3.5), **fields), now, expected)
+
+
+EXTENSION = Extension(
+    envelope=make.envelope(version=2, lease=8 * HOUR), ends_at=at(8), asked_by=make.ANA, asked_at=READY
+)
+TWO_ENDS: Sequence[tuple[str, str, float, dict[str, Any], Expected]] = [
+    ("in use", "4h 98", 4, {}, MoveEnd),
+    ("idle and told", "4h 0", 4, {}, End(Why.LEASE_ENDED)),
+    ("connected and told", "1h 98, 3h 0 +ana", 4, {}, End(Why.LEASE_ENDED)),
+    ("refused and told", "4h refused", 4, {}, End(Why.LEASE_ENDED)),
+    ("without a probe and told", "", 4, {}, End(Why.LEASE_ENDED)),
+    ("not told, since it was in use then", "210m 98, 30m 0", 4, {"history": (), "direct": ()}, GiveNotice),
+    (
+        "the ready message does not tell that it stands",
+        "4h 0",
+        4,
+        told(event(E.READY, 0, 4), posted=0),
+        GiveNotice,
+    ),
+    ("works again in its last grace", "4h 0, 2m 98", 4.04, {"history": (), "direct": ()}, MoveEnd),
+    ("the bot was down at the end", "3h 98", 4, {}, GiveNotice),
+    ("and an extension still waits then", "3h 98", 4, {"extension": EXTENSION}, GiveNotice),
+    ("it was down for long, and the machine works", "3h 98, 4h down, 10m 98", 7.17, {}, MoveEnd),
+    ("an extension waits", "4h 0", 4, {"extension": EXTENSION}, ExpireExtension(8 * HOUR)),
+    ("an extension waits, and it is in use", "4h 98", 4, {"extension": EXTENSION}, MoveEnd),
+    (
+        "it works, and no verdict changes while most visits fail",
+        "1h 98, 2h 0, 1h 98",
+        4,
+        {"use": replay(samples_of("1h 98, 2h 0"), RULES)[-1]},
+        MoveEnd,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("visits", "now", "fields", "expected"), [row[1:] for row in TWO_ENDS], ids=[row[0] for row in TWO_ENDS]
+)
+def test_the_first_of_two_ends_moves_on_if_the_machine_is_in_use(
+    visits: str, now: float, fields: dict[str, Any], expected: Expected
+) -> None:
+    stated = told(event(E.ENDING, 3.5, 4), posted=3.5)
+    one = machine(visits, 4, 12, notices_checked_at=at(3.5), **{**stated, **fields})
+    act = check(one, now, expected)
+    if isinstance(act, MoveEnd):
+        assert act.until == at(now // 1 + 1)
+        assert act.use is not None
+        assert act.use.verdict is Verdict.IN_USE
+    if isinstance(act, GiveNotice):
+        assert act.until == at(now) + RULES.lease.grace
+
+
+def test_the_later_of_two_ends_does_not_move() -> None:
+    stated = told(event(E.ENDING, 11.5, 12), posted=11.5)
+    check(machine("12h 98", 12, notices_checked_at=at(11.5), **stated), 12, End(Why.LEASE_ENDED))
