@@ -20,9 +20,22 @@ from bot.clock import MovedClock
 from soak.databases import postgres_server
 from store.db import Database, migrate
 from store.tables import metadata
+from tests.dialects import share_dialects
+
+share_dialects()
 
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
 """Our time when a test begins. It changes only if the test moves it."""
+
+_CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_SEQUENCES = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+_DELETE = "; ".join([*(str(table.delete()) for table in reversed(metadata.sorted_tables)), _SEQUENCES])
+_TRUNCATE = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
+"""It takes forty times as long as deleting few rows, but leaves no pages behind that the planner would count."""
+_IS_LARGE = "SELECT max(pg_relation_size(oid)) > 8 * 8192 FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
 
 _migrated_file: list[bytes] = []
 """An empty SQLite database with the newest schema, once a test of this process needed one."""
@@ -90,9 +103,9 @@ async def fresh_postgres(postgres: Postgres) -> str:
             "CREATE DATABASE gpubot",
         )
         await migrate(url)
-    await cut_connections(url)
     connection = await asyncpg.connect(url)
-    await connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+    await connection.execute(_CUT_OTHERS)
+    await connection.execute(_TRUNCATE if await connection.fetchval(_IS_LARGE) else _DELETE)
     await connection.close()
     return url
 
@@ -105,10 +118,7 @@ def beside(database: Database) -> Database:
 async def cut_connections(url: str) -> None:
     """End every other connection to a PostgreSQL database, as its restart would."""
     connection = await asyncpg.connect(url)
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    await connection.execute(_CUT_OTHERS)
     await connection.close()
 
 

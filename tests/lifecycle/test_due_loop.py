@@ -285,7 +285,7 @@ async def hang_and_let_another_go_on(here: World, deps: StepDeps, hangs: Hangs) 
     await other.drain()
     hangs.goes_on.set()
     await stopped.drain()
-    here.engine = other
+    here.restart(other.deps)
 
 
 class HangingDirectory:

@@ -21,10 +21,11 @@ from bot.clock import MovedClock
 from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.visit_loop import Visits
-from bot.lifecycle.ports.store import Store
+from bot.lifecycle.ports.store import Store, Written
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
@@ -117,7 +118,6 @@ class World(WorldReader):
         people: KnownPeople,
         machines: Machines,
     ) -> None:
-        self.deps = deps
         self.people = people
         self.machines = machines
         """What visits find: `world.machines[rental].use(98)`."""
@@ -126,9 +126,13 @@ class World(WorldReader):
         self.clock = clock
         self.slack_is_down = False
         """Whether queued messages stay queued."""
-        self.engine = Engine(deps)
-        self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps)
+        self._next_due: dict[DueLoop[Any], datetime | None] = {}
+        """When the next row of each loop is due, as its last pass returned it."""
+        self._queued = True
+        """Whether messages were written since the queued ones were last read."""
+        self._next_message: datetime | None = None
+        """When the next queued message is due."""
+        self.restart(deps)
 
     @property
     def now(self) -> datetime:
@@ -143,27 +147,51 @@ class World(WorldReader):
 
     async def settle(self) -> None:
         """Run what is due until nothing is."""
+        self._forget()
+        await self._run_due()
+
+    def _forget(self) -> None:
+        """Read again when what is due: a test may have written past this world's store."""
+        self._next_due.clear()
+        self._queued = True
+
+    async def _run_due(self) -> datetime | None:
+        """Run what is due until nothing is. Return when the next quote, rental or visit is due.
+
+        A pass begins when the loop's own would: once its next row is due, or a commit wakes it."""
         for _ in range(200):
-            await self.engine.run_pass()
-            await self.engine.drain()
-            await self.visits.run_pass()
-            await self.visits.drain()
+            await self._run_pass(self.engine._searches, self.engine._steps)
+            await self._run_pass(self.visits)
             if self.overdue.due():
                 await self.overdue.delete_overdue()
             if not self.slack_is_down:
-                await self.deliver_all()
-            due = await self._next_due()
-            if due is None or due > self.now:
-                return
+                await self._deliver_due()
+            if not any(self._awake(loop) for loop in self._loops):
+                return soonest(*self._next_due.values())
         raise AssertionError("something is due for ever")
 
-    async def _next_due(self) -> datetime | None:
-        return soonest(await self.engine.next_due(), await self.visits.next_due())
+    async def _run_pass(self, *loops: DueLoop[Any]) -> None:
+        for loop in filter(self._awake, loops):
+            loop._wake.clear()
+            self._next_due[loop] = await loop.run_pass()
+        for loop in loops:
+            await loop.drain()
+
+    def _awake(self, loop: DueLoop[Any]) -> bool:
+        due = self._next_due.get(loop, self.now)
+        return loop._wake.is_set() or (due is not None and due <= self.now)
+
+    @property
+    def _loops(self) -> tuple[DueLoop[Any], ...]:
+        return self.engine._searches, self.engine._steps, self.visits
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""
+        self._queued = False
         async with self.deps.store.read() as tx:
-            waiting = await tx.messages.due(self.now, 1000)
+            queued = await tx.messages.due(FOREVER, 1000)
+        waiting = [message for message in queued if message.due_at is not None and message.due_at <= self.now]
+        self._next_message = soonest(*(message.due_at for message in queued if message not in waiting))
         if not waiting:
             return
         async with self.deps.store.write() as tx:
@@ -174,20 +202,30 @@ class World(WorldReader):
                     posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
                 await tx.messages.save(changed(message, **posted))
 
+    async def _deliver_due(self) -> None:
+        """Mark all queued messages as posted, if there can be any."""
+        if self._queued or (self._next_message is not None and self._next_message <= self.now):
+            await self.deliver_all()
+
+    def _note_messages(self) -> None:
+        self._queued = True
+
     def restart(self, deps: StepDeps) -> None:
         """Restart the bot with other parts."""
         self.deps = deps
         self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
         self.visits = Visits(deps)
+        deps.store.on_commit(self._note_messages, Written.MESSAGES)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Let time pass and run everything that becomes due. Stop early once `until` is true."""
         target = self.now + span
-        await self.settle()
-        while (due := soonest(await self._next_due(), self.overdue.next_at)) is not None and due <= target:
-            self.jump(max(due - self.now, timedelta(0)))
-            await self.settle()
+        self._forget()
+        due = await self._run_due()
+        while (next_at := soonest(due, self.overdue.next_at)) is not None and next_at <= target:
+            self.jump(max(next_at - self.now, timedelta(0)))
+            due = await self._run_due()
             if until is not None and await until():
                 return
         if until is None:

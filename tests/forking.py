@@ -1,0 +1,209 @@
+"""Programs of gpubot started by a fork, without loading their modules again.
+
+`python -m bot ..` and `python -m sandbox ..` need a second of CPU to load their modules, most of what many tests
+would cost. `fork_programs` lets `subprocess.Popen` start them from a server: a process that has loaded the
+modules and does nothing else. What it forks is a process like any other, a child of the one that asked, with its
+own environment, folder, standard streams, signals and exit status. The real `main` runs in it.
+
+A program is started anew if it is to have what a fork can't give: other options of Python in its environment, such
+as PYTHONUTF8 and LC_ALL, or a session of its own, as in tests/demo/test_programs.py. So is each program outside
+Linux or under coverage.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("bot", "sandbox")
+LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
+"""What the server loads: the programs, and what they load once they run."""
+LONGEST_REQUEST = 100_000
+ROOT = Path(__file__).parents[1]
+_SET_CHILD_SUBREAPER = 36
+
+
+class ForkingPopen(subprocess.Popen[Any]):
+    """A Popen whose child is forked by the server if it runs one of the programs."""
+
+    def _execute_child(self, *given: Any) -> None:
+        args, executable, preexec_fn, _, pass_fds, cwd, env, _, _, shell, *others = given
+        pipes, rest = others[:6], tuple(others[6:])
+        words = _words(args)
+        environment = dict(os.environ if env is None else env)
+        plain = not (executable or preexec_fn or pass_fds or shell) and rest == _USUAL
+        if words is None or not plain or not _is_like_ours(environment):
+            super()._execute_child(*given)  # type: ignore[misc]  # not in the stubs
+            return
+        stdin, _, _, stdout, _, stderr = pipes
+        streams = [number if fd == -1 else fd for number, fd in enumerate((stdin, stdout, stderr))]
+        self.pid = _server.fork(words, os.fspath(cwd or Path.cwd()), environment, streams)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # as above
+
+
+_USUAL = (True, None, None, None, -1, False, -1)
+"""restore_signals, gid, gids, uid, umask, start_new_session and process_group, unless they are asked for."""
+
+
+def _words(args: Any) -> list[str] | None:
+    """Return what follows `python -m` if a command starts one of the programs."""
+    if not isinstance(args, Sequence) or isinstance(args, str | bytes):
+        return None
+    words = [os.fspath(arg) for arg in args]
+    runs = len(words) > 2 and words[:2] == [sys.executable, "-m"] and words[2] in PROGRAMS
+    return words[2:] if runs else None
+
+
+def _is_like_ours(environment: Mapping[str, str]) -> bool:
+    """Return whether no variable that Python reads only when it starts differs from this process's."""
+    read_at_start = (name for name in environment if name.startswith(("PYTHON", "LANG", "LC_")))
+    return all(environment[name] == os.environ.get(name) for name in read_at_start)
+
+
+class _Server:
+    """The server of this process. It starts with the first request, and ends with this process."""
+
+    def __init__(self) -> None:
+        self._requests: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def fork(self, words: list[str], cwd: str, environment: dict[str, str], streams: list[int]) -> int:
+        """Return the pid of a new child of this process, which runs `python -m WORDS`."""
+        requests = self._requests or self._start()
+        request = json.dumps([words, cwd, environment]).encode()
+        # What the server forks loses its parent at once, and gets this process in its place.
+        _adopt_orphans(True)
+        try:
+            socket.send_fds(requests, [request], streams)
+            answer = requests.recv(100)
+        finally:
+            _adopt_orphans(False)
+        if not answer:
+            raise ChildProcessError("The server that forks programs has ended.")
+        return int(answer)
+
+    def fork_itself(self) -> None:
+        """Start the server as a fork of this process, which has loaded the programs."""
+        ours, theirs = self._connect()
+        if os.fork() == 0:
+            ours.close()
+            run(serve(theirs))
+            sys.exit()
+        theirs.close()
+
+    def _start(self) -> socket.socket:
+        ours, theirs = self._connect()
+        command = [sys.executable, "-m", "tests.forking", str(theirs.fileno())]
+        self._process = _Plain(
+            command, pass_fds=[theirs.fileno()], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        theirs.close()
+        atexit.register(self._stop)
+        return ours
+
+    def _connect(self) -> tuple[socket.socket, socket.socket]:
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return self._requests, theirs
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process id. Return None if it was not needed yet."""
+        return None if self._process is None else self._process.pid
+
+    def _stop(self) -> None:
+        if self._requests is not None and self._process is not None:
+            self._requests.close()
+            self._process.wait()
+
+
+def _adopt_orphans(adopts: bool) -> None:
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
+
+
+_Plain = subprocess.Popen
+_server = _Server()
+
+
+def fork_programs() -> None:
+    """Let all programs that this process starts from now on be forked, where that can be."""
+    if sys.platform == "linux" and "COVERAGE_PROCESS_CONFIG" not in os.environ:
+        subprocess.Popen = ForkingPopen  # type: ignore[misc]  # asyncio's processes are made by it too
+
+
+def server_pid() -> int | None:
+    """Return the process id of the server. Return None if no program was started yet."""
+    return _server.pid
+
+
+def serve(requests: socket.socket) -> list[str]:
+    """Fork a process for each request. Return in that process alone, with the words of its command."""
+    for module in LOADED:
+        import_module(module)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        request, streams, _, _ = socket.recv_fds(requests, LONGEST_REQUEST, 3)
+        if not request:
+            os._exit(0)
+        answer, answer_end = os.pipe()
+        if (between := os.fork()) == 0:
+            if (child := os.fork()) != 0:
+                os.write(answer_end, str(child).encode())
+                os._exit(0)
+            for fd in (answer, answer_end):
+                os.close(fd)
+            requests.close()
+            return _become(request, streams)
+        os.waitpid(between, 0)
+        requests.send(os.read(answer, 100))
+        for fd in (answer, answer_end, *streams):
+            os.close(fd)
+
+
+def _become(request: bytes, streams: list[int]) -> list[str]:
+    words, cwd, environment = json.loads(request)
+    for standard, fd in enumerate(streams):
+        os.dup2(fd, standard)
+        os.close(fd)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    random.seed()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return [str(word) for word in words]
+
+
+def run(words: list[str]) -> None:
+    """Run a program in this process."""
+    global _server  # noqa: PLW0603 - the one of the process that forked this one is not ours
+    _server = _Server()
+    if words[:2] in (["bot", "demo"], ["bot", "sandbox"]):
+        _server.fork_itself()
+        subprocess.Popen = ForkingPopen  # type: ignore[misc]
+    sys.modules.pop(f"{words[0]}.__main__", None)
+    sys.argv[1:] = words[1:]
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    run(serve(socket.socket(fileno=int(sys.argv[1]))))
