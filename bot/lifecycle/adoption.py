@@ -49,7 +49,8 @@ def adopt(
 
     It has one attempt, which was never called: it has no offer and no name, so no lookup brings another machine
     in. `by` is the admin who gave the machines to the owner. Their click is the approval.
-    With `put_back`, the machines are put back under their own id, since the database is older than they are.
+    With `put_back`, the machines get back the rental under whose id they were bought: the database is older than
+    they are.
     """
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)
