@@ -1,4 +1,4 @@
-"""What is noted when the probe of a machine answers first, or doesn't answer soon after ready."""
+"""Notes what the probe of a machine reports first, or that nothing answered soon after ready."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from bot.policy.as_sold import not_as_sold
 from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran
 
 COMPARED_WITHIN = timedelta(minutes=30)
-"""How long after its first report the GPUs of a machine are compared once it shows some: their driver may still be
-being installed."""
+"""For how long after its first report a machine that showed no GPUs yet is compared once it shows some: their
+driver may still be being installed."""
 
 
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the set-up, and with an event if its first GPUs are not
-    those that were sold. Note for its vendor that the probe answered. `earlier` are the last samples before."""
+    """Return a ready rental with what its probe reports of the set-up, and an event if its first GPUs are not
+    those that were sold. Note for its vendor that the probe answered. `earlier` has the last samples before the
+    report."""
     after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
@@ -41,8 +42,9 @@ async def with_report(
 async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
     """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
 
-    `visits` are the last ones until now. At least LEAST_VISITS of that time must have got no answer, so a machine
-    that nobody visited then proves nothing. Nor does a refused login: everyone with root there can cause it."""
+    `visits` are the last ones until now. Note it only if at least LEAST_VISITS of that time got no answer. A
+    refused login does not count: everyone with root on the machine can cause one.
+    """
     ready_at = rental.running_lease.ready_at
     if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
         return
@@ -52,8 +54,8 @@ async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: da
 
 
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
-    """Return the event that the GPUs of a report are not those of the attempt's offer, if that is certain. An
-    adopted machine has no offer."""
+    """Return an event if the GPUs of a report are certainly not those of the attempt's offer. Return none for an
+    adopted machine, which has no offer."""
     offer = attempt.offer
     if offer is None or not not_as_sold(offer.gpu, offer.count, report):
         return ()

@@ -50,7 +50,7 @@ class PastEnd:
     end: datetime
     since: datetime
     stored: bool = False
-    """Whether the store has it."""
+    """Whether the store has this value."""
 
 
 class OverdueDeletion:
@@ -137,8 +137,8 @@ class OverdueDeletion:
     async def _past_end_since(
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        """Return since when this end is past while the bot was running. If the bot was down at the end, return
-        now: meanwhile nobody was notified of the end and no step could act on an answer."""
+        """Return from when the graces count: the end, or now if the bot was down at the end, because nobody was
+        notified of the end then and no step could act on an answer."""
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
         if past_end is None or past_end.end != end:
@@ -156,8 +156,8 @@ class OverdueDeletion:
         return PastEnd(end, datetime.fromisoformat(since), stored=True) if known_end == end.isoformat() else None
 
     async def _save(self, key: AttemptKey, past_end: PastEnd) -> None:
-        """Store it for the next start: if a step crashes the process again and again, the graces must not start
-        over each time."""
+        """Store the value for the next start: if a step crashes the process again and again, the graces must not
+        start over each time."""
         try:
             async with self._deps.store.write() as tx:
                 await tx.account.set(_fact(key), f"{past_end.end.isoformat()} {past_end.since.isoformat()}")
@@ -219,7 +219,7 @@ class OverdueDeletion:
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
-            # A bug in reading the answer must not prevent the deletion of the resources that the store knows.
+            # Even if a bug prevents reading the answer, the resources that the store knows must be deleted.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
             if isinstance(error, MarketAway):
                 self._away_at[attempt.rental_id, attempt.n] = now
@@ -259,7 +259,7 @@ class OverdueDeletion:
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the rental's own step is deleting it and reads it regularly."""
+    """Return whether the rental's own step is deleting the attempt and reads its resources regularly."""
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

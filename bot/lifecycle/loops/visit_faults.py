@@ -14,18 +14,18 @@ FEWEST = 3
 COUNTS_FOR = timedelta(minutes=20)
 """How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
 OURS_AT_MOST = timedelta(hours=1)
-"""After this time verdicts change all the same: nobody has seen for so long whether the machines are used."""
+"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
 
 
 class VisitFaults:
-    """The last outcome for each machine that was seen into before. It is kept in memory: after a start, the first
-    round of visits fills it."""
+    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
+    start, the first round of visits fills them."""
 
     def __init__(self) -> None:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """When each machine was visited last, and whether that failed."""
         self._since: datetime | None = None
-        """Since when more than half of them fail. None if they don't."""
+        """Since when more than half of the machines fail. None if they don't."""
 
     @property
     def machines(self) -> Collection[str]:

@@ -37,7 +37,7 @@ class Target(Frozen):
 
 async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | None:
     """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
-    no readings. Return None if the machine is not to be visited."""
+    no readings. Return None if the machine must not be visited."""
     rental_id = claimed.id
     began = deps.clock.now()
     target = await _target(deps, rental_id)
@@ -54,11 +54,12 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
         if rental is None or not await tx.visits.defer(
             claimed, next_visit(rental.request.contract, [*earlier, sample], began)
         ):
-            # Its visits ended meanwhile, so another machine at its address may have answered. Or another process
-            # visits it by now.
+            # The machine's visits ended meanwhile, so another machine may have answered at its address. Or another
+            # process visits it now.
             faults.forget(rental_id)
             return
-        # Until its start-up script has installed the probe, a machine refuses the login. That is no news.
+        # A machine refuses the login until its start-up script has installed the probe. Such refusals are not
+        # logged.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         await tx.samples.add(sample)
@@ -81,8 +82,8 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
 
 
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
-    """Return where to log in. Return None if it has no probe by design, or if it is being deleted: another machine
-    may get its address."""
+    """Return where to log in. Return None if the machine has no probe by design, or is being deleted: another
+    machine may get its address."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
