@@ -46,9 +46,9 @@ async def adopt_machines(
     one in their name if that is free, so that old buttons work again. The caller has taken the spending lock, so
     that two adoptions of one machine don't both find it unknown.
 
-    The limits don't refuse it, since it bills already. Raise Refused if the person is no admin, Mistake if `owner`
-    may not use the bot or the lease would be too long, and TooLate if one of the machines belongs to a rental by
-    now.
+    No limit refuses the machines, since they bill already. Raise Refused if the person is no admin, Mistake if
+    `owner` may not use the bot or the lease would be too long, and TooLate if one of the machines belongs to a
+    rental by now.
     """
     check_admin(admin, deps)
     check_new_owner(owner, deps)
@@ -77,7 +77,8 @@ async def adopt_machines(
 
 
 def longest_lease(deps: Deps, wanted: timedelta) -> timedelta:
-    """Return how long an adopted machine may run: as long as wanted, or as the rules allow."""
+    """Return how long an adopted machine may run: `wanted`, or the longest lease of the rules if that is
+    shorter."""
     return min(wanted, deps.rules.lease.max)
 
 

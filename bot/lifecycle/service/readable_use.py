@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
     """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
-    has no verdict while the readings do not suffice for one: without the evidence, that would look like a machine
+    has no verdict while the readings do not suffice for one: without the evidence, the machine would look like one
     that can't be seen into."""
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -31,19 +31,19 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
 
 def readable_by_all(rental: Rental) -> Rental:
-    """Return the rental with the verdict and since when, for messages that a channel reads. It has no verdict if
-    the readings do not suffice for one."""
+    """Return the rental with the verdict and since when it holds, for messages that a channel reads. It has no
+    verdict if the readings do not suffice for one."""
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
-    """Return the events of which something may be read, without the rest."""
+    """Return the events of which a person may read something, without what they may not read."""
     return tuple(readable_event(event, everything=everything) for event in events if _tells(event, everything))
 
 
 def readable_event(event: Event, *, everything: bool) -> Event:
-    """Return an event with what may be read of its evidence: `everything`, or the verdict and since when."""
+    """Return an event with what a person may read of its evidence: `everything`, or the verdict and since when."""
     use = event.facts.use
     if use is None or everything:
         return event
@@ -57,7 +57,7 @@ def _tells(event: Event, everything: bool) -> bool:
 
 
 async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
-    """Return how a ready machine was used lately. Return None if it is not ready or was never visited."""
+    """Return how a ready machine was used in the last day. Return None if it is not ready or was never visited."""
     if rental.state is not State.READY or rental.use is None:
         return None
     samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
