@@ -1,4 +1,4 @@
-"""Shell lines that put public keys on a machine and take them off, for people to paste there.
+"""Shell lines that put public keys on a machine and take them off. People paste them there.
 
 The bot can change nothing on a machine, so a person runs these. They work in bash, zsh, dash and BusyBox.
 """
@@ -16,8 +16,8 @@ fixed string of grep, or in a regular expression of sed whose delimiter is a com
 def add_line(lines: Sequence[str]) -> str:
     """Return one shell line that appends the keys that `~/.ssh/authorized_keys` does not have yet.
 
-    `lines` are those of `Key.line`. Raise ValueError if there is none, or if one is anything else: people run the
-    result, and it must never have a part of a comment or a name in it.
+    `lines` are those of `Key.line`. Raise ValueError if there is none, or if one has another form: people run the
+    result, so it must never hold a part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
     # The empty line before each key separates it from a last line that has no line break.

@@ -11,7 +11,7 @@ from bot.policy.visiting import VISIT_EVERY, asks_vendor
 
 CHECK_EVERY = timedelta(minutes=3)
 SPOT_EVERY = timedelta(seconds=60)
-"""A spot machine that no visit sees is asked for this often, because a vendor can take it back at any time."""
+"""A spot machine that no visit sees is checked this often, because a vendor can take it back at any time."""
 LONGEST_VISIT = timedelta(seconds=15)
 """An answered visit shows that the machine exists until the next visit is over: after VISIT_EVERY and this."""
 
@@ -21,11 +21,12 @@ class Check(Frozen):
 
     at: Instant
     live: bool
-    """Whether the vendor itself is asked. If not, the market's cache is, which may show a machine that is gone."""
+    """Whether to ask the vendor itself. Otherwise the market's cache is asked, which may show a machine that is
+    gone."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
-    """Return the next check of a machine that was read last at `read_at`. `last` is its newest sample.
+    """Return the next check of a machine that was last read at `read_at`. `last` is its newest sample.
 
     It is due at once after a missed visit. While visits are answered, only the cache is asked, for the price.
     """
