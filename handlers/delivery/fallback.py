@@ -1,4 +1,4 @@
-"""The next destination if Slack refuses one: the home channel, then the owner, then the admins."""
+"""The next destination if Slack refuses the present one: the home channel, then the owner, then the admins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ log = structlog.get_logger("gpubot.delivery")
 
 
 async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
-    """Send a message to its next destination. Close it and return False if there is none left."""
+    """Send a message to its next destination and return True. If there is none, close the message and return
+    False."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     to = next_destination(message, rental.owner if rental is not None else None, rules)
     log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
