@@ -8,7 +8,7 @@ from handlers.views import blocks
 from handlers.views.format import literal
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""Bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
+"""The most bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
 
 
 def code(command: str) -> str:
@@ -22,7 +22,7 @@ def size(markup: str) -> int:
 
 
 def key_lines(write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> tuple[list[str], int]:
-    """Return at most `most` shell lines for keys, each short enough for a paragraph, and how many keys they leave
+    """Return at most `most` shell lines for keys, each short enough for a paragraph, and how many keys are left
     out. `write` makes the shell line for some of the keys."""
     groups: list[list[str]] = [[]]
     for key in keys:

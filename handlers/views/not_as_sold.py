@@ -16,11 +16,11 @@ from handlers.views.machine_text import machines
 from handlers.views.rental_text import new_one_text
 
 KINDS_SHOWN = 4
-"""How many kinds of GPU are named."""
+"""How many kinds of GPU are named at most."""
 
 
 def difference(facts: Facts) -> str:
-    """Return `sold as 8x H100 SXM 80 GB, but I see 7`, with the names of the GPUs if these differ."""
+    """Return `sold as 8x H100 SXM 80 GB, but I see 7`. If the names of the GPUs differ, add them."""
     gpu, seen = facts.gpu or "", facts.gpus_seen
     sold = f"sold as {machines(facts.count or 0, gpu)}"
     if seen is None:
@@ -37,8 +37,8 @@ def _named(model: GpuModel) -> str:
 
 
 def message(event: Event, rental: Rental, replace: Json | None, *, kept: bool) -> Rendered:
-    """Return the message to the owner of a machine that is in use. `replace` is the button that replaces it, if
-    that is possible."""
+    """Return the message to the owner of a machine that is in use. `replace` is the button that replaces it, None
+    if that is not possible."""
     text = f"{rental.id} was {difference(event.facts)}."
     if kept:
         return blocks.message(f"{text} You keep it.")

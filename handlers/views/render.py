@@ -29,7 +29,7 @@ ANSWERS = frozenset(
 
 
 def asks(rendered: Rendered) -> bool:
-    """Return whether a message is a question that waits for an answer."""
+    """Return whether a message is a question that is still open."""
     rows = [block["elements"] for block in rendered.blocks if block["type"] == "actions"]
     return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
 
@@ -43,10 +43,10 @@ def render_message(
     names: Mapping[str, str] | None = None,
     newest: bool = True,
 ) -> Rendered | None:
-    """Return a message as it should look now. Return None if its event has no text there, or if its kind is
-    not rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
+    """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
+    rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `names` has the people whom a notice names. `newest` tells of a direct message whether its reader got no later
+    `names` has the people whom a notice names. `newest` tells whether the reader of a direct message got no later
     one about the rental.
     """
     if message.kind is MessageKind.NOTICE:

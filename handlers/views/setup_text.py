@@ -8,7 +8,7 @@ from handlers.views.format import escape
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of it."""
+    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of a set-up."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""

@@ -14,7 +14,7 @@ from handlers.views.key_lines_text import key_lines
 from handlers.views.teammates_text import people_text, without_key_text
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""How many paragraphs of shell lines fit into a message besides the rest of it."""
+"""How many paragraphs of shell lines fit into a message besides everything else."""
 
 
 def shared(result: Shared) -> Rendered:

@@ -11,6 +11,6 @@ from handlers.views.reader import Reader
 
 
 def thread_reply(event: Event, details: RentalDetails, reader: Reader) -> Rendered | None:
-    """Return the reply for an event, which is never edited. Return None if it has none."""
+    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
     words = event_text(event, details, reader.times) if event.effects.thread(event) else None
     return None if words is None else blocks.message(words.text)

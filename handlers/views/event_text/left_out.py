@@ -8,8 +8,8 @@ from handlers.views.format import escape, join, listed, person, plural, sentence
 
 
 def left_out_text(context: EventContext) -> str:
-    """Return sentences about what the boot script of a purchase lacks, and the next step. Return an empty text if
-    it lacks nothing."""
+    """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
+    nothing."""
     left_out = context.facts.left_out
     if left_out is None:
         return ""

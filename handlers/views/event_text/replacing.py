@@ -1,4 +1,4 @@
-"""Another rental in the place of one."""
+"""A rental that takes the place of another one."""
 
 from __future__ import annotations
 
