@@ -104,7 +104,8 @@ class HealthReport:
         next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
         next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
-        # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
+        # The figures above were read one after the other. They describe the same moment only if nothing ran
+        # meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         broken = self.selfcheck.wrong
         refused = self.connection.refused

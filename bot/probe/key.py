@@ -17,7 +17,7 @@ ACCOUNT_FACT = "probe_key"
 """The name under which the store has the private key, so that a restored backup opens the same machines."""
 KIND = "ssh-ed25519"
 LARGEST_FILE = 16 * 1024
-"""Bytes."""
+"""The most bytes of a key file."""
 
 
 @dataclass(frozen=True)
