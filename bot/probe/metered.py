@@ -21,7 +21,7 @@ class Metered:
     `create_connection` of a tunnel, though its types ask for more."""
 
     def __init__(self, sock: socket.socket, most: int) -> None:
-        """The connection is closed after `most` bytes."""
+        """`most` is the number of bytes after which the connection is closed."""
         self._sock = sock
         self._most = most
 

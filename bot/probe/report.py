@@ -132,12 +132,12 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """`203.0.113.7 51234 10.0.0.4 22`: $SSH_CONNECTION of the visit."""
+        """Read the visit's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
     def _read_peer(self, rest: str) -> None:
-        """`0771000A:C822`: the peer's address and port as /proc/net/tcp has them."""
+        """Read a peer's address and port, as /proc/net/tcp has them: `0771000A:C822`."""
         if not _PEER.fullmatch(rest):
             raise _NoReport
         self._peers[_without_mapping(rest)] = None
@@ -148,15 +148,15 @@ class _Reader:
         self._peers_read = True
 
     def _read_setup(self, rest: str) -> None:
-        """`running`, `done`, `failed 1` or `failed 1 12`: the exit status and the line. Anything else is unknown:
-        the set-up runs as root, and can write anything into its file."""
+        """Read how far the set-up is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
+        line. Anything else is unknown: the set-up runs as root, and can write anything into its file."""
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
             line = int(found[2]) if found[2] and state is SetupState.FAILED else None
             self._setup = SetupProgress(state=state, line=line)
 
     def _read_gpu(self, rest: str) -> None:
-        """`0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`: one reading of one GPU.
+        """Read one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.
 
         A row that doesn't parse is no reading; drivers also print errors in its place.
         """
@@ -178,7 +178,7 @@ class _Reader:
             self._models.setdefault(index, GpuModel(name=shown, memory_mib=_number(total, HIGHEST_MIB) or 0))
 
     def _read_outcome(self, rest: str) -> None:
-        """`0` or another exit status, or `none`."""
+        """Read the exit status, such as `0`, or `none`."""
         self._outcome = rest
 
 

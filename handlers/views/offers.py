@@ -280,7 +280,7 @@ def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
-    """If the card goes to another channel, return where and why. Otherwise return an empty text."""
+    """Return where the card goes and why, if it goes to another channel, else an empty text."""
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."

@@ -37,11 +37,11 @@ class Watch(Protocol):
     """Receives figures about the engine (metrics)."""
 
     def late(self, seconds: float) -> None:
-        """A step was started this many seconds after it was due."""
+        """Record how many seconds after its due time a step was started."""
 
     def failed(self, what: str) -> None:
-        """A step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of the
-        engine."""
+        """Record that a step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of
+        the engine."""
 
 
 class Unwatched:

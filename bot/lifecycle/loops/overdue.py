@@ -30,8 +30,8 @@ DOWN_AFTER = timedelta(minutes=5)
 RETRY_COMPLETE = timedelta(minutes=10)
 """How long until the market is asked again about an attempt of which no resource is left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
-"""How long nothing is deleted after an outage of the market: the rental's own step goes first, because the machine
-may still be wanted."""
+"""How long nothing is deleted after an outage of the market. The rental's own step goes first, because the owner
+may still need the machine."""
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """If a rental's own step read a resource this recently while deleting it, the step works and the vendor is
 slow."""

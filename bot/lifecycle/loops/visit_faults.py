@@ -37,7 +37,7 @@ class VisitFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Don't count a machine: its visits ended, or nothing is known of its use."""
+        """Stop counting a machine: its visits ended, or nothing is known of its use."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:

@@ -103,7 +103,7 @@ def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
 
 
 def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) -> None:
-    """Count the visit, if the use of the machine was known until now."""
+    """Count the visit if the use of the machine was known until now."""
     if rental.use is None or rental.use.verdict is Verdict.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -111,7 +111,7 @@ def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) ->
 
 
 def _with_host_key(rental: Rental, result: Visit) -> Rental:
-    """Pin the host key at the first contact."""
+    """Return the rental with the host key pinned, if this is the first contact."""
     if rental.host_key is not None or result.host_key is None:
         return rental
     return note_host_key(rental, result.host_key)
