@@ -83,8 +83,8 @@ class GithubKeysValue(Value):
 
 
 class LineValue(Value):
-    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. It is read again,
-    for the person who clicks."""
+    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. The click reads it
+    again, for the person who clicks."""
 
     TYPE_NAME: ClassVar[str] = "line"
     SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
