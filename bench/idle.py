@@ -17,7 +17,7 @@ from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.loops.engine import Engine
 from bot.market.client import ComputeClear
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from bot.probe.prober import SshProber
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People

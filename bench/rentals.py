@@ -28,11 +28,11 @@ from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.use import Use, Verdict
-from bot.policy.boot import SCRIPT_VERSION
-from bot.policy.market_check import CHECK_EVERY
-from bot.policy.notices import QUIET
-from bot.policy.rules import Rules
-from bot.policy.spending import propose
+from bot.policy.access.boot import SCRIPT_VERSION
+from bot.policy.buying.spending import propose
+from bot.policy.team.rules import Rules
+from bot.policy.use.end_notices import QUIET
+from bot.policy.use.visit_times import CHECK_EVERY
 from store.db import Database
 
 LEASE = timedelta(hours=4)

@@ -11,9 +11,9 @@ from bot.clock import MovedClock
 from bot.demo.processes import NotRunning
 from bot.lifecycle.deps import Deps
 from bot.model.state import State
-from bot.policy.boot import script_text
-from bot.policy.probe_script import probe_line
-from bot.policy.rules import Rules
+from bot.policy.access.boot import script_text
+from bot.policy.access.probe_script import probe_line
+from bot.policy.team.rules import Rules
 from bot.probe.key import stored_probe_key
 
 READY_WITHIN = timedelta(minutes=10)

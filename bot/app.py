@@ -20,7 +20,9 @@ from sqlalchemy.engine import make_url
 from bot.clock import Clock
 from bot.config.settings import Settings, read_settings
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.account import note_token
+from bot.lifecycle.account.buying_blocks import note_token
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS
@@ -28,9 +30,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visits import Visits, drop_old_samples
-from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.sweep import FirstSweep
+from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.net.github import github_at
@@ -41,8 +41,8 @@ from bot.ops import health
 from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
 from bot.ops.metrics import Metrics
-from bot.policy.probe_script import probe_line
-from bot.policy.rules import Rules, read_rules
+from bot.policy.access.probe_script import probe_line
+from bot.policy.team.rules import Rules, read_rules
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, Tokens

@@ -22,8 +22,7 @@ from handlers.values import (
     GithubNameValue,
     KeyValue,
     LineValue,
-    PurchaseValue,
-    TogetherValue,
+    QuestionValue,
     Value,
 )
 
@@ -344,14 +343,12 @@ class Action:
     REPLACE = ActionId("replace", RentalValue)
     NOT_WORKING = ActionId("not_working", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)
-    GIVE_OWNER = ActionId("give_owner", PurchaseValue)
-    NOT_OURS = ActionId("not_ours", PurchaseValue)
-    ASK_ABOUT_AGAIN = ActionId("ask_about_again", PurchaseValue)
-    DESTROY_UNKNOWN = ActionId("destroy_unknown", PurchaseValue)
-    PUT_ALL_BACK = ActionId("put_all_back", TogetherValue)
-    ONE_BY_ONE = ActionId("one_by_one", TogetherValue)
-    GIVE_RENTAL = ActionId("give_rental", RentalValue)
-    ASK_ABOUT_OWNER_AGAIN = ActionId("ask_about_owner_again", RentalValue)
+    GIVE_OWNER = ActionId("give_owner", QuestionValue)
+    NOT_OURS = ActionId("not_ours", QuestionValue)
+    ASK_ABOUT_AGAIN = ActionId("ask_about_again", QuestionValue)
+    DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
+    PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
+    ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
 
 
 class CallbackId(Generic[V]):
@@ -385,10 +382,9 @@ class Callback:
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
     REPLACE = CallbackId("replace_rental", RentalValue)
-    GIVE_OWNER = CallbackId("give_owner_form", PurchaseValue)
-    NOT_OURS = CallbackId("not_ours_form", PurchaseValue)
-    GIVE_RENTAL = CallbackId("give_rental_form", RentalValue)
-    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", PurchaseValue)
+    GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
+    NOT_OURS = CallbackId("not_ours_form", QuestionValue)
+    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", QuestionValue)
     NOTICE = CallbackId("notice", NoValue)
 
 

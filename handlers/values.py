@@ -12,7 +12,7 @@ from bot.model.base import Frozen
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
 _GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
-_PURCHASE = r"(?P<purchase_id>[a-z0-9]{2,16})"
+_QUESTION = r"(?P<question_id>[a-z0-9]{2,16})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 UNREADABLE = "That button makes no sense to me. I changed nothing."
 
@@ -92,21 +92,11 @@ class LineValue(Value):
     text: str
 
 
-class PurchaseValue(Value):
-    """`u7mq2:3`: unknown machines of one purchase, and the version of them that the reader saw."""
+class QuestionValue(Value):
+    """`u7mq2:3`: a question to the admins, and the version of it that the reader saw."""
 
-    TYPE_NAME: ClassVar[str] = "purchase"
-    SHAPE: ClassVar[str] = f"{_PURCHASE}:{_VERSION}"
+    TYPE_NAME: ClassVar[str] = "question"
+    SHAPE: ClassVar[str] = f"{_QUESTION}:{_VERSION}"
 
-    purchase_id: str
+    question_id: str
     version: int
-
-
-class TogetherValue(Value):
-    """`u7mq2`: all purchases of unknown machines about which the admins are asked in one message, by the id of the
-    first."""
-
-    TYPE_NAME: ClassVar[str] = "together"
-    SHAPE: ClassVar[str] = _PURCHASE
-
-    purchase_id: str

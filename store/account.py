@@ -1,45 +1,39 @@
-"""Facts about the account and this bot, each under a name: texts, counters and times."""
+"""Facts about the account and this bot as JSON, counters, and what is known once: each in a table of its own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Integer, Text, bindparam, delete, select
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.mapping import INSERTS, select_by, upsert
-from store.tables import account
+from bot.model.account_facts import Counter, Fact
+from store.columns import JsonText
+from store.mapping import INSERTS, insert_new, param, select_by, upsert
+from store.tables import account, answered_messages, counters, probe_key
 
-_c = account.c
-_GET = select_by(_c.name).with_only_columns(_c.value)
-_HAS_PREFIX = _c.name.startswith(bindparam("prefix", type_=Text), autoescape=False)
-_WITH_PREFIX = select(_c.name, _c.value).where(_HAS_PREFIX)
-_DROP_MARKS = delete(account).where(_HAS_PREFIX, _c.value < bindparam("before", type_=Text))
+T = TypeVar("T")
+
+_THIS = (account.c.name == bindparam("fact"), account.c.key == bindparam("of"))
+_GET = select(account.c.value).where(*_THIS)
+_REMOVE = delete(account).where(*_THIS)
+_ALL = select_by(account.c.name).with_only_columns(account.c.key, account.c.value)
+_COUNT = select_by(counters.c.name).with_only_columns(counters.c.count)
+_PROBE_KEY = select(probe_key.c.private_key)
+_FORGET = delete(answered_messages).where(answered_messages.c.at < param(answered_messages.c.at, "before"))
+
+
+@cache
+def _json(kind: Any) -> JsonText[Any]:
+    return JsonText(kind)
 
 
 @cache
 def _increment(dialect: str) -> Any:
-    incremented = sql_cast(sql_cast(_c.value, Integer) + 1, Text)
-    insert = INSERTS[dialect](account).values(value="1")
-    return insert.on_conflict_do_update(index_elements=[_c.name], set_={"value": incremented})
-
-
-@cache
-def _mark(dialect: str) -> Any:
-    insert = INSERTS[dialect](account)
-    return insert.on_conflict_do_update(
-        index_elements=[_c.name],
-        set_={"value": insert.excluded.value},
-        where=_c.value < bindparam("before", type_=Text),
-    )
-
-
-def _time_text(at: datetime) -> str:
-    """Return the time as text of one width, which sorts as time does."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    insert = INSERTS[dialect](counters).values(count=1)
+    return insert.on_conflict_do_update(index_elements=["name"], set_={"count": counters.c.count + 1})
 
 
 class Account:
@@ -48,29 +42,34 @@ class Account:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def get(self, name: str) -> str | None:
-        return cast(str | None, await self._conn.scalar(_GET, {"key": name}))
+    async def get(self, fact: Fact[T], key: str = "") -> T | None:
+        value = await self._conn.scalar(_GET, {"fact": fact.name, "of": key})
+        return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
-    async def set(self, name: str, value: str | None) -> None:
-        """Store `value` under `name`. Remove the fact if `value` is None."""
+    async def all(self, fact: Fact[T]) -> dict[str, T]:
+        rows = await self._conn.execute(_ALL, {"key": fact.name})
+        read = _json(fact.kind).process_result_value
+        return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
+
+    async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
         if value is None:
-            await self._conn.execute(delete(account).where(account.c.name == name))
+            await self._conn.execute(_REMOVE, {"fact": fact.name, "of": key})
         else:
-            await upsert(self._conn, account, {"name": name, "value": value})
+            text = _json(fact.kind).process_bind_param(value, self._conn.dialect)
+            await upsert(self._conn, account, {"name": fact.name, "key": key, "value": text})
 
-    async def with_prefix(self, prefix: str) -> dict[str, str]:
-        rows = await self._conn.execute(_WITH_PREFIX, {"prefix": prefix})
-        return {row.name: row.value for row in rows}
+    async def increment(self, counter: Counter) -> None:
+        await self._conn.execute(_increment(self._conn.dialect.name), {"name": counter})
 
-    async def increment(self, name: str) -> None:
-        await self._conn.execute(_increment(self._conn.dialect.name), {"name": name})
+    async def count(self, counter: Counter) -> int:
+        return await self._conn.scalar(_COUNT, {"key": counter}) or 0
 
-    async def get_count(self, name: str) -> int:
-        return int(await self.get(name) or 0)
+    async def probe_key(self) -> str | None:
+        return cast(str | None, await self._conn.scalar(_PROBE_KEY))
 
-    async def mark(self, name: str, at: datetime, before: datetime) -> bool:
-        values = {"name": name, "value": _time_text(at), "before": _time_text(before)}
-        return (await self._conn.execute(_mark(self._conn.dialect.name), values)).rowcount == 1
+    async def add_probe_key(self, private_key: str) -> None:
+        await insert_new(self._conn, probe_key, {"private_key": private_key})
 
-    async def drop_marks(self, prefix: str, before: datetime) -> None:
-        await self._conn.execute(_DROP_MARKS, {"prefix": prefix, "before": _time_text(before)})
+    async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
+        await self._conn.execute(_FORGET, {"before": forget_before})
+        return await insert_new(self._conn, answered_messages, {"message": message, "at": at})

@@ -14,8 +14,10 @@ from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store, Written
+from bot.model.account_facts import WRITES_TRIED_AT
 from store import claims, migrating
 from store.account import Account
+from store.admin_questions import AdminQuestions
 from store.connections import (
     DURABLE,
     QUEUE_TIMEOUT,
@@ -35,12 +37,7 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.tables import messages, quotes, rentals, visits
-from store.unknown import Unknown
 from store.visits import Visits
-
-_WRITES_TRIED = "writes_tried_at"
-"""The name of the fact that `takes_writes` writes."""
-
 
 _WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
 """What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
@@ -75,7 +72,7 @@ class Transaction:
         self.people = People(conn)
         self.account = Account(conn)
         self.overdue = Overdue(conn, self.visits)
-        self.unknown = Unknown(conn, self.messages)
+        self.questions = AdminQuestions(conn, self.messages)
 
 
 async def migrate(url: str) -> None:
@@ -201,7 +198,7 @@ class Database:
         commits = self._commits
         try:
             async with self._connection() as conn:
-                await Account(conn).set(_WRITES_TRIED, self._clock.real().isoformat())
+                await Account(conn).set(WRITES_TRIED_AT, self._clock.real())
                 await conn.commit()
         except (GpubotError, DBAPIError):
             return self._commits > commits

@@ -26,10 +26,10 @@ from bot.model.message import Destination, Message, MessageKind, lowest_version,
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
-from store.tables import messages, rentals, unknown_purchases
+from store.tables import admin_questions, messages, rentals
 
 _c = messages.c
-_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "purchase_id", "created_at"})
+_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at"})
 """Fields that never change."""
 
 _GET = select_by(_c.id)
@@ -132,10 +132,7 @@ _REOPEN_NEWEST = (
     )
     .values(closed=False)
 )
-_OF_PURCHASE = _c.purchase_id == param(_c.purchase_id, "key")
-_SHOW_PURCHASE = _SHOW_CHANGE.where(_OF_PURCHASE, _c.kind == MessageKind.UNKNOWN)
-_ABOUT_SEVERAL = _c.kind.in_([MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER])
-_SHOW_TOGETHER = _SHOW_CHANGE.where(_OF_PURCHASE, _ABOUT_SEVERAL)
+_SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
 _SHOW_AGAIN = (
     update(messages)
     .where(_OPEN_SURFACE, _c.ts.is_not(None))
@@ -160,22 +157,18 @@ _COMPARE_CARDS = (
     .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
 )
 """Have the cards of rentals that may buy compared with Slack before they buy more."""
-_not_over = unknown_purchases.c.over_at.is_(None)
+_not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
-    _SHOW_AGAIN.where(_c.rental_id.in_(select(rentals.c.id).where(rentals.c.live))),
-    _SHOW_AGAIN.where(_c.purchase_id.in_(select(unknown_purchases.c.id).where(_not_over))),
     _SHOW_AGAIN.where(
-        _c.purchase_id.in_(
-            select(unknown_purchases.c.asked_with).where(_not_over, unknown_purchases.c.asked_with.is_not(None))
-        ),
-        _ABOUT_SEVERAL,
+        or_(
+            _c.rental_id.in_(select(rentals.c.id).where(rentals.c.live)),
+            _c.question_id.in_(select(admin_questions.c.id).where(_not_over)),
+            _c.question_id.in_(select(admin_questions.c.part_of).where(_not_over)),
+        )
     ),
 )
-"""Make due the open surfaces about rentals and unknown machines that are not over."""
-_NEWEST_QUESTION = (
-    select(_c.event_id).where(_OF_PURCHASE, _c.kind == param(_c.kind, "of_kind")).order_by(_c.id.desc()).limit(1)
-)
+"""Make due the open surfaces about rentals and questions to the admins that are not over."""
 
 _CHANGED_SINCE = _c.target_version > param(_c.target_version, "read_version")
 """Whether the rental changed after this message was read."""
@@ -217,9 +210,8 @@ class Messages:
         """Open the newest direct message of a person about a rental again, so that it becomes the receipt."""
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
-    async def show_purchase(self, purchase_id: str) -> None:
-        """Make every open surface about unknown machines due, because they changed."""
-        await self._conn.execute(_SHOW_PURCHASE, self._change(key=purchase_id, transition=True))
+    async def show_question(self, question_id: str) -> None:
+        await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_all_again(self) -> None:
         for statement in _SHOW_ALL_AGAIN:
@@ -227,14 +219,6 @@ class Messages:
 
     def _change(self, **more: Any) -> Values:
         return {"now": self._real_now, "lowest_version": lowest_version(self._real_now), **more}
-
-    async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
-        return cast(int | None, await self._conn.scalar(_NEWEST_QUESTION, {"key": purchase_id, "of_kind": kind}))
-
-    async def show_together(self, first_purchase_id: str) -> None:
-        """Make every open surface due that is about several purchases of unknown machines, of which this is the
-        first."""
-        await self._conn.execute(_SHOW_TOGETHER, self._change(key=first_purchase_id, transition=True))
 
     async def get(self, message_id: int) -> Message | None:
         return await fetch_first(self._conn, Message, _GET, message_id)

@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from bot.model.account_facts import Counter
+from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
@@ -30,7 +32,6 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from bot.model.unknown import Decided, UnknownMachine
 from bot.model.use import GpuUse, Missed, SetupProgress, Use
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
@@ -281,28 +282,6 @@ probe_answers = Table(
 )
 Index("probe_answers_vendor", probe_answers.c.vendor, probe_answers.c.at)
 
-unknown_purchases = Table(
-    "unknown_purchases",
-    metadata,
-    Column("id", SafeText, primary_key=True),
-    _int("version"),
-    Column("machines", JsonText[tuple[UnknownMachine, ...]](tuple[UnknownMachine, ...]), nullable=False),
-    _time("found_at", nullable=False),
-    _optional_text("guess"),
-    _time("asked_at", nullable=False),
-    _time("ask_again_at"),
-    _optional_text("put_off_by"),
-    Column("decided", JsonText[Decided](Decided)),
-    Column("rental_id", SafeText, ForeignKey("rentals.id")),
-    _time("over_at"),
-    _optional_text("asked_with"),
-)
-_asked_with = unknown_purchases.c.asked_with
-_together = _asked_with.is_not(None)
-Index("unknown_purchases_together", _asked_with, sqlite_where=_together, postgresql_where=_together)
-_open = unknown_purchases.c.over_at.is_(None)
-Index("unknown_purchases_open", unknown_purchases.c.found_at, sqlite_where=_open, postgresql_where=_open)
-
 events = Table(
     "events",
     metadata,
@@ -315,6 +294,33 @@ events = Table(
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 
+admin_questions = Table(
+    "admin_questions",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    _int("version"),
+    Column("about", JsonText[Subject](Subject), nullable=False),
+    Column("rental_id", SafeText, ForeignKey("rentals.id")),
+    _optional_text("part_of"),
+    Column("event_id", BigId),
+    Column("asked", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    _time("found_at", nullable=False),
+    _time("asked_at", nullable=False),
+    _time("ask_again_at"),
+    _optional_text("put_off_by"),
+    Column("decided", JsonText[Decided](Decided)),
+    _time("over_at"),
+    _bool("pauses_buying"),
+)
+_q = admin_questions.c
+Index("admin_questions_rental", _q.rental_id)
+_part = _q.part_of.is_not(None)
+Index("admin_questions_parts", _q.part_of, sqlite_where=_part, postgresql_where=_part)
+_not_over = _q.over_at.is_(None)
+Index("admin_questions_not_over", _q.found_at, sqlite_where=_not_over, postgresql_where=_not_over)
+_pauses = text("pauses_buying = 1")
+Index("admin_questions_pausing", _q.pauses_buying, sqlite_where=_pauses, postgresql_where=_q.pauses_buying)
+
 messages = Table(
     "messages",
     metadata,
@@ -324,7 +330,7 @@ messages = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
-    Column("purchase_id", SafeText, ForeignKey("unknown_purchases.id")),
+    Column("question_id", SafeText, ForeignKey("admin_questions.id")),
     Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     _bool("broadcast"),
@@ -344,7 +350,7 @@ messages = Table(
     _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
-Index("messages_purchase", messages.c.purchase_id)
+Index("messages_question", messages.c.question_id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
@@ -391,5 +397,19 @@ account = Table(
     "account",
     metadata,
     Column("name", SafeText, primary_key=True),
-    _text("value"),
+    Column("key", SafeText, primary_key=True),
+    _text("value"),  # JSON of the type that bot/model/account_facts.py names
+)
+
+counters = Table("counters", metadata, Column("name", EnumText(Counter), primary_key=True), _int("count"))
+
+probe_key = Table("probe_key", metadata, Column("private_key", SafeText, primary_key=True))
+
+answered_messages = Table(
+    "answered_messages",
+    metadata,
+    Column(
+        "message", SafeText, primary_key=True
+    ),  # a direct message that Slack may send twice: `U0ANA:1700000000.1`
+    _time("at", nullable=False),  # real time
 )

@@ -22,7 +22,7 @@ from bot.errors import MarketAway, Mistake, Unusable
 from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.socket_mode import Sockets
 from tests.market.conftest import Api

@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bot.config.settings import Settings
-from bot.policy import yaml_file
-from bot.policy.rules import Rules
+from bot.policy.team import yaml_file
+from bot.policy.team.rules import Rules
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
-from handlers.views.lists import ADMIN_HELP, HELP
+from handlers.views.answers.lists import ADMIN_HELP, HELP
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -9,8 +9,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
-from bot.policy.roles import approvers_of
-from bot.policy.rules import Rules
+from bot.policy.team.roles import approvers_of
+from bot.policy.team.rules import Rules
 from handlers.directory.channels import channel_of
 from handlers.slack_api.error_codes import NO_ANSWER
 

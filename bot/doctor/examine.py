@@ -20,7 +20,7 @@ from bot.doctor.slack import slack
 from bot.errors import Mistake, Unusable
 from bot.net.sessions import new_session
 from bot.ops.library_internals import check_dependencies
-from bot.policy.rules import Rules, read_rules
+from bot.policy.team.rules import Rules, read_rules
 from bot.probe.key import probe_key_in
 from bot.text_file import ENV_FILE, open_to_others
 from handlers.slack_api.web_client import slack_client

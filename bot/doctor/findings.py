@@ -10,7 +10,7 @@ from enum import StrEnum
 from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.model.base import Frozen
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.slack_api.error_codes import error_code
 
 

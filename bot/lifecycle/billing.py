@@ -11,7 +11,7 @@ from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.money import Micros, cost, cost_at_most
 from bot.model.summary import AccruedCost
-from bot.policy.spending import UNPROVEN_COUNTS_FOR
+from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:

@@ -7,23 +7,20 @@ from collections.abc import Collection
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.lifecycle.account import notify_admins
+from bot.lifecycle.account.buying_blocks import notify_admins
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.transitions import alter
+from bot.model.account_facts import GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.policy.hours import zone_of
-from bot.policy.roles import Team, approvers_of, are_named, is_member, rules_for
-from bot.policy.rules import Rules
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import Team, approvers_of, are_named, is_member, rules_for
+from bot.policy.team.rules import Rules
 
 LOOKED_UP_AT_ONCE = 20
 """How many new members of groups are looked up at the same time, for their names and time zones."""
-_MEMBERS = "group_members:"
-"""Under this and a group's id, the account's facts have the ids of its last known members."""
-_NO_APPROVER = "no_approver_left"
-"""The fact that people were notified that the admins decide, because no approver is left."""
 
 
 async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
@@ -34,8 +31,7 @@ async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> R
 async def team_of(tx: Tx, rules: Rules) -> Team:
     """Return what the store knows of the people and groups that may decide."""
     named = {*rules.admins, *rules.approvers.people}
-    facts = await tx.account.with_prefix(_MEMBERS) if rules.approvers.groups else {}
-    members = {name.removeprefix(_MEMBERS): frozenset(ids.split()) for name, ids in facts.items()}
+    members = await tx.account.all(GROUP_MEMBERS) if rules.approvers.groups else {}
     named |= {one for group in rules.approvers.groups for one in members.get(group, ())}
     gone = frozenset(person.id for person in await tx.people.known(named) if not is_member(person))
     return Team(gone=gone, members={group: members[group] for group in rules.approvers.groups if group in members})
@@ -94,20 +90,14 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     async def decision(tx: Tx) -> None:
         for group, members in zip(approvers.groups, found, strict=True):
             # Without an answer, the last known members count.
-            if members is not None:
-                await _note_members(tx, group, members)
+            if members is not None and frozenset(members) != await tx.account.get(GROUP_MEMBERS, group):
+                await tx.account.set(GROUP_MEMBERS, frozenset(members), group)
         none_left = not are_named((await rules_now(tx, deps.rules)).approvers)
-        if none_left != (await tx.account.get(_NO_APPROVER) is not None):
-            await tx.account.set(_NO_APPROVER, "yes" if none_left else None)
+        if none_left != (await tx.account.get(NO_APPROVER_SINCE) is not None):
+            await tx.account.set(NO_APPROVER_SINCE, deps.clock.now() if none_left else None)
             await _notify(tx, deps, none_left=none_left)
 
     await transact(deps, decision)
-
-
-async def _note_members(tx: Tx, group: str, members: Collection[str]) -> None:
-    name, ids = f"{_MEMBERS}{group}", " ".join(sorted(members))
-    if await tx.account.get(name) != ids:
-        await tx.account.set(name, ids)
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:

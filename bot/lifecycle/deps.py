@@ -16,7 +16,7 @@ from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.rental import Rental
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from bot.model.message import (
 )
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.notices import last_notice_at
-from bot.policy.rules import ReadyAnnouncement, Rules
+from bot.policy.team.rules import ReadyAnnouncement, Rules
+from bot.policy.use.end_notices import last_notice_at
 
 # --- people
 

@@ -1,21 +1,21 @@
-"""What the plan of a ready machine needs (bot/policy/ready.py), and what is said about the use of a machine."""
+"""What the plan of a ready machine needs (bot/policy/use/ready.py), and what is said of its use."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.changes.lease_changes import note_unseen
 from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import Deps, may_compare
-from bot.lifecycle.lease_changes import note_unseen
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.use import Sample, Use, Verdict
-from bot.policy.probing import has_probe
-from bot.policy.ready import Machine, Replacement, is_ending
-from bot.policy.rules import Rules
-from bot.policy.verdicts import window
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import has_probe
+from bot.policy.use.ready import Machine, Replacement, is_ending
+from bot.policy.use.verdicts import window
 
 
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:

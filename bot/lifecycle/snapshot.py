@@ -9,16 +9,16 @@ from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
+from bot.lifecycle.changes.transitions import schedule
 from bot.lifecycle.deps import StepDeps, apply
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.transitions import schedule
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.summary import AccruedCost, UseCosts
-from bot.policy.use_costs import Billed, Stretch, stretches, use_costs
+from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None], Awaitable[None]]
 """Writes when a rental that didn't change is next due, and ends its claim. Raises StoreBusy."""

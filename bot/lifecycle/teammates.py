@@ -14,11 +14,11 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.policy.boot import check_script_size, further_keys
-from bot.policy.probing import wants_probe
-from bot.policy.roles import is_teammate
-from bot.policy.rules import Rules
-from bot.policy.teammates import check_number, check_teammate
+from bot.policy.access.boot import check_script_size, further_keys
+from bot.policy.access.teammates import check_number, check_teammate
+from bot.policy.team.roles import is_teammate
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import wants_probe
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
 from bot.model.offer import Catalog, Offer
 from bot.model.request import OfferQuery
-from bot.policy.offers import cheapest_first, fits
+from bot.policy.buying.offers import cheapest_first, fits
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")

@@ -28,7 +28,7 @@ class AttemptState(StrEnum):
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. The words for people are in handlers/views/format.py."""
+    """Why an attempt or a rental did not go on. The words for people are in handlers/views/phrases/format.py."""
 
     SOLD_OUT = "sold_out"
     """The purchase was answered with `failed`, and the answer gives no other reason."""
@@ -107,7 +107,7 @@ class SentScript(Frozen):
     """What the boot script of a purchase held."""
 
     version: int
-    """The version of the script's text, `bot.policy.boot.SCRIPT_VERSION`."""
+    """The version of the script's text, `bot.policy.access.boot.SCRIPT_VERSION`."""
     keys: tuple[OwnedKey, ...] = ()
     """The keys in addition to `Attempt.public_key`."""
     setup: str | None = None
@@ -142,7 +142,8 @@ class Attempt(Frozen):
     """Set if there was no procure call: the attempt has the adopted resources, and never more. Exactly one of
     `offer` and `adopted` is set."""
     resource_name: str | None = None
-    """As `bot.policy.resource_names` makes it. None for an adopted machine, which is never looked up by a name."""
+    """As `bot.policy.buying.resource_names` makes it. None for an adopted machine, which is never looked up by
+    name."""
     public_key: str = ""
     """The key that was sent, as one line. Empty for an adopted machine: nobody knows whose keys are on it."""
     key_comment: str = ""

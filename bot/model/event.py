@@ -400,7 +400,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.NOT_REPLACED: Effects(thread=always),
     _E.ADOPTED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED),
     _E.OWNER_CHANGED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.OWNER, _Q.UNANSWERED)),
-    _E.OWNER_LEFT: Effects(direct=(To.ADMINS,), asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
+    _E.OWNER_LEFT: Effects(asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(),
     _E.LOST: Effects(thread=always, direct=_OWNER, settles=(_Q.UNANSWERED,), tells_end=True),
     _E.DESTROYING: Effects(
@@ -424,7 +424,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.STEP_FAILED: Effects(alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(alert=(To.OWNER, To.ADMINS)),
-    # Separate messages ask the admins about these two.
+    # Messages of their own ask the admins about these two, and about OWNER_LEFT.
     _E.UNKNOWN_MACHINE: Effects(),
     _E.OLDER_DATABASE: Effects(),
     _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),

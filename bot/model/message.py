@@ -22,14 +22,8 @@ class MessageKind(StrEnum):
     """A surface in one person's direct messages, caused by one event."""
     NOTICE = "notice"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
-    UNKNOWN = "unknown"
-    """A surface in one admin's direct messages, about unknown machines of one purchase, caused by one event."""
-    OLDER_DATABASE = "older_database"
-    """A surface in one admin's direct messages, about all machines that show that the database is older than the
-    account, caused by one event."""
-    UNKNOWN_TOGETHER = "unknown_together"
-    """A surface in one admin's direct messages, about all unknown machines that one sweep found because they are
-    many, caused by one event."""
+    QUESTION = "question"
+    """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
@@ -48,16 +42,7 @@ class MessageKind(StrEnum):
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
-_SURFACES = frozenset(
-    {
-        MessageKind.CARD,
-        MessageKind.APPROVAL,
-        MessageKind.DIRECT,
-        MessageKind.UNKNOWN,
-        MessageKind.OLDER_DATABASE,
-        MessageKind.UNKNOWN_TOGETHER,
-    }
-)
+_SURFACES = frozenset({MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT, MessageKind.QUESTION})
 
 
 class NextCall(StrEnum):
@@ -143,8 +128,8 @@ class Message(Frozen):
     rental_id: str | None = None
     event_id: int | None = None
     quote_id: str | None = None
-    purchase_id: str | None = None
-    """The unknown machines that the message is about, or the first of them."""
+    question_id: str | None = None
+    """The question to the admins that the message asks."""
     envelope: int | None = None
     """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None

@@ -6,7 +6,7 @@ from bot.model.base import Frozen
 
 
 class Person(Frozen):
-    """Someone in Slack. Their roles follow from the policy: see bot/policy/roles.py."""
+    """Someone in Slack. Their roles follow from the policy: see bot/policy/team/roles.py."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""The states of a rental. The transitions between them are in bot/lifecycle/transitions.py alone."""
+"""The states of a rental. The transitions between them are in bot/lifecycle/changes/transitions.py alone."""
 
 from __future__ import annotations
 

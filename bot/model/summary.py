@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import ConfigDict, Field
 
 from bot.errors import GpubotError
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, events_after
@@ -18,7 +19,6 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
-from bot.model.unknown import UnknownPurchase
 from bot.model.use import RecentUse
 
 
@@ -139,29 +139,37 @@ class UnknownTotal(Frozen):
 class UnknownSummary(Frozen):
     """Unknown machines of one purchase at one moment, as one line of a list."""
 
-    purchase: UnknownPurchase
+    question: AdminQuestion
     spent: AccruedCost
 
 
-class OlderDatabaseView(Frozen):
-    """All machines that were bought after the database was saved, or many that one sweep found, for the message
-    that asks about them."""
+class AdminQuestionView(Frozen):
+    """A question to the admins at one moment."""
 
-    event: Event
-    """The question."""
-    purchases: tuple[UnknownPurchase, ...]
-    restorable: frozenset[str]
-    """Ids of the purchases that can be put back now, as far as it is known who their owners are."""
+    question: AdminQuestion
+    parts: tuple[AdminQuestion, ...] = ()
+    """Of a question about several purchases."""
+    restorable: frozenset[str] = frozenset()
+    """Ids of the parts that can be put back now, as far as it is known who their owners are."""
     put_back_for: timedelta
     """How long they run from the moment in which they are put back."""
     spent: dict[str, AccruedCost]
-    """By id of the purchase."""
-    rentals: dict[str, Rental]
-    """The rentals to which purchases belong by now, by their id."""
+    """What the machines of each question about a purchase cost, by its id."""
+    rentals: dict[str, Rental] = Field(default_factory=dict)
+    """The rentals to which the machines of parts belong by now, by their id."""
     names: dict[str, str]
     """The display names of the people in it, by user id."""
-    paused: bool
-    """Whether buying is paused because of such machines."""
+    paused: bool = False
+    """Whether buying is paused because of machines that were bought after the database was saved."""
+    details: RentalDetails | None = None
+    """The rental whose owner left."""
+
+    @property
+    def rental(self) -> RentalDetails:
+        """The rental whose owner left. Raise TypeError if the question is about something else."""
+        if self.details is None:
+            raise TypeError(f"question {self.question.id} is about no rental")
+        return self.details
 
 
 class PeopleAsked(Frozen):

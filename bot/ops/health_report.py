@@ -16,18 +16,18 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
+from bot.model.account_facts import Counter
 from bot.model.state import State
 from bot.model.use import Verdict
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
-from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from handlers.slack_api.gate import Gate
-from handlers.views.format import plural
+from handlers.views.phrases.format import plural
 
 
 def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
@@ -43,7 +43,7 @@ async def figures_now(store: Store, now: datetime) -> Figures | None:
     try:
         async with store.read() as tx:
             rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
-            unknown = await tx.unknown.not_over()
+            unknown = await tx.questions.purchases()
             unconfirmed, billed = await tx.rentals.unconfirmed(), await tx.rentals.billed()
     except (GpubotError, ValidationError):
         return None
@@ -55,7 +55,7 @@ async def figures_now(store: Store, now: datetime) -> Figures | None:
         ),
         spent=accrued(billed, alive, now, estimated=False).amount,
         idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
-        unknown_machines=sum(machine.gone_at is None for purchase in unknown for machine in purchase.machines),
+        unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
         requests_waiting=sum(one.waiting_envelope is not None for one in rentals),
     )
@@ -93,7 +93,7 @@ class HealthReport:
             next_due = soonest(await self.engine.first_due(), await self.visits.first_due())
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                counts += [await tx.account.count(one) for one in (Counter.POSTED_TWICE, Counter.GIVEN_UP)]
                 refresh_at = await tx.messages.next_refresh()
         except GpubotError:
             next_due, refresh_at = None, None

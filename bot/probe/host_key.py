@@ -9,7 +9,7 @@ import asyncssh
 import structlog
 
 from bot.probe.connecting import Connector
-from bot.probe.metered import Metered
+from bot.probe.limited_connection import LimitedConnection
 
 _log = structlog.get_logger("gpubot.probe")
 
@@ -47,7 +47,7 @@ async def fingerprint(
     try:
         async with asyncio.timeout(seconds):
             with await connector.connected(host, port, vendor) as sock:
-                tunnel: Any = Metered(sock, MOST_BYTES)
+                tunnel: Any = LimitedConnection(sock, MOST_BYTES)
                 key = await asyncssh.get_server_host_key(
                     host,
                     port,

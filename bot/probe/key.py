@@ -13,8 +13,6 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.text_file import Unreadable, open_to_others, read_text
 
-ACCOUNT_FACT = "probe_key"
-"""The name under which the store has the private key, so that a restored backup opens the same machines."""
 KIND = "ssh-ed25519"
 LARGEST_FILE = 16 * 1024
 """The most bytes of a key file."""
@@ -43,22 +41,23 @@ def new_probe_key() -> ProbeKey:
 
 
 async def stored_probe_key(deps: Deps) -> ProbeKey:
-    """Return the installation's key, from the store. Make it if there is none yet.
+    """Return the installation's key, from the store, so that a restored backup opens the same machines. Make it if
+    there is none yet.
 
     The first start with a new database does so. Later ones only read, since a database that takes no writes must
     not keep the bot from starting.
     """
     async with deps.store.read() as tx:
-        known = await tx.account.get(ACCOUNT_FACT)
+        known = await tx.account.probe_key()
 
     if known is not None:
         return _imported(known)
 
     async def get_or_add(tx: Tx) -> str:
-        stored = await tx.account.get(ACCOUNT_FACT)
+        stored = await tx.account.probe_key()
         if stored is None:
             stored = new_probe_key().private.export_private_key("openssh").decode()
-            await tx.account.set(ACCOUNT_FACT, stored)
+            await tx.account.add_probe_key(stored)
         return stored
 
     return _imported(await transact(deps, get_or_add))

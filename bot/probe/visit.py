@@ -8,10 +8,10 @@ import asyncssh
 from typing_extensions import override
 
 from bot.model.use import Missed, Visit
-from bot.policy.probe_script import SCRIPT_PATH
+from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
-from bot.probe.metered import Metered
+from bot.probe.limited_connection import LimitedConnection
 from bot.probe.report import is_complete, read_report
 
 USER = "root"
@@ -103,7 +103,7 @@ async def visit(
     try:
         async with asyncio.timeout(seconds):
             with await connector.connected(host, port, vendor) as sock:
-                await _run_script(host, port, client, session, Metered(sock, most))
+                await _run_script(host, port, client, session, LimitedConnection(sock, most))
     except Exception as caught:
         # The server's bytes decide which exception asyncssh raises.
         error = caught
@@ -126,7 +126,7 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
 
-async def _run_script(host: str, port: int, client: _Client, session: _Session, tunnel: Metered) -> None:
+async def _run_script(host: str, port: int, client: _Client, session: _Session, tunnel: LimitedConnection) -> None:
     connection = await asyncssh.connect(
         host,
         port,

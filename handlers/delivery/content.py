@@ -7,8 +7,7 @@ from datetime import datetime
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service import older_database as older_database_service
-from bot.lifecycle.service import unknown_machines as unknown_machines_service
+from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
@@ -17,19 +16,18 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from handlers.views import offers, older_database, unknown_machines
-from handlers.views.blocks import Json, Rendered
-from handlers.views.reader import Reader
-from handlers.views.render import render_message
+from handlers.views.answers import offers
+from handlers.views.phrases.blocks import Json, Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
     """Return what a message other than an answer shows now. Return None if it has nothing to show any more."""
     async with deps.store.read() as tx:
-        if message.kind is MessageKind.UNKNOWN:
-            return await _unknown_machines(tx, deps, message)
-        if message.kind in {MessageKind.OLDER_DATABASE, MessageKind.UNKNOWN_TOGETHER}:
-            return await _asked_together(tx, deps, message)
+        if message.kind is MessageKind.QUESTION:
+            return await _admin_question(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
@@ -58,31 +56,14 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
 
 
-async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message about unknown machines. Return None if its reader is no admin any more."""
+async def _admin_question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return the message of a question to the admins. Return None if its reader is no admin any more."""
     event = await tx.events.get(message.event_id or 0)
-    reader, purchase_id = message.to.value, message.purchase_id or ""
-    view = await unknown_machines_service.view_for_message(tx, deps, reader, purchase_id)
+    reader = await _person(tx, message.to.value)
+    view = await view_for_message(tx, deps, reader, message.question_id or "")
     if event is None or view is None:
         return None
-    times = (await _reader(tx, deps, reader)).times
-    return unknown_machines.asked(event, view.purchase, view.spent, view.names, times)
-
-
-async def _asked_together(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message about machines that were bought after the database was saved, or about many unknown ones.
-    Return None if its reader is no admin any more."""
-    event = await tx.events.get(message.event_id or 0)
-    if event is None:
-        return None
-    reader, first_id = message.to.value, message.purchase_id or ""
-    view = await older_database_service.view_for_message(tx, deps, reader, event, first_id)
-    if view is None:
-        return None
-    times = (await _reader(tx, deps, reader)).times
-    if message.kind is MessageKind.UNKNOWN_TOGETHER:
-        return unknown_machines.asked_together(view, first_id, times)
-    return older_database.asked_together(view, first_id, times)
+    return admin_question(view, event, (await _reader(tx, deps, message.to.value)).times)
 
 
 async def _person(tx: Tx, user_id: str) -> Person:

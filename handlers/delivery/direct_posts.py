@@ -11,12 +11,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.model.event import Event, EventKind
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
-from handlers.views.blocks import Rendered
-from handlers.views.notices import notice
-from handlers.views.reader import Reader
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.alerts import notice
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -7,7 +7,7 @@ import structlog
 from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 
 log = structlog.get_logger("gpubot.delivery")
 

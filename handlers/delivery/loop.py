@@ -12,9 +12,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.older_database import note_start
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
@@ -25,7 +25,7 @@ from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
 from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 

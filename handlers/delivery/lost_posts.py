@@ -1,7 +1,7 @@
 """Posts for which the store has no message: the database was put back from a copy that is older than they are.
 
 Their text and buttons are about what the store lost. So they are edited to say that, once it is known that the
-database was put back (bot/lifecycle/older_database.py).
+database was put back (bot/lifecycle/account/older_database.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.older_database import lost_since, note_posts_taken_back
 from bot.lifecycle.ports.store import Tx, Written
+from bot.model.account_facts import LOST_SINCE
 from bot.model.message import Destination, Message, to_channel, to_person
-from bot.policy.roles import is_member
+from bot.policy.team.roles import is_member
 from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait
-from handlers.views.replies import from_a_lost_time
+from handlers.views.answers.replies import from_a_lost_time
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -55,7 +55,7 @@ class LostPosts:
         """Search every conversation that the bot may have posted to, if the database was put back. Raise
         StoreBusy."""
         async with self._deps.store.read() as tx:
-            since = await lost_since(tx)
+            since = await tx.account.get(LOST_SINCE)
             if since is None:
                 return
             places = await self._places(tx)
@@ -64,7 +64,7 @@ class LostPosts:
                 if not await self._is_known(post):
                     await self._edit(post)
         async with self._deps.store.write() as tx:
-            await note_posts_taken_back(tx)
+            await tx.account.set(LOST_SINCE, None)
 
     async def _places(self, tx: Tx) -> list[Destination]:
         """Return where to search: the newest conversations first, and last the people who have none in the

@@ -37,9 +37,9 @@ from handlers.slack_api.error_codes import (
     requested_wait,
     seconds_to_wait,
 )
-from handlers.views.blocks import Rendered
-from handlers.views.render import asks
-from handlers.views.replies import asked_again_below
+from handlers.views.answers.replies import asked_again_below
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.surfaces.render import asks
 
 log = structlog.get_logger("gpubot.delivery")
 

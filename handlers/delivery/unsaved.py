@@ -8,18 +8,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import ask_again, note_put_back
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.older_database import ask_again, note_put_back
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import Counter
 from bot.model.message import Message
 from handlers.delivery.fallback import fall_back
 
 log = structlog.get_logger("gpubot.delivery")
 
-POSTED_TWICE = "count:perhaps_posted_twice"
-"""The account's count of posts made again in a conversation that could not be read back."""
-GIVEN_UP = "count:given_up"
-"""The account's count of messages that Slack never took: it refused them for good, or answers came too late."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -55,9 +52,9 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         if message.rental_id is not None:
             await ask_again(tx, deps, message.rental_id)
     if given_up:
-        await tx.account.increment(GIVEN_UP)
+        await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:
-        await tx.account.increment(POSTED_TWICE)
+        await tx.account.increment(Counter.POSTED_TWICE)
 
 
 @dataclass

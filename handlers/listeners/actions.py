@@ -8,27 +8,25 @@ from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.service import ending, leasing
-from bot.lifecycle.service.older_database import note_unknown_rental
+from bot.lifecycle.service.account import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.ids import ACTION_VALUES, Action, action_of
 from handlers.listeners import (
+    admin_questions,
     commands,
     github_keys,
     keys,
     offers,
-    older_database,
-    owner_left,
     rentals,
     replacing,
     requests,
     sharing,
-    unknown_machines,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.views import replies
+from handlers.views.answers import replies
 
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
     dict(
@@ -77,14 +75,12 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
                 without_reply(partial(leasing.say_once, kind=EventKind.KEPT_AS_IT_IS)),
             ),
             on(Action.TAKEN_ON, without_reply(ending.take_on_alarm)),
-            on(Action.GIVE_OWNER, unknown_machines.open_give_owner),
-            on(Action.NOT_OURS, unknown_machines.open_not_ours),
-            on(Action.ASK_ABOUT_AGAIN, unknown_machines.ask_again),
-            on(Action.DESTROY_UNKNOWN, unknown_machines.open_destroy),
-            on(Action.PUT_ALL_BACK, older_database.put_all_back),
-            on(Action.ONE_BY_ONE, older_database.one_by_one),
-            on(Action.GIVE_RENTAL, owner_left.open_give),
-            on(Action.ASK_ABOUT_OWNER_AGAIN, owner_left.ask_again),
+            on(Action.GIVE_OWNER, admin_questions.open_give_owner),
+            on(Action.NOT_OURS, admin_questions.open_not_ours),
+            on(Action.ASK_ABOUT_AGAIN, admin_questions.ask_again),
+            on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
+            on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
+            on(Action.ONE_BY_ONE, admin_questions.one_by_one),
         )
     )
 )

@@ -8,16 +8,16 @@ from bot.errors import GpubotError, Mistake, PrivateKey
 from bot.lifecycle.service import account, queries
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.policy.roles import check_user
-from bot.policy.rules import ProbeKind
+from bot.policy.team.roles import check_user
+from bot.policy.team.rules import ProbeKind
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
 from handlers.values import UNREADABLE, LineValue
-from handlers.views import lists, probe_text, replies
-from handlers.views.blocks import Rendered
+from handlers.views.answers import lists, probe, replies
+from handlers.views.phrases.blocks import Rendered
 
 COMMAND = "/gpu"
 
@@ -75,7 +75,7 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
         case commands.ShowCatalog():
             return Reply(content=_catalog(context, interaction))
         case commands.ShowProbe():
-            return Reply(content=probe_text.probe(context.deps.rules))
+            return Reply(content=probe.probe(context.deps.rules))
         case commands.Help():
             roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))

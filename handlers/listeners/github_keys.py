@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
-from bot.policy.github_keys import GithubKeys
+from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import NO_VALUE, Field, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.values import GithubKeysValue, GithubNameValue
-from handlers.views import github_keys as views
-from handlers.views.keys import saved_text
+from handlers.views.answers import github_keys as views
+from handlers.views.answers.keys import saved_text
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:

@@ -10,8 +10,8 @@ from bot.clock import Clock
 from bot.errors import Outage, Refused
 from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
-from bot.policy.roles import may_use
-from bot.policy.rules import Rules
+from bot.policy.team.roles import may_use
+from bot.policy.team.rules import Rules
 from handlers.directory.people import People
 from handlers.listeners.pace import Pace
 
@@ -19,7 +19,6 @@ _log = structlog.get_logger("gpubot.events")
 
 ANSWERED_FOR = timedelta(hours=1)
 """Real time for which the store knows which direct messages were answered."""
-MARK = "hint:"
 PER_MINUTE = 20
 """How many messages of all people together may get an answer: each can take a post and a call of users.info."""
 _EVERYBODY = ""
@@ -70,6 +69,4 @@ class Hints:
 async def mark(tx: Tx, direct_message: str, real_now: datetime) -> bool:
     """Note in the store that a direct message is answered now. Return False if it was answered before: Slack may
     send its event twice."""
-    before = real_now - ANSWERED_FOR
-    await tx.account.drop_marks(MARK, before)
-    return await tx.account.mark(f"{MARK}{direct_message}", real_now, before)
+    return await tx.account.note_answered(direct_message, real_now, real_now - ANSWERED_FOR)

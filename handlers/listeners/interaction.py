@@ -18,7 +18,7 @@ from bot.model.message import Destination, to_person, to_response_url
 from bot.model.person import Person
 from handlers.ids import Field
 from handlers.values import Value
-from handlers.views.blocks import Modal, Rendered
+from handlers.views.phrases.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):

@@ -9,15 +9,15 @@ from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
 from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.policy.roles import check_user
+from bot.policy.team.roles import check_user
 from handlers.ids import NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.values import KeyValue
-from handlers.views import keys as views
-from handlers.views import modals, offers, replies
-from handlers.views.blocks import Rendered
-from handlers.views.error_text import error_text
+from handlers.views.answers import keys as views
+from handlers.views.answers import modals, offers, replies
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:

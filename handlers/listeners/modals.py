@@ -8,15 +8,14 @@ from types import MappingProxyType
 from bot.errors import Mistake, NoTeammate
 from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, callback_of
 from handlers.listeners import (
+    admin_questions,
     github_keys,
     keys,
     offers,
-    owner_left,
     rentals,
     replacing,
     requests,
     sharing,
-    unknown_machines,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
@@ -81,10 +80,9 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.ADD_TEAMMATE, sharing.form),
             on(Callback.DESTROY_CONFIRM, rentals.destroy_confirmed),
             on(Callback.REPLACE, replacing.confirmed),
-            on(Callback.GIVE_OWNER, unknown_machines.give_owner),
-            on(Callback.NOT_OURS, unknown_machines.not_ours),
-            on(Callback.GIVE_RENTAL, owner_left.give),
-            on(Callback.DESTROY_UNKNOWN, unknown_machines.destroy),
+            on(Callback.GIVE_OWNER, admin_questions.give_owner),
+            on(Callback.NOT_OURS, admin_questions.not_ours),
+            on(Callback.DESTROY_UNKNOWN, admin_questions.destroy),
             on(Callback.NOTICE, notice),
         )
     )

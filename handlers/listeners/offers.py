@@ -22,7 +22,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.parsing.request_text import request_text
 from handlers.parsing.until import example_end
-from handlers.views import modals, offers, replies
+from handlers.views.answers import modals, offers, replies
 
 
 async def ask(

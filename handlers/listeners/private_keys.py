@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.model.base import changed
-from bot.policy.keys import looks_private
+from bot.policy.access.keys import looks_private
 from handlers.listeners.interaction import Interaction, InteractionKind, Origin, part, text
 
 MOST_ON_LOOP = 500

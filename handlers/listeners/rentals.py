@@ -18,8 +18,8 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.views import choices, lists, modals, probe_text, replies, ssh_text
-from handlers.views.ends import read_as_utc
+from handlers.views.answers import choices, lists, modals, probe, replies, ssh_lines
+from handlers.views.phrases.ends import read_as_utc
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -32,7 +32,7 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
     """Reply with how to open a rental's machine."""
     details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
     reader = context.reader(interaction.person)
-    return Reply(content=ssh_text.ssh(details, reader, probe_line=context.deps.probe_line))
+    return Reply(content=ssh_lines.ssh(details, reader, probe_line=context.deps.probe_line))
 
 
 async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -102,7 +102,7 @@ async def destroy_confirmed(context: Context, interaction: UserInteraction, valu
 async def visit_now(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Look at once whether the probe that its owner installed answers."""
     rental = await leasing.visit_now(context.deps, interaction.person, value.rental_id)
-    return Reply(content=probe_text.looks_now(rental))
+    return Reply(content=probe.looks_now(rental))
 
 
 def without_reply(

@@ -12,10 +12,10 @@ from handlers.listeners import rentals, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.views import choices
-from handlers.views.choices import ButtonFor
-from handlers.views.format import span
-from handlers.views.lease_buttons import destroy_button
+from handlers.views.answers import choices
+from handlers.views.answers.choices import ButtonFor
+from handlers.views.phrases.format import span
+from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)
 """How long `/gpu keep` without a time keeps a machine."""

@@ -15,14 +15,15 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
-from bot.lifecycle.owners_left import ask_about_rentals_of
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import commands, hints
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
-from handlers.views import home, replies
+from handlers.views.answers import replies
+from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]

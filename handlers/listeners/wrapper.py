@@ -17,7 +17,7 @@ from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE
 from bot.model.person import Person
-from bot.policy.roles import is_member
+from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.ids import Action, ActionId, CallbackId, V
 from handlers.listeners import responses
@@ -35,8 +35,9 @@ from handlers.listeners.interaction import (
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.parsing.commands import is_destroy
-from handlers.views import blocks, modals, replies
-from handlers.views.blocks import Rendered
+from handlers.views.answers import modals, replies
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]

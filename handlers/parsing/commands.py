@@ -13,8 +13,8 @@ from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.model.text import one_line, short
-from bot.policy.keys import MOST_SCANNED
-from bot.policy.rules import Hours
+from bot.policy.access.keys import MOST_SCANNED
+from bot.policy.team.rules import Hours
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request

@@ -13,15 +13,15 @@ from itertools import product
 from bot.errors import Line, RequestMistake
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.hours import next_morning
-from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
+from bot.policy.team.hours import next_morning
+from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.mentions import Mentioned, with_names
 from handlers.parsing.request_parts import LEFT_OUT, ParseContext, Problem, ProblemKind, Reading, RequestParts
 from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.format import zone_of
+from handlers.views.phrases.format import zone_of
 
 MOST_LINES = 3
 MOST_PROBLEMS = 3

@@ -11,15 +11,15 @@ from typing import NamedTuple
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_rate, say_span
-from bot.policy.leases import LEAST_TIME
-from bot.policy.rules import Rules
-from bot.policy.spending import count_allowed, lease_allowed, most_gpus
+from bot.policy.buying.spending import count_allowed, lease_allowed, most_gpus
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
-from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
+from handlers.views.answers.modals import ANY, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)

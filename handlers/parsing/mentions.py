@@ -9,7 +9,7 @@ from typing import NoReturn
 from bot.errors import Line, Mistake, RequestMistake
 from bot.model.base import Frozen, changed
 from bot.model.text import short
-from bot.policy.teammates import check_number
+from bot.policy.access.teammates import check_number
 from handlers.parsing.typed_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern

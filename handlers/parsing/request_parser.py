@@ -14,8 +14,8 @@ from bot.model.gpu import typed_name
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.notices import LONG_LEASE
-from bot.policy.two_ends import AFTER_NIGHT, WHILE_BUSY
+from bot.policy.use.end_notices import LONG_LEASE
+from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
 from handlers.parsing.request_parts import ParseContext, Price, RequestParts

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from bot.policy.rules import Hours
+from bot.policy.team.rules import Hours
 from handlers.parsing.prices import Money
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
-from handlers.views.ends import end_text
+from handlers.views.phrases.ends import end_text
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)

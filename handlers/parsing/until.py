@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from handlers.views.format import zone_of
+from handlers.views.phrases.format import zone_of
 
 _SPELLINGS = (
     "mon monday",

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from bot.model.event import Event, EventKind
 from bot.model.use import NOT_COMPUTING
-from bot.policy.hours import is_within
-from bot.policy.questions import GAP, spell_of
-from bot.policy.rules import Rules
+from bot.policy.team.hours import is_within
+from bot.policy.team.rules import Rules
+from bot.policy.use.questions import GAP, spell_of
 from soak.use.record import Life, Record
 
 STEP = timedelta(minutes=5)

@@ -11,8 +11,8 @@ from bot.model.event import EventKind
 from bot.model.money import Micros, cost
 from bot.model.summary import UseCosts
 from bot.model.use import NOT_COMPUTING, Verdict
-from bot.policy.use_costs import Stretch, stretches
-from handlers.views.format import dollars
+from bot.policy.use.use_costs import Stretch, stretches
+from handlers.views.phrases.format import dollars
 from soak.use.record import Life, Record
 
 BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of the lease", "not seen any more"

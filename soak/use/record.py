@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.summary import UseCosts
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import Missed
-from bot.policy.hours import zone_of
-from bot.policy.questions import unanswered
-from bot.policy.rules import AutoApprove, Limits, Rules
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import AutoApprove, Limits, Rules
+from bot.policy.use.questions import unanswered
 from soak.use.checks import STEP
 from soak.use.plan import Answer, Decision, PlannedRental, UsePlan, Work
 from soak.use.record import Life, Record, Unknown

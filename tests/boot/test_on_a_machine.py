@@ -13,9 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.policy.boot import script_text
-from bot.policy.probe_by_hand import install_lines
-from bot.policy.probe_script import PROBE_SCRIPT, probe_line
+from bot.policy.access.boot import script_text
+from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
 from tests.ssh_server import Machine, SshServer, new_key, public_line
 
 Shell = tuple[str, ...]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.policy.probe_script import PROBE_SCRIPT, probe_line
+from bot.policy.access.probe_script import PROBE_SCRIPT, probe_line
 from tests.programs import program
 from tests.ssh_server import PATIENCE, Machine, SshServer, new_key, public_line, run
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle import transitions
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

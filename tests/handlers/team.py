@@ -27,7 +27,7 @@ from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.model.base import changed
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from bot.policy.rules import AutoApprove
+from bot.policy.team.rules import AutoApprove
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import KEY_LINE, NOON, RULES, Json, Team, an_offer, team

@@ -12,10 +12,10 @@ from bot.lifecycle.service.quoting import QUOTES_PER_MINUTE
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
-from bot.policy.rules import Access
+from bot.policy.team.rules import Access
 from handlers.ids import Action
 from handlers.parsing.request_text import request_text
-from handlers.views.format import time_token
+from handlers.views.phrases.format import time_token
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
 from tests.handlers.team import NOON, RULES, an_offer, team
 

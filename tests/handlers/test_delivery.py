@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, to_channel
-from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Team, team
 
@@ -38,7 +38,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
         await ours.deliver()
         assert await ours.queued() == []
         async with ours.deps.store.read() as tx:
-            assert await tx.account.get_count(GIVEN_UP) == 1
+            assert await tx.account.count(Counter.GIVEN_UP) == 1
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "fatal_error"])

@@ -10,11 +10,11 @@ from slack_sdk.errors import SlackApiError
 
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from handlers.delivery.fallback import next_destination
 from handlers.delivery.posting import digest, post_target, repost_wait
 from handlers.slack_api.error_codes import is_temporary
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 from tests.store import make
 
 CARD, THREAD, APPROVAL = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL

@@ -9,7 +9,7 @@ import pytest
 from bot.lifecycle.steps.quoting import card_channel
 from bot.model.base import changed
 from bot.model.message import to_person
-from bot.policy.rules import Access, Rules
+from bot.policy.team.rules import Access, Rules
 from handlers.listeners.hints import PER_MINUTE
 from handlers.listeners.pace import Pace
 from handlers.listeners.slack_events import message_posted

@@ -10,7 +10,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.state import State
-from bot.policy.rules import Keys
+from bot.policy.team.rules import Keys
 from sandbox.slack.default import ANA, GPUS, GUS, OLGA, SHARED, TRAINING
 from tests.github_world import github
 from tests.handlers.team import KEY_LINE, RULES, Json, Team, an_offer, team

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.model.base import changed
-from bot.policy.github_keys import MOST_SHOWN
+from bot.policy.access.github_keys import MOST_SHOWN
 from handlers.ids import OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata, Origin

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.state import State
-from bot.policy.rules import Keys
+from bot.policy.team.rules import Keys
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import FINGERPRINT, KEY_LINE, RULES, Json, Team, team

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
 
@@ -34,9 +34,9 @@ async def make_due_and_deliver(ours: Team) -> None:
     await ours.deliver()
 
 
-async def count_of(ours: Team, name: str) -> int:
+async def count_of(ours: Team, counter: Counter) -> int:
     async with ours.deps.store.read() as tx:
-        return await tx.account.get_count(name)
+        return await tx.account.count(counter)
 
 
 async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
@@ -110,7 +110,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
         await ours.deliver_until("Starting", edited=True)
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
-        assert await count_of(ours, POSTED_TWICE) == 0
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
             await make_due_and_deliver(ours)
         # The answer to the re-post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
-        assert await count_of(ours, POSTED_TWICE) == 1
+        assert await count_of(ours, Counter.POSTED_TWICE) == 1
         (waiting,) = [m for m in await ours.queued() if m.kind is MessageKind.CARD]
         assert waiting.due_at is not None
         assert waiting.due_at - ours.clock.real() > timedelta(minutes=9)
@@ -168,8 +168,8 @@ async def test_an_interrupted_post_to_somebody_who_left_is_given_up_at_once(tmp_
             )
         await ours.deliver()
         assert await ours.queued() == []
-        assert await count_of(ours, GIVEN_UP) == 1
-        assert await count_of(ours, POSTED_TWICE) == 0
+        assert await count_of(ours, Counter.GIVEN_UP) == 1
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from bot.lifecycle.older_database import ask_together
+from bot.lifecycle.account.unknown_machines import ask_together
+from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.base import changed
-from bot.model.message import MessageKind
 from bot.model.state import State
-from bot.model.unknown import UnknownMachine, UnknownPurchase
 from handlers.ids import Action
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS
 from tests.handlers.team import NOON, Team, team
@@ -35,12 +34,12 @@ def machine(rental_id: str, owner: str = "", **fields: object) -> UnknownMachine
 
 async def found(ours: Team, *machines: UnknownMachine) -> None:
     """Ask the admins about machines that were bought since the backup, as the sweep does."""
-    purchases = [
-        UnknownPurchase(id=f"u{n}", machines=(one,), found_at=NOON, asked_at=NOON)
+    questions = [
+        AdminQuestion(id=f"u{n}", about=Purchase(machines=(one,)), found_at=NOON, asked_at=NOON)
         for n, one in enumerate(machines)
     ]
     async with ours.deps.store.write() as tx:
-        await ask_together(tx, ours.deps, purchases)
+        await ask_together(tx, ours.deps, questions, count=len(machines), later=True)
     await ours.deliver()
 
 
@@ -66,7 +65,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         message = await ours.look(BEN, direct(BEN), "Cleo put it back")
         assert [button["text"] for button in message["buttons"]] == ["One by one"]
         await ours.click(BEN, message, "One by one")
-        asked = [(one.purchase_id, one.to.value) for one in await ours.queued() if one.kind is MessageKind.UNKNOWN]
+        asked = [(one.question_id, one.to.value) for one in await ours.queued() if one.question_id in {"u2", "u3"}]
         assert sorted(asked) == [("u2", BEN), ("u2", CLEO), ("u3", BEN), ("u3", CLEO)]
         await ours.deliver()
         assert (await ours.look(CLEO, direct(CLEO), "Cleo put it back"))["buttons"] == []
@@ -80,6 +79,6 @@ async def test_others_who_forge_a_click_learn_nothing(tmp_path: Path) -> None:
         await found(ours, machine("f6rat", ANA))
         for user in (ANA, BEN):
             for action in (Action.PUT_ALL_BACK, Action.ONE_BY_ONE):
-                await ours.forge(user, action.id, "u0")
+                await ours.forge(user, action.id, "u0:1")
                 assert (await ours.replies())[-1].startswith("Only admins decide about machines")
         assert await ours.rentals() == []

@@ -51,9 +51,13 @@ async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin
 async def test_others_who_forge_a_click_or_a_dialog_change_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await make_ready(ours, await ours.rented())
-        for action in (Action.GIVE_RENTAL, Action.ASK_ABOUT_OWNER_AGAIN):
-            await ours.forge(BEN, action.id, rental.id)
+        await leaves(ours, ANA)
+        async with ours.deps.store.read() as tx:
+            (question,) = await tx.questions.of_rental(rental.id)
+        value = f"{question.id}:{question.version}"
+        for action in (Action.GIVE_OWNER, Action.ASK_ABOUT_AGAIN):
+            await ours.forge(BEN, action.id, value)
             assert await ours.modal(BEN) is None
             assert "Only admins" in (await ours.replies())[-1]
-        assert "Only admins" in await forge_submission(ours, BEN, Callback.GIVE_RENTAL.id, rental.id, owner=BEN)
+        assert "Only admins" in await forge_submission(ours, BEN, Callback.GIVE_OWNER.id, value, owner=BEN)
         assert (await ours.rental(rental.id)).owner == ANA

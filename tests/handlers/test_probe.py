@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.lifecycle.deps import apply
-from bot.lifecycle.loops.first_report import with_report
+from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.rental import Rental
 from bot.model.use import GpuModel, GpuUse, Report
-from bot.policy.probe_script import PROBE_SCRIPT
-from bot.policy.rules import Idle, ProbeKind
+from bot.policy.access.probe_script import PROBE_SCRIPT
+from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import running
 from tests.handlers.team import EVE, RULES, Team, an_offer, team

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from bot.lifecycle.changes.lease_changes import note_question
 from bot.lifecycle.deps import apply
-from bot.lifecycle.lease_changes import note_question
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Asked, Question, Rental
 from bot.model.use import GpuModel, GpusSeen
-from bot.policy.rules import Limits
+from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace

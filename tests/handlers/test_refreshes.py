@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.ports.records import Change
+from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message
 from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
-from handlers.delivery.unsaved import GIVEN_UP
-from handlers.views.card import REFRESH_EVERY
+from handlers.views.surfaces.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
 from tests.databases import postgres, url
 from tests.handlers.team import Team, team
@@ -169,7 +169,7 @@ async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown
         await ours.deliver()
         assert (await reads(ours)).startswith("Ready")
         async with ours.deps.store.read() as tx:
-            assert await tx.account.get_count(GIVEN_UP) == 0
+            assert await tx.account.count(Counter.GIVEN_UP) == 0
 
 
 async def test_refreshes_leave_the_pace_room_for_changes(tmp_path: Path) -> None:

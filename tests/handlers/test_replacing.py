@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import apply
 from bot.lifecycle.steps.replacing import rent_replacement
-from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

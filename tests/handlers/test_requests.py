@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Contract, Request
-from bot.policy.setups import NAME
+from bot.policy.access.setups import NAME
 from handlers.parsing.commands import Get
 from handlers.parsing.request_text import request_text
 from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, request_of

@@ -123,7 +123,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
     fields = {
         "rental_id": rental.id,
         "quote_id": rental.quote_id,
-        "purchase_id": "u7mq2",
+        "question_id": "u7mq2",
         "offer_id": rental.clicked_offer,
         "index": 0,
         "hours": 2,

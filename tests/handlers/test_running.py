@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle import transitions
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

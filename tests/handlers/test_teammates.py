@@ -11,7 +11,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.policy.rules import Access
+from bot.policy.team.rules import Access
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, DAN, GUS, OLGA, TRAINING
 from sandbox.slack.state import BOT_USER
 from tests.handlers.rental_states import asked, running

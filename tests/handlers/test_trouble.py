@@ -17,10 +17,11 @@ from handlers.listeners import actions, commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
 from handlers.listeners.wrapper import make_listener
-from handlers.views import modals as modal_views
+from handlers.views.answers import modals as modal_views
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import an_offer, team
+from tests.store.fact import NAME
 
 NOT_STORED = "I couldn't write that down, so nothing was done. Try again in a moment."
 
@@ -220,7 +221,7 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
 
         async def write_and_fail(context: Context, interaction: UserInteraction) -> Outcome:
             async with context.deps.store.write() as tx:
-                await tx.account.set("written", interaction.text)
+                await tx.account.set(NAME, interaction.text)
             raise RuntimeError("secret")
 
         body = {"user_id": ANA, "channel_id": TRAINING, "text": "yes"}
@@ -229,7 +230,7 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
         assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
         assert "secret" not in str(lines)
         async with ours.deps.store.read() as tx:
-            assert await tx.account.get("written") == "yes"
+            assert await tx.account.get(NAME) == "yes"
 
 
 async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_path: Path) -> None:

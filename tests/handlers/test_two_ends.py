@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.use import Verdict
-from bot.policy.rules import Idle, ProbeKind
+from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import NOON, RULES, Team, an_offer, team

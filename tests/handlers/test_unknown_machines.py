@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from bot.lifecycle.unknown import ask_admins
+from bot.lifecycle.account.admin_questions import ask
+from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.base import changed
 from bot.model.state import State
-from bot.model.unknown import UnknownMachine, UnknownPurchase
 from handlers.ids import Action, Callback
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS
 from tests.handlers.team import NOON, RULES, Team, team
@@ -30,14 +29,14 @@ TWO_ADMINS = changed(RULES, admins=(CLEO, BEN))
 LEAD = "A machine I don't know"
 
 
-async def found(ours: Team, machine: UnknownMachine = TRAIN, **fields: Any) -> UnknownPurchase:
+async def found(ours: Team, machine: UnknownMachine = TRAIN, guess: str | None = None) -> AdminQuestion:
     """Ask the admins about a machine, as the sweep does when it finds one."""
-    purchase = UnknownPurchase(id="u7mq2", machines=(machine,), found_at=NOON, asked_at=NOON, **fields)
+    about = Purchase(machines=(machine,), guess=guess)
+    question = AdminQuestion(id="u7mq2", about=about, found_at=NOON, asked_at=NOON)
     async with ours.deps.store.write() as tx:
-        await tx.unknown.add(purchase)
-        await ask_admins(tx, ours.deps, purchase)
+        await ask(tx, ours.deps, question, new=True)
     await ours.deliver()
-    return purchase
+    return question
 
 
 def direct(user: str) -> str:

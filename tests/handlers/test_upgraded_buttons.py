@@ -18,7 +18,7 @@ from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Limits
+from bot.policy.team.rules import Limits
 from sandbox.slack import default
 from sandbox.slack.default import TRAINING
 from tests.databases import postgres

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 
 from bot.demo.laptop import Laptop
-from bot.policy.key_lines import add_line
+from bot.policy.access.keys import add_line
 from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World

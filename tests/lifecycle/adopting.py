@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.account.adoption import adopt_machines
+from bot.lifecycle.account.unknown_machines import unknown_machine
 from bot.lifecycle.deps import transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.adopting import adopt_machines
-from bot.lifecycle.unknown import unknown_machine
+from bot.lifecycle.service import ownership
 from bot.model.person import Person
 from bot.model.rental import Rental
 from tests.lifecycle.world import ANA, CLEO, World
@@ -32,3 +33,12 @@ async def adopt(
     rental = await transact(here.deps, decision)
     await here.settle()
     return await here.rental(rental.id)
+
+
+async def change_owner(here: World, admin: Person, rental: Rental, owner: Person) -> Rental:
+    """Give a rental another owner."""
+
+    async def decision(tx: Tx) -> Rental:
+        return await ownership.change_owner(tx, here.deps, admin, rental.id, owner)
+
+    return await transact(here.deps, decision)

@@ -11,7 +11,7 @@ from bot.model.event import Event, EventKind
 from bot.model.gpu import fits_model
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.resource_names import read_name
+from bot.policy.buying.resource_names import read_name
 from tests.lifecycle.world import FOREVER, HOUR, World
 
 SETTLED = {AttemptState.FAILED, AttemptState.GONE}

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bot.lifecycle.deps import StepDeps
+from bot.model.admin_question import Subject
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
@@ -93,8 +94,9 @@ class WorldReader:
         """Return who was notified of what by direct message, in order."""
         async with self.deps.store.read() as tx:
             messages: list[Message] = await tx.messages.direct_of(rental.id)
+            messages += [one for one in await self.messages(MessageKind.QUESTION) if one.rental_id == rental.id]
             sent = []
-            for message in messages:
+            for message in sorted(messages, key=lambda one: one.id):
                 event = await tx.events.get(message.event_id or 0)
                 assert event is not None
                 sent.append((message.to.value, event.kind))
@@ -120,6 +122,22 @@ class WorldReader:
         async with self.deps.store.read() as tx:
             found = [await tx.messages.get(message_id) for message_id in ids]
         return [message for message in found if message is not None]
+
+    async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:
+        """Return the messages of the questions to the admins about a kind of subject with these fields, oldest
+        first."""
+        async with self.deps.store.read() as tx:
+            asked = {
+                one.id: await tx.questions.get(one.question_id or "")
+                for one in await self.messages(MessageKind.QUESTION)
+            }
+        found = {one: question.about for one, question in asked.items() if question is not None}
+        fitting = {
+            one
+            for one, subject in found.items()
+            if isinstance(subject, about) and fields.items() <= dict(subject).items()
+        }
+        return [one for one in await self.messages(MessageKind.QUESTION) if one.id in fitting]
 
     async def samples(self, rental: Rental) -> list[Sample]:
         """Return its samples, oldest first."""

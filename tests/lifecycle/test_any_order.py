@@ -19,7 +19,7 @@ from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.resource_names import make_name
+from bot.policy.buying.resource_names import make_name
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
 from tests.store.make import REPLY_TO

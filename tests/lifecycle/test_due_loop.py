@@ -20,7 +20,7 @@ from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.attempt import AttemptState

@@ -10,7 +10,7 @@ from bot.model.money import cost
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import Verdict
-from bot.policy.rules import Idle, ProbeKind
+from bot.policy.team.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world
 

@@ -18,7 +18,7 @@ from bot.lifecycle.service.renting import rent
 from bot.model.base import changed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
-from bot.policy.rules import Keys, Rules
+from bot.policy.team.rules import Keys, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make

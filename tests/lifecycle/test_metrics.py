@@ -10,7 +10,7 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.service import ending
 from bot.model.state import State
 from bot.model.use import Missed

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, settled_by
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Lease, Rules
+from bot.policy.team.rules import Lease, Rules
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES
 from tests.views.stories import happened, lease, rental
 
@@ -46,7 +46,6 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.EXTENSION_DENIED,
         E.APPROVED_NOT_READY,
         E.NOT_CONFIRMED,
-        E.OWNER_LEFT,  # to the admins
     }
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused, TooLate
-from bot.lifecycle.account import set_block
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import previews
+from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE, Pause
 from bot.model.attempt import AttemptState
 from bot.model.person import Key, Person
 from bot.model.state import State
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -80,8 +80,8 @@ async def test_a_changed_request_includes_what_its_earlier_attempts_cost(databas
 async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     async with database.write() as tx:
-        await set_block(tx, BuyingBlock.UNAUTHORIZED, "yes")
-        await set_block(tx, BuyingBlock.PAUSED, f"{ANA} {START.isoformat()} the bill")
+        await tx.account.set(UNAUTHORIZED_SINCE, START)
+        await tx.account.set(PAUSED, Pause(by=ANA, at=START, why="the bill"))
     view = await previews.offers_of_quote(deps, READER, "q1", most=1)
     (choice,) = view.choices
     assert isinstance(choice.refused, BuyingBlocked)

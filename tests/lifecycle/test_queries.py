@@ -15,13 +15,13 @@ from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.service import queries
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
-from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -138,13 +138,13 @@ async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     def machine(name: str, rate: Decimal | None) -> UnknownMachine:
         return UnknownMachine(resource_id=name, status="running", runs=True, rate=rate, since=START)
 
-    def purchase(name: str, *machines: UnknownMachine, **fields: Any) -> UnknownPurchase:
-        return UnknownPurchase(id=name, machines=machines, found_at=START, asked_at=START, **fields)
+    def question(name: str, *machines: UnknownMachine, **fields: Any) -> AdminQuestion:
+        return AdminQuestion(id=name, about=Purchase(machines=machines), found_at=START, asked_at=START, **fields)
 
-    not_ours = Decided(verdict=AccountVerdict.NOT_OURS, by=BEN, at=START)
+    not_ours = Decided(verdict=AdminVerdict.NOT_OURS, by=BEN, at=START)
     async with database.write() as tx:
-        await tx.unknown.add(purchase("u1", machine("r1", RATE), machine("r2", None)))
-        await tx.unknown.add(purchase("u2", machine("r3", RATE), decided=not_ours))
+        await tx.questions.add(question("u1", machine("r1", RATE), machine("r2", None)))
+        await tx.questions.add(question("u2", machine("r3", RATE), decided=not_ours))
     live = await own(deps)
     assert live.unknown_total == UnknownTotal(count=2, rate=RATE, unpriced=1)
     assert live.unknown == ()

@@ -24,7 +24,7 @@ from bot.model.message import Message, MessageKind
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Approvers, Limits, Rules
+from bot.policy.team.rules import Approvers, Limits, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make

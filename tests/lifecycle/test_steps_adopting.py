@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle import adoption, billing
-from bot.lifecycle.service import ownership
+from bot.lifecycle import billing
+from bot.lifecycle.account import adoption
+from bot.model.admin_question import UnknownMachine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.unknown import UnknownMachine
-from tests.lifecycle.adopting import add_machine, adopt
+from tests.lifecycle.adopting import add_machine, adopt, change_owner
 from tests.lifecycle.checks import check, check_delivered, ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
 
@@ -71,25 +71,19 @@ async def test_limits_do_not_refuse_a_machine_that_bills_already(sqlite_url: str
         assert (await adopt_all(here)).state is State.READY
 
 
-def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_others() -> None:
-    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    priced, unpriced = (
-        UnknownMachine(resource_id=f"r{n}", status="running", runs=True, since=now, valid_from=now, rate=rate)
-        for n, rate in enumerate((Decimal("2.10"), None))
-    )
-    made = adoption.adopt(
-        (priced, unpriced),
-        rental_id="k7mq2",
-        owner=ANA.id,
-        card_channel="C0HOME",
-        by=CLEO.id,
-        ends_at=now + HOUR,
-        now=now,
-        rules=RULES,
-    )
-    spent = billing.spent((), made.resources, (made.attempt,), now + HOUR)
-    assert (made.rental.rate, spent) == (Decimal("2.10"), AccruedCost(amount=2_100_000, estimated=True))
-    assert spent == adoption.cost_so_far((priced, unpriced), now + HOUR)
+async def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_others(sqlite_url: str) -> None:
+    async with world(sqlite_url) as here:
+        now = here.now
+        machines = [
+            UnknownMachine(resource_id=f"r{n}", status="running", runs=True, since=now, valid_from=now, rate=rate)
+            for n, rate in enumerate((Decimal("2.10"), None))
+        ]
+        async with here.deps.store.write() as tx:
+            rental = await adoption.adopt_machines(tx, here.deps, CLEO, machines, owner=ANA, ends_at=now + HOUR)
+        resources, attempts = await here.resources(rental), await here.attempts(rental)
+        spent = billing.spent((), resources, attempts, now + HOUR)
+        assert (rental.rate, spent) == (Decimal("2.10"), AccruedCost(amount=2_100_000, estimated=True))
+        assert spent == adoption.cost_so_far(machines, now + HOUR)
 
 
 async def test_an_adopted_machine_gets_its_address_once_the_vendor_states_one(here: World) -> None:
@@ -141,10 +135,10 @@ async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: st
         rental = await here.ready(teammates=(BEN.id,))
         await here.pass_time(HOUR)
         with pytest.raises(Refused):
-            await ownership.change_owner(here.deps, ANA, rental.id, BEN)
+            await change_owner(here, ANA, rental, BEN)
         with pytest.raises(Mistake):
-            await ownership.change_owner(here.deps, CLEO, rental.id, changed(BEN, deactivated=True))
-        await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+            await change_owner(here, CLEO, rental, changed(BEN, deactivated=True))
+        await change_owner(here, CLEO, rental, BEN)
         await here.settle()
         rental = await here.rental(rental.id)
         assert (rental.owner, rental.teammates, rental.running_lease.seen_at) == (BEN.id, (), here.now)
@@ -155,5 +149,5 @@ async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: st
         assert [row.owner for row in await here.ledger(rental)] == [BEN.id]
         assert (await here.direct(rental))[-1] == (BEN.id, E.ENDING)
         with pytest.raises(TooLate):
-            await ownership.change_owner(here.deps, CLEO, rental.id, ANA)
+            await change_owner(here, CLEO, rental, ANA)
         await check(here)

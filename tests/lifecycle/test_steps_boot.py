@@ -18,9 +18,9 @@ from bot.model.person import Key, Person
 from bot.model.quote import QuoteState
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.boot import SCRIPT_VERSION
-from bot.policy.probe_script import probe_line
-from bot.policy.probing import has_probe
+from bot.policy.access.boot import SCRIPT_VERSION
+from bot.policy.access.probe_script import probe_line
+from bot.policy.use.probing import has_probe
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, World
 from tests.rentals import ending, waiting

@@ -15,7 +15,7 @@ from bot.model.event import EventKind as E
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Approvers
+from bot.policy.team.rules import Approvers
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, RULES, World
 from tests.rentals import waiting
 

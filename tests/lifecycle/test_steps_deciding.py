@@ -24,7 +24,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
-from bot.policy.rules import Limits
+from bot.policy.team.rules import Limits
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import blocked, ending, waiting

@@ -13,7 +13,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Approvers, Lease
+from bot.policy.team.rules import Approvers, Lease
 from tests.lifecycle.checks import check
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of, waiting_for_extension
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world

@@ -21,7 +21,7 @@ from bot.model.event import EventKind as E
 from bot.model.money import cost_at_most
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Limits, Procure
+from bot.policy.team.rules import Limits, Procure
 from tests.lifecycle.checks import check, check_delivered, ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import ending, waiting

@@ -19,7 +19,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Decider, Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Procure
+from bot.policy.team.rules import AutoApprove, Procure
 from tests.lifecycle.world import ANA, BEN, HOUR, RULES, World
 from tests.rentals import waiting
 from tests.store.make import REPLY_TO

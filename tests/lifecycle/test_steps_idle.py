@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused, TooLate
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.notifications import change
-from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import leasing, ownership
-from bot.lifecycle.transitions import alter
+from bot.lifecycle.service import leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Sample, Use, Verdict
-from bot.policy.rules import AutoApprove
+from bot.policy.team.rules import AutoApprove
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
 from tests.sandbox.compute_world import NOON
@@ -195,7 +196,7 @@ async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_a
     rental, since = await idle_since_now(here)
     await pass_until(here, rental, since + 2 * HOUR)
     await visited(here, rental)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     given = here.now
     await here.settle()
     facts = (await here.last_event(rental, E.OWNER_CHANGED)).facts
@@ -210,6 +211,6 @@ async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_a
 async def test_a_new_owner_is_not_told_that_a_machine_is_idle_if_nobody_sees_that_it_still_is(here: World) -> None:
     rental, _ = await idle_since_now(here)
     here.jump(2 * HOUR)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     assert (await here.last_event(rental, E.OWNER_CHANGED)).facts.verdict is None
     await here.settle()

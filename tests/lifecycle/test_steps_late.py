@@ -15,7 +15,7 @@ from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Lease, Limits
+from bot.policy.team.rules import AutoApprove, Lease, Limits
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World
 from tests.rentals import blocked, waiting
 from tests.store.make import REPLY_TO

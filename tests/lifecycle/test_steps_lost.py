@@ -15,7 +15,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.use import Missed
-from bot.policy.market_check import LONGEST_VISIT
+from bot.policy.use.visit_times import LONGEST_VISIT
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import HOUR, MINUTE, PROBE, SECOND, World
 

@@ -13,7 +13,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
-from bot.policy.rules import Lease
+from bot.policy.team.rules import Lease
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import ending, waiting

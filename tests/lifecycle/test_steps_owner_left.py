@@ -7,13 +7,22 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.owners_left import check_owners
-from bot.lifecycle.service import ownership
+from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.service import admin_questions
+from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.rental import Rental
 from bot.model.state import State
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, RULES, World
+
+
+async def question_about(here: World, rental: Rental) -> AdminQuestion:
+    """Return the last question about a rental."""
+    async with here.deps.store.read() as tx:
+        return (await tx.questions.of_rental(rental.id))[-1]
 
 
 async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the_next_owner_leaves(
@@ -32,9 +41,10 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     for _ in range(2):
         assert await look() == [(CLEO.id, E.OWNER_LEFT)]
     assert E.OWNER_LEFT not in await here.event_kinds(others)
+    question = await question_about(here, rental)
     with pytest.raises(Refused, match="Only admins"):
-        await ownership.ask_again(here.deps, BEN, rental.id)
-    await ownership.ask_again(here.deps, CLEO, rental.id)
+        await admin_questions.ask_again(here.deps, BEN, question.id, question.version)
+    await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
     here.jump(23 * HOUR)
     assert len(await look()) == 1
     here.jump(HOUR)
@@ -44,13 +54,14 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     for _ in range(2):
         assert [reader for reader, _ in await look()] == [CLEO.id, CLEO.id, DORA.id], "who became admin since"
     here.deps = replace(here.deps, rules=RULES)
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     assert len(await look()) == 3
     here.people.changed[BEN.id] = changed(BEN, deactivated=True)
     assert len(await look()) == 4
     rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
+    question = await question_about(here, rental)
     with pytest.raises(TooLate, match="is over"):
-        await ownership.ask_again(here.deps, CLEO, rental.id)
+        await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
     assert len(await look()) == 4
 
 
@@ -85,5 +96,5 @@ async def test_a_request_of_who_left_is_approved_only_once_somebody_took_it(here
     await check_owners(here.deps)
     with pytest.raises(TooLate, match="Ana left the workspace"):
         await here.approve(rental, BEN)
-    await ownership.change_owner(here.deps, CLEO, rental.id, CLEO)
+    await change_owner(here, CLEO, rental, CLEO)
     assert (await here.approve(rental, BEN)).approved_by == BEN.id

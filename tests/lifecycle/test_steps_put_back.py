@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle import older_database
+from bot.lifecycle.account import older_database
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.replacing import may_be_replaced
+from bot.policy.buying.replacements import may_be_replaced
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.test_steps_restored import back_up, ours, restored
 from tests.lifecycle.world import HOUR, MINUTE, SECOND, World

@@ -14,7 +14,7 @@ from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.model.request import Contract, Request
-from bot.policy.rules import Access
+from bot.policy.team.rules import Access
 from tests.lifecycle.world import (
     ANA,
     BEN,

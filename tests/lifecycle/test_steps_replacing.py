@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
-from bot.lifecycle.service import account, keys, ownership, replacing
+from bot.lifecycle.service import account, keys, replacing
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why
@@ -23,7 +23,8 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.rules import AutoApprove, Limits
+from bot.policy.team.rules import AutoApprove, Limits
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
 from tests.store.make import REPLY_TO
@@ -252,7 +253,7 @@ async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_f
 async def test_a_machine_that_got_another_owner_meanwhile_is_not_replaced(here: World) -> None:
     rental = await here.ready(lease=6 * HOUR)
     quote = await click(here, rental, reason="no GPU")
-    await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+    await change_owner(here, CLEO, rental, BEN)
     await here.settle()
     assert ((await here.quote(quote.id)).rental_id, (await here.quote(quote.id)).due_at) == (None, None)
     assert ((await here.rental(rental.id)).replaced_by, await here.bought()) == (None, ["hyperstack"])

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
-from bot.lifecycle.service import account, older_database, unknown_machines
-from bot.lifecycle.sweep import FirstSweep
+from bot.lifecycle.account.sweep import FirstSweep
+from bot.lifecycle.service import account, admin_questions
+from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message
 from bot.model.state import State
-from bot.model.unknown import UnknownPurchase
 from store.db import Database
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.checks import check_delivered
@@ -58,19 +58,19 @@ async def restored(here: World, copy: Path) -> AsyncIterator[FirstSweep]:
         await store.close()
 
 
-async def open_purchases(here: World) -> list[UnknownPurchase]:
+async def open_purchases(here: World) -> list[AdminQuestion]:
     async with here.deps.store.read() as tx:
-        return await tx.unknown.not_over()
+        return await tx.questions.purchases()
 
 
 async def questions(here: World) -> list[Message]:
     """Return the messages about machines that were bought after the database was saved."""
-    return await here.messages(MessageKind.OLDER_DATABASE)
+    return await here.questions(Purchases, bought_later=True)
 
 
-async def first_id(here: World) -> str:
-    """Return the id of the first purchase of the last question."""
-    return (await questions(here))[-1].purchase_id or ""
+async def last_question(here: World) -> str:
+    """Return the id of the last question about several purchases."""
+    return (await questions(here))[-1].question_id or ""
 
 
 async def test_three_machines_bought_since_the_backup_are_put_back_with_one_click_and_not_bought_again(
@@ -97,7 +97,7 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
         assert [message.to.value for message in await questions(here)] == [CLEO.id]
         assert await here.account_event_kinds() == [E.OLDER_DATABASE]
         assert (await here.account_event(E.OLDER_DATABASE)).facts.count == 3
-        assert await here.messages(MessageKind.UNKNOWN) == []
+        assert await here.questions(Purchase) == []
 
         with pytest.raises(BuyingBlocked) as blocked:
             await here.get(person=BEN)
@@ -106,11 +106,11 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
             await here.approve(asked)
         for person in (ANA, BEN):
             with pytest.raises(Refused, match="Only admins"):
-                await older_database.put_all_back(here.deps, person, await first_id(here))
+                await admin_questions.put_all_back(here.deps, person, await last_question(here))
 
-        await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+        await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
         with pytest.raises(TooLate, match="decided by now"):
-            await older_database.put_all_back(here.deps, CLEO, await first_id(here))
+            await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
         await here.settle()
         back = {rental.owner: rental for rental in await here.rentals() if rental.approved_by == CLEO.id}
         assert {owner: rental.state for owner, rental in back.items()} == dict.fromkeys(
@@ -171,11 +171,11 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         asked_again = await here.last_event(waits, E.ASKED_AGAIN)
         assert asked_again.facts.amount is None, "nobody reads that nothing is rented"
         (purchase,) = await open_purchases(here)
-        await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+        await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
         await here.settle()
-        assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+        assert len(await here.questions(Purchase)) == 1
         (purchase,) = await open_purchases(here)
-        await unknown_machines.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+        await admin_questions.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
         await here.pass_time(2 * MINUTE)
         assert (await here.rental(rental.id)).state is State.CANCELLED
         assert await here.alive() == []
@@ -189,17 +189,17 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
     await here.sweep()
     assert await here.account_event_kinds() == [E.OLDER_DATABASE]
     assert (await here.account_event(E.OLDER_DATABASE)).facts.detail == "empty"
-    question = await first_id(here)
+    question = await last_question(here)
     both = await asyncio.gather(
-        *(older_database.put_all_back(here.deps, CLEO, question) for _ in range(2)), return_exceptions=True
+        *(admin_questions.put_all_back(here.deps, CLEO, question) for _ in range(2)), return_exceptions=True
     )
     ((rental,),) = [result for result in both if isinstance(result, list)]
     assert (rental.id, rental.owner) == ("abcd3", ANA.id)
     with pytest.raises(Refused, match="one by one"):
-        await older_database.put_all_back(here.deps, CLEO, await first_id(here))
-    await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+        await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
+    await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
     await here.settle()
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 2
+    assert len(await here.questions(Purchase)) == 2
     await account.resume(here.deps, CLEO)
     assert (await here.get()).state is State.PROVISIONING
     await add_machine(here, "gpubot-abcd9-1")
@@ -224,10 +224,10 @@ async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manag
     for n in (1, 2):
         await add_machine(here, f"gpubot-{asked.id}-{n}")
     await here.sweep()
-    await older_database.one_by_one(here.deps, CLEO, await first_id(here))
+    await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
     for still in (True, False):
         purchase = (await open_purchases(here))[-1 if still else 0]
-        await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="not ours")
+        await admin_questions.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="not ours")
         assert (await here.rental(asked.id)).bought_later is still
     await account.resume(here.deps, CLEO)
     await here.until(await here.approve(asked), State.READY)

@@ -11,7 +11,7 @@ from bot.errors import Refused
 from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.policy.rules import CheckIn, Lease
+from bot.policy.team.rules import CheckIn, Lease
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
 from tests.lifecycle.world import BEN, CLEO, HOUR, MINUTE, SECOND, World
 from tests.sandbox.compute_world import NOON

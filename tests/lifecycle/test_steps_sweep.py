@@ -8,7 +8,7 @@ import json
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.sweep import FirstSweep, sweep
+from bot.lifecycle.account.sweep import FirstSweep, sweep
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental

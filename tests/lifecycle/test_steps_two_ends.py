@@ -16,7 +16,7 @@ from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Missed, Sample, Verdict
-from bot.policy.rules import AutoApprove
+from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.leases import count, end_of
 from tests.lifecycle.world import ANA, BEN, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
 

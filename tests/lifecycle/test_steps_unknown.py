@@ -14,31 +14,31 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, TooLate
+from bot.lifecycle.account.sweep import sweep
+from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
 from bot.lifecycle.ports.outside import Market, ResourceView
 from bot.lifecycle.ports.store import Store, Tx
-from bot.lifecycle.service import older_database, unknown_machines
-from bot.lifecycle.sweep import sweep
-from bot.lifecycle.unknown import note_unknown, unknown_machine
+from bot.lifecycle.service import admin_questions as service
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message
 from bot.model.state import State
-from bot.model.unknown import AccountVerdict, UnknownPurchase
 from handlers.delivery import content
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World, world
 
 OTHER = "00000000-1111-4222-8333-444444444444"
-V = AccountVerdict
+V = AdminVerdict
 
 
-async def open_purchases(here: World) -> list[UnknownPurchase]:
+async def open_purchases(here: World) -> list[AdminQuestion]:
     async with here.deps.store.read() as tx:
-        return await tx.unknown.not_over()
+        return await tx.questions.purchases()
 
 
-async def the_purchase(here: World, name: str = "train-3") -> UnknownPurchase:
+async def the_purchase(here: World, name: str = "train-3") -> AdminQuestion:
     """Return the unknown machine that the sweep finds."""
     await add_machine(here, name)
     await here.sweep()
@@ -46,20 +46,20 @@ async def the_purchase(here: World, name: str = "train-3") -> UnknownPurchase:
     return purchase
 
 
-async def stored(here: World, purchase: UnknownPurchase) -> UnknownPurchase:
+async def stored(here: World, purchase: AdminQuestion) -> AdminQuestion:
     async with here.deps.store.read() as tx:
-        found = await tx.unknown.get(purchase.id)
+        found = await tx.questions.get(purchase.id)
     assert found is not None
     return found
 
 
-async def cards(here: World, purchase: UnknownPurchase) -> list[Message]:
+async def cards(here: World, purchase: AdminQuestion) -> list[Message]:
     """Return the messages about a purchase, oldest first."""
-    return [one for one in await here.messages(MessageKind.UNKNOWN) if one.purchase_id == purchase.id]
+    return [one for one in await here.questions(Purchase) if one.question_id == purchase.id]
 
 
-async def give(here: World, purchase: UnknownPurchase, **more: Any) -> Any:
-    return await unknown_machines.give_owner(
+async def give(here: World, purchase: AdminQuestion, **more: Any) -> Any:
+    return await service.give_owner(
         here.deps, CLEO, purchase.id, purchase.version, **{"owner": ANA, "span": 3 * HOUR, **more}
     )
 
@@ -72,7 +72,7 @@ async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_wa
         await here.sweep()
         assert [message.to.value for message in await cards(here, purchase)] == [CLEO.id]
         assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
-        assert (purchase.runs, purchase.alive[0].name, purchase.alive[0].rate) == (
+        assert (purchase.purchase.runs, purchase.purchase.alive[0].name, purchase.purchase.alive[0].rate) == (
             True,
             "train-3",
             Decimal("2.10"),
@@ -82,11 +82,11 @@ async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_wa
         after = await stored(here, purchase)
         assert (after.rental_id, after.over_at) == (rental.id, here.now)
         assert after.decided is not None
-        assert (after.decided.verdict, after.decided.by) == (V.ADOPTED, CLEO.id)
+        assert (after.decided.verdict, after.decided.by) == (V.GAVE_OWNER, CLEO.id)
         (card,) = await cards(here, purchase)
         assert card.shown_version == card.target_version
         await here.sweep()
-        assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+        assert len(await here.questions(Purchase)) == 1
         await here.until(rental, State.DESTROYED, within=4 * HOUR)
         assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
         await check(here)
@@ -98,25 +98,25 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
     await add_machine(here, "web-1")
     await add_machine(here, "gpubot-abcd2-1")
     await here.sweep()
-    other = next(one for one in await open_purchases(here) if one.alive[0].name == "web-1")
-    await unknown_machines.not_ours(here.deps, CLEO, other.id, other.version, reason="the web team's")
+    other = next(one for one in await open_purchases(here) if one.purchase.alive[0].name == "web-1")
+    await service.not_ours(here.deps, CLEO, other.id, other.version, reason="the web team's")
     both = changed(here.deps.rules, admins=(CLEO.id, BEN.id))
     here.restart(replace(here.deps, rules=both, swept=lambda: False))
     for _ in range(2):
         await here.sweep()
         assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]
         assert [message.to.value for message in await cards(here, other)] == [CLEO.id]
-        assert [one.to.value for one in await here.messages(MessageKind.OLDER_DATABASE)] == [CLEO.id, BEN.id]
+        assert [one.to.value for one in await here.questions(Purchases, bought_later=True)] == [CLEO.id, BEN.id]
     # Who is no admin any more reads nothing of these machines.
     only_cleo = replace(here.deps, rules=changed(both, admins=(CLEO.id,)))
-    for message in (*await cards(here, open_one), *await here.messages(MessageKind.OLDER_DATABASE)):
+    for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_later=True)):
         assert (await content.content(only_cleo, message) is not None) is (message.to.value == CLEO.id)
 
 
 async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:
     purchase = await the_purchase(here)
     here.jump(2 * HOUR)
-    decide = unknown_machines.destroy
+    decide = service.destroy
     with pytest.raises(Mistake, match="train-3"):
         await decide(here.deps, CLEO, purchase.id, purchase.version, typed="train")
     rental = await decide(here.deps, CLEO, purchase.id, purchase.version, typed=" train-3 ")
@@ -131,17 +131,17 @@ async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledge
 async def test_a_machine_with_a_name_of_ours_is_destroyed_without_typing_its_name(here: World) -> None:
     await here.ready()  # so that the store isn't empty
     purchase = await the_purchase(here, "gpubot-bench")
-    rental = await unknown_machines.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+    rental = await service.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
     await here.until(rental, State.DESTROYED)
 
 
 async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(here: World) -> None:
     purchase = await the_purchase(here)
-    await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    await service.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
     for _ in range(3):
         await here.pass_time(24 * HOUR)
         await here.sweep()
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+    assert len(await here.questions(Purchase)) == 1
     (kept,) = await open_purchases(here)
     assert kept.decided is not None
     assert (kept.decided.verdict, kept.decided.reason) == (V.NOT_OURS, "the web team's")
@@ -150,7 +150,7 @@ async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(
 
 async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World) -> None:
     purchase = await the_purchase(here)
-    await unknown_machines.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    await service.ask_again(here.deps, CLEO, purchase.id, purchase.version)
     await here.pass_time(23 * HOUR)
     await here.sweep()
     assert len(await cards(here, purchase)) == 1
@@ -165,14 +165,14 @@ async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World
 async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World, how: str) -> None:
     purchase = await the_purchase(here)
     went_away_at = here.now
-    await here.outside.control(f"resources/{purchase.alive[0].resource_id}/vanish", how=how)
+    await here.outside.control(f"resources/{purchase.purchase.alive[0].resource_id}/vanish", how=how)
     await here.sweep()
     if how == "missing":
         assert (await stored(here, purchase)).open, "a 404 counts when it is seen twice"
         await here.pass_time(5 * MINUTE)
         await here.sweep()
     after = await stored(here, purchase)
-    assert (after.over_at, after.machines[0].gone_at) == (here.now, went_away_at)
+    assert (after.over_at, after.purchase.machines[0].gone_at) == (here.now, went_away_at)
     with pytest.raises(TooLate, match="ended"):
         await give(here, after)
     assert await here.rentals() == []
@@ -180,7 +180,7 @@ async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World,
 
 async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_question_again(here: World) -> None:
     purchase = await the_purchase(here)
-    await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    await service.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
     lies = [await here.list_resources_as([]), await here.fault("get_resource", "status", status=404, times=None)]
     await here.sweep()
     for lie in lies:
@@ -188,9 +188,9 @@ async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_quest
     for _ in range(2):
         await here.pass_time(5 * MINUTE)
         await here.sweep()
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+    assert len(await here.questions(Purchase)) == 1
     (kept,) = await open_purchases(here)
-    assert (kept.id, kept.alive[0].missing_since) == (purchase.id, None)
+    assert (kept.id, kept.purchase.alive[0].missing_since) == (purchase.id, None)
 
 
 async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothing(here: World) -> None:
@@ -223,7 +223,7 @@ async def test_a_vendor_that_answers_slowly_is_asked_for_all_machines_at_once(he
         await here.outside.control(f"resources/{one}/vanish", how="missing")
     slow = replace(here.deps, market=cast(Market, SlowMarket(here.deps.market, 3)))
     await note_unknown(slow, [], {})
-    assert {one.machines[0].missing_since for one in await open_purchases(here)} == {here.now}
+    assert {one.purchase.machines[0].missing_since for one in await open_purchases(here)} == {here.now}
     await here.settle()
 
 
@@ -237,16 +237,16 @@ async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alo
         ]
     )
     await here.sweep()
-    found = [{machine.resource_id for machine in one.machines} for one in await open_purchases(here)]
+    found = [{machine.resource_id for machine in one.purchase.machines} for one in await open_purchases(here)]
     assert sorted(map(sorted, found)) == [[ids[0], ids[2]], [ids[1]], [ids[3]]]
     await here.release(lie)
     lie = await here.list_resources_as([listed(each, "train", "a") for each in (ids[0], ids[2], ids[4])])
     shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(listed(ids[1], "train")))
     await here.sweep()
     assert {ids[0], ids[2], ids[4]} in [
-        {machine.resource_id for machine in one.machines} for one in await open_purchases(here)
+        {machine.resource_id for machine in one.purchase.machines} for one in await open_purchases(here)
     ]
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 3
+    assert len(await here.questions(Purchase)) == 3
     for each in (lie, shown):
         await here.release(each)
 
@@ -256,9 +256,9 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> 
         purchase = await the_purchase(here)
         for person in (ANA, BEN):
             with pytest.raises(Refused):
-                await unknown_machines.preview(here.deps, person, purchase.id, purchase.version)
+                await service.preview(here.deps, person, purchase.id, purchase.version)
             with pytest.raises(Refused):
-                await unknown_machines.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
+                await service.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
         both = await asyncio.gather(give(here, purchase), give(here, purchase), return_exceptions=True)
         (lost,) = [result for result in both if isinstance(result, AlreadyDecided)]
         assert (lost.decision, lost.name, lost.own) == (Decision.GAVE_OWNER, "Cleo", True)
@@ -268,7 +268,7 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> 
 
 async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: World) -> None:
     purchase = await the_purchase(here)
-    await unknown_machines.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    await service.ask_again(here.deps, CLEO, purchase.id, purchase.version)
     with pytest.raises(TooLate, match="changed just now"):
         await give(here, purchase)
     assert (await stored(here, purchase)).decided is None
@@ -335,21 +335,21 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
 ) -> None:
     lie = await here.list_resources_as(many(10))
     await here.sweep()
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
+    assert len(await here.questions(Purchase)) == 10
     await here.release(lie)
     lie = await here.list_resources_as([*many(10), *many(11, "another")])
     await here.sweep()
     await here.sweep()
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
-    (together,) = await here.messages(MessageKind.UNKNOWN_TOGETHER)
+    assert len(await here.questions(Purchase)) == 10
+    (together,) = await here.questions(Purchases, bought_later=False)
     assert (together.to.value, (await here.account_event(E.UNKNOWN_MACHINE)).facts.count) == (CLEO.id, 11)
-    first = together.purchase_id or ""
+    first = together.question_id or ""
     with pytest.raises(Refused):
-        await older_database.one_by_one(here.deps, BEN, first)
-    await older_database.one_by_one(here.deps, CLEO, first)
+        await service.one_by_one(here.deps, BEN, first)
+    await service.one_by_one(here.deps, CLEO, first)
     with pytest.raises(TooLate, match="message of their own"):
-        await older_database.one_by_one(here.deps, CLEO, first)
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 21
+        await service.one_by_one(here.deps, CLEO, first)
+    assert len(await here.questions(Purchase)) == 21
     await here.release(lie)
     await here.settle()
 
@@ -375,8 +375,8 @@ class CountingStore:
     async def _machines(self) -> dict[str, set[str]]:
         """Return the ids of the machines of each purchase with the way in which the admins are asked."""
         async with self._store.read() as tx:
-            found = await tx.unknown.not_over()
-        return {f"{p.id} {p.version}": {machine.resource_id for machine in p.machines} for p in found}
+            found = await tx.questions.purchases()
+        return {f"{p.id} {p.version}": {machine.resource_id for machine in p.purchase.machines} for p in found}
 
 
 async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(here: World) -> None:
@@ -387,13 +387,13 @@ async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(h
     )
     await sweep(deps)
     assert sorted(filter(None, counting.written)) == [15, 20, 40, 70]
-    assert sorted(len(one.machines) for one in await open_purchases(here)) == [*[1] * 55, 20, 70]
-    (together,) = await here.messages(MessageKind.UNKNOWN_TOGETHER)
+    assert sorted(len(one.purchase.machines) for one in await open_purchases(here)) == [*[1] * 55, 20, 70]
+    (together,) = await here.questions(Purchases, bought_later=False)
     async with here.deps.store.read() as tx:
-        asked = await tx.unknown.asked_together(together.purchase_id or "")
+        asked = await tx.questions.parts(together.question_id or "")
     assert len(asked) == 57
     counting.written.clear()
-    await older_database.one_by_one(deps, CLEO, together.purchase_id or "")
+    await service.one_by_one(deps, CLEO, together.question_id or "")
     assert max(counting.written) == 70
     assert sum(counting.written) == 145
     await here.release(lie)
@@ -408,8 +408,8 @@ async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here
     assert len(await open_purchases(here)) == 50
     await here.sweep()
     assert len(await open_purchases(here)) == 60
-    assert len(await here.messages(MessageKind.UNKNOWN_TOGETHER)) == 1
-    assert len(await here.messages(MessageKind.UNKNOWN)) == 10
+    assert len(await here.questions(Purchases, bought_later=False)) == 1
+    assert len(await here.questions(Purchase)) == 10
     await here.release(lie)
     await here.settle()
 

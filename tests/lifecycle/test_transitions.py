@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle import lease_changes, transitions
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.transitions import STARTS, TRANSITIONS, ForbiddenTransition
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.records import Change
-from bot.lifecycle.transitions import STARTS, TRANSITIONS, ForbiddenTransition
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from tests.databases import START
 from tests.store import make
 

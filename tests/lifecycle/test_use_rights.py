@@ -14,7 +14,7 @@ from bot.model.person import Person
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.use import GpuUse, Missed, RecentUse, Sample, Use, Verdict
-from bot.policy.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
 from tests.databases import START
 from tests.store import make

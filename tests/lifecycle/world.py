@@ -18,15 +18,15 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from bot.clock import MovedClock
-from bot.lifecycle.account import note_token
+from bot.lifecycle.account.buying_blocks import note_token
+from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.visits import Visits
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.sweep import sweep
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -35,8 +35,8 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.resource_names import make_name
-from bot.policy.rules import Approvers, Rules
+from bot.policy.buying.resource_names import make_name
+from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from store.db import Database
 from tests.lifecycle.machines import Machines

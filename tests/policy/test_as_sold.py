@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.use import GpuModel, GpuUse, Missed, Report
-from bot.policy.as_sold import not_as_sold
+from bot.policy.use.as_sold import not_as_sold
 
 
 def report(*models: GpuModel, count: int | None = None, sliced: bool = False) -> Report:

@@ -17,11 +17,11 @@ from bot.errors import Mistake
 from bot.model.attempt import OwnedKey
 from bot.model.base import changed
 from bot.model.person import Key
-from bot.policy.boot import LARGEST_SCRIPT, check_script_size, further_keys, keys_that_fit, script_text
-from bot.policy.keys import LARGEST_RSA, read_key
-from bot.policy.probe_script import probe_line
-from bot.policy.rules import Rules
-from bot.policy.setups import LARGEST_SETUP
+from bot.policy.access.boot import LARGEST_SCRIPT, check_script_size, further_keys, keys_that_fit, script_text
+from bot.policy.access.keys import LARGEST_RSA, read_key
+from bot.policy.access.probe_script import probe_line
+from bot.policy.access.setups import LARGEST_SETUP
+from bot.policy.team.rules import Rules
 from tests.programs import program
 from tests.ssh_server import run
 

@@ -9,11 +9,11 @@ from bot.model.base import changed
 from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.policy.boot import LARGEST_SCRIPT, SCRIPT_VERSION
-from bot.policy.boot_plan import BootPlan, plan_boot
-from bot.policy.probe_script import PROBE_SCRIPT
-from bot.policy.probing import has_probe
-from bot.policy.rules import Idle, ProbeKind, Rules
+from bot.policy.access.boot import LARGEST_SCRIPT, SCRIPT_VERSION
+from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.access.probe_script import PROBE_SCRIPT
+from bot.policy.team.rules import Idle, ProbeKind, Rules
+from bot.policy.use.probing import has_probe
 from tests.policy.test_boot import ANA, BEN, CLEO, PROBE_LINE, SETUP, key
 from tests.store import make
 

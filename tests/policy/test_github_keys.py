@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 
 from bot.errors import Mistake
-from bot.policy.github_keys import MOST_SHOWN, GithubKeys, check_name, keys_to_show, keys_with
+from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, check_name, keys_to_show, keys_with
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjE"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.policy.hours import after_hours, is_within, next_morning, next_within, next_within_any, zone_of
-from bot.policy.rules import Hours, Rules, read_rules
+from bot.policy.team.hours import after_hours, is_within, next_morning, next_within, next_within_any, zone_of
+from bot.policy.team.rules import Hours, Rules, read_rules
 
 WORKDAYS = Hours()
 UTC_ZONE = ZoneInfo("UTC")

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from bot.policy.key_lines import add_line, remove_line
+from bot.policy.access.keys import add_line, remove_line
 from tests.programs import program
 
 SHELLS = (["dash", "-c"], ["busybox", "sh", "-c"], ["bash", "-c"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot.errors import Mistake, NextStep, PrivateKey
 from bot.model.person import Key
-from bot.policy.keys import LONGEST_LINE, kind_of, looks_private, read_key
+from bot.policy.access.keys import LONGEST_LINE, kind_of, looks_private, read_key
 from tests.programs import program
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

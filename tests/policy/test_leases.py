@@ -13,7 +13,9 @@ from bot.model.base import changed
 from bot.model.rental import Extension
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.leases import (
+from bot.policy.team.rule_values import LONGEST_SPAN
+from bot.policy.team.rules import CheckIn, Lease, Rules
+from bot.policy.use.leases import (
     ask_after,
     counted_from,
     extension_left,
@@ -24,8 +26,6 @@ from bot.policy.leases import (
     too_little_time,
     without_past_end,
 )
-from bot.policy.rule_values import LONGEST_SPAN
-from bot.policy.rules import CheckIn, Lease, Rules
 from tests.databases import START
 from tests.store import make
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.request import Contract
 from bot.model.use import Missed, Sample
-from bot.policy.market_check import next_check
+from bot.policy.use.visit_times import next_check
 from tests.databases import START
 
 SPOT, ONDEMAND = Contract.SPOT, Contract.ONDEMAND

@@ -10,8 +10,8 @@ import pytest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.policy.next_offers import takes_script, untried, within_envelope
-from bot.policy.rules import Rules
+from bot.policy.buying.next_offers import takes_script, untried, within_envelope
+from bot.policy.team.rules import Rules
 from tests.store import make
 
 RULES = Rules()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bot.model.base import changed
 from bot.model.rental import Lease
-from bot.policy import rules
-from bot.policy.notices import (
+from bot.policy.team import rules
+from bot.policy.team.rules import Rules
+from bot.policy.use.end_notices import (
     QUIET,
     last_notice_at,
     may_ask_at,
@@ -19,7 +20,6 @@ from bot.policy.notices import (
     notices_of,
     skips_notice,
 )
-from bot.policy.rules import Rules
 from tests.databases import START
 from tests.store import make
 

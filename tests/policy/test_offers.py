@@ -11,7 +11,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
-from bot.policy.offers import cheapest_first, fits, nearby
+from bot.policy.buying.offers import cheapest_first, fits, nearby
 
 
 def offer(**changes: Any) -> Offer:

@@ -13,8 +13,8 @@ from bot.model.base import changed
 from bot.model.rental import Asked, Lease, Question
 from bot.model.state import State
 from bot.model.use import Use, Verdict
-from bot.policy import questions
-from bot.policy.rules import CheckIn, Idle, Rules
+from bot.policy.team.rules import CheckIn, Idle, Rules
+from bot.policy.use import questions
 from tests.store import make
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

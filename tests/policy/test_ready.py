@@ -23,7 +23,8 @@ from bot.model.person import Person
 from bot.model.rental import Asked, Extension, Question
 from bot.model.state import State
 from bot.model.use import ProbeAnswers, Verdict
-from bot.policy.ready import (
+from bot.policy.team.rules import CheckIn, Rules
+from bot.policy.use.ready import (
     Act,
     Ask,
     DropVerdict,
@@ -40,7 +41,6 @@ from bot.policy.ready import (
     idle_now,
     plan,
 )
-from bot.policy.rules import CheckIn, Rules
 from tests.policy.use_stories import READY, replay, samples_of
 from tests.store import make
 

@@ -15,7 +15,7 @@ from bot.model.money import cost_at_most
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import Remainder
-from bot.policy.replacing import (
+from bot.policy.buying.replacements import (
     check_replaceable,
     may_be_replaced,
     propose_replacement,
@@ -24,8 +24,8 @@ from bot.policy.replacing import (
     shortened,
     was_not_as_sold,
 )
-from bot.policy.rules import Lease, Rules
-from bot.policy.spending import billed_span
+from bot.policy.buying.spending import billed_span
+from bot.policy.team.rules import Lease, Rules
 from tests.views.stories import H, M, clock, gone, happened, lease, making, offer, ready, request
 
 RULES = Rules()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.policy.resource_names import ResourceName, looks_like_ours, make_name, read_name
+from bot.policy.buying.resource_names import ResourceName, looks_like_ours, make_name, read_name
 
 
 def test_a_name_is_read_as_it_was_made() -> None:

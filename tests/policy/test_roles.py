@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.person import Person
-from bot.policy.roles import (
+from bot.policy.team.roles import (
     Team,
     approvers_of,
     has_buttons,
@@ -30,7 +30,7 @@ from bot.policy.roles import (
     rules_for,
     sees_money,
 )
-from bot.policy.rules import Access, Approvers, Rules
+from bot.policy.team.rules import Access, Approvers, Rules
 from tests.store import make
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"

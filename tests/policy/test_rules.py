@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from bot.errors import Mistake
-from bot.policy.rules import ProbeKind, ReadyAnnouncement, Rules, read_rules
+from bot.policy.team.rules import ProbeKind, ReadyAnnouncement, Rules, read_rules
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import Mistake
-from bot.policy.boot import check_setup
-from bot.policy.rules import Rules, read_rules
+from bot.policy.access.boot import check_setup
+from bot.policy.team.rules import Rules, read_rules
 
 SCRIPT = "#!/bin/sh\npip install torch\n"
 

@@ -18,8 +18,7 @@ from bot.model.person import Person
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
-from bot.policy.rules import Approvers, AutoApprove, Limits, Procure, Rules
-from bot.policy.spending import (
+from bot.policy.buying.spending import (
     CONFIRM_ABOVE,
     affordable_lease,
     billed_span,
@@ -38,6 +37,7 @@ from bot.policy.spending import (
     receipt_estimate,
     recommended,
 )
+from bot.policy.team.rules import Approvers, AutoApprove, Limits, Procure, Rules
 from tests.databases import START
 from tests.store import make
 

@@ -10,10 +10,10 @@ import pytest
 from bot.model.base import changed
 from bot.model.rental import Lease, Question
 from bot.model.use import GpuUse, Missed, Sample, Use, Verdict
-from bot.policy.notices import next_notice, notices_of
-from bot.policy.rules import Lease as LeaseRules
-from bot.policy.rules import Rules
-from bot.policy.two_ends import (
+from bot.policy.team.rules import Lease as LeaseRules
+from bot.policy.team.rules import Rules
+from bot.policy.use.end_notices import next_notice, notices_of
+from bot.policy.use.two_ends import (
     NightEnd,
     already_allowed,
     are_recent,
@@ -24,7 +24,7 @@ from bot.policy.two_ends import (
     night_end,
     seen_in_use,
 )
-from bot.policy.verdicts import unseen_since
+from bot.policy.use.verdicts import unseen_since
 from tests.databases import START
 from tests.store import make
 

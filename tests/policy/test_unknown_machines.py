@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.person import Person
-from bot.model.unknown import UnknownMachine, UnknownPurchase
-from bot.policy.rules import Rules
-from bot.policy.unknown_machines import Guesses, in_batches, is_name_typed, name_to_type
+from bot.policy.buying.unknown_machines import Guesses, in_batches, is_name_typed, name_to_type
+from bot.policy.team.rules import Rules
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = [
@@ -67,18 +67,18 @@ def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the
     ],
 )
 def test_what_is_not_named_as_ours_wants_its_name_typed(name: str | None, typed: str, *, right: bool) -> None:
-    purchase = UnknownPurchase(id="u7mq2", machines=(machine(name),), found_at=NOW, asked_at=NOW)
+    purchase = Purchase(machines=(machine(name),))
     assert is_name_typed(purchase, typed) is right
     assert (name_to_type(purchase) is None) is (name or "").startswith("gpubot-")
 
 
 def test_purchases_are_written_in_parts_of_fifty_machines_and_none_is_cut() -> None:
     sizes = [1] * 30 + [20, 1, 70, 49, 1, 1]
-    purchases = [
-        UnknownPurchase(id=f"u{n}", machines=(machine(None),) * size, found_at=NOW, asked_at=NOW)
+    questions = [
+        AdminQuestion(id=f"u{n}", about=Purchase(machines=(machine(None),) * size), found_at=NOW, asked_at=NOW)
         for n, size in enumerate(sizes)
     ]
-    parts = in_batches(purchases)
-    assert [sum(len(one.machines) for one in part) for part in parts] == [50, 1, 70, 50, 1]
-    assert [one for part in parts for one in part] == purchases
+    parts = in_batches(questions)
+    assert [sum(len(one.purchase.machines) for one in part) for part in parts] == [50, 1, 70, 50, 1]
+    assert [one for part in parts for one in part] == questions
     assert in_batches([]) == []

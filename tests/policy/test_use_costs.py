@@ -16,8 +16,8 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.summary import UseCosts
 from bot.model.use import Use, Verdict
-from bot.policy.rules import Rules
-from bot.policy.use_costs import Stretch, stretches, use_costs
+from bot.policy.team.rules import Rules
+from bot.policy.use.use_costs import Stretch, stretches, use_costs
 from tests.policy.use_stories import READY, history, samples_of
 from tests.store import make
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from bot.model.base import changed
 from bot.model.use import NOT_COMPUTING, Report, Sample, Use, Verdict
-from bot.policy import verdicts
-from bot.policy.questions import in_hours, is_urgent, next_question
-from bot.policy.rules import Idle, Rules
-from bot.policy.samples import shows_everything, shows_work
+from bot.policy.team.rules import Idle, Rules
+from bot.policy.use import verdicts
+from bot.policy.use.questions import in_hours, is_urgent, next_question
+from bot.policy.use.samples import shows_everything, shows_work
 from tests.policy.use_stories import READY, Story, replay, samples_of, stories, told
 from tests.store import make
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from bot.model.use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
-from bot.policy import verdicts
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
+from bot.policy.use import verdicts
 
 READY = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 STORIES = """

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.model.use import GpuModel, GpuUse, Missed, SetupProgress, SetupState, Visit
-from bot.policy.boot import script_text
-from bot.policy.probe_script import probe_line
+from bot.policy.access.boot import script_text
+from bot.policy.access.probe_script import probe_line
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from tests.sandbox.compute_world import ComputeWorld

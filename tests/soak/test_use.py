@@ -19,7 +19,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
 from bot.model.summary import UseCosts
 from bot.model.use import Use, Verdict
-from bot.policy.rules import Rules
+from bot.policy.team.rules import Rules
 from soak.use.checks import CHECKS, check
 from soak.use.costs import table
 from soak.use.plan import Work, plan_use

@@ -21,7 +21,9 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, Table, select, text
 
 from bot.errors import NeedsKey
-from bot.lifecycle.service import account, ending, renting, replacing, sharing, unknown_machines
+from bot.lifecycle.service import account, admin_questions, ending, renting, replacing, sharing
+from bot.model.account_facts import Counter
+from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.person import Channel, Person
@@ -29,10 +31,9 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.unknown import UnknownPurchase
 from bot.model.use import GpuModel, Missed, SetupProgress, SetupState
-from bot.policy.resource_names import make_name
-from bot.policy.rules import Hours, Limits
+from bot.policy.buying.resource_names import make_name
+from bot.policy.team.rules import Hours, Limits
 from bot.probe.key import stored_probe_key
 from store.migrations import HEAD
 from store.tables import metadata
@@ -102,7 +103,10 @@ async def play(here: World) -> Stored:
 
     here.slack_is_down = True
     await here.keep(kept, 4 * HOUR)
-    await unknown_machines.ask_again(here.deps, CLEO, put_off.id, put_off.version)
+    async with here.deps.store.write() as tx:
+        await tx.account.increment(Counter.GIVEN_UP)
+        await tx.account.note_answered("U0ANA:1764000000.1", here.clock.real(), here.clock.real())
+    await admin_questions.ask_again(here.deps, CLEO, put_off.id, put_off.version)
     for_approver = await get(here, count=8)
     request = await get(here, count=8)
     await here.rent(await ask(here, count=8, lease=3 * HOUR, region="US", changes=request.id))
@@ -207,17 +211,17 @@ async def replace_one(here: World) -> tuple[Rental, Rental]:
     return replaced, replacement
 
 
-async def unknown_ones(here: World) -> tuple[Rental, UnknownPurchase, UnknownPurchase]:
+async def unknown_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuestion]:
     """Add four unknown machines, of which one is not ours. Return the rental of the one that gets an owner, and
     the two about which the admins are asked."""
     for name in ("train-3", "train-4", "web-1", "ci-2"):
         await add_machine(here, name)
     await here.sweep()
     async with here.deps.store.read() as tx:
-        found = {purchase.machines[0].name: purchase for purchase in await tx.unknown.not_over()}
+        found = {one.purchase.machines[0].name: one for one in await tx.questions.purchases()}
     own, theirs = found["train-3"], found["web-1"]
-    adopted = await unknown_machines.give_owner(here.deps, CLEO, own.id, own.version, owner=BEN, span=12 * HOUR)
-    await unknown_machines.not_ours(here.deps, CLEO, theirs.id, theirs.version, reason="the web team's")
+    adopted = await admin_questions.give_owner(here.deps, CLEO, own.id, own.version, owner=BEN, span=12 * HOUR)
+    await admin_questions.not_ours(here.deps, CLEO, theirs.id, theirs.version, reason="the web team's")
     await here.settle()
     return adopted, found["train-4"], found["ci-2"]
 

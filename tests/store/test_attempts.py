@@ -19,6 +19,7 @@ from bot.model.state import State
 from store.db import Database
 from tests.databases import START
 from tests.store import make
+from tests.store.fact import NAME
 
 MINUTE = timedelta(minutes=1)
 BOUGHT = make.attempt(state=AttemptState.BOUGHT, accepted=True, answered_at=START)
@@ -54,7 +55,7 @@ async def test_a_stale_change_writes_its_facts_and_nothing_else(database: Databa
 
     async def decide() -> None:
         async with database.write() as tx:
-            await tx.account.set("name", "not a fact")
+            await tx.account.set(NAME, "not a fact")
             await tx.rentals.apply(bought(before))
 
     with pytest.raises(Stale):
@@ -65,7 +66,7 @@ async def test_a_stale_change_writes_its_facts_and_nothing_else(database: Databa
         assert rental is not None
         assert rental.state is State.DESTROYING
         assert [event.kind for event in await tx.events.of("k7mq2")] == [EventKind.STARTED]
-        assert await tx.account.get("name") is None
+        assert await tx.account.get(NAME) is None
 
 
 async def test_a_stale_change_writes_its_facts_if_the_transaction_raises_another_error(
@@ -90,10 +91,10 @@ async def test_a_stale_change_writes_its_facts_if_the_transaction_goes_on(databa
     async with database.write() as tx:
         with pytest.raises(Stale):
             await tx.rentals.apply(bought(before))
-        await tx.account.set("name", "also")
+        await tx.account.set(NAME, "also")
     assert await facts(database) == ([BOUGHT], [RESOURCE])
     async with database.read() as tx:
-        assert await tx.account.get("name") == "also"
+        assert await tx.account.get(NAME) == "also"
 
 
 async def test_a_stale_change_writes_its_facts_if_the_task_is_cancelled(database: Database) -> None:

@@ -19,6 +19,7 @@ from store.preflight import check_database
 from tests.databases import Postgres, fresh_postgres
 from tests.store import make
 from tests.store.cutting_proxy import CuttingProxy, How, cutting_proxy
+from tests.store.fact import NAME
 from tests.store.test_attempts import bought
 
 Work = Callable[[Database], Awaitable[object]]
@@ -37,12 +38,12 @@ async def cut(postgres: Postgres) -> AsyncIterator[Cut]:
 async def read(database: Database) -> str | None:
     async with database.read() as tx:
         await tx.rentals.live()
-        return await tx.account.get("name")
+        return await tx.account.get(NAME)
 
 
 async def write(database: Database) -> None:
     async with database.write() as tx:
-        await tx.account.set("name", "new")
+        await tx.account.set(NAME, "new")
         await tx.rentals.live()
 
 

@@ -21,6 +21,7 @@ from store.db import Database, migrate
 from store.migrations import HEAD
 from store.tables import metadata
 from tests.databases import Postgres
+from tests.store.fact import NAME
 from tests.store.schemas import at, contents, engine, indexes, running, shapes
 
 
@@ -56,12 +57,12 @@ def test_head_is_the_newest_revision() -> None:
 async def test_migrating_again_changes_nothing(url: str, clock: MovedClock) -> None:
     database = await Database.open(url, claimant="test", clock=clock)
     async with database.write() as tx:
-        await tx.account.set("name", "kept")
+        await tx.account.set(NAME, "kept")
     await database.close()
     await migrate(url)
     database = await Database.open(url, claimant="test", clock=clock)
     async with database.read() as tx:
-        assert await tx.account.get("name") == "kept"
+        assert await tx.account.get(NAME) == "kept"
     await database.close()
 
 

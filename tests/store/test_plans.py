@@ -14,6 +14,7 @@ from sqlalchemy import event
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
+from bot.model.account_facts import PAUSED
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -119,10 +120,12 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_ready", lambda tx: tx.rentals.median_time_to_ready("nebius", "h100")),
     ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
-    ("unknown_purchases_open", lambda tx: tx.unknown.not_over()),
-    ("messages_purchase", lambda tx: tx.messages.show_purchase("u7mq2")),
-    ("messages_purchase", lambda tx: tx.messages.show_together("u7mq2")),
-    ("unknown_purchases_together", lambda tx: tx.unknown.asked_together("u7mq2")),
+    ("admin_questions_not_over", lambda tx: tx.questions.not_over()),
+    ("messages_question", lambda tx: tx.messages.show_question("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.parts("u7mq2")),
+    ("admin_questions_parts", lambda tx: tx.questions.has_open_part("u7mq2")),
+    ("admin_questions_rental", lambda tx: tx.questions.of_rental("k7mq2")),
+    ("admin_questions_pausing", lambda tx: tx.questions.pausing()),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
     ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
@@ -144,7 +147,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
 ]
 
 BY_KEY: list[Query] = [
-    lambda tx: tx.unknown.get("u7mq2"),
+    lambda tx: tx.questions.get("u7mq2"),
     lambda tx: tx.rentals.get("k7mq2"),
     lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),
@@ -187,8 +190,9 @@ BY_KEY: list[Query] = [
     lambda tx: tx.overdue.attempt("k7mq2", 1),
     lambda tx: tx.overdue.owned_by_others(UNFINISHED, ["r1", "r2"]),
     lambda tx: tx.overdue.mark_for_deletion(UNFINISHED, [], START),
-    lambda tx: tx.account.get("paused"),
-    lambda tx: tx.account.set("paused", None),
+    lambda tx: tx.account.get(PAUSED),
+    lambda tx: tx.account.all(PAUSED),
+    lambda tx: tx.account.set(PAUSED, None),
 ]
 
 

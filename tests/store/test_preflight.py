@@ -9,6 +9,7 @@ from bot.errors import CannotOpen, InUse
 from store.db import Database
 from store.preflight import Condition, check_database
 from tests.databases import Postgres
+from tests.store.fact import NAME
 
 
 async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: str, clock: MovedClock) -> None:
@@ -24,7 +25,7 @@ async def test_a_database_that_a_gpubot_has_open_is_in_use(url: str, clock: Move
     with pytest.raises(InUse):
         await check_database(url)
     async with database.write() as tx:
-        await tx.account.set("name", "still works")
+        await tx.account.set(NAME, "still works")
     await database.close()
 
 

@@ -7,13 +7,14 @@ from decimal import Decimal
 from enum import Enum
 from itertools import count
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import AwareDatetime, BaseModel
 
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event
@@ -23,7 +24,6 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.unknown import UnknownPurchase
 from bot.model.use import GpuUse
 from store.db import Database
 from tests.store import make
@@ -68,6 +68,8 @@ def anything(kind: Any) -> SearchStrategy[Any]:
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return anything(inner[0])
+    if origin is Literal:
+        return st.sampled_from(inner)
     if origin in {Union, UnionType}:
         return st.one_of([anything(one) for one in inner])
     if origin is tuple:
@@ -125,20 +127,23 @@ def _with_lease(rental: Rental) -> Rental:
 
 
 @examples(30)
-@given(purchase=any_of(UnknownPurchase, rental_id=None), later=any_of(UnknownPurchase, rental_id=None))
-async def test_unknown_machines_are_read_as_they_were_written(
-    database: Database, *, purchase: UnknownPurchase, later: UnknownPurchase
+@given(
+    question=any_of(AdminQuestion, rental_id=None, event_id=None),
+    later=any_of(AdminQuestion, rental_id=None, event_id=None),
+)
+async def test_a_question_to_the_admins_is_read_as_it_was_written(
+    database: Database, *, question: AdminQuestion, later: AdminQuestion
 ) -> None:
-    purchase = changed(purchase, id=fresh())
-    later = changed(later, id=purchase.id)
+    question = changed(question, id=fresh())
+    later = changed(later, id=question.id, version=question.version + 1)
     async with database.write() as tx:
-        await tx.unknown.add(purchase)
+        await tx.questions.add(question)
     async with database.read() as tx:
-        assert await tx.unknown.get(purchase.id) == purchase
+        assert await tx.questions.get(question.id) == question
     async with database.write() as tx:
-        await tx.unknown.save(purchase, later)
+        await tx.questions.save(question, later)
     async with database.read() as tx:
-        assert await tx.unknown.get(purchase.id) == later
+        assert await tx.questions.get(question.id) == later
 
 
 @examples(60)
@@ -195,7 +200,7 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
 
 
 @examples(40)
-@given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None, purchase_id=None))
+@given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None, question_id=None))
 async def test_a_message_is_read_as_it_was_written(database: Database, message: Message) -> None:
     message = changed(message, due_at=FAR - timedelta(days=400 * 365))
     async with database.write() as tx:

@@ -18,13 +18,13 @@ from bot.model.message import MessageKind
 from store.db import Database
 from tests.databases import Postgres
 from tests.store import make
-from tests.store.fact import read, write
+from tests.store.fact import NAME, read, write
 
 
 async def test_an_error_inside_a_transaction_undoes_all_of_it(database: Database) -> None:
     async def half() -> None:
         async with database.write() as tx:
-            await tx.account.set("name", "half")
+            await tx.account.set(NAME, "half")
             raise Refused("No.")
 
     with pytest.raises(Refused):
@@ -37,7 +37,7 @@ async def test_a_cancelled_transaction_writes_nothing_and_the_next_one_works(dat
 
     async def half() -> None:
         async with database.write() as tx:
-            await tx.account.set("name", "half")
+            await tx.account.set(NAME, "half")
             inside.set()
             await asyncio.Event().wait()
 
@@ -64,7 +64,7 @@ async def test_a_writer_cancelled_during_its_commit_wrote_all_or_nothing(databas
 
 async def test_readers_neither_wait_for_a_writer_nor_see_its_work(database: Database) -> None:
     async with database.write() as tx:
-        await tx.account.set("name", "unfinished")
+        await tx.account.set(NAME, "unfinished")
         assert await read(database) is None
     assert await read(database) == "unfinished"
 
@@ -72,9 +72,9 @@ async def test_readers_neither_wait_for_a_writer_nor_see_its_work(database: Data
 async def test_a_read_sees_one_snapshot(database: Database) -> None:
     await write(database, "before")
     async with database.read() as tx:
-        assert await tx.account.get("name") == "before"
+        assert await tx.account.get(NAME) == "before"
         await write(database, "after")
-        assert await tx.account.get("name") == "before"
+        assert await tx.account.get(NAME) == "before"
 
 
 async def commits_wait(database: Database, setting: str, *, durable: bool) -> bool:
@@ -166,7 +166,7 @@ async def test_of_fifty_concurrent_rentals_only_those_within_the_limit_are_writt
 async def test_a_writer_that_queues_too_long_raises_store_busy(sqlite_url: str, clock: MovedClock) -> None:
     database = await Database.open(sqlite_url, claimant="test", clock=clock)
     async with database.write() as tx:
-        await tx.account.set("name", "slow")
+        await tx.account.set(NAME, "slow")
         with pytest.raises(StoreBusy):
             await write(database, "queued")
     assert await read(database) == "slow"
@@ -183,7 +183,7 @@ async def test_a_person_waits_for_one_background_writer_at_most(sqlite_url: str,
         async with background.write() as tx:
             inside.set()
             await may_end.wait()
-            await tx.account.set("name", name)
+            await tx.account.set(NAME, name)
             order.append(name)
 
     async def person() -> None:

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
-from bot.lifecycle.service import account, replacing, unknown_machines
+from bot.lifecycle.service import account, admin_questions, replacing
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
-from bot.model.unknown import UnknownPurchase
 from bot.model.use import Verdict
-from bot.policy.leases import OVERDUE_GRACES, overdue_grace
+from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 from bot.probe.key import stored_probe_key
 from handlers.delivery import content
 from store.tables import attempts, quotes, resources
@@ -199,17 +199,17 @@ async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: 
     assert deleted == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
 
 
-async def still_unknown(here: World, purchase_id: str) -> UnknownPurchase:
+async def still_unknown(here: World, question_id: str) -> AdminQuestion:
     """Add an unknown machine to this world's account again. Return its purchase."""
     async with here.deps.store.read() as tx:
-        before = await tx.unknown.get(purchase_id)
+        before = await tx.questions.get(question_id)
     assert before is not None
-    (machine,) = before.machines
+    (machine,) = before.purchase.machines
     machine = changed(machine, resource_id=await add_machine(here, machine.name or ""))
-    after = changed(before, machines=(machine,), version=before.version + 1)
+    after = changed(before, about=changed(before.purchase, machines=(machine,)))
     async with here.deps.store.write() as tx:
-        await tx.unknown.save(before, after)
-    return after
+        await tx.questions.save(before, after)
+    return changed(after, version=before.version + 1)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
@@ -219,7 +219,7 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
         assert (await stored_probe_key(here.deps)).public_line == new.probe_key
         async with here.deps.store.read() as tx:
             queued = await tx.messages.due(here.now, 1000)
-        kinds = {MessageKind.UNKNOWN, MessageKind.OLDER_DATABASE, MessageKind.APPROVAL, MessageKind.DIRECT}
+        kinds = {MessageKind.QUESTION, MessageKind.APPROVAL, MessageKind.DIRECT}
         assert {message.kind for message in queued} >= kinds
         for message in queued:
             await check_rendered(here, message)
@@ -234,7 +234,7 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
             await replacing.replace(here.deps, ANA, new.replaced, reply_to=REPLY_TO)
         await replacing.replace(here.deps, ANA, new.lost, reply_to=REPLY_TO)
         purchase = await still_unknown(here, new.open_purchase)
-        adopted = await unknown_machines.give_owner(
+        adopted = await admin_questions.give_owner(
             here.deps, CLEO, purchase.id, purchase.version, owner=BEN, span=3 * HOUR
         )
         await here.sweep()

@@ -70,8 +70,8 @@ async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
     async with database.read() as tx:
         for message_id in range(1, len(before["messages"]) + 1):
             assert await tx.messages.get(message_id) is not None
-        for purchase in before["unknown_purchases"]:
-            assert await tx.unknown.get(purchase["id"]) is not None
+        for question in before["admin_questions"]:
+            assert await tx.questions.get(question["id"]) is not None
     await database.close()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
-from bot.policy.keys import LARGEST_RSA
+from bot.policy.access.keys import LARGEST_RSA
 from tests.views.stories import ANA, BEN, CARL, clock, keys_now, ready
 
 NOW = clock(14, 0)

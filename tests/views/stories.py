@@ -26,8 +26,8 @@ from bot.model.summary import (
     RentalDetails,
     RentalList,
 )
-from bot.policy.rules import Approvers, Rules
-from handlers.views.reader import Reader
+from bot.policy.team.rules import Approvers, Rules
+from handlers.views.phrases.reader import Reader
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
 NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
+from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
@@ -28,7 +29,6 @@ from bot.model.rental import (
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, OfferChoice, Over, RentalDetails
-from bot.model.unknown import UnknownMachine
 
 NASTY = (
     "<!channel>",

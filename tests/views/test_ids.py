@@ -31,7 +31,7 @@ from handlers.ids import (
     action_of,
     numbered,
 )
-from handlers.values import GithubKeysValue, GithubNameValue, KeyValue, PurchaseValue, Value
+from handlers.values import GithubKeysValue, GithubNameValue, KeyValue, QuestionValue, Value
 
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)
@@ -52,7 +52,7 @@ VALUES: list[st.SearchStrategy[Value]] = [
     st.builds(QuoteValue, quote_id=quote),
     st.builds(OfferValue, quote_id=quote, offer_id=st.from_regex(r"[!-~]{1,255}", fullmatch=True)),
     st.builds(NearbyValue, quote_id=quote, index=st.integers(0, 99)),
-    st.builds(PurchaseValue, purchase_id=rental, version=st.integers(1, 10**9 - 1)),
+    st.builds(QuestionValue, question_id=rental, version=st.integers(1, 10**9 - 1)),
     st.builds(KeyValue, fingerprint=digest.map(lambda found: f"SHA256:{found}")),
     st.builds(GithubNameValue, name=github_name),
     st.builds(GithubKeysValue, name=github_name, digests=st.lists(digest, min_size=1, max_size=20).map(",".join)),
@@ -81,7 +81,7 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (QuoteValue(quote_id="q1"), "q1"),
         (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
-        (PurchaseValue(purchase_id="u7mq2", version=3), "u7mq2:3"),
+        (QuestionValue(question_id="u7mq2", version=3), "u7mq2:3"),
         (KeyValue(fingerprint=f"SHA256:{DIGEST}"), f"SHA256:{DIGEST}"),
         (GithubNameValue(name="ana-dev"), "ana-dev"),
         (GithubKeysValue.of("ana-dev", [f"SHA256:{DIGEST}"] * 2), f"ana-dev:{DIGEST},{DIGEST}"),
@@ -119,8 +119,8 @@ def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: V
         (OfferValue, "q1:a b"),
         (OfferValue, "q1:" + "x" * 256),
         (NearbyValue, "q1:x"),
-        (PurchaseValue, "u7mq2"),
-        (PurchaseValue, "u7mq2:0"),
+        (QuestionValue, "u7mq2"),
+        (QuestionValue, "u7mq2:0"),
         (KeyValue, DIGEST),
         (KeyValue, f"SHA256:{DIGEST}="),
         (GithubNameValue, "ana_dev"),

@@ -22,6 +22,14 @@ from bot.errors import (
     RequestMistake,
     TooLate,
 )
+from bot.model.admin_question import (
+    AdminQuestion,
+    AdminVerdict,
+    Decided,
+    Purchase,
+    Purchases,
+    UnknownMachine,
+)
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel, to_person
@@ -30,26 +38,15 @@ from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, OfferChoice, OlderDatabaseView, RentalDetails
-from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
-from bot.policy.github_keys import GithubKeys
+from bot.model.summary import AccruedCost, AdminQuestionView, OfferChoice, RentalDetails
+from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
-from handlers.views import (
-    blocks,
-    github_keys,
-    home,
-    keys,
-    lists,
-    modals,
-    offers,
-    older_database,
-    replies,
-    ssh_text,
-    unknown_machines,
-)
-from handlers.views.blocks import Rendered
-from handlers.views.format import Times
-from handlers.views.render import render_message
+from handlers.views.answers import github_keys, keys, lists, modals, offers, replies, ssh_lines
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.format import Times
+from handlers.views.surfaces import admin_questions, home
+from handlers.views.surfaces.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
@@ -171,7 +168,7 @@ def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime,
     for details in rentals:
         long = changed(details, events=details.events * 20)
         assert_valid(lists.show(long, reader=reading(now, "U0ANA")))
-        assert_valid(ssh_text.ssh(details, reader=reading(now, details.rental.owner)))
+        assert_valid(ssh_lines.ssh(details, reader=reading(now, details.rental.owner)))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
         assert_valid(replies.rented(details.rental, without_key=list(details.names.values())))
 
@@ -201,31 +198,31 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 
 
 @THOROUGH
-@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AccountVerdict), now=some.moment)
+@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AdminVerdict), now=some.moment)
 def test_messages_about_unknown_machines_are_valid(
-    machine: UnknownMachine, words: str, verdict: AccountVerdict, now: datetime
+    machine: UnknownMachine, words: str, verdict: AdminVerdict, now: datetime
 ) -> None:
-    known = UnknownPurchase(id="u7mq2", machines=(machine,), found_at=now, asked_at=now)
+    known = AdminQuestion(id="u7mq2", about=Purchase(machines=(machine,)), found_at=now, asked_at=now)
     decided = changed(known, decided=Decided(verdict=verdict, by="U0BEN", at=now, reason=words), over_at=now)
     event = Event(id=1, rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now)
     times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
-    for purchase in (known, decided):
-        assert_valid(unknown_machines.asked(event, purchase, spent, {"U0BEN": words}, times))
-        view = OlderDatabaseView(
-            event=event,
-            purchases=(purchase,),
-            restorable=frozenset(),
-            put_back_for=timedelta(hours=24),
-            spent={purchase.id: spent},
-            rentals={},
-            names={"U0BEN": words},
-            paused=True,
-        )
-        assert_valid(older_database.asked_together(view, "u1", times))
+    view = AdminQuestionView(
+        question=known,
+        put_back_for=timedelta(hours=24),
+        spent={known.id: spent},
+        names={"U0BEN": words},
+        paused=True,
+    )
+    for question in (known, decided):
+        assert_valid(admin_questions.admin_question(changed(view, question=question), event, times))
+        for later in (False, True):
+            whole = changed(known, about=Purchases(count=1, bought_later=later))
+            together = changed(view, question=whole, parts=(question,))
+            assert_valid(admin_questions.admin_question(together, event, times))
     for dialog in (
-        unknown_machines.give_owner(known, spent, rules=RULES),
-        unknown_machines.not_ours(known, spent),
-        unknown_machines.destroy(known, spent),
+        admin_questions.give_owner(view, rules=RULES),
+        admin_questions.not_ours(view),
+        admin_questions.destroy(view),
     ):
         assert problems_of_view(dialog.view) == []
 

@@ -21,8 +21,8 @@ from bot.model.summary import (
     UnknownSummary,
     UnknownTotal,
 )
-from handlers.views import choices, lists
-from handlers.views.lease_buttons import destroy_button
+from handlers.views.answers import choices, lists
+from handlers.views.phrases.lease_buttons import destroy_button
 from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,
@@ -66,7 +66,7 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
 
 
 def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
-    one = UnknownSummary(purchase=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
+    one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
         assert read.count("named train-3") == lists.ROWS

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, Purchases
 from bot.model.base import changed
-from bot.model.event import Event, Facts
+from bot.model.event import Event
 from bot.model.event import EventKind as K
-from bot.model.summary import AccruedCost, OlderDatabaseView
-from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
-from handlers.views import unknown_machines
-from handlers.views.blocks import Rendered
-from handlers.views.format import Times
-from handlers.views.older_database import asked_together
+from bot.model.summary import AccruedCost, AdminQuestionView
+from handlers.views.surfaces.admin_questions import admin_question
 from tests.views.screens import message, page
 from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
 from tests.views.test_unknown_machines import NOW, TRAIN
 
 
-def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> UnknownPurchase:
+def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> AdminQuestion:
     name = f"gpubot-{rental_id}-1" + (f"-{owner.lower()}" if owner else "")
     machine = changed(TRAIN, name=name, count=count, **fields)
-    return UnknownPurchase(
-        id=f"u{rental_id}", machines=(machine,), found_at=clock(14, 10), asked_at=clock(14, 10), asked_with="u1"
-    )
+    at = clock(14, 10)
+    about = Purchase(machines=(machine,))
+    return AdminQuestion(id=f"u{rental_id}", about=about, found_at=at, asked_at=at, part_of="u1")
 
 
 EIGHT, ONE = purchase("f6rat", ANA, 8), purchase("p2wqx", BEN)
@@ -35,31 +31,26 @@ NAMELESS = purchase("abcd2", runs=False, status="provisioning", rate=None)
 
 
 def shown(
-    *purchases: UnknownPurchase,
-    can: tuple[UnknownPurchase, ...] = (),
+    *parts: AdminQuestion,
+    can: tuple[AdminQuestion, ...] = (),
     empty: bool = False,
     count: int | None = None,
-    write: Callable[[OlderDatabaseView, str, Times], Rendered] = asked_together,
+    later: bool = True,
     **fields: Any,
 ) -> str:
-    event = Event(
-        id=1,
-        rental_id=None,
-        kind=K.OLDER_DATABASE,
-        at=clock(14, 10),
-        facts=Facts(count=count or len(purchases), detail="empty" if empty else None),
-    )
-    view = OlderDatabaseView(
-        event=event,
-        purchases=purchases,
+    at = clock(14, 10)
+    event = Event(id=1, rental_id=None, kind=K.OLDER_DATABASE, at=at)
+    about = Purchases(count=count or len(parts), bought_later=later, empty=empty)
+    view = AdminQuestionView(
+        question=AdminQuestion(id="u1", about=about, found_at=at, asked_at=at),
+        parts=parts,
         restorable=frozenset(one.id for one in can),
         put_back_for=timedelta(hours=24),
-        spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in purchases},
-        rentals={},
+        spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in parts},
         names=NAMES,
         paused=True,
     )
-    return message(write(changed(view, **fields), "u1", reading(NOW, zone="UTC").times), NOW)
+    return message(admin_question(changed(view, **fields), event, reading(NOW, zone="UTC").times), NOW)
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
@@ -101,7 +92,7 @@ None can be put back: they don't run, or have no owner who may use me. Decide on
 
 
 def test_every_admin_reads_what_became_of_them() -> None:
-    decided = Decided(verdict=AccountVerdict.ADOPTED, by=CARL, at=clock(14, 30))
+    decided = Decided(verdict=AdminVerdict.GAVE_OWNER, by=CARL, at=clock(14, 30))
     rentals = {"k7mq2": ready().rental}
     gone = changed(NAMELESS, over_at=clock(14, 35))
     back = changed(EIGHT, decided=decided, over_at=clock(14, 30), rental_id="k7mq2")
@@ -153,16 +144,15 @@ def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
 
 def test_many_unknown_machines_are_one_message() -> None:
     many = [
-        changed(EIGHT, id=f"u{n}", machines=(changed(TRAIN, resource_id=f"r{n}", name=f"train-{n} <!here>"),))
+        changed(EIGHT, id=f"u{n}", about=Purchase(machines=(changed(TRAIN, name=f"train-{n} <!here>"),)))
         for n in range(14)
     ]
     gone = [changed(one, over_at=clock(14, 20)) for one in many]
-    write = unknown_machines.asked_together
     assert page(
-        shown(*many, changed(NAMELESS, id="u99"), write=write),
-        shown(*many[:1], *gone[1:], write=write),
-        shown(*gone, write=write),
-        shown(count=14, write=write),
+        shown(*many, changed(NAMELESS, id="u99"), later=False),
+        shown(*many[:1], *gone[1:], later=False),
+        shown(*gone, later=False),
+        shown(count=14, later=False),
     ) == snapshot("""\
 
 15 machines that I don't know are on the account: $29.40/h and more.

@@ -4,36 +4,53 @@ from __future__ import annotations
 
 from inline_snapshot import snapshot
 
-from bot.lifecycle.transitions import begin_destroying
+from bot.lifecycle.changes.transitions import begin_destroying
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as K
 from bot.model.rental import Ending
 from bot.model.state import State
-from bot.model.summary import RentalDetails
+from bot.model.summary import AdminQuestionView, RentalDetails
 from bot.model.use import Use
-from handlers.views.direct_message import direct_message
-from tests.views.screens import approval, direct, page, thread
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.surfaces.admin_questions import admin_question
+from tests.views.screens import approval, message, page, thread
 from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
 from tests.views.test_question_message import IDLE, TOLD, asked_about
 
 LEFT = happened(K.OWNER_LEFT, clock(14, 10), None, id=7, people=(ANA,))
-LATER = happened(K.OWNER_LEFT_LATER, clock(14, 20), CARL, id=8, until=clock(14, 20, day=25))
-AGAIN = happened(K.OWNER_LEFT, clock(14, 30), None, id=9, people=(ANA,))
+ASKED = AdminQuestion(
+    id="u7mq2", about=OwnerLeft(owner=ANA), rental_id="k7mq2", found_at=LEFT.at, asked_at=LEFT.at
+)
+LATER = changed(ASKED, ask_again_at=clock(14, 20, day=25), put_off_by=CARL)
+AGAIN = changed(ASKED, asked_at=clock(14, 30))
+DECIDED = changed(ASKED, decided=Decided(verdict=AdminVerdict.GAVE_OWNER, by=CARL, at=clock(14, 30)))
 GIVEN = happened(K.OWNER_CHANGED, clock(14, 30), CARL, id=9, people=(ANA, BEN))
 DESTROYING = changed(
     ready(LEFT), rental=begin_destroying(ready().rental, Ending(outcome=State.DESTROYED), clock(14, 40))
 )
 
 
+def shown(details: RentalDetails, question: AdminQuestion = ASKED) -> Rendered:
+    view = AdminQuestionView(question=question, put_back_for=M, spent={}, names=details.names, details=details)
+    rendered = admin_question(view, LEFT, reading(LEFT.at, zone="UTC").times)
+    assert rendered is not None
+    return rendered
+
+
+def read(details: RentalDetails, question: AdminQuestion = ASKED) -> str:
+    return message(shown(details, question), LEFT.at)
+
+
 def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decided() -> None:
     assert page(
-        direct(LEFT, ready(LEFT), to=CARL),
-        direct(LEFT, ready(LEFT, LATER), to=CARL),
-        direct(LEFT, ready(LEFT, AGAIN), to=CARL),
-        direct(LEFT, ready(LEFT, GIVEN), to=CARL),
-        direct(LEFT, DESTROYING, to=CARL),
-        direct(LEFT, gone(), to=CARL),
-        direct(LEFT, waiting(LEFT), to=CARL),
+        read(ready(LEFT)),
+        read(ready(LEFT), LATER),
+        read(ready(LEFT), AGAIN),
+        read(changed(ready(LEFT, GIVEN), rental=changed(ready().rental, owner=BEN)), DECIDED),
+        read(DESTROYING),
+        read(gone()),
+        read(waiting(LEFT)),
     ) == snapshot("""\
 
 Ana left the workspace. k7mq2 (1x H100 EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
@@ -58,7 +75,7 @@ Ana left the workspace. p4wd9 (8x H100 EU) waits for approval, and can't be appr
 
 
 def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
-    assert page(direct(LEFT, changed_use(ready(LEFT), IDLE), to=CARL)) == snapshot("""\
+    assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
 Ana left the workspace. k7mq2 (1x H100 EU, $2.42/h, idle for 5 min, $4.96 so far) runs until 18:40.
       Who takes it?
@@ -109,4 +126,4 @@ def changed_use(details: RentalDetails, use: Use) -> RentalDetails:
 
 def test_the_message_changes_until_the_rental_is_over() -> None:
     for details, closed in ((DESTROYING, False), (gone(), True)):
-        assert direct_message(LEFT, details, reader=reading(clock(14, 50), CARL)).closed is closed
+        assert shown(details).closed is closed

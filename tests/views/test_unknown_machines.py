@@ -7,16 +7,16 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
 from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.event import EventKind as K
-from bot.model.summary import AccruedCost
-from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
-from bot.policy.unknown_machines import is_name_typed
-from handlers.views import unknown_machines as views
-from handlers.views.format import JOINER
+from bot.model.summary import AccruedCost, AdminQuestionView
+from bot.policy.buying.unknown_machines import is_name_typed
+from handlers.views.phrases.format import JOINER
+from handlers.views.surfaces import admin_questions as views
 from tests.views.screens import dialog, message, page, read
-from tests.views.stories import ANA, CARL, NAMES, RULES, clock, reading
+from tests.views.stories import ANA, CARL, NAMES, RULES, M, clock, reading
 
 NOW = clock(14, 40)
 TRAIN = UnknownMachine(
@@ -35,20 +35,23 @@ EVENT = Event(id=1, rental_id=None, kind=K.UNKNOWN_MACHINE, at=clock(14, 10))
 SPENT = AccruedCost(amount=48_300_000, estimated=False)
 
 
-def purchase(*machines: UnknownMachine, **fields: Any) -> UnknownPurchase:
-    known = UnknownPurchase(
-        id="u7mq2", machines=machines or (TRAIN,), found_at=clock(14, 10), asked_at=clock(14, 10)
-    )
+def purchase(*machines: UnknownMachine, guess: str | None = None, **fields: Any) -> AdminQuestion:
+    about = Purchase(machines=machines or (TRAIN,), guess=guess)
+    known = AdminQuestion(id="u7mq2", about=about, found_at=clock(14, 10), asked_at=clock(14, 10))
     return changed(known, **fields)
+
+
+def view(question: AdminQuestion, spent: AccruedCost = SPENT) -> AdminQuestionView:
+    return AdminQuestionView(question=question, put_back_for=M, spent={question.id: spent}, names=NAMES)
 
 
 def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:
     times = reading(NOW, zone="UTC").times
-    return message(views.asked(EVENT, purchase(*machines, **fields), spent, NAMES, times), NOW)
+    return message(views.admin_question(view(purchase(*machines, **fields), spent), EVENT, times), NOW)
 
 
-def decided(verdict: AccountVerdict, **fields: Any) -> str:
-    reason = "the web team's <@U0>" if verdict is AccountVerdict.NOT_OURS else ""
+def decided(verdict: AdminVerdict, **fields: Any) -> str:
+    reason = "the web team's <@U0>" if verdict is AdminVerdict.NOT_OURS else ""
     fields["decided"] = Decided(verdict=verdict, by=CARL, at=clock(14, 30), reason=reason)
     return shown(**fields)
 
@@ -96,9 +99,9 @@ A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 
 
 
 def test_every_admin_reads_what_was_decided() -> None:
-    verdict = AccountVerdict
+    verdict = AdminVerdict
     assert page(
-        decided(verdict.ADOPTED, rental_id="k7mq2", over_at=clock(14, 30)),
+        decided(verdict.GAVE_OWNER, rental_id="k7mq2", over_at=clock(14, 30)),
         decided(verdict.DESTROYED, rental_id="k7mq2", over_at=clock(14, 30)),
         decided(verdict.NOT_OURS),
         decided(verdict.NOT_OURS, over_at=clock(14, 38)),
@@ -137,10 +140,10 @@ Unknown: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09
 def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
     of_ours = purchase(changed(TRAIN, name="gpubot-k7mq2-1-u0ana"), guess=ANA)
     assert page(
-        dialog(views.give_owner(of_ours, SPENT, rules=RULES), NOW),
-        dialog(views.not_ours(purchase(), SPENT), NOW),
-        dialog(views.destroy(purchase(), SPENT), NOW),
-        dialog(views.destroy(of_ours, SPENT), NOW),
+        dialog(views.give_owner(view(of_ours), rules=RULES), NOW),
+        dialog(views.not_ours(view(purchase())), NOW),
+        dialog(views.destroy(view(purchase())), NOW),
+        dialog(views.destroy(view(of_ours)), NOW),
     ) == snapshot("""\
 
 == Give it an owner ==
@@ -171,7 +174,7 @@ I didn't name it. Type the name: train-3 <!here>: ()
 
 def test_a_name_that_is_copied_from_the_dialog_is_taken_although_it_has_joiners() -> None:
     wanted = purchase(changed(TRAIN, name="*train_3_* :tada:"))
-    label = views.destroy(wanted, SPENT).view["blocks"][1]["label"]["text"]
+    label = views.destroy(view(wanted)).view["blocks"][1]["label"]["text"]
     shown = label.removeprefix("I didn't name it. Type the name: ")
     assert JOINER in shown
-    assert is_name_typed(wanted, shown)
+    assert is_name_typed(wanted.purchase, shown)

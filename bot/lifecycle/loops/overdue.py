@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.account import send_alerts
+from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
+from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.leases import OVERDUE_GRACES, overdue_grace
+from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 
 log = structlog.get_logger()
 
@@ -42,17 +43,6 @@ AttemptKey = tuple[str, int]
 """The rental's id and the attempt's number."""
 
 
-@dataclass(frozen=True)
-class PastEnd:
-    """The moment from which an attempt's graces count: its end, or the first check after it if the bot was down at
-    the end."""
-
-    end: datetime
-    since: datetime
-    stored: bool = False
-    """Whether the store has this value."""
-
-
 class OverdueDeletion:
     """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
 
@@ -60,6 +50,8 @@ class OverdueDeletion:
         self._deps = deps
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
+        self._stored: set[AttemptKey] = set()
+        """The attempts whose PastEnd the store has."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """When the market last gave no answer about an attempt."""
@@ -143,36 +135,34 @@ class OverdueDeletion:
         past_end = self._past_end.get(key)
         if past_end is None or past_end.end != end:
             running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
-            past_end = await self._load(key, end) or PastEnd(end=end, since=end if running else now)
+            async with self._deps.store.read() as tx:
+                stored = await tx.account.get(PAST_END, _key(key))
+            if stored is not None and stored.end == end:
+                past_end = stored
+                self._stored.add(key)
+            else:
+                past_end = PastEnd(end=end, since=end if running else now)
+                self._stored.discard(key)
             self._past_end[key] = past_end
-        if not past_end.stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
-            await self._save(key, past_end)
+        if key not in self._stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
+            # For the next start: if a step crashes the process again and again, the graces must not start over.
+            with suppress(GpubotError):
+                await self._store(key, past_end)
+                self._stored.add(key)
         return past_end.since
 
-    async def _load(self, key: AttemptKey, end: datetime) -> PastEnd | None:
-        async with self._deps.store.read() as tx:
-            stored = await tx.account.get(_fact(key))
-        known_end, _, since = (stored or "").partition(" ")
-        return PastEnd(end, datetime.fromisoformat(since), stored=True) if known_end == end.isoformat() else None
-
-    async def _save(self, key: AttemptKey, past_end: PastEnd) -> None:
-        """Store the value for the next start: if a step crashes the process again and again, the graces must not
-        start over each time."""
-        try:
-            async with self._deps.store.write() as tx:
-                await tx.account.set(_fact(key), f"{past_end.end.isoformat()} {past_end.since.isoformat()}")
-        except GpubotError:
-            return
-        self._past_end[key] = PastEnd(past_end.end, past_end.since, stored=True)
+    async def _store(self, key: AttemptKey, past_end: PastEnd | None) -> None:
+        async with self._deps.store.write() as tx:
+            await tx.account.set(PAST_END, past_end, _key(key))
 
     async def _forget(self, attempts: Mapping[AttemptKey, UnfinishedAttempt]) -> None:
         for key in self._past_end.keys() - attempts.keys():
-            if self._past_end[key].stored:
+            if key in self._stored:
                 try:
-                    async with self._deps.store.write() as tx:
-                        await tx.account.set(_fact(key), None)
+                    await self._store(key, None)
                 except GpubotError:
                     continue
+                self._stored.discard(key)
             del self._past_end[key]
             self._retry_at.pop(key, None)
             self._away_at.pop(key, None)
@@ -270,6 +260,6 @@ def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
     )
 
 
-def _fact(key: AttemptKey) -> str:
+def _key(key: AttemptKey) -> str:
     rental_id, n = key
-    return f"past_end:{rental_id}:{n}"
+    return f"{rental_id}:{n}"

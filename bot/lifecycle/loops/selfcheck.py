@@ -18,7 +18,7 @@ from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.leases import OVERDUE_GRACES, overdue_at, overdue_grace
+from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 
 log = structlog.get_logger()
 

@@ -6,36 +6,20 @@ the step works again is sent also after a restart.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
-from pydantic import TypeAdapter
-
 from bot.errors import bug_number
-from bot.lifecycle.account import send_alerts
+from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.due import ClaimedRental
-from bot.model.base import Frozen, Instant, changed
+from bot.model.account_facts import FAILING_STEPS, FailureRun
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.policy.leases import overdue_at
+from bot.policy.use.leases import overdue_at
 
 NOTIFY_AFTER = 3
 """People are notified after this many failed steps in a row."""
 NOTIFY_AGAIN = timedelta(hours=2)
-_FACT = "failing_steps"
-
-
-class FailureRun(Frozen):
-    """Failed steps of one rental in a row."""
-
-    number: str
-    """The number that the log and the alerts show."""
-    count: int = 0
-    notified_at: Instant | None = None
-    """When people were last alerted."""
-
-
-_RUNS = TypeAdapter(dict[str, FailureRun])
 
 
 class StepFailures:
@@ -45,7 +29,6 @@ class StepFailures:
         self._deps = deps
         self._runs: dict[str, FailureRun] = {}
         self._loaded = False
-        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the runs that people were notified of before the last restart. Do nothing if they were read
@@ -53,8 +36,7 @@ class StepFailures:
         if self._loaded:
             return
         async with self._deps.store.read() as tx:
-            stored = await tx.account.get(_FACT)
-        self._runs = {**(_RUNS.validate_json(stored) if stored else {}), **self._runs}
+            self._runs = {**await tx.account.all(FAILING_STEPS), **self._runs}
         self._loaded = True
 
     def count(self, rental_id: str) -> str:
@@ -96,8 +78,6 @@ class StepFailures:
 
     async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
-        # One at a time: each writes the runs of all rentals.
-        async with self._writing, self._deps.store.write() as tx:
-            notified = {rental_id: run for rental_id, run in self._runs.items() if run.notified_at is not None}
-            await tx.account.set(_FACT, _RUNS.dump_json(notified).decode() if notified else None)
+        async with self._deps.store.write() as tx:
+            await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
             await send_alerts(tx, self._deps, event, rental.owner)

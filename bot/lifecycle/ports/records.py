@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from bot.lifecycle.transitions import check_change
+from bot.lifecycle.changes.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
@@ -18,10 +18,11 @@ from bot.lifecycle.ports.records import (
     Unsendable,
     Usage,
 )
-from bot.lifecycle.ports.unknown import Unknown
+from bot.model.account_facts import Counter, Fact
+from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
-from bot.model.message import Destination, Message, MessageKind
+from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
@@ -29,6 +30,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
+
+T = TypeVar("T")
 
 
 class Quotes(DueRows[Claimed], Protocol):
@@ -227,11 +230,8 @@ class Messages(Protocol):
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
 
-    async def newest_question(self, purchase_id: str, kind: MessageKind) -> int | None:
-        """Return the event of the newest message about unknown machines. Return None if there is none."""
-
-    async def show_together(self, first_purchase_id: str) -> None:
-        """Make the open surfaces due that are about several unknown purchases, of which this is the first."""
+    async def show_question(self, question_id: str) -> None:
+        """Make the open surfaces about a question to the admins due."""
 
     async def show_all_again(self) -> None:
         """Make the open surfaces of everything that is not over due, so that each is edited in any case. A surface
@@ -288,24 +288,55 @@ class People(Protocol):
 
 
 class Account(Protocol):
-    """Facts about the account as a whole, by name."""
+    """Facts about the account and this bot."""
 
-    async def get(self, name: str) -> str | None: ...
-    async def set(self, name: str, value: str | None) -> None: ...
-    async def with_prefix(self, prefix: str) -> dict[str, str]:
-        """Return all facts whose name begins with `prefix`."""
+    async def get(self, fact: Fact[T], key: str = "") -> T | None:
+        """Return a fact. Return None if the store doesn't have it."""
 
-    async def increment(self, name: str) -> None:
-        """Add one to a number that is kept under `name`; it starts at 0."""
+    async def all(self, fact: Fact[T]) -> dict[str, T]:
+        """Return a fact by its keys."""
 
-    async def get_count(self, name: str) -> int:
-        """Return the number that is kept under `name`."""
+    async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
+        """Write a fact. None removes it."""
 
-    async def mark(self, name: str, at: datetime, before: datetime) -> bool:
-        """Write the moment `at` under `name` and return True, unless a moment from `before` or later is there."""
+    async def increment(self, counter: Counter) -> None: ...
+    async def count(self, counter: Counter) -> int: ...
+    async def probe_key(self) -> str | None:
+        """Return the private key of the probe, in OpenSSH's format."""
 
-    async def drop_marks(self, prefix: str, before: datetime) -> None:
-        """Remove the marks whose name begins with `prefix` and whose moment is earlier than `before`."""
+    async def add_probe_key(self, private_key: str) -> None: ...
+    async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
+        """Note that a direct message is answered, and return True. Return False if it was answered before. Forget
+        those that were answered before `forget_before`."""
+
+
+class AdminQuestions(Protocol):
+    """Questions to the admins."""
+
+    async def get(self, question_id: str) -> AdminQuestion | None: ...
+    async def not_over(self) -> list[AdminQuestion]:
+        """Return those that the admins can decide, and those about machines that are not ours to manage and still
+        there, oldest first. Leave out those about rentals that are over or ending."""
+
+    async def purchases(self) -> list[AdminQuestion]:
+        """Return those of `not_over` that are about the unknown machines of one purchase."""
+
+    async def parts(self, question_id: str) -> list[AdminQuestion]:
+        """Return the questions that are asked in the messages of this one."""
+
+    async def has_open_part(self, question_id: str) -> bool: ...
+    async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
+        """Return those about a rental, or about machines that belong to it by now, oldest first."""
+
+    async def pausing(self) -> list[AdminQuestion]:
+        """Return those because of which nothing is bought."""
+
+    async def add(self, question: AdminQuestion) -> None:
+        """Write a new one. Raise Stale if its id is in use."""
+
+    async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
+        """Write a change as the next version, and make the messages that show it due. Raise Stale if it was
+        changed meanwhile."""
 
 
 class Overdue(Protocol):
@@ -349,7 +380,7 @@ class Tx(Protocol):
     @property
     def overdue(self) -> Overdue: ...
     @property
-    def unknown(self) -> Unknown: ...
+    def questions(self) -> AdminQuestions: ...
     @property
     def visits(self) -> Visits: ...
     @property

@@ -14,9 +14,7 @@ deciding          approve, deny, accept, withdraw
 leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use
 ending            destroy, take on an alarm
 account           pause and resume buying
-unknown_machines  what admins decide about machines that the bot doesn't know
-older_database    what they decide about those that were bought after the database was saved
-adopting          make a rental of such machines
+admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
 ownership         give a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means

@@ -1,14 +1,16 @@
-"""Pausing and resuming buying for everyone. Machines that run are not affected."""
+"""Pausing and resuming buying for everyone, and the alert of a click about a rental that the database lost."""
 
 from __future__ import annotations
 
-from bot.errors import BuyingBlock, Refused
-from bot.lifecycle.account import is_blocked_by, send_alerts, set_block
+from bot.errors import Refused
+from bot.lifecycle.account.buying_blocks import notify_admins, send_alerts
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.policy.roles import may_pause_buying
+from bot.policy.team.roles import may_pause_buying
 
 
 async def pause(deps: Deps, person: Person, why: str = "") -> bool:
@@ -28,19 +30,32 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str = "") -> bo
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:
-        older = await is_blocked_by(tx, BuyingBlock.OLDER_DATABASE)
-        if await is_blocked_by(tx, BuyingBlock.PAUSED) == paused and (paused or not older):
+        pausing = await tx.questions.pausing()
+        if (await tx.account.get(PAUSED) is not None) == paused and (paused or not pausing):
             return False
         now = deps.clock.now()
-        await set_block(tx, BuyingBlock.PAUSED, f"{person.id} {now.isoformat()} {why}" if paused else None)
-        if older and not paused:
-            first_ids = await tx.account.get(BuyingBlock.OLDER_DATABASE.value) or ""
-            await set_block(tx, BuyingBlock.OLDER_DATABASE, None)
-            for first_id in first_ids.split():
-                await tx.messages.show_together(first_id)
+        await tx.account.set(PAUSED, Pause(by=person.id, at=now, why=why) if paused else None)
+        for question in () if paused else pausing:
+            await tx.questions.save(question, changed(question, pauses_buying=False))
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
         await send_alerts(tx, deps, event)
         return True
 
     return await transact(deps, decision)
+
+
+async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
+    """Return whether a rental that a button names is unknown. If it is, notify the admins, once for each rental:
+    the database lost it, so perhaps nobody watches its machine."""
+    async with deps.store.read() as tx:
+        if await tx.rentals.get(rental_id) is not None:
+            return False
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
+            await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
+            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
+
+    await transact(deps, decision)
+    return True

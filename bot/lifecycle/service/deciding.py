@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
-from bot.lifecycle import lease_changes, transitions
-from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import ask_again
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.back_to_approval import ask_again
+from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script
-from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -21,10 +21,7 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import one_line
-from bot.policy.leases import LEAST_TIME, too_little_time
-from bot.policy.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
-from bot.policy.rules import Rules
-from bot.policy.spending import (
+from bot.policy.buying.spending import (
     LONGEST_REASON,
     ONLY_APPROVERS,
     check_approver,
@@ -33,6 +30,9 @@ from bot.policy.spending import (
     check_usage,
     over_limits,
 )
+from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME, too_little_time
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."

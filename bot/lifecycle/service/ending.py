@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.roles import may_destroy
+from bot.policy.team.roles import may_destroy
 
 
 async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:

@@ -12,8 +12,8 @@ from bot.lifecycle.ports.outside import KeySource
 from bot.lifecycle.service.keys import KeysSaved, save_keys
 from bot.model.message import Destination
 from bot.model.person import Person
-from bot.policy.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
-from bot.policy.roles import check_user
+from bot.policy.access.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
+from bot.policy.team.roles import check_user
 
 
 @dataclass(frozen=True)

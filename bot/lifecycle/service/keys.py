@@ -13,8 +13,8 @@ from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
 from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import State
-from bot.policy.keys import read_key
-from bot.policy.roles import check_user
+from bot.policy.access.keys import read_key
+from bot.policy.team.roles import check_user
 
 _BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
 """States in which a machine may still have to be bought: one that fails while it starts is replaced by another

@@ -7,27 +7,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import lease_changes
+from bot.lifecycle.changes import lease_changes
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.transitions import alter
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
 from bot.model.text import say_span
-from bot.policy.hours import zone_of
-from bot.policy.leases import extension_left
-from bot.policy.questions import after_answer, after_extension, asks_again_at, unanswered
-from bot.policy.roles import check_user, may_decide_idle, may_extend, sees_money
-from bot.policy.rules import Rules
-from bot.policy.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
-from bot.policy.two_ends import already_allowed
-from bot.policy.visiting import soonest_visit
+from bot.policy.buying.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import check_user, may_decide_idle, may_extend, sees_money
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import extension_left
+from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
+from bot.policy.use.two_ends import already_allowed
+from bot.policy.use.visit_times import soonest_visit
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""

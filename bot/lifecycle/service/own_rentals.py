@@ -9,7 +9,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.person import Person
 from bot.model.state import State
 from bot.model.summary import OwnRentals
-from bot.policy.roles import check_user, is_teammate
+from bot.policy.team.roles import check_user, is_teammate
 
 
 class Purpose(Enum):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from bot.errors import Mistake, NextStep, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.account.admin_questions import decide
+from bot.lifecycle.account.adoption import check_admin, check_new_owner
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import Deps, apply
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.ready_machine import load_machine, question_facts
-from bot.lifecycle.service.adopting import check_admin, check_new_owner
 from bot.lifecycle.snapshot import load_snapshot
+from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts, OpenQuestion, open_question
+from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.ready import idle_now
-from bot.policy.unknown_machines import ASK_AGAIN_AFTER
+from bot.policy.use.ready import idle_now
 
 
-async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
-    """Make a person the owner of a rental that is not ending, and return it.
+async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
+    """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
 
     Ledger rows are not cut: a row has the owner at its end. The events tell what part of it another owner had. No
     limit refuses the change, since nothing more is bought.
@@ -28,51 +29,30 @@ async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person)
     the rental already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
     admins were asked.
     """
-
-    async def decision(tx: Tx) -> Rental:
-        rental = await _to_change(tx, deps, admin, rental_id)
-        check_new_owner(owner, deps)
-        if rental.owner == owner.id:
-            raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
-        now = deps.clock.now()
-        people = (rental.owner, owner.id)
-        facts, idle = Facts(people=people), None
-        if rental.state is State.READY:
-            snapshot = await load_snapshot(tx, rental)
-            idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-            # One message says that the rental is theirs and asks about it: a separate question would follow at
-            # once.
-            facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
-        after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
-        event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(admin.id, now)
-        return after
-
-    return await transact(deps, decision)
+    rental, question = await load_to_change(tx, deps, admin, rental_id)
+    check_new_owner(owner, deps)
+    if rental.owner == owner.id:
+        raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
+    now = deps.clock.now()
+    people = (rental.owner, owner.id)
+    facts, idle = Facts(people=people), None
+    if rental.state is State.READY:
+        snapshot = await load_snapshot(tx, rental)
+        idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
+        # One message says that the rental is theirs and asks about it: a separate question would follow at once.
+        facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
+    after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
+    event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
+    await apply(tx, deps, rental, after, event)
+    if question is not None:
+        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+    await tx.people.note_seen(admin.id, now)
+    return after
 
 
-async def preview_change(deps: Deps, admin: Person, rental_id: str) -> Rental:
-    """Return a rental for a dialog in which an admin gives it to somebody. Raise as `change_owner`."""
-    async with deps.store.read() as tx:
-        return await _to_change(tx, deps, admin, rental_id)
-
-
-async def ask_again(deps: Deps, admin: Person, rental_id: str) -> None:
-    """Ask the admins again in a day about a rental whose owner left. Raise as `change_owner`."""
-
-    async def decision(tx: Tx) -> None:
-        rental = await _to_change(tx, deps, admin, rental_id)
-        now = deps.clock.now()
-        facts = Facts(until=now + ASK_AGAIN_AFTER)
-        event = Event(rental_id=rental.id, kind=EventKind.OWNER_LEFT_LATER, at=now, actor=admin.id, facts=facts)
-        await apply(tx, deps, rental, transitions.alter(rental), event)
-        await tx.people.note_seen(admin.id, now)
-
-    await transact(deps, decision)
-
-
-async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Rental:
+async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
+    """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
+    were not asked. Raise as `change_owner`."""
     check_admin(admin, deps)
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -80,9 +60,8 @@ async def _to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> Renta
     if rental.state.over or rental.state is State.DESTROYING:
         how = "over" if rental.state.over else "being destroyed"
         raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)
-    events = await tx.events.of(rental.id)
-    given = any(event.kind is EventKind.OWNER_CHANGED for event in events)
-    if given and open_question(events, OpenQuestion.OWNER) is None:
+    asked = [one for one in await tx.questions.of_rental(rental.id) if isinstance(one.about, OwnerLeft)]
+    if asked and not asked[-1].open:
         owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
         raise TooLate(f"{rental.id} is {owner}'s by now. I changed nothing.", rental.id)
-    return rental
+    return rental, asked[-1] if asked else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.account import buying_blocked, is_blocked_by
+from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
@@ -27,11 +27,11 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView, RentalDetails
-from bot.policy.leases import too_little_time, without_past_end
-from bot.policy.probing import needs_script, runs_scripts
-from bot.policy.roles import check_user, may_change, may_use_quote, sees_money
-from bot.policy.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
-from bot.policy.two_ends import kept_until, last_moment
+from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
+from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
+from bot.policy.use.leases import too_little_time, without_past_end
+from bot.policy.use.probing import needs_script, runs_scripts
+from bot.policy.use.two_ends import kept_until, last_moment
 
 # --- offers
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
-from bot.lifecycle.adoption import cost_so_far
+from bot.lifecycle.account.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
@@ -16,6 +16,7 @@ from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
+from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
@@ -33,9 +34,8 @@ from bot.model.summary import (
     UnknownTotal,
     UseCosts,
 )
-from bot.model.unknown import UnknownPurchase
-from bot.policy.probing import runs_scripts
-from bot.policy.roles import (
+from bot.policy.buying.spending import may_approve
+from bot.policy.team.roles import (
     Roles,
     Team,
     check_user,
@@ -49,7 +49,7 @@ from bot.policy.roles import (
     sees_unknown_machines,
     sees_use,
 )
-from bot.policy.spending import may_approve
+from bot.policy.use.probing import runs_scripts
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The others are only counted."""
@@ -197,7 +197,7 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         named = [*rentals.values(), *waiting[:MOST_WAITING]]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
-        unknown = await tx.unknown.not_over()
+        unknown = await tx.questions.purchases()
         ended = [
             one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or one.owner == person.id
         ]
@@ -224,7 +224,9 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         ),
         more_waiting=max(len(waiting) - MOST_WAITING, 0),
         unknown_total=_unknown_total(unknown),
-        unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown)
+        unknown=tuple(
+            UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown
+        )
         if sees_unknown
         else (),
         ended=tuple(
@@ -240,8 +242,8 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
     )
 
 
-def _unknown_total(purchases: Iterable[UnknownPurchase]) -> UnknownTotal:
-    alive = [machine for one in purchases if one.open for machine in one.alive]
+def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
+    alive = [machine for one in questions if one.open for machine in one.purchase.alive]
     rates = [machine.rate for machine in alive if machine.rate is not None]
     return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
 

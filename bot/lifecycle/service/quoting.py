@@ -13,10 +13,10 @@ from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.boot import check_setup
-from bot.policy.leases import counted_from
-from bot.policy.roles import check_user, may_use_in
-from bot.policy.spending import check_size
+from bot.policy.access.boot import check_setup
+from bot.policy.buying.spending import check_size
+from bot.policy.team.roles import check_user, may_use_in
+from bot.policy.use.leases import counted_from
 
 QUOTES_PER_MINUTE = 6
 

@@ -15,8 +15,8 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import RecentUse
-from bot.policy.rules import Rules
-from bot.policy.samples import recent_span, recent_use
+from bot.policy.team.rules import Rules
+from bot.policy.use.samples import recent_span, recent_use
 
 DAY = timedelta(days=1)
 

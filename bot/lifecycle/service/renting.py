@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
-from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import envelope_facts, waiting_for
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.deciders import Deciders, deciders
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
@@ -21,9 +21,9 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.leases import check_time_left
-from bot.policy.roles import check_user, may_change, may_use_quote
-from bot.policy.spending import Proposal, check_rent
+from bot.policy.buying.spending import Proposal, check_rent
+from bot.policy.team.roles import check_user, may_change, may_use_quote
+from bot.policy.use.leases import check_time_left
 
 CLICK_COUNTS_FOR = timedelta(days=1)
 """For how long after a search the click of a person without a key still counts."""

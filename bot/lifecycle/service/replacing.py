@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.lifecycle import transitions
-from bot.lifecycle.account import check_buying
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.leasing import said_just_now
@@ -19,7 +19,7 @@ from bot.model.quote import Quote
 from bot.model.state import State
 from bot.model.summary import Remainder, RentalDetails
 from bot.model.text import one_line
-from bot.policy.spending import CONFIRM_ABOVE
+from bot.policy.buying.spending import CONFIRM_ABOVE
 
 LONGEST_REASON = 200
 """Characters of what an owner says about a machine that doesn't work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
@@ -14,8 +14,8 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
-from bot.policy.roles import check_user, may_add_teammates
-from bot.policy.teammates import check_number, keys_still_go_in, removable_lines
+from bot.policy.access.teammates import check_number, keys_still_go_in, removable_lines
+from bot.policy.team.roles import check_user, may_add_teammates
 
 
 async def share(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.changes.transitions import finish, give_approval_notice
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.transitions import finish, give_approval_notice
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State

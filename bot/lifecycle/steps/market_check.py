@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
+from bot.lifecycle.changes.lease_changes import change_rate, note_address
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.lease_changes import change_rate, note_address
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.model.attempt import Attempt
 from bot.model.use import Sample
-from bot.policy.market_check import Check, next_check
+from bot.policy.use.visit_times import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason also checks the machine if the last check is older than this."""

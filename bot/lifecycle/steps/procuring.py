@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account import buying_block, check_buying
+from bot.lifecycle.account.buying_blocks import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
+from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps, may_compare
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
@@ -30,7 +31,6 @@ from bot.lifecycle.steps.blocked_buying import (
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.teammates import keys_that_get_in
-from bot.lifecycle.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
@@ -39,9 +39,8 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.boot_plan import BootPlan, plan_boot
-from bot.policy.leases import too_little_time
-from bot.policy.next_offers import (
+from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.buying.next_offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
     UNCOUNTED,
@@ -51,7 +50,8 @@ from bot.policy.next_offers import (
     with_needed_script,
     within_envelope,
 )
-from bot.policy.resource_names import make_name
+from bot.policy.buying.resource_names import make_name
+from bot.policy.use.leases import too_little_time
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""

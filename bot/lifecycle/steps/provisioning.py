@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
+from bot.lifecycle.changes.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.blocked_buying import block_since_overdue
@@ -13,12 +14,11 @@ from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.lifecycle.steps.reconcile import look_up
 from bot.lifecycle.teammates import still_without_key
-from bot.lifecycle.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
 from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import latest_ready, lease_ends
-from bot.policy.spending import affordable_lease, provisioning_budget
+from bot.policy.buying.spending import affordable_lease, provisioning_budget
+from bot.policy.use.leases import latest_ready, lease_ends
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)

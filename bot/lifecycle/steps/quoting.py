@@ -20,12 +20,12 @@ from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import OfferQuery, Request
-from bot.policy.hours import zone_of
-from bot.policy.next_offers import with_needed_script
-from bot.policy.offers import nearby
-from bot.policy.rules import Rules
-from bot.policy.spending import needs_confirmation, propose
-from bot.policy.two_ends import night_end
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import nearby
+from bot.policy.buying.spending import needs_confirmation, propose
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import night_end
 
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""

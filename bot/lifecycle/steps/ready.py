@@ -6,23 +6,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.lifecycle import lease_changes as changes
 from bot.lifecycle.billing import ledger_span
+from bot.lifecycle.changes import lease_changes as changes
+from bot.lifecycle.changes.transitions import finish, known_bill
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ready_machine import load_machine, question_facts, with_unknown
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.market_check import check
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.transitions import finish, known_bill
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.state import State
 from bot.model.use import Use, Verdict
-from bot.policy import ready
-from bot.policy.notices import notice_is_due
-from bot.policy.questions import after_asking, idle_cost
+from bot.policy.use import ready
+from bot.policy.use.end_notices import notice_is_due
+from bot.policy.use.questions import after_asking, idle_cost
 
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """For how long after ready each check tries to read a host key that could not be read at ready. While nothing has

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, NextStep, Refused
-from bot.lifecycle import lease_changes, transitions
-from bot.lifecycle.account import check_buying
-from bot.lifecycle.asking_again import envelope_facts
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.back_to_approval import envelope_facts
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
@@ -22,10 +22,10 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Remainder
-from bot.policy.boot import check_setup
-from bot.policy.next_offers import with_needed_script
-from bot.policy.offers import fits
-from bot.policy.replacing import (
+from bot.policy.access.boot import check_setup
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import fits
+from bot.policy.buying.replacements import (
     check_replaceable,
     propose_replacement,
     remainder_of,
@@ -33,8 +33,8 @@ from bot.policy.replacing import (
     shortened,
     was_not_as_sold,
 )
-from bot.policy.roles import check_user, may_replace
-from bot.policy.spending import check_size, check_usage
+from bot.policy.buying.spending import check_size, check_usage
+from bot.policy.team.roles import check_user, may_replace
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:

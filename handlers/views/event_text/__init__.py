@@ -9,17 +9,16 @@ from __future__ import annotations
 from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.summary import RentalDetails
-from handlers.views.event_text import asking, buying, ending, questions, replacing, running, trouble
+from handlers.views.event_text import asking, buying, ending, questions, running, trouble
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.event_text.ending import short_resource_id
 from handlers.views.event_text.questions import ask_again_text
-from handlers.views.format import Times
+from handlers.views.phrases.format import Times
 
 TEXTS = {
     **asking.TEXTS,
     **buying.TEXTS,
     **questions.TEXTS,
-    **replacing.TEXTS,
     **running.TEXTS,
     **ending.TEXTS,
     **trouble.TEXTS,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts
-from handlers.views.asked_text import asked_by_event
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -16,10 +15,10 @@ from handlers.views.event_text.composition import (
     sentence_case,
     total_text,
 )
-from handlers.views.format import difference, escape, join, per_hour
-from handlers.views.machine_text import describe, place
-from handlers.views.rental_text import so_far, why_asked_again
-from handlers.views.teammates_text import people_text, without_key_text
+from handlers.views.phrases.asked_text import asked_by_event
+from handlers.views.phrases.format import difference, escape, join, per_hour
+from handlers.views.phrases.machine_text import describe, place
+from handlers.views.phrases.rental_text import people_text, so_far, why_asked_again, without_key_text
 
 
 def _asked(context: EventContext) -> EventText:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from bot.model.event import Event, Facts
 from bot.model.summary import AccruedCost, RentalDetails
-from handlers.views.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
-from handlers.views.machine_text import vendor
+from handlers.views.phrases.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
+from handlers.views.phrases.machine_text import vendor
 
 
 def sentence_case(text: str) -> str:

@@ -8,9 +8,9 @@ from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.views.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
-from handlers.views.rental_text import STATES, computed, in_all, reason, so_far
-from handlers.views.use_text import idle_part
+from handlers.views.phrases.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
+from handlers.views.phrases.rental_text import STATES, computed, in_all, reason, so_far
+from handlers.views.phrases.use_text import idle_part
 
 RESOURCES_NAMED = 8
 """How many machines an alarm names: the most that one rental has. Further ones are only counted."""

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from bot.model.event import EventKind
 from bot.model.use import NOT_COMPUTING, Verdict
-from handlers.views.ends import end_moves
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import Times, about_span, dollars, person
-from handlers.views.use_text import without_work
+from handlers.views.phrases.ends import end_moves
+from handlers.views.phrases.format import Times, about_span, dollars, person
+from handlers.views.phrases.use_text import without_work
 
 BUSY_THEN = "unless its GPUs are busy then"
 

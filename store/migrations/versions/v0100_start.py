@@ -10,7 +10,7 @@ down_revision = None
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    on_sqlite = "live = 1" if where == "live" else where
+    on_sqlite = f"{where} = 1" if where in {"live", "pauses_buying"} else where
     op.create_index(
         name, table, columns, unique=unique, sqlite_where=sa.text(on_sqlite), postgresql_where=sa.text(where)
     )
@@ -20,8 +20,26 @@ def upgrade() -> None:
     op.create_table(
         "account",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="account_pk"),
+        sa.PrimaryKeyConstraint("name", "key", name="account_pk"),
+    )
+    op.create_table(
+        "answered_messages",
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("message", name="answered_messages_pk"),
+    )
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="counters_pk"),
+    )
+    op.create_table(
+        "probe_key",
+        sa.Column("private_key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("private_key", name="probe_key_pk"),
     )
     op.create_table(
         "channels",
@@ -213,25 +231,6 @@ def upgrade() -> None:
     )
     op.create_index("samples_at", "samples", ["at"])
     op.create_table(
-        "unknown_purchases",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("machines", sa.Text(), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("guess", sa.Text()),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ask_again_at", sa.DateTime(timezone=True)),
-        sa.Column("put_off_by", sa.Text()),
-        sa.Column("decided", sa.Text()),
-        sa.Column("rental_id", sa.Text()),
-        sa.Column("over_at", sa.DateTime(timezone=True)),
-        sa.Column("asked_with", sa.Text()),
-        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="unknown_purchases_rental_id_fk"),
-        sa.PrimaryKeyConstraint("id", name="unknown_purchases_pk"),
-    )
-    _partial_index("unknown_purchases_open", "unknown_purchases", ["found_at"], "over_at IS NULL")
-    _partial_index("unknown_purchases_together", "unknown_purchases", ["asked_with"], "asked_with IS NOT NULL")
-    op.create_table(
         "visits",
         sa.Column("rental_id", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
@@ -242,6 +241,29 @@ def upgrade() -> None:
     )
     _partial_index("visits_due", "visits", ["due_at"], "due_at IS NOT NULL")
     op.create_table(
+        "admin_questions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("rental_id", sa.Text()),
+        sa.Column("part_of", sa.Text()),
+        sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite")),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ask_again_at", sa.DateTime(timezone=True)),
+        sa.Column("put_off_by", sa.Text()),
+        sa.Column("decided", sa.Text()),
+        sa.Column("over_at", sa.DateTime(timezone=True)),
+        sa.Column("pauses_buying", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="admin_questions_rental_id_fk"),
+        sa.PrimaryKeyConstraint("id", name="admin_questions_pk"),
+    )
+    _partial_index("admin_questions_not_over", "admin_questions", ["found_at"], "over_at IS NULL")
+    _partial_index("admin_questions_parts", "admin_questions", ["part_of"], "part_of IS NOT NULL")
+    _partial_index("admin_questions_pausing", "admin_questions", ["pauses_buying"], "pauses_buying")
+    op.create_index("admin_questions_rental", "admin_questions", ["rental_id"])
+    op.create_table(
         "messages",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -249,7 +271,7 @@ def upgrade() -> None:
         sa.Column("rental_id", sa.Text()),
         sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite")),
         sa.Column("quote_id", sa.Text()),
-        sa.Column("purchase_id", sa.Text()),
+        sa.Column("question_id", sa.Text()),
         sa.Column("envelope", sa.Integer()),
         sa.Column("body", sa.Text()),
         sa.Column("broadcast", sa.Boolean(), nullable=False),
@@ -268,7 +290,7 @@ def upgrade() -> None:
         sa.Column("compare_with", sa.Integer()),
         sa.Column("refresh_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="messages_event_id_fk"),
-        sa.ForeignKeyConstraint(["purchase_id"], ["unknown_purchases.id"], name="messages_purchase_id_fk"),
+        sa.ForeignKeyConstraint(["question_id"], ["admin_questions.id"], name="messages_question_id_fk"),
         sa.ForeignKeyConstraint(["quote_id"], ["quotes.id"], name="messages_quote_id_fk"),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="messages_rental_id_fk"),
         sa.PrimaryKeyConstraint("id", name="messages_pk"),
@@ -276,7 +298,7 @@ def upgrade() -> None:
     _partial_index("messages_card", "messages", ["rental_id"], "kind = 'card'", unique=True)
     _partial_index("messages_due", "messages", ["due_at"], "due_at IS NOT NULL")
     op.create_index("messages_once", "messages", ["event_id", "kind", "to"], unique=True)
-    op.create_index("messages_purchase", "messages", ["purchase_id"])
+    op.create_index("messages_question", "messages", ["question_id"])
     _partial_index("messages_refresh", "messages", ["refresh_at"], "refresh_at IS NOT NULL")
     op.create_index("messages_rental", "messages", ["rental_id", "id"])
     op.create_table(

@@ -1,0 +1,138 @@
+"""Questions to the admins: asked, put off, asked again, shown to those who become admins later, decided once.
+
+A new kind of question is a subject in bot/model/admin_question.py, the event that asks it, here, and its words in
+handlers/views/surfaces/admin_questions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from bot.lifecycle.account.older_database import close_request
+from bot.lifecycle.deps import ID_LENGTH, Deps, transact
+from bot.lifecycle.ports.store import Tx
+from bot.model.admin_question import (
+    AdminQuestion,
+    AdminVerdict,
+    Decided,
+    OwnerLeft,
+    Purchase,
+    Purchases,
+    Subject,
+)
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, MessageKind, to_person
+
+
+def new_question(deps: Deps, about: Subject) -> AdminQuestion:
+    """Return a question that is neither stored nor asked yet."""
+    now = deps.clock.now()
+    return AdminQuestion(id=deps.new_id(ID_LENGTH), about=about, found_at=now, asked_at=now)
+
+
+async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
+    """Ask each admin, by a new direct message. Older messages of this question say that it is asked again. With
+    `new`, the store does not have the question yet."""
+    now, admins = deps.clock.now(), deps.rules.admins
+    event_id = await tx.events.add(_asking_event(question, now))
+    after = changed(
+        question, event_id=event_id, asked=admins, asked_at=now, part_of=None, ask_again_at=None, put_off_by=None
+    )
+    if new:
+        await tx.questions.add(after)
+    else:
+        await save(tx, deps, question, after)
+    await _send(tx, deps, after, admins)
+
+
+def _asking_event(question: AdminQuestion, now: datetime) -> Event:
+    about = question.about
+    match about:
+        case Purchase():
+            kind, first = EventKind.UNKNOWN_MACHINE, about.machines[0]
+            facts = Facts(
+                resource_id=first.resource_id, name=first.name, rate=first.rate, count=len(about.machines)
+            )
+        case Purchases():
+            kind = EventKind.OLDER_DATABASE if about.bought_later else EventKind.UNKNOWN_MACHINE
+            facts = Facts(count=about.count, detail="empty" if about.empty else None)
+        case OwnerLeft():
+            kind, facts = EventKind.OWNER_LEFT, Facts(people=(about.owner,))
+        case _:
+            assert_never(about)
+    return Event(rental_id=question.rental_id, kind=kind, at=now, facts=facts)
+
+
+async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[str]) -> None:
+    real_now = deps.clock.real()
+    for admin in admins:
+        message = Message(
+            kind=MessageKind.QUESTION,
+            to=to_person(admin),
+            rental_id=question.rental_id,
+            event_id=question.event_id,
+            question_id=question.id,
+            created_at=real_now,
+            due_at=real_now,
+        )
+        await tx.messages.add(message)
+
+
+async def ask_again(deps: Deps) -> None:
+    """Ask again what an admin put off until now, and ask those who became admins since: otherwise perhaps nobody
+    who may decide has the buttons. Raise StoreBusy."""
+    now, admins = deps.clock.now(), deps.rules.admins
+    async with deps.store.read() as tx:
+        asked = [one.id for one in await tx.questions.not_over() if one.is_due(now) or one.not_asked(admins)]
+    for question_id in asked:
+
+        async def decision(tx: Tx, question_id: str = question_id) -> None:
+            question = await tx.questions.get(question_id)
+            if question is not None and question.is_due(now):
+                await ask(tx, deps, question)
+            elif question is not None and (new_admins := question.not_asked(admins)):
+                await save(tx, deps, question, changed(question, asked=(*question.asked, *new_admins)))
+                await _send(tx, deps, question, new_admins)
+
+        await transact(deps, decision)
+
+
+async def decide(
+    tx: Tx,
+    deps: Deps,
+    question: AdminQuestion,
+    admin_id: str,
+    verdict: AdminVerdict,
+    *,
+    rental_id: str | None = None,
+    reason: str = "",
+) -> None:
+    """Store what an admin decided. `rental_id` is the rental that it is about, or to which its machines belong
+    now."""
+    now = deps.clock.now()
+    after = changed(
+        question,
+        decided=Decided(verdict=verdict, by=admin_id, at=now, reason=reason),
+        ask_again_at=None,
+        put_off_by=None,
+        rental_id=rental_id,
+        over_at=None if rental_id is None else now,
+    )
+    await save(tx, deps, question, after)
+    await tx.people.note_seen(admin_id, now)
+
+
+async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
+    """Store a change of a question, and what follows from it: the whole is over with its last open part, and a
+    request whose machine was found goes on or ends."""
+    await tx.questions.save(before, after)
+    if before.open and not after.open and isinstance(after.about, Purchase):
+        await close_request(tx, deps, after)
+    if before.part_of is None or await tx.questions.has_open_part(before.part_of):
+        return
+    whole = await tx.questions.get(before.part_of)
+    if whole is not None and whole.over_at is None:
+        await tx.questions.save(whole, changed(whole, over_at=deps.clock.now()))

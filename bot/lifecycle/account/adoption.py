@@ -1,0 +1,190 @@
+"""Makes a rental of machines that run on the account and that the store does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle.billing import accrued, hourly
+from bot.lifecycle.deps import Deps, apply, free_id
+from bot.lifecycle.ports.records import Billing
+from bot.lifecycle.ports.store import Tx
+from bot.model.admin_question import UnknownMachine
+from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
+from bot.model.event import Event, EventKind, Facts
+from bot.model.money import cost_at_most
+from bot.model.person import Person
+from bot.model.rental import Lease, Question, Rental
+from bot.model.request import Contract, Envelope, Request
+from bot.model.state import State
+from bot.model.summary import AccruedCost
+from bot.policy.buying.resource_names import names_of
+from bot.policy.buying.spending import check_lease
+from bot.policy.team.roles import may_manage_account, may_use
+from bot.policy.team.rules import Rules
+
+UNKNOWN_GPU = "unknown GPU"
+"""Stands for the GPU of a machine if the API doesn't state it."""
+
+
+ONLY_ADMINS = "Only admins decide about machines that I don't know. I changed nothing."
+"""The whole answer to others, so that they learn nothing about the machines."""
+
+
+def check_admin(person: Person, deps: Deps) -> None:
+    """Raise Refused if a person may not decide about unknown machines."""
+    if not may_manage_account(person, deps.rules):
+        raise Refused(ONLY_ADMINS)
+
+
+def check_new_owner(owner: Person, deps: Deps) -> None:
+    """Raise Mistake if a person may not become the owner of a machine: they may not use the bot."""
+    if not may_use(owner, deps.rules):
+        raise Mistake("They may not use me, so they can't own a machine. Choose a member who may.")
+
+
+async def adopt_machines(
+    tx: Tx,
+    deps: Deps,
+    admin: Person,
+    machines: Sequence[UnknownMachine],
+    *,
+    owner: Person,
+    ends_at: datetime,
+    put_back: bool = False,
+) -> Rental:
+    """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction, and return
+    it. Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
+    spending lock, so that two adoptions of one machine don't both find it unknown.
+
+    The rental has one attempt, which was never called: it has no offer and no name, so no lookup brings another
+    machine in. The admin's click is the approval. No limit refuses the machines, since they bill already. With
+    `put_back`, the database is older than the machines, which are put back.
+
+    Raise Refused if the person is no admin, Mistake if `owner` may not use the bot or the lease would be too long,
+    and TooLate if one of the machines belongs to a rental by now.
+    """
+    check_admin(admin, deps)
+    check_new_owner(owner, deps)
+    now, rules = deps.clock.now(), deps.rules
+    check_lease(ends_at - now, rules)
+    known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
+    if known:
+        rental_id = next(iter(known.values())).rental_id
+        raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
+    rental_id = await _id_for(tx, deps, machines)
+    first, attempt = machines[0], _attempt(machines, rental_id)
+    resources = tuple(_resource(machine, rental_id, now) for machine in machines)
+    rate = hourly(resources, attempt)
+    request = Request(gpu=attempt.gpu, count=sum(machine.count for machine in machines), lease=ends_at - now)
+    bill = cost_so_far(machines, now)
+    address = next((machine for machine in machines if machine.host is not None), first)
+    rental = Rental(
+        id=rental_id,
+        state=State.READY,
+        quote_id=None,
+        owner=owner.id,
+        card_channel=rules.home_channel,
+        request=request,
+        clicked_offer="",
+        envelope=_envelope(request, rate, bill, rules),
+        approved_by=admin.id,
+        created_at=now,
+        attempts=attempt.n,
+        gpu=attempt.gpu,
+        rate=rate,
+        vendor=first.vendor,
+        host=address.host,
+        port=address.port,
+        lease=Lease(ready_at=now, ends_at=ends_at, notices_checked_at=now, seen_at=now, question=Question()),
+        due_at=now,
+    )
+    facts = Facts(
+        people=(owner.id,),
+        name=first.name,
+        resource_id=first.resource_id,
+        gpu=attempt.gpu,
+        count=request.count,
+        vendor=first.vendor,
+        rate=rate,
+        since=attempt.intended_at,
+        until=ends_at,
+        amount=bill.amount,
+        estimated=bill.estimated,
+        why=Why.BOUGHT_LATER if put_back else None,
+    )
+    event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=admin.id, facts=facts)
+    await apply(tx, deps, None, rental, event, attempts=(attempt,), resources=resources)
+    await tx.people.note_seen(admin.id, now)
+    return rental
+
+
+async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnknownMachine]) -> str:
+    names = names_of(machines)
+    if names and await tx.rentals.get(names[0].rental_id) is None:
+        return names[0].rental_id
+    return await free_id(tx, deps)
+
+
+def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCost:
+    """Return what machines have cost by `now`, or until they were gone."""
+    alive = [
+        Billing(
+            rate=machine.rate,
+            valid_from=machine.valid_from,
+            valid_to=machine.gone_at,
+            offer_rate=Decimal(0),
+            intended_at=machine.since,
+            billed_to=None,
+        )
+        for machine in machines
+    ]
+    return accrued(0, alive, now, estimated=False)
+
+
+def _attempt(machines: Sequence[UnknownMachine], rental_id: str) -> Attempt:
+    first, rates = machines[0], [machine.rate for machine in machines]
+    return Attempt(
+        rental_id=rental_id,
+        n=1,
+        state=AttemptState.BOUGHT,
+        adopted=AdoptedMachine(
+            vendor=first.vendor or "",
+            gpu=first.gpu or UNKNOWN_GPU,
+            rate=Decimal(0) if None in rates else sum(filter(None, rates), start=Decimal(0)),
+        ),
+        accepted=True,
+        intended_at=min(machine.since for machine in machines),
+    )
+
+
+def _resource(machine: UnknownMachine, rental_id: str, now: datetime) -> Resource:
+    return Resource(
+        resource_id=machine.resource_id,
+        rental_id=rental_id,
+        attempt=1,
+        status=machine.status,
+        first_seen=now,
+        read_at=now,
+        rate=machine.rate,
+        valid_from=machine.valid_from,
+        host=machine.host,
+        port=machine.port,
+    )
+
+
+def _envelope(request: Request, rate: Decimal, bill: AccruedCost, rules: Rules) -> Envelope:
+    return Envelope(
+        version=1,
+        gpu=request.gpu,
+        count=request.count,
+        region=None,
+        contract=Contract.ONDEMAND,
+        vendor=None,
+        price=rate,
+        max_rate=rate,
+        lease=request.lease,
+        total=bill.amount + cost_at_most(rate, request.lease + rules.lease.grace),
+    )

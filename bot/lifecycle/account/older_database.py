@@ -1,0 +1,139 @@
+"""What follows if the database was put back from an older copy, or is empty.
+
+A machine with a name of ours, `gpubot-ID-N`, shows it if the store does not know rental ID, or not its attempt N.
+A message shows it if Slack has a later version of it than the store (handlers/delivery).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.lifecycle.changes.transitions import finish, hold_purchase, note_bought_later
+from bot.lifecycle.deps import Deps, apply
+from bot.lifecycle.notifications import direct_messages
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
+from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
+from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.buying.resource_names import names_of
+
+
+async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
+    """Return whether machines that no attempt has were bought after the database was saved, as their names say."""
+    for name in names_of(machines):
+        rental = await tx.rentals.get(name.rental_id)
+        if rental is None or name.n > rental.attempts:
+            return True
+    return False
+
+
+async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
+    """Buy nothing more for the rentals that these machines name, until an admin decides about the machines."""
+    for question in questions:
+        for rental in await _named_rentals(tx, question):
+            if rental.lease is None and not rental.bought_later:
+                await apply(tx, deps, rental, note_bought_later(rental, found=True))
+
+
+async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
+    """End the requests whose machines were found, now that it is known what becomes of the machines: nothing is
+    bought for them a second time. If the machines are not ours to manage, the requests go on instead.
+
+    Call it in the transaction that decides about the purchase, after it was saved.
+    """
+    for rental in await _named_rentals(tx, question):
+        if rental.bought_later and not rental.state.over and rental.lease is None:
+            await _close(tx, deps, rental, question)
+
+
+async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
+    decided, now = question.decided, deps.clock.now()
+    events: tuple[Event, ...] = ()
+    if decided is not None and decided.verdict is AdminVerdict.NOT_OURS:
+        if await _another_waits(tx, rental, question):
+            return
+        after = note_bought_later(rental, found=False)
+    elif rental.state is State.DESTROYING:
+        return
+    else:
+        snapshot = await load_snapshot(tx, rental)
+        after, (event,) = finish(
+            rental,
+            State.CANCELLED,
+            attempts=snapshot.attempts,
+            at=now,
+            bill=snapshot.spent(now),
+            why=Why.BOUGHT_LATER,
+            by=decided.by if decided is not None else None,
+        )
+        events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
+    await apply(tx, deps, rental, after, *events)
+
+
+async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
+    """Return whether the admins have yet to decide about another purchase that names the rental: its first attempt
+    may have left a machine beside that of the second."""
+    others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
+    names = names_of(machine for one in others for machine in one.purchase.machines)
+    return any(name.rental_id == rental.id and name.n > rental.attempts for name in names)
+
+
+async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
+    """Return the rentals in the names of a purchase's machines that have no attempt of that number."""
+    found = []
+    for name in names_of(question.purchase.machines):
+        rental = await tx.rentals.get(name.rental_id)
+        if rental is not None and name.n > rental.attempts:
+            found.append(rental)
+    return found
+
+
+# --- what Slack shows
+
+
+async def note_start(tx: Tx) -> None:
+    """Note at the start, before anything else is written, until when the store knows what happened."""
+    newest = await tx.events.newest()
+    if newest is not None:
+        await tx.account.set(KNOWN_UNTIL, newest.at)
+
+
+async def note_put_back(tx: Tx) -> None:
+    """Note that the database was put back from an older copy: what was posted since then is to be taken back."""
+    if await tx.account.get(LOST_SINCE) is None:
+        known_until = await tx.account.get(KNOWN_UNTIL)
+        await tx.account.set(LOST_SINCE, known_until)
+
+
+async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
+    """Make sure that a rental of which Slack showed a later version does nothing that its owner doesn't expect:
+    tell them when their machine ends, or ask before more is bought."""
+    rental, now = await tx.rentals.get(rental_id), deps.clock.now()
+    if rental is None:
+        return
+    if rental.state is State.READY:
+        await _tell_end_again(tx, deps, rental, now)
+    elif rental.state in {State.PROCURING, State.PROVISIONING}:
+        after = hold_purchase(rental, now - BLOCKED_AT_MOST)
+        await apply(tx, deps, rental, after)
+
+
+async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+    """Tell the owner of a machine when it ends, once in a process: Slack showed what the store lost, perhaps a
+    later end. Only the new message counts as their notice of this end."""
+    events = await tx.events.of(rental.id)
+    if any(event.kind is EventKind.PUT_BACK and event.at >= deps.started_at for event in events):
+        return
+    facts = Facts(until=rental.running_lease.ends_at)
+    event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
+    event_id = await tx.events.add(event)
+    for message in direct_messages(event, rental, deps.rules, deps.clock.real()):
+        await tx.messages.add(changed(message, event_id=event_id))
+    await tx.rentals.make_due([rental.id], now)

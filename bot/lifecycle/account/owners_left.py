@@ -1,0 +1,69 @@
+"""Rentals whose owner left the workspace: the admins are asked once what becomes of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from bot.errors import GpubotError
+from bot.lifecycle.account.admin_questions import ask, ask_again, new_question
+from bot.lifecycle.changes.lease_changes import drop_extension
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import Deps, StepDeps, apply, transact
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.admin_question import OwnerLeft
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+
+log = structlog.get_logger()
+
+
+async def check_owners(deps: StepDeps) -> None:
+    """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
+    Raise StoreBusy."""
+    async with deps.store.read() as tx:
+        owners = {cost.owner for cost in await tx.rentals.live_costs()}
+    for owner in sorted(owners):
+        await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
+        async with deps.store.read() as tx:
+            person = await tx.people.get(owner, EVER)
+        if person is None or not person.deactivated:
+            continue
+        try:
+            await ask_about_rentals_of(deps, owner)
+        except GpubotError:
+            raise
+        except Exception:
+            # A rental of this owner can't be loaded, for example. Go on with the others.
+            log.exception("owners_left.failed", owner=owner)
+    await ask_again(deps)
+
+
+async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
+    """Ask the admins what becomes of each rental of a person who left, unless they were asked already. What the
+    person asked more time for, they don't need any more. Raise StoreBusy."""
+
+    async def decision(tx: Tx) -> None:
+        now = deps.clock.now()
+        for rental in await tx.rentals.waiting():
+            if rental.extension is not None and rental.extension.asked_by == owner:
+                await _drop_extension(tx, deps, rental, owner, now)
+        for rental in await tx.rentals.live(owner):
+            asked = any(one.open for one in await tx.questions.of_rental(rental.id))
+            if not asked and rental.state is not State.DESTROYING:
+                question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
+                await ask(tx, deps, question, new=True)
+                # The approvers are asked nothing while the question is open.
+                await apply(tx, deps, rental, alter(rental))
+
+    await transact(deps, decision)
+
+
+async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
+    facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
+    event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
+    after = drop_extension(rental, now)
+    await apply(tx, deps, rental, after, event)

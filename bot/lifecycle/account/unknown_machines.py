@@ -1,0 +1,208 @@
+"""Compares the account's machines that no attempt has with those that the store knows. The sweep calls it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from bot.errors import MarketAway
+from bot.lifecycle.account.admin_questions import ask, new_question, save
+from bot.lifecycle.account.older_database import bought_later, hold_requests, note_put_back
+from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
+from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
+from bot.model.base import changed
+from bot.policy.buying.resource_names import names_of
+from bot.policy.buying.unknown_machines import ASKED_ALONE, Guesses, by_purchase, in_batches, purchases_of
+
+ASKED_AT_ONCE = 20
+"""How many machines the vendors are asked for at the same time."""
+
+
+def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
+    """Return a machine that no attempt has, as the account shows it `now`."""
+    return UnknownMachine(
+        resource_id=view.resource_id,
+        status=view.status,
+        runs=view.runs,
+        name=view.name,
+        gpu=view.gpu,
+        count=view.count or 1,
+        vendor=view.vendor,
+        rate=view.rate,
+        # With a start in the future, the machine of an attempt would never count as gone after a 404.
+        since=min(view.valid_from or view.created_at or now, now),
+        valid_from=view.valid_from,
+        host=view.host,
+        port=view.port,
+        offer_ids=view.offer_ids,
+    )
+
+
+async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
+    """Store the machines of the account that no attempt has, and ask the admins about those that are new.
+
+    `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
+
+    The list may be old. So a machine that it lacks counts as gone only if the vendor says "deleted", or does not
+    find it twice. Otherwise the admins would be asked again, after one wrong answer, about a machine that is not
+    ours to manage.
+    """
+    now = deps.clock.now()
+    listed = {view.resource_id: unknown_machine(view, now) for view in views}
+    async with deps.store.read() as tx:
+        before = await tx.questions.purchases()
+    if not listed and not before:
+        return
+    left_out = {
+        machine.resource_id
+        for one in before
+        for machine in one.purchase.machines
+        if machine.gone_at is None and machine.resource_id not in listed.keys() | rental_of.keys()
+    }
+    answers = await _ask_vendors(deps, sorted(left_out))
+    seen = {machine.resource_id for one in before for machine in one.purchase.machines}
+    named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
+    await deps.directory.refresh([owner for owner in named_owners if owner is not None])
+
+    joined, new, later = await _compare(deps, listed, before)
+    for batch in in_batches(before):
+
+        async def update(tx: Tx, batch: Sequence[AdminQuestion] = batch) -> None:
+            for known in batch:
+                question = await tx.questions.get(known.id)
+                if question is None or question.over_at is not None:
+                    continue
+                read = [_read(machine, listed, answers, now) for machine in question.purchase.machines]
+                machines = (*read, *joined[known.id])
+                rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
+                over = rental_id is not None or all(machine.gone_at is not None for machine in machines)
+                after = changed(
+                    question,
+                    about=changed(question.purchase, machines=machines),
+                    rental_id=rental_id,
+                    over_at=now if over else None,
+                )
+                if after != question:
+                    await save(tx, deps, question, after)
+
+        await transact(deps, update)
+    await _add(deps, later, together=True, later=True)
+    await _add(deps, new, together=len(new) > ASKED_ALONE)
+
+
+async def _compare(
+    deps: StepDeps, listed: Mapping[str, UnknownMachine], before: Sequence[AdminQuestion]
+) -> tuple[Mapping[str, Sequence[UnknownMachine]], list[AdminQuestion], list[AdminQuestion]]:
+    """Return the machines that the store does not know yet: those that join a purchase that it knows, by the
+    question's id; then questions about the other purchases, and about those that were bought after the database
+    was saved."""
+    async with deps.store.read() as tx:
+        # Some may have got an owner since the account was read.
+        known = await tx.rentals.resources_by_id(list(listed))
+        held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
+        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
+        joined: defaultdict[str, list[UnknownMachine]] = defaultdict(list)
+        for resource_id, question in purchases_of(new.values(), before).items():
+            joined[question.id].append(new.pop(resource_id))
+        guesses = Guesses(await tx.people.known() if new else [], deps.rules)
+        asked: tuple[list[AdminQuestion], list[AdminQuestion]] = [], []
+        for machines in by_purchase(new.values()):
+            about = Purchase(machines=machines, guess=guesses.owner(machines))
+            asked[await bought_later(tx, machines)].append(new_question(deps, about))
+    return joined, *asked
+
+
+async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
+    """Store new purchases, and ask the admins about each, or about all `together`. Leave out what got an owner
+    since the account was read: the next sweep finds the rest of its purchase. With `later`, they were bought after
+    the database was saved."""
+    whole: AdminQuestion | None = None
+    count = sum(len(one.purchase.machines) for one in questions)
+    for batch in in_batches(questions):
+
+        async def decision(
+            tx: Tx, batch: Sequence[AdminQuestion] = batch, whole: AdminQuestion | None = whole
+        ) -> AdminQuestion | None:
+            known = await tx.rentals.resources_by_id(
+                [m.resource_id for one in batch for m in one.purchase.machines]
+            )
+            left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
+            if together:
+                return await ask_together(tx, deps, left, count=count, later=later, whole=whole) if left else whole
+            for question in left:
+                await ask(tx, deps, question, new=True)
+            return None
+
+        whole = await transact(deps, decision)
+
+
+async def ask_together(
+    tx: Tx,
+    deps: Deps,
+    questions: Sequence[AdminQuestion],
+    *,
+    count: int,
+    later: bool,
+    whole: AdminQuestion | None = None,
+) -> AdminQuestion:
+    """Store new purchases about which each admin is asked in one message. Return the question of that message.
+
+    It is written in several transactions if there are many machines: `count` is how many there are in all, and
+    `whole` the question, if it was written before. If they were bought `later` than the database was saved, buying
+    is paused, and nothing more is bought for the rentals that they name.
+    """
+    if whole is None:
+        about = Purchases(count=count, bought_later=later, empty=later and not await tx.rentals.any_ever())
+        whole = changed(new_question(deps, about), pauses_buying=later)
+        await ask(tx, deps, whole, new=True)
+    else:
+        await tx.messages.show_question(whole.id)
+    for question in questions:
+        await tx.questions.add(changed(question, part_of=whole.id))
+    if later:
+        await hold_requests(tx, deps, questions)
+        await note_put_back(tx)
+    return whole
+
+
+async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
+    """Ask the vendors for these machines, ASKED_AT_ONCE at a time: a vendor that lets each call time out must not
+    delay the sweep for hours, since nothing is bought before the first one is done. Leave out those that gave no
+    answer."""
+    answers: dict[str, ResourceView | None] = {}
+
+    async def ask_vendor(resource_id: str) -> None:
+        with suppress(MarketAway):
+            answers[resource_id] = await deps.market.resource(resource_id, fresh=True)
+
+    for first in range(0, len(resource_ids), ASKED_AT_ONCE):
+        await asyncio.gather(*map(ask_vendor, resource_ids[first : first + ASKED_AT_ONCE]))
+    return answers
+
+
+def _read(
+    machine: UnknownMachine,
+    listed: Mapping[str, UnknownMachine],
+    answers: Mapping[str, ResourceView | None],
+    now: datetime,
+) -> UnknownMachine:
+    """Return a machine as the account shows it now, or as its vendor answered if the list of the account lacks
+    it."""
+    newest = listed.get(machine.resource_id)
+    if newest is not None:
+        # Without a start from the API, `since` is when we saw it first.
+        return changed(newest, since=min(newest.since, machine.since))
+    if machine.resource_id not in answers:
+        return machine
+    view, since = answers[machine.resource_id], machine.missing_since
+    if view is not None and not view.deleted:
+        return changed(machine, missing_since=None)
+    if view is None and (since is None or now - since < LOOK_UP_AGAIN):
+        return changed(machine, missing_since=since or now)
+    return changed(machine, runs=False, gone_at=since or now)

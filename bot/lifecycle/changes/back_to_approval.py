@@ -1,0 +1,85 @@
+"""Makes a request wait for a decision again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.changes.transitions import await_decision
+from bot.lifecycle.deciders import Deciders, deciders
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.rental import Decider, Rental, Waiting
+from bot.policy.buying.spending import propose
+from bot.policy.team.hours import after_hours
+from bot.policy.team.rules import Rules
+
+
+async def ask_again(
+    tx: Tx, snapshot: RentalSnapshot, why: Why, *, now: datetime, rules: Rules, offer: Offer | None = None
+) -> RentalSnapshot:
+    """Make the request wait for a decision again, on `offer` if it is outside the envelope.
+
+    The owner decides if the rules allow that, else an approver. If too little time is left until its end, it waits
+    for the owner, who alone can name another end. An approver decides about that end as usual.
+    """
+    rental = snapshot.rental
+    proposal = propose(
+        rental.request,
+        offer.gpu if offer else rental.envelope.gpu,
+        offer.rate if offer else rental.envelope.price,
+        rules,
+        version=rental.envelope.version + 1,
+        spent=snapshot.spent_at_most(now),
+    )
+    by_approver = proposal.over and why is not Why.TOO_LITTLE_TIME
+    asked = await deciders(tx, rules, [rental.owner]) if by_approver else None
+    if asked is None:
+        waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
+    else:
+        waiting = waiting_for(asked, now, rules, why)
+    after = await_decision(
+        rental,
+        waiting,
+        envelope=proposal.envelope,
+        clicked_offer=offer.offer_id if offer else rental.clicked_offer,
+        now=now,
+    )
+    bill = snapshot.spent(now)
+    known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
+    facts = changed(
+        envelope_facts(after, asked),
+        before=rental.envelope.max_rate,
+        vendor=offer.vendor if offer else None,
+        gpu=after.envelope.gpu,
+        before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
+        amount=bill.amount if known else None,
+        estimated=bill.estimated if known else None,
+    )
+    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
+    """Return the decision that a request waits for if these people are asked `now`. The time to decide,
+    `approval.expires`, passes only within the hours of at least one of them."""
+    expires_at = after_hours(now, rules.approval.expires, asked.zones, rules.hours)
+    return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
+
+
+def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
+    """Return what the rental's envelope allows, and who is asked for it, for an event."""
+    envelope, waiting = rental.envelope, rental.waiting
+    return Facts(
+        envelope=envelope.version,
+        rate=envelope.price,
+        max_rate=envelope.max_rate,
+        total=envelope.total,
+        hours=envelope.lease,
+        until=waiting.expires_at if waiting else None,
+        why=waiting.why if waiting else None,
+        people=asked.people if asked else None,
+        admins_decide=asked.admins_decide if asked else None,
+    )

@@ -1,0 +1,135 @@
+"""The changes that keep a rental's state: of its lease, of its place, and of what is known of its machine.
+
+Each function returns the next version of a rental; none writes to the store.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from bot.lifecycle.changes.transitions import alter
+from bot.model.base import changed
+from bot.model.rental import Extension, Lease, Question, Rental
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.model.use import SetupProgress, Use
+from bot.policy.use.two_ends import later_end
+
+
+def keep(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Note that someone still needs the rental. The end stands."""
+    return alter(rental, lease=changed(rental.running_lease, seen_at=now, question=question), due_at=now)
+
+
+def check_notices(rental: Rental, now: datetime) -> Rental:
+    """Note that every notice of the end that was due by now is given or skipped."""
+    return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
+
+
+def note_question(rental: Rental, question: Question) -> Rental:
+    """Set what the owner was asked, and who was notified that the owner doesn't answer."""
+    return alter(rental, lease=changed(rental.running_lease, question=question))
+
+
+def decide_question(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Note that an approver decided what follows the questions that the owner doesn't answer."""
+    return alter(rental, lease=changed(rental.running_lease, question=question), due_at=now)
+
+
+def move_end(rental: Rental, ends_at: datetime) -> Rental:
+    """Move the end on to `ends_at`, because the machine was in use at its end. A notice of the new end that would
+    have been due before now is still given."""
+    lease = rental.running_lease
+    return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
+
+
+def extend(
+    rental: Rental,
+    *,
+    envelope: Envelope,
+    ends_at: datetime,
+    question: Question,
+    now: datetime,
+) -> Rental:
+    """Extend the lease within the limits, and note that someone still needs the rental. A request for more time
+    goes on waiting for its approver."""
+    lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
+    return alter(rental, envelope=envelope, lease=lease, due_at=now)
+
+
+def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
+    """Make a longer lease wait for an approver, and note that someone still needs the rental. The end stands."""
+    lease = changed(rental.running_lease, seen_at=now, question=question)
+    return alter(rental, extension=extension, lease=lease, due_at=now)
+
+
+def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
+    """Extend the lease as an approver allowed."""
+    lease = _until(rental.running_lease, extension.ends_at, now)
+    return alter(
+        rental,
+        envelope=extension.envelope,
+        lease=lease,
+        extension=None,
+        approved_by=approver,
+        due_at=now,
+    )
+
+
+def drop_extension(rental: Rental, now: datetime) -> Rental:
+    """Drop a longer lease that was denied, taken back, or expired. The end stands."""
+    return alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+
+
+def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
+    """Return the lease with another end. If that is after the later of two ends, it becomes the only end."""
+    return changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at), notices_checked_at=now)
+
+
+# --- its place
+
+
+def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
+    """Note that the rental `by` takes this rental's place. If this one still runs, its next step waits until a
+    machine is bought for the other."""
+    return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
+
+
+def note_not_replaced(rental: Rental) -> Rental:
+    """Note that the rental which was to take this one's place ended without a machine."""
+    return alter(rental, replaced_by=None)
+
+
+# --- what is known of its machine
+
+
+def change_rate(rental: Rental, rate: Decimal) -> Rental:
+    """Set what the resources bill now, in USD per hour."""
+    return alter(rental, rate=rate)
+
+
+def note_address(rental: Rental, host: str, port: int | None) -> Rental:
+    """Set the address of a machine that became ready without one."""
+    return alter(rental, host=host, port=port)
+
+
+def note_host_key(rental: Rental, host_key: str) -> Rental:
+    """Set the host key of a machine that gave none before. It answers on its SSH port."""
+    return alter(rental, host_key=host_key, quiet_since_real=None)
+
+
+def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
+    """Set a changed verdict about the use. The step is due, because the next question or the end may change."""
+    return alter(rental, use=use, due_at=now)
+
+
+def note_unseen(rental: Rental, use: Use | None) -> Rental:
+    """Note that nobody sees how the machine is used. `use` says since when, or is None if the machine has no probe
+    any more."""
+    return alter(rental, use=use)
+
+
+def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
+    """Note that the probe answered for the first time, at `answered_at`, and what it reported of the set-up."""
+    return alter(rental, probe_answered_at=answered_at, setup_progress=setup)

@@ -1,0 +1,395 @@
+"""The transition table, and one function for each transition that sets every field the transition owns.
+
+docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
+`lease_changes` has the changes that keep the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.model.attempt import Attempt, Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.quote import Quote
+from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.model.summary import AccruedCost
+from bot.model.use import Use
+from bot.policy.use.end_notices import approval_notice_at
+from bot.policy.use.questions import after_asking, for_new_owner
+
+S = State
+
+STARTS = frozenset({S.AWAITING_APPROVAL, S.PROCURING, S.READY})
+"""A rental starts in `ready` only if its machine was adopted."""
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    S.AWAITING_APPROVAL: frozenset(
+        {S.PROCURING, S.DENIED, S.EXPIRED, S.WITHDRAWN, S.AWAITING_APPROVAL, S.DESTROYING}
+    ),
+    S.PROCURING: frozenset({S.PROVISIONING, S.DESTROYING, S.AWAITING_APPROVAL}),
+    S.PROVISIONING: frozenset({S.READY, S.PROCURING, S.DESTROYING}),
+    S.READY: frozenset({S.DESTROYING, S.LOST}),
+    S.DESTROYING: frozenset(
+        {S.DESTROYED, S.FAILED, S.CANCELLED, S.LOST, S.DENIED, S.EXPIRED, S.WITHDRAWN},
+    ),
+    S.DESTROYED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.LOST: frozenset(),
+    S.DENIED: frozenset(),
+    S.EXPIRED: frozenset(),
+    S.WITHDRAWN: frozenset(),
+}
+
+ALARM_AFTER = timedelta(minutes=5)
+"""How long a deletion may take before people are notified that it is not confirmed."""
+TAKEN_ON_SILENCE = timedelta(hours=2)
+"""How long an alarm is silent after someone took it on. After that, people are notified again."""
+
+
+class ForbiddenTransition(Exception):
+    """A bug: the code asked for a transition that the table doesn't have."""
+
+
+# --- the table
+
+
+def check_transition(before: State | None, after: State) -> None:
+    """Raise ForbiddenTransition unless the table has this transition. `before` is None for a new rental. A rental
+    may stay in its state."""
+    allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
+    if not allowed:
+        raise ForbiddenTransition(f"{before} -> {after}")
+
+
+def check_change(before: State | None, after: State) -> None:
+    """Raise ForbiddenTransition unless one stored change may lead from `before` to `after`: by one transition, or
+    by two if it ends.
+
+    A rental without a live resource ends at once: it passes through `destroying` within the change. Every Change
+    is checked by this function.
+    """
+    if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
+        check_transition(before, S.DESTROYING)
+        before = S.DESTROYING
+    check_transition(before, after)
+
+
+def _move(rental: Rental, to: State, **fields: Any) -> Rental:
+    check_transition(rental.state, to)
+    return changed(rental, **fields, state=to, version=rental.version + 1)
+
+
+def alter(rental: Rental, **fields: Any) -> Rental:
+    """Return the next version of a rental that stays in its state."""
+    return changed(rental, **fields, version=rental.version + 1)
+
+
+# --- the next step
+
+
+def schedule(rental: Rental, due_at: datetime | None) -> Rental:
+    """Set when the next step is due, or that only a change makes it due (None). This makes no new version."""
+    return changed(rental, due_at=due_at)
+
+
+def make_due(rental: Rental, now: datetime) -> Rental:
+    """Make the next step due now, because something else changed the rental's attempts or resources."""
+    return alter(rental, due_at=now)
+
+
+# --- the request
+
+
+def new_rental(
+    quote: Quote,
+    offer: Offer,
+    *,
+    rental_id: str,
+    card_channel: str,
+    envelope: Envelope,
+    waiting: Waiting | None,
+    now: datetime,
+    replaces: Rental | None = None,
+) -> Rental:
+    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. A rental that takes
+    the place of `replaces` has the approver of that one."""
+    return Rental(
+        id=rental_id,
+        state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
+        quote_id=quote.id,
+        owner=quote.owner,
+        card_channel=card_channel,
+        request=quote.request,
+        teammates=quote.request.teammates,
+        clicked_offer=offer.offer_id,
+        envelope=envelope,
+        waiting=waiting,
+        created_at=now,
+        approved_by=replaces.approved_by if replaces is not None else None,
+        replaces=replaces.id if replaces is not None else None,
+        procuring_since=now if waiting is None else None,
+        due_at=now if waiting is None else waiting.expires_at,
+    )
+
+
+def change_request(
+    rental: Rental, quote: Quote, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
+) -> Rental:
+    """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None."""
+    fields = {
+        "quote_id": quote.id,
+        "request": quote.request,
+        "teammates": quote.request.teammates,
+        "clicked_offer": offer.offer_id,
+        "envelope": envelope,
+    }
+    if waiting is None:
+        return _procure(rental, now, **fields)
+    return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+
+
+def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
+    """Let more people in."""
+    return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
+
+
+def note_bought_later(rental: Rental, found: bool) -> Rental:
+    """Set whether a machine with the rental's id was found that the store doesn't know. `found` is False if the
+    admins say that it is not ours to manage."""
+    return alter(rental, bought_later=found)
+
+
+def change_owner(rental: Rental, owner: str, now: datetime, *, asked_about: Use | None = None) -> Rental:
+    """Give the rental to another person, who is no longer a teammate of it and was asked nothing about it. They
+    learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
+    them asks about this verdict too."""
+    lease = rental.lease
+    if lease is not None:
+        question = for_new_owner(lease.question)
+        question = question if asked_about is None else after_asking(question, asked_about, now)
+        lease = changed(lease, seen_at=now, question=question)
+    teammates = tuple(one for one in rental.teammates if one != owner)
+    return alter(rental, owner=owner, teammates=teammates, lease=lease)
+
+
+def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
+    """Buy what was approved. `approver` is None if its owner decided alone."""
+    return _procure(
+        rental,
+        now,
+        approved_by=approver or rental.approved_by,
+        approval_notice_at=approval_notice_at(rental, approver, now),
+    )
+
+
+def give_approval_notice(rental: Rental) -> Rental:
+    """Note that the owner is notified of the approval now."""
+    return alter(rental, approval_notice_at=None)
+
+
+def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
+    return _move(rental, S.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
+
+
+def await_decision(
+    rental: Rental, waiting: Waiting, *, envelope: Envelope, clicked_offer: str, now: datetime
+) -> Rental:
+    """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
+    return _move(
+        rental,
+        S.AWAITING_APPROVAL,
+        envelope=envelope,
+        clicked_offer=clicked_offer,
+        gpu=None,
+        waiting=waiting,
+        approval_notice_at=None,
+        procuring_since=None,
+        blocked=None,
+        due_at=now,
+    )
+
+
+# --- buying
+
+
+def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
+    """Begin an attempt to buy `offer`."""
+    return alter(
+        rental,
+        attempts=rental.attempts + 1,
+        gpu=offer.gpu,
+        rate=offer.rate,
+        vendor=offer.vendor,
+        vendor_region=offer.vendor_region,
+        due_at=now,
+    )
+
+
+def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
+    """Note that buying is blocked since `since`, or since earlier if it was blocked already."""
+    before = rental.blocked or Blocked(since=since)
+    return alter(rental, blocked=changed(before, why=why or before.why))
+
+
+def hold_purchase(rental: Rental, since: datetime) -> Rental:
+    """Buy nothing more for the rental before people decide again: the database was put back, and the rental may
+    have been cancelled. `since` is so long ago that buying counts as blocked too long."""
+    return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
+
+
+def unblock_buying(rental: Rental) -> Rental:
+    """Note that nothing blocks buying."""
+    return alter(rental, blocked=None)
+
+
+def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
+    """Move to `provisioning`: the market accepted the attempt."""
+    return _move(rental, S.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
+
+
+def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
+    """Note that the machine runs, and that no SSH server has answered on it since `since`, in real time."""
+    return alter(rental, quiet_since_real=since)
+
+
+def stop_waiting_for_ssh(rental: Rental) -> Rental:
+    """Note that the machine does not run after all."""
+    return alter(rental, quiet_since_real=None)
+
+
+def give_up_attempt(rental: Rental, now: datetime) -> Rental:
+    """Go on to the next attempt: this one failed or took too long. An alarm about an earlier attempt stays, but
+    its next notice comes later."""
+    return _move(
+        rental,
+        S.PROCURING,
+        procuring_since=rental.procuring_since or now,
+        accepted_at=None,
+        quiet_since_real=None,
+        host=None,
+        port=None,
+        alarm=_postponed(rental, now),
+        due_at=now,
+    )
+
+
+def become_ready(
+    rental: Rental,
+    *,
+    host: str | None,
+    port: int,
+    host_key: str | None = None,
+    rate: Decimal,
+    lease: Lease,
+    silent: bool = False,
+) -> Rental:
+    """Move to `ready`: the machine can be used from `lease.ready_at` on. If it is `silent`, no SSH server has
+    answered on it."""
+    return _move(
+        rental,
+        S.READY,
+        host=host,
+        port=port,
+        host_key=host_key,
+        rate=rate,
+        lease=lease,
+        approval_notice_at=None,
+        blocked=None,
+        quiet_since_real=rental.quiet_since_real if silent else None,
+        due_at=lease.ready_at,
+    )
+
+
+# --- the end
+
+
+def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
+    """Begin to destroy every machine of the rental. An alarm about an earlier attempt stays, but its next notice
+    comes later."""
+    return _move(
+        rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
+    )
+
+
+def _postponed(rental: Rental, now: datetime) -> Alarm | None:
+    return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
+
+
+def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
+    """End a rental without a live resource. It passes through `destroying` within this one change, so that people
+    are notified of its end only."""
+    if not ending.outcome.over or rental.state.over:
+        raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")
+    check_change(rental.state, ending.outcome)
+    fields = _ended(ending)
+    return changed(rental, **fields, state=ending.outcome, over_at=at, due_at=None, version=rental.version + 1)
+
+
+def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
+    """End a rental in `destroying`: every machine of it is confirmed gone."""
+    ending = rental.ending or Ending(outcome=S.DESTROYED)
+    return _move(rental, ending.outcome, ending=ending, over_at=at, due_at=None)
+
+
+def _ended(ending: Ending) -> dict[str, Any]:
+    none = ("waiting", "approval_notice_at", "extension", "blocked", "quiet_since_real")
+    return {"ending": ending, **dict.fromkeys(none)}
+
+
+def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """Return `amount` and `estimated` for Facts. Both are None if nobody knows that the rental cost nothing:
+    nothing has billed yet but an attempt still may, or the store doesn't know a machine of it."""
+    known = not rental.bought_later and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
+    return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
+
+
+def finish(
+    rental: Rental,
+    end: State,
+    *,
+    attempts: Collection[Attempt],
+    at: datetime,
+    bill: AccruedCost,
+    why: Why | None = None,
+    by: str | None = None,
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
+    facts = Facts(end=end, why=why, **known_bill(rental, bill, attempts))
+    ending = Ending(outcome=end, why=why, by=by)
+    if all(attempt.settled for attempt in attempts):
+        after, kind = end_now(rental, ending, at), EventKind.ENDED
+    else:
+        after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
+    return after, (Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts),)
+
+
+# --- alarms
+
+
+def set_alarm(rental: Rental, now: datetime) -> Rental:
+    """Set an alarm for a deletion that begins: people are notified if it is not confirmed in time."""
+    return alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
+
+
+def raise_alarm(rental: Rental, alarm: Alarm, next_at: datetime) -> Rental:
+    """Note that people are notified of a deletion that takes too long, and when to notify them again
+    (`next_at`)."""
+    return alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
+
+
+def clear_alarm(rental: Rental) -> Rental:
+    """Remove the alarm: every deletion is confirmed."""
+    return alter(rental, alarm=None)
+
+
+def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:
+    """Note that a person looks after the deletion. `alarm` is silent until `again_at`."""
+    return alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))

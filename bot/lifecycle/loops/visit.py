@@ -1,0 +1,265 @@
+"""One visit of a ready machine: log in, and write what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.lifecycle.changes.lease_changes import note_host_key, note_probe_answer, note_use
+from bot.lifecycle.deps import StepDeps, apply, transact
+from bot.lifecycle.ports.due import Claimed
+from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Attempt
+from bot.model.base import Frozen, changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import GpusSeen, Missed, Report, Sample, Verdict, Visit
+from bot.policy.use.as_sold import not_as_sold
+from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
+from bot.policy.use.verdicts import after_visit, differs, window
+from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
+
+log = structlog.get_logger()
+
+
+class Target(Frozen):
+    """Where the bot logs in."""
+
+    host: str
+    port: int
+    host_key: str | None
+    """The fingerprint that the server must show. None before the first contact."""
+    vendor: str | None
+
+
+async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | None:
+    """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
+    no readings. Return None if the machine must not be visited."""
+    rental_id = claimed.id
+    began = deps.clock.now()
+    target = await _target(deps, rental_id)
+    if target is None:
+        async with deps.store.write() as tx:
+            await tx.visits.end(rental_id)
+        return None
+    result = await deps.prober.visit(target.host, target.port, target.host_key, target.vendor)
+    sample = _sample(rental_id, result, deps.clock.now())
+
+    async def write(tx: Tx) -> None:
+        rental = await tx.rentals.get(rental_id)
+        earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
+        if rental is None or not await tx.visits.defer(
+            claimed, next_visit(rental.request.contract, [*earlier, sample], began)
+        ):
+            # The machine's visits ended meanwhile, so another machine may have answered at its address. Or another
+            # process visits it now.
+            faults.forget(rental_id)
+            return
+        # A machine refuses the login until its start-up script has installed the probe. Such refusals are not
+        # logged.
+        if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
+            log.info("visit.missed", rental=rental_id, missed=result.missed.value)
+        await tx.samples.add(sample)
+        _count(faults, rental, result, sample.at)
+        after = _with_host_key(rental, result)
+        events = await _changed_key(tx, rental, result, earlier, sample.at)
+        if result.report is not None:
+            after, compared = await with_report(tx, after, result.report, earlier, sample.at)
+            events += compared
+        if not faults.are_ours(sample.at):
+            after, judged = _judged(deps, after, earlier, sample)
+            events += judged
+            await note_silence(tx, after, [*earlier, sample], sample.at)
+        await _write(tx, deps, rental, after, events)
+        if asks_vendor(sample.missed):
+            await tx.rentals.make_due([rental_id], sample.at)
+
+    await transact(deps, write)
+    return "answered" if sample.missed is None else sample.missed.value
+
+
+async def _target(deps: StepDeps, rental_id: str) -> Target | None:
+    """Return where to log in. Return None if the machine has no probe by design, or is being deleted: another
+    machine may get its address."""
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
+    if rental is None or rental.state is not State.READY or rental.host is None:
+        return None
+    attempt = next((attempt for attempt in attempts if attempt.live), None)
+    if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
+        return None
+    return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key, vendor=rental.vendor)
+
+
+def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
+    report = result.report
+    if report is None:
+        return Sample(rental_id=rental_id, at=at, missed=result.missed)
+    return Sample(rental_id=rental_id, at=at, gpus=report.gpus, peers=report.peers, missed=report.missed)
+
+
+def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) -> None:
+    """Count the visit if the use of the machine was known until now."""
+    if rental.use is None or rental.use.verdict is Verdict.UNKNOWN:
+        faults.forget(rental.id)
+    else:
+        faults.note(rental.id, now, failed=result.missed is not None)
+
+
+def _with_host_key(rental: Rental, result: Visit) -> Rental:
+    """Return the rental with the host key pinned, if this is the first contact."""
+    if rental.host_key is not None or result.host_key is None:
+        return rental
+    return note_host_key(rental, result.host_key)
+
+
+async def _changed_key(
+    tx: Tx, rental: Rental, result: Visit, earlier: Sequence[Sample], now: datetime
+) -> tuple[Event, ...]:
+    """Return the event of a host key that is not the pinned one, once for each such key.
+
+    Only the second visit in a row that finds such a key makes the event. If the vendor took the machine and
+    another one has its address, people are notified of the loss first: each missed visit makes the bot ask the
+    vendor.
+    """
+    if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
+        return ()
+    if not earlier or earlier[-1].missed is not Missed.HOST_KEY_CHANGED:
+        return ()
+    history = await tx.events.of(rental.id)
+    known = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}
+    if result.host_key in known or len(known) >= MOST_KEYS_NOTIFIED:
+        return ()
+    facts = Facts(host_key=result.host_key, before_host_key=rental.host_key)
+    return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)
+
+
+def _judged(
+    deps: StepDeps, rental: Rental, earlier: Sequence[Sample], sample: Sample
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return the rental with the verdict that now holds, and an event for each change of it."""
+    events = []
+    ready_at = rental.running_lease.ready_at
+    for use in after_visit(earlier, sample, ready_at=ready_at, before=rental.use, rules=deps.rules):
+        if differs(rental.use, use):
+            rental = note_use(rental, use, sample.at)
+            facts = Facts(verdict=use.verdict, since=use.since, use=use)
+            events.append(Event(rental_id=rental.id, kind=EventKind.USE_CHANGED, at=sample.at, facts=facts))
+    return rental, tuple(events)
+
+
+async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
+    """Write what changed of the rental, if anything did, as one change."""
+    if after == before and not events:
+        return
+    after = changed(after, version=before.version + 1)
+    await apply(tx, deps, before, after, *events)
+
+
+# --- the first report of a machine's probe, or its silence soon after ready
+
+
+COMPARED_WITHIN = timedelta(minutes=30)
+"""For how long after its first report a machine that showed no GPUs yet is compared once it shows some: their
+driver may still be being installed."""
+
+
+async def with_report(
+    tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return a ready rental with what its probe reports of the set-up, and an event if its first GPUs are not
+    those that were sold. Note for its vendor that the probe answered. `earlier` has the last samples before the
+    report."""
+    after, first = rental, rental.probe_answered_at is None
+    answered_at = rental.probe_answered_at or now
+    setup = report.setup or rental.setup_progress
+    if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
+        after = note_probe_answer(rental, answered_at, setup)
+    if first and rental.vendor is not None and boot_script_ran(after):
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
+    compared_before = any(sample.missed is None for sample in earlier)
+    if report.missed is not None or compared_before or now - answered_at > COMPARED_WITHIN:
+        return after, ()
+    attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
+    return after, () if attempt is None else _compared(attempt, report, now)
+
+
+async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
+    """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
+
+    `visits` are the last ones until now. Note it only if at least LEAST_VISITS of that time got no answer. A
+    refused login does not count: everyone with root on the machine can cause one.
+    """
+    ready_at = rental.running_lease.ready_at
+    if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
+        return
+    soon = [visit.missed for visit in visits if visit.at - ready_at <= ANSWERS_WITHIN]
+    if soon.count(Missed.NO_ANSWER) >= LEAST_VISITS:
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
+
+
+def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
+    """Return an event if the GPUs of a report are certainly not those of the attempt's offer. Return none for an
+    adopted machine, which has no offer."""
+    offer = attempt.offer
+    if offer is None or not not_as_sold(offer.gpu, offer.count, report):
+        return ()
+    seen = GpusSeen(count=len(report.gpus), models=report.models)
+    facts = Facts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
+    return (Event(rental_id=attempt.rental_id, kind=EventKind.NOT_AS_SOLD, at=now, facts=facts),)
+
+
+# --- visits that fail because of the bot, and so say nothing about the machines
+
+
+FEWEST = 3
+"""With fewer machines, two that fail together are no sign of a common cause."""
+COUNTS_FOR = timedelta(minutes=20)
+"""How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
+OURS_AT_MOST = timedelta(hours=1)
+"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
+
+
+class VisitFaults:
+    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
+    start, the first round of visits fills them."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, tuple[datetime, bool]] = {}
+        """When each machine was visited last, and whether that failed."""
+        self._since: datetime | None = None
+        """Since when more than half of the machines fail. None if they don't."""
+
+    @property
+    def machines(self) -> Collection[str]:
+        """Return the machines that count, by rental."""
+        return self._outcomes.keys()
+
+    def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
+        """Count a visit of a machine whose use was known until then."""
+        self._outcomes[rental_id] = now, failed
+
+    def forget(self, rental_id: str) -> None:
+        """Stop counting a machine: its visits ended, or nothing is known of its use."""
+        self._outcomes.pop(rental_id, None)
+
+    def are_ours(self, now: datetime) -> bool:
+        """Return whether the visits fail because of the bot, so that no verdict may change now."""
+        return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
+
+    def most_fail(self, now: datetime) -> bool:
+        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
+        self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
+        failed = sum(failed for _, failed in self._outcomes.values())
+        most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
+        if most and self._since is None:
+            self._since = now
+            log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
+        elif not most and self._since is not None:
+            log.info("visits.work_again", seconds=(now - self._since).total_seconds())
+            self._since = None
+        return most

@@ -1,0 +1,136 @@
+"""Visits the ready machines that have a probe, in a loop of its own: the engine's checks never wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from typing_extensions import override
+
+from bot.errors import GpubotError
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.visit import VisitFaults, visit
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import Tx, Written
+from bot.policy.team.rules import ProbeKind
+from bot.policy.use.visit_times import KEEP_SAMPLES
+
+log = structlog.get_logger()
+
+AT_ONCE = 64
+"""How many visits run at the same time. One takes 5 to 6 s."""
+LOGINS_PER_SECOND = 10.0
+"""In real time. Within AT_ONCE and this limit, about 1,000 machines are visited every 2 minutes. If there are
+more, visits wait in the order in which they are due, so the period grows for all of them."""
+RETRY_FAILED = timedelta(minutes=2)
+"""How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
+DROP_AT_ONCE = 1000
+"""How many old samples one transaction drops. A larger one would keep other writes waiting."""
+
+
+def _ignore(_: str) -> None:
+    return
+
+
+class Visits(DueLoop[Claimed]):
+    """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
+
+    name = "visits"
+    written = Written.VISITS
+    retry = RETRY_FAILED
+
+    def __init__(
+        self,
+        deps: StepDeps,
+        *,
+        at_once: int = AT_ONCE,
+        logins_per_second: float = LOGINS_PER_SECOND,
+        claim_seconds: float = CLAIM_SECONDS,
+        on_visit: Callable[[str], None] = _ignore,
+    ) -> None:
+        """`on_visit` is called with the outcome of each visit."""
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds)
+        self.faults = VisitFaults()
+        self._switched_on = deps.rules.idle.probe is ProbeKind.SSH
+        self._pause_between_logins = 1 / logins_per_second
+        self._next_login = 0.0
+        """The time of `clock.monotonic` from which on the next login may begin."""
+        self._on_visit = on_visit
+        self._changed = False
+        """Whether visits of a machine began, ended or were made due since the last pass."""
+        deps.store.on_commit(self._note_change, Written.VISITS)
+
+    def _note_change(self) -> None:
+        self._changed = True
+
+    def failing(self) -> bool:
+        """Return whether more than half of the machines whose use was known miss their visits now."""
+        return self.faults.most_fail(self.deps.clock.now())
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[Claimed]:
+        return tx.visits
+
+    @override
+    async def next_due(self) -> datetime | None:
+        return await super().next_due() if self._switched_on else None
+
+    @override
+    async def first_due(self) -> datetime | None:
+        return await super().first_due() if self._switched_on else None
+
+    @override
+    async def run(self) -> None:
+        """Run until cancelled. Visits that are under way at that moment are cancelled too: each is due again once
+        its claim ends."""
+        try:
+            await super().run()
+        finally:
+            await self.cancel(self.under_way())
+
+    @override
+    async def before_pass(self) -> None:
+        """Cancel the visits of machines that are no longer ready: other machines may get their addresses."""
+        changed, self._changed = self._changed, False
+        known = {*self.under_way(), *self.faults.machines} if changed else set()
+        if not known:
+            return
+        async with self.deps.store.read() as tx:
+            ended = known - await tx.visits.ongoing(known)
+        for rental_id in ended:
+            self.faults.forget(rental_id)
+        await self.cancel(ended)
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        await self._wait_for_login()
+        outcome = await visit(self.deps, row, self.faults)
+        if outcome is not None:
+            self._on_visit(outcome)
+
+    @override
+    async def failed(self, row: Claimed, error: Exception) -> None:
+        if isinstance(error, GpubotError):
+            log.warning("visit.outage", rental=row.id, error=type(error).__name__)
+        else:
+            log.error("visit.failed", rental=row.id, exc_info=error)
+
+    async def _wait_for_login(self) -> None:
+        """Wait for this visit's turn."""
+        now = self.deps.clock.monotonic()
+        turn = max(now, self._next_login)
+        self._next_login = turn + self._pause_between_logins
+        if turn > now:
+            await self.deps.clock.pause(turn - now)
+
+
+async def drop_old_samples(deps: StepDeps) -> None:
+    """Drop the samples that are older than two days."""
+    before = deps.clock.now() - KEEP_SAMPLES
+    while True:
+        async with deps.store.write() as tx:
+            dropped = await tx.samples.drop_before(before, DROP_AT_ONCE)
+        if dropped < DROP_AT_ONCE:
+            return

@@ -1,0 +1,78 @@
+"""Facts about the account and this bot: all of them, each with the type of its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from bot.model.base import Frozen, Instant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fact(Generic[T]):
+    """A fact that the store keeps: one value, or one for each key."""
+
+    name: str
+    kind: Any
+    """The type of the value."""
+
+
+class Pause(Frozen):
+    """An admin paused buying."""
+
+    by: str
+    """Slack id."""
+    at: Instant
+    why: str
+    """The admin's words. Data, never markup."""
+
+
+class FailureRun(Frozen):
+    """Failed steps of one rental in a row."""
+
+    number: str
+    """The number that the log and the alerts show."""
+    count: int = 0
+    notified_at: Instant | None = None
+    """When people were last alerted."""
+
+
+class PastEnd(Frozen):
+    """The moment from which an attempt's graces count: its end, or the first check after it if the bot was down at
+    the end."""
+
+    end: Instant
+    since: Instant
+
+
+PAUSED = Fact[Pause]("paused", Pause)
+UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
+"""The marketplace refuses our token."""
+NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
+"""People were notified that the admins decide, because no approver is left."""
+GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
+"""The last known members of each group, by its Slack id."""
+KNOWN_UNTIL = Fact[datetime]("known_until", datetime)
+"""The time of the newest event before the start."""
+LOST_SINCE = Fact[datetime]("lost_since", datetime)
+"""The same, once it is known that later events were lost and until their posts are taken back."""
+UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
+"""When the admins were notified of a click about a rental that the store doesn't know, by its id."""
+FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
+"""The runs of which people were alerted, by rental."""
+PAST_END = Fact[PastEnd]("past_end", PastEnd)
+"""By attempt: `k7mq2:1`."""
+WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
+
+
+class Counter(StrEnum):
+    """What is counted."""
+
+    POSTED_TWICE = "perhaps_posted_twice"
+    """Posts made again in a conversation that could not be read back."""
+    GIVEN_UP = "given_up"
+    """Messages that Slack never took: refused for good, or answers that came too late."""

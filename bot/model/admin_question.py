@@ -1,0 +1,165 @@
+"""Questions to the admins: what becomes of machines that no attempt has, or of a rental whose owner left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.model.base import Frozen, Instant
+
+
+class UnknownMachine(Frozen):
+    """A machine that no attempt has, as the account showed it last."""
+
+    resource_id: str
+    status: str
+    """The API's word."""
+    runs: bool
+    """Whether the vendor says that it runs."""
+    name: str | None = None
+    """Data, never markup."""
+    gpu: str | None = None
+    """Data, never markup."""
+    count: int = 1
+    """How many GPUs it has. 1 if the API didn't state it."""
+    vendor: str | None = None
+    rate: Decimal | None = None
+    """USD per hour. None if the API didn't state it."""
+    since: Instant
+    """From when on it bills: `valid_from`, else when it was created, else when we saw it first."""
+    valid_from: Instant | None = None
+    """As the API stated it. Without it, the cost is estimated."""
+    host: str | None = None
+    port: int | None = None
+    offer_ids: tuple[str, ...] = ()
+    """The offers that it was made from. Machines of one purchase have an offer in common."""
+    missing_since: Instant | None = None
+    """Since when the vendor does not find it. None if it does."""
+    gone_at: Instant | None = None
+    """When the account no longer had it."""
+
+
+# --- what a question is about
+
+
+class Purchase(Frozen):
+    """The unknown machines of one purchase, on which the admins decide together."""
+
+    kind: Literal["purchase"] = "purchase"
+    machines: tuple[UnknownMachine, ...]
+    """At least one."""
+    guess: str | None = None
+    """Slack id of the person who may own them, from their name. It preselects and pings nobody."""
+
+    @property
+    def alive(self) -> tuple[UnknownMachine, ...]:
+        """Return the machines that are not gone, or all if all are."""
+        return tuple(machine for machine in self.machines if machine.gone_at is None) or self.machines
+
+    @property
+    def runs(self) -> bool:
+        """Whether one of its machines runs, so that it can get an owner. The others are watched and deleted
+        with it: one that failed must not keep the machine that is used without an owner."""
+        return any(machine.runs for machine in self.alive)
+
+
+class Purchases(Frozen):
+    """Several purchases in one message. Each is a question of its own that is a part of this one."""
+
+    kind: Literal["purchases"] = "purchases"
+    count: int
+    """How many machines they had when they were found."""
+    bought_later: bool
+    """Whether they were bought after the database was saved. Otherwise one sweep found many."""
+    empty: bool = False
+    """Whether the database had no rental."""
+
+
+class OwnerLeft(Frozen):
+    """The owner of a rental left the workspace."""
+
+    kind: Literal["owner_left"] = "owner_left"
+    owner: str
+    """Slack id."""
+
+
+Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discriminator="kind")]
+
+
+# --- the question
+
+
+class AdminVerdict(StrEnum):
+    """What an admin decided."""
+
+    GAVE_OWNER = "gave_owner"
+    DESTROYED = "destroyed"
+    """The machines belong to the admin who decided, and are destroyed."""
+    NOT_OURS = "not_ours"
+    """They are not ours to manage, so nobody is asked about them again."""
+
+
+class Decided(Frozen):
+    """The decision of an admin."""
+
+    verdict: AdminVerdict
+    by: str
+    """Slack id of the admin."""
+    at: Instant
+    reason: str = ""
+    """The admin's words. Data, never markup."""
+
+
+class AdminQuestion(Frozen):
+    """A question to each admin, which one of them decides for all. The store changes it only by compare-and-set on
+    `version`, and shows each change in its messages."""
+
+    id: str
+    version: int = 1
+    about: Subject
+    rental_id: str | None = None
+    """The rental that it is about, or to which its machines belong by now."""
+    part_of: str | None = None
+    """Id of the question about several purchases in whose messages it is asked. None if it has its own."""
+    event_id: int | None = None
+    """The event of its newest messages. None if it has none of its own."""
+    asked: tuple[str, ...] = ()
+    """Slack ids of the admins who got these messages."""
+    found_at: Instant
+    asked_at: Instant
+    """When the admins were last asked."""
+    ask_again_at: Instant | None = None
+    """When they are asked again. None if nobody said so."""
+    put_off_by: str | None = None
+    """Slack id of the admin who said when to ask again."""
+    decided: Decided | None = None
+    over_at: Instant | None = None
+    """When nothing was left to decide or to watch here: its machines belong to a rental or are gone, its parts are
+    decided, or the rental got another owner. If that rental ends first, this is not set."""
+    pauses_buying: bool = False
+    """Whether nothing is bought because of it, until an admin resumes buying."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the admins can still decide about it."""
+        return self.decided is None and self.over_at is None
+
+    @property
+    def purchase(self) -> Purchase:
+        """The unknown machines that it is about. Raise TypeError if it is about something else."""
+        if not isinstance(self.about, Purchase):
+            raise TypeError(f"question {self.id} is about no purchase")
+        return self.about
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether the admins are to be asked again, because one of them put it off until now."""
+        return self.open and self.ask_again_at is not None and self.ask_again_at <= now
+
+    def not_asked(self, admins: Collection[str]) -> list[str]:
+        """Return who became admin since they were asked, and has no message of this question."""
+        return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

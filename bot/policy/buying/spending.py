@@ -1,0 +1,339 @@
+"""The money rules, without I/O: what may be bought, who decides it, and up to which price and total."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
+from bot.model.base import Frozen, Instant, changed
+from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
+from bot.model.offer import Offer
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.request import Envelope, Request
+from bot.model.summary import OfferChoice, Over
+from bot.model.text import say_span
+from bot.policy.team.roles import roles_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import already_allowed
+
+CONFIRM_ABOVE: Micros = 50_000_000
+"""A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
+it may add more than this."""
+
+LONGEST_REASON = 200
+"""How many characters of the reason for a denial are kept."""
+UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
+"""An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
+and its deletion takes the rest."""
+
+ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
+"""The whole answer to people who may not decide a request, so that they learn nothing about it."""
+
+
+class Proposal(Frozen):
+    """The envelope for a request at a price, and who decides it."""
+
+    envelope: Envelope
+    over: tuple[Over, ...]
+    """The limits that the envelope is over. If there are none, the owner decides alone."""
+
+
+class LongerLease(Frozen):
+    """A longer lease that a person asks for."""
+
+    rental: Rental
+    """The rental before the lease becomes longer."""
+    ends_at: Instant
+    span: timedelta
+    """By how much the lease becomes longer: from its end, or from now if the end has passed."""
+    proposal: Proposal
+
+
+def needs_confirmation(envelope: Envelope) -> bool:
+    """Return whether a rent or an approval of this envelope is confirmed in a dialog first."""
+    return envelope.total > CONFIRM_ABOVE
+
+
+# --- lengths of time that money pays for
+
+
+def billed_span(lease: timedelta, rules: Rules) -> timedelta:
+    """Return the longest time that a lease can bill, from procurement to deletion."""
+    return lease + rules.procure.provision_timeout + rules.lease.grace
+
+
+def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """Return how long a machine at `rate` may take to get ready, so that what is `billed`, that time, the whole
+    lease and the grace after it fit into `total`. The result is at most the rules' time-out. It is negative if not
+    even the lease fits."""
+    longest = rules.procure.provision_timeout
+    spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
+    if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
+        return longest
+    hours = max(spare / Fraction(rate), -_hours(longest)) if rate else -_hours(longest)
+    return timedelta(microseconds=math.floor(hours * 3_600_000_000))
+
+
+def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """Return how much of a `lease` at `rate` fits into `total` after `billed`, with the grace at its end.
+
+    The result is at least one grace, or the lease if that is shorter: the owner must be notified before the end.
+    """
+    shortest = min(lease, rules.lease.grace)
+    left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
+    if not rate or left >= Fraction(rate) * _hours(lease):
+        return lease
+    hours = max(left / Fraction(rate), Fraction(0))
+    return max(shortest, timedelta(microseconds=math.floor(hours * 3_600_000_000)))
+
+
+def _hours(span: timedelta) -> Fraction:
+    return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
+
+
+# --- who decides
+
+
+def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
+    """Return which limits of `auto_approve` an hourly rate and a total exceed."""
+    over = []
+    if rate > rules.auto_approve.per_hour:
+        over.append(Over.PER_HOUR)
+    if total > micros(rules.auto_approve.total):
+        over.append(Over.TOTAL)
+    return tuple(over)
+
+
+def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
+    """Return which limits made an approver decide this envelope: those that its clicked price, or the total at
+    that price, exceeds."""
+    span = billed_span(envelope.lease, rules)
+    # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
+    spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
+    return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
+
+
+def propose(
+    request: Request,
+    gpu: str,
+    price: Decimal,
+    rules: Rules,
+    *,
+    version: int = 1,
+    spent: Micros = 0,
+    team_rate_left: Decimal | None = None,
+) -> Proposal:
+    """Return the envelope for a request, for the clicked GPU and price, and the limits that this price exceeds.
+
+    `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
+    caller has checked that it is not below `price`.
+    """
+    span = billed_span(request.longest, rules)
+    over = over_limits(price, spent + cost_at_most(price, span), rules)
+    caps = [whole_cents_below(price * (1 + rules.procure.dearer))]
+    if request.max_gpu_rate is not None:
+        caps.append(request.max_gpu_rate * request.count)
+    if not over:
+        caps.append(rules.auto_approve.per_hour)
+        caps.append(rate_for(micros(rules.auto_approve.total) - spent, span))
+    if team_rate_left is not None:
+        caps.append(team_rate_left)
+    max_rate = max(min(caps), price)
+    return Proposal(
+        envelope=Envelope(
+            version=version,
+            gpu=gpu,
+            count=request.count,
+            region=request.region,
+            contract=request.contract,
+            vendor=request.vendor,
+            price=price,
+            max_rate=max_rate,
+            lease=request.longest,
+            total=spent + cost_at_most(max_rate, span),
+        ),
+        over=over,
+    )
+
+
+def propose_extension(
+    envelope: Envelope,
+    *,
+    rate: Decimal,
+    lease: timedelta,
+    spent: Micros,
+    until_end: timedelta,
+    rules: Rules,
+) -> Proposal:
+    """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`. Its total is
+    `spent` plus the most that the time `until_end` and the grace after it can cost."""
+    total = spent + cost_at_most(rate, until_end + rules.lease.grace)
+    return Proposal(
+        envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
+        over=over_limits(rate, total, rules),
+    )
+
+
+def propose_longer_lease(
+    rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
+) -> Proposal:
+    """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
+    what the rental has cost by `now`. Return the envelope unchanged up to the later of two ends, which it covers
+    already. Raise ValueError if the rental was never ready."""
+    if already_allowed(rental.running_lease, ends_at):
+        return Proposal(envelope=rental.envelope, over=())
+    return propose_extension(
+        rental.envelope,
+        rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+        lease=ends_at - rental.running_lease.ready_at,
+        spent=spent,
+        until_end=ends_at - now,
+        rules=rules,
+    )
+
+
+def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetime) -> bool:
+    """Return whether a dialog confirms a lease until `ends_at` first. Up to the later of two ends none does: that
+    end was accepted before."""
+    lease = rental.running_lease
+    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
+    return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
+
+
+def receipt_estimate(
+    rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
+) -> Micros | None:
+    """Return the estimate that a receipt shows beside the `amount`: the cost of a `lease` at `rate`. Return None
+    unless the lease ran to its end and the estimate was off by more than a tenth."""
+    if rate is None or not ran_its_length:
+        return None
+    estimate = cost(rate, lease)
+    return estimate if 10 * abs(amount - estimate) > estimate else None
+
+
+def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
+    """Return whether a person may approve a request of these people."""
+    roles = roles_of(person, rules)
+    return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
+
+
+def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
+    """Return whether the person approves their own request, as one of the `requesters`. Raise Refused if they may
+    not decide it."""
+    if not roles_of(person, rules).approver:
+        raise Refused(ONLY_APPROVERS)
+    if not may_approve(person, requesters, rules):
+        raise Refused("Your own request needs another approver. I changed nothing.")
+    return person.id in requesters
+
+
+# --- limits that no approver can lift
+
+
+def count_allowed(count: int, rules: Rules) -> bool:
+    """Return whether one rental may have this many GPUs."""
+    return count <= rules.limits.per_rental_gpus
+
+
+def lease_allowed(lease: timedelta, rules: Rules) -> bool:
+    """Return whether a lease may be this long."""
+    return lease <= rules.lease.max
+
+
+def check_lease(lease: timedelta, rules: Rules) -> None:
+    """Raise Mistake if a lease is longer than the rules allow."""
+    if not lease_allowed(lease, rules):
+        raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
+
+
+def most_gpus(rules: Rules) -> str:
+    """Return how many GPUs one rental may have, such as `8 GPUs`."""
+    most = rules.limits.per_rental_gpus
+    return f"{most} GPU{'' if most == 1 else 's'}"
+
+
+def check_size(request: Request, rules: Rules) -> None:
+    """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
+    if not count_allowed(request.count, rules):
+        raise Refused(
+            f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
+        )
+    check_lease(request.longest, rules)
+
+
+def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
+    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
+    the limit of the person or of the team."""
+    if person_rentals >= rules.limits.per_person_rentals:
+        raise Refused(
+            f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
+            f"{rules.limits.per_person_rentals} a person.",
+            next_step=NextStep.DESTROY_ONE,
+        )
+    left = rules.limits.team_per_hour - team_rate
+    if price > left:
+        raise Refused(
+            f"That would pass your team's ${rules.limits.team_per_hour:,.2f}/h: "
+            f"${max(left, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
+        )
+    return left
+
+
+def check_rent(
+    request: Request,
+    offer: Offer,
+    rules: Rules,
+    *,
+    person_rentals: int,
+    team_rate: Decimal,
+    version: int = 1,
+    spent: Micros = 0,
+) -> Proposal:
+    """Return the proposal for a request and an offer, within what is left of the team's limit. Raise Refused or
+    Mistake if the offer can't be rented now, even with an approval."""
+    check_size(request, rules)
+    left = check_usage(offer.rate, person_rentals, team_rate, rules)
+    return propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
+
+
+def offer_choice(
+    offer: Offer,
+    request: Request,
+    rules: Rules,
+    *,
+    person_rentals: int,
+    team_rate: Decimal,
+    version: int = 1,
+    spent: Micros = 0,
+    block: BuyingBlocked | None = None,
+) -> OfferChoice:
+    """Return an offer with the proposal that `check_rent` returns for it, or with the reason that it raises.
+    `block` says why buying is blocked."""
+    refused: GpubotError | None = None
+    try:
+        proposal = check_rent(
+            request,
+            offer,
+            rules,
+            person_rentals=person_rentals,
+            team_rate=team_rate,
+            version=version,
+            spent=spent,
+        )
+    except (Refused, Mistake) as error:
+        refused = error.with_traceback(None)
+        proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)
+    return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=block or refused)
+
+
+def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
+    """Return the cheapest choice that may be rented and doesn't lack a boot script. If each lacks one, return the
+    cheapest that may be rented. Return None if none may. `choices` have the cheapest first."""
+    rentable = [choice for choice in choices if choice.refused is None]
+    return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

@@ -1,0 +1,224 @@
+"""Who may do what, and who may see what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.model.base import Frozen, changed
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.policy.team.rules import Approvers, Rules
+
+
+class Roles(Frozen):
+    """The roles that the rules give one person now."""
+
+    user: bool
+    """Whether they may ask, rent and look."""
+    approver: bool
+    admin: bool
+    sole_admin: bool
+    """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
+
+
+def are_named(approvers: Approvers) -> bool:
+    """Return whether the rules name a person or a group."""
+    return bool(approvers.people or approvers.groups)
+
+
+def approvers_of(rules: Rules) -> Approvers:
+    """Return who decides requests: the approvers that the rules name, or the admins if they name none."""
+    return rules.approvers if are_named(rules.approvers) else Approvers(people=rules.admins)
+
+
+class Team(Frozen):
+    """What is known of the people and user groups that the rules name."""
+
+    gone: frozenset[str] = frozenset()
+    """Slack ids of people who are certainly no members of the workspace (any more)."""
+    members: Mapping[str, frozenset[str]] = Field(default_factory=dict)
+    """The last known members of groups. A group that was never read is left out: it may have members."""
+
+    def can_decide(self, group: str, without: Collection[str]) -> bool:
+        """Return whether a group has, or may have, a member who is not gone and not among the people `without`."""
+        return group not in self.members or bool(self.members[group] - self.gone - set(without))
+
+
+def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
+    """Return the rules with only those admins and approvers who are not gone.
+
+    If no approver is left who may decide a request of these `requesters`, the admins decide, as if the rules named
+    no approvers.
+    """
+    admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
+    named = rules.approvers
+    if not are_named(named):
+        return changed(rules, admins=admins)
+    without = () if rules.self_approval else requesters
+    people = tuple(one for one in named.people if one not in team.gone)
+    groups = tuple(group for group in named.groups if team.can_decide(group, ()))
+    others_left = any(team.can_decide(group, without) for group in groups) or set(people) - set(without)
+    left = Approvers(people=people, groups=groups) if others_left else Approvers()
+    return changed(rules, admins=admins, approvers=left)
+
+
+def is_member(person: Person) -> bool:
+    """Return whether a person belongs to the bot's workspace: no outsider, no bot, nobody who left."""
+    return not (person.outsider or person.deactivated or person.bot)
+
+
+def roles_of(person: Person, rules: Rules) -> Roles:
+    """Return the roles of a person. Non-members have none, whatever the rules say."""
+    if not is_member(person):
+        return Roles(user=False, approver=False, admin=False, sole_admin=False)
+    admin = person.id in rules.admins
+    approvers = approvers_of(rules)
+    approver = person.id in approvers.people or bool(person.groups & set(approvers.groups))
+    allowed_guest = rules.use.guests or not person.guest
+    in_group = not rules.use.groups or bool(person.groups & set(rules.use.groups))
+    others = (set(rules.admins) | set(rules.approvers.people)) - {person.id}
+    return Roles(
+        user=allowed_guest and (in_group or admin or approver),
+        approver=approver,
+        admin=admin,
+        sole_admin=admin and not rules.approvers.groups and not others,
+    )
+
+
+def may_use(person: Person, rules: Rules) -> bool:
+    """Return whether a person may ask, rent and look."""
+    return roles_of(person, rules).user
+
+
+def check_user(person: Person, rules: Rules) -> None:
+    """Raise Refused if the person may not use the bot."""
+    if not may_use(person, rules):
+        raise Refused("Your team's rules don't let you rent here. An admin can change that.")
+
+
+def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
+    """Return whether the bot may be used in a channel. It may be used in every direct message."""
+    return direct or not rules.use.channels or channel in rules.use.channels
+
+
+def may_deny(person: Person, rules: Rules) -> bool:
+    """Return whether a person may deny a request, their own included: approvers."""
+    return roles_of(person, rules).approver
+
+
+def may_use_quote(person_id: str, owner: str) -> bool:
+    """Return whether a person may see a quote, rent from it and ask for it again: its owner alone."""
+    return person_id == owner
+
+
+def may_pause_buying(person: Person, rules: Rules) -> bool:
+    """Return whether a person may pause and resume buying: admins."""
+    return roles_of(person, rules).admin
+
+
+def may_manage_account(person: Person, rules: Rules) -> bool:
+    """Return whether a person decides about machines that the bot doesn't know, and who owns a rental: admins."""
+    return roles_of(person, rules).admin
+
+
+def sees_unknown_machines(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see machines that no rental has, and what they cost: approvers and admins, who
+    also see the money of others."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
+# --- teammates
+
+
+def may_be_let_in(person: Person, rules: Rules) -> bool:
+    """Return whether owners may let a person into their machines: a member and no guest, who may use the bot."""
+    return may_use(person, rules) and not person.guest
+
+
+def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a rental's owner let a person in who may still be let in now."""
+    return person.id in rental.teammates and may_be_let_in(person, rules)
+
+
+# --- a rental of `owner`
+
+
+def may_look(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see a rental, without its money: its owner and every user."""
+    return person.id == owner or may_use(person, rules)
+
+
+def sees_money(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see what a rental costs: its owner, approvers and admins."""
+    roles = roles_of(person, rules)
+    return person.id == owner or roles.approver or roles.admin
+
+
+def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may see the values, connections and history of a rental's use, which are a record of
+    somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds."""
+    return person.id == rental.owner or is_teammate(person, rental, rules) or roles_of(person, rules).admin
+
+
+def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may see the SSH command of a rental: its owner and its teammates."""
+    return person.id == rental.owner or is_teammate(person, rental, rules)
+
+
+def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person still gets direct messages about a rental: its owner, its teammates, and admins, who
+    also read that a deletion is not confirmed."""
+    return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
+
+
+def has_buttons(person_id: str, owner: str) -> bool:
+    """Return whether private messages show a person the buttons that act on a rental: its owner alone, but a
+    teammate gets Extend. Approvers and admins, who may act too, type commands."""
+    return person_id == owner
+
+
+def may_add_teammates(person_id: str, owner: str) -> bool:
+    """Return whether a person may let others into a rental: its owner alone."""
+    return person_id == owner
+
+
+def may_accept(person_id: str, owner: str) -> bool:
+    """Return whether a person may accept what a rental's owner decides without an approver: its owner alone."""
+    return person_id == owner
+
+
+def may_replace(person_id: str, owner: str) -> bool:
+    """Return whether a person may rent another machine in the place of this one: its owner alone, whose envelope
+    pays for it."""
+    return person_id == owner
+
+
+def may_change(person_id: str, owner: str) -> bool:
+    """Return whether a person may replace a request that waits: its owner alone."""
+    return person_id == owner
+
+
+def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
+    return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
+
+
+def may_decide_idle(person: Person, rules: Rules) -> bool:
+    """Return whether a person may decide what follows if an owner doesn't answer: approvers and admins."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
+def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
+    return person.id == owner or roles_of(person, rules).admin
+
+
+def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may destroy a rental: its owner unless they left, approvers and admins."""
+    roles = roles_of(person, rules)
+    return roles.admin or roles.approver or (person.id == owner and not person.deactivated)

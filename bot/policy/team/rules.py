@@ -1,0 +1,298 @@
+"""The team's rules: the keys of the file that `GPUBOT_POLICY` names, and their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from bot.errors import Mistake
+from bot.model.base import Frozen, changed
+from bot.model.text import one_line
+from bot.policy.access.setups import read_setups
+from bot.policy.team import yaml_file
+from bot.policy.team.rule_values import (
+    CHANNEL_ID,
+    GROUP_ID,
+    USER_ID,
+    ChannelId,
+    Count,
+    DayTimes,
+    Dollars,
+    Flag,
+    GroupId,
+    Share,
+    Span,
+    UserId,
+    Weekdays,
+    shown,
+)
+from bot.text_file import Unreadable, read_text
+
+LONGEST_IDLE = timedelta(hours=24)
+"""How far back a verdict may look at most: each visit reads all samples of that time."""
+LEAST_LEASE = timedelta(minutes=1)
+"""The shortest lease that a person can ask for."""
+MOST_LINES = 20
+"""How many wrong values of one file are listed."""
+
+
+class Approvers(Frozen):
+    """Who decides requests over `auto_approve`. If it names nobody, the admins decide."""
+
+    people: tuple[UserId, ...] = ()
+    groups: tuple[GroupId, ...] = ()
+
+
+class Access(Frozen):
+    """Who may use the bot, and where. Empty means every full member, and every channel."""
+
+    channels: tuple[ChannelId, ...] = ()
+    groups: tuple[GroupId, ...] = ()
+    guests: Flag = False
+
+
+class AutoApprove(Frozen):
+    """People rent without an approver up to both limits: USD per hour, and USD in total."""
+
+    per_hour: Dollars = Decimal("10.00")
+    total: Dollars = Decimal("100.00")
+
+
+class Limits(Frozen):
+    """Requests beyond these are refused; no approver can allow them."""
+
+    per_rental_gpus: Count = Field(default=8, le=10_000)
+    per_person_rentals: Count = Field(default=4, le=10_000)
+    team_per_hour: Dollars = Decimal("100.00")
+
+
+class Approval(Frozen):
+    expires: Span = timedelta(hours=8)
+
+
+class Procure(Frozen):
+    attempts: Count = Field(default=10, le=100)
+    dearer: Share = Decimal("0.15")
+    """How much more than the clicked offer another offer may cost."""
+    provision_timeout: Span = timedelta(minutes=15)
+
+
+class Lease(Frozen):
+    default: Span = timedelta(hours=4)
+    max: Span = timedelta(hours=72)
+    notices: tuple[Span, ...] | None = None
+    """How long before the end of every lease its owner is notified, longest first. None: as
+    `bot.policy.use.end_notices` says, by the lease's length."""
+    grace: Span = timedelta(minutes=15)
+
+    @field_validator("notices")
+    @classmethod
+    def _longest_first(cls, value: tuple[timedelta, ...] | None) -> tuple[timedelta, ...] | None:
+        return None if value is None else tuple(sorted(set(value), reverse=True))
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Lease:
+        if self.max < LEAST_LEASE:
+            raise ValueError("max is less than 1m; nobody could rent anything")
+        if self.default > self.max:
+            raise ValueError("default is longer than max; who names no hours could rent nothing")
+        if self.grace > self.max:
+            raise ValueError("grace is longer than max; machines would run on for longer than they were rented")
+        return self
+
+
+class Keys(Frozen):
+    per_person: Count = Field(default=10, le=100)
+    """How many SSH keys a person may have."""
+    github: Flag = True
+    """Whether people may take their keys from GitHub."""
+
+
+class CheckIn(Frozen):
+    after: Span | None = timedelta(hours=2)
+    """None: "Still needed?" is never asked."""
+
+
+class Hours(Frozen):
+    """When people are asked, in their own time zone."""
+
+    time: DayTimes = (8 * 60, 20 * 60)
+    days: Weekdays = frozenset(range(5))
+
+
+class ProbeKind(StrEnum):
+    """How the bot sees whether a machine is used."""
+
+    SSH = "ssh"
+    NONE = "none"
+
+
+class Idle(Frozen):
+    """When a machine counts as idle, who is asked about it, and when."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    probe: ProbeKind = ProbeKind.SSH
+    gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
+    """A GPU counts as used if one reading of its utilization is at least this. With 0 %, every GPU would."""
+    after: Span = timedelta(minutes=30)
+    """How long nothing of a machine is used before it counts as idle or connected."""
+    never_used: Span = timedelta(hours=1)
+    """As `after`, for a machine that was never used."""
+    connected: Span = timedelta(hours=2)
+    """How long a machine is connected without computing before its owner is asked."""
+    ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
+    """How many USD a machine costs while idle before its owner is asked."""
+    again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
+    """How long after each question about one spell the next one is asked. The last span repeats."""
+    urgent_per_hour: Dollars = Decimal("10.00")
+    """From this price on, USD per hour, questions don't wait for the owner's hours."""
+    channel_after: Span | None = timedelta(hours=2)
+    """How long after the question the card says it too. None: never."""
+    approvers_after: Span = timedelta(hours=4)
+    """How long after the question the approvers are notified. At most an hour for urgent machines."""
+
+    @field_validator("after", "never_used")
+    @classmethod
+    def _at_most_a_day(cls, value: timedelta) -> timedelta:
+        if value > LONGEST_IDLE:
+            raise ValueError(
+                f"it must be at most {LONGEST_IDLE // timedelta(hours=1)}h; readings are kept for 2 days"
+            )
+        return value
+
+
+class ReadyAnnouncement(StrEnum):
+    """How a card's thread announces that a machine is ready."""
+
+    THREAD_BROADCAST = "thread_broadcast"
+    THREAD = "thread"
+
+
+class Announce(Frozen):
+    ready: ReadyAnnouncement = ReadyAnnouncement.THREAD_BROADCAST
+    address_in_channel: Flag = False
+
+
+class Rules(Frozen):
+    """All rules. Every key of the file has a default."""
+
+    timezone: str = "UTC"
+    admins: tuple[UserId, ...] = ()
+    """The admins that the file names, and those of GPUBOT_ADMINS."""
+    approvers: Approvers = Approvers()
+    approvals_channel: ChannelId | None = None
+    use: Access = Access()
+    auto_approve: AutoApprove = AutoApprove()
+    limits: Limits = Limits()
+    self_approval: Flag = False
+    approval: Approval = Approval()
+    procure: Procure = Procure()
+    lease: Lease = Lease()
+    keys: Keys = Keys()
+    check_in: CheckIn = CheckIn()
+    hours: Hours = Hours()
+    idle: Idle = Idle()
+    announce: Announce = Announce()
+    setup: Mapping[str, str] = Field(default_factory=dict)
+    """The text of each set-up script by its name. The file has the paths of the scripts."""
+    home_channel: ChannelId = "C0"
+    """GPUBOT_CHANNEL; not a key of the file."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
+            raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
+        return value
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Return the user groups whose members the bot must know."""
+        return frozenset(self.approvers.groups + self.use.groups)
+
+    @property
+    def approvals_to(self) -> str:
+        """Return the channel that approvals are asked in."""
+        return self.approvals_channel or self.home_channel
+
+
+def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
+    """Return the rules of a YAML file, or the defaults if there is none.
+
+    Raise Mistake with one line for each key that is wrong.
+    """
+    content: Any = {}
+    if path is not None:
+        path_shown = one_line(str(path), 200)
+        try:
+            content = yaml_file.load(read_text(path))
+        except Unreadable as error:
+            raise Mistake(f"GPUBOT_POLICY: I can't read {path_shown}: {error}.") from error
+        except Mistake as error:
+            raise Mistake(f"GPUBOT_POLICY: {path_shown} {error.words}.") from error
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise Mistake(f"GPUBOT_POLICY: {path_shown} must hold keys, such as `self_approval: false`.")
+    if "home_channel" in content:
+        raise Mistake("GPUBOT_POLICY: home_channel is set by GPUBOT_CHANNEL, not in the file.")
+    setup, wrong = read_setups(content.get("setup"), path.parent if path else Path())
+    rules = Rules(home_channel=home_channel)
+    try:
+        rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
+    except ValidationError as error:
+        wrong = [*((".".join(map(str, e["loc"])), _wrong(e)) for e in error.errors()), *wrong]
+    if wrong:
+        raise Mistake("\n".join(_lines(wrong)))
+    return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
+
+
+def _lines(wrong: list[tuple[str, str]]) -> list[str]:
+    """Return a line for each key that is wrong, with what is wrong."""
+    lines = [f"GPUBOT_POLICY: {one_line(key, 80)}: {words}." for key, words in wrong]
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"GPUBOT_POLICY: {more} more like these."]
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        what, such_as = _IDS[limits["pattern"]]
+        return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
+    if kind in _LIMITS:
+        word, name = _LIMITS[kind]
+        return f"it must be {word} {limits[name]:,}"
+    if kind == "enum":
+        return f"write {limits['expected']}"
+    return _WRONG.get(kind) or error["msg"].removeprefix("Value error, ")
+
+
+_IDS = {
+    USER_ID: ("Slack user", "U0123ABCD"),
+    GROUP_ID: ("Slack user group", "S0123ABCD"),
+    CHANNEL_ID: ("Slack channel", "C0123ABCD"),
+}
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+_WRONG = {
+    "extra_forbidden": "there is no such key",
+    "model_type": "it has keys of its own; docs/policy.md shows them",
+    "tuple_type": "write a list, such as [A, B]",
+    "string_type": "write one word",
+    "decimal_max_places": "write at most 6 digits after the point",
+}
+"""Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

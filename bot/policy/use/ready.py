@@ -1,0 +1,393 @@
+"""What is done next for a ready machine: one plan. Pure.
+
+RULES has its parts in their order. The first one that is due acts, and the machine's step runs again at once. If
+none is due, the next step is at the earliest time that one of them names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from bot.model.attempt import Attempt, Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, OpenQuestion
+from bot.model.message import Message
+from bot.model.money import Micros
+from bot.model.person import Person
+from bot.model.rental import Asked, Lease, Rental
+from bot.model.state import State
+from bot.model.use import NOT_COMPUTING, ProbeAnswers, Sample, Use
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use import end_notices, leases, probing, questions, two_ends
+from bot.policy.use.samples import open_connections
+from bot.policy.use.verdicts import unseen_since, with_later_work
+
+BOUGHT = frozenset({State.PROVISIONING, State.READY})
+"""The states in which the market has accepted the purchase of a rental."""
+LOOK_AGAIN = timedelta(seconds=15)
+"""How soon the plan is made again while it waits for something that makes no step due: the purchase of another
+rental, or a visit or a post in the last grace."""
+
+
+class Replacement(NamedTuple):
+    """The rental that takes a machine's place."""
+
+    state: State
+    spent: Micros
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything that decides the next step of a ready machine, as one read transaction found it."""
+
+    rental: Rental
+    live: Attempt | None
+    """As `RentalSnapshot.live`."""
+    use: Use | None
+    """The stored verdict. None before the first one, and if the machine has no probe by design: a verdict from
+    before a change of the rules doesn't count."""
+    visits: Sequence[Sample] = ()
+    """The samples that a verdict of now needs (`verdicts.window`), oldest first."""
+    history: Sequence[Event] = ()
+    """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
+    direct: Sequence[Message] = ()
+    """The direct messages about the machine. Empty unless it `is_ending`."""
+    owner: Person | None = None
+    """The owner as last known. None if the store doesn't know them."""
+    approver_zones: Collection[ZoneInfo] = ()
+    """The time zones of the people who decide; at least one."""
+    answers: ProbeAnswers | None = None
+    """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
+    replacement: Replacement | None = None
+    may_compare: bool = False
+    """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
+
+    @property
+    def lease(self) -> Lease:
+        return self.rental.running_lease
+
+    @property
+    def visited_at(self) -> datetime:
+        """Return the time of the newest visit, or that of ready before the first."""
+        return self.visits[-1].at if self.visits else self.lease.ready_at
+
+
+def is_ending(lease: Lease, rules: Rules, now: datetime) -> bool:
+    """Return whether the end of a lease has come, or a notice of it is due."""
+    return lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
+
+
+# --- what is done
+
+
+class End(NamedTuple):
+    """Destroy the machine."""
+
+    why: Why
+
+
+class NoteLoss(NamedTuple):
+    """End the rental: its machine is gone."""
+
+
+class DropVerdict(NamedTuple):
+    """Drop the verdict about a machine that has no probe any more. `since` is when it was last known to hold."""
+
+    since: datetime
+
+
+class StayInPlace(NamedTuple):
+    """Keep the machine: the rental that was to take its place ended, and cost `spent`."""
+
+    spent: Micros
+
+
+class SkipNotice(NamedTuple):
+    """Give no notice of the end now."""
+
+
+class GiveNotice(NamedTuple):
+    """Notify the owner that the machine ends at `until`: its end, or a grace from now if they could not know of
+    the end."""
+
+    until: datetime
+    unseen: bool = False
+    """Whether it ends because nobody sees if it is in use."""
+    vendor: str | None = None
+    """The vendor, if nobody sees into any of its machines, since they don't run the boot script."""
+
+
+class Ask(NamedTuple):
+    """Ask the owner whether the machine is still needed."""
+
+    use: Use | None
+    """The verdict that the question shows."""
+
+
+class TellOthers(NamedTuple):
+    """Show on the card that nobody answers, or notify the approvers of it."""
+
+    asked: Asked
+    use: Use | None = None
+    """The verdict that the approvers are notified of. None if only the card shows it."""
+
+
+class MoveEnd(NamedTuple):
+    """Move the end on to `until`, since the machine is in use."""
+
+    until: datetime
+    use: Use | None
+
+
+class ExpireExtension(NamedTuple):
+    """Drop the request for a lease that is longer by so many hours, about which nobody decided."""
+
+    hours: timedelta
+
+
+Act: TypeAlias = (
+    End
+    | NoteLoss
+    | DropVerdict
+    | StayInPlace
+    | SkipNotice
+    | GiveNotice
+    | Ask
+    | TellOthers
+    | MoveEnd
+    | ExpireExtension
+)
+
+
+class Due(NamedTuple):
+    """What is done, and when."""
+
+    at: datetime
+    act: Act | None = None
+    """None if the plan is only made again at that time."""
+
+
+def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
+    """Return the act that is due now. If none is, return when the plan is made again."""
+    dues = [due for rule in RULES if (due := rule(machine, rules, now)) is not None]
+    acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
+    return next(acting, None) or Due(min(due.at for due in dues))
+
+
+# --- how the machine is used
+
+
+def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
+    """Return the verdict about a machine that is idle or connected now, with the connections that its newest visit
+    saw. Return None if it is neither, or if nobody sees now whether it is: the bot was down, or most visits fail.
+    The next visits then decide."""
+    use = machine.use
+    if use is None or use.verdict not in NOT_COMPUTING or use != _verdict(machine, rules, now):
+        return None
+    unseen = unseen_since(use, machine.visits, now, rules) is not None
+    return None if unseen else _with_open_connections(use, machine)
+
+
+def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
+    """Return the verdict with the work that visits saw since it was stored."""
+    if machine.use is None:
+        return None
+    return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
+
+
+def _with_open_connections(use: Use, machine: Machine) -> Use:
+    """Return a verdict with the connections that the newest visit saw. The stored verdict has those of its first
+    visit."""
+    old, new = open_connections(machine.visits)
+    return changed(use, connections=old, new_connections=new)
+
+
+# --- the machine is gone, or another one takes its place
+
+
+def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """End the rental if the market has no machine any more. If the overdue deletion was due by then, the lease
+    ended the machine, not the vendor."""
+    overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
+    if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
+        return Due(now, End(Why.LEASE_ENDED))
+    return Due(now, NoteLoss()) if machine.live is None else None
+
+
+def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Drop the verdict if the rules switched the probe off."""
+    use = machine.rental.use
+    if use is None or machine.use is not None:
+        return None
+    return Due(now, DropVerdict(unseen_since(use, machine.visits, now, rules) or now))
+
+
+def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
+    """Destroy the machine once another one is bought in its place. If that rental ended without a machine, this
+    machine stays, and its owner may replace it again."""
+    if machine.rental.replaced_by is None:
+        return None
+    other = machine.replacement
+    if other is not None and other.state in BOUGHT:
+        return Due(now, End(Why.REPLACED))
+    if other is not None and other.state.over:
+        return Due(now, StayInPlace(other.spent))
+    return Due(now + LOOK_AGAIN)
+
+
+# --- its owner is notified of the end
+
+
+def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Notify the owner before the end. Skip a notice if the machine is in use and the end can still move. Give
+    UNSEEN_NOTICE only if nobody sees into the machine."""
+    lease, rental = machine.lease, machine.rental
+    at = end_notices.next_notice(lease, rules)
+    if at is None or lease.ends_at <= now:
+        return None
+    if not end_notices.notice_is_due(lease, rules, now):
+        return Due(at)
+    use, can_move = _verdict(machine, rules, now), two_ends.can_move(lease)
+    unseen = can_move and two_ends.is_unseen(use, machine.visits, now)
+    in_use = can_move and two_ends.seen_in_use(use, machine.visits, now)
+    if in_use or (can_move and not unseen and not end_notices.usual_notice_is_due(lease, now, rules)):
+        return Due(now, SkipNotice())
+    notified = _notified_of_end(machine)
+    if end_notices.skips_notice(lease, max(notified.at, default=None), now, rules):
+        return Due(now, SkipNotice())
+    runs_none = rental.probe_answered_at is None and not probing.runs_scripts(machine.answers)
+    return Due(now, GiveNotice(lease.ends_at, unseen, rental.vendor if unseen and runs_none else None))
+
+
+class _Notified(NamedTuple):
+    """How far the owner was notified of the end of the lease."""
+
+    at: tuple[datetime, ...]
+    """When the owner learned of the end: when Slack took a direct message that states it, or when they set it."""
+    tried: tuple[datetime, ...]
+    """When the bot tried to notify them after the end had come."""
+    uncertain: bool
+    """Whether a message that states the end was not yet compared with Slack since the start: if the database was
+    put back from an older copy, Slack may state another end."""
+
+
+def _notified_of_end(machine: Machine) -> _Notified:
+    """Return how far the owner was notified of the end.
+
+    The ready message doesn't notify them of an end that can move. After the database was put back from an older
+    copy, only later notifications count.
+    """
+    lease, owner = machine.lease, machine.rental.owner
+    put_back = max((event.id for event in machine.history if event.kind is EventKind.PUT_BACK), default=0)
+    events = [event for event in machine.history if event.id >= put_back]
+    same_end = [event for event in events if event.facts.until == lease.ends_at]
+    stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
+    told = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
+    set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
+    late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
+    return _Notified(
+        at=(*(message.posted_at for message in told if message.posted_at is not None), *set_by_owner),
+        tried=tuple(late),
+        uncertain=any(message.compare_with is not None for message in told),
+    )
+
+
+# --- its owner is asked whether it is needed
+
+
+def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    rental, lease, use = machine.rental, machine.lease, machine.use
+    at = questions.next_question(lease, use, rental.rate, rules)
+    if at is not None and at <= now:
+        zone = zone_of(machine.owner.tz if machine.owner else None, rules)
+        at = questions.in_hours(now, lease, use, urgent=questions.is_urgent(rental, rules), zone=zone, rules=rules)
+        at = None if _owner_left(machine) else at
+    shown = _with_open_connections(use, machine) if use is not None else None
+    return _once_seen(at, Ask(shown), machine, rules, now)
+
+
+def _unanswered_on_card(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    asked = questions.unanswered(machine.rental, machine.use)
+    if asked is None:
+        return None
+    return _once_seen(
+        questions.on_card_at(asked, rules), TellOthers(changed(asked, on_card=True)), machine, rules, now
+    )
+
+
+def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    rental, lease, use = machine.rental, machine.lease, machine.use
+    asked = questions.unanswered(rental, use)
+    if asked is None or use is None:
+        return None
+    at = questions.approvers_notified_at(asked, lease, urgent=questions.is_urgent(rental, rules), rules=rules)
+    if at is not None and at <= now:
+        at = (
+            None
+            if _owner_left(machine)
+            else questions.approvers_in_hours(now, lease, machine.approver_zones, rules)
+        )
+    return _once_seen(at, TellOthers(changed(asked, approvers_at=now), use), machine, rules, now)
+
+
+def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Return `act` as due at `at`. Return None if it is due now but nobody sees whether the machine is still idle,
+    as the verdict says: the next visit decides."""
+    if at is None:
+        return None
+    use = machine.use
+    waits = at <= now and use is not None and use.verdict in NOT_COMPUTING and not idle_now(machine, rules, now)
+    return None if waits else Due(at, act)
+
+
+def _owner_left(machine: Machine) -> bool:
+    """Return whether the owner left the workspace. Then `owners_left` asks the admins, and nobody else is
+    asked."""
+    return machine.owner is not None and machine.owner.deactivated
+
+
+# --- the lease ends
+
+
+def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Destroy the machine at its end if its owner could know of that end. If the machine is in use, move the end
+    on instead."""
+    rental, lease = machine.rental, machine.lease
+    if lease.ends_at > now:
+        return Due(lease.ends_at)
+    until, use, visits = two_ends.moved_end(lease, now), _verdict(machine, rules, now), machine.visits
+    if until is not None and two_ends.seen_in_use(use, visits, now):
+        return Due(now, MoveEnd(until, use))
+    unseen = two_ends.is_unseen(use, visits, now)
+    first_visit_decides = until is not None and not unseen and not two_ends.are_recent(visits, now)
+    notified = _notified_of_end(machine)
+    if notified.uncertain and machine.may_compare:
+        return Due(now + LOOK_AGAIN)
+    if rental.extension is not None and not first_visit_decides:
+        return Due(now, ExpireExtension(rental.extension.envelope.lease))
+    # If the bot was down, an earlier notice said that the machine goes on while in use, and it may be in use by
+    # now.
+    known_at = () if first_visit_decides or notified.uncertain else notified.at
+    at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
+    if at is None:
+        return Due(now, GiveNotice(now + rules.lease.grace))
+    return Due(now, End(Why.LEASE_ENDED)) if at <= now else Due(min(at, now + LOOK_AGAIN))
+
+
+Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
+RULES: tuple[Rule, ...] = (
+    _gone,
+    _without_probe,
+    _replaced,
+    _notice,
+    _question,
+    _unanswered_on_card,
+    _unanswered_to_approvers,
+    _end,
+)
+"""Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""

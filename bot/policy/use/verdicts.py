@@ -1,0 +1,285 @@
+"""The verdict whether a machine is used, from the samples of its visits.
+
+The rules, with the defaults of the policy's `idle`. Only our own times count, never the machine's clock.
+
+- In use: some GPU had a reading of at least 5 % in the last 30 minutes.
+- T is the time of the last such reading, never an average. It is the time of ready if there was none.
+- Connected: no such reading for 30 minutes, and somebody was connected in that time.
+- Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since ready.
+- Connected and idle need three good visits since T.
+- Unknown: three visits in a row without a usable reading, or no visit for more than 6 minutes. Then only a good
+  visit shows something again, and time without work counts from that visit on. A visit that reads only some of the
+  GPUs is usable while the machine is in use.
+- What cannot be said yet is unknown too, since ready or that good visit, without a reason (`Use.why`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from bot.model.base import changed
+from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
+from bot.policy.team.rules import Rules
+from bot.policy.use.samples import (
+    highest_readings,
+    most_connections,
+    reason,
+    shows_a_part,
+    shows_something,
+    shows_work,
+)
+
+LONGEST_GAP = timedelta(minutes=6)
+"""If two visits are further apart than this, what happened between them is unknown. If very many machines make all
+visits rarer, the limit is three times the usual gap, at most LONGEST_GAP_OF_MANY."""
+LONGEST_GAP_OF_MANY = timedelta(hours=1)
+MISSED_IN_A_ROW = 3
+"""This many visits in a row without a usable reading make the verdict unknown."""
+FEWEST_VISITS = 3
+"""A machine needs this many good visits to be called connected or idle."""
+ONE_SPELL = timedelta(minutes=10)
+"""A shorter interruption does not end a spell without work."""
+NOT_YET = timedelta(minutes=15)
+"""For this long after ready, a refused login only means that the boot script has not installed the probe yet."""
+
+
+class _Unbroken(NamedTuple):
+    """The samples since the last break in what is seen of the machine."""
+
+    good: tuple[Sample, ...] = ()
+    """The good samples since the last break. Empty if nothing is seen now."""
+    lost_at: datetime | None = None
+    """When the last break began. None if the samples have no break."""
+    why: Missed | None = None
+    """Why nothing is seen now, if a visit says so."""
+
+
+def window(rules: Rules) -> timedelta:
+    """Return how far back the samples for `judge` must reach."""
+    return max(rules.idle.after, rules.idle.never_used) + ONE_SPELL
+
+
+def differs(before: Use | None, after: Use) -> bool:
+    """Return whether `after` says something else than `before`. Newer evidence for the same is no difference."""
+    return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
+
+
+def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
+    """Return since when nobody sees at `at` how a machine with this verdict is used: since its last good visit, if
+    that was too long before. Return None if the verdict covers `at`.
+
+    Nobody sees it if the bot was down, or if its own visits fail. `samples` are those of the last `window(rules)`
+    before `at`, oldest first, and the newest one before that.
+    """
+    good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
+    if good and at - good[-1] <= longest_gap(samples):
+        return None
+    return good[-1] if good else use.since
+
+
+def with_later_work(
+    use: Use, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
+) -> Use:
+    """Return the verdict of the samples if a visit showed work after the last work that this verdict knows.
+    Otherwise return this verdict.
+
+    No verdict changes while most visits fail, but work that a visit shows is certain. `samples` are as for
+    `judge`.
+    """
+    if use.verdict not in NOT_COMPUTING:
+        return use
+    works = any(sample.at > use.since and shows_work(sample, rules.idle) for sample in samples)
+    return judge(samples, ready_at=ready_at, before=use, now=now, rules=rules) if works else use
+
+
+def after_visit(
+    samples: Sequence[Sample],
+    new: Sample,
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    rules: Rules,
+) -> tuple[Use, ...]:
+    """Return the verdicts that a new sample leads to, oldest first. The last one holds now.
+
+    There are two if there was no visit for more than 6 minutes: that nothing is known about this time, and what is
+    known now. `samples` are as for `judge`, without the new one.
+    """
+    known = before
+    passed: tuple[Use, ...] = ()
+    if new.at - (samples[-1].at if samples else ready_at) > longest_gap(samples):
+        known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules)
+        passed = (known,)
+    last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules)
+    return (*passed, last)
+
+
+def judge(
+    samples: Sequence[Sample],
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    now: datetime,
+    rules: Rules,
+) -> Use:
+    """Return the verdict about a machine that became ready at `ready_at`.
+
+    `samples` are those of the last `window(rules)`, oldest first, and the newest one before that, if there is one.
+    Older samples are not read. `before` is the verdict until now: it has the start of a spell that is older than
+    the samples.
+    """
+    samples = _in_window(samples, now - window(rules))
+    idle = rules.idle
+    gap = longest_gap(samples)
+    work = [sample.at for sample in samples if shows_work(sample, idle)]
+    worked = bool(work) or (before is not None and before.worked)
+    works = bool(work) and now - work[-1] < idle.after
+    # A GPU without readings may work. That matters only once the other GPUs rest.
+    good = partial(shows_a_part if works else shows_something, idle=idle)
+    unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
+    if not unbroken.good:
+        since = _unknown_since(samples, before, unbroken.lost_at or ready_at, rules)
+        return _unknown(before, since, why=unbroken.why, worked=worked)
+    if works:
+        since = _in_use_since(next(at for at in work if now - at < idle.after), unbroken, before)
+        return Use(
+            verdict=Verdict.IN_USE,
+            since=since,
+            gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
+            connections=most_connections(samples, since=now - idle.after),
+            worked=True,
+            spell=_spell(before, Verdict.IN_USE, since),
+        )
+    from_ready = samples[0].at - ready_at <= gap
+    quiet_since = _quiet_since(work, unbroken, before, ready_at if from_ready else unbroken.good[0].at)
+    alone_for = idle.after if worked else idle.never_used
+    connections = most_connections(samples, since=max(quiet_since, now - alone_for))
+    verdict, needed = (Verdict.CONNECTED, idle.after) if connections else (Verdict.IDLE, alone_for)
+    seen = [sample for sample in unbroken.good if sample.at > quiet_since]
+    if now - quiet_since < needed or len(seen) < FEWEST_VISITS:
+        return _unknown(before, quiet_since, why=None, worked=worked)
+    return Use(
+        verdict=verdict,
+        since=quiet_since,
+        gpus=highest_readings(seen),
+        connections=connections,
+        worked=worked,
+        spell=_spell(before, verdict, quiet_since),
+    )
+
+
+def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
+    """Return the samples from `begin` on, and the newest one before."""
+    first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
+    return samples[max(first - 1, 0) :]
+
+
+def longest_gap(samples: Sequence[Sample]) -> timedelta:
+    """Return how far apart two visits may be before what happened between them is unknown. `samples` are oldest
+    first."""
+    between = [after.at - before.at for before, after in pairwise(samples)]
+    # Take the shortest time: visits that were late because the bot was down must not allow longer gaps.
+    shortest = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
+    return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
+
+
+def _without_break(
+    samples: Sequence[Sample],
+    gap: timedelta,
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    now: datetime,
+    good: Callable[[Sample], bool],
+) -> _Unbroken:
+    """Return what the samples show since the last break. `good` tells whether a visit shows how the machine is
+    used."""
+    seen: list[Sample] = []
+    missed: list[Sample] = []
+    lost_at: datetime | None = None
+    if not samples:
+        return _Unbroken(lost_at=before.since if before else ready_at)
+    previous = samples[0].at
+    for sample in samples:
+        if sample.at - previous > gap:
+            lost_at = previous if seen or lost_at is None else lost_at
+            seen = []
+        previous = sample.at
+        if good(sample):
+            seen.append(sample)
+            missed = []
+            continue
+        missed.append(sample)
+        if len(missed) == MISSED_IN_A_ROW:
+            lost_at = missed[0].at
+            seen = []
+    if now - previous > gap:
+        lost_at = previous if seen or lost_at is None else lost_at
+        seen = []
+    return _Unbroken(tuple(seen), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
+
+
+def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
+    """Return why the last visits show nothing. Keep a reason that still holds: otherwise failures that alternate
+    would change the verdict with each visit."""
+    if len(missed) < MISSED_IN_A_ROW:
+        return None
+    reasons = [reason(sample) for sample in missed[-MISSED_IN_A_ROW:]]
+    if not_yet and set(reasons) == {Missed.REFUSED}:
+        return None
+    return before.why if before is not None and before.why in reasons else reasons[-1]
+
+
+def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
+    """Return since when an unknown verdict holds: `since`, or earlier if the verdict before was unknown too and no
+    good visit came meanwhile."""
+    if before is None or before.verdict is not Verdict.UNKNOWN:
+        return since
+    seen = any(sample.at > before.since and shows_something(sample, rules.idle) for sample in samples)
+    return since if seen else before.since
+
+
+def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked: bool) -> Use:
+    return Use(
+        verdict=Verdict.UNKNOWN, since=since, why=why, worked=worked, spell=_spell(before, Verdict.UNKNOWN, since)
+    )
+
+
+def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
+    """Return the first reading of work of this spell. After a break, the spell begins at the first good visit."""
+    if (
+        before is not None
+        and before.verdict is Verdict.IN_USE
+        and (unbroken.lost_at is None or before.since > unbroken.lost_at)
+    ):
+        return before.since
+    return first if unbroken.lost_at is None else max(first, unbroken.good[0].at)
+
+
+def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
+    """Return T: the last reading of work, or the first good visit after a break. If there is neither, return the T
+    of the previous verdict's spell, or `begin`, when the samples begin."""
+    first_good = unbroken.good[0].at
+    if work and (unbroken.lost_at is None or work[-1] >= first_good):
+        return work[-1]
+    if unbroken.lost_at is not None:
+        return first_good
+    return before.since if before is not None and before.verdict in NOT_COMPUTING else begin
+
+
+def _spell(before: Use | None, verdict: Verdict, since: datetime) -> datetime | None:
+    """Return when the spell without work began to which a verdict belongs. `since` is when the verdict begins.
+
+    A spell goes on if work, or time without readings, interrupts it for less than 10 minutes. So the verdict of an
+    interruption keeps the start of the spell.
+    """
+    new = since if verdict in NOT_COMPUTING else None
+    if before is None or before.spell is None:
+        return new
+    if before.verdict in NOT_COMPUTING or (before.verdict is verdict and before.since == since):
+        return before.spell
+    return before.spell if since - before.since < ONE_SPELL else new

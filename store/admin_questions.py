@@ -1,0 +1,70 @@
+"""Questions to the admins, changed only by compare-and-set on version."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import Stale
+from bot.model.admin_question import AdminQuestion, Purchase
+from bot.model.state import State
+from store.mapping import fetch_first, insert_new, param, select_by, to_models, values
+from store.messages import Messages
+from store.tables import admin_questions, rentals
+
+_c = admin_questions.c
+_GET = select_by(_c.id)
+_ENDING = exists().where(rentals.c.id == _c.rental_id, or_(~rentals.c.live, rentals.c.state == State.DESTROYING))
+_NOT_OVER = select(admin_questions).where(_c.over_at.is_(None), ~_ENDING).order_by(_c.found_at, _c.id)
+_PARTS = select_by(_c.part_of, _c.id)
+_HAS_OPEN_PART = select(
+    exists().where(_c.part_of == param(_c.part_of, "key"), _c.decided.is_(None), _c.over_at.is_(None))
+)
+_OF_RENTAL = select_by(_c.rental_id, _c.found_at)
+_PAUSING = select(admin_questions).where(_c.pauses_buying)
+_UPDATE = update(admin_questions).where(
+    _c.id == param(_c.id, "key"), _c.version == param(_c.version, "was_version")
+)
+
+
+class AdminQuestions:
+    """bot.lifecycle.ports.store.AdminQuestions."""
+
+    def __init__(self, conn: AsyncConnection, messages: Messages) -> None:
+        self._conn = conn
+        self._messages = messages
+
+    async def get(self, question_id: str) -> AdminQuestion | None:
+        return await fetch_first(self._conn, AdminQuestion, _GET, question_id)
+
+    async def not_over(self) -> list[AdminQuestion]:
+        return to_models(AdminQuestion, await self._conn.execute(_NOT_OVER))
+
+    async def purchases(self) -> list[AdminQuestion]:
+        return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
+
+    async def parts(self, question_id: str) -> list[AdminQuestion]:
+        return to_models(AdminQuestion, await self._conn.execute(_PARTS, {"key": question_id}))
+
+    async def has_open_part(self, question_id: str) -> bool:
+        return cast(bool, await self._conn.scalar(_HAS_OPEN_PART, {"key": question_id}))
+
+    async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
+        return to_models(AdminQuestion, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
+
+    async def pausing(self) -> list[AdminQuestion]:
+        return to_models(AdminQuestion, await self._conn.execute(_PAUSING))
+
+    async def add(self, question: AdminQuestion) -> None:
+        if not await insert_new(self._conn, admin_questions, values(question)):
+            raise Stale
+
+    async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
+        row = values(after, without=frozenset({"id", "version"})) | {"version": before.version + 1}
+        updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
+        if updated.rowcount != 1:
+            raise Stale
+        for question_id in filter(None, (after.id, before.part_of)):
+            await self._messages.show_question(question_id)
