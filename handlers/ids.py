@@ -92,8 +92,8 @@ class GithubKeysValue(Value):
 
 
 class LineValue(Value):
-    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. It is read again,
-    for the person who clicks."""
+    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. The click reads it
+    again, for the person who clicks."""
 
     TYPE_NAME: ClassVar[str] = "line"
     SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
@@ -191,8 +191,8 @@ class HoursValue(Value):
 
 
 class EndValue(Value):
-    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time; so a second submission adds
-    nothing."""
+    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time, so that a second submission
+    adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "end"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
@@ -208,7 +208,7 @@ class EndValue(Value):
 
 class ExtendValue(Value):
     """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
-    as a Unix time; so a second click adds nothing."""
+    as a Unix time, so that a second click adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "extend"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?:{_HOURS}|(?P<seconds>[1-9][0-9]{{0,8}})s):{_END}"
@@ -237,7 +237,7 @@ class ExtendValue(Value):
 
 
 class UntilValue(Value):
-    """`k7mq2:1763982000`: the new end of a lease, as a Unix time; so a second click adds nothing."""
+    """`k7mq2:1763982000`: the new end of a lease, as a Unix time, so that a second click adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "until"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<until>[1-9][0-9]{{0,11}})"
@@ -355,7 +355,7 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """`q8f3...:0`: which of a quote's nearby requests, from 0."""
+    """`q8f3...:0`: a quote, and which of its similar requests, counted from 0."""
 
     TYPE_NAME: ClassVar[str] = "nearby"
     SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
@@ -366,7 +366,7 @@ class NearbyValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""What the request form changes: a search, a request that waits for approval, or nothing if it is a new search."""
+"""What the request form changes: a search, a request that waits for approval, or nothing if the search is new."""
 
 
 @dataclass(frozen=True)
@@ -491,8 +491,8 @@ def numbered(action_id: str, n: int) -> str:
 
 
 def action_of(action_id: str) -> str:
-    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: messages outlive the
-    version that posted them."""
+    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: an older version may
+    have posted the button."""
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
         raise Mistake(

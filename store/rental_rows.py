@@ -1,4 +1,4 @@
-"""A rental to its row and back. A field of a group (lease, ending ...) has a column with the name of both:
+"""Turns a rental into its row and back. A field of a group (lease, ending ...) has a column with both names:
 `lease_ends_at`."""
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _GROUPS: dict[str, type[Frozen]] = {
     "alarm": Alarm,
 }
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
-"""The fields of each group with their columns. The first field is required, so its column is null only if the
-rental has no such group."""
+"""The fields of each group with their columns. The first field is required, so if its column is null, the rental
+has no such group."""
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
-"""The fields whose column has their name."""
+"""The fields whose column has the field's name."""
 
 
 def rental_values(rental: Rental) -> Values:
-    """Return the values of a rental's columns, including those that no field has and only queries need."""
+    """Return the values of a rental's columns, including columns that only queries need."""
     found = values(rental, without=frozenset(_GROUPS))
     for name, columns in _COLUMNS.items():
         group = getattr(rental, name)

@@ -10,7 +10,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 LONGEST_HOST = 253
-"""Characters without the final dot (RFC 1035, section 2.3.4). A label has at most 63."""
+"""The most characters of a host name without its final dot (RFC 1035, section 2.3.4). A label has at most 63."""
 
 
 def check_host(host: str) -> None:

@@ -1,4 +1,5 @@
-"""Settings, read from the environment, else from `.env`, else from the files that `<NAME>_FILE` names."""
+"""The settings. Each is read from the environment, else from `.env`, else from the file that `<NAME>_FILE`
+names."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ def _field(name: str, **more: Any) -> Any:
 
 
 class _Files(PydanticBaseSettingsSource):
-    """Values that were read from `.env` and from the files that `<NAME>_FILE` names. Container platforms mount
-    secrets as such files."""
+    """The values in `.env` and in the files that `<NAME>_FILE` names. Container platforms mount secrets as such
+    files."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
@@ -161,7 +162,7 @@ class Settings(BaseSettings):
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
-        """Slack user ids."""
+        """Return the Slack user ids in `admins`."""
         return tuple(part.strip() for part in self.admins.split(","))
 
 
@@ -174,7 +175,8 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 def read_settings() -> Settings:
-    """Return the settings. Raise Mistake with one line for each that is missing or wrong, without any secret."""
+    """Return the settings. Raise Mistake with one line for each setting that is missing or wrong. No line shows a
+    secret."""
     settings, wrong = read_partly()
     if wrong:
         raise Mistake("\n".join(dict.fromkeys(wrong.values())))
@@ -182,7 +184,7 @@ def read_settings() -> Settings:
 
 
 def read_partly() -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and a line for each that is missing or wrong, by its name.
+    """Return the settings, and a line for each setting that is missing or wrong, by its name.
 
     A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
     a stand-in value, which must not be used.
@@ -259,7 +261,7 @@ _HINTS = {
 
 
 def _line(name: str, kind: str, message: str) -> str:
-    """Return the line for a setting that pydantic found to be missing or wrong, without its value."""
+    """Return the line for a setting that pydantic found missing or wrong. The line doesn't show the value."""
     hint = _HINTS.get(name, "")
     if kind == "missing":
         return f"{name} is not set. It is {hint}."

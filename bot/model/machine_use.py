@@ -36,9 +36,9 @@ class Missed(StrEnum):
     NO_NVIDIA_SMI = "no_nvidia_smi"
     NVIDIA_SMI_HANGS = "nvidia_smi_hangs"
     NO_GPU = "no_gpu"
-    """nvidia-smi shows no GPU, as when it doesn't fit the driver."""
+    """nvidia-smi shows no GPU, for example because it doesn't fit the driver."""
     NO_UTILIZATION = "no_utilization"
-    """A GPU reports no utilization, as in MIG mode. It may work all the same."""
+    """A GPU reports no utilization, as in MIG mode. It may still work."""
 
 
 class SetupState(StrEnum):
@@ -54,7 +54,7 @@ class SetupProgress(Frozen):
 
     state: SetupState
     line: int | None = Field(default=None, ge=1)
-    """The line of the script at which it failed. None if that is not known, or if it did not fail."""
+    """The line of the script at which it failed. None if the line is not known, or if the script did not fail."""
 
 
 class GpuModel(Frozen):
@@ -71,9 +71,10 @@ class GpuUse(Frozen):
 
     index: int = Field(ge=0)
     highest: int | None = Field(default=None, ge=0, le=100)
-    """The highest of its readings of `utilization.gpu`, in percent. None if it has none, as in MIG mode."""
+    """The highest of the GPU's readings of `utilization.gpu`, in percent. None if it has no reading, as in MIG
+    mode."""
     memory_mib: int | None = Field(default=None, ge=0)
-    """The most memory in use. It is shown and is no evidence."""
+    """The most memory in use. It is shown, but proves no use."""
     watts: int | None = Field(default=None, ge=0)
     """The highest power draw."""
 
@@ -89,7 +90,7 @@ class Report(Frozen):
     setup: SetupProgress | None = None
     """None if no set-up script was started."""
     missed: Missed | None = None
-    """Why there are no readings of GPUs, or not of all. Connections may be known all the same."""
+    """Why there are no readings of GPUs, or not of all. Connections may still be known."""
 
 
 class GpusSeen(Frozen):
@@ -97,18 +98,19 @@ class GpusSeen(Frozen):
 
     count: int
     models: tuple[GpuModel, ...]
-    """Those that have a name. A row that can't be read counts without one."""
+    """The GPUs that have a name. A row that can't be read only counts."""
 
 
 class ProbeAnswers(Frozen):
     """Whether the probe of a vendor's last machines answered soon after they were ready."""
 
     silent: tuple[str, ...] = ()
-    """The owners of those that did not, since the last one that did. The newest first, ten at most."""
+    """The owners of the machines that did not answer since the last one that did. The newest first, ten at
+    most."""
     silent_at: Instant | None = None
-    """When the newest of them was noted."""
+    """When the newest silent machine was noted."""
     answered_at: Instant | None = None
-    """When the last one answered. None if none ever did."""
+    """When the last machine answered. None if none ever did."""
 
 
 class Visit(Frozen):
@@ -116,7 +118,7 @@ class Visit(Frozen):
 
     report: Report | None = None
     missed: Missed | None = None
-    """Why there is no report. Exactly one of the two is set."""
+    """Why there is no report. Exactly one of `report` and `missed` is set."""
     host_key: str | None = None
     """The fingerprint of the host key that the server showed: `SHA256:...`."""
 
@@ -131,7 +133,7 @@ class Sample(Frozen):
     peers: tuple[str, ...] = ()
     """As in `Report`."""
     missed: Missed | None = None
-    """Why it has no readings of GPUs, or not of all."""
+    """Why the sample has no readings of GPUs, or not of all."""
 
 
 class Use(Frozen):
@@ -143,40 +145,41 @@ class Use(Frozen):
     none. Unknown: the first of the visits that failed, or ready. While the readings do not suffice yet: ready, or
     the first good visit after a break."""
     gpus: tuple[GpuUse, ...] = ()
-    """The highest reading of each GPU in the time that the verdict speaks of."""
+    """The highest reading of each GPU in the time that the verdict covers."""
     connections: int = 0
-    """How many SSH connections are older than two minutes. In a question, those that the newest report shows."""
+    """How many SSH connections are older than two minutes. In a question, how many the newest report shows."""
     new_connections: int = 0
-    """In a question: how many others the newest report shows. Scanners of the internet are among them."""
+    """In a question: how many newer ones the newest report shows. Scanners of the internet are among them."""
     why: Missed | None = None
     """For unknown: why the last visits had no usable reading. None if there was no visit, or if their readings do
     not suffice yet."""
     worked: bool = False
     """Whether a GPU was seen to work since ready."""
     spell: Instant | None = None
-    """When the spell without work began that this verdict belongs to. Earlier than `since` if it was interrupted
-    for less than ten minutes. In use and unknown have it while they may be such an interruption. This moment
-    names a spell: each is asked about once."""
+    """When the spell without work began that this verdict belongs to. It is earlier than `since` if an
+    interruption of less than ten minutes came in between. A verdict of in use or unknown has it while it may be
+    such an interruption. This moment identifies the spell: each spell is asked about once."""
 
     @property
     def undecided(self) -> bool:
-        """Whether it only says that the readings do not suffice for a verdict yet."""
+        """Whether the verdict only says that the readings do not suffice yet."""
         return self.verdict is Verdict.UNKNOWN and self.why is None
 
     @property
     def bare(self) -> Use:
-        """Return the verdict, since when, and the spell, by which questions know it. It has no evidence."""
+        """Return the verdict without evidence: since when, and the spell, by which questions know it."""
         return Use(verdict=self.verdict, since=self.since, spell=self.spell)
 
 
 class RecentUse(Frozen):
-    """How a machine was used lately, for those who may know. It is a record of somebody's work."""
+    """How a machine was used lately, for readers who may know. It is a record of somebody's work."""
 
     gpus: tuple[GpuUse, ...] = ()
     """Each GPU with its highest reading in the last `idle.after`."""
     connections: int = 0
     """How many connections the newest report shows that are older than two minutes."""
     new_connections: int = 0
-    """How many others it shows."""
+    """How many newer connections it shows."""
     hours: tuple[int | None, ...] = ()
-    """For each of the last 24 hours, oldest first: how busy it was, in percent. None if nothing was seen."""
+    """How busy the machine was in each of the last 24 hours, oldest first, in percent. None for an hour without
+    readings."""

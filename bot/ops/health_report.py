@@ -99,12 +99,14 @@ class HealthReport:
             next_due, refresh_at = None, None
         undelivered, posted_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
-        # A refresh may wait up to a minute for its turn in Slack's pace. The report is settled all the same.
+        # A refresh may wait up to a minute for its turn in Slack's pace. Such a refresh does not keep the report
+        # from being settled.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
         next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
         next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
-        # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
+        # The figures above were read one after the other. They describe the same moment only if nothing ran
+        # meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         broken = self.selfcheck.wrong
         refused = self.connection.refused

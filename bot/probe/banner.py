@@ -12,7 +12,7 @@ _log = structlog.get_logger("gpubot.probe")
 
 MAX_LINE = 1024
 MAX_LINES = 30
-"""A server may send other lines before its banner (RFC 4253, section 4.2)."""
+"""The most lines that are read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
 
 
 async def sends_banner(

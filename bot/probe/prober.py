@@ -13,10 +13,11 @@ from bot.probe.visit import visit
 
 SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
-"""Shorter, because the owner is notified that the machine is ready only afterwards. The next checks try again."""
+"""Real seconds for the host key: few, because the owner is notified only afterwards that the machine is ready. The
+next checks try again."""
 VISIT_SECONDS = 15.0
 VISIT_BYTES = 64 * 1024
-"""All that a machine may send in one visit, the login included."""
+"""The most bytes that a machine may send in one visit, the login included."""
 
 
 class SshProber:
@@ -30,8 +31,8 @@ class SshProber:
         visit_seconds: float = VISIT_SECONDS,
         visit_bytes: int = VISIT_BYTES,
     ) -> None:
-        """`seconds`: how many real seconds each call may take, `host_key` at most HOST_KEY_SECONDS, and `visit`
-        `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
+        """`seconds` is how many real seconds each call may take, but `host_key` takes at most HOST_KEY_SECONDS,
+        and `visit` `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
         # asyncssh asks for the name of the local user, though it is not used. In a container there may be none.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()

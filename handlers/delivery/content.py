@@ -23,7 +23,7 @@ from handlers.views.surfaces.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
+    """Return what a message other than an answer shows now. Return None if it has nothing to show any more."""
     async with deps.store.read() as tx:
         if message.kind is MessageKind.QUESTION:
             return await _admin_question(tx, deps, message)
@@ -48,7 +48,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether its reader got, or still gets, no later direct message about the same rental."""
+    """Return whether the reader of a direct message got, or still gets, no later one about the same rental."""
     if message.kind is not MessageKind.DIRECT or message.rental_id is None:
         return True
     others = [one for one in await tx.messages.direct_of(message.rental_id) if one.to == message.to]
@@ -81,8 +81,8 @@ async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> Rent
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
-    """Return our time before which the message can't have been posted: that of its event, or else of its rental's
-    start. Return None if it has neither."""
+    """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
+    its rental's start if it has no event. Return None if it has neither."""
     event = await tx.events.get(message.event_id) if message.event_id is not None else None
     if event is not None:
         return event.at
@@ -91,8 +91,8 @@ async def earliest_post(tx: Tx, message: Message) -> datetime | None:
 
 
 async def answer_body(deps: Deps, message: Message) -> Json | None:
-    """Return what an answer sends: a reply as it was rendered when it was queued, the answer to a quote as it is
-    now. Return None if there is nothing to say any more."""
+    """Return what an answer sends: a reply as it was rendered when it was queued, or the answer to a quote as it
+    is now. Return None if there is nothing to say any more."""
     if message.kind is MessageKind.REPLY:
         return message.body
     looking = message.kind is MessageKind.LOOKING
@@ -112,7 +112,7 @@ async def answer_body(deps: Deps, message: Message) -> Json | None:
 
 
 async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, *, looking: bool) -> Rendered | None:
-    """Return the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
+    """Return the answer to `/gpu get`. With `looking`, return None once the search is over."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
     view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))

@@ -22,22 +22,22 @@ log = structlog.get_logger("gpubot.delivery")
 
 
 class PostOutcome(Enum):
-    """What became of a post."""
+    """What happened to a post."""
 
     TAKEN = "taken"
     LATER = "later"
-    """It was not posted: Slack asked to wait, or could not be reached."""
+    """Nothing was posted: Slack asked to wait, or could not be reached."""
     FAILED = "failed"
-    """Slack refused it, or the answer was lost, and then it may have been posted."""
+    """Slack refused the post, or its answer was lost. A post without an answer may exist."""
 
 
 TRIES = 3
-"""Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
+"""Only a post that Slack answers with "later" is tried again: after any other failure, it may exist."""
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""Real time until a notice whose answer was lost is sent again. Without it, a person would get it every few
-seconds while Slack's answers are lost."""
+"""Real time until a notice whose answer was lost is sent again. Otherwise a person would get it every few seconds
+while Slack's answers are lost."""
 
 
 class DirectPosts:
@@ -52,11 +52,11 @@ class DirectPosts:
         self._clock = clock
         self._rules = rules
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """When each notice that may or may not have arrived was last sent."""
+        """When each notice that may not have arrived was last sent."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise. Never
-        wait for Slack's pace, because the self-check must go on."""
+        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise, and
+        never wait for Slack's pace: the self-check must go on."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
@@ -71,7 +71,7 @@ class DirectPosts:
         return outcome is PostOutcome.TAKEN
 
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
-        """Post to a channel or a person as soon as the pace allows it. Return what became of it. Never raise."""
+        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise."""
         for _ in range(tries):
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
                 await self._clock.pause((open_at - now).total_seconds())

@@ -27,14 +27,14 @@ class Result:
 
     message: Message
     refused: bool = False
-    """Slack refuses it at its destination: it goes to the next one."""
+    """Slack refuses the message at its destination, so it goes to the next one."""
     card_missing: bool = False
-    """Its card isn't in Slack any more: the card is posted again, and its thread below it."""
+    """The message's card is no longer in Slack, so the card is posted again, and its thread below it."""
     given_up: bool = False
     unverified: bool = False
-    """It is posted again although the conversation could not be read back."""
+    """The message is posted again although the conversation could not be read back."""
     compared: bool = False
-    """It was compared with Slack, so it may be edited from now on."""
+    """The message was compared with Slack, so it may be edited from now on."""
     put_back: bool = False
     """Slack shows a later version: the database was put back from an older copy."""
 
@@ -122,8 +122,8 @@ class PendingSaves:
             return True
         self._saving.add(message_id)
         try:
-            # A post whose result is lost is found again, since that it began is durable. The rest is sent again.
-            # If a comparison were lost, our own edit after it would look like one that the database lost.
+            # A post whose result is lost is found again, because its begin is durable. Any other call is made
+            # again. If a comparison were lost, our own edit after it would look like one that the database lost.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, self._deps)
         except GpubotError as error:
@@ -131,7 +131,7 @@ class PendingSaves:
             self.note_outage()
             return False
         except Exception:
-            # It was sent. If it were dropped here, it would be due, and be sent again at once.
+            # The message was sent. If its result were dropped here, it would stay due and be sent again at once.
             log.exception("delivery.not_saved", message=message_id)
             pending.retry_at = self._deps.clock.real() + pending.wait
             pending.wait = min(pending.wait * 2, LONGEST_RETRY)
@@ -147,7 +147,8 @@ class PendingSaves:
 
 
 async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
-    """Send a message to its next destination. Close it and return False if there is none left."""
+    """Send a message to its next destination and return True. If there is none, close the message and return
+    False."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     to = next_destination(message, rental.owner if rental is not None else None, rules)
     log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)

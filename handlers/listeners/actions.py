@@ -1,4 +1,4 @@
-"""What each button does. A button's value holds ids; what they stand for is read from the store at the click."""
+"""What each button does. A button's value holds only ids; everything else is read from the store at the click."""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
 
 
 async def command_for(context: Context, person: Person, text: str) -> Rendered:
-    """Return the answer to a direct message: the command for its words, or what is wrong with them. Do nothing."""
+    """Return the answer to a direct message: the command for its words, or what is wrong with them. Carry nothing
+    out."""
     if await find_private_keys({"text": text}):
         return replies.error(PrivateKey())
     try:
@@ -96,7 +97,8 @@ async def command_for(context: Context, person: Person, text: str) -> Rendered:
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
-    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if it can't be read."""
+    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if the request can't be
+    read."""
     command = _parse(context, interaction.person, f"get {value.text}")
     if not isinstance(command, commands.Get):
         raise Mistake(UNREADABLE)

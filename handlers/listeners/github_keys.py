@@ -33,16 +33,16 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
-    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` lets them. Otherwise
-    GitHub could refuse the look-ups of all because of one person."""
+    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` allows. Otherwise one
+    person could make GitHub refuse everybody's look-ups."""
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
         raise Refused(f"Six look-ups at GitHub a minute are my limit. I did nothing. Try again in {seconds} s.")
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
-    """Open the dialog to choose from the keys that a GitHub user has now. Show them again if there is nothing to
-    choose any more."""
+    """Open the dialog to choose from the keys that a GitHub user has now. If there are none left to choose, show
+    the user's keys again."""
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
         return Reply(content=views.choice(found), replaces_original=True)

@@ -54,7 +54,7 @@ async def remove(context: Context, interaction: UserInteraction, value: KeyValue
 
 
 async def make_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
-    """Make a key the first and show all."""
+    """Make a key the first, and show all keys."""
     moved = await keys.make_first(context.deps, interaction.person, value.fingerprint)
     content = _listing(context, moved.keys, views.made_first_text(moved.key))
     return Reply(content=content, replaces_original=True)

@@ -1,4 +1,4 @@
-"""Renting another machine in the place of one: from its button, or from the dialog that confirms it."""
+"""Renting a machine in the place of another one: from its button, or from the dialog that confirms it."""
 
 from __future__ import annotations
 

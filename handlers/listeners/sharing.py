@@ -14,7 +14,7 @@ from handlers.views.answers.sharing import answer
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Let people in, and reply with the lines that put their keys on the machine if that is needed."""
+    """Let people in. Reply with the lines that put their keys on the machine, if these are needed."""
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.ids:
         await context.people.look_up(value.ids)

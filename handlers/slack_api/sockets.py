@@ -41,8 +41,8 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 
 
 def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts a payload as being handled until its acknowledgement is sent. The listener
-    returns a moment before that."""
+    """Return a connection that counts a payload as being handled until its acknowledgement is sent, a moment after
+    the listener returns."""
     connection = AsyncSocketModeHandler(app, app_token)
 
     async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
@@ -108,8 +108,8 @@ class Sockets:
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, each time with a new ticket: the SDK would try the first one for ever, and the
-        watchdog doesn't run yet."""
+        """Open one connection, with a new ticket for each try: the SDK would use the first ticket for ever, and
+        the watchdog doesn't run yet."""
         await _use_our_session(handler.client)
         while True:
             try:
@@ -143,6 +143,6 @@ class Sockets:
                 self._down[number] = 0.0
 
     async def close(self) -> None:
-        """Close all connections. Don't wait for what is being handled."""
+        """Close all connections. Don't wait for payloads that are being handled."""
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped

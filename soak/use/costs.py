@@ -1,4 +1,4 @@
-"""What idling cost in a plan of use, and how it ended: the table of docs/idling.md."""
+"""The cost of idling in a plan of use, and how idling ended: the table of docs/idling.md."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Spell(NamedTuple):
 
     ended_by: str
     cost: Micros
-    """From the last reading of use to its end."""
+    """What the machine cost from the last reading of use to the end of the spell."""
     saved: Micros
     """What the machine would have cost from a click until the end of its lease."""
 
@@ -47,7 +47,8 @@ def spells(life: Life) -> Iterator[Spell]:
 
 
 def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
-    """Yield each time without work as one stretch, also if it is idle and connected by turns, and what follows."""
+    """Yield each time without work as one stretch, even if it is idle and connected by turns, and the stretch that
+    follows."""
     spell: Stretch | None = None
     for stretch in known:
         if stretch.verdict in NOT_COMPUTING:

@@ -61,7 +61,7 @@ class Simulation:
         self._added: dict[str, datetime] = {}
         """When each unknown machine was added, by its id."""
         self._untold: set[str] = set()
-        """Those after which no sweep ran yet. The bot sweeps every 5 minutes, which is one step."""
+        """Unknown machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
         self._running: list[Running] = []
 
     async def run(self) -> Record:
@@ -99,7 +99,7 @@ class Simulation:
                 await self._act(one)
 
     def _until_next(self) -> timedelta:
-        """Return one step, or the time until something is planned if nothing runs meanwhile."""
+        """Return one step. If nothing runs meanwhile, return the time until the next planned moment."""
         if any(not one.rental.state.over for one in self._running):
             return STEP
         planned = min([*(one.at for one in self._to_rent[:1]), *self._to_add[:1]])

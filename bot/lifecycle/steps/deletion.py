@@ -20,8 +20,8 @@ from bot.policy.team.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
 LOOKED_UP_AFTER = timedelta(seconds=10)
-"""An attempt that was answered with `failed` is not looked up sooner after its answer, so that the next purchase
-doesn't wait for lookups that prove nothing yet."""
+"""How long after the answer `failed` an attempt is first looked up. An earlier lookup would prove nothing and
+delay the next purchase."""
 DELETE_AGAIN = timedelta(minutes=2)
 """A resource that is not in status `deleting` this long after an accepted deletion is deleted again."""
 
@@ -35,7 +35,7 @@ def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do one round of deletion for every attempt that needs it. Notify people if it takes too long.
 
-    A call without an answer is made again in the next round. There is no last round.
+    A call without an answer is made again in the next round. Rounds go on until every resource is confirmed gone.
     """
     for attempt in being_deleted(snapshot):
         if snapshot.resources_of(attempt) or not _just_failed(attempt, deps.clock.now()):
@@ -50,8 +50,9 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 
 
 async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Add an event for each machine of an extra attempt, and for the end of such machines. The stored events tell
-    which were reported: a step that was overtaken by a change stores the machine and not its event."""
+    """Return the snapshot with an event for each new machine of an extra attempt, and one once all machines of
+    such an attempt are gone. The stored events say which were reported, because a step that lost a race stores the
+    machine without its event."""
     extra = [attempt for attempt in snapshot.attempts if attempt.extra and snapshot.resources_of(attempt)]
     if not extra:
         return snapshot
@@ -62,7 +63,7 @@ async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnaps
         resources = snapshot.resources_of(attempt)
         ever, current = _reported(attempt, resources, events)
         for resource in resources:
-            # What an accepted attempt made before it was settled was the rental's machine.
+            # A machine that an accepted attempt made before it was settled was the rental's own.
             new = resource.resource_id not in (current if resource.gone_at is None else ever)
             if new and (resource.gone_at is None or not attempt.accepted):
                 current.add(resource.resource_id)
@@ -81,7 +82,8 @@ async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnaps
 def _reported(
     attempt: Attempt, resources: Sequence[Resource], events: Iterable[Event]
 ) -> tuple[set[str], set[str]]:
-    """Return the ids of an attempt's resources that were ever reported, and of those whose end was not."""
+    """Return the ids of an attempt's resources that ever had an event, and the ids of those without an event of
+    their end."""
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
     for event in events:
@@ -143,7 +145,8 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
     """Return the time before which people are not notified of an attempt that is not confirmed gone."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        # After a lookup that found nothing, the next one decides, also if the bot was down for long.
+        # After a lookup that found nothing, wait for the next one, which proves the end, even if the bot was down
+        # for long.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.extra else attempt.intended_at

@@ -33,8 +33,8 @@ STEPS: dict[State, Step] = {
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
     """Do what is due for a rental that was just loaded, and end its claim. `write_due` is that of `save`.
 
-    If the rental was changed meanwhile, only what the market answered is saved. That change made the rental due at
-    once, so the next step decides again.
+    If the rental changed meanwhile, save only what the market answered. The change made the rental due at once, so
+    the next step decides again.
     """
     over_before = snapshot.rental.over_at
     try:

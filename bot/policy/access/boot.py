@@ -21,8 +21,8 @@ from bot.policy.team.rules import Rules
 SCRIPT_VERSION = 2
 """Counts up with each change of what a script does. Each attempt records the version that it sent."""
 LARGEST_SCRIPT = 12_000
-"""Bytes. EC2 takes 16,384 bytes of user data before it is encoded
-(docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The rest is left for what a
+"""Bytes. EC2 takes 16,384 bytes of user data before encoding
+(docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The difference is left for what a
 marketplace or vendor may add around the script."""
 _DIRECTORY = "/var/lib/gpubot"
 SETUP_LOG = f"{_DIRECTORY}/setup.log"
@@ -139,9 +139,10 @@ END
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
     """Return the boot script for these key lines, the probe and the text of a set-up script. Return an empty text
-    if there is none of them: then no script is sent. Its size is not checked.
+    if there are none of these: then no script is sent. The size is not checked.
 
-    `probe_line` is the probe's line of authorized_keys. Empty: the probe is not installed."""
+    `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed.
+    """
     sections = []
     if lines:
         sections.append(_KEYS.format(lines="\n".join(lines)))
@@ -157,8 +158,8 @@ def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str 
 
 
 def _delimiter(text: str) -> str:
-    """Return a line that the text doesn't have. It would end the here-document, and the rest of the text would run
-    as a part of the boot script."""
+    """Return a delimiter that is no line of the text. Such a line would end the here-document, and the rest of the
+    text would run as a part of the boot script."""
     delimiter, lines = "END_OF_SETUP", set(text.split("\n"))
     while delimiter in lines:
         delimiter += "_"
@@ -169,9 +170,10 @@ def further_keys(
     owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]], *, first: str | None = None
 ) -> tuple[OwnedKey, ...]:
     """Return the keys that belong on a machine besides the first one: the owner's others, then those of each
-    teammate. Each key is there once. Those of one person begin with ed25519, the shortest.
+    teammate. Each key is there once. The keys of one person begin with ed25519, the shortest.
 
-    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key."""
+    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key.
+    """
     if first is None:
         first = next((key.line for key in keys.get(owner, ())), "")
     found: dict[str, OwnedKey] = {}
@@ -189,7 +191,8 @@ def check_script_size(
     """Raise Mistake with the sizes if the keys, the probe and the set-up script of this name don't fit into a boot
     script.
 
-    `own`: the reader's own request. Others can't change it."""
+    `own` tells whether the request is the reader's own. Others can't change it.
+    """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text, probe_line))
     if size <= LARGEST_SCRIPT:
@@ -218,7 +221,8 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no set-up script of this name, or if it is empty. None is no set-up."""
+    """Raise Mistake if the rules have no set-up script of this name, or if the script is empty. None is no
+    set-up."""
     if name is None or name in rules.setup:
         return
     if not rules.setup:

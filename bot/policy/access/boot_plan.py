@@ -18,11 +18,11 @@ class BootPlan(Frozen):
     """The boot script of one purchase."""
 
     text: str = ""
-    """Empty if none is sent."""
+    """Empty if no script is sent."""
     sent: SentScript | None = None
-    """What it holds, for the attempt, or that the place takes none. None if nothing was to be sent."""
+    """What the script holds, for the attempt, or that the place takes none. None if nothing was to be sent."""
     left_out: LeftOut | None = None
-    """What it lacks, for people. None if it has everything that was wanted."""
+    """What the script lacks, for people. None if it has everything that it should have."""
 
 
 def plan_boot(
@@ -35,8 +35,8 @@ def plan_boot(
 ) -> BootPlan:
     """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
 
-    `keys` has those of the owner and of each teammate who may be let in, also of those without any. A teammate who
-    is not in it is left out without a word: they left, or became a guest.
+    `keys` has the keys of the owner and of each teammate who may be let in, also if they have none. A teammate who
+    is missing there left or became a guest, and is left out silently.
 
     A purchase never fails because of its script: keys that don't fit, a set-up that the rules no longer have, or
     the whole script if the place doesn't take one (`takes_script`), are left out.

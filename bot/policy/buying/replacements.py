@@ -1,4 +1,4 @@
-"""Which rental may be replaced, and what it leaves to the one that takes its place."""
+"""Which rental may be replaced, and what it leaves for its replacement."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bot.policy.team.rules import Rules
 FIRST_HOUR = timedelta(hours=1)
 """How long after ready its owner may say that a machine doesn't work."""
 LEAST_LEASE = timedelta(hours=1)
-"""The shortest lease of a replacement: a machine first has to start."""
+"""The shortest lease of a replacement, since its machine first has to start."""
 
 
 def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:
-    """Return whether a rental may be replaced: once, before its end, if it was lost, if nothing answers on its SSH
-    port, if what runs is `not_as_sold`, or within FIRST_HOUR of ready."""
+    """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
+    on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready."""
     if rental.lease is None or rental.quote_id is None or rental.replaced_by is not None:
         return False
     if now >= _last_end(rental):
@@ -37,7 +37,7 @@ def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False)
 
 
 def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
-    """Raise TooLate, with what is true instead, if a rental may not be replaced."""
+    """Raise TooLate, with the reason, if a rental may not be replaced."""
     if rental.replaced_by is not None:
         raise TooLate(f"{rental.replaced_by} takes the place of {rental.id} already.", rental.replaced_by)
     if may_be_replaced(rental, now, not_as_sold=not_as_sold):
@@ -56,15 +56,18 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def was_not_as_sold(events: Sequence[Event]) -> bool:
-    """Return whether the first visit found other GPUs than those that were sold, and its owner doesn't keep it."""
+    """Return whether the first visit found other GPUs than those that were sold, and the owner did not decide to
+    keep the machine."""
     return open_question(events, OpenQuestion.AS_SOLD) is not None
 
 
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
-    """Return what a rental leaves that was ready. `spent` is what it and earlier replacements have cost by `now`.
+    """Return what a rental that was ready leaves for a replacement. `spent` is what it and earlier replacements
+    have cost by `now`.
 
-    The time until its end, at least LEAST_LEASE and at most the longest lease of the rules; its highest price; and
-    its total less what is spent and, while it runs, what it bills for one grace more: until another one is bought.
+    It leaves the time until its end, at least LEAST_LEASE and at most the longest lease of the rules, its highest
+    price, and its total less `spent`. While its machine runs, one more grace is subtracted, which it bills until
+    another machine is bought.
     """
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
@@ -79,7 +82,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
-    this one runs but doesn't work, the new one is from another vendor, also if a vendor was named."""
+    this one runs but doesn't work, exclude its vendor, even if the request named one."""
     request, first = rental.request, rental.running_lease.ends_at
     two_ends = rental.running_lease.latest_end is not None
     lease = min(max(first - now, LEAST_LEASE), left.lease) if two_ends else left.lease
@@ -104,8 +107,8 @@ def propose_replacement(
 ) -> Envelope | None:
     """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
 
-    The lease is shorter than what was left if the total doesn't pay for that. Return None if it doesn't pay for
-    LEAST_LEASE either, or if the offer is above the highest price.
+    The lease is shorter than what was left if the total doesn't pay for all of it. Return None if the total
+    doesn't pay for LEAST_LEASE, or if the offer is above the highest price.
     """
     max_rate = min(left.max_rate, team_rate_left)
     starts = cost_at_most(offer.rate, rules.procure.provision_timeout)

@@ -1,4 +1,4 @@
-"""The question which rental is meant, for a command without an id and a person with several."""
+"""The question which rental is meant, for a command without an id from a person with several rentals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import STATES
 
 MOST = 10
-"""Rentals with a button. Nobody chooses from more; /gpu list has them all."""
+"""How many rentals get a button. Nobody chooses from more, and /gpu list has them all."""
 
 ButtonFor = Callable[[Rental], Json]
 """Return the button that does with a rental what the command says."""

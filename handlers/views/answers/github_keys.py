@@ -1,4 +1,5 @@
-"""Taking SSH keys from GitHub: the dialog for the name, the choice, and the dialog to choose in."""
+"""Taking SSH keys from GitHub: the dialog for the name, the keys that GitHub has, and the dialog to choose from
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from handlers.views.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, but
 from handlers.views.phrases.format import escape, identifier, join, plural
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The inputs of the dialog to choose in."""
+"""The inputs of the dialog to choose from the keys."""
 
 
 def name_form() -> Modal:
@@ -53,7 +54,8 @@ def _left_out(found: GithubKeys) -> str:
 
 
 def _room(found: GithubKeys) -> str:
-    """Return what the person may still add, if that is not all. Otherwise return an empty text."""
+    """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
+    text."""
     if not found.new:
         return "You have all of them already."
     if not found.room:
@@ -83,8 +85,8 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 
 
 def choose(found: GithubKeys) -> Modal:
-    """Return the dialog to choose from the new keys; there is at least one. All are chosen at first, unless these
-    are too many."""
+    """Return the dialog to choose from the new keys; there must be one at least. All are chosen at first, unless
+    they are too many."""
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
     labels = {key.fingerprint: key_text(key, named=False) for key in found.new}

@@ -19,7 +19,8 @@ _FIRST = ", first: machines open with it for certain"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
-    """Return a key as people tell it from others: `"you@laptop", SHA256:... (ed25519)`, or without the name."""
+    """Return a key in the form by which people tell keys apart: `"you@laptop", SHA256:... (ed25519)`, or without
+    the name."""
     name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
@@ -51,8 +52,8 @@ def _commands(github: bool) -> str:
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
-    """Return a person's keys with their buttons, below the `first_line` that says what was just done. Return the
-    question for a key if there is none and nothing was done. `github` is as in `needed`."""
+    """Return a person's keys with their buttons, below the `first_line` that says what was just done. If they have
+    no key and nothing was done, return the question for a key. `github` is as in `needed`."""
     if not keys and not first_line:
         return needed(github=github)
     heading = f"{plural(len(keys), 'SSH key')}." if keys else "No key is saved. I ask again when you rent."

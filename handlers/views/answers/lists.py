@@ -50,8 +50,8 @@ ENDED_ROWS = 5
 HOME_ROWS = 5
 HISTORY_LINES = 30
 USE_LINES = 6
-"""How many changes of the verdict about its use a history has at most: a machine that works now and then has one
-after the other."""
+"""How many changes of the verdict a history shows at most: the verdict about a machine that works now and then
+changes again and again."""
 VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
@@ -127,11 +127,12 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 def _ended(live: RentalList) -> str:
     """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
-    ...`. Without the sum, if the reader may not see what some of it cost. Return an empty text if nothing did."""
+    ...`. Leave out the sum if the reader may not see what some of it cost. Return an empty text if nothing
+    ended."""
     if not live.ended:
         return ""
     seen = [one.spent for one in live.ended if one.spent is not None]
-    # Of whole cents, so that the parts sum to it as people read them.
+    # Add up whole cents, so that the parts, as people read them, have this sum.
     total = sum(in_cents([spent.amount])[0] for spent in seen)
     whole = AccruedCost(amount=total, estimated=any(spent.estimated for spent in seen))
     parts = [
@@ -148,8 +149,8 @@ def _owns(live: RentalList, summary: RentalSummary) -> bool:
 
 
 def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
-    """Return a rental in one line. It names no people if it is known to be the reader's own (`owned`), and has the
-    verdict about its use unless something else says it."""
+    """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
+    has the verdict about the machine's use if `use`."""
     rental = details.rental
     whom = "" if owned else f", {people(details)}"
     money = details.sees_money and not rental.state.over

@@ -146,8 +146,8 @@ def form(
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
-    """Return the input for the later of two ends. Return None if the rules switch the probe off: no end moves
-    then."""
+    """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
+    moves then."""
     if rules.idle.probe is ProbeKind.NONE:
         return None
     return blocks.text_input(
@@ -170,7 +170,8 @@ def _later_end(wanted: Request, zone: str) -> str:
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     """Return the choice of a set-up. Return None if the rules have none.
 
-    `chosen` stays in it if the rules no longer have it. The submission then says so."""
+    If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
+    """
     if not rules.setup:
         return None
     names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
@@ -181,7 +182,8 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the box for `no-probe`. Return None if the rules switch the probe off.
 
-    It is checked for no, so that a form that was open during an update, without it, still means yes."""
+    The person checks the box for no. So a form without the box, which was open during an update, still means yes.
+    """
     if rules.idle.probe is ProbeKind.NONE:
         return None
     label = "Don't look whether it is used (no-probe)"
@@ -190,7 +192,7 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
-    """Return the families, then their variants, with what is wanted in front: Slack takes the first 100 only."""
+    """Return the families, then their variants. The request's own GPU is first: Slack takes only the first 100."""
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
     chosen = option(gpu(wanted.gpu, wanted.features), " ".join([wanted.gpu, *wanted.features]))
@@ -234,7 +236,7 @@ def rent_confirm(
 
 
 def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog that confirms an expensive approval: of the request or extension that waits."""
+    """Return the dialog that confirms an expensive approval, of a request or of an extension."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)
@@ -262,7 +264,7 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
 
 
 def deny(details: RentalDetails) -> Modal:
-    """Return the dialog that asks why a request, or one for more time, is denied."""
+    """Return the dialog that asks why a request or an extension is denied."""
     rental, extension = details.rental, details.rental.extension
     asker = person(details.names, extension.asked_by if extension else rental.owner)
     what = f"More time for {rental.id}, " if extension else ""

@@ -49,9 +49,9 @@ from handlers.views.phrases.rental_text import STATES, people_text, without_key_
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
 SHOWN_BY_ALL = 20
-"""Offers shown after a click on `All 8`."""
+"""How many offers are shown after a click on `All 8`."""
 NEARBY = 5
-"""Similar requests that get a button if nothing is found."""
+"""How many similar requests get a button if nothing is found."""
 
 
 def request_text(request: Request) -> str:
@@ -65,7 +65,7 @@ def looking(quote: Quote) -> Rendered:
 
 
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
-    """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
+    """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
     quote, to_replace = view.quote, view.to_replace
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
@@ -128,7 +128,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
 
 
 def _not_replaced(rental: Rental | None) -> str:
-    """Return that nothing takes the place of a rental. Return an empty text if nothing was to."""
+    """Return that nothing takes the place of `rental`. Return an empty text if it is None."""
     if rental is None:
         return ""
     runs = f", so {rental.id} runs on" if rental.state is State.READY else ""
@@ -152,8 +152,8 @@ def _heading(quote: Quote, times: Times) -> str:
 
 
 def cap_text(request: Request) -> str:
-    """Return `under $8.00 per GPU`, with the price of all GPUs, and of the whole time, if the person said that or
-    may have meant it. Return an empty text if the request has no cap."""
+    """Return `under $8.00 per GPU`. Add the price of all GPUs, and of the whole time, if the person said that or
+    may have meant it. Return an empty text if the request has no highest price."""
     if request.max_gpu_rate is None:
         return ""
     each, in_all = f"under {say_rate(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
@@ -163,7 +163,7 @@ def cap_text(request: Request) -> str:
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return why no offer can be rented, if the reason is the same for all. Otherwise return an empty text."""
+    """Return why no offer can be rented if the reason is the same for all, else an empty text."""
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -175,7 +175,8 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
-    """Return an offer: its price, its place and what is to say `about` it. The `best` one has its cost too."""
+    """Return an offer: its price, its place and what is to say `about` it. The text of the `best` offer has its
+    cost too."""
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
@@ -205,7 +206,7 @@ def _gigabytes(amount: Decimal) -> str:
 
 
 def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the cost of an offer over the lease: about, and at most, with what that holds."""
+    """Return the cost of an offer over the lease: about, and at most, and what the most includes."""
     request, rate = quote.request, choice.offer.rate
     estimate = dollars(cost(rate, request.lease))
     if request.up_to is not None:
@@ -221,8 +222,8 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return that the machine may end at night, and the button that keeps it until the morning if that is within
-    what was asked for. Return an empty text if it can't."""
+    """Return that the machine may end at night, and the button that keeps it until the morning if the request
+    allows that. Return an empty text if it can't end at night."""
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
@@ -264,7 +265,7 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
 
 
 def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
-    """Return that the waiting request still stands: without it, people take [Change] for a withdrawal. Return an
+    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal. Return an
     empty text if none waits."""
     if waiting is None:
         return ""
@@ -279,7 +280,7 @@ def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
-    """Return where the card goes and why, if it goes to another channel. Otherwise return an empty text."""
+    """Return where the card goes and why, if it goes to another channel, else an empty text."""
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -295,8 +296,8 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
-    """Return the answer if nothing was found, also for the place of `to_replace`. Its buttons search for similar
-    requests; they buy nothing."""
+    """Return the answer if nothing was found; `to_replace` is the rental whose place was to be taken. Its buttons
+    search for similar requests; they buy nothing."""
     request = quote.request
     parts = [
         _not_replaced(to_replace),
@@ -328,7 +329,7 @@ def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
-    """Return the difference of a similar request and its lowest price per GPU: `Show US from $1.90`."""
+    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`."""
     other = near.request
     differs = [
         wanted(other) if wanted(other) != wanted(request) else "",
@@ -349,7 +350,8 @@ def unanswered(
 ) -> Rendered:
     """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token.
 
-    Its button asks again: for a machine in the place of `to_replace`, if there is one."""
+    Its button asks again; with `to_replace`, for a machine in the place of that rental.
+    """
     why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
     if token_refused:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
@@ -376,7 +378,7 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendered:
-    """Return, below the `first_line`, an offer that waited for a key and that its owner confirms before it is
+    """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
     another = quote.clicked_another

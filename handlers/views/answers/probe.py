@@ -29,7 +29,8 @@ def probe(rules: Rules) -> Rendered:
 
 
 def seen(details: RentalDetails, rules: Rules) -> list[str]:
-    """Return what the bot sees of a ready machine. Return nothing if it has no probe that could see it."""
+    """Return what the bot sees of a ready machine. Return nothing if it has no probe, or if its probe does not
+    answer."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return []
@@ -39,7 +40,7 @@ def seen(details: RentalDetails, rules: Rules) -> list[str]:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still answer for the first time without anybody's help."""
+    """Return whether the probe of a ready machine may still answer for the first time, without anybody's help."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -47,9 +48,10 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 
 
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
-    """Return what the owner of a ready machine pastes there if its probe is not installed, in one paragraph.
+    """Return, in one paragraph, what the owner of a ready machine pastes there if its probe is not installed.
 
-    Return nothing if it is installed or may still answer, or if the reader is somebody else."""
+    Return nothing if the probe is installed or may still answer, or if the reader is somebody else.
+    """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:
         return []
@@ -63,12 +65,13 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def installed_button(rental: Rental) -> Json:
-    """Return the button after that: the machine is then visited at once."""
+    """Return the button below these lines. A click makes the bot visit the machine at once."""
     return button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Return the answer to that button. `/gpu show` says nothing of its use as long as it has no verdict."""
+    """Return the answer to `installed_button`. `/gpu show` says nothing of the machine's use until there is a
+    verdict."""
     return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
 
 

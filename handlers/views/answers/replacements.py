@@ -1,4 +1,4 @@
-"""Another machine in the place of one that was lost or doesn't work: its button, its dialog and what is said."""
+"""Replacing a machine that was lost or doesn't work: the button, the dialog and the messages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _show_new_one(rental: Rental) -> Json | None:
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
-    """Return the dialog before a machine is replaced. `asks_why` is for one that its owner says doesn't work."""
+    """Return the dialog before a machine is replaced. `asks_why` is True if its owner says that it doesn't
+    work."""
     terms = remainder_text(rental.request.count, left)
     lines = [f"I rent the next offer that fits: {terms}"]
     if rental.state is State.READY:

@@ -34,7 +34,8 @@ def reply(text: str, *buttons: Json | None) -> Rendered:
 
 
 def asked_again_below() -> Rendered:
-    """Return the text of a question's post after a later version of it was lost: it is posted again."""
+    """Return what the old post of a question says after the question is posted again, because the database lost a
+    later version of it."""
     return reply("My database was put back to an earlier state. I ask this again below.")
 
 
@@ -64,8 +65,8 @@ def error(problem: GpubotError) -> Rendered:
 
 
 def _show_line(line: Line, n: int) -> Json | None:
-    """Return `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if no button holds the
-    line. A label that would be cut says only which of the lines is meant."""
+    """Return the button `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if the line is
+    too long for a button. A label that would be cut only says which of the lines the button shows."""
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
         label = "Show this" if n == 1 else f"Show line {n}"
@@ -80,12 +81,12 @@ def _show(rental_id: str | None) -> Json | None:
         return None
     try:
         return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
-    except Mistake:  # The id is no rental's, so it doesn't fit into a button.
+    except Mistake:  # no rental can have this id, so a button can't hold it
         return None
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
-    """Return the reply after a bug of ours. `rented` is False only if it is certain that nothing was rented."""
+    """Return the reply after a bug of ours. `rented` is False only if certainly nothing was rented."""
     known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
     return reply(f"Something broke on my side{known} Tell an admin the number {identifier(number, 20)}.")
 
@@ -99,7 +100,7 @@ def rented(
     rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
 ) -> Rendered:
     """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
-    those who decide it, `without_key` the names of the teammates who have no SSH key."""
+    the people who decide the request, `without_key` the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental)}, {rental.id}"
     until = until_named(rental.request)
@@ -136,8 +137,8 @@ def resumed(changed: bool) -> Rendered:
 
 
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
-    """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` says so
-    if a time was read as UTC."""
+    """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` are
+    words that say that a time was read as UTC, or empty."""
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
     if done.waits:
@@ -204,5 +205,5 @@ def type_this(command: str) -> Rendered:
 
 
 def no_mentions() -> Rendered:
-    """Return the reply to a mention. Slack takes no commands in threads, so it says where to type them."""
+    """Return the reply to a mention. It says where to type commands, because Slack takes none in threads."""
     return blocks.message("I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help")

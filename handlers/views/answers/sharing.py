@@ -14,7 +14,7 @@ from handlers.views.phrases.format import plural
 from handlers.views.phrases.rental_text import people_text, without_key_text
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""How many paragraphs of shell lines fit into a message besides the rest of it."""
+"""How many paragraphs of shell lines fit into a message besides everything else."""
 
 
 def answer(result: Shared) -> Rendered:

@@ -27,12 +27,12 @@ from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import machine, owner, possessive, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""How many of the reader's own keys are named, and how many other people. The rest is counted."""
+"""How many of the reader's own keys are named, and how many other people. The others are counted."""
 SHORT_LINE = 1000
-"""Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
+"""The most bytes of a shell line inside a paragraph. A longer one gets its own paragraph."""
 DISK_GOES_AT_ITS_END = "Its disk is deleted when it ends, also at night. Copy results off before."
 LONG_LINES = 2
-"""How many such paragraphs fit into a message besides the rest of it."""
+"""How many such paragraphs fit into a message besides everything else."""
 
 # --- the address
 
@@ -40,8 +40,9 @@ LONG_LINES = 2
 def ssh_command(host: str | None, port: int | None) -> str | None:
     """Return the command that opens a machine. Return None if its address is no valid host and port.
 
-    No other code may build it: people paste the command, and an address from a vendor could add options or shell
-    code to it."""
+    No other code may build this command: people paste it, and an address from a vendor could add options or shell
+    code to it.
+    """
     if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
         return None
     return f"ssh root@{host}" if port in {None, 22} else f"ssh -p {port} root@{host}"
@@ -64,7 +65,7 @@ def config_block(rental: Rental) -> str | None:
     """Return the block for `~/.ssh/config`, by ssh_config(5). Return None if the address is not valid.
 
     A vendor gives an address to one machine after another. So ssh stores the host key under the machine's own
-    name. It doesn't compare the key of the address, as OpenSSH before 8.5 does by default.
+    name, and does not compare the key of the address, as OpenSSH before 8.5 does by default.
     """
     if ssh_command(rental.host, rental.port) is None:
         return None
@@ -90,9 +91,10 @@ def shown_again(rental: Rental) -> str:
 
 def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) -> list[str]:
     """Return how the reader gets in: the command, whose keys open the machine, what to know before the login, and
-    what the bot sees. `edited` tells whether the message is brought up to date when the rental changes.
+    what the bot sees. `edited` tells whether the message is edited when the rental changes.
 
-    Return no lines for a reader who may not open it."""
+    Return no lines for a reader who may not open the machine.
+    """
     rental, rules = details.rental, reader.rules
     if not rental.lets_in(reader.id):
         return []
@@ -126,8 +128,8 @@ def _whose_keys(details: RentalDetails, reader: str, follow: bool) -> str:
 
 
 def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
-    """Return which keys open the machine, and the line that puts the others on it. `follow`: the message will say
-    when the others get in."""
+    """Return which keys open the machine, and the line that puts the others on it. `follow` tells whether the
+    message will say when the others get in."""
     if attempt.adopted is not None:
         return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
     if details.bought_by != details.rental.owner:
@@ -152,8 +154,8 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
 
 
 def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
-    """Return whose keys open a machine that somebody else rented, and how its owner gets in: not at all if all of
-    those people left."""
+    """Return whose keys open a machine that somebody else rented, and how the new owner gets in. If all of those
+    people left, return that nobody gets in."""
     reader, ran = details.rental.owner, boot_script_ran(details.rental)
     sent = () if boot_script_failed(details.rental, attempt) else attempt.script_keys
     own = [key for key in sent if key.person == reader]
@@ -184,8 +186,8 @@ def _keys_to_paste(
     missing: str = "If it doesn't",
 ) -> str:
     """Return what the owner pastes for the keys that were not sent, or of which none `arrived`. Unless
-    `only_unsent`, also for those that were sent, introduced by `missing`. Return an empty text if there is no such
-    key."""
+    `only_unsent`, add the keys that were sent, after the words `missing`. Return an empty text if there are no
+    such keys."""
     sent = {key.line for key in attempt.script_keys} if arrived else set()
     keys = [key for key in _further_keys(details, attempt) if not only_unsent or key.line not in sent]
     if not keys:
@@ -204,13 +206,14 @@ def _keys_to_paste(
 
 
 def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, ...]:
-    """Return the keys that the people in it have now, besides the one that every vendor puts on the machine."""
+    """Return the keys that people in the rental have now, except the first key, which every vendor puts on the
+    machine."""
     rental = details.rental
     return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 
 
 def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
-    """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
+    """Return whether a teammate's own keys open the machine, and that its owner can put them on it."""
     attempt, own, name = details.current, details.keys_now.get(reader, ()), owner(details)
     if attempt is not None and any(key.line == attempt.public_key for key in own):
         return "Opens with your key."
@@ -233,9 +236,11 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
 
 
 def _set_up(details: RentalDetails) -> str:
-    """Return where the output of the set-up is, or that it doesn't run. Return an empty text if there is none.
+    """Return where the output of the set-up is, or that the set-up doesn't run. Return an empty text if there is
+    no set-up.
 
-    A vendor may take the boot script and never run it, which only the machine shows."""
+    A vendor may take the boot script and never run it, which only the machine shows.
+    """
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
         return ""
@@ -258,8 +263,8 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return keys of the reader by comment, or by fingerprint if another key of theirs has the same comment: all
-    keys of a GitHub user have the same."""
+    """Return keys of the reader by comment. Use the fingerprint if two of their keys have the same comment, as all
+    keys of a GitHub user do."""
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
     if attempt is not None:
@@ -341,7 +346,7 @@ def _config_parts(rental: Rental) -> list[str]:
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""Bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
+"""The most bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
 
 
 def code(command: str) -> str:
@@ -355,7 +360,7 @@ def size(markup: str) -> int:
 
 
 def key_lines(write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> tuple[list[str], int]:
-    """Return at most `most` shell lines for keys, each short enough for a paragraph, and how many keys they leave
+    """Return at most `most` shell lines for keys, each short enough for a paragraph, and how many keys are left
     out. `write` makes the shell line for some of the keys."""
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -60,10 +60,10 @@ def _asked_again(context: EventContext) -> EventText:
 
 
 def _cost_by_then(facts: Facts) -> str | None:
-    """Return what the rental has cost. Return None if the event doesn't say, because an attempt may still bill, or
-    because a machine of it was bought after the database was saved.
+    """Return what the rental has cost. Return None if the event doesn't say: an attempt may still bill, or a
+    machine of the rental was bought after the database was saved.
 
-    Without this, people would still believe an earlier "it may be rented".
+    Without these words, people would still believe an earlier "it may be rented".
     """
     cost = cost_of(facts)
     if cost is None:
@@ -94,7 +94,7 @@ def _approved(context: EventContext) -> EventText:
 
 
 def _approved_not_ready(context: EventContext) -> EventText:
-    """Return who approved it and when. The approval is the last one before this event."""
+    """Return who approved the request and when. The approval is the last one before this event."""
     approvals = [
         event
         for event in context.details.events

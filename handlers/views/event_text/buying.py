@@ -50,7 +50,7 @@ def _renting(context: EventContext) -> EventText:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return why an attempt failed: in the market's own words if it gave a reason of its own."""
+    """Return why an attempt failed. If the market gave a reason of its own, return its words."""
     words = (detail or "").strip().rstrip(".")
     if why is Why.ANSWERED_FAILED and words:
         return f'{vendor(vendor_name)} answered: "{escape(words, 200)}"'
@@ -58,8 +58,8 @@ def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
 
 
 def _against_clicked(facts: Facts) -> str:
-    """Return `: $0.27 over what you clicked, within what you accepted`. Return an empty text for the same price,
-    or if the event doesn't have both prices."""
+    """Return the price compared with the clicked one: `: $0.27 over what you clicked, within what you accepted`.
+    Return an empty text for the same price, or if the event doesn't have both prices."""
     if facts.clicked is None or facts.rate is None:
         return ""
     more = difference(facts.clicked, facts.rate, "what you clicked")
@@ -69,7 +69,7 @@ def _against_clicked(facts: Facts) -> str:
 
 
 def _without_script(facts: Facts) -> str:
-    """Return words after the vendor's name if its purchase goes without the boot script, else an empty text."""
+    """Return words that follow the vendor's name if the purchase has no boot script, else an empty text."""
     if facts.left_out is None or not facts.left_out.refused:
         return ""
     return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
@@ -154,8 +154,8 @@ def _ready(context: EventContext) -> EventText:
 
 
 def left_out_text(context: EventContext) -> str:
-    """Return sentences about what the boot script of a purchase lacks, and the next step. Return an empty text if
-    it lacks nothing."""
+    """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
+    nothing."""
     left_out = context.facts.left_out
     if left_out is None:
         return ""

@@ -72,7 +72,8 @@ def _extension_asked(context: EventContext) -> EventText:
 
 
 def _stands(context: EventContext) -> str:
-    """Return which end stands until more time is approved, and that it can still move if the machine has two."""
+    """Return which end stands until more time is approved. If the machine has two ends, add that the end can still
+    move."""
     before, lease = context.facts.since, context.details.rental.lease
     if before is None or lease is None:
         return ""
@@ -121,7 +122,7 @@ def _adopted(context: EventContext) -> EventText:
 
 
 def _ends_unless_destroyed(context: EventContext) -> str:
-    """Return when it ends. Return an empty text if it was taken over only to be destroyed."""
+    """Return when the machine ends. Return an empty text if it was taken over only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""

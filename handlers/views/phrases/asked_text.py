@@ -32,7 +32,7 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: Facts, details: RentalDetails) -> str:
-    """Return who is asked by an event. Return an empty text if it doesn't say."""
+    """Return who is asked, as an event says. Return an empty text if it doesn't say."""
     names = [details.names.get(one, one) for one in facts.people or ()]
     return asked_text(names, admins_decide=bool(facts.admins_decide))
 
@@ -45,8 +45,8 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, rules: Rules) -> str:
-    """Return mentions of the groups and people who decide requests by these rules. A person who asked, or who gets
-    a direct message of this, is named without a ping."""
+    """Return mentions of the groups and people who decide requests by these rules. A requester, or a person who
+    gets a direct message about the request, is named without a ping."""
     approvers = approvers_of(rules)
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in approvers.groups]

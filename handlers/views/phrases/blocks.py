@@ -1,7 +1,7 @@
 """Block Kit within Slack's limits, for input of any size.
 
 The limits are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text
-that is too long is cut with `…`; blocks and elements that are too many are left out from the end.
+that is too long is cut with `…`. If there are too many blocks or elements, the last ones are left out.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ class Rendered(Frozen):
     """Everything that matters, for notifications and screen readers."""
     blocks: tuple[Json, ...] = ()
     closed: bool = True
-    """Whether it will never change again. It then has no button."""
+    """Whether the message will never change again. It then has no button."""
     refresh_after: timedelta | None = None
-    """How long after it was shown it is rendered again, because it shows how much time has passed. None: never."""
+    """How long after it was shown the message is rendered again, because it shows how much time has passed. None:
+    never."""
 
 
 class Modal(Frozen):
-    """A dialog as Slack gets it, without its metadata, which is written when it is opened."""
+    """A dialog as Slack gets it, without the metadata, which is added when the dialog is opened."""
 
     view: Json
     value: Value
-    """What its handler is given when it is submitted."""
+    """What the dialog's handler is given at the submission."""
 
 
 def cut(markup: str, limit: int) -> str:
-    """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. It never ends inside an
-    entity, a token or a code span, which would show as broken markup."""
+    """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. The text never ends inside
+    an entity, a token or a code span, which would show as broken markup."""
     if len(markup.encode()) <= limit:
         return markup
     units, used = [], len("…`") + 2
@@ -78,7 +79,7 @@ def plain(markup: str, limit: int) -> Json:
 
 
 def mrkdwn(markup: str, limit: int = SECTION_TEXT) -> Json:
-    """Return a mrkdwn object in which Slack makes no links or mentions of its own."""
+    """Return a mrkdwn object in which Slack makes no links or mentions on its own."""
     return {"type": "mrkdwn", "text": cut(markup, limit) or " ", "verbatim": True}
 
 
@@ -95,7 +96,8 @@ def context(*markups: str) -> Json:
 
 
 def button(label: str, action: ActionId[V], value: V, *, style: str | None = None) -> Json:
-    """Return a button. `style` is `primary` or `danger`. The label of one that spends or destroys names what."""
+    """Return a button. `style` is `primary` or `danger`. The label of a button that spends or destroys names what
+    it spends or destroys."""
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
     encoded = value.encode()
     if encoded:
@@ -146,14 +148,14 @@ NONE = "none"
 
 
 def option(label: str, value: str) -> Json:
-    """Return a choice of a list. Its value has at most 150 characters."""
+    """Return a choice of a list. Its `value` may have at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
 
 
 def select(
     field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
 ) -> Json:
-    """Return an input with a list of up to 100 choices. `chosen` is preset if it is among them."""
+    """Return an input with a list of up to 100 choices. `chosen` is preset if it is one of the choices."""
     shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
     element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
@@ -218,7 +220,7 @@ def modal(
     close: str = "Go back",
     value: V,
 ) -> Modal:
-    """Return a dialog. Its handler is given `value` when it is submitted."""
+    """Return a dialog. `value` is what its handler is given at the submission."""
     view: Json = {
         "type": "modal",
         "callback_id": callback.id,

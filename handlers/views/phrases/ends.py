@@ -12,8 +12,9 @@ from handlers.views.phrases.format import Times, span, zone_of
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named, it is
-    `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while its GPUs are busy`."""
+    """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named,
+    return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while its GPUs are
+    busy`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
     first = f"until {times.date_and_time(request.until)} ({span(request.lease)})"
@@ -21,7 +22,7 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the same for a dialog, which shows no clock times: `until its end in 5 h 50 min`."""
+    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
     return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
@@ -33,8 +34,8 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return `, until today at 18:00`, with the later of two ends, to follow a request. Return an empty text if no
-    end was named."""
+    """Return `, until today at 18:00`, with the later of two ends, to follow a request. Return an empty text if
+    the request names no end."""
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
@@ -42,7 +43,8 @@ def until_named(request: Request) -> str:
 
 
 def _while_busy(request: Request, last: str = "") -> str:
-    """Return the later of two ends, `last` if that was named. Return an empty text if there is one end."""
+    """Return the later of two ends: `last` if the request names it, else a length. Return an empty text if there
+    is one end."""
     return "" if request.up_to is None else f", up to {last or span(request.up_to)} while its GPUs are busy"
 
 
@@ -50,8 +52,8 @@ def _while_busy(request: Request, last: str = "") -> str:
 
 
 def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return when a machine ends, as a sentence for a message of the times `posted`: `Ends 18:40.`, or `In use: it
-    goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
+    """Return a sentence about when a machine ends, for a message of the times `posted`: `Ends 18:40.`, or `In use:
+    it goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
@@ -88,8 +90,8 @@ def end_moves(rental: Rental) -> bool:
 
 
 def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money: str = "") -> str:
-    """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` It
-    only "runs" if nothing answers on its SSH port."""
+    """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` If
+    nothing answers on its SSH port, it only "runs"."""
     state = "runs" if rental.silent else "is ready"
     if can_move(rental.running_lease):
         return f"{name} {state}{money}. Ends {end(rental, times, posted)}."
@@ -100,7 +102,7 @@ def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money
 
 
 def read_as_utc(zone: str | None) -> str:
-    """Return that a time was read as UTC if the person's zone is unknown. Return an empty text if it is known."""
+    """Return that a time was read as UTC, if the person's zone is unknown. Return an empty text if it is known."""
     return "" if zone else "I read that time as UTC: Slack doesn't tell me your time zone."
 
 
@@ -113,6 +115,6 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. With its
-    date, it means the same on any later day."""
+    """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. It has its
+    date, so it means the same on any later day."""
     return f"{at.astimezone(zone_of(zone)):%Y-%m-%d %H:%M}"

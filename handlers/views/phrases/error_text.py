@@ -58,7 +58,8 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 
 
 def error_text(problem: GpubotError) -> str:
-    """Return an error as mrkdwn. Its words are escaped: they can have what people typed, such as a mention."""
+    """Return an error as mrkdwn. Its words are escaped, because they can hold what people typed, such as a
+    mention."""
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, AlreadyDecided):
@@ -69,7 +70,7 @@ def error_text(problem: GpubotError) -> str:
 
 
 def refusal_text(problem: GpubotError) -> str:
-    """Return why an offer can't be rented, as mrkdwn, to stand below that offer."""
+    """Return why an offer can't be rented, as mrkdwn for the lines below that offer."""
     return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
 
 

@@ -21,21 +21,21 @@ from bot.model.money import MICROS_PER_DOLLAR, Micros
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""Needed inside words of some scripts and inside emoji."""
+"""Some scripts need these inside words, and emoji need them inside a sign."""
 JOINER = "\u2060"
 """WORD JOINER, which has no width. A sign of mrkdwn beside it is not at the edge of a word, so it formats nothing.
-`clean` removes those that come from outside, and what people type is read without them."""
+`clean` removes joiners that come from outside, and what people type is read without them."""
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
-"""A colon that begins an emoji, or does if a colon follows the text; and the start of a text that would be a
+"""A colon that begins an emoji, or would if a colon followed the text. Also the start of a text that would be a
 quote."""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
 def clean(text: str, limit: int) -> str:
-    """Return one line without control, direction and other invisible characters, not escaped. A longer line is cut
-    to `limit` characters, the last of which is `…`."""
+    """Return one line, not escaped, without control, direction and other invisible characters. A longer line is
+    cut to `limit` characters, the last of which is `…`."""
     visible = (
         character
         if unicodedata.category(character) not in _INVISIBLE or character in _JOINERS
@@ -47,23 +47,23 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return foreign text as one line of at most `limit` visible characters that can't mention anyone, make a
-    link, format anything or end a code span. Backticks become apostrophes. The signs of mrkdwn and of emoji get
-    word joiners, so that they show as themselves."""
+    """Return foreign text as one line of at most `limit` visible characters. It can't mention anyone, make a link,
+    format anything or end a code span: backticks become apostrophes, and the signs of mrkdwn and of emoji get word
+    joiners, so that they show as themselves."""
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
     return entities(_COLON_OR_QUOTE.sub(f"\\g<0>{JOINER}", line))
 
 
 def literal(text: str) -> str:
-    """Return text for a code span or a code block of ours, where nothing is formatted: without joiners, because
-    people copy it. It has no backtick."""
+    """Return text for a code span or a code block of ours, where nothing is formatted. It has no joiners, because
+    people copy it, and no backtick."""
     return entities(text.replace("`", "'"))
 
 
 def identifier(text: str, limit: int = 80) -> str:
-    """Return an id or a fingerprint, which people copy and compare, without joiners. Text that looks like neither
-    is escaped as foreign text."""
+    """Return an id or a fingerprint without joiners, because people copy and compare it. Escape text that looks
+    like neither."""
     return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
 
 
@@ -88,8 +88,8 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 
 
 def as_written(name: str) -> str:
-    """Return a name that keeps its own first letter where a sentence begins with it: with a joiner before a small
-    letter."""
+    """Return a name with its own first letter, where a sentence begins with it: a joiner before a small letter
+    keeps it small."""
     return JOINER + name if name[:1].islower() else name
 
 
@@ -145,8 +145,8 @@ def per_hour(rate: Decimal) -> str:
 
 
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
-    """Return the difference of a price to another one, `what`, as they are shown: `$0.27 over what you clicked`,
-    `$0.10 under ...`, `the same price`."""
+    """Return how far `rate` is from `before`, which `what` names, as both prices are shown: `$0.27 over what you
+    clicked`, `$0.10 under ...`, `the same price`."""
     cents = _rate_cents(rate) - _rate_cents(before)
     if cents == 0:
         return "the same price"
@@ -201,7 +201,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def time_token(moment: datetime) -> str:
-    """Return `18:40`, for a moment that the reader knows to be on this day."""
+    """Return `18:40`, for a moment of which the reader knows the day."""
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
 
@@ -219,13 +219,13 @@ class Times(Frozen):
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:
-        """Return `18:40`, with the day unless it is the day of now and of every moment in `also`."""
+        """Return `18:40`. Add the day unless `moment` is on the day of now and of every moment in `also`."""
         if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
             return self.date_and_time(moment)
         return time_token(moment)
 
     def at_time(self, moment: datetime) -> str:
-        """Return the time as it follows a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        """Return the time in words that follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
         return (
             f"at {self.time(moment)}" if self._day(moment) == self._day(self.now) else self.date_and_time(moment)
         )

@@ -17,8 +17,8 @@ EXTEND_BY = timedelta(hours=2)
 
 
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
-    """Return whether an approver decides about a lease that is longer by that much. It is longer only up to the
-    later of two ends, if it has one."""
+    """Return whether an approver decides about a lease that is longer by `longer`. With two ends, the lease
+    becomes longer only up to the later one."""
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
     return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=reader.rules).over)
@@ -33,12 +33,12 @@ def extend_button(
     spent: Micros | None = None,
     money: bool = True,
 ) -> Json | None:
-    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Without `money`,
-    leave out the price. Return None if the rules don't allow a lease that long, or if more time is asked for
-    already.
+    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if `again`, since it was extended just now.
+    Without `money`, leave out the price. Return None if the rules don't allow a lease that long, or if more time
+    is asked for already.
 
-    With what it has `spent`, return `Ask for 2 h more, about $36.80` if an approver decides about that. Before the
-    later of two ends return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
+    If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
+    Before the later of two ends, return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
     """
     lease, now = rental.lease, reader.now
     go_on = None if again else _go_on_by(rental, now, longer)
@@ -56,7 +56,7 @@ def extend_button(
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
     """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
-    it has no later end."""
+    the lease has no later end."""
     lease = rental.lease
     if lease is None or lease.latest_end is None:
         return None

@@ -1,4 +1,4 @@
-"""The team's limits that a price or a total is over, as text."""
+"""The team's limits that a price or a total exceeds, as text."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def contract(value: Contract) -> str:
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of it."""
+    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of a set-up."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
@@ -113,7 +113,7 @@ def setup_text(rental: Rental) -> str:
 
 
 KINDS_SHOWN = 4
-"""How many kinds of GPU are named."""
+"""How many kinds of GPU are named at most."""
 
 
 def sold_but_seen(facts: Facts) -> str:

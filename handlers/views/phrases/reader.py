@@ -8,17 +8,17 @@ from handlers.views.phrases.format import Times
 
 
 class Reader(Frozen):
-    """Who reads a message, and what its text depends on besides what it is about."""
+    """Who reads a message, and everything else that its text depends on besides its subject."""
 
     id: str = ""
-    """Slack id. Empty if many people read it."""
+    """Slack id. Empty if many people read the message."""
     rules: Rules
     """The rules as they hold now."""
     now: Instant
     zone: str = ""
-    """The name of the reader's time zone. Empty if it is not known, or if many people read it."""
+    """The name of the reader's time zone. Empty if it is unknown, or if many people read the message."""
 
     @property
     def times(self) -> Times:
-        """Return the times for the reader's zone, or for the team's zone if it is not known."""
+        """Return the times for the reader's zone, or for the team's zone if the reader's is unknown."""
         return Times(now=self.now, zone=self.zone or self.rules.timezone)

@@ -45,10 +45,10 @@ STATES: dict[State, str] = {
 }
 
 SILENT = "Running"
-"""The word for a machine that is ready although nothing answers on its SSH port."""
+"""The word for a machine that is ready although nothing has answered on its SSH port."""
 
 FOUND_ON_ACCOUNT = "Its machine was found on the account."
-"""Said of a rental whose machine was bought after the database was saved, in place of what it cost."""
+"""Stands in place of the cost of a rental whose machine was bought after the database was saved."""
 
 _REASONS: dict[Why, str] = {
     Why.SOLD_OUT: "{vendor} looks sold out",
@@ -144,7 +144,7 @@ def possessive(details: RentalDetails, reader: Reader) -> str:
 
 
 def vendor_and_rate(details: RentalDetails) -> str:
-    """Return `Hyperstack nor-1, $2.15/h`, or an empty text before the first attempt."""
+    """Return `Hyperstack nor-1, $2.15/h`. Return an empty text before the first attempt."""
     rental = details.rental
     if rental.vendor is None:
         return ""
@@ -205,7 +205,7 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
-    because it did not work any more. Return an empty text for others."""
+    because it no longer worked. Return an empty text for other machines."""
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
@@ -226,12 +226,12 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
-    """Return that more time is asked for, and until when, for a message of the time `posted`."""
+    """Return that more time is asked for, and until when, for a message that was posted at `posted`."""
     return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, with `will be` while this machine still runs. Return an empty text if no
+    """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
     rental takes its place."""
     if rental.replaced_by is None:
         return ""
@@ -269,7 +269,7 @@ def current_state(details: RentalDetails, times: Times) -> str:
 
 
 def has_left(details: RentalDetails) -> bool:
-    """Return whether its owner left the workspace, and the admins are asked what becomes of it."""
+    """Return whether the owner left the workspace. The admins are then asked what happens to the rental."""
     return open_question(details.events, OpenQuestion.OWNER) is not None
 
 

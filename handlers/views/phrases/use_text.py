@@ -31,13 +31,14 @@ _WHY: dict[Missed, str] = {
 
 
 def current_use(rental: Rental) -> Use | None:
-    """Return the verdict about a machine if it is ready and its reader may know one."""
+    """Return the verdict about a ready machine. Return None if it is not ready, or if its reader may not know a
+    verdict."""
     return rental.use if rental.state is State.READY else None
 
 
 def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
-    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. A list leaves out `since` when a
-    machine is in use."""
+    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. Unless `since`, leave out since
+    when a machine is in use."""
     match use.verdict:
         case Verdict.IN_USE:
             return verdict_then(use, times) if since else "In use"
@@ -47,7 +48,7 @@ def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
 
 
 def without_work(verdict: Verdict, length: timedelta | None) -> str:
-    """Return that a machine has been idle, or connected and not computing, for so long: `Idle for 35 min`."""
+    """Return for how long a machine has been idle, or connected and not computing: `Idle for 35 min`."""
     words = "Connected, not computing" if verdict is Verdict.CONNECTED else "Idle"
     return f"{words} for {about_span(length)}" if length is not None else words
 
@@ -59,7 +60,8 @@ def unseen_text(use: Use, times: Times) -> str:
 
 
 def verdict_then(use: Use, times: Times) -> str:
-    """Return a verdict for a history, as it was when it was reached: `Idle: no work since 14:05`."""
+    """Return a verdict for a history, in the words of the time when it was reached: `Idle: no work since
+    14:05`."""
     match use.verdict:
         case Verdict.IN_USE:
             return f"In use since {times.time(use.since)}"
@@ -89,7 +91,7 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if it rounds to nothing."""
+    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if the part rounds to nothing."""
     idle = _in_cents(costs).idle
     return f", of which {dollars(idle)} idle" if idle else ""
 
@@ -116,8 +118,8 @@ def _in_cents(costs: UseCosts) -> UseCosts:
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return a mark for each of the last 24 hours, oldest first. They are for the eye only, never in a fallback
-    text. Return an empty text if nothing was read in any of them."""
+    """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text. Return an
+    empty text if nothing was read in any hour."""
     if all(busy is None for busy in recent.hours):
         return ""
     return "".join(_mark(busy) for busy in recent.hours)
@@ -132,8 +134,8 @@ def _mark(busy: int | None) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbours that all work, all rest, or are not
-    read."""
+    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbouring GPUs that all work, all rest, or are
+    not read."""
 
     def kind(gpu: GpuUse) -> bool | None:
         return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100
@@ -151,7 +153,7 @@ def _value(gpus: list[GpuUse]) -> str:
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
-    """Return the most memory and power that one GPU has now. It is shown and is no evidence."""
+    """Return the most memory and power that one GPU uses now. They are shown, but prove no use."""
     known = list(gpus)
     memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)

@@ -45,7 +45,7 @@ OTHERS_SHOWN = 3
 
 
 def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Event, first: bool) -> Rendered:
-    """Return the question about version `version` of an envelope while that waits. Later, return the answer.
+    """Return the question about version `version` of an envelope while it waits. Later, return the answer.
 
     `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
@@ -65,7 +65,7 @@ def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Eve
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
-        # An approval would rent it for somebody who left, and the admins are asked already.
+        # An approval would rent for somebody who left, and the admins are already asked.
         None if left else blocks.actions(*decision_buttons(rental)),
         closed=False,
     )

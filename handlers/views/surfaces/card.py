@@ -42,12 +42,12 @@ BAR = 10
 REFRESH_EVERY = timedelta(seconds=30)
 """Our time between two edits of the card of a machine that starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
-"""The same for a machine whose owner doesn't answer. Its card shows whole steps of this, because every poll
-renders it again: with minutes, each poll would be an edit."""
+"""The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
+the card again, and with minutes, each poll would be an edit."""
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the card. Everyone in its channel may read this rental's money."""
+    """Return the card. Everyone in its channel may see what this rental costs."""
     now = reader.now
     more = join(*_sentences(details, reader))
     word, rest = state_word(details), f": {subject(details)}."
@@ -142,7 +142,7 @@ def _elapsed(details: RentalDetails, now: datetime) -> str:
 
 
 def _bar(details: RentalDetails, now: datetime) -> Json | None:
-    """Return a bar of how much of the usual time has passed. It is for the eye only, not in the fallback text."""
+    """Return a bar that shows how much of the usual time has passed. It is not in the fallback text."""
     started = details.rental.procuring_since
     if not _is_starting(details) or started is None or not details.usual:
         return None

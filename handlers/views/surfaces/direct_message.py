@@ -49,8 +49,8 @@ def direct_message(
     newest: bool = True,
     posted_at: datetime | None = None,
 ) -> Rendered:
-    """Return the message to `reader` about `event`. `newest` tells whether the reader got no later one about this
-    rental, `posted_at` when Slack took it, if it did."""
+    """Return the message to `reader` about `event`. `newest` tells whether the reader got no later message about
+    this rental. `posted_at` is when Slack took the message, None if it has not yet."""
     rental = details.rental
     if reader.id in details.former_owners and not rental.lets_in(reader.id):
         return new_owner_message.no_longer_yours(details)
@@ -67,14 +67,14 @@ def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered
     name = f"{possessive(details, reader)} {describe(details.rental)}, {details.rental.id}"
     text = words.about(name) if words else name
     next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
-    # If somebody else destroys it, this message becomes the receipt.
+    # If somebody else destroys the rental, this message becomes the receipt.
     closed = event.kind is not EventKind.DESTROYING
     return blocks.message(join(text, _first_runs_on(details) or next_step), closed=closed)
 
 
 def _first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 runs on.` if this rental was to take its place and has no machine. Return an empty text if it
-    was to take no place, or if that machine doesn't run either."""
+    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
+    text if it was to take no place, or if k7mq2 doesn't run either."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
@@ -99,7 +99,7 @@ def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def _left_without_machine(event: Event) -> bool:
-    """Return whether the owner lost or never got the machine, without a person having decided that."""
+    """Return whether the owner lost the machine or never got one, and no person decided that."""
     return event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
 
 
@@ -132,7 +132,7 @@ def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    own = reader.id == details.rental.owner  # somebody who was let in, and got the machine later
+    own = reader.id == details.rental.owner  # a teammate who became the owner later
     return (_said_once if own else teammate_message.let_in)(event, details, reader)
 
 
@@ -143,7 +143,8 @@ def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return who approved the request, unless its owner did or was notified of that before it was ready."""
+    """Return who approved the request. Return nobody if its owner did, or was notified of the approval before the
+    machine was ready."""
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
@@ -158,7 +159,7 @@ def _approved_not_ready(event: Event, details: RentalDetails, reader: Reader) ->
 
 
 def _no_longer_ready(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return that a machine that was ready is being destroyed, or how it ended."""
+    """Return that a machine, which was ready, is being destroyed, or how it ended."""
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
     return blocks.message(text, closed=details.rental.state.over)
 
@@ -208,7 +209,7 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
         return blocks.message(text, closed=again is not None)
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
-    # An outage may have held it up.
+    # An outage may have delayed the message.
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
@@ -235,7 +236,7 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
 
 
 def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:
-    """Return that it ends as before, or that it ends soon if that end has passed."""
+    """Return that the machine ends as before, or that it ends soon if that end has passed."""
     until, times = event.facts.until or rental.running_lease.ends_at, reader.times
     if until > event.at:
         return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
@@ -244,7 +245,7 @@ def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:
 
 
 def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:
-    """Return that it ends although its end could move, because nobody sees whether it is in use."""
+    """Return that the machine ends, although its end could move, because nobody sees whether it is in use."""
     rental, until = details.rental, event.facts.until or details.rental.running_lease.ends_at
     when = f"ends {times.time(until, event.at)} whatever runs. "
     if event.facts.vendor is not None:
@@ -253,8 +254,8 @@ def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:
 
 
 def _longer(event: Event, details: RentalDetails) -> str:
-    """Return why the lease is longer after the notice: `Extended`, by another person than its owner if so, or `In
-    use` if its end moved on."""
+    """Return why the lease is longer after the notice: `Extended`, with the name of a person other than its owner,
+    or `In use` if its end moved on."""
     longer = [e for e in events_after(event, details.events) if e.effects.lengthens]
     if not longer:
         return "Extended"

@@ -17,8 +17,8 @@ In a channel, or in Messages here:
 
 
 def home_tab() -> Json:
-    """Return the Home tab, the same for everyone. `private_metadata` is a hash of its blocks, which tells whether
-    Slack shows this version of it."""
+    """Return the Home tab, which is the same for everyone. `private_metadata` is a hash of its blocks, which tells
+    whether Slack already shows this version."""
     shown = [
         blocks.section("*Rent GPUs for as long as you need them.* You see live prices first; only a click rents."),
         blocks.actions(button("Get GPUs", Action.CHOOSE_FROM_LIST, NO_VALUE, style="primary")),

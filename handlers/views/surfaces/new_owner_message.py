@@ -17,8 +17,8 @@ from handlers.views.surfaces.question_message import is_open, keep_buttons, ques
 
 
 def new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in. If it
-    computes nothing, the message also asks whether it is needed."""
+    """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in. If the
+    machine computes nothing, the message also asks whether it is needed."""
     rental, times = details.rental, reader.times
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
     lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
@@ -39,7 +39,7 @@ def new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def no_longer_yours(details: RentalDetails) -> Rendered:
-    """Return what every message to a former owner says: whose the machine is now, and nothing else of it."""
+    """Return what every message to a former owner says: who owns the machine now, and nothing else about it."""
     return blocks.message(f"{machine(details)} is {owner(details)}'s now.")
 
 

@@ -22,8 +22,8 @@ from handlers.views.phrases.use_text import verdict_then
 
 
 def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, first: bool) -> Rendered:
-    """Return what was idle when the approvers were notified, with what they can do. Later, return its outcome.
-    `first` is True for the post."""
+    """Return what was idle when the approvers were notified, with what they can do. Later, return what was
+    decided. `first` is True for the post."""
     times, rental = reader.times, details.rental
     asked_owner = person(details.names, details.owner_at(event))
     name = f"{rental.id}, {machines_of(rental)}, {asked_owner}"
@@ -34,8 +34,8 @@ def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, firs
         return blocks.message(f"{name}. {current_state(details, times)}")
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != spell_of(event.facts.use):
-        # If it worked only for a moment, the same spell goes on, and with it this message. A later spell has a
-        # message of its own.
+        # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
+        # has its own message.
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
@@ -54,14 +54,15 @@ def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, firs
 
 
 def _is_first(event: Event, details: RentalDetails) -> bool:
-    """Return whether the approvers were not told of this spell before."""
+    """Return whether the approvers were not yet notified of this spell."""
     told = [other for other in details.events if other.kind is EventKind.NOBODY_ANSWERS and other.id != event.id]
     spell = spell_of(event.facts.use)
     return not any(spell_of(other.facts.use) == spell and other.at < event.at for other in told)
 
 
 def _idle(event: Event, now: Use | None, times: Times) -> str:
-    """Return `idle since 14:05 (4 h 35 min, $42.17)`. `now` is the verdict of now: somebody may have connected."""
+    """Return `idle since 14:05 (4 h 35 min, $42.17)`. `now` is the present verdict: somebody may have connected
+    since."""
     facts = event.facts
     connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
     words = "connected, not computing" if connected else "idle"
@@ -79,7 +80,7 @@ def _until_end(event: Event, times: Times) -> str:
 
 
 def _first_name(details: RentalDetails) -> str:
-    """Return the owner's name for a button, which takes 75 characters."""
+    """Return the owner's name, short enough for a button, which takes 75 characters."""
     return escape(details.names.get(details.rental.owner) or "its owner", 30)
 
 

@@ -30,7 +30,7 @@ ANSWERS = frozenset(
 
 
 def asks(rendered: Rendered) -> bool:
-    """Return whether a message is a question that waits for an answer."""
+    """Return whether a message is a question that is still open."""
     rows = [block["elements"] for block in rendered.blocks if block["type"] == "actions"]
     return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
 
@@ -44,10 +44,10 @@ def render_message(
     names: Mapping[str, str] | None = None,
     newest: bool = True,
 ) -> Rendered | None:
-    """Return a message as it should look now. Return None if its event has no text there, or if its kind is
-    not rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
+    """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
+    rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `names` has the people whom a notice names. `newest` tells of a direct message whether its reader got no later
+    `names` has the people whom a notice names. `newest` tells whether the reader of a direct message got no later
     one about the rental.
     """
     if message.kind is MessageKind.ALERT:
@@ -73,6 +73,6 @@ def render_message(
 
 
 def thread_reply(event: Event, details: RentalDetails, reader: Reader) -> Rendered | None:
-    """Return the reply for an event, which is never edited. Return None if it has none."""
+    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
     words = event_text(event, details, reader.times) if event.effects.thread(event) else None
     return None if words is None else blocks.message(words.text)

@@ -19,7 +19,7 @@ from handlers.views.phrases.rental_text import how_it_ended, machine, more_time_
 
 
 def ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the message that the machine is ready, or that the reader is let into one that is."""
+    """Return the message that the machine is ready, or that the reader is let into a machine that is ready."""
     rental, times = details.rental, reader.times
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state is not State.READY:
@@ -45,7 +45,7 @@ def ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the message to somebody who is let in: how they get in, or that they need a key for that."""
+    """Return the message to somebody who is let in: how they get in, or that they need a key first."""
     rental = details.rental
     if rental.lease is not None and rental.lease.ready_at <= event.at:
         return ready(event, details, reader)
@@ -61,7 +61,7 @@ def let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def _needs_key(details: RentalDetails, rules: Rules) -> Rendered:
-    """Return the request for a key, which somebody without one reads until they add one."""
+    """Return the request for a key, which a person without a key reads until they add one."""
     rental, name = details.rental, owner(details)
     into = f"{name} lets you into {describe(rental)} ({rental.id})"
     if rental.state is State.READY:
