@@ -1,4 +1,5 @@
-"""Facts about the account and this bot as JSON, counters, and what is known once: each in a table of its own."""
+"""Facts about the account and this bot as JSON, counters, and things that are written once: each in a separate
+table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the admins: what becomes of machines that no attempt has, or of a rental whose owner left."""
+"""Questions to the admins: about machines that no attempt has, and about rentals whose owner left."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ class UnknownMachine(Frozen):
     rate: Decimal | None = None
     """USD per hour. None if the API didn't state it."""
     since: Instant
-    """From when on it bills: `valid_from`, else when it was created, else when we saw it first."""
+    """The time from which on the machine bills: `valid_from`, else when it was created, else when we first saw
+    it."""
     valid_from: Instant | None = None
-    """As the API stated it. Without it, the cost is estimated."""
+    """As the API stated it. None if it didn't; the cost is then estimated."""
     host: str | None = None
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
     """The offers that it was made from. Machines of one purchase have an offer in common."""
     missing_since: Instant | None = None
-    """Since when the vendor does not find it. None if it does."""
+    """Since when the vendor does not find the machine. None if it does."""
     gone_at: Instant | None = None
     """When the account no longer had it."""
 
@@ -48,13 +49,14 @@ class UnknownMachine(Frozen):
 
 
 class Purchase(Frozen):
-    """The unknown machines of one purchase, on which the admins decide together."""
+    """The unknown machines of one purchase, about which the admins decide together."""
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnknownMachine, ...]
     """At least one."""
     guess: str | None = None
-    """Slack id of the person who may own them, from their name. It preselects and pings nobody."""
+    """Slack id of the person who may own the machines, guessed from their names. It is preselected, and pings
+    nobody."""
 
     @property
     def alive(self) -> tuple[UnknownMachine, ...]:
@@ -63,17 +65,17 @@ class Purchase(Frozen):
 
     @property
     def runs(self) -> bool:
-        """Whether one of its machines runs, so that it can get an owner. The others are watched and deleted
-        with it: one that failed must not keep the machine that is used without an owner."""
+        """Whether one of its machines runs, so that the purchase can get an owner. The other machines are watched
+        and deleted with it: one that failed must not leave a used machine without an owner."""
         return any(machine.runs for machine in self.alive)
 
 
 class Purchases(Frozen):
-    """Several purchases in one message. Each is a question of its own that is a part of this one."""
+    """Several purchases in one message. Each is a separate question that is a part of this one."""
 
     kind: Literal["purchases"] = "purchases"
     count: int
-    """How many machines they had when they were found."""
+    """How many machines the purchases had when they were found."""
     bought_later: bool
     """Whether they were bought after the database was saved. Otherwise one sweep found many."""
     empty: bool = False
@@ -101,7 +103,7 @@ class AdminVerdict(StrEnum):
     DESTROYED = "destroyed"
     """The machines belong to the admin who decided, and are destroyed."""
     NOT_OURS = "not_ours"
-    """They are not ours to manage, so nobody is asked about them again."""
+    """The machines are not ours to manage, so nobody is asked about them again."""
 
 
 class Decided(Frozen):
@@ -123,43 +125,46 @@ class AdminQuestion(Frozen):
     version: int = 1
     about: Subject
     rental_id: str | None = None
-    """The rental that it is about, or to which its machines belong by now."""
+    """The rental that the question is about, or to which its machines belong by now."""
     part_of: str | None = None
-    """Id of the question about several purchases in whose messages it is asked. None if it has its own."""
+    """Id of the question about several purchases in whose messages this one is asked. None if it has its own
+    messages."""
     event_id: int | None = None
-    """The event of its newest messages. None if it has none of its own."""
+    """The event of the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
     """Slack ids of the admins who got these messages."""
     found_at: Instant
     asked_at: Instant
     """When the admins were last asked."""
     ask_again_at: Instant | None = None
-    """When they are asked again. None if nobody said so."""
+    """When the admins are asked again. None if nobody put the question off."""
     put_off_by: str | None = None
     """Slack id of the admin who said when to ask again."""
     decided: Decided | None = None
     over_at: Instant | None = None
-    """When nothing was left to decide or to watch here: its machines belong to a rental or are gone, its parts are
+    """When nothing was left to decide or to watch: the machines belong to a rental or are gone, the parts are
     decided, or the rental got another owner. If that rental ends first, this is not set."""
     pauses_buying: bool = False
-    """Whether nothing is bought because of it, until an admin resumes buying."""
+    """Whether the question pauses buying, until an admin resumes it."""
 
     @property
     def open(self) -> bool:
-        """Whether the admins can still decide about it."""
+        """Whether the admins can still decide the question."""
         return self.decided is None and self.over_at is None
 
     @property
     def purchase(self) -> Purchase:
-        """The unknown machines that it is about. Raise TypeError if it is about something else."""
+        """Return the unknown machines that the question is about. Raise TypeError if it is about something
+        else."""
         if not isinstance(self.about, Purchase):
             raise TypeError(f"question {self.id} is about no purchase")
         return self.about
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether the admins are to be asked again, because one of them put it off until now."""
+        """Return whether the admins are to be asked again, because one of them put the question off until now."""
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return who became admin since they were asked, and has no message of this question."""
+        """Return the people who became admins since the others were asked, and have no message of this
+        question."""
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

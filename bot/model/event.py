@@ -106,7 +106,7 @@ class EventKind(StrEnum):
     deleted."""
     EXTRA_GONE = "extra_gone"
     ENDED = "ended"
-    # About a rental, sent as notices, which are rendered from the event alone:
+    # About a rental, sent as alerts, which are rendered from the event alone:
     STEP_FAILED = "step_failed"
     """The rental's step failed several times in a row. `facts.number` is in the log. `facts.until` is when its
     machine is deleted in any case, if that is known."""
@@ -185,7 +185,7 @@ class Facts(Frozen):
     more_resources: tuple[str, ...] = ()
     """In NOT_CONFIRMED, the ids of the other resources that may still bill."""
     name: str | None = None
-    """A resource's name, the id of another rental, or the rental's own id in an event that is sent as a notice."""
+    """A resource's name, the id of another rental, or the rental's own id in an event that is sent as an alert."""
     gpu: str | None = None
     before_gpu: str | None = None
     """The GPU that was clicked, if `gpu` is one that doesn't fit it."""

@@ -1,4 +1,4 @@
-"""Posts that bypass the outbox, while the store takes no writes: notices, and replies without a `response_url`."""
+"""Posts that bypass the outbox, while the store takes no writes: alerts, and replies without a `response_url`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TRIES = 3
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""Real time until a notice whose answer was lost is sent again. Otherwise a person would get it every few seconds
+"""Real time until an alert whose answer was lost is sent again. Otherwise a person would get it every few seconds
 while Slack's answers are lost."""
 
 
@@ -52,10 +52,10 @@ class DirectPosts:
         self._clock = clock
         self._rules = rules
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """When each notice that may not have arrived was last sent."""
+        """When each alert that may not have arrived was last sent."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise, and
+        """Send the alert of an event to a person. Return False if Slack doesn't take it now. Never raise, and
         never wait for Slack's pace: the self-check must go on."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)

@@ -12,7 +12,7 @@ from handlers.views.surfaces import admin_questions as views
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Open the dialog that asks for whom a machine is."""
+    """Open the dialog that asks who gets a machine."""
     view = await service.preview(
         context.deps, interaction.person, value.question_id, value.version, new_owner=True
     )
@@ -74,8 +74,8 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def put_all_back(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Put back what can be put back. The message says so."""
-    # An older database may not know the owners, or not that they left.
+    """Put back every purchase that can be put back. The message says so."""
+    # An older database may lack the owners, or that they left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
     await service.put_all_back(context.deps, interaction.person, value.question_id)
@@ -83,6 +83,6 @@ async def put_all_back(context: Context, interaction: UserInteraction, value: Qu
 
 
 async def one_by_one(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Ask about each purchase in a message of its own."""
+    """Ask about each purchase in a separate message."""
     await service.one_by_one(context.deps, interaction.person, value.question_id)
     return None

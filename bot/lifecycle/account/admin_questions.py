@@ -1,7 +1,7 @@
-"""Questions to the admins: asked, put off, asked again, shown to those who become admins later, decided once.
+"""Questions to the admins: asked, put off, asked again, shown to people who become admins later, decided once.
 
-A new kind of question is a subject in bot/model/admin_question.py, the event that asks it, here, and its words in
-handlers/views/surfaces/admin_questions.py.
+A new kind of question needs a subject in bot/model/admin_question.py, the event that asks it, a case here, and its
+words in handlers/views/surfaces/admin_questions.py.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 
 
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
-    """Ask each admin, by a new direct message. Older messages of this question say that it is asked again. With
-    `new`, the store does not have the question yet."""
+    """Ask each admin, by a new direct message. The older messages of this question then say that it is asked
+    again. With `new`, the store does not have the question yet."""
     now, admins = deps.clock.now(), deps.rules.admins
     event_id = await tx.events.add(_asking_event(question, now))
     after = changed(
@@ -82,8 +82,8 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 
 
 async def ask_again(deps: Deps) -> None:
-    """Ask again what an admin put off until now, and ask those who became admins since: otherwise perhaps nobody
-    who may decide has the buttons. Raise StoreBusy."""
+    """Ask again the questions that an admin put off until now. Also ask people who became admins since: otherwise
+    perhaps nobody who may decide has the buttons. Raise StoreBusy."""
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
         asked = [one.id for one in await tx.questions.not_over() if one.is_due(now) or one.not_asked(admins)]
@@ -110,8 +110,8 @@ async def decide(
     rental_id: str | None = None,
     reason: str = "",
 ) -> None:
-    """Store what an admin decided. `rental_id` is the rental that it is about, or to which its machines belong
-    now."""
+    """Store what an admin decided. `rental_id` is the rental that the question is about, or to which its machines
+    belong now."""
     now = deps.clock.now()
     after = changed(
         question,
@@ -126,8 +126,8 @@ async def decide(
 
 
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
-    """Store a change of a question, and what follows from it: the whole is over with its last open part, and a
-    request whose machine was found goes on or ends."""
+    """Store a change of a question, and what follows from it: a question with parts is over with its last open
+    part, and a request whose machine was found goes on or ends."""
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
         await close_request(tx, deps, after)

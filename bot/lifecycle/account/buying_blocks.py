@@ -1,4 +1,4 @@
-"""Whether buying is blocked, and why; and what the admins are notified of."""
+"""Whether buying is blocked, and why. Also sends the alerts to the admins."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
-    """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls it
-    when one answer refuses the token and the next accepts it, or the other way round."""
+    """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls
+    this after the first answer, and when the token is refused or accepted again."""
 
     async def decision(tx: Tx) -> None:
         if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:

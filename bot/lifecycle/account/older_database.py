@@ -1,7 +1,7 @@
 """What follows if the database was put back from an older copy, or is empty.
 
-A machine with a name of ours, `gpubot-ID-N`, shows it if the store does not know rental ID, or not its attempt N.
-A message shows it if Slack has a later version of it than the store (handlers/delivery).
+A machine with a name of ours, `gpubot-ID-N`, proves it if the store does not know rental ID, or lacks its attempt
+N. A message proves it if Slack has a later version of the message than the store (handlers/delivery).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Buy nothing more for the rentals that these machines name, until an admin decides about the machines."""
+    """Buy nothing more for the rentals in the names of these machines, until an admin decides about the
+    machines."""
     for question in questions:
         for rental in await _named_rentals(tx, question):
             if rental.lease is None and not rental.bought_later:
@@ -43,10 +44,10 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
-    """End the requests whose machines were found, now that it is known what becomes of the machines: nothing is
-    bought for them a second time. If the machines are not ours to manage, the requests go on instead.
+    """End the requests whose machines were found, once it is decided what happens to the machines, so that nothing
+    is bought a second time. If the machines are not ours to manage, the requests go on instead.
 
-    Call it in the transaction that decides about the purchase, after it was saved.
+    Call this in the transaction that decides about the purchase, after the purchase was saved.
     """
     for rental in await _named_rentals(tx, question):
         if rental.bought_later and not rental.state.over and rental.lease is None:
@@ -78,15 +79,15 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
-    """Return whether the admins have yet to decide about another purchase that names the rental: its first attempt
-    may have left a machine beside that of the second."""
+    """Return whether the admins have yet to decide about another purchase that names the rental. The rental's
+    first attempt may have left a machine beside the machine of the second."""
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     names = names_of(machine for one in others for machine in one.purchase.machines)
     return any(name.rental_id == rental.id and name.n > rental.attempts for name in names)
 
 
 async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
-    """Return the rentals in the names of a purchase's machines that have no attempt of that number."""
+    """Return the rentals that the names of a purchase's machines give, if they lack the attempt of that number."""
     found = []
     for name in names_of(question.purchase.machines):
         rental = await tx.rentals.get(name.rental_id)
@@ -99,22 +100,23 @@ async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
 
 
 async def note_start(tx: Tx) -> None:
-    """Note at the start, before anything else is written, until when the store knows what happened."""
+    """Note at the start, before anything else is written, up to which time the store knows what happened."""
     newest = await tx.events.newest()
     if newest is not None:
         await tx.account.set(KNOWN_UNTIL, newest.at)
 
 
 async def note_put_back(tx: Tx) -> None:
-    """Note that the database was put back from an older copy: what was posted since then is to be taken back."""
+    """Note that the database was put back from an older copy, so that the posts made since then lose their
+    buttons."""
     if await tx.account.get(LOST_SINCE) is None:
         known_until = await tx.account.get(KNOWN_UNTIL)
         await tx.account.set(LOST_SINCE, known_until)
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Make sure that a rental of which Slack showed a later version does nothing that its owner doesn't expect:
-    tell them when their machine ends, or ask before more is bought."""
+    """Make sure that a rental does nothing that its owner doesn't expect, after Slack showed a later version of
+    it. Notify the owner when the machine ends, or ask before more is bought."""
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
         return
@@ -126,8 +128,8 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Tell the owner of a machine when it ends, once in a process: Slack showed what the store lost, perhaps a
-    later end. Only the new message counts as their notice of this end."""
+    """Notify the owner of a machine when it ends, once in a process: Slack showed something that the store lost,
+    perhaps a later end. Only the new message counts as their notice of this end."""
     events = await tx.events.of(rental.id)
     if any(event.kind is EventKind.PUT_BACK and event.at >= deps.started_at for event in events):
         return

@@ -1,4 +1,4 @@
-"""Rentals whose owner left the workspace: the admins are asked once what becomes of each."""
+"""Rentals whose owner left the workspace. The admins are asked once about each."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ async def check_owners(deps: StepDeps) -> None:
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
-    """Ask the admins what becomes of each rental of a person who left, unless they were asked already. What the
-    person asked more time for, they don't need any more. Raise StoreBusy."""
+    """Ask the admins about each rental of a person who left, unless they were asked already. Requests of that
+    person for more time end. Raise StoreBusy."""
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
@@ -56,7 +56,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # The approvers are asked nothing while the question is open.
+                # The rental's messages are shown again: approvers are asked nothing while the question is open.
                 await apply(tx, deps, rental, alter(rental))
 
     await transact(deps, decision)

@@ -49,9 +49,9 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
 
     `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
 
-    The list may be old. So a machine that it lacks counts as gone only if the vendor says "deleted", or does not
-    find it twice. Otherwise the admins would be asked again, after one wrong answer, about a machine that is not
-    ours to manage.
+    The list may be old. So a machine that the list lacks counts as gone only if the vendor says "deleted", or does
+    not find it twice. Otherwise one wrong answer would make the bot ask again about a machine that is not ours to
+    manage.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unknown_machine(view, now) for view in views}
@@ -99,11 +99,11 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnknownMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnknownMachine]], list[AdminQuestion], list[AdminQuestion]]:
-    """Return the machines that the store does not know yet: those that join a purchase that it knows, by the
-    question's id; then questions about the other purchases, and about those that were bought after the database
-    was saved."""
+    """Return three things. First, the machines that join a purchase which the store knows, by the question's id.
+    Then questions about new purchases. Last, questions about purchases that were made after the database was
+    saved."""
     async with deps.store.read() as tx:
-        # Some may have got an owner since the account was read.
+        # Some machines may have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
         held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
@@ -119,9 +119,9 @@ async def _compare(
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
-    """Store new purchases, and ask the admins about each, or about all `together`. Leave out what got an owner
-    since the account was read: the next sweep finds the rest of its purchase. With `later`, they were bought after
-    the database was saved."""
+    """Store new purchases, and ask the admins about each, or about all `together`. Leave out machines that got an
+    owner since the account was read: the next sweep finds the others of their purchase. With `later`, the machines
+    were bought after the database was saved."""
     whole: AdminQuestion | None = None
     count = sum(len(one.purchase.machines) for one in questions)
     for batch in in_batches(questions):
@@ -151,11 +151,12 @@ async def ask_together(
     later: bool,
     whole: AdminQuestion | None = None,
 ) -> AdminQuestion:
-    """Store new purchases about which each admin is asked in one message. Return the question of that message.
+    """Store new purchases, and ask each admin about all of them in one message. Return the question of that
+    message.
 
-    It is written in several transactions if there are many machines: `count` is how many there are in all, and
-    `whole` the question, if it was written before. If they were bought `later` than the database was saved, buying
-    is paused, and nothing more is bought for the rentals that they name.
+    Many machines are written in several transactions: `count` is how many there are in all, and `whole` is the
+    question if it was written before. If the machines were bought `later` than the database was saved, buying is
+    paused, and nothing more is bought for the rentals that they name.
     """
     if whole is None:
         about = Purchases(count=count, bought_later=later, empty=later and not await tx.rentals.any_ever())
@@ -172,9 +173,9 @@ async def ask_together(
 
 
 async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
-    """Ask the vendors for these machines, ASKED_AT_ONCE at a time: a vendor that lets each call time out must not
-    delay the sweep for hours, since nothing is bought before the first one is done. Leave out those that gave no
-    answer."""
+    """Ask the vendors for these machines, ASKED_AT_ONCE at a time, and leave out machines for which no answer
+    came. A vendor that lets each call time out must not delay the sweep for hours, since nothing is bought before
+    the first sweep is done."""
     answers: dict[str, ResourceView | None] = {}
 
     async def ask_vendor(resource_id: str) -> None:
@@ -196,7 +197,7 @@ def _read(
     it."""
     newest = listed.get(machine.resource_id)
     if newest is not None:
-        # Without a start from the API, `since` is when we saw it first.
+        # If the API states no start, `since` is when we first saw the machine.
         return changed(newest, since=min(newest.since, machine.since))
     if machine.resource_id not in answers:
         return machine

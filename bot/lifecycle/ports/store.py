@@ -294,10 +294,10 @@ class Account(Protocol):
         """Return a fact. Return None if the store doesn't have it."""
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return a fact by its keys."""
+        """Return the values of a fact by their keys."""
 
     async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
-        """Write a fact. None removes it."""
+        """Write a fact, or remove it if `value` is None."""
 
     async def increment(self, counter: Counter) -> None: ...
     async def count(self, counter: Counter) -> int: ...
@@ -307,7 +307,7 @@ class Account(Protocol):
     async def add_probe_key(self, private_key: str) -> None: ...
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
         """Note that a direct message is answered, and return True. Return False if it was answered before. Forget
-        those that were answered before `forget_before`."""
+        messages that were answered before `forget_before`."""
 
 
 class AdminQuestions(Protocol):
@@ -315,27 +315,27 @@ class AdminQuestions(Protocol):
 
     async def get(self, question_id: str) -> AdminQuestion | None: ...
     async def not_over(self) -> list[AdminQuestion]:
-        """Return those that the admins can decide, and those about machines that are not ours to manage and still
-        there, oldest first. Leave out those about rentals that are over or ending."""
+        """Return the questions that the admins can decide, and those about machines that are not ours to manage
+        but still exist, oldest first. Leave out questions about rentals that are over or ending."""
 
     async def purchases(self) -> list[AdminQuestion]:
-        """Return those of `not_over` that are about the unknown machines of one purchase."""
+        """Return the questions of `not_over` that are about the unknown machines of one purchase."""
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
         """Return the questions that are asked in the messages of this one."""
 
     async def has_open_part(self, question_id: str) -> bool: ...
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
-        """Return those about a rental, or about machines that belong to it by now, oldest first."""
+        """Return the questions about a rental, or about machines that belong to it by now, oldest first."""
 
     async def pausing(self) -> list[AdminQuestion]:
-        """Return those because of which nothing is bought."""
+        """Return the questions that pause buying."""
 
     async def add(self, question: AdminQuestion) -> None:
-        """Write a new one. Raise Stale if its id is in use."""
+        """Write a new question. Raise Stale if its id is in use."""
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
-        """Write a change as the next version, and make the messages that show it due. Raise Stale if it was
+        """Write a change as the next version, and make the question's messages due. Raise Stale if the question
         changed meanwhile."""
 
 

@@ -14,14 +14,14 @@ from bot.policy.team.roles import may_pause_buying
 
 
 async def pause(deps: Deps, person: Person, why: str = "") -> bool:
-    """Stop buying, and tell the other admins and the home channel who did it and `why`. Return False if it was
-    paused already. Raise Refused if the person is no admin."""
+    """Stop buying, and notify the other admins and the home channel who did it and `why`. Return False if buying
+    was paused already. Raise Refused if the person is no admin."""
     return await _set(deps, person, paused=True, why=why)
 
 
 async def resume(deps: Deps, person: Person) -> bool:
-    """Allow buying again, and tell them. Return False if it wasn't paused. Raise Refused if the person is no
-    admin."""
+    """Allow buying again, and notify the same people. Return False if buying wasn't paused. Raise Refused if the
+    person is no admin."""
     return await _set(deps, person, paused=False)
 
 
@@ -46,7 +46,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str = "") -> bo
 
 
 async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
-    """Return whether a rental that a button names is unknown. If it is, notify the admins, once for each rental:
+    """Return whether the store lacks a rental that a button names. If so, notify the admins, once for each rental:
     the database lost it, so perhaps nobody watches its machine."""
     async with deps.store.read() as tx:
         if await tx.rentals.get(rental_id) is not None:

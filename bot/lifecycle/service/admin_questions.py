@@ -28,15 +28,15 @@ from bot.policy.team.roles import may_use
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The lease of machines that are destroyed at once: an end that the overdue deletion knows."""
+"""The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
 PUT_BACK_FOR = timedelta(hours=24)
-"""How long machines that are put back run, from the click on."""
+"""How long machines that are put back run after the click."""
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
 async def view_for_message(tx: Tx, deps: Deps, reader: Person, question_id: str) -> AdminQuestionView | None:
-    """Return a question for a message to `reader`. Return None if they are no admin, or if the store doesn't know
-    it."""
+    """Return a question for a message to `reader`. Return None if the reader is no admin, or if the store lacks
+    the question."""
     question = await tx.questions.get(question_id) if reader.id in deps.rules.admins else None
     return None if question is None else await _view_of(tx, deps, reader, question)
 
@@ -71,10 +71,11 @@ async def _view_of(tx: Tx, deps: Deps, reader: Person, question: AdminQuestion) 
 async def preview(
     deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
 ) -> AdminQuestionView:
-    """Return a question for a dialog in which an admin decides it, or in which they give it an owner.
+    """Return a question for a dialog in which an admin decides it. With `new_owner`, the dialog gives its machines
+    or its rental an owner.
 
-    Raise Refused if the person is no admin, and TooLate if somebody decided before, if it changed since the reader
-    saw version `version`, or if what it is about can't get an owner now.
+    Raise Refused if the person is no admin, and TooLate if somebody decided before, if the question changed since
+    the reader saw version `version`, or if its subject can't get an owner now.
     """
     async with deps.store.read() as tx:
         question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
@@ -137,7 +138,7 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
     """Make a rental of unknown machines for the admin and destroy it at once, so that its deletion is watched and
     its cost is in the ledger. Return the rental.
 
-    Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` wants.
+    Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` returns.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -196,8 +197,8 @@ async def ask_again(deps: Deps, admin: Person, question_id: str, version: int) -
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack ids in the names of the machines that are not decided. Raise Refused if the person is no
-    admin."""
+    """Return the Slack ids in the names of the machines about which nobody decided. Raise Refused if the person is
+    no admin."""
     check_admin(admin, deps)
     async with deps.store.read() as tx:
         parts = [one for one in await tx.questions.parts(question_id) if one.open]
@@ -236,8 +237,8 @@ async def put_all_back(deps: Deps, admin: Person, question_id: str) -> list[Rent
 
 
 async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
-    """Ask the admins about each purchase of one question that is not decided, in a message of its own. Raise
-    Refused if the person is no admin, and TooLate if all are decided."""
+    """Ask the admins about each undecided purchase of one question, in separate messages. Raise Refused if the
+    person is no admin, and TooLate if all are decided."""
 
     async def decision(tx: Tx) -> int:
         batches = in_batches(await _open_parts(tx, deps, admin, question_id))
@@ -259,14 +260,15 @@ async def _open_parts(tx: Tx, deps: Deps, admin: Person, question_id: str) -> li
 
 
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
-    """Return the owner in the name of machines of which one runs. Return None if none runs, if the name has no
-    owner, or if the store does not know them: they are looked up at the click."""
+    """Return the owner that the names of machines give, if one of the machines runs. Return None if none runs, if
+    the names give no owner, or if the store lacks that person, whom the click looks up."""
     owner = named_owner(purchase.alive) if purchase.runs else None
     return None if owner is None else await tx.people.get(owner, EVER)
 
 
 async def _restorable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
-    """Return whether it is worth trying to put a purchase back: its owner may be unknown until the click."""
+    """Return whether a purchase may be put back, as far as the store knows. Its owner may be unknown until the
+    click."""
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False
     owner = await _named_owner(tx, part.purchase)

@@ -16,16 +16,16 @@ from bot.policy.team.rules import Rules
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 WRITTEN_AT_ONCE = 50
-"""How many machines are written in one transaction at most, so that others wait for it only shortly."""
+"""How many machines one transaction writes at most, so that other writes wait for it only shortly."""
 ASKED_ALONE = 10
 """If a sweep finds more purchases than this, the admins are asked about all of them in one message."""
 SHORTEST_NAME = 3
-"""Letters of a person's name that count in a machine's name: "al" is in too many words."""
+"""The fewest letters of a person's name that count in a machine's name: "al" is in too many words."""
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
 def by_purchase(machines: Iterable[UnknownMachine]) -> list[tuple[UnknownMachine, ...]]:
-    """Return the machines, those of one purchase together, in their order. Machines of one purchase were made from
+    """Return the machines in their order, those of one purchase together. Machines of one purchase were made from
     an offer in common. Machines without an offer are each alone."""
     groups: list[list[UnknownMachine]] = []
     group_of: dict[str, int] = {}
@@ -42,9 +42,8 @@ def by_purchase(machines: Iterable[UnknownMachine]) -> list[tuple[UnknownMachine
 def purchases_of(
     machines: Iterable[UnknownMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Return the question about the purchase to which each machine that is new on the account belongs, by the
-    machine's id. A machine that begins another purchase is left out. `questions` are those about purchases that
-    are not over."""
+    """Return the question about the purchase to which each new machine of the account belongs, by the machine's
+    id. A machine of a new purchase is left out. `questions` are those about purchases that are not over."""
     first_with: dict[str, int] = {}
     for index, question in enumerate(questions):
         for known in question.purchase.machines:
@@ -60,7 +59,7 @@ def purchases_of(
 
 def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
     """Return questions about purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase
-    is cut: one with more is a part of its own."""
+    is cut: a purchase with more machines is a part of its own."""
     batches: list[list[AdminQuestion]] = []
     room = 0
     for question in questions:
@@ -74,8 +73,8 @@ def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
 
 
 class Guesses:
-    """Guesses who may own machines, from their names. Make one for all machines: comparing each with each person
-    would block the event loop for seconds if both are many."""
+    """Guesses from machines' names who may own them. Make one instance for all machines: comparing each machine
+    with each person would block the event loop for seconds if both are many."""
 
     def __init__(self, people: Iterable[Person], rules: Rules) -> None:
         self._users: set[str] = set()
@@ -88,7 +87,7 @@ class Guesses:
 
     def owner(self, machines: Iterable[UnknownMachine]) -> str | None:
         """Return the Slack id of the person who may own machines: the owner's id in a name of ours, else the one
-        person of whose name a word is a word of a machine's name. Return None if there is no such person, or
+        person whose name has a word in common with a machine's name. Return None if there is no such person, or
         several, or if they may not use the bot."""
         machines = tuple(machines)
         owners = {name.owner for name in names_of(machines) if name.owner is not None}
@@ -105,7 +104,7 @@ def _words(name: str) -> set[str]:
 
 def name_to_type(purchase: Purchase) -> str | None:
     """Return what an admin types before the machines are destroyed: the first name that is not one of ours, or the
-    first 8 characters of the machine's id if it has none. Return None if all names look like ours."""
+    first 8 characters of the machine's id if it has no name. Return None if all names look like ours."""
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):
             named = machine.name is not None and name_key(machine.name)
@@ -114,7 +113,7 @@ def name_to_type(purchase: Purchase) -> str | None:
 
 
 def is_name_typed(purchase: Purchase, typed: str) -> bool:
-    """Return whether an admin typed `name_to_type`. Only letters and digits count: a name can have characters that
-    nobody sees or can type."""
+    """Return whether an admin typed what `name_to_type` returns. Only letters and digits are compared: a name can
+    have characters that nobody can see or type."""
     wanted = name_to_type(purchase)
     return wanted is None or name_key(typed) == name_key(wanted)

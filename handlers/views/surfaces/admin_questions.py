@@ -48,13 +48,13 @@ HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""How many purchases are listed that wait, and how many that are decided: a paragraph holds 3,000 bytes."""
+"""How many waiting purchases are listed, and how many decided ones: a paragraph holds 3,000 bytes."""
 LONGEST_REASON = 200
 
 
 def admin_question(view: AdminQuestionView, event: Event, times: Times) -> Rendered:
-    """Return the message of one question as of now. `event` is the one that asked it: another may have asked again
-    since."""
+    """Return the message of one question as of now. `event` is the event that made this message: a later event may
+    have asked the question again."""
     match view.question.about:
         case Purchase() as purchase:
             return _purchase(purchase, view, event, times)
@@ -189,7 +189,7 @@ def _rate(purchase: Purchase) -> str:
 
 
 def _unpriced(purchase: Purchase) -> bool:
-    """Return whether the API states no price for one of the machines, so that what they cost is not known."""
+    """Return whether the API states no price for one of the machines, so that the cost of all is not known."""
     return any(machine.rate is None for machine in purchase.alive)
 
 
@@ -211,7 +211,7 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Return the message about the unknown machines that one sweep found because they are many."""
+    """Return the message about many unknown machines, which one sweep found."""
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
@@ -261,7 +261,7 @@ def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Re
 
 
 def _lines(lines: list[str]) -> list[str]:
-    """Return the lines that are shown, and how many more there are."""
+    """Return the lines that are shown, and a line with how many more there are."""
     more = len(lines) - MOST_SHOWN
     return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
 
@@ -278,8 +278,8 @@ def _lead_of_later(about: Purchases, view: AdminQuestionView, waiting: Sequence[
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return how many machines have messages of their own, besides those that are decided here. Return an empty
-    text if none has, or if all have."""
+    """Return how many machines have separate messages, besides those that are decided here. Return an empty text
+    if none has, or if all have."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:
@@ -377,7 +377,7 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 
 
 def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
-    """Return the dialog that asks for whom a machine is, and for how long unless it has an end already."""
+    """Return the dialog that asks who gets a machine, and for how long if it has no end yet."""
     about = view.question.about
     it = _it(about) if isinstance(about, Purchase) else _IT
     guess, hours, then = None, None, None

@@ -13,7 +13,7 @@ from handlers.views.phrases.reader import Reader
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
-    """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
+    """Return the alert of an event of the account or of the bot's own failure. Return None for other events."""
     match event.kind:
         case EventKind.UNKNOWN_RENTAL:
             lost = escape(event.facts.name or "a rental", 20)

@@ -34,7 +34,7 @@ def question(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return _answered(event, answer, details, reader)
     used = _used_again(event, details, times)
     if used is not None:
-        # If it worked only for a moment, the same spell goes on, and with it this question.
+        # If the machine worked only for a moment, the same spell goes on, and so does this question.
         return blocks.message(f"{_lead(event, details)} {used}", closed=False)
     text = question_text(event, details, times)
     if event.facts.use is not None and event.facts.use.why is Missed.REFUSED:
@@ -56,7 +56,7 @@ def question_text(event: Event, details: RentalDetails, times: Times) -> str:
 
 
 def keep_buttons(rental: Rental) -> list[Json]:
-    """Return the buttons by which its owner still needs a machine."""
+    """Return the buttons by which the owner says that a machine is still needed."""
     return [
         button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
         for hours in KEEP_HOURS
@@ -102,7 +102,7 @@ def _readings(use: Use) -> str:
 
 def _used_again(event: Event, details: RentalDetails, times: Times) -> str | None:
     """Return that the machine was used after the question, or not seen into for so long that its time without work
-    counts from later. Return None if the question is still about the same time."""
+    counts from a later time. Return None if the question is still about the same time."""
     use, asked_about = details.rental.use, event.facts.use
     if use is None or asked_about is None:
         return None
@@ -160,8 +160,8 @@ def _kept(answer: Event, words: EventText, details: RentalDetails, reader: Reade
 
 
 def not_as_sold(event: Event, rental: Rental, replace: Json | None, *, kept: bool) -> Rendered:
-    """Return the message to the owner of a machine that is in use. `replace` is the button that replaces it, if
-    that is possible."""
+    """Return the message to the owner of a machine that is in use. `replace` is the button that replaces it, None
+    if that is not possible."""
     text = f"{rental.id} was {sold_but_seen(event.facts)}."
     if kept:
         return blocks.message(f"{text} You keep it.")

@@ -47,7 +47,7 @@ def render_message(
     """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
     rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `names` has the people whom a notice names. `newest` tells whether the reader of a direct message got no later
+    `names` has the people whom an alert names. `newest` tells whether the reader of a direct message got no later
     one about the rental.
     """
     if message.kind is MessageKind.ALERT:
