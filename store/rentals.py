@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    Boolean,
+    Row,
+    RowMapping,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
-from bot.model.base import changed
-from bot.model.rental import Decider, Rental
+from bot.model.base import Frozen, changed
+from bot.model.money import micros
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
 from store.events import Events
-from store.mapping import Values, insert_new, param, select_by
+from store.mapping import Values, insert_new, param, select_by, values
 from store.messages import Messages
-from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import attempts, rentals, samples
 from store.visits import Visits
 
@@ -274,3 +288,62 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             if state_changed and after.state.over:
                 await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)
+
+
+# --- turns a rental into its row and back. A field of a group (lease, ending ...) has a column with both names:
+
+
+_GROUPS: dict[str, type[Frozen]] = {
+    "waiting": Waiting,
+    "blocked": Blocked,
+    "lease": Lease,
+    "ending": Ending,
+    "alarm": Alarm,
+}
+_COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
+"""The fields of each group with their columns. The first field is required, so if its column is null, the rental
+has no such group."""
+_PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
+"""The fields whose column has the field's name."""
+
+
+def rental_values(rental: Rental) -> Values:
+    """Return the values of a rental's columns, including columns that only queries need."""
+    found = values(rental, without=frozenset(_GROUPS))
+    for name, columns in _COLUMNS.items():
+        group = getattr(rental, name)
+        for field, column in columns:
+            found[column] = None if group is None else getattr(group, field)
+    return {
+        **found,
+        "live": not rental.state.over,
+        "cap_micros": micros(rental.envelope.max_rate),
+        "ends_from": _ends_from(rental),
+    }
+
+
+def rental_of(row: Row[Any]) -> Rental:
+    """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
+    fields = row._mapping
+    return Rental(**{name: fields[name] for name in _PLAIN}, **{name: _group(name, fields) for name in _GROUPS})
+
+
+def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
+    """Return the rentals of these rows."""
+    return [rental_of(row) for row in rows]
+
+
+def _group(name: str, fields: RowMapping) -> Frozen | None:
+    columns = _COLUMNS[name]
+    if fields[columns[0][1]] is None:
+        return None
+    return _GROUPS[name](**{field: fields[column] for field, column in columns})
+
+
+def _ends_from(rental: Rental) -> datetime | None:
+    """Return the end that `Overdue.past_end` compares. Return None if the rental is over and nothing is due."""
+    if rental.state.over and rental.due_at is None:
+        return None
+    destroying_since = rental.ending.since if rental.ending else None
+    ends_at = rental.lease.ends_at if rental.lease else None
+    return rental.over_at or destroying_since or ends_at or rental.accepted_at or rental.created_at

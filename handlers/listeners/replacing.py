@@ -6,7 +6,7 @@ from bot.lifecycle.service import replacing
 from handlers.ids import Field, RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
-from handlers.views.answers.replacements import replace_confirm
+from handlers.views.answers.replacing import replace_confirm
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

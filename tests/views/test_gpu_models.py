@@ -13,7 +13,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Decider, Extension, Waiting
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder, RentalDetails
-from handlers.views.answers import lists, modals, offers, replacements
+from handlers.views.answers import lists, modals, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -211,7 +211,7 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     )
     longer = bought(extension=more, envelope=envelope(gpu=SXM_40))
     assert page(
-        dialog(replacements.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
+        dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
         dialog(modals.approve_confirm(longer, reader=reading(clock(18, 10))), clock(18, 10)),
     ) == snapshot("""\
 

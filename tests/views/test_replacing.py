@@ -15,7 +15,7 @@ from bot.model.rental import Decider, Waiting
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder
-from handlers.views.answers import lists, offers, replacements
+from handlers.views.answers import lists, offers, replacing
 from tests.slack_limits import problems_of_view
 from tests.views.screens import card, dialog, direct, message, page, thread
 from tests.views.stories import (
@@ -211,9 +211,9 @@ Starting: 1x H100 EU, Ana, f6rat. $2.15/h, $0.06 so far.
 def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     views = [
-        replacements.replace_confirm(lost, LEFT, asks_why=False),
-        replacements.replace_confirm(ready().rental, LEFT, asks_why=False),
-        replacements.replace_confirm(ready().rental, LEFT, asks_why=True),
+        replacing.replace_confirm(lost, LEFT, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, asks_why=True),
     ]
     assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
 

@@ -39,7 +39,7 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.access.boot import BootPlan, plan_boot
 from bot.policy.buying.next_offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,

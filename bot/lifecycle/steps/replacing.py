@@ -25,7 +25,7 @@ from bot.model.summary import Remainder
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import fits
-from bot.policy.buying.replacements import (
+from bot.policy.buying.replacing import (
     check_replaceable,
     propose_replacement,
     remainder_of,

@@ -16,14 +16,14 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView
 from bot.model.text import say_rate
-from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
 from handlers.views.answers import replies
-from handlers.views.answers.replacements import remainder_text, replace_button
+from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import clock_time, how_long, read_as_utc

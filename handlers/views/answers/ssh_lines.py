@@ -17,7 +17,7 @@ from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
 from bot.policy.use.two_ends import can_move
 from handlers.views.answers.probe import awaited, by_hand, installed_button, seen
-from handlers.views.answers.replacements import NO_SSH_ANSWER
+from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import end

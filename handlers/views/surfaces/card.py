@@ -9,10 +9,10 @@ from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.access.teammates import keys_still_go_in
-from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
-from handlers.views.answers.replacements import NO_SSH_ANSWER
+from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.answers.ssh_lines import ssh_command
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now

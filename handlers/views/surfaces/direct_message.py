@@ -15,7 +15,7 @@ from bot.model.summary import RentalDetails
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
-from handlers.views.answers import replacements
+from handlers.views.answers import replacing
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
@@ -113,7 +113,7 @@ def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
     if rental.silent:
-        lines.append(f"{replacements.NO_SSH_ANSWER} It may need another minute.")
+        lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
     lines += ssh_lines(details, reader)
     if rental.replaced_by is not None:
         lines.append(f"{new_one_text(rental)} This one runs until that is bought.")
@@ -125,7 +125,7 @@ def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     return blocks.message(
         "\n".join([*lines, f"{again}."]),
         blocks.section("\n".join(lines)),
-        blocks.actions(extend, destroy_button(rental), replacements.button_while_it_runs(rental, times.now)),
+        blocks.actions(extend, destroy_button(rental), replacing.button_while_it_runs(rental, times.now)),
         blocks.context(again),
         closed=False,
     )
@@ -187,7 +187,7 @@ def _not_as_sold(event: Event, details: RentalDetails, reader: Reader) -> Render
     if details.rental.state is not State.READY:
         return _no_longer_ready(details, reader)
     kept = settled_by(event, details.events) is not None
-    replace = replacements.button_while_it_runs(details.rental, reader.now, not_as_sold=True)
+    replace = replacing.button_while_it_runs(details.rental, reader.now, not_as_sold=True)
     return question_message.not_as_sold(event, details.rental, replace, kept=kept)
 
 
@@ -331,7 +331,7 @@ WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] 
         EventKind.NOT_CONFIRMED: _not_confirmed,
         EventKind.DENIED: _denied,
         EventKind.EXPIRED: _expired,
-        EventKind.LOST: replacements.lost,
+        EventKind.LOST: replacing.lost,
     }
 )
 """The messages that are more than the text of their event."""

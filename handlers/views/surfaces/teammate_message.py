@@ -8,7 +8,7 @@ from bot.model.summary import RentalDetails
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views.answers.keys import add_buttons
-from handlers.views.answers.replacements import NO_SSH_ANSWER
+from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button

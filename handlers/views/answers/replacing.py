@@ -9,7 +9,7 @@ from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import Remainder, RentalDetails
-from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.views.event_text import EventText, event_text
 from handlers.views.phrases import blocks
