@@ -106,7 +106,7 @@ def change(
 
 def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
     messages = []
-    if event.effects.thread(event) and not _tells_reader_again(event, rental, rules):
+    if event.effects.thread(event) and not _notifies_reader_twice(event, rental, rules):
         broadcast = event.kind is EventKind.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
         messages.append(changed(thread, broadcast=broadcast))
@@ -117,7 +117,7 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
     return messages
 
 
-def _tells_reader_again(event: Event, rental: Rental, rules: Rules) -> bool:
+def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
     """Return whether a reply to the card would tell its reader what they learn anyway. It would if the card is in
     somebody's direct messages, where a reply pings them, and they did it, get a direct message of it, or are the
     owner and see the card edited."""

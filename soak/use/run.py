@@ -60,7 +60,7 @@ class Simulation:
         self._to_add = list(plan.unknown)
         self._added: dict[str, datetime] = {}
         """When each unknown machine was added, by its id."""
-        self._untold: set[str] = set()
+        self._not_swept: set[str] = set()
         """Unknown machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
         self._running: list[Running] = []
 
@@ -88,9 +88,9 @@ class Simulation:
             if one.rental.state is State.READY:
                 self._compute(one)
         await here.settle()
-        if self._untold:
+        if self._not_swept:
             await here.sweep()
-            self._untold.clear()
+            self._not_swept.clear()
         async with here.deps.store.read() as tx:
             stored = await tx.rentals.get_many([one.rental.id for one in live])
         for one in live:
@@ -120,7 +120,7 @@ class Simulation:
             self._to_add.pop(0)
             added = await here.outside.control("resources", name="by-hand", gpu_type="H100", rate="2.10")
             self._added[str(added["resource_id"])] = here.now
-            self._untold.add(str(added["resource_id"]))
+            self._not_swept.add(str(added["resource_id"]))
 
     def _compute(self, one: Running) -> None:
         """Let the machine show what it does now."""
@@ -153,8 +153,8 @@ class Simulation:
                 case Answer.EXTEND if one.rental.running_lease.ends_at - here.now < 2 * HOUR:
                     await leasing.extend(deps, owner, one.rental.id, 2 * HOUR)
                     return
-        told = asked.approvers_at
-        if told is None or here.now < told + DECIDES_AFTER or unanswered(one.rental, one.rental.use) is None:
+        since = asked.approvers_at
+        if since is None or here.now < since + DECIDES_AFTER or unanswered(one.rental, one.rental.use) is None:
             return
         match planned.decision:
             case Decision.DESTROY:
@@ -181,7 +181,7 @@ class Simulation:
                     cost=cost_by_use(snapshot, events, here.now),
                 )
             )
-        told = {
+        notified = {
             event.facts.resource_id: event.at
             for event in await here.account_history()
             if event.kind is EventKind.UNKNOWN_MACHINE
@@ -190,7 +190,7 @@ class Simulation:
         return Record(
             rules=here.deps.rules,
             lives=tuple(lives),
-            unknown=tuple(Unknown(at, told.get(resource_id)) for resource_id, at in self._added.items()),
+            unknown=tuple(Unknown(at, notified.get(resource_id)) for resource_id, at in self._added.items()),
             left_alive=len(alive - self._added.keys()),
         )
 

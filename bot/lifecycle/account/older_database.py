@@ -121,13 +121,13 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
     if rental is None:
         return
     if rental.state is State.READY:
-        await _tell_end_again(tx, deps, rental, now)
+        await _notify_end_again(tx, deps, rental, now)
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         after = hold_purchase(rental, now - BLOCKED_AT_MOST)
         await apply(tx, deps, rental, after)
 
 
-async def _tell_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+async def _notify_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
     """Notify the owner of a machine when it ends, once in a process: Slack showed something that the store lost,
     perhaps a later end. Only the new message counts as their notice of this end."""
     events = await tx.events.of(rental.id)

@@ -324,7 +324,9 @@ def readable_by_all(rental: Rental) -> Rental:
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
     """Return the events of which a person may read something, without what they may not read."""
-    return tuple(readable_event(event, everything=everything) for event in events if _tells(event, everything))
+    return tuple(
+        readable_event(event, everything=everything) for event in events if _is_readable(event, everything)
+    )
 
 
 def readable_event(event: Event, *, everything: bool) -> Event:
@@ -335,7 +337,7 @@ def readable_event(event: Event, *, everything: bool) -> Event:
     return changed(event, facts=changed(event.facts, use=use.bare))
 
 
-def _tells(event: Event, everything: bool) -> bool:
+def _is_readable(event: Event, everything: bool) -> bool:
     if event.kind is not EventKind.USE_CHANGED:
         return True
     return everything and (event.facts.use is None or not event.facts.use.undecided)

@@ -76,8 +76,8 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Desti
         await tx.quotes.add(quote)
         detail = one_line(reason, LONGEST_REASON)
         events = await tx.events.of(rental_id)
-        told = said_just_now(events, person, {EventKind.NOT_WORKING}, now, detail=detail) is not None
-        if reason and not told and rental.state is State.READY:
+        said_before = said_just_now(events, person, {EventKind.NOT_WORKING}, now, detail=detail) is not None
+        if reason and not said_before and rental.state is State.READY:
             facts = Facts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
             await apply(tx, deps, rental, transitions.alter(rental), said)

@@ -77,10 +77,10 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return snapshot.with_rental(rental).with_event(EventKind.STILL_NEEDED, now, facts)
         case ready.TellOthers(asked, use):
             question = changed(lease.question, asked=asked)
-            told = snapshot.with_rental(changes.note_question(rental, question))
+            noted = snapshot.with_rental(changes.note_question(rental, question))
             if use is None:
-                return told
-            return told.with_event(EventKind.NOBODY_ANSWERS, now, _unanswered_facts(snapshot, use, now))
+                return noted
+            return noted.with_event(EventKind.NOBODY_ANSWERS, now, _unanswered_facts(snapshot, use, now))
         case ready.MoveEnd(until, use):
             facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
             rental = changes.move_end(rental, until)

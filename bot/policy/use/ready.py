@@ -287,13 +287,13 @@ def _notified_of_end(machine: Machine) -> _Notified:
     events = [event for event in machine.history if event.id >= put_back]
     same_end = [event for event in events if event.facts.until == lease.ends_at]
     stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
-    told = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
+    messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
     return _Notified(
-        at=(*(message.posted_at for message in told if message.posted_at is not None), *set_by_owner),
+        at=(*(message.posted_at for message in messages if message.posted_at is not None), *set_by_owner),
         tried=tuple(late),
-        uncertain=any(message.compare_with is not None for message in told),
+        uncertain=any(message.compare_with is not None for message in messages),
     )
 
 

@@ -123,9 +123,9 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
 def paused(changed: bool, home_channel: str) -> Rendered:
     """Return the answer to `/gpu pause`."""
-    told = f" I said so in {channel(home_channel)}." if changed else ""
+    announced = f" I said so in {channel(home_channel)}." if changed else ""
     state = "is paused" if changed else "was already paused"
-    return reply(f"Buying {state}.{told} Destroying goes on. /gpu resume starts it again.")
+    return reply(f"Buying {state}.{announced} Destroying goes on. /gpu resume starts it again.")
 
 
 def resumed(changed: bool) -> Rendered:

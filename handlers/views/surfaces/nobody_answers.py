@@ -39,11 +39,11 @@ def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, firs
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
-    told = f"Asked: {mentions(details, event, reader.rules)}." if first and _is_first(event, details) else ""
+    mentioned = f"Asked: {mentions(details, event, reader.rules)}." if first and _is_first(event, details) else ""
     return blocks.message(
-        "\n".join(filter(None, (text, told))),
+        "\n".join(filter(None, (text, mentioned))),
         blocks.section(text),
-        blocks.context(told) if told else None,
+        blocks.context(mentioned) if mentioned else None,
         blocks.actions(
             destroy_button(rental),
             button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
@@ -55,9 +55,9 @@ def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, firs
 
 def _is_first(event: Event, details: RentalDetails) -> bool:
     """Return whether the approvers were not yet notified of this spell."""
-    told = [other for other in details.events if other.kind is EventKind.NOBODY_ANSWERS and other.id != event.id]
+    others = [other for other in details.events if other.kind is EventKind.NOBODY_ANSWERS and other.id != event.id]
     spell = spell_of(event.facts.use)
-    return not any(spell_of(other.facts.use) == spell and other.at < event.at for other in told)
+    return not any(spell_of(other.facts.use) == spell and other.at < event.at for other in others)
 
 
 def _idle(event: Event, now: Use | None, times: Times) -> str:
