@@ -1,4 +1,4 @@
-"""Measures how long Slack waits for the bot: from sending an envelope until its acknowledgement; and how many
+"""Measures how long Slack waits for the bot, from sending an envelope until its acknowledgement, and how many
 transactions an action commits.
 
 The sandbox takes the times. In each run the empty app is measured before and after the bot, so that a change of
@@ -31,14 +31,14 @@ from sandbox.client import Button, Outcome, SeenMessage
 REQUEST = "get H100 EU"
 KEEP = Action.KEEP.id
 NOT_ACKNOWLEDGED = 3000.0
-"""Milliseconds that count for an action that Slack gave up on."""
+"""The milliseconds that are counted for an action that Slack gave up on."""
 QUIET = 20.0
-"""Milliseconds. If the empty app's own p99 is over it, the machine was not quiet, and the run is invalid."""
+"""Milliseconds. If the empty app's own p99 is higher, the machine was not quiet, and the run is invalid."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - files in it get names that nobody can guess
 """A tmpfs, on Linux."""
 
 Act: TypeAlias = Callable[[int], Awaitable[float]]
-"""Does the action with that number, and returns how many milliseconds its acknowledgement took."""
+"""Does the action with this number, and returns how many milliseconds its acknowledgement took."""
 Click: TypeAlias = tuple[str, SeenMessage, Button]
 """The person, and the button on the message as it was shown first."""
 
@@ -56,7 +56,7 @@ class Run(NamedTuple):
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Yield how many transactions a command and a click commit, then their acknowledgements' figures. Raise
+    """Yield how many transactions a command and a click commit, then the figures of their acknowledgements. Raise
     NotRunning if a click was not committed."""
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
@@ -73,8 +73,8 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
 
 
 def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
-    """Yield median, p99 and the largest. For the first two, that is the run whose ratio is the median of the valid
-    runs. If no run is valid, all of them count, and the figure says so."""
+    """Yield median, p99 and the largest. The first two come from the run whose ratio is the median of the valid
+    runs. If no run is valid, all runs count, and the figure says so."""
     valid = [run for run in runs if run.valid]
     note = f"{len(valid)} of {len(runs)} runs valid" if len(valid) < len(runs) else ""
     counted = valid or runs
@@ -89,8 +89,8 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
 async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
     """Return the times of commands and of clicks.
 
-    Each click needs a machine of its own. With so many machines, the bot posts messages for minutes, in bursts. So
-    commands are measured with few machines, once all messages about them are posted.
+    Each click needs its own machine. With so many machines, the bot posts messages in bursts, for minutes. So
+    commands are measured with few machines, after all messages about them are posted.
     """
     async with (
         open_world(folder, "empty") as empty_world,
@@ -113,7 +113,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
 
 
 async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
-    """Return how many transactions the bot commits until nothing of an action is left to do, on average."""
+    """Return how many transactions the bot commits for one action, on average, until nothing of it is left to
+    do."""
     commits: dict[str, float] = {}
     few = changed(size, people=size.counted)
     async with open_world(folder, "commits") as world, _bot(world, few, few.people) as (command, click):
@@ -141,7 +142,7 @@ async def _compare(size: Size, act: Act, plain: Act) -> Run:
 
 @asynccontextmanager
 async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the bot, with people of whom so many have a machine and were asked whether it is still needed."""
+    """Run the bot. So many of its people have a machine and were asked whether it is still needed."""
     users, channel = await invite(world, size.people)
     clock = await clock_of(world)
     bought = await buy(world, clock, machines)

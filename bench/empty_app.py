@@ -17,7 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import SystemClock
-from handlers.slack_api.socket_mode import Sockets
+from handlers.slack_api.sockets import Sockets
 
 
 async def run(bot_token: str, app_token: str, api_url: str) -> None:

@@ -19,7 +19,7 @@ class Figure(Frozen):
     baseline: float | None = None
     ratio: float | None = None
     note: str = ""
-    """What makes the figure doubtful."""
+    """The reason to doubt the figure, if there is one."""
 
     def line(self) -> str:
         """Return the figure as one line for people."""

@@ -24,11 +24,11 @@ from store.db import Database
 from store.tables import metadata
 
 ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages")
-"""In an order in which each row comes after the rows that it refers to."""
+"""The tables, in an order in which each row comes after the rows that it refers to."""
 COPY_NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
-"""Columns in which each copy gets its own name. The `id` of quotes and rentals does too."""
+"""Columns in which each copy gets its own name, like the `id` of quotes and rentals."""
 GENERATED = frozenset({"id", "event_id"})
-"""Columns with numbers that the database generates, and references to them."""
+"""Columns with numbers that the database generates, or with references to these."""
 
 
 async def fill(file: Path, clock: Clock, count: int) -> None:
@@ -69,7 +69,7 @@ async def _write_one(store: Database, clock: Clock) -> None:
 
 
 def _ended(change: Change) -> Change:
-    """Return the change with the machine gone and billed, the end in the history, and the card closed."""
+    """Return the change with its machine gone and billed, the end in the history, and the card closed."""
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
     gone = changed(resource, status="deleted", valid_to=at, gone_at=at)

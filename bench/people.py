@@ -1,4 +1,4 @@
-"""New people and a channel in the sandbox's workspace, and the buttons that they are sent."""
+"""New people and a channel in the sandbox's workspace, and the buttons that these people get."""
 
 from __future__ import annotations
 

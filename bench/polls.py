@@ -1,8 +1,8 @@
-"""Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot takes:
-alone, and beside many machines that are visited.
+"""Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot takes: with
+these rentals alone, and with many visited machines besides.
 
-The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log:
-everything between them counts.
+The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log.
+Everything between them counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bot.model.base import Frozen
 from bot.model.state import State
 
 LOOK_EVERY = 1.0
-"""Real seconds between two reads of the due times, each of which lasts for 15 s."""
+"""Real seconds between two reads of the due times. Each due time lasts for 15 s."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
 """How much too early a poll can seem, because the bot follows the sandbox's clock over HTTP."""
@@ -38,10 +38,10 @@ DUE = """
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
 VISITS_PER_SECOND = 5
-"""At least, in real time. The bot logs in 10 times a second."""
+"""The fewest visits in a real second. The bot logs in 10 times a second."""
 
 Times = Mapping[str, Sequence[datetime]]
-"""By offer, times in order."""
+"""The times of each offer, in order."""
 
 
 class Polls(Frozen):
@@ -114,7 +114,7 @@ async def _polled(world: World, since: datetime) -> Times:
 
 
 def late_by(due: Times, polled: Times) -> list[float]:
-    """Return the seconds of every poll after its due time: the latest due time that had come."""
+    """Return by how many seconds each poll came after its due time, which is the latest due time before it."""
     late = []
     for offer_id, moments in polled.items():
         known = due.get(offer_id, ())

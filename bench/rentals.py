@@ -20,6 +20,7 @@ from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use, Verdict
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -27,7 +28,6 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.use import Use, Verdict
 from bot.policy.access.boot import SCRIPT_VERSION
 from bot.policy.buying.spending import propose
 from bot.policy.team.rules import Rules
@@ -39,7 +39,7 @@ LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
 ID_LENGTH = 8
-"""Longer than the bot's, so that among a thousand no two are equal."""
+"""Longer than the bot's ids, so that a thousand of them are different."""
 BUYERS = 16
 SPREAD = timedelta(seconds=15)
 """The due times of seeded rentals are spread over the span of one poll."""
@@ -144,14 +144,14 @@ async def seed(
 
 
 async def _cards(world: World, channel: str, count: int) -> list[str]:
-    """Post messages in the place of cards, and return their ts."""
+    """Post messages that stand for cards, and return their ts."""
     async with posting(world) as client:
         answers = [await client.chat_postMessage(channel=channel, text="A rental") for _ in range(count)]
     return [str(answer["ts"]) for answer in answers]
 
 
 def _visited(rental: Rental, probed: Probed, now: datetime) -> Rental:
-    """Return a ready rental as it is after some visits: its next visit changes nothing of it."""
+    """Return a ready rental as it is after some visits. Its next visit changes nothing."""
     quiet = changed(rental.running_lease, seen_at=now)
     return changed(
         rental,
@@ -189,7 +189,7 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
 
 
 def _lease(now: datetime) -> Lease:
-    """Return a lease that began just now. Its owner did nothing for so long that they are asked about it."""
+    """Return a lease that began just now. Its owner was silent for so long that they are asked about it."""
     return Lease(
         ready_at=now,
         ends_at=now + LEASE,
@@ -256,7 +256,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
     kinds = [EventKind.STARTED, EventKind.RENTING, EventKind.ACCEPTED]
     if rental.state is State.READY:
         kinds.append(EventKind.READY)
-    # Unchecked, because the transition table lets no rental begin in use.
+    # Unchecked, because the transition table lets no rental begin in these states.
     return Change.model_construct(
         before=None,
         after=rental,

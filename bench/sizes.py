@@ -11,10 +11,10 @@ class Size(Frozen):
     starts: int = 3
     """How often each app is started; the figure is the median."""
     people: int = 225
-    """As many as the clicks of one run, since a second click on *Still needed* says nothing new. Each is sent a
-    button first, and the bot posts 240 times a minute at most."""
+    """One person for each click of a run, since a second click on *Still needed* does nothing new. Each gets a
+    button first, and the bot posts at most 240 times a minute."""
     beside: int = 10
-    """Machines that are ready while commands are measured."""
+    """How many machines are ready while commands are measured."""
     warming: int = 25
     """How many clicks come before those that are measured."""
     rate: int = 20
@@ -22,15 +22,15 @@ class Size(Frozen):
     ack_runs: int = 5
     """How often acknowledgements are measured, in memory and on the disk each."""
     load_seconds: float = 10
-    """For each kind of action in each run."""
+    """How long each kind of action is sent in each run."""
     counted: int = 10
-    """Of how many actions of each kind the commits are counted."""
+    """For how many actions of each kind the commits are counted."""
     provisioning: int = 1000
     many_provisioning: int = 3000
     visited: int = 1000
-    """Machines that are visited while polls are measured a second time."""
+    """How many machines are visited while polls are measured a second time."""
     settle_seconds: float = 16
-    """Until the first round of polls is over: they were due before the bot started."""
+    """How long until the first round of polls, which were due before the bot started, is over."""
     poll_seconds: float = 60
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""

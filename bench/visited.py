@@ -24,15 +24,15 @@ BUSY = 98
 async def seed_visited(
     world: World, clock: MovedClock, count: int, *, owners: Sequence[str], channel: str
 ) -> None:
-    """Write ready rentals whose machines are in use and were visited before. The account has a machine for each,
-    but all visits go to one more. Raise NotRunning if that doesn't run."""
+    """Write ready rentals whose machines are in use and were visited before. The account has a machine for each of
+    them, but all visits go to one further machine. Raise NotRunning if that one doesn't run."""
     probed = await _run_machine(world, clock)
     bought = await buy(world, clock, count)
     await seed(world, clock, bought, state=State.READY, owners=owners, channel=channel, probed=probed)
 
 
 async def _run_machine(world: World, clock: MovedClock) -> Probed:
-    """Run a machine that the bot's probe key opens. Raise NotRunning."""
+    """Run a machine that the bot's probe key opens. Raise NotRunning if it doesn't run."""
     async with database(world, clock) as store:
         key = await stored_probe_key(Deps(store, clock, Rules()))
     await world.sandbox.vendor("*", "normal")

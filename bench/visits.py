@@ -1,4 +1,5 @@
-"""Measures how much CPU one visit of a machine takes, beside a plain login of asyncssh that runs a command."""
+"""Measures how much CPU one visit of a machine takes, compared with a plain login of asyncssh that runs a
+command."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ from bot.probe.prober import SshProber
 
 HOST = "127.0.0.1"
 ROUNDS = 10
-"""Both are measured in turns, so that a change of the machine's speed favours neither."""
+"""Visits and plain logins take turns, so that a change of the machine's speed favours neither."""
 
 
 async def measure(size: Size) -> Figure:
-    """Return `probe_cpu`: CPU milliseconds of this process for each visit of a machine with eight GPUs, which is
-    another process."""
+    """Return `probe_cpu`: CPU milliseconds of this process for each visit of a machine with eight GPUs. The
+    machine is another process."""
     key = new_probe_key()
     prober = SshProber(key)
     async with _ssh_host() as port:

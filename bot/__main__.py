@@ -24,8 +24,8 @@ cli = typer.Typer(
 @cli.command()
 def run() -> None:
     """Run the bot until it is stopped. Settings come from the environment and .env."""
-    # Modules stay for good. Without collections while they load, a start takes a fifth less time; and collections
-    # that leave modules out later hold up nobody's acknowledgement.
+    # Loaded modules stay for good. A start without collections takes a fifth less time, and later collections,
+    # which leave the modules out, delay no acknowledgement.
     gc.disable()
     from bot import app
     from bot.config.settings import read_settings

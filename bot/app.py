@@ -65,7 +65,7 @@ CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
-"""Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""
+"""Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
 DRAIN_STEPS = 10.0
 """Real seconds."""
 CLAIMANT = "gpubot"
@@ -217,7 +217,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
-    """Log what an operator who reads the log first asks: what runs, on which database, and which rentals go on."""
+    """Log what an operator wants to know first: what runs, on which database, and which rentals go on."""
     url = make_url(settings.database_url.get_secret_value())
     rentals: int | None = None
     with suppress(GpubotError):

@@ -18,7 +18,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """The number of times that our time was moved or its speed was changed, as far as this clock knows."""
+        """Return how often our time was moved or its speed was changed, as this clock knows."""
 
     def now(self) -> datetime:
         """Return our time."""
@@ -30,7 +30,8 @@ class Clock(Protocol):
         """Return real seconds since some moment, for deadlines. Unlike `real`, they never go back."""
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
-        """Return once our time has reached `moment` or `wake` is set. With None, wait for `wake` alone."""
+        """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake`
+        alone."""
 
     async def pause(self, seconds: float) -> None:
         """Sleep for that many real seconds."""
@@ -87,7 +88,7 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Set our time, but never back, and wake everything that sleeps until a moment of it."""
+        """Set our time, but never back, and let every sleep until a moment check that moment again."""
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
         self._speed = self._speed if speed is None else speed

@@ -31,7 +31,7 @@
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
 Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
-fact in a field. Slack's way is handlers/views/error_text.py.
+fact in a field. Slack's way is handlers/views/phrases/error_text.py.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Without those that are easily misread."""
+"""Without the characters that are easily misread."""
 
 
 def bug_number() -> str:
@@ -114,11 +114,11 @@ class Line(NamedTuple):
     shown: str
     """As people read it and type it after `/gpu get`."""
     text: str
-    """The same as Slack sends it, with the ids of the people in it."""
+    """The same as Slack sends it, with the ids of the people whom it mentions."""
 
 
 class RequestMistake(Mistake):
-    """A request for GPUs can't be read. `why` says what in it; `lines` are what the person may have meant.
+    """A request for GPUs can't be read. `why` says which part; `lines` are what the person may have meant.
 
     `without` tells whether a line leaves out what can't be read.
     """
@@ -161,8 +161,8 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` has those in which the bot may be used, if it was used in another.
-    `again_at` is from when on it is allowed."""
+    """The rules don't allow it. `channels` has the channels in which the bot may be used, if it was used in
+    another one. `again_at` is the time from which on it is allowed."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class Refused(GpubotError):
 
 class BuyingBlocked(Refused):
     """Nothing is bought for anyone now. `block` is the reason. If an admin paused buying, `by` is their name, if
-    it is known, `at` when they did, and `why` their words."""
+    known, `at` is when they did, and `why` has their words."""
 
     def __init__(
         self, block: BuyingBlock, *, by: str | None = None, at: datetime | None = None, why: str = ""
@@ -213,7 +213,7 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` tells whether the
+    """Somebody decided before. `name` is that person's name, or None if it is unknown. `own` tells whether the
     reader is that person."""
 
     def __init__(
@@ -244,7 +244,7 @@ class StoreBusy(Outage):
 
 
 class KeysUnavailable(Outage):
-    """GitHub gave no usable answer to the question for a person's public keys. `reason` is a sentence."""
+    """GitHub gave no usable answer when asked for a person's public keys. `reason` is a sentence."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason} I saved nothing.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
@@ -267,7 +267,7 @@ class MarketAway(Outage):
 class TokenRefused(MarketAway):
     """401 or 403: the marketplace answers nothing until someone replaces the token.
 
-    A purchase that was answered 403 may have been made all the same. 403 is not documented (docs/compute-clear.md,
+    A purchase that was answered with 403 may still have been made: 403 is not documented (docs/compute-clear.md,
     "Token"), so a gateway or a vendor may have sent it.
     """
 
@@ -276,7 +276,7 @@ class TokenRefused(MarketAway):
 
 
 class RateLimited(MarketAway):
-    """429. A call that buys may have bought: the limit may be that of a vendor that was asked already."""
+    """429. A call that buys may have bought: the limit may be a vendor's that was asked already."""
 
 
 class CannotOpen(GpubotError):

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 LARGEST = 256 * 1024
-"""Bytes. Policy files, `.env` files and tokens are far smaller."""
+"""The most bytes of a file. Policy files, `.env` files and tokens are far smaller."""
 
 
 class Unreadable(Exception):
@@ -69,7 +69,7 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
         # A statement starts at the blank lines before it.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} is not as I expect: write NAME=value, and close each quote."
-    # Leave out bad statements: dotenv would log a warning of its own about each.
+    # Leave out bad statements: dotenv would log a warning about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)

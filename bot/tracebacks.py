@@ -14,23 +14,24 @@ from typing import TypedDict
 
 MOST_EXCEPTIONS = 12
 MOST_FRAMES = 20
-"""The innermost of each exception."""
+"""How many frames of each exception are kept, the innermost ones."""
 
 
 class Part(TypedDict):
-    """One exception: the one that was raised, or one of those that led to it."""
+    """One exception: the one that was raised, or one that led to it."""
 
     error: str
     """Its class, and the name of its error number if it has one: `OSError ENOSPC`."""
     how: str
-    """`raised` for the first. Of the others: `cause` or `context` of the one before, or `member` of a group."""
+    """`raised` for the first exception. For the others, `cause` or `context` of the one before, or `member` of a
+    group."""
     where: list[str]
     """`file:line function`, outermost first."""
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, then its cause or context and the members of a group, each followed by its own. Return
-    at most MOST_EXCEPTIONS."""
+    """Return the exception, then its cause or context and the members of a group, each followed by its own parts.
+    Return at most MOST_EXCEPTIONS."""
     parts: list[Part] = []
     seen: set[int] = set()
     waiting = [(error, "raised")]

@@ -1,4 +1,4 @@
-"""The connection to Slack: made at the start. If Slack refuses a token, the settings are read again."""
+"""The connection to Slack, which is made at the start. If Slack refuses a token, the settings are read again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from handlers.listeners.register import register
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.scopes import log_missing_scopes
-from handlers.slack_api.socket_mode import Sockets
+from handlers.slack_api.sockets import Sockets
 
 log = structlog.get_logger("gpubot")
 
@@ -85,8 +85,8 @@ class Connection:
         read_tokens: Callable[[], Tokens],
         retry_refused: float = RETRY_REFUSED,
     ) -> None:
-        """`client` is the one that every part uses; its token is replaced here. `read_tokens` reads the settings
-        and their files again, and may raise GpubotError."""
+        """`client` is the client that every part uses; its token is replaced here. `read_tokens` reads the
+        settings and their files again, and may raise GpubotError."""
         self._deps = deps
         self._client = client
         self._delivery = delivery
@@ -106,15 +106,15 @@ class Connection:
         return await self._sockets.connected() if self._sockets is not None else 0
 
     async def close(self) -> None:
-        """Close all connections. Don't wait for what is being handled."""
+        """Close all connections. Don't wait for payloads that are being handled."""
         if self._sockets is not None:
             await self._sockets.close()
 
     async def run(self) -> None:
         """Connect, then listen and deliver until cancelled.
 
-        Raise Unusable if Slack refuses a token and no rental is unfinished. If one is, the process must go on so
-        that its lease ends: try again every minute, with the tokens that the settings then have.
+        Raise Unusable if Slack refuses a token and no rental is unfinished. If a rental is, the process must go on
+        so that the lease ends: try again every minute, with the tokens that the settings then have.
         """
         tasks: list[asyncio.Task[None]] = []
         waiting = False
@@ -175,7 +175,7 @@ class Connection:
         return self._tokens.app
 
     async def _check_token(self) -> None:
-        """Wait until the bot's token is to be checked, and check it. While Slack refuses it, read the settings
+        """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
         again every minute."""
         refused = self._delivery.refused
         with suppress(TimeoutError):

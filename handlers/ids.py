@@ -16,15 +16,102 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
-from handlers.values import (
-    UNREADABLE,
-    GithubKeysValue,
-    GithubNameValue,
-    KeyValue,
-    LineValue,
-    QuestionValue,
-    Value,
-)
+from bot.model.base import Frozen
+
+_DIGEST = r"[A-Za-z0-9+/]{43}"
+"""A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
+_GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
+_QUESTION = r"(?P<question_id>[a-z0-9]{2,16})"
+_VERSION = r"(?P<version>[1-9][0-9]{0,8})"
+UNREADABLE = "That button makes no sense to me. I changed nothing."
+
+
+class Value(Frozen):
+    """The value of a button or modal. `decode` refuses everything that `encode` doesn't write."""
+
+    TYPE_NAME: ClassVar[str]
+    """The name of the type in a modal's metadata."""
+    SHAPE: ClassVar[str]
+    """A pattern for the text, with a group for each field."""
+
+    def encode(self) -> str:
+        """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
+        text = self._text()
+        if not re.fullmatch(self.SHAPE, text):
+            raise Mistake(UNREADABLE)
+        return text
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Return the value that `encode` wrote as this text. Raise Mistake for any other text."""
+        found = re.fullmatch(cls.SHAPE, text, flags=re.ASCII)
+        if found is None:
+            raise Mistake(UNREADABLE)
+        return cls.model_validate(found.groupdict())
+
+    def _text(self) -> str:
+        return ":".join(str(part) for part in self.model_dump().values())
+
+
+class KeyValue(Value):
+    """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
+
+    TYPE_NAME: ClassVar[str] = "key"
+    SHAPE: ClassVar[str] = rf"(?P<fingerprint>SHA256:{_DIGEST})"
+
+    fingerprint: str
+
+
+class GithubNameValue(Value):
+    """`ana-dev`: a user name of GitHub."""
+
+    TYPE_NAME: ClassVar[str] = "github_name"
+    SHAPE: ClassVar[str] = _GITHUB
+
+    name: str
+
+
+class GithubKeysValue(Value):
+    """`ana-dev:OOKX...,47DE...`: a user name of GitHub and the digests of up to 20 keys that the reader saw."""
+
+    TYPE_NAME: ClassVar[str] = "github_keys"
+    SHAPE: ClassVar[str] = rf"{_GITHUB}:(?P<digests>{_DIGEST}(?:,{_DIGEST}){{0,19}})"
+
+    name: str
+    digests: str
+
+    @classmethod
+    def of(cls, name: str, fingerprints: Sequence[str]) -> Self:
+        """Return the value for a user's keys with these fingerprints."""
+        return cls(name=name, digests=",".join(one.removeprefix("SHA256:") for one in fingerprints))
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Return the fingerprints of the keys."""
+        return tuple(f"SHA256:{digest}" for digest in self.digests.split(","))
+
+
+class LineValue(Value):
+    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. The click reads it
+    again, for the person who clicks."""
+
+    TYPE_NAME: ClassVar[str] = "line"
+    SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
+
+    text: str
+
+
+class QuestionValue(Value):
+    """`u7mq2:3`: a question to the admins, and the version of it that the reader saw."""
+
+    TYPE_NAME: ClassVar[str] = "question"
+    SHAPE: ClassVar[str] = f"{_QUESTION}:{_VERSION}"
+
+    question_id: str
+    version: int
+
+
+# --- the values of rentals, quotes and offers
 
 
 class Field(StrEnum):
@@ -55,7 +142,6 @@ class Field(StrEnum):
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
 _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
-_VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
 _PERSON = "[UW][A-Z0-9]{1,20}"
 
@@ -105,8 +191,8 @@ class HoursValue(Value):
 
 
 class EndValue(Value):
-    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time; so a second submission adds
-    nothing."""
+    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time, so that a second submission
+    adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "end"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
@@ -122,7 +208,7 @@ class EndValue(Value):
 
 class ExtendValue(Value):
     """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
-    as a Unix time; so a second click adds nothing."""
+    as a Unix time, so that a second click adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "extend"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?:{_HOURS}|(?P<seconds>[1-9][0-9]{{0,8}})s):{_END}"
@@ -151,7 +237,7 @@ class ExtendValue(Value):
 
 
 class UntilValue(Value):
-    """`k7mq2:1763982000`: the new end of a lease, as a Unix time; so a second click adds nothing."""
+    """`k7mq2:1763982000`: the new end of a lease, as a Unix time, so that a second click adds nothing."""
 
     TYPE_NAME: ClassVar[str] = "until"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<until>[1-9][0-9]{{0,11}})"
@@ -269,7 +355,7 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """`q8f3...:0`: which of a quote's nearby requests, from 0."""
+    """`q8f3...:0`: a quote, and which of its similar requests, counted from 0."""
 
     TYPE_NAME: ClassVar[str] = "nearby"
     SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
@@ -280,7 +366,7 @@ class NearbyValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""What the request form changes: a search, a request that waits for approval, or nothing if it is a new search."""
+"""What the request form changes: a search, a request that waits for approval, or nothing if the search is new."""
 
 
 @dataclass(frozen=True)
@@ -405,8 +491,8 @@ def numbered(action_id: str, n: int) -> str:
 
 
 def action_of(action_id: str) -> str:
-    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: messages outlive the
-    version that posted them."""
+    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: an older version may
+    have posted the button."""
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
         raise Mistake(

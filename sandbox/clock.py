@@ -36,7 +36,7 @@ class Notifier:
     async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until `condition()` is true, at most for `seconds` of real time (None: without limit).
 
-        Return whether it is true. It is evaluated now and after each `notify`.
+        Return whether the condition is true. It is evaluated now and after each `notify`.
         """
         try:
             async with asyncio.timeout(seconds):

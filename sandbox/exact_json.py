@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-# A larger or smaller number is written with an exponent: without, 1E+999999999 would fill the memory.
+# A larger or smaller number is written with an exponent: otherwise 1E+999999999 would fill the memory.
 _MAX_DIGITS = 30
 
 

@@ -1,8 +1,8 @@
 """Faults on purpose: a middleware that delays, refuses, garbles, cuts and holds requests of a server.
 
 A request is read whole, added to the traffic log, and then meets the faults that match it: first every `latency`,
-then the oldest of the others. The server's handler runs in a task of its own, so that a client that disconnects
-never stops it half-way. A fault that strikes *before* the handler acts prevents it from acting.
+then the oldest of the others. The server's handler runs in its own task, so that a client that disconnects never
+stops it half-way. A fault that strikes *before* the handler acts prevents it from acting.
 """
 
 import asyncio
@@ -229,7 +229,8 @@ class Faults:
                 return await self._cut(request)
 
     def _matching(self, endpoint: str, request: web.Request, raw: bytes) -> tuple[list[Fault], Fault | None]:
-        """Return the faults that this request meets, and count it for them: every latency, and one other."""
+        """Return the faults that this request meets, every latency and one other, and count the request for
+        them."""
         latencies: list[Fault] = []
         other: Fault | None = None
         for fault in self._faults.values():
@@ -252,7 +253,8 @@ class Faults:
     ) -> asyncio.Task[web.StreamResponse]:
         """Run the handler to its end, even if the client goes. Return its task, which has the answer.
 
-        A fault that strikes after acting is counted only when the handler is done: a hit means that it has acted.
+        A fault that strikes after the handler acts is counted only when the handler is done, so that a counted hit
+        has acted.
         """
         task = asyncio.ensure_future(handler(request))
         self._acting.add(task)

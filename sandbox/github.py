@@ -20,7 +20,7 @@ from sandbox.serving import ControlModel, Served, read, refusal, reply, serve
 ENDPOINT = "user_keys"
 """The name of the one endpoint, for faults and the traffic log."""
 HUGE_BYTES = 64 * 1024 + 1
-"""The least size of a `huge` answer."""
+"""The size of a `huge` answer, at least."""
 CHUNK_BYTES = 4096
 DRIP_SECONDS = 0.05
 """Real seconds between two bytes of an `endless` answer."""
@@ -105,7 +105,7 @@ class GithubSandbox:
 
 
 async def _in_chunks(request: web.Request, user: User, more: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Answer the user's keys and then more, in chunks, so that no header tells the size."""
+    """Answer with the user's keys and then `more`, in chunks, so that no header tells the size."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
     with suppress(ConnectionError):  # a client may go when it has read or waited too much
         await response.prepare(request)

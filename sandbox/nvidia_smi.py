@@ -32,7 +32,7 @@ class Reading:
 
 
 def reading(gpu: Gpu, percent: int | None) -> Reading:
-    """Return what a GPU shows that is so busy: memory and power follow from that."""
+    """Return what a GPU that is so busy shows. Its memory and power follow from `percent`."""
     if not percent and percent is not None:
         return Reading(percent, 0, 70)
     return Reading(percent, gpu.memory_mib * 3 // 4, 100 + 6 * (percent or 0))

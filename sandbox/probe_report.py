@@ -11,11 +11,11 @@ from sandbox.use import Fault, SetUp, peer_of
 Peer = tuple[str, int]
 MOST_PEERS = 256
 READINGS = 5
-"""Readings of each GPU in a report, one each second."""
+"""How many readings of each GPU a report has, one each second."""
 _KILLED = 137
 """The exit status of a command that was killed because it took too long."""
 GARBAGE = "Welcome to \x1b[1;32mUbuntu\x1b[0m!\n\x00\udcff\udcfe gpubot-probe\n" + "?" * 200 + "\n"
-"""Half of it is not UTF-8."""
+"""An answer that is no report. Half of it is not UTF-8."""
 
 
 def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: datetime) -> str:

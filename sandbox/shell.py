@@ -30,7 +30,7 @@ class Shell:
     ) -> None:
         """`info` returns how the machine is now.
 
-        `connection`: the client and the server of this login. `others`: the clients of the server's other logins.
+        `connection` is the client and the server of this login, `others` the clients of the server's other logins.
         """
         self._info = info
         self._clock = clock
@@ -42,7 +42,7 @@ class Shell:
     def run(self, line: str) -> tuple[str, int]:
         """Run a line, and return its output and exit status. `exit` sets `exited`.
 
-        Raise Hangs if it never ends.
+        Raise Hangs if the command never ends.
         """
         try:
             words = shlex.split(line)

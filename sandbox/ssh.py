@@ -30,7 +30,7 @@ def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
 class SshHost:
     """The SSH server of one machine, on 127.0.0.1. It lets in root with one of its keys, to a small shell.
 
-    While it is silent it accepts connections and sends nothing.
+    A silent host accepts connections and sends nothing.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SshHost:
         note_typed: Callable[[str], None],
         silent: bool = False,
     ) -> None:
-        """`info` and `authorized_keys` return how the machine is now, and the lines of its authorized_keys.
+        """`info` returns how the machine is now, and `authorized_keys` the lines of that file.
 
         `note_typed` is called with each line that a person runs. The host is silent while `info` has that fault,
         or always if `silent`.
@@ -106,7 +106,8 @@ class SshHost:
             self._do(self._stay_silent(client) if silent else self._serve(client))
 
     async def _serve(self, client: socket.socket) -> None:
-        """Serve a connection until its client has logged in. It goes on on its own then."""
+        """Serve a connection until its client has logged in. After that, the connection goes on by asyncssh
+        alone."""
         with suppress(OSError, asyncssh.Error):
             await asyncssh.run_server(
                 client,

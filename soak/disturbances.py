@@ -1,4 +1,4 @@
-"""Failures outside the bot, as data for the plan: the control calls that cause them and those that end them."""
+"""Failures outside the bot, as data for the plan: the control calls that start them and those that end them."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Disturbance:
     system: System
     name: str
     path: str = ""
-    """The control call that starts it. `faults` is undone for all of them at once."""
+    """The control call that starts the failure. All `faults` end together."""
     body: Json = field(default_factory=dict)
     undo: Json | None = None
     """The body with which the same call ends it."""
     seconds: float = 0.0
-    """Only for the store: real seconds that it is locked."""
+    """For how many real seconds the store is locked. Only for the store."""
     at_once: bool = False
-    """It is over as soon as it has begun: nothing fails after it."""
+    """Whether the failure is over as soon as it has begun."""
     machine: float | None = None
-    """Only for something that happens to one machine: from 0 to 1, picks which."""
+    """From 0 to 1, picks the machine. Only for failures of one machine."""
 
 
 SLACK_METHODS = (
@@ -162,7 +162,7 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
 
 
 def draw_use(rng: random.Random, after: float) -> Disturbance:
-    """A machine is busy from now on, or it is used in different ways by turns."""
+    """Draw how a machine is used: busy from now on, or in different ways by turns."""
     body: Json = {"phases": (BUSY,)}
     if rng.random() < 0.5:
         phases = rng.sample(PHASES, rng.randint(2, 3))
@@ -183,7 +183,7 @@ def _slack(rng: random.Random, after: float) -> Disturbance:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # An app knows from the status alone that a response_url took its answer, so a 200 must have acted.
+        # The status alone tells an app that a response_url took its answer, so a 200 must have acted.
         fault["acts"] = True
     return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 

@@ -28,12 +28,12 @@ OPENING = timedelta(minutes=6)
 LONGEST = timedelta(hours=6)
 """Sandbox time within which all leases end and all requests expire."""
 PER_KILL, BESIDES = 12.0, 300.0
-"""The longest that an episode may take: real seconds for each kill, and for everything else."""
+"""The longest time of an episode: real seconds for each kill, and for everything else."""
 CONNECT_AFTER_START = 2.5
 CONNECT_UNDISTURBED = 20.0
 HOLD_WAIT = 3.0
 DID = "did "
-"""The prefix of the counts of acknowledged actions by kind."""
+"""The prefix of the names under which acknowledged actions are counted, by kind."""
 POSTED_TWICE = "perhaps posted twice"
 
 
@@ -43,7 +43,7 @@ class Outcome:
 
     plan: Plan
     findings: list[str] = field(default_factory=list)
-    """Each with the place in the plan at which it was found."""
+    """What was found, each with the place in the plan."""
     counts: Counter[str] = field(default_factory=Counter)
     place: str = "the opening"
     """The part of the plan that runs now."""
@@ -145,7 +145,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     tasks.append(asyncio.create_task(jump()))
     try:
         await _kill(world, each.kill, outcome)
-        # Actions that are under way end soon: Slack shows an error after 3 s without an acknowledgement.
+        # Running actions end soon: Slack shows an error after 3 s without an acknowledgement.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
@@ -170,7 +170,7 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
         fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
         outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
         await _stop_for(world, kill, outcome)
-        # A graceful stop waits for requests under way, so the held one must go on.
+        # A graceful stop waits for running requests, so the held request must go on.
         if kill.graceful:
             await fault.release()
         await world.kill(graceful=kill.graceful)
@@ -189,7 +189,7 @@ async def _stop_for(world: World, kill: Kill, outcome: Outcome) -> None:
 
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
-    # gpubot ends at its start if Slack refuses its token, as it should. Here it has to start.
+    # If Slack refuses its token, gpubot ends at its start, as it should. Here it has to start.
     await world.end_disturbances(TOKENS)
     if kill.again_after is not None:
         starting = asyncio.create_task(world.start())
@@ -210,12 +210,12 @@ async def _settle_undisturbed(world: World) -> None:
     if not await world.connected(CONNECT_UNDISTURBED):
         raise Finding("the bot has no two connections to Slack, although nothing fails any more")
     await world.settle()
-    # Requests that got no answer are repeated within minutes.
+    # Requests without an answer are repeated within minutes.
     await world.pass_time_settled(360)
 
 
 async def _until_all_is_over(world: World) -> None:
-    """Let time pass until nothing lives and nothing waits. Raise Finding if that takes too long."""
+    """Let time pass until no machine is alive and no request waits. Raise Finding if that takes too long."""
     passed = timedelta(0)
     while passed < LONGEST:
         await answer_questions(world)

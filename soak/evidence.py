@@ -28,11 +28,11 @@ MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)(?:-[uw][a-z0
 
 @dataclass(frozen=True)
 class PerformedAction:
-    """Something that somebody did, and how Slack answered."""
+    """Something that a person did, and how Slack answered."""
 
     at: datetime
     after: int
-    """The number of the newest change that anyone could see before."""
+    """The number of the newest change that anyone could see before the action."""
     who: str
     kind: str
     """A button's action id, a modal's callback id, `command`, or NOT_SUBMITTED."""
@@ -72,7 +72,8 @@ class Machine:
     visits: int = 0
     """How often the bot's probe logged in."""
     became: str | None = None
-    """The id of the rental that an admin made of it. None if it has the id in its name, or is no rental."""
+    """The id of the rental that an admin made of the machine. None if the machine's name has the rental's id, or
+    if no rental has the machine."""
 
     @property
     def rental(self) -> str | None:
@@ -85,7 +86,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class MachineUse:
-    """How a machine was used from `use.since` on, until another use of it began."""
+    """How a machine was used from `use.since` on, until its next use began."""
 
     resource_id: str
     use: Use
@@ -130,11 +131,11 @@ class Evidence:
     now: datetime
     grace: timedelta
     people: dict[str, str]
-    """Name to Slack user id."""
+    """The Slack user id of each person, by name."""
     admin: str
     approvers: tuple[str, ...]
     seen: dict[str, tuple[SeenMessage, ...]]
-    """By name, every state of every message that someone saw, in order."""
+    """By name, every state of every message that the person saw, in order."""
     modals: tuple[tuple[str, str], ...]
     """The name of the person who saw a modal, and its text."""
     actions: tuple[PerformedAction, ...]
@@ -144,10 +145,10 @@ class Evidence:
     market: tuple[MarketRequest, ...]
     posts: tuple[Post, ...]
     slow_to_delete: frozenset[str]
-    """Vendors that refused or delayed deletions, or reported them late; `*` for all."""
+    """Vendors that refused, delayed or hid deletions; `*` for all."""
     uses: tuple[MachineUse, ...]
     left: dict[str, datetime]
-    """When people left the workspace, by name. They see only direct messages since."""
+    """When people left the workspace, by name. Since then they see only direct messages."""
     taken_back: frozenset[str]
     """The ids of the resources that their vendor took back."""
     put_back_at: datetime | None
@@ -156,11 +157,11 @@ class Evidence:
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
     over: bool = True
-    """Whether every rental has ended; False if the bot has only settled."""
+    """Whether every rental has ended. False if the bot has only settled."""
 
     @cached_property
     def newest(self) -> dict[tuple[str, str], SeenMessage]:
-        """By place, every message of the bot that is not deleted, as it is now; private ones too."""
+        """Return every message of the bot, private ones too, that is not deleted, as it is now, by its place."""
         found: dict[tuple[str, str], SeenMessage] = {}
         for messages in self.seen.values():
             for message in messages:
@@ -172,18 +173,18 @@ class Evidence:
 
     @cached_property
     def cards(self) -> dict[str, SeenMessage]:
-        """By rental, its newest card."""
+        """Return the newest card of each rental."""
         return dict(self.posted_cards())
 
     @cached_property
     def owners(self) -> dict[str, str]:
-        """By rental, its owner at the end."""
+        """Return the owner of each rental at the end."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
 
     @cached_property
     def had(self) -> dict[str, set[str]]:
-        """By rental, everyone who was its owner at some time."""
+        """Return everyone who ever owned a rental, by rental."""
         found: dict[str, set[str]] = {}
         for match in self._all_cards():
             found.setdefault(match["id"], set()).add(match["owner"])
@@ -196,7 +197,7 @@ class Evidence:
 
     @cached_property
     def let_in(self) -> dict[str, frozenset[str]]:
-        """By rental, the people who might open its machine at some time: each owner and teammate on its card."""
+        """Return the people who might ever open the machine, by rental: each owner and teammate on its card."""
         found: dict[str, frozenset[str]] = {}
         for match in self._all_cards():
             people = {match["owner"], *re.findall(r"\w+", match["teammates"] or "")} - {"and"}

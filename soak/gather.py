@@ -15,7 +15,8 @@ from soak.world import GRACE, PEOPLE, World
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 NO_MESSAGE = 0
-"""In the metadata of a post that the bot took back, after its database was put back from an older copy."""
+"""The message id in the metadata of a post that the bot took back, after its database was put back from an older
+copy."""
 PAGE = 200
 _AS = re.compile(rf"\b(?P<id>{RENTAL_ID}): \w+ put it back [^.]* as (?P<new>{RENTAL_ID}),")
 _BECAME = re.compile(rf"named (?P<name>[\w-]+)\. It is (?P<id>{RENTAL_ID}) now")
@@ -82,7 +83,8 @@ async def _visits(world: World, account: Account) -> dict[str, int]:
 
 
 def _became(messages: tuple[SeenMessage, ...]) -> dict[str, str]:
-    """Return which rental a machine became as the admin read it, by its name or the id that is in its name."""
+    """Return which rental a machine became, as the admin read it: by the machine's name, or by the id in that
+    name."""
     given = {found["name"]: found["id"] for message in messages for found in _BECAME.finditer(message.text)}
     return given | {found["id"]: found["new"] for message in messages for found in _AS.finditer(message.text)}
 
@@ -109,7 +111,7 @@ def _machines(
 
 
 def _slow_to_delete(world: World) -> frozenset[str]:
-    """Return the vendors of disturbances that are named like `nebius delete_500`."""
+    """Return the vendors of disturbances whose names are like `nebius delete_500`."""
     names = (name.split(" ") for name in world.disturbances_met)
     return frozenset(words[0] for words in names if words[-1] in SLOW_DELETIONS)
 

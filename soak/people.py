@@ -27,7 +27,7 @@ OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_n
 
 
 class NothingToActOn(Exception):
-    """There is no such button to click, or no rental to name, at the moment."""
+    """The person sees no such button to click, or no rental to name, at the moment."""
 
 
 async def act(world: World, action: Action) -> bool:
@@ -82,14 +82,14 @@ async def _command(world: World, action: Action, text: str, rental: str | None) 
 
 
 async def _rentals(world: World, action: Action) -> list[str]:
-    """Return the ids of the rentals that someone can read of, the newest first: their own, or any."""
+    """Return the ids of the rentals that someone can read about, the newest first: their own, or any."""
     found: dict[str, None] = {}
     for message in await _newest_first(world, action.who):
         first_line = message.text.split("\n")[0]
         theirs = re.search(rf", {action.who}(?:,| with )", first_line)
         if message.author in PEOPLE or ("{own}" in action.text and theirs is None):
             continue
-        # A word of five letters can look like an id: only take those with a digit.
+        # A word of five letters can look like an id: only take words with a digit.
         found |= dict.fromkeys(word for word in _IDS.findall(first_line) if any(sign.isdigit() for sign in word))
     return list(found)
 
@@ -126,7 +126,7 @@ async def _click(world: World, action: Action, message: SeenMessage, button: But
 
 
 async def _use_dialog(world: World, action: Action) -> None:
-    """Do what the action says with the modal that opened, if one did."""
+    """Do what the action says with the modal that opened, if a modal did."""
     user = PEOPLE[action.who]
     modal = await world.sandbox.modal(user, wait=DIALOG_WAIT)
     if modal is None:
@@ -161,7 +161,7 @@ def _value(modal: Modal) -> str:
 
 
 def _needed(modal: Modal) -> Json:
-    """Return what must be filled in before a modal can be submitted: a name that has to be typed, or a person."""
+    """Return what must be filled in before a modal can be submitted: a name to type, or a person."""
     values: Json = {}
     for each in modal.inputs:
         if each.type == "users_select" and not (each.value or {}).get("selected_user"):
@@ -172,7 +172,8 @@ def _needed(modal: Modal) -> Json:
 
 
 async def answer_questions(world: World) -> None:
-    """Let the admin destroy whatever they are asked about: machines without a rental, or without an owner."""
+    """Let the admin destroy every machine that they are asked about: machines without a rental, or without an
+    owner."""
     for message in await _newest_first(world, ADMIN):
         for button in message.buttons:
             left = "left the workspace" in message.text and button.action_id.startswith("destroy")

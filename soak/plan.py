@@ -37,15 +37,15 @@ class Kill:
     """How the process ends. Spans are real seconds, except `down`."""
 
     after: float
-    """From the beginning of the round; with `held`, the longest wait for a request to hold."""
+    """Real seconds from the beginning of the round. With `held`, the longest wait for a request to hold."""
     graceful: bool
-    """SIGTERM instead of SIGKILL."""
+    """Whether the process gets SIGTERM instead of SIGKILL."""
     held: str | None
-    """Hold the next request to this endpoint, and kill the process then. None: kill it at any moment."""
+    """The endpoint whose next request is held; the process is killed then. None: kill it at any moment."""
     after_acting: bool
     """Whether the held request has taken effect."""
     stopped: float
-    """If not zero, the process is first stopped for so long (SIGSTOP, SIGCONT) in the middle of what it does."""
+    """If not zero, the process is first stopped for so long (SIGSTOP, SIGCONT) in the middle of its work."""
     again_after: float | None
     """If set, kill it again that many seconds after its next start began."""
     down: float
@@ -90,21 +90,22 @@ class Plan:
 
 
 def plans(seed: int, kills: int, databases: tuple[str, ...], only: int | None = None) -> list[Plan]:
-    """Return episodes with at least `kills` kills in all, the databases in turn; or the one numbered `only`."""
+    """Return episodes with at least `kills` kills in all, with the databases in turn. Return only the episode
+    numbered `only`, if it is set."""
     episodes = [only] if only else range(1, max(-(-kills // KILLS_PER_EPISODE), 1) + 1)
     per_episode = min(kills, KILLS_PER_EPISODE)
     return [plan(seed, episode, per_episode, databases[(episode - 1) % len(databases)]) for episode in episodes]
 
 
 def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
-    """Return one episode; the same arguments make the same one."""
+    """Return one episode. Equal arguments make equal episodes."""
     rng = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
     rounds: list[Round] = []
-    # Only half of the episodes are checked on their way: settling takes long, and it repairs what later rounds
+    # Only half of the episodes are checked during their run: settling takes long, and it repairs what later rounds
     # would otherwise meet.
     left, checked_once = kills, rng.random() < 0.5
-    # Only in some episodes: a database from before the last minutes has forgotten what people did in them, so that
-    # most checks can't be made any more.
+    # Only in some episodes: a database from before the last minutes has forgotten what people did in them, so most
+    # checks are impossible then.
     puts_back_at = rng.randint(1, kills) if rng.random() < PUTS_BACK else 0
     while left > 0:
         again = left > 1 and rng.random() < 0.2

@@ -40,7 +40,7 @@ setup: {tools: tools.sh}
 SETUP = "#!/bin/sh\ntrue\n"
 GRACE = timedelta(minutes=10)
 STEP = 60.0
-"""The longest jump of the clock, in seconds: nothing that is due is late by more than that because of a jump."""
+"""The longest jump of the clock, in seconds: a jump makes nothing that is due later than that."""
 CATCH_UP = 0.7
 """Real seconds that the bot gets to catch up after each jump, while people act."""
 SETTLE = 75.0
@@ -55,7 +55,7 @@ def new_key() -> str:
 
 
 class Finding(NotRunning):
-    """Something that must hold didn't."""
+    """A condition that must hold did not."""
 
 
 @dataclass
@@ -72,9 +72,9 @@ class World:
     jumps: list[Jump] = field(default_factory=list)
     graceful_stops: int = 0
     disturbances: list[Disturbance] = field(default_factory=list)
-    """Those in force now."""
+    """The disturbances in force now."""
     disturbances_met: Counter[str] = field(default_factory=Counter)
-    """By name, how often one began."""
+    """How often each disturbance began, by name."""
     taken_back: set[str] = field(default_factory=set)
     """The ids of the resources that their vendor took back."""
     uses: list[MachineUse] = field(default_factory=list)
@@ -84,7 +84,7 @@ class World:
     left_at: datetime | None = None
     """When `LEAVER` left the workspace."""
     seen_by_leaver: tuple[SeenMessage, ...] = ()
-    """What they saw until then."""
+    """What that person saw until then."""
     modals: list[tuple[str, str]] = field(default_factory=list)
     """The name of the person who saw a modal, and its text."""
     health: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class World:
     # --- the process
 
     async def start(self) -> None:
-        """Start the bot. Raise Finding if it does not start, whichever disturbances are in force."""
+        """Start the bot. Raise Finding if it does not start, whatever disturbances are in force."""
         self.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"
         try:
             self.bot = await start_bot(self.settings, self.log, connections=0)
@@ -105,7 +105,8 @@ class World:
         return len((await self.sandbox.sockets(least=2, wait=seconds)).names) >= 2
 
     async def kill(self, *, graceful: bool) -> None:
-        """End the bot with SIGKILL, or with SIGTERM. Raise Finding if it ended before, or with an error."""
+        """End the bot with SIGKILL, or with SIGTERM if `graceful`. Raise Finding if it ended before, or ends with
+        an error."""
         bot = self.running()
         await self.read_health()
         if graceful:
@@ -157,7 +158,7 @@ class World:
         self.jumps.append(Jump(start=now, end=end, excused=excused))
 
     def _market_may_fail(self) -> bool:
-        """Return whether a deletion may be impossible."""
+        """Return whether the market may refuse or lose a deletion."""
         return any(each.system in {System.MARKET, System.STORE} for each in self.disturbances)
 
     async def _caught_up(self) -> bool:
@@ -201,8 +202,8 @@ class World:
     # --- disturbances
 
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
-        """Begin a failure. Return False if it is not possible now: Slack revokes no token before the bot has
-        connected, because a bot without rentals then ends, as it should."""
+        """Begin a failure. Return False if it is not possible now: no token is revoked before the bot has
+        connected, because a bot without rentals would then end, as it should."""
         if disturbance.path == TOKENS and not (await self.read_health()).get("connections"):
             return False
         if disturbance.name == f"{LEAVER} leaves":
@@ -222,7 +223,7 @@ class World:
         if self.left_at is not None:
             return False
         self.disturbances_met[disturbance.name] += 1
-        # Who left reads no channel any more, only direct messages. So read now what they saw.
+        # A person who left reads only direct messages. So read now what they saw.
         self.seen_by_leaver = tuple(await self.sandbox.see(PEOPLE[LEAVER], versions=True))
         await self.sandbox.slack.patch(disturbance.path, disturbance.body)
         self.left_at = await self.sandbox.now()
@@ -251,7 +252,8 @@ class World:
         return self.sandbox.compute
 
     async def end_disturbances(self, path: str | None = None) -> None:
-        """End all disturbances and remove all faults; or end only those of one control call."""
+        """End all disturbances and remove all faults. With `path`, end only the disturbances of that control
+        call."""
         if path is None:
             await self.sandbox.remove_faults()
         for disturbance in list(self.disturbances):
@@ -270,7 +272,7 @@ class World:
 
 
 async def _join(sandbox: SandboxClient, user: str) -> None:
-    """Let somebody who left the sandbox's workspace before come back, and join channels."""
+    """Let a person who left the sandbox's workspace come back, and join channels."""
     await sandbox.slack.patch(f"people/{user}", {"deleted": False})
     channels: list[Json] = (await sandbox.slack.get("workspace"))["channels"]
     for channel in channels:

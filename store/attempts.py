@@ -1,4 +1,4 @@
-"""Attempts, their resources and ledger rows: facts, which are written even if the rental was changed meanwhile."""
+"""Attempts, their resources and ledger rows: facts, which are written even if the rental changed meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from store.mapping import Values, insert_new, param, select_by, to_model, to_mod
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
-"""The number of machines, the latest ones, that count for the median time to ready."""
+"""How many machines, the latest ones, count for the median time to ready."""
 _FEWEST = 3
 """With fewer machines there is no median."""
 
@@ -101,7 +101,7 @@ class Attempts:
     # --- writing
 
     async def write_facts(self, change: Change, *, with_intents: bool) -> None:
-        """Write the facts of a change. Raise OfferTaken if an attempt was made for a new attempt's offer before.
+        """Write the facts of a change. Raise OfferTaken if the offer of a new attempt has had an attempt before.
 
         An attempt that the store doesn't have yet is an intent, which is no fact but part of the decision. It is
         written only `with_intents`.
@@ -121,7 +121,8 @@ class Attempts:
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Update before inserting: a rental has one live attempt, so the last one must end before the next.
+        # Update before inserting: the last attempt must be stored as ended before the next one, because a rental
+        # has one live attempt.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
@@ -133,8 +134,8 @@ class Attempts:
         merged = merge_attempt(_attempt_of(row), reported)
         live = merged.live
         if live and not row.live:
-            # The attempt was settled, then a resource of it appeared. A rental has one live attempt (a unique
-            # index), so this one is stored as live only if no other is.
+            # A resource appeared after the attempt was settled. A rental has one live attempt (a unique index), so
+            # this attempt is stored as live only if no other is.
             live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
         row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
         await self._conn.execute(_UPDATE_ATTEMPT, row_values)
@@ -232,8 +233,9 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return `reported` without undoing anything that is in `stored`. Keep the fields that the API left out."""
-    # Only a newer read can prove that a resource which counts as gone is alive.
+    """Return `reported` without undoing anything that is in `stored`. Keep the stored values of fields that the
+    API left out."""
+    # Only a newer read can prove that a resource is alive after it counted as gone.
     gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
     came_back = stored.gone_at is not None and gone_at is None
     return changed(

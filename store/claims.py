@@ -56,7 +56,7 @@ def _now(dialect: str) -> ColumnElement[Any]:
 
 
 def _end(dialect: str) -> ColumnElement[Any]:
-    """Return the time that is the parameter `lasts` from now."""
+    """Return the time that comes `lasts`, a parameter, after now."""
     if dialect == "postgresql":
         return func.clock_timestamp() + bindparam("lasts", type_=Interval)
     return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))
@@ -71,7 +71,7 @@ def _free(table: Table, dialect: str) -> ColumnElement[bool]:
 
 
 def _others(table: Table, some_left_out: bool) -> ColumnElement[bool]:
-    """Return whether a row is not one of the parameter `without`."""
+    """Return whether a row is not in the parameter `without`."""
     return _key(table).not_in(bindparam("without", expanding=True)) if some_left_out else true()
 
 
@@ -125,7 +125,7 @@ def _defer(table: Table) -> Update:
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
-    """End every claim on what is due, of all holders. Use it only while no other process works."""
+    """End the claims of all holders on due rows. Use this only while no other process works."""
     claimed = and_(table.c.due_at.is_not(None), table.c.claimed_until.is_not(None))
     await conn.execute(update(table).where(claimed).values(FREE))
 
@@ -142,7 +142,7 @@ def _next_due(table: Table, dialect: str, *, some_left_out: bool, claimed: bool)
 
 
 class DueTable(Generic[C]):
-    """bot.lifecycle.ports.due.DueRows, but for `defer`."""
+    """bot.lifecycle.ports.due.DueRows, except for `defer`."""
 
     def __init__(
         self,
@@ -152,8 +152,8 @@ class DueTable(Generic[C]):
         kind: type[C],
         columns: tuple[ColumnElement[Any], ...],
     ) -> None:
-        """A claimed row is returned as `kind`, made of these `columns`. None of them may need parsing, because one
-        row that can't be parsed would block the claims of all others."""
+        """A claimed row is returned as `kind`, made of these `columns`. None of the columns may need parsing,
+        because one row that can't be parsed would block the claims of all others."""
         self._conn = conn
         self._holder = holder
         self._table = table
@@ -182,11 +182,11 @@ class DueTable(Generic[C]):
 
 
 class PlainDueTable(DueTable[Claimed]):
-    """A table whose claimed rows have no version: the holder alone decides whether one may be put off."""
+    """A table whose claimed rows have no version: the holder alone decides whether a row may be put off."""
 
     async def defer(self, row: Claimed, due_at: datetime) -> bool:
-        """End the holder's claim on a row and set when it is next due. Return False if the holder has no claim on
-        it."""
+        """End the holder's claim on a row and set when it is next due. Return False, and do nothing, if the holder
+        has no claim on the row."""
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 

@@ -45,12 +45,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def storable(text: str) -> str:
-    """Replace what a database refuses: PostgreSQL has no NUL in text, UTF-8 no lone surrogates."""
+    """Return text without what a database refuses: PostgreSQL has no NUL in text, UTF-8 no lone surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 class SafeText(TypeDecorator[str]):
-    """Text from anyone, made storable."""
+    """Text from outside, made storable."""
 
     impl = Text
     cache_ok = True

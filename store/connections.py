@@ -30,7 +30,7 @@ needs an acknowledgement."""
 DURABLE = "durable"
 """In the `info` of a connection that writes: whether the next transaction's commit waits for the disk."""
 _WAS_DURABLE = "was_durable"
-"""The same of its transaction before, as SQLite has it."""
+"""In the same `info`: whether the last transaction's commit waited for the disk, as SQLite is set now."""
 WRITTEN = "written"
 """In the `info` of a connection that writes: the tables that its statements wrote."""
 
@@ -45,11 +45,11 @@ class Engines:
     writer: AsyncEngine
     reader: AsyncEngine
     threads: WeakSet[Thread] = field(default_factory=WeakSet)
-    """Of the open connections to SQLite."""
+    """The threads of the open connections to SQLite."""
 
     async def dispose(self) -> None:
-        """Close every connection that is not in use, and wait until those that were given up in the middle of a
-        statement are closed too: their threads use the event loop."""
+        """Close every connection that is not in use. Also wait until connections that were given up in the middle
+        of a statement are closed: their threads use the event loop."""
         try:
             await self.writer.dispose()
         finally:
@@ -59,7 +59,8 @@ class Engines:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a `sqlite:///PATH`. Return None for a PostgreSQL URL. Raise CannotOpen for any other."""
+    """Return the file of a `sqlite:///PATH`. Return None for a PostgreSQL URL. Raise CannotOpen for any other
+    URL."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return None
@@ -130,10 +131,11 @@ def _note_written(engine: AsyncEngine) -> None:
 
 @asynccontextmanager
 async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
-    """Switch off SQLite's foreign keys, so that a migration can replace a table to which others refer by a copy.
+    """Switch off SQLite's foreign keys, so that a migration can replace a table, to which others refer, by a copy.
 
-    Enter it before the transaction begins: SQLite ignores the switch later
-    (https://www.sqlite.org/lang_altertable.html, section 7)."""
+    Enter this before the transaction begins: SQLite ignores the switch later
+    (https://www.sqlite.org/lang_altertable.html, section 7).
+    """
     if conn.dialect.name != "sqlite":
         yield
         return

@@ -1,4 +1,4 @@
-"""The cost of many rentals, in as many queries however many rentals there are."""
+"""The cost of many rentals. The number of queries does not grow with the number of rentals."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ENDED = (
 
 
 async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]:
-    """Return what each rental that is over since then was billed, the last one first."""
+    """Return what each rental that ended at `since` or later was billed, the one that ended last first."""
     rows = defaultdict(list)
     for row in await conn.execute(_ENDED, {"since": since}):
         rows[row.id].append(row)

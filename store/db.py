@@ -40,15 +40,15 @@ from store.tables import messages, quotes, rentals, visits
 from store.visits import Visits
 
 _WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
-"""Whose loop is called after a commit that wrote a table. `Visits.changed` tells it for visits: one that is
-put off makes nothing due."""
+"""What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
+that is put off makes nothing due."""
 
 
 class Transaction:
     """bot.lifecycle.ports.store.Tx over one connection."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
-        """`holder` is the holder of the claims that are made in it."""
+        """`holder` gets the claims that are made in this transaction."""
         self.changes: list[Change] = []
         """The changes that `apply` wrote."""
         self.stale_changes: list[Change] = []
@@ -85,9 +85,10 @@ async def migrate(url: str) -> None:
 
 
 async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
-    """Take a database for this process. Return its ownership and its connections, to be ended with `close`.
+    """Take a database for this process. Return its ownership and its connections, which `close` ends.
 
-    Raise InUse if another process has it, and CannotOpen if it can't be used."""
+    Raise InUse if another process has it, and CannotOpen if it can't be used.
+    """
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
@@ -107,12 +108,13 @@ class Database:
     """bot.lifecycle.ports.store.Store. One process has a database open at a time."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
-        """Use `open`."""
+        """Call `open` instead."""
         self._holder = f"{claimant}-{secrets.token_hex(4)}"
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
-        # SQLite takes one writer at a time. Writers queue here, where waiting blocks no thread and times out.
+        # SQLite takes one writer at a time. Writers queue at this lock, where waiting blocks no thread and times
+        # out.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
@@ -120,7 +122,7 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
-        """Take the database for this process and migrate it. It holds its claims under `claimant` and a random
+        """Take the database for this process and migrate it. The holder of its claims is `claimant` with a random
         number.
 
         `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, and StoreBusy if it
@@ -138,8 +140,9 @@ class Database:
         return database
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process. The file's lock proves that no other one works. If the database
-        takes no writes, they end by themselves: a bot that can only read can still delete overdue machines."""
+        """End the claims of an earlier process. The file's lock proves that no other process works. If the
+        database takes no writes, the claims run out on their own: a bot that can only read can still delete
+        overdue machines."""
         with suppress(StoreBusy):
             async with self._connection() as conn:
                 for table in (quotes, rentals, visits):
@@ -154,12 +157,12 @@ class Database:
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call `listener` with each change of a rental after it was committed."""
+        """Call `listener` with each change of a rental after the change was committed."""
         self._change_listeners.append(listener)
 
     def in_background(self) -> Store:
-        """Return the same database for work that nobody waits for. On SQLite its writers queue among themselves
-        first, so that a person's write waits for one of them at most."""
+        """Return the same database for work that nobody waits for. On SQLite the writers of this work queue among
+        themselves first, so that a person's write waits for at most one of them."""
         return self if self._writer_lock is None else Background(self)
 
     @asynccontextmanager
@@ -204,7 +207,7 @@ class Database:
     @asynccontextmanager
     async def _connection(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         """Begin a transaction that writes, and roll it back at the end unless it was committed. Raise StoreBusy if
-        an outage begins at any time in it."""
+        an outage begins during the transaction."""
         async with self._writer_turn():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
@@ -244,7 +247,8 @@ class Database:
             await conn.commit()
             self._commits += 1
         finally:
-            # A commit that failed may have been written. A listener that finds nothing new does no harm.
+            # A commit that failed may have been written, so call the listeners in any case. A call that finds
+            # nothing new does no harm.
             for listener, waits_for in self._listeners:
                 if waits_for is None or waits_for in written:
                     listener()

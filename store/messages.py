@@ -51,14 +51,15 @@ _WAITS_FOR_ANOTHER = (
     )
     .exists()
 )
-"""Another message of the rental must be sent first: the card before its thread, and the thread in its order."""
+"""Whether another message of the rental must be sent first: the card before its thread, and the thread in its
+order."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""Nobody knows what Slack shows, so it is edited in any case."""
+"""Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
 _NOT_POSTED, _NO_CARD = _c.shown_version == 0, _c.kind != MessageKind.CARD
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
-"""Posts and answers, then edits that show a transition, then edits that show progress. Last what is shown again:
-first what may be a question, then the cards."""
+"""Posts and answers, then edits that show a transition, then edits that show progress. Messages that are shown
+again come last: first those that may be questions, then cards."""
 _DUE = (
     select(messages)
     .where(_c.due_at <= param(_c.due_at, "now"))
@@ -155,7 +156,7 @@ _COMPARE_CARDS = (
     )
     .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
 )
-"""Before more is bought."""
+"""Have the cards of rentals that may buy compared with Slack before they buy more."""
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
@@ -167,11 +168,10 @@ _SHOW_ALL_AGAIN = (
         )
     ),
 )
-"""The open surfaces about rentals and questions that are not over. A question whose parts are all decided is shown
-until they are over too."""
+"""Make due the open surfaces about rentals and questions to the admins that are not over."""
 
 _CHANGED_SINCE = _c.target_version > param(_c.target_version, "read_version")
-"""The rental changed after this message was read."""
+"""Whether the rental changed after this message was read."""
 _SAVE = (
     update(messages)
     .where(_c.id == param(_c.id, "key"))
@@ -207,7 +207,7 @@ class Messages:
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
     async def reopen_newest(self, rental_id: str, reader: str) -> None:
-        """Open the newest direct message of a person about a rental again: it becomes the receipt."""
+        """Open the newest direct message of a person about a rental again, so that it becomes the receipt."""
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Bring the schema of a database to the newest revision, completely or not at all."""
+"""Brings the schema of a database to the newest revision, completely or not at all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _check_references(connection: Connection) -> None:
-    """Raise CannotOpen if a row refers to a missing one: SQLite checks no references while tables are copied."""
+    """Raise CannotOpen if a row refers to a missing row: SQLite checks no references while tables are copied."""
     broken = connection.execute(text("PRAGMA foreign_key_check")).first()
     if broken is not None:
         raise CannotOpen(
@@ -56,7 +56,8 @@ def _check_references(connection: Connection) -> None:
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Run the missing revisions. Raise StoreBusy in an outage, and CannotOpen if waiting does not help."""
+    """Run the missing revisions. Raise StoreBusy in an outage, and CannotOpen in an outage that waiting does not
+    end."""
     async with startup_errors(), engine.connect() as conn:
         found = await conn.run_sync(revision)
         await conn.rollback()

@@ -1,4 +1,4 @@
-"""Database errors that are outages become StoreBusy: the bot goes on, and people may try again."""
+"""Database errors that are outages become StoreBusy. Then the bot goes on, and people may try again."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ async def startup_errors() -> AsyncIterator[None]:
 
 
 async def return_connection(conn: AsyncConnection) -> None:
-    """Return a connection to its pool, even if the task is cancelled meanwhile. Remove it from the pool if it is
-    broken; that raises nothing, because its transaction has ended by then."""
+    """Return a connection to its pool, even if the task is cancelled meanwhile. Remove a broken connection from
+    the pool. That raises nothing, because the connection's transaction has ended by then."""
     await asyncio.shield(asyncio.ensure_future(_close(conn)))
 
 
@@ -121,7 +121,7 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except (SQLAlchemyError, *DRIVER_ERRORS) as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Otherwise the pool counts it as in use until it is garbage-collected.
+        # Otherwise the pool counts the connection as in use until it is garbage-collected.
         with suppress(SQLAlchemyError, *DRIVER_ERRORS):
             await conn.invalidate()
             await conn.close()

@@ -1,6 +1,6 @@
 """The queries of the overdue deletion.
 
-They parse no offer, envelope or state, so that one that can't be parsed doesn't stop the deletion.
+They parse no offer, envelope or state, so that a value that can't be parsed doesn't stop the deletion.
 """
 
 from __future__ import annotations

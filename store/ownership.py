@@ -23,7 +23,7 @@ class Ownership(Protocol):
     """The right to use a database, until it is released or the process ends."""
 
     async def renew(self) -> None:
-        """Take it again if it was lost. Raise StoreBusy if that is not possible now."""
+        """Take the right again if it was lost. Raise StoreBusy if that is not possible now."""
 
     async def release(self) -> None: ...
 
@@ -64,7 +64,7 @@ class FileOwnership:
 
 
 class PostgresOwnership:
-    """An advisory lock in a session of its own. It is lost with the connection, and can be taken again."""
+    """An advisory lock in a session of its own. The lock is lost with the connection, and can be taken again."""
 
     def __init__(self, url: str, name: str, session: asyncpg.Connection) -> None:
         self._url = url
@@ -106,7 +106,7 @@ class PostgresOwnership:
 async def _owning_session(url: str, name: str) -> asyncpg.Connection:
     session = await postgres_connection(url, f"{name} (owner)")
     try:
-        # This waits (lock_timeout), because the session of a process that was just killed may not have ended yet.
+        # Wait (lock_timeout): the session of a process that was just killed may not have ended yet.
         await session.execute(f"SELECT pg_advisory_lock({_OWNER_LOCK})")
     except BaseException:
         session.terminate()

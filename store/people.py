@@ -72,7 +72,8 @@ class People:
     async def forget(self, user_id: str | None = None) -> None:
         """Make the stored person count as out of date, or all people if `user_id` is None.
 
-        `names` still returns the names, for texts about them."""
+        `names` still returns their names, for texts about them.
+        """
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
 

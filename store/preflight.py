@@ -1,4 +1,4 @@
-"""Check a database before the bot is started, without changing it."""
+"""Checks a database before the bot is started, without changing it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """The state of the database that the next start of the bot will find."""
+    """The state in which the bot's next start will find the database."""
 
     MISSING = "missing"
     """SQLite's file does not exist; the start creates it."""
@@ -29,7 +29,7 @@ class Condition(StrEnum):
 
 
 async def check_database(url: str) -> Condition:
-    """Open the database, read its schema, write something and roll it back. Return what was found.
+    """Open the database, read its schema, write something and roll it back. Return the state of the database.
 
     Raise InUse if a gpubot has it open, CannotOpen if the next start would fail, and StoreBusy in an outage.
     """
@@ -59,7 +59,8 @@ def _try_writing(connection: Connection) -> str | None:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether the file exists. Raise CannotOpen if it can't exist, for example with too long a name."""
+    """Return whether the file exists. Raise CannotOpen if it can't exist, for example because its name is too
+    long."""
     try:
         os.stat(f"{path}.lock")  # the longest of the names that the start creates
     except (FileNotFoundError, NotADirectoryError):
@@ -70,7 +71,7 @@ def _exists(path: Path) -> bool:
 
 
 def _check_creatable(path: Path) -> None:
-    """Raise CannotOpen unless the folder, or the nearest parent folder that exists, can be written."""
+    """Raise CannotOpen if the folder, or the nearest parent folder that exists, can't be written."""
     folder = path.absolute().parent
     while not os.path.exists(folder):
         folder = folder.parent

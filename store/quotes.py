@@ -59,7 +59,7 @@ class Quotes(claims.PlainDueTable):
         await self._conn.execute(_ADD, values(quote))
 
     async def save(self, quote: Quote) -> None:
-        """Write every field, but never remove the rental that the quote became."""
+        """Write every field, but never remove the rental that came from the quote."""
         fields = values(quote, without=frozenset({"id", "rental_id"}))
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    Boolean,
+    Row,
+    RowMapping,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
-from bot.model.base import changed
-from bot.model.rental import Decider, Rental
+from bot.model.base import Frozen, changed
+from bot.model.money import micros
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
 from store.events import Events
-from store.mapping import Values, insert_new, param, select_by
+from store.mapping import Values, insert_new, param, select_by, values
 from store.messages import Messages
-from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import attempts, rentals, samples
 from store.visits import Visits
 
@@ -30,14 +44,15 @@ _SPENDING_LOCK = 0x67707562
 
 _c = rentals.c
 _GET = select_by(_c.id)
-# Python sorts these: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an owner.
+# Python sorts these rows: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an
+# owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
-# The column is a JSON list. A Slack id has only letters and digits, so it stands in there as it is.
+# The column is a JSON list. A Slack id has only letters and digits, so JSON escapes nothing in it.
 _SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
 _WAITING = _LIVE.where(or_(_c.waiting_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
-# A rental of which something is being deleted is due, also if it is over.
+# While something of a rental is being deleted, the rental is due, even if it is over.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
@@ -115,7 +130,7 @@ _APPLY = (
 
 
 def _as_read(rental: Rental | ClaimedRental) -> Values:
-    """Return the parameters by which a statement finds out whether the rental changed since it was read."""
+    """Return the parameters by which a statement checks whether the rental changed since it was read."""
     return {
         "key": rental.id,
         "was_version": rental.version,
@@ -143,8 +158,8 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         on_applied: Callable[[Change], None],
         on_stale: Callable[[Change], None],
     ) -> None:
-        """`on_applied` is called with each change that was written, and `on_stale` with each of a rental that was
-        changed meanwhile."""
+        """`on_applied` is called with each change that was written, and `on_stale` with each change that was not,
+        because its rental had changed meanwhile."""
         claims.DueTable.__init__(self, conn, holder, rentals, ClaimedRental, _CLAIMED)
         self._events = events
         self._messages = messages
@@ -158,7 +173,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
-        # With a savepoint, OfferTaken undoes the whole change even if the caller goes on in the same transaction.
+        # A savepoint lets OfferTaken undo the whole change even if the caller goes on in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
                 applied = await self._apply(change)
@@ -179,7 +194,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> None:
-        """Keep the due time if `make_due` or a change wrote another one meanwhile."""
+        """Keep the due time that `make_due` or a change wrote meanwhile, if there is one."""
         await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
@@ -237,7 +252,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return await self._conn.scalar(_ANY) is not None
 
     async def _write_rental(self, change: Change) -> bool:
-        """Write the rental and return True. Return False, and write nothing, if it was changed meanwhile."""
+        """Write the rental and return True. Return False, and write nothing, if the rental changed meanwhile."""
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
@@ -255,7 +270,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return updated.rowcount == 1
 
     async def _write_history(self, change: Change) -> None:
-        """Write the events and messages of a change, plan or end the visits of its machine, and make its surfaces
+        """Write the events and messages of a change. Plan or end the visits of its machine, and make its surfaces
         due."""
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
@@ -263,7 +278,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             await self._messages.add(message if index is None else changed(message, event_id=ids[index]))
         state_changed = before is None or before.state != after.state
         if state_changed and after.state is State.READY:
-            if before is not None:  # a machine that got an owner took no time to get ready
+            if before is not None:  # adopted: it took no time to get ready
                 await self.write_ready_time(after)
             await self._visits.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
@@ -273,3 +288,62 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             if state_changed and after.state.over:
                 await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)
+
+
+# --- turns a rental into its row and back. A field of a group (lease, ending ...) has a column with both names:
+
+
+_GROUPS: dict[str, type[Frozen]] = {
+    "waiting": Waiting,
+    "blocked": Blocked,
+    "lease": Lease,
+    "ending": Ending,
+    "alarm": Alarm,
+}
+_COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
+"""The fields of each group with their columns. The first field is required, so if its column is null, the rental
+has no such group."""
+_PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
+"""The fields whose column has the field's name."""
+
+
+def rental_values(rental: Rental) -> Values:
+    """Return the values of a rental's columns, including columns that only queries need."""
+    found = values(rental, without=frozenset(_GROUPS))
+    for name, columns in _COLUMNS.items():
+        group = getattr(rental, name)
+        for field, column in columns:
+            found[column] = None if group is None else getattr(group, field)
+    return {
+        **found,
+        "live": not rental.state.over,
+        "cap_micros": micros(rental.envelope.max_rate),
+        "ends_from": _ends_from(rental),
+    }
+
+
+def rental_of(row: Row[Any]) -> Rental:
+    """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
+    fields = row._mapping
+    return Rental(**{name: fields[name] for name in _PLAIN}, **{name: _group(name, fields) for name in _GROUPS})
+
+
+def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
+    """Return the rentals of these rows."""
+    return [rental_of(row) for row in rows]
+
+
+def _group(name: str, fields: RowMapping) -> Frozen | None:
+    columns = _COLUMNS[name]
+    if fields[columns[0][1]] is None:
+        return None
+    return _GROUPS[name](**{field: fields[column] for field, column in columns})
+
+
+def _ends_from(rental: Rental) -> datetime | None:
+    """Return the end that `Overdue.past_end` compares. Return None if the rental is over and nothing is due."""
+    if rental.state.over and rental.due_at is None:
+        return None
+    destroying_since = rental.ending.since if rental.ending else None
+    ends_at = rental.lease.ends_at if rental.lease else None
+    return rental.over_at or destroying_since or ends_at or rental.accepted_at or rental.created_at

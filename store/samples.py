@@ -1,4 +1,4 @@
-"""Samples: what each visit of a machine read, kept for two days. With them, whether its probe answered soon after
+"""Samples: what each visit of a machine read, kept for two days. Also whether its probe answered soon after
 ready."""
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import Integer, Text, bindparam, delete, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.use import ProbeAnswers as Answers
-from bot.model.use import Sample
+from bot.model.machine_use import ProbeAnswers as Answers
+from bot.model.machine_use import Sample
 from store.mapping import fetch_first, insert_new, param, select_by, to_models, upsert, values
 from store.tables import probe_answers, rentals, samples
 
@@ -111,7 +111,8 @@ class ProbeAnswers:
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        # Two queries for each vendor read eleven rows by the index. One for all would read every row of each.
+        # Use two queries for each vendor, which read eleven rows by the index. One query for all vendors would
+        # read every row of each.
         found = {}
         for vendor in sorted(set(vendors)):
             answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()

@@ -1,7 +1,7 @@
 """The tables. A column has the name of the model's field that it stores. A field of a rental's group has the name
-of the group in front: `lease_ends_at`. Each column without a field says why.
+of the group in front: `lease_ends_at`. A comment explains each column without a field.
 
-Each frequent query has an index over only the rows that it needs (due, live, open), so that it doesn't become
+Each frequent query has an index with only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.
 """
 
@@ -26,13 +26,13 @@ from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.event import EventKind, Facts
+from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from bot.model.use import GpuUse, Missed, SetupProgress, Use
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -43,7 +43,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite uses the index only for the same expression, so this is what SQLAlchemy writes in a query.
+# SQLite uses the index only if the query has the same expression. SQLAlchemy writes this one.
 _LIVE = text("live = 1")
 
 
@@ -84,7 +84,7 @@ quotes = Table(
     _bool("rent_now"),
     _optional_text("changes"),
     _optional_text("replaces_rental"),
-    Column("reply_url", DestinationText, key="reply_to"),  # named before it could be a person
+    Column("reply_to", DestinationText),
     _bool("replaces"),
     _time("created_at", nullable=False),
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
@@ -103,7 +103,7 @@ rentals = Table(
     Column("id", SafeText, primary_key=True),
     _int("version"),
     Column("state", EnumText(State), nullable=False),
-    Column("quote_id", SafeText, ForeignKey("quotes.id"), unique=True),  # null for a machine that got an owner
+    Column("quote_id", SafeText, ForeignKey("quotes.id"), unique=True),  # null for an adopted machine
     _text("owner"),
     _text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
@@ -176,7 +176,7 @@ attempts = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", EnumText(AttemptState), nullable=False),
-    Column("offer", JsonText[Offer](Offer)),  # null for a machine that got an owner, like the name and `offer_id`
+    Column("offer", JsonText[Offer](Offer)),  # null for an adopted machine, like the name and `offer_id`
     _optional_text("resource_name"),
     _text("public_key"),
     _text("key_comment"),

@@ -1,7 +1,7 @@
 """Visits: one row for each machine that is ready, with the time of its next visit.
 
 The row is written with the change that makes a rental ready, and removed with the change by which it stops being
-ready: nobody may connect to the address of a machine that is being deleted, since addresses are given to others.
+ready. Nobody may connect to the address of a machine that is being deleted, since another machine may get it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
 from bot.policy.team.rules import Rules
 from handlers.slack_api.error_codes import NO_ANSWER
-from handlers.slack_api.socket_mode import Sockets
+from handlers.slack_api.sockets import Sockets
 from tests.market.conftest import Api
 from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy

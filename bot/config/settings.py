@@ -1,8 +1,11 @@
-"""Settings, read from the environment, else from `.env`, else from the files that `<NAME>_FILE` names."""
+"""The settings. Each is read from the environment, else from `.env`, else from the file that `<NAME>_FILE`
+names."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import StrEnum
@@ -17,7 +20,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from bot.config.addresses import check_listen_address, check_web_address
 from bot.errors import Mistake
 from bot.model.text import one_line
 from bot.net.proxies import is_loopback
@@ -36,8 +38,8 @@ def _field(name: str, **more: Any) -> Any:
 
 
 class _Files(PydanticBaseSettingsSource):
-    """Values that were read from `.env` and from the files that `<NAME>_FILE` names. Container platforms mount
-    secrets as such files."""
+    """The values in `.env` and in the files that `<NAME>_FILE` names. Container platforms mount secrets as such
+    files."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
@@ -161,7 +163,7 @@ class Settings(BaseSettings):
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
-        """Slack user ids."""
+        """Return the Slack user ids in `admins`."""
         return tuple(part.strip() for part in self.admins.split(","))
 
 
@@ -174,7 +176,8 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 def read_settings() -> Settings:
-    """Return the settings. Raise Mistake with one line for each that is missing or wrong, without any secret."""
+    """Return the settings. Raise Mistake with one line for each setting that is missing or wrong. No line shows a
+    secret."""
     settings, wrong = read_partly()
     if wrong:
         raise Mistake("\n".join(dict.fromkeys(wrong.values())))
@@ -182,7 +185,7 @@ def read_settings() -> Settings:
 
 
 def read_partly() -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and a line for each that is missing or wrong, by its name.
+    """Return the settings, and a line for each setting that is missing or wrong, by its name.
 
     A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
     a stand-in value, which must not be used.
@@ -259,10 +262,78 @@ _HINTS = {
 
 
 def _line(name: str, kind: str, message: str) -> str:
-    """Return the line for a setting that pydantic found to be missing or wrong, without its value."""
+    """Return the line for a setting that pydantic found missing or wrong. The line doesn't show the value."""
     hint = _HINTS.get(name, "")
     if kind == "missing":
         return f"{name} is not set. It is {hint}."
     if kind == "value_error":
         return f"{name}: {message.removeprefix('Value error, ')}."
     return f"{name} is not what I expect: {hint or one_line(message, 100)}."
+
+
+# --- checks of hosts, ports and web addresses in settings. A ValueError says what to write instead
+
+
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+LONGEST_HOST = 253
+"""The most characters of a host name without its final dot (RFC 1035, section 2.3.4). A label has at most 63."""
+
+
+def check_host(host: str) -> None:
+    """Raise ValueError unless it is a host name or an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        if len(host) > LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
+            raise ValueError("its host is no name or address of a machine") from None
+
+
+def check_port(port: str) -> None:
+    """Raise ValueError unless it is a number from 1 to 65535."""
+    if not _PORT.fullmatch(port):
+        raise ValueError("its port is no number")
+    if not 0 < int(port) <= 65535:
+        raise ValueError("a port is from 1 to 65535")
+
+
+def check_listen_address(value: str) -> None:
+    """Raise ValueError unless it is `HOST:PORT`, with an IPv6 host in brackets."""
+    host, colon, port = value.rpartition(":")
+    if not colon or not host:
+        raise ValueError("it must be an address and port, such as 127.0.0.1:8600")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("put an IPv6 address in brackets, such as [::1]:8600")
+    check_port(port)
+    check_host(host.removeprefix("[").removesuffix("]"))
+
+
+def check_web_address(value: str) -> None:
+    """Raise ValueError unless it is an http or https URL of only a host, a port and a path.
+
+    Each HTTP client of the bot reads such a URL in the same way.
+    """
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if (
+        not host
+        or parts.scheme not in {"http", "https"}
+        or not _VISIBLE_ASCII.fullmatch(value)
+        or "\\" in value
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("it must be a web address, such as https://example.com/")
+    if "@" in parts.netloc:
+        raise ValueError("leave out the name and password before the @")
+    after_ipv6_host = parts.netloc.rpartition("]")[2]
+    if ":" in after_ipv6_host:
+        check_port(after_ipv6_host.partition(":")[2])
+    if parts.netloc.startswith("[") and ":" not in host:
+        raise ValueError("its host is no name or address of a machine")
+    check_host(host)

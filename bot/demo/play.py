@@ -29,7 +29,7 @@ class Play:
     bot: Bot
     session: aiohttp.ClientSession
     people: dict[str, str]
-    """Name to Slack user id."""
+    """The Slack user id of each person, by name."""
     on_message: Callable[[str, SeenMessage], None] = lambda _reader, _message: None
     on_action: Callable[[str, str, str, datetime], None] = lambda _name, _place, _action, _at: None
     _read: dict[str, int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     """Return the row of a resource that is gone. Raise ValueError if it isn't gone.
 
     If the API left out its start, end or price, the bot's own is used and the row is marked as estimated. If rows
-    of the same resource were `written` before, it came back: this one begins at the end of the last.
+    of the same resource were `written` before, it came back: the new row begins at the end of the last one.
     """
     if resource.gone_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -89,7 +89,7 @@ def still_billing(
 def _alive(
     rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
 ) -> dict[str, Billing]:
-    """Return the values of the resources that are not gone, by their ids."""
+    """Return the billing values of the resources that are not gone, by their ids."""
     by_number = {attempt.n: attempt for attempt in attempts}
     return {
         one.resource_id: _billing(
@@ -102,7 +102,7 @@ def _alive(
 
 def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
     """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
-    `estimated` tells whether a part of `billed` is."""
+    `estimated` tells whether a part of `billed` is estimated."""
     amount = billed
     for one in alive:
         amount += _billed_by(one, now).amount
@@ -111,7 +111,7 @@ def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimate
 
 
 def cost_something(bill: AccruedCost) -> bool | None:
-    """Return whether a final bill is above zero. Return None if an estimated bill is zero: that isn't known."""
+    """Return whether a final bill is above zero. Return None if the bill is only estimated to be zero."""
     return True if bill.amount else None if bill.estimated else False
 
 
@@ -124,8 +124,8 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """Return what an attempt costs an hour: the sum of its resources that are alive, or the attempt's rate if one
-    of them has no rate. Of machines that got an owner, return the sum of those that have one."""
+    """Return what an attempt costs an hour: the sum of the rates of its resources that are alive. If a rate is
+    missing, return the attempt's rate; for adopted machines, return the sum of the known rates."""
     rates = [resource.rate for resource in resources if resource.gone_at is None]
     known = [rate for rate in rates if rate is not None]
     whole = len(known) == len(rates) or attempt.adopted is not None

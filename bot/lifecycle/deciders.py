@@ -38,7 +38,7 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
-    """Return who asked for what waits for a decision, so that another person decides it."""
+    """Return the people who asked for what waits for a decision, so that somebody else decides about it."""
     return (rental.owner, *([rental.extension.asked_by] if rental.extension is not None else []))
 
 
@@ -71,10 +71,11 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Decider
 
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:
-    """Look up the people and groups that may decide. If it changed whether an approver is left, notify the admins,
-    and those whose requests wait, of who decides now. Raise StoreBusy.
+    """Look up the people and groups that may decide. If the last approver left, or one is back, notify the admins
+    and the people whose requests wait of who decides now. Raise StoreBusy if the store doesn't take it.
 
-    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names."""
+    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names.
+    """
     approvers = deps.rules.approvers
     if not are_named(approvers):
         await directory.refresh(deps.rules.admins)
@@ -83,7 +84,7 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     members = {one for group in found for one in group or ()}
     async with deps.store.read() as tx:
         new = members - {person.id for person in await tx.people.known(members)}
-    # Slack allows few look-ups a minute, and takes who left out of its groups itself.
+    # Slack allows few look-ups a minute, and removes people who left from its groups on its own.
     await directory.refresh({*approvers.people, *deps.rules.admins, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:

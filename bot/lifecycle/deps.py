@@ -21,8 +21,8 @@ from bot.policy.team.rules import Rules
 T = TypeVar("T")
 
 COMPARED_WITHIN = timedelta(minutes=2)
-"""Time after the start in which nothing is ended or bought for a rental before its messages were compared
-with Slack. After that, Slack doesn't answer."""
+"""For how long after the start nothing is ended or bought for a rental whose messages are not yet compared with
+Slack. If the comparison takes longer, Slack doesn't answer."""
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
@@ -33,8 +33,8 @@ TRIES = 20
 
 
 def random_id(length: int = ID_LENGTH) -> str:
-    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
-    length and no id."""
+    """Return a new short id that people can read out and type. It begins with a letter, so that the `2h45m` in
+    `/gpu extend 2h45m` is a length and no id."""
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
@@ -50,7 +50,7 @@ class Deps:
     started_at: datetime = field(default=EVER, kw_only=True)
     """When the process started, by our clock."""
     started_real: datetime = field(default=EVER, kw_only=True)
-    """The same in real time."""
+    """When the process started, in real time."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Makes a short id of this length."""
 
@@ -74,7 +74,7 @@ class StepDeps(Deps):
     on_attempt: Callable[[Attempt], None] = _ignore
     """Called with an attempt after its new state was written."""
     claim_lasts: Callable[[], bool] = _yes
-    """Whether the claim under which a step runs surely lasts for one more call. Without it, nothing is bought or
+    """Whether the claim under which a step runs surely lasts for one more call. If not, nothing is bought or
     deleted: another process may be working on the rental."""
     swept: Callable[[], bool] = _yes
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
@@ -83,8 +83,8 @@ class StepDeps(Deps):
 
 
 def may_compare(deps: Deps) -> bool:
-    """Return whether the start is so short ago that messages may yet be compared with Slack. Both clocks count: in
-    a sandbox, ours can be faster than real time."""
+    """Return whether the process started so recently that messages may still be compared with Slack. The time must
+    be short by both clocks: in a sandbox, ours can be faster than real time."""
     clock = deps.clock
     return max(clock.now() - deps.started_at, clock.real() - deps.started_real) < COMPARED_WITHIN
 

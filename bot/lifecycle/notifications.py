@@ -27,7 +27,7 @@ from bot.policy.use.end_notices import last_notice_at
 
 
 def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
-    """Return the people who get a direct message of an event, each once. Nobody gets one of what they did."""
+    """Return the people who get a direct message of an event, each once. Nobody gets one of their own action."""
     if not event.effects.direct_if(event):
         return ()
     readers = [reader for to in event.effects.direct for reader in _people(to, event, rental, rules)]
@@ -118,8 +118,9 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
 
 
 def _tells_reader_again(event: Event, rental: Rental, rules: Rules) -> bool:
-    """Return whether the card is in somebody's direct messages, where a reply is a ping, and they learn of the
-    event without it: they did it, they get a direct message of it, or they are the owner and an edit shows it."""
+    """Return whether a reply to the card would tell its reader what they learn anyway. It would if the card is in
+    somebody's direct messages, where a reply pings them, and they did it, get a direct message of it, or are the
+    owner and see the card edited."""
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:
         return False
@@ -150,4 +151,4 @@ def alerts(event: Event, rules: Rules, real_now: datetime, owner: str | None = N
     places = [*map(to_person, alerted(event, rules, owner))]
     if To.HOME_CHANNEL in event.effects.alert:
         places.append(to_channel(rules.home_channel))
-    return [Message(kind=MessageKind.NOTICE, to=place, created_at=real_now, due_at=real_now) for place in places]
+    return [Message(kind=MessageKind.ALERT, to=place, created_at=real_now, due_at=real_now) for place in places]

@@ -10,8 +10,8 @@ from bot.lifecycle.deps import Deps, may_compare
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import EventKind, Facts
+from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Rental
-from bot.model.use import Sample, Use, Verdict
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import has_probe
 from bot.policy.use.ready import Machine, Replacement, is_ending
@@ -19,7 +19,7 @@ from bot.policy.use.verdicts import window
 
 
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
-    """Return a ready machine with everything by which its next step is decided."""
+    """Return a ready machine with everything that decides its next step."""
     rental = snapshot.rental
     ending = is_ending(rental.running_lease, deps.rules, now)
     vendors = [rental.vendor] if ending and rental.vendor is not None else []

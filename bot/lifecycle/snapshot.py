@@ -65,7 +65,7 @@ class RentalSnapshot:
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return what it has cost by `now`, with what its unproven attempts may still cost."""
+        """Return what the rental has cost by `now`, with what its unproven attempts may still cost."""
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
     @property
@@ -146,8 +146,8 @@ async def save(
 
     Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
     resource facts are still written; nothing else is.
-    `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is set at the
-    end of a step: the claim ends too, and if only the due time differs, `write_due` writes that.
+    `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is given at the
+    end of a step. The claim then ends too; if only the due time differs, `write_due` writes both.
     """
     stored = snapshot.stored
     if stored is None:
@@ -196,8 +196,8 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
     """Return what a rental has cost by `now`, by the use of its machine. `events` are all of its events.
 
-    The sum is `snapshot.spent(now)`. Time before ready and after the deletion began is unknown. So is what other
-    attempts than the last one billed: only the machine of the last one became ready.
+    The sum is `snapshot.spent(now)`. Time before ready and after the deletion began is unknown. What earlier
+    attempts billed is unknown too: only the machine of the last attempt became ready.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)

@@ -67,8 +67,8 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
-    """Return the request of a quote that changes a rental, also with the teammates whom the owner let into the
-    rental after they asked for the quote: its list of offers may have stood for hours."""
+    """Return the request of a quote that changes a rental, with the teammates too whom the owner let into the
+    rental after asking for the quote: the list of offers may be hours old."""
     added = [
         person
         for event in await tx.events.of(rental.id)
@@ -85,8 +85,8 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 
 
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
-    """Return the keys of the owner and of each teammate who may still be let in, also of those without any. The
-    other teammates left, became guests, or may no longer use the bot."""
+    """Return the keys of the owner and of each teammate who may still be let in, by id; an empty list for a person
+    without keys. The other teammates left, became guests, or may no longer use the bot."""
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
     let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
     people = [rental.owner, *let_in]
@@ -98,7 +98,7 @@ async def check_boot_script(
     tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
 ) -> None:
     """Raise Mistake with the sizes if keys, probe and set-up of a request don't fit into one boot script, with the
-    keys that people have now. The next step in it is for `reader`, a Slack id."""
+    keys that people have now. The mistake's next step is written for `reader`, a Slack id."""
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
     check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)

@@ -15,7 +15,7 @@ _log = structlog.get_logger("gpubot.market")
 
 
 class CatalogCache:
-    """The catalogue as it was last read. Once it was read, getting it neither fails nor waits."""
+    """The catalogue as it was last read. After the first read, `get` neither fails nor waits."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -24,11 +24,11 @@ class CatalogCache:
 
     @property
     def known(self) -> Catalog | None:
-        """The catalogue as it was last read, None before the first time."""
+        """Return the catalogue as it was last read, or None before the first read."""
         return self._last
 
     async def get(self) -> Catalog:
-        """Return the catalogue as it was last read, however old. Read it first if it never was.
+        """Return the catalogue as it was last read, however old. Read it first if it was never read.
 
         Callers that wait share that first read. Raise MarketAway or TokenRefused if it fails.
         """
@@ -42,7 +42,7 @@ class CatalogCache:
     async def refresh(self) -> None:
         """Read the catalogue again. Keep the last one if the marketplace doesn't answer.
 
-        Raise TokenRefused if the token is refused. Raise MarketAway if there is no last one to keep.
+        Raise TokenRefused if the token is refused. Raise MarketAway if there is no catalogue to keep.
         """
         async with self._lock:
             try:

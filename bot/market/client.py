@@ -24,8 +24,8 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 LARGEST_DISCOVERY = 1024 * 1024
-"""Bytes of an answer about what there is to rent, which has a few hundred names. Decoded JSON takes several times
-as much memory."""
+"""The most bytes of an answer about what there is to rent, which has a few hundred names. Decoded JSON takes
+several times as much memory."""
 GPUS = Call("available_gpus", largest=LARGEST_DISCOVERY, open_to_all=True)
 VENDORS = Call("available_vendors", largest=LARGEST_DISCOVERY, open_to_all=True)
 REGIONS = Call("available_regions", largest=LARGEST_DISCOVERY, open_to_all=True)
@@ -38,11 +38,11 @@ RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
 _BOUGHT_NOTHING = frozenset({404, 410, 422})
-"""Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). So does 401,
-which Transport handles. Any other refusal proves nothing."""
+"""Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). 401, which
+Transport handles, proves it too. Any other refusal proves nothing."""
 _BOUGHT_BEFORE = 409
 _INVALID = 422
-"""A field of the purchase is not accepted. If a boot script was sent, it may be that field."""
+"""The market does not accept a field of the purchase. If a boot script was sent, it may be that field."""
 
 
 class Timeouts(Frozen):
@@ -51,7 +51,7 @@ class Timeouts(Frozen):
     procure: float = 75.0
     """The API may need most of a minute."""
     offers: float = 30.0
-    """It asks every vendor."""
+    """The API asks every vendor."""
     other: float = 15.0
 
 
@@ -71,7 +71,7 @@ class ComputeClear:
         *,
         on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is called with whether the token is refused, `on_call` with each call's outcome; see
+        """`on_token` is called with whether the token is refused, `on_call` with the outcome of each call: see
         Transport."""
         self._timeouts = timeouts
         self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
@@ -163,7 +163,7 @@ class ComputeClear:
         )
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """Return one resource, None on 404. `fresh` asks the vendor live."""
+        """Return one resource, or None on 404. `fresh` asks the vendor live."""
         answer = await self._other(
             RESOURCE, "GET", _resource_path(resource_id), params={"force_refresh": "true"} if fresh else None
         )

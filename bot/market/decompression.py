@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 _CHUNK = 64 * 1024
-"""Bytes that are decompressed at once. A few kilobytes of gzip can hold megabytes."""
+"""How many bytes are decompressed at once. A few kilobytes of gzip can hold megabytes."""
 
 
 class _Decompressor(Protocol):
@@ -29,8 +29,8 @@ class Unreadable(ValueError):
 async def body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size: int) -> bytes:
     """Return the decompressed body of raw `chunks`.
 
-    `encodings` are the words of Content-Encoding. Raise Unreadable if they are anything but none or one gzip.
-    Raise it, too, as soon as the body is larger than `max_size` bytes, before or after decompression.
+    `encodings` are the words of Content-Encoding. Raise Unreadable unless there are none, or one gzip. Also raise
+    it as soon as the body is larger than `max_size` bytes, before or after decompression.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):

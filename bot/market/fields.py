@@ -17,7 +17,7 @@ _MAX_INTEGER = 10**12
 _MAX_DIGITS = 12
 _MIN_EXPONENT = -30
 _MAX_MAGNITUDE = 400
-"""The most characters of a number and the largest power of ten. Arithmetic with a longer or larger one may
+"""The most characters of a number, and the largest power of ten. Arithmetic with a longer or larger number may
 raise."""
 _MIN_RATE = Decimal("0.000001")
 _MAX_RATE = Decimal(1_000_000)
@@ -33,9 +33,9 @@ class Unreadable(Enum):
 
 
 UNREADABLE: Final = Unreadable.UNREADABLE
-"""Stands for a number out of range, NaN, Infinity, or a key that has two different values. Each function here
-returns None for it. It is a value, not an error, so that one such number does not make a whole list of offers
-unusable."""
+"""Stands for a number out of range, NaN, Infinity, or the value of a key that has two different values. Each
+function here returns None for it. It is a value, not an error, so that one such number does not make a whole list
+of offers unusable."""
 
 
 class NotJson(ValueError):
@@ -45,7 +45,7 @@ class NotJson(ValueError):
 def decode(content: bytes) -> object:
     """Return the value of a JSON text, with exact Decimals for numbers with a decimal point.
 
-    Raise NotJson if it is no JSON, or is nested too deeply.
+    Raise NotJson if the text is no JSON, or is nested too deeply.
     """
     try:
         return json.loads(
@@ -101,7 +101,7 @@ def ident(value: object) -> str | None:
 
 
 def number(value: object) -> Decimal | None:
-    """Return a finite number of plausible size, also if it is written as text."""
+    """Return a finite number of plausible size, which may be written as text."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -122,7 +122,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Return a whole number within bounds, also if it is written 8.0."""
+    """Return a whole number within bounds, which may be written 8.0."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -147,7 +147,7 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Return the time as `instant` does, but None if it is before `start`.
+    """Return the time as `instant` does. Return None if it is before `start`.
 
     A resource that ended before it started would be billed as nothing, and shown as free.
     """
@@ -161,5 +161,5 @@ def entries(value: object) -> list[dict[str, object]]:
 
 
 def field(value: object, name: str) -> object:
-    """Return a field of an object. Return None if it is no object, or has no such field."""
+    """Return a field of an object. Return None if `value` is no object, or lacks the field."""
     return value.get(name) if isinstance(value, dict) else None

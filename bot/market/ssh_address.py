@@ -1,6 +1,7 @@
 """Reads a machine's address from the vendor's data.
 
-People paste the SSH command that the bot builds from it into a shell, so only an IP address or a host name passes.
+People paste the SSH command, which has this address, into a shell, so only an IP address or a host name is
+accepted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """Return an IP address or host name in its plain form, loopback too. Return None if it is neither."""
+    """Return an IP address, also a loopback one, or a host name in its plain form. Return None for anything
+    else."""
     if not isinstance(value, str) or len(value) > 260 or not value.isascii():
         return None
     written = value.strip().lower()
@@ -36,7 +38,7 @@ def host(value: object) -> str | None:
 
 
 def port(value: object) -> int | None:
-    """Return a TCP port. Return None if it is none."""
+    """Return a TCP port. Return None for anything else."""
     return whole(value, 1, 65535)
 
 

@@ -1,4 +1,4 @@
-"""Make one HTTP call to the marketplace, once. Return its answer, or raise the reason why none can be used."""
+"""Makes one HTTP call to the marketplace, once. Returns its answer, or raises the reason why none can be used."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of an answer after decompression. The list of all offers of all vendors is far smaller."""
+"""The most bytes of an answer after decompression. The list of all offers of all vendors is far smaller."""
 MAX_ON_LOOP = 256 * 1024
-"""Bytes of an answer that is decoded on the event loop. A larger one is decoded in a thread, because it would
-delay acknowledgements to Slack."""
+"""The most bytes of an answer that is decoded on the event loop. A larger answer is decoded in a thread, because
+it would delay acknowledgements to Slack."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
 """The longest time that a call waits for a free connection."""
@@ -47,12 +47,13 @@ class Call:
     """An endpoint."""
 
     name: str
-    """Its operationId."""
+    """The endpoint's operationId."""
     buys: bool = False
     largest: int = MAX_BODY
-    """Bytes of an answer that are read, after decompression and before it is decoded."""
+    """How many bytes of an answer are read at most, after decompression and before decoding."""
     open_to_all: bool = False
-    """Every valid token may call it, so a 403 means that the token is refused (docs/compute-clear.md, "Token")."""
+    """Whether every valid token may call it, so that a 403 means that the token is refused (docs/compute-clear.md,
+    "Token")."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class _Sessions:
 class Transport:
     """Makes calls to one API with one token. It repeats no call and follows no redirect.
 
-    Each call that buys gets a new connection. The server may be closing a pooled connection at that moment, and it
-    would be unknown whether the request arrived.
+    Each call that buys gets a new connection. If the server were just closing a pooled one, nobody would know
+    whether the request arrived.
     """
 
     def __init__(
@@ -224,7 +225,7 @@ class Transport:
         raise MarketAway(words, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return a colon and the reason in an error answer. Return an empty text if there is none."""
+        """Return a colon and the reason that an error answer states. Return an empty text if it states none."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:
@@ -242,7 +243,7 @@ class Transport:
     async def read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
         """Return what `reader` makes of an answer's JSON, in which the token is masked.
 
-        Read a large answer in a thread. Raise MarketAway if it is no JSON, or can't be used.
+        Read a large answer in a thread. Raise MarketAway if the answer is no JSON, or can't be used.
         """
 
         def decode_and_read() -> T:
@@ -290,12 +291,12 @@ def _retry_after(header: str | None, real_now: datetime) -> float | None:
 
 MASK = "[token]"
 _MIN_LENGTH = 8
-"""Characters of a token that is masked. A shorter one is no protection, and may be a common word."""
+"""The fewest characters of a token that is masked. A shorter token is no protection, and may be a common word."""
 
 
 class Redactor:
-    """Masks the bot's token in answers, whose texts are stored and shown in Slack. A text may repeat the token as
-    it is, in a URL, in JSON within JSON, and in HTML."""
+    """Masks the bot's token in answers, whose texts are stored and shown in Slack. A text may repeat the token
+    unchanged, in a URL, in JSON within JSON, or in HTML."""
 
     def __init__(self, token: SecretStr) -> None:
         secret = token.get_secret_value()

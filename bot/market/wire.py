@@ -1,5 +1,5 @@
-"""Turns the marketplace's answers into our models, and a query into its words. It does no I/O, and logs what it
-doesn't understand.
+"""Turns the marketplace's answers into our models, and a query into the market's words. It does no I/O, and logs
+what it doesn't understand.
 
 It is as tolerant as the API asks for (docs/compute-clear.md, "Calls in general"): it ignores unknown fields, takes
 an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. It raises
@@ -36,16 +36,17 @@ _DELETING = frozenset({"deleting", "deleted"})
 _MAX_GPUS = 100_000
 MAX_OFFERS = 5_000
 MAX_NAMES = 1_000
-"""Of families, vendors, regions and contracts."""
+"""The most families, vendors, regions and contracts, each."""
 MAX_GPU_NAMES = 5_000
-"""Of all families together. Entries beyond one of these three limits are not read."""
+"""The most names of all families together. Entries beyond these limits are not read."""
 MAX_RESOURCES = 10_000
-"""On the account, or of one offer. A longer list is refused as a whole, because each entry may bill."""
+"""The most resources on the account, or of one offer. A longer list is refused as a whole, because each entry may
+bill."""
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 _MAX_WORDS = 200
-"""How many unknown status words are logged."""
+"""How many unknown status words are logged at most."""
 
 
 class Anomalies:
@@ -85,7 +86,7 @@ def _read_entries(
 ) -> tuple[T, ...]:
     """Return what `read` makes of each entry.
 
-    Leave out those for which it returns None or raises _UnusableEntry.
+    Leave out the entries for which it returns None or raises _UnusableEntry.
     """
     results: list[T] = []
     reasons: Counter[str] = Counter()
@@ -115,9 +116,9 @@ def _list_in(body: object, *names: str) -> list[object]:
 
 
 def _check_length(found: list[T]) -> list[T]:
-    """Return a list of resources. Raise UnusableAnswer if it is longer than any real one.
+    """Return a list of resources. Raise UnusableAnswer if it is longer than any real list.
 
-    It must not be cut, because each resource may bill.
+    The list must not be cut, because each resource may bill.
     """
     if len(found) > MAX_RESOURCES:
         raise UnusableAnswer("a list without an end")
@@ -157,7 +158,7 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
 def names(body: object) -> tuple[str, ...]:
     """Return the names in a list of strings, a list of objects with a `name`, or an object with one such list.
 
-    Raise UnusableAnswer if it is none of these, or has no name.
+    Raise UnusableAnswer for anything else, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -174,13 +175,13 @@ def names(body: object) -> tuple[str, ...]:
 
 
 def region_name(name: str) -> str:
-    """Return the documented spelling of a region group. Return any other name as it is."""
+    """Return the documented spelling of a region group. Return any other name unchanged."""
     return next((known for known in REGIONS if known.casefold() == name.casefold()), name)
 
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words of vendors about a purchase that failed. No page documents them."""
+"""Words by which vendors say that a purchase failed because of the account. No page documents them."""
 
 
 def contract_name(name: str) -> str:
@@ -250,7 +251,7 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
 def _price(entry: dict[str, object]) -> Decimal | None:
     """Return the USD per hour for the whole offer (docs/compute-clear.md, "Get offers").
 
-    Return None if it has no price.
+    Return None if the offer has no price.
     """
     if entry.get("total_price_per_hour") is not None:
         return fields.rate(fields.number(entry["total_price_per_hour"]))
@@ -269,7 +270,7 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """Return the answer of procure_offer with status 200.
 
-    Raise UnusableAnswer if it is none, or is about another offer. Then a machine may have been bought.
+    Raise UnusableAnswer if it is no such answer, or is about another offer. Then a machine may have been bought.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
@@ -289,7 +290,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether the words of a failed purchase say something else than that the offer is sold out."""
+    """Return whether the words of a failed purchase name another reason than that the offer is sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True
@@ -308,8 +309,8 @@ def problem(body: object) -> str:
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
     """Return how far the procurement of an offer is.
 
-    `procurement_status` decides, or `status` if it is missing. An offer counts as untouched only if neither of
-    them names a step of a procurement.
+    `procurement_status` decides, or `status` if that is missing. An offer counts as untouched only if neither of
+    the two names a step of a procurement.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -350,8 +351,8 @@ def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
 def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
     """Return the account's resources, or those of one offer.
 
-    For one offer, leave out resources that name only other offers. If the API ignored the filter, another rental's
-    machine would be deleted as ours. Raise UnusableAnswer if the list of the whole account is only a part of it.
+    For one offer, leave out resources that name only other offers: if the API ignored the filter, another rental's
+    machine would be deleted as ours. Raise UnusableAnswer if the list of the account is incomplete.
     """
     found = _check_length(_list_in(body, "resources", "items"))
     if of_offer is None and _is_part(body, len(found)):
@@ -371,7 +372,7 @@ def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None
 
 
 def _is_part(body: object, count: int) -> bool:
-    """Return whether a list says that it has more entries. No paging is documented, so the rest can't be read."""
+    """Return whether a list says that more entries exist. No paging is documented, so the others can't be read."""
     total = fields.whole(fields.field(body, "total_count"), 0, 10**9)
     more = fields.field(body, "has_more") is True or any(
         bool(fields.field(body, name)) for name in ("next", "next_page", "next_cursor")
@@ -387,7 +388,7 @@ def deletion(body: object) -> bool:
 
 
 def resource(body: object, resource_id: str) -> ResourceView:
-    """Return one resource. Raise UnusableAnswer if the answer is none, or is another resource."""
+    """Return one resource. Raise UnusableAnswer if the answer is no resource, or another one."""
     _check_id(resource_id, fields.field(body, "resource_id"))
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
@@ -427,9 +428,8 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
 def resource_ids(body: object, offer_id: str) -> dict[str, str]:
     """Return the status of each resource of an offer by its id.
 
-    Nothing else is read: deleting needs no more, so an answer that is unusable in any other field must not stop
-    it. Leave out an entry that names only other offers, because the API may have ignored the filter. Leave out an
-    entry without a usable id, too.
+    Read nothing else, so that a field that is unusable does not stop the deletion. Leave out an entry that names
+    only other offers, because the API may have ignored the filter. Also leave out an entry without a usable id.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
     statuses = {}
@@ -446,7 +446,7 @@ def resource_ids(body: object, offer_id: str) -> dict[str, str]:
 
 
 def offer_query(query: OfferQuery) -> bytes:
-    """Return the YAML body of get_offers. Prices are written as the exact numbers that they are."""
+    """Return the YAML body of get_offers. Prices are written exactly."""
     compute: dict[str, object] = {
         "gpu_type": query.gpu,
         "gpu_count": query.count,

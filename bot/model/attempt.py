@@ -17,7 +17,7 @@ class AttemptState(StrEnum):
     """What is known about an attempt."""
 
     INTENDED = "intended"
-    """Committed. Its one procure call may be under way, or the process died: the store can't tell which."""
+    """Committed. Its one procure call may be running, or the process died: the store can't tell which."""
     UNKNOWN = "unknown"
     """The call had no clear answer, so it may have bought. Only a lookup decides."""
     BOUGHT = "bought"
@@ -28,7 +28,7 @@ class AttemptState(StrEnum):
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. The words for people are in handlers/views/format.py."""
+    """Why an attempt or a rental did not go on. The words for people are in handlers/views/phrases/format.py."""
 
     SOLD_OUT = "sold_out"
     """The purchase was answered with `failed`, and the answer gives no other reason."""
@@ -47,7 +47,7 @@ class Why(StrEnum):
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
     TOO_LITTLE_TIME = "too_little_time"
-    """Too little time is left until the end that was asked for."""
+    """Too little time is left until the end that the person named."""
     NO_KEY = "no_key"
     """Its owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
@@ -64,8 +64,8 @@ class Why(StrEnum):
     PUT_BACK = "put_back"
     """The database was put back from an older copy, and Slack shows a later state of the request."""
     ENDED_WHILE_AWAY = "ended_while_away"
-    """It was gone at the first look since the start: the vendor took it, or the database lost that somebody
-    destroyed it."""
+    """The machine was gone at the first look since the start. The vendor took it, or somebody destroyed it and the
+    database lost that."""
     SSH_SILENT = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
@@ -80,26 +80,26 @@ class Marker(StrEnum):
     """Who marked an attempt for deletion."""
 
     STEP = "step"
-    """Its rental's step: it gave the attempt up, or deletes what a failed purchase made."""
+    """The rental's step: it gave the attempt up, or deletes what a failed purchase made."""
     OVERDUE = "overdue"
     """The overdue deletion, because no step ended it in time."""
     SWEEP = "sweep"
-    """The comparison with the account: a resource of it appeared after it was settled."""
+    """The comparison with the account: a resource of the attempt appeared after it was settled."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The market answered that the purchase failed. It may still have made a resource."""
+"""Reasons for which the market answered that the purchase failed. It may still have made a resource."""
 
 
 class OwnedKey(Frozen):
-    """A public key that belongs on a machine besides the first one, and whose it is."""
+    """A public key that belongs on a machine besides the first one, with its owner."""
 
     person: str
     """Slack id of its owner."""
     line: str
     """`<type> <base64>`."""
     comment: str
-    """For people to recognize it. It is never sent. Data, never markup."""
+    """By which people recognize the key. It is never sent. Data, never markup."""
     fingerprint: str
 
 
@@ -115,22 +115,23 @@ class SentScript(Frozen):
     probe: bool = False
     """Whether it installs the probe."""
     refused: bool = False
-    """The place takes no boot script, so nothing of it was sent."""
+    """Whether the place takes no boot script, so that nothing of it was sent."""
 
 
 class AdoptedMachine(Frozen):
-    """A machine that ran on the account before this store knew it, and that got an owner. It has no offer."""
+    """A machine that ran on the account before this store knew it, and that an admin gave an owner. It has no
+    offer."""
 
     vendor: str
     """Empty if the API didn't state it."""
     gpu: str
     rate: Decimal
-    """USD per hour, as the API stated it when the machine got its owner. Zero if it left out the price of one of
-    its resources, because that resource counts as free until the API states it."""
+    """USD per hour, as the API stated it when the machine was adopted. Zero if the API left out the price of one
+    of its resources, because that resource counts as free until the API states a price."""
 
 
 class Attempt(Frozen):
-    """One procure call of one offer, or the machine that got an owner. An offer has at most one attempt ever."""
+    """One procure call of one offer, or an adopted machine. An offer has at most one attempt ever."""
 
     rental_id: str
     n: int
@@ -138,7 +139,7 @@ class Attempt(Frozen):
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
-    """Set if there was no procure call: its resources are those that got an owner, and never more. Exactly one of
+    """Set if there was no procure call: the attempt has the adopted resources, and never more. Exactly one of
     `offer` and `adopted` is set."""
     resource_name: str | None = None
     """As `bot.policy.buying.resource_names` makes it. None for an adopted machine, which is never looked up by
@@ -154,14 +155,14 @@ class Attempt(Frozen):
     detail: str = ""
     """The market's own words. Data, never markup."""
     accepted: bool = False
-    """The procure call itself was answered with acceptance."""
+    """Whether the answer to the procure call accepted the purchase."""
     marked_by: Marker | None = None
     """Who marked it for deletion last. None if it is not marked."""
     delete_accepted_at: Instant | None = None
-    """When the deletion of all its resources was first accepted; from then on it is no longer live."""
+    """When the deletion of all its resources was first accepted. From then on the attempt is not live."""
     extra: bool = False
-    """Its purchase was answered with `failed`, or a resource of it appeared after it was settled. Its machines are
-    never the rental's: they are deleted, in addition to the rental's live attempt."""
+    """Whether its purchase was answered with `failed`, or a resource of it appeared after it was settled. Its
+    machines are never the rental's: they are deleted, in addition to the rental's live attempt."""
     empty_since: Instant | None = None
     """When a lookup first found nothing for it. A second lookup decides."""
 
@@ -195,15 +196,16 @@ class Attempt(Frozen):
 
     @property
     def called_offer(self) -> Offer:
-        """The offer of its procure call. Raise ValueError for an adopted machine: that is a bug in the caller."""
+        """Return the offer of its procure call. Raise ValueError for an adopted machine: that is a bug in the
+        caller."""
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
         return self.offer
 
     @property
     def live(self) -> bool:
-        """Whether it bought or may have bought, is not extra, and its deletion is not accepted. A rental has one
-        at most."""
+        """Whether it bought or may have bought, is not extra, and its deletion is not accepted. A rental has at
+        most one live attempt."""
         return self.delete_accepted_at is None and not self.extra and not self.settled
 
     @property
@@ -230,8 +232,8 @@ class Attempt(Frozen):
 NAMED = "named"
 """Our status of a resource that the answer to a purchase named and that no read has shown yet."""
 UNSEEN = "unseen"
-"""Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the
-offer's. It counts as gone, so it gets a ledger row: an estimate of what the purchase billed."""
+"""Our status of a placeholder: no lookup ever found the resource of an accepted purchase. Its id is the offer's.
+It counts as gone, so it gets a ledger row: an estimate of what the purchase billed."""
 
 
 class Resource(Frozen):
@@ -251,7 +253,7 @@ class Resource(Frozen):
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """When the market first answered that it doesn't exist. A second lookup decides."""
+    """When the market first answered that the resource doesn't exist. A second lookup decides."""
     gone_at: Instant | None = None
     last_answer: str = ""
     """The answer to the last delete, if it was not accepted. Data, never markup."""

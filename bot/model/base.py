@@ -11,7 +11,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Frozen(BaseModel):
-    """A value that is compared by content and never changed in place. To change one, copy it with `changed`."""
+    """A value that is compared by content and never changed in place. `changed` makes a copy with other values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +21,7 @@ def changed(model: M, /, **fields: Any) -> M:
 
     Raise pydantic.ValidationError if a field is unknown or a value has the wrong type; no value is converted.
     """
-    # Not dict(model): dict() takes a model with a field `keys` for a mapping, and calls that field.
+    # Not dict(model): dict() would take a model with a field `keys` for a mapping, and call that field.
     return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 

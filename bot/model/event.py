@@ -10,29 +10,31 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
+from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.state import State
-from bot.model.use import GpusSeen, Use, Verdict
 
 
 class EventKind(StrEnum):
     """The kinds of events. `EFFECTS` has a row for each: who learns of it, and what it asks or settles."""
 
     ASKED = "asked"
-    """An approver decides. `facts.envelope` is the version that they decide."""
+    """An approver decides. `facts.envelope` is the version that waits."""
     ASKED_AGAIN = "asked_again"
-    """People decide again: no offer is inside the envelope, it is too late, or buying was blocked too long."""
+    """People decide again: no offer is inside the envelope, too little time is left, or buying was blocked too
+    long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
-    """It was approved a while ago and its machine is not ready yet."""
+    """The request was approved a while ago, and its machine is not ready yet."""
     DENIED = "denied"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
-    """Other people, `facts.people`, are asked about what waits. `facts.admins_decide`: no approver is left."""
+    """Other people, `facts.people`, are asked about what waits. `facts.admins_decide` tells that no approver is
+    left."""
     STARTED = "started"
-    """Rented without an approval, because it is within the limits."""
+    """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
     """An attempt is intended. `facts.before_vendor` is the vendor of the attempt before it, if any."""
     NO_ANSWER = "no_answer"
@@ -41,8 +43,8 @@ class EventKind(StrEnum):
     ACCEPTED = "accepted"
     """An attempt bought a machine. `facts.why` is set if its outcome was unknown before (NO_ANSWER)."""
     WAITING = "waiting"
-    """Buying is blocked by an outage, a pause, a refused token, or unproven attempts. `facts.count` is their
-    number, and `facts.end` is set if no other offer fits."""
+    """Buying is blocked by an outage, a pause, a refused token, or unproven attempts. `facts.count` is the number
+    of unproven attempts, and `facts.end` is set if no other offer fits."""
     SILENT = "silent"
     """The machine runs, but nothing answered on its SSH port. READY follows, with `facts.why`."""
     READY = "ready"
@@ -58,41 +60,42 @@ class EventKind(StrEnum):
     EXTENSION_WITHDRAWN = "extension_withdrawn"
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
-    """Its end came while it was in use, and moved on to `facts.until`."""
+    """The end came while the machine was in use, and moved on to `facts.until`."""
     PUT_BACK = "put_back"
-    """The database was put back from an older copy. Its owner is told that it ends at `facts.until` again."""
+    """The database was put back from an older copy. The owner is notified that the rental ends at `facts.until`
+    again."""
     USE_CHANGED = "use_changed"
     """The verdict about its use changed to `facts.verdict`, since `facts.since`. People are not notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """Its server showed a host key that is not the one of the first contact. It is not trusted."""
+    """The machine's server showed another host key than at the first contact. The key is not trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """Its owner did not answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again, at `facts.until`."""
     LEFT_ALONE = "left_alone"
-    """An approver said that it may stay idle until its end."""
+    """An approver said that the machine may stay idle until its end."""
     PROBE_INSTALLED = "probe_installed"
     """Someone says that they installed the probe by hand."""
     NOT_AS_SOLD = "not_as_sold"
     """Its GPUs, `facts.gpus_seen`, are not those that were sold: `facts.count` of `facts.gpu`."""
     KEPT_AS_IT_IS = "kept_as_it_is"
-    """Its owner keeps it, although its GPUs are not those that were sold."""
+    """The owner keeps the machine, although its GPUs are not those that were sold."""
     NOT_WORKING = "not_working"
-    """Its owner says that it doesn't work, `facts.detail`, and wants another machine in its place."""
+    """The owner says that the machine doesn't work, `facts.detail`, and wants another one in its place."""
     REPLACED = "replaced"
-    """Another rental, `facts.name`, takes its place. `facts.why` is set if it was lost. If it still runs, it is
-    destroyed once the other one is bought."""
+    """Another rental, `facts.name`, takes this one's place. `facts.why` is set if this one was lost. If it still
+    runs, it is destroyed once the other machine is bought."""
     NOT_REPLACED = "not_replaced"
     """The other rental, `facts.name`, ended without a machine, so this one stays. `facts.amount` is what the other
-    one cost."""
+    rental cost."""
     ADOPTED = "adopted"
     """A machine that the bot did not know got an owner, `facts.people`, from an admin."""
     OWNER_CHANGED = "owner_changed"
-    """An admin gave a rental another owner. `facts.people` is the owner before, then the new one."""
+    """An admin gave the rental another owner. `facts.people` is the earlier owner, then the new one."""
     OWNER_LEFT = "owner_left"
-    """Its owner, `facts.people`, left the workspace. The admins are asked what becomes of it."""
+    """The owner, `facts.people`, left the workspace. The admins are asked what happens to the rental."""
     OWNER_LEFT_LATER = "owner_left_later"
-    """An admin wants to be asked about that again, at `facts.until`."""
+    """An admin wants to be asked about the rental of an owner who left again, at `facts.until`."""
     LOST = "lost"
     DESTROYING = "destroying"
     NOT_CONFIRMED = "not_confirmed"
@@ -105,12 +108,12 @@ class EventKind(StrEnum):
     ENDED = "ended"
     # About a rental, sent as notices, which are rendered from the event alone:
     STEP_FAILED = "step_failed"
-    """Its step failed several times in a row. `facts.number` is in the log. `facts.until` is when its machine is
-    deleted all the same, if that is known."""
+    """The rental's step failed several times in a row. `facts.number` is in the log. `facts.until` is when its
+    machine is deleted in any case, if that is known."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """Its machine still existed long after its end, so it was deleted without the rental's own step."""
+    """The machine still existed long after its end, so it was deleted without the rental's own step."""
     # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
     OLDER_DATABASE = "older_database"
@@ -128,16 +131,16 @@ class EventKind(StrEnum):
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
     NO_WRITES = "no_writes"
-    """The store takes no writes. With `facts.name`, it is for the owner of that rental, which ends soon."""
+    """The store takes no writes. With `facts.name`, the event is for the owner of that rental, which ends soon."""
     STORE_BACK = "store_back"
     """The store works again. Everyone who was notified of its failure is notified of this."""
 
 
 class LeftOut(Frozen):
-    """What a purchase does not bring onto the machine, although its owner wanted it."""
+    """What a purchase does not bring onto the machine, although the owner wanted it."""
 
     refused: bool = False
-    """The place takes no boot script, so it has none."""
+    """Whether the place takes no boot script, so that the purchase has none."""
     setup: str | None = None
     """The name of a set-up script that doesn't run."""
     probe: bool = False
@@ -159,14 +162,14 @@ class Facts(Frozen):
     before_vendor: str | None = None
     """The vendor of the attempt that failed before this one."""
     clicked: Decimal | None = None
-    """The price that was clicked or approved, if this one follows a failed attempt."""
+    """The price that was clicked or approved. Set if an earlier attempt failed."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None
     """The version of the envelope that the event is about."""
     why: Why | None = None
     detail: str | None = None
-    """The market's own words, or those of the person who acted. Data, never markup. In OLDER_DATABASE `empty` if
+    """The market's own words, or those of the person who acted. Data, never markup. In OLDER_DATABASE, `empty` if
     the database has no rental."""
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide."""
@@ -180,18 +183,18 @@ class Facts(Frozen):
     estimated: bool | None = None
     resource_id: str | None = None
     more_resources: tuple[str, ...] = ()
-    """Of NOT_CONFIRMED: the ids of the others that may still bill."""
+    """In NOT_CONFIRMED, the ids of the other resources that may still bill."""
     name: str | None = None
     """A resource's name, the id of another rental, or the rental's own id in an event that is sent as a notice."""
     gpu: str | None = None
     before_gpu: str | None = None
-    """The GPU that was clicked, if `gpu` is another one that doesn't fit it."""
+    """The GPU that was clicked, if `gpu` is one that doesn't fit it."""
     count: int | None = None
     people: tuple[str, ...] | None = None
     """Slack ids."""
     without_key: tuple[str, ...] | None = None
-    """Those of `people` who had no SSH key, so that they are asked for one. Of READY: the teammates who were asked
-    for one before and still have none."""
+    """The people among `people` who had no SSH key, so that they are asked for one. In READY, the teammates who
+    were asked for one before and still have none."""
     end: State | None = None
     """The state in which the rental ends."""
     paid: bool | None = None
@@ -215,7 +218,7 @@ class Event(Frozen):
     """Who did what, when and why. It is written in the same transaction as the change."""
 
     id: int = 0
-    """Given by the store; 0 until then."""
+    """The store sets it; 0 until then."""
     rental_id: str | None
     kind: EventKind
     at: Instant
@@ -225,7 +228,7 @@ class Event(Frozen):
 
     @property
     def effects(self) -> Effects:
-        """What events of its kind cause."""
+        """Return what events of this kind cause."""
         return EFFECTS[self.kind]
 
 
@@ -243,12 +246,13 @@ def never(_: Event) -> bool:
 
 
 def if_it_was_unknown(event: Event) -> bool:
-    """The card shows what was bought. Only if the outcome was unknown, the thread promised to say it."""
+    """Return whether the attempt's outcome was unknown before. Only then the thread promised to say what was
+    bought; otherwise the card shows it."""
     return event.facts.why is not None
 
 
 def unless_silent(event: Event) -> bool:
-    """Of a machine that doesn't answer, SILENT says what is known."""
+    """Return whether the machine answers. For a silent machine, SILENT says what is known."""
     return event.facts.why is not Why.SSH_SILENT
 
 
@@ -261,7 +265,8 @@ def if_admins_decide(event: Event) -> bool:
 
 
 def if_a_person_did_it(event: Event) -> bool:
-    """The bot ends what the owner was notified of before, and their newest message becomes the receipt."""
+    """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
+    message becomes the receipt."""
     return event.actor is not None
 
 
@@ -275,9 +280,10 @@ class To(Enum):
     OWNER = auto()
     TEAMMATES = auto()
     TEAMMATES_WITH_KEY = auto()
-    """Those who were not asked for a key before, as far as they still have none."""
+    """The teammates, without those who were asked for a key before and still have none."""
     TEAMMATES_LET_IN = auto()
-    """Those who are let in now, if the machine is ready. Before that, those of them who have no key yet."""
+    """The people who are let in now, if the machine is ready. Before that, only those of them who have no key
+    yet."""
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
     """All teammates, unless a later notice of the same end follows."""
@@ -300,21 +306,21 @@ class OpenQuestion(Enum):
     """What a message asks until a later event settles it."""
 
     REQUEST = auto()
-    """May it be rented?"""
+    """For approvers: may it be rented?"""
     EXTENSION = auto()
-    """May it run for longer?"""
+    """For approvers: may it run for longer?"""
     NEEDED = auto()
-    """Its owner: is the machine still needed?"""
+    """For the owner: is the machine still needed?"""
     UNANSWERED = auto()
-    """The approvers: what becomes of an idle machine whose owner doesn't answer?"""
+    """For the approvers: what happens to an idle machine whose owner doesn't answer?"""
     END = auto()
-    """Its owner: shall it run for longer than until this end?"""
+    """For the owner: shall the machine run for longer than until this end?"""
     AS_SOLD = auto()
-    """Its owner: do they keep a machine that is not as sold?"""
+    """For the owner: do they keep a machine that is not as sold?"""
     OWNER = auto()
-    """The admins: who gets the rental of somebody who left?"""
+    """For the admins: who gets the rental of somebody who left?"""
     GONE = auto()
-    """Its owner and the admins: who looks after a machine that is not confirmed gone?"""
+    """For the owner and the admins: who looks after a machine that is not confirmed gone?"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,24 +328,25 @@ class Effects:
     """What an event of one kind causes."""
 
     thread: Condition = never
-    """Whether the card's thread repeats it. It doesn't say what the card itself, the first "renting", a direct
-    message or an alert says, nor how a machine is used, nor what concerns only those who log in."""
+    """Whether the card's thread repeats the event. The thread doesn't repeat what the card itself, the first
+    "renting", a direct message or an alert says, nor how a machine is used, nor what concerns only people who log
+    in."""
     only_in_thread: bool = False
     """Whether no other message shows what the thread says."""
     direct: tuple[To, ...] = ()
-    """Who gets a direct message, which is a ping: of something to do or to know now. Nobody gets one of what they
-    did. All other events only edit the messages that are there."""
+    """Who gets a direct message, which is a ping: about something to do or to know now. Nobody gets one about
+    their own action. All other events only edit existing messages."""
     direct_if: Condition = always
     alert: tuple[To, ...] = ()
     """Who gets an alert: a message that is rendered from the event alone, and never edited."""
     approvers: Approvers = Approvers.NO
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
-    """The questions of earlier events that it answers, or replaces by its own."""
+    """The questions of earlier events that this event answers, or replaces by its own."""
     lengthens: bool = False
-    """Whether it moves the lease's end to a later time."""
+    """Whether the event moves the lease's end to a later time."""
     tells_end: bool = False
-    """Whether its direct message says how the rental ended, and what it cost."""
+    """Whether the event's direct message says how the rental ended, and what it cost."""
 
 
 _E, _Q = EventKind, OpenQuestion
@@ -428,28 +435,29 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
-    # Its alert goes to everyone who got that of the failure.
+    # The alert goes to everyone who got an alert of the failure.
     _E.STORE_BACK: Effects(),
 }
 """The one table of what events cause. To change who learns of an event, change its row."""
 
 
 def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events of a rental's history after this one. If the history lacks it, go by the time."""
+    """Return the events of a rental's history that come after this one. If the history lacks this event, compare
+    the times."""
     if event not in events:
         return [other for other in events if other.at > event.at]
     return events[events.index(event) + 1 :]
 
 
 def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
-    """Return the first event of a rental's history that settles the question of this one. Return None if it is
-    still open."""
+    """Return the first event of a rental's history that settles the question of this event. Return None if the
+    question is still open."""
     question = event.effects.asks
     return next((other for other in events_after(event, events) if question in other.effects.settles), None)
 
 
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event | None:
     """Return the newest event of a rental's history that asks this question. Return None if it is settled, or if
-    none asks it."""
+    no event asks it."""
     asked = next((event for event in reversed(events) if event.effects.asks is question), None)
     return asked if asked is not None and settled_by(asked, events) is None else None

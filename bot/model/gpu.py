@@ -14,10 +14,10 @@ from typing import NamedTuple
 _MAKERS = ("nvidia", "amd", "intel", "google")
 _BRANDS = ("geforce", "tesla", "instinct", "quadro")
 _TWO_WORD_FAMILIES = frozenset({"rtx", "gtx", "gh", "mi", "titan"})
-"""The first words of families that have two: `RTX 4090`."""
+"""The first words of families with two words: `RTX 4090`."""
 _SEPARATORS = re.compile(r"[\s_-]+")
 MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)?"
-"""A regular expression for what people may type before a GPU's name, in lower case."""
+"""A regular expression for the words, in lower case, that people may type before a GPU's name."""
 FORM_FACTORS = ("sxm", "pcie", "nvl", "oam")
 _FORM_FACTOR = re.compile(rf"({'|'.join(FORM_FACTORS)})\d*")
 _MEMORY = re.compile(r"(\d{1,4})gb")
@@ -53,11 +53,11 @@ class _Model(NamedTuple):
     form_factors: frozenset[str]
     memory_gb: frozenset[int]
     rest: str
-    """What else it says, without separators."""
+    """Everything else that the name says, without separators."""
 
     @property
     def known(self) -> bool:
-        """Whether it says one form factor and one size of memory."""
+        """Whether the name says one form factor and one size of memory."""
         return len(self.form_factors) == len(self.memory_gb) == 1
 
 
@@ -72,7 +72,8 @@ def _model_of(canonical: str) -> _Model:
 def fits_model(canonical: str, clicked: str) -> bool:
     """Return whether a GPU may be bought without asking if another one was clicked. Both are canonical names.
 
-    It has the same form factor and at least as much memory. A name that doesn't say both fits only itself.
+    It fits if it has the same form factor and at least as much memory. A name that doesn't say both fits only
+    itself.
     """
     if same_name(canonical, clicked):
         return True
@@ -133,7 +134,7 @@ class Variant:
 
     @property
     def says_form(self) -> bool:
-        """Whether its name says a form factor."""
+        """Whether the name says a form factor."""
         return any(_FORM_FACTOR.fullmatch(feature) for feature in self.features)
 
 
@@ -159,11 +160,11 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return those of the features that are compared with the variants of a family.
+    """Return the features that can be compared with the variants of a family.
 
     nvidia-smi prints more than the catalogue's names say: the kind of memory (`H100 80GB HBM3`), a form factor
-    (`MI300X OAM`), or the memory of a superchip together with that of its CPU (`GH200 480GB`). What the names say
-    nothing about is left out.
+    (`MI300X OAM`), or the memory of a superchip together with that of its CPU (`GH200 480GB`). Features about
+    which the names say nothing are left out.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -184,7 +185,8 @@ def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, st
     """Yield what people write for a GPU, in lower case and without its maker, each with the family or canonical
     name that it means.
 
-    A spelling may come twice. Its first meaning counts: a family wins over a canonical name that is written alike.
+    A spelling may come twice. Its first meaning counts: a family comes before a canonical name with the same
+    spelling.
     """
     for family in families:
         yield family.lower(), family
@@ -218,12 +220,12 @@ def _typed_part(part: str) -> str:
 
 
 def display_name(name: str, features: Iterable[str] = ()) -> str:
-    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family as it is,
+    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family unchanged,
     with the features that were asked for."""
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
-    # AWS makes chips of its own, but it is also a vendor: `aws h100` names no maker, so it is not in _MAKERS.
+    # AWS makes its own chips, but it is also a vendor: `aws h100` names no maker, so `aws` is not in _MAKERS.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
         parts = parts[1:]
     return " ".join(_display_part(part) for part in parts) or name

@@ -20,7 +20,7 @@ class MessageKind(StrEnum):
     """A surface in the approvals channel, for one version of an envelope."""
     DIRECT = "direct"
     """A surface in one person's direct messages, caused by one event."""
-    NOTICE = "notice"
+    ALERT = "alert"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
     QUESTION = "question"
     """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
@@ -51,9 +51,9 @@ class NextCall(StrEnum):
     ANSWER = "answer"
     """A request to its `response_url`."""
     FIND = "find"
-    """conversations.history or .replies: the conversation is read back first. A post was sent and its outcome is
-    unknown, so it could be posted twice; or the bot was started, perhaps on an older database, and nobody knows
-    what Slack shows."""
+    """conversations.history or .replies: the conversation is read back first. The outcome of a post is unknown, so
+    it could be posted twice; or the bot was started, perhaps on an older database, and nobody knows what Slack
+    shows."""
     POST = "post"
     """chat.postMessage."""
     EDIT = "edit"
@@ -112,8 +112,8 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 def lowest_version(real_now: datetime) -> int:
     """Return the lowest version that a message may get at this real time: the seconds since 2026.
 
-    A version grows by one with each change, which is slower. So what a database that is put back from a copy shows
-    from now on has a higher version than everything that was shown before.
+    Versions grow more slowly than time: by one with each change. So after a database is put back from a copy, new
+    versions are higher than all that Slack was ever shown.
     """
     return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
 
@@ -122,29 +122,29 @@ class Message(Frozen):
     """One row of the outbox."""
 
     id: int = 0
-    """Given by the store; 0 until then. Slack has it as metadata of the post, so that the post can be found."""
+    """The store sets it; 0 until then. It is in the metadata of the post, so that the post can be found."""
     kind: MessageKind
     to: Destination
     rental_id: str | None = None
     event_id: int | None = None
     quote_id: str | None = None
     question_id: str | None = None
-    """The question to the admins that it asks."""
+    """The question to the admins that the message asks."""
     envelope: int | None = None
     """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered."""
     broadcast: bool = False
-    """For a reply in a thread: it is also shown in the channel."""
+    """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1
-    """The version that Slack should show. The store counts it up with each change of what the message is about,
-    and Slack has it in the post's metadata. It never goes backwards, not even if the database is put back from an
+    """The version that Slack should show. The store increases it with each change of what the message is about,
+    and Slack has it in the post's metadata. It never goes backwards, even if the database is put back from an
     older copy (`lowest_version`)."""
     shown_version: int = 0
     """The version that Slack shows; 0 before it is posted."""
     compare_with: int | None = None
-    """The version that it had at the start of the bot: if Slack shows a later one, the database was put back from
-    an older copy. None once that is known, and for a card, which is only edited."""
+    """The version that the message had at the start of the bot: if Slack shows a later one, the database was put
+    back from an older copy. None once the versions are compared, and for a card, which is only edited."""
     digest: str = ""
     """Hash of the text and blocks that Slack has, so that an edit that changes nothing is not sent."""
     channel: str | None = None
@@ -152,20 +152,21 @@ class Message(Frozen):
     ts: str | None = None
     """Slack's id of the post in its channel. None until it is known to be posted."""
     posted_at: Instant | None = None
-    """Our time at which Slack took it."""
+    """When Slack took it, in our time."""
     sending: bool = False
-    """A post began and its outcome is not stored. The conversation is read back before it is posted again."""
+    """Whether a post began and its outcome is not stored. The conversation is read back before it is posted
+    again."""
     tries: int = 0
     """How many calls in a row failed."""
     closed: bool = False
-    """It is never posted or edited again."""
+    """Whether it is never posted or edited again."""
     created_at: Instant
     """Real time."""
     due_at: Instant | None = None
-    """Real time at which delivery looks at it next. None if Slack shows what it should."""
+    """When delivery looks at the message next, in real time. None if Slack shows what it should."""
     refresh_at: Instant | None = None
-    """Our time at which it is edited again although its rental did not change, because it shows how much time has
-    passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
+    """When the message is edited again although its rental did not change, in our time, because it shows how much
+    time has passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
 
     @property
     def refreshes(self) -> bool:
@@ -174,7 +175,7 @@ class Message(Frozen):
 
     @property
     def next_call(self) -> NextCall:
-        """Return the call that it needs next. `store/messages.py` computes the same in SQL."""
+        """Return the call that the message needs next. `store/messages.py` computes the same in SQL."""
         if self.to.kind is DestinationKind.RESPONSE_URL:
             return NextCall.ANSWER
         if self.compare_with is not None:
@@ -185,5 +186,5 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """Whether it is edited in any case, because nobody knows what Slack shows."""
+        """Whether the message is edited in any case, because nobody knows what Slack shows."""
         return self.ts is not None and self.digest == ""

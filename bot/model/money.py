@@ -35,24 +35,25 @@ def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
 
 def time_for(amount: Decimal, rate: Decimal) -> timedelta:
     """Return how long `rate` USD per hour, more than 0, takes to cost `amount` USD, rounded up to a microsecond.
-    Raise OverflowError if a timedelta can't hold that."""
+    Raise OverflowError if that is too long for a timedelta."""
     return timedelta(microseconds=math.ceil(Fraction(amount) / Fraction(rate) * _MICROSECONDS_PER_HOUR))
 
 
 def rate_for(total: Micros, span: timedelta) -> Decimal:
-    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`. Zero if none does."""
+    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`. Return zero if none
+    does."""
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))
     return max(Decimal(math.floor(cents)) * _CENT, Decimal(0))
 
 
 def whole_cents_below(rate: Decimal) -> Decimal:
-    """Return `rate` cut down to whole cents, so that the cap that people read is the cap that holds."""
+    """Return `rate` cut down to whole cents, so that people read exactly the limit that holds."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
 def in_cents(parts: Sequence[Micros]) -> list[Micros]:
-    """Return the parts in whole cents, which sum to their sum in whole cents. A part is rounded down, and those
-    that lose most are rounded up, until the sum is right."""
+    """Return the parts in whole cents. Their sum is the sum of `parts` in whole cents: each part is rounded down,
+    then those that lose most are rounded up, until the sum is right."""
     rounded = [part // _MICROS_PER_CENT for part in parts]
     missing = round(Fraction(sum(parts), _MICROS_PER_CENT)) - sum(rounded)
     for n in sorted(range(len(parts)), key=lambda n: -(parts[n] % _MICROS_PER_CENT))[:missing]:

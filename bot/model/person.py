@@ -11,15 +11,15 @@ class Person(Frozen):
     id: str
     name: str
     tz: str = ""
-    """IANA name. Empty if it is not known. Slack sends no event when daylight saving time changes the offset, so
-    the offset is computed."""
+    """IANA name. Empty if it is unknown. It is stored instead of the offset, because Slack sends no event when
+    daylight saving time changes the offset."""
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False
-    """They belong to another workspace and share a channel with ours."""
+    """Whether they belong to another workspace and share a channel with ours."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
-    """Ids of the person's user groups, of those that the policy names."""
+    """Ids of the user groups that the policy names and that the person is in."""
 
 
 class Key(Frozen):
@@ -33,11 +33,11 @@ class Key(Frozen):
 
 
 class Channel(Frozen):
-    """A Slack conversation, with what decides whether a card can go there."""
+    """A Slack conversation, with everything that decides whether a card can go there."""
 
     id: str
     member: bool
     """Whether the bot is a member, so that it can post there."""
     direct: bool = False
     shared: bool = False
-    """People of other workspaces read it."""
+    """Whether people of other workspaces read it."""

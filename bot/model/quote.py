@@ -16,7 +16,7 @@ class QuoteState(StrEnum):
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
-    """No offer matches now. `nearby` has similar requests that would find one."""
+    """No offer matches now. `nearby` has similar requests that have offers."""
     UNANSWERED = "unanswered"
     """The marketplace gave no answer in time."""
 
@@ -41,13 +41,15 @@ class Quote(Frozen):
     """Where the rental's card will go. None until that is known."""
     request: Request
     rent_now: bool = False
-    """The command had `now`: rent the recommended offer if it needs neither an approval nor a confirmation."""
+    """Whether the command had `now`: rent the recommended offer if it needs neither an approval nor a
+    confirmation."""
     changes: str | None = None
     """The rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
-    """The rental whose place is to be taken. The first offer within what that one left is rented once found."""
+    """The rental whose place is to be taken. As soon as an offer within what that rental left is found, it is
+    rented."""
     reply_to: Destination | None = None
-    """Where its answer goes. A `response_url` works 5 times within 30 minutes. None: to its owner."""
+    """Where the answer goes. A `response_url` works 5 times within 30 minutes. None: to the owner."""
     replaces: bool = False
     """Whether the answer replaces the message that was clicked."""
     created_at: Instant
@@ -56,7 +58,7 @@ class Quote(Frozen):
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
     clicked_offer: str | None = None
-    """The offer that its owner clicked when they had no SSH key. It is rented when they add one."""
+    """The offer that the owner clicked while they had no SSH key. It is rented when they add one."""
     clicked_another: bool = False
-    """Whether the owner clicked it although they rent the same already."""
+    """Whether the owner clicked that offer although they rent the same already."""
     due_at: Instant | None = None

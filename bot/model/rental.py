@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
+from bot.model.machine_use import SetupProgress, Use
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from bot.model.use import SetupProgress, Use
 
 
 class Decider(StrEnum):
@@ -24,29 +24,30 @@ class Waiting(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """Why it waits for a second decision. None for the first."""
+    """Why the request waits for a second decision. None for the first."""
     expires_at: Instant
 
 
 class Blocked(Frozen):
-    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or as the bot was down."""
+    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or was because the bot was
+    down."""
 
     since: Instant
     why: Why | None = None
-    """The reason that its owner was notified of. None until then."""
+    """The reason that the owner was notified of. None until then."""
 
 
 class Asked(Frozen):
-    """The questions that were asked about one spell."""
+    """What was asked about one spell."""
 
     about: Instant | None = None
     """When the spell began: `Use.spell`, or `Use.since` of a verdict without one. None if there was no verdict."""
     last_at: Instant
-    """When it was asked last."""
+    """When the owner was asked last."""
     times: int = 1
-    """How often it was asked since the last answer."""
+    """How often the owner was asked since the last answer."""
     first_at: Instant | None = None
-    """When it was asked first since the last answer. None once it is answered."""
+    """When the owner was asked first since the last answer. None once they answered."""
     on_card: bool = False
     """Whether the card says that nobody answers."""
     approvers_at: Instant | None = None
@@ -54,15 +55,15 @@ class Asked(Frozen):
 
 
 class Question(Frozen):
-    """What its owner was asked about a machine, and until when nothing is asked."""
+    """What the owner was asked about a machine, and until when nothing is asked."""
 
     silent_until: Instant | None = None
-    """Nothing is asked before, whatever the reason. None: anything may be asked."""
+    """The time before which nothing is asked, whatever the reason. None: anything may be asked."""
     promised: bool = False
-    """Whether it is asked at `silent_until`, because an answer named that moment. If so, a sign of life before it
-    does not postpone it."""
+    """Whether the owner is asked at `silent_until`, because an answer named that moment. Then a sign of life
+    before it does not postpone the question."""
     asked: Asked | None = None
-    """The questions about the last spell that there were any about."""
+    """What was asked about the newest spell that had a question."""
 
 
 class Lease(Frozen):
@@ -71,11 +72,11 @@ class Lease(Frozen):
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
-    """Up to when `ends_at` moves on while the machine is in use. None: it does not move."""
+    """The time up to which `ends_at` moves on while the machine is in use. None: the end does not move."""
     notices_checked_at: Instant
-    """Every notice of this end that was due by then was given or skipped. Those after it are still to come."""
+    """Every notice of this end that was due by then was given or skipped. Later ones are still to come."""
     seen_at: Instant
-    """The last sign of life of its owner."""
+    """The owner's last sign of life."""
     question: Question
 
 
@@ -110,7 +111,7 @@ class Alarm(Frozen):
 
     @property
     def can_be_taken_on(self) -> bool:
-        """Whether people were notified of it and nobody has taken it on yet."""
+        """Whether people were notified of the alarm and nobody has taken it on yet."""
         return self.count > 0 and self.taken_on_by is None
 
 
@@ -121,7 +122,7 @@ class Rental(Frozen):
     version: int = 1
     state: State
     quote_id: str | None
-    """None for a machine that got an owner: nobody asked for it here."""
+    """None for an adopted machine, which nobody asked for here."""
     owner: str
     """Slack user id."""
     card_channel: str
@@ -129,21 +130,22 @@ class Rental(Frozen):
     teammates: tuple[str, ...] = ()
     """Slack ids of the people that its owner lets in."""
     clicked_offer: str
-    """The offer that the person chose. It is tried first. Empty if it has no quote."""
+    """The offer that the person chose. It is tried first. Empty if the rental has no quote."""
     envelope: Envelope
-    """The envelope in force, or the one that is asked for while the request waits."""
+    """The envelope in force. While the request waits, the envelope that is asked for."""
     waiting: Waiting | None = None
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """When its owner is notified that it was approved, unless it is ready by then. None if that is not planned."""
+    """When the owner is notified of the approval, unless the machine is ready by then. None if that is not
+    planned."""
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
     attempts: int = 0
-    """How many attempts it has had."""
+    """How many attempts the rental has had."""
     gpu: str | None = None
     """The canonical name of the GPU of the last attempt, then of its machine. None before the first attempt, and
-    while it waits for a decision."""
+    while the rental waits for a decision."""
     rate: Decimal | None = None
     """USD per hour of the last attempt, then of its machine."""
     vendor: str | None = None
@@ -151,37 +153,38 @@ class Rental(Frozen):
     accepted_at: Instant | None = None
     """When the market accepted the live attempt."""
     quiet_since_real: Instant | None = None
-    """Since when its SSH port has not answered, in real time. It stays set if it became ready without an answer,
-    until an SSH server answers."""
+    """Since when the machine's SSH port has not answered, in real time. If the machine became ready without an
+    answer, this stays set until an SSH server answers."""
     host: str | None = None
     port: int | None = None
     host_key: str | None = None
     """The fingerprint of the machine's SSH host key when it became ready, or within minutes after that:
-    `SHA256:...`. None if it gave none."""
+    `SHA256:...`. None if it gave no key."""
     lease: Lease | None = None
-    """Set when it becomes ready. It stays when the rental is over."""
+    """Set when the machine becomes ready. It stays when the rental is over."""
     use: Use | None = None
-    """The last verdict about its use. None before the first one, and if it has no probe by design."""
+    """The last verdict about the machine's use. None before the first verdict, and if the machine has no probe by
+    design."""
     probe_answered_at: Instant | None = None
-    """When the probe answered first: the boot script ran, or its owner installed the probe. None until then."""
+    """When the probe answered first: the boot script ran, or the owner installed the probe. None until then."""
     setup_progress: SetupProgress | None = None
-    """The outcome of its set-up script, as the probe reported it last."""
+    """The outcome of the set-up script, as the probe reported it last."""
     replaces: str | None = None
     """The id of the rental whose place it takes."""
     replaced_by: str | None = None
-    """The id of the rental that takes its place. A rental is replaced at most once; None again if that one ended
-    without a machine while this one still ran."""
+    """The id of the rental that takes this one's place. A rental is replaced at most once. None again if the other
+    rental ended without a machine while this one still ran."""
     bought_later: bool = False
-    """Whether a machine with its id was found that the store does not know: it was bought after the database was
-    saved. Nothing more is bought for it, and nothing says that it cost nothing."""
+    """Whether a machine with the rental's id was found that the store does not know: it was bought after the
+    database was saved. Nothing more is bought for the rental, and no message says that it cost nothing."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""
     alarm: Alarm | None = None
-    """Set while something of it is being deleted."""
+    """Set while something of the rental is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
-    """When its next step is due. None if there is none."""
+    """When the next step is due. None if none is."""
 
     def lets_in(self, person_id: str) -> bool:
         """Return whether a person is its owner or one of its teammates."""
@@ -189,12 +192,12 @@ class Rental(Frozen):
 
     @property
     def lost(self) -> bool:
-        """Whether the vendor took its machine. An earlier attempt may still be being deleted."""
+        """Whether the vendor took the machine. An earlier attempt may still be being deleted."""
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property
     def silent(self) -> bool:
-        """Whether it is ready although nothing has answered on its SSH port."""
+        """Whether the machine is ready although nothing has answered on its SSH port."""
         return self.state is State.READY and self.quiet_since_real is not None
 
     @property
@@ -204,7 +207,7 @@ class Rental(Frozen):
 
     @property
     def waiting_envelope(self) -> Envelope | None:
-        """Return the envelope that waits for a decision: the extension's, or the request's. Return None if none
+        """Return the envelope that waits for a decision: the extension's, or the request's. Return None if neither
         waits."""
         if self.extension is not None:
             return self.extension.envelope
@@ -217,25 +220,26 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """Whether its owner decides alone, without an approver."""
+        """Whether the owner decides alone, without an approver."""
         return self.waiting is not None and self.waiting.decider is Decider.OWNER
 
     @property
     def needs_later_end(self) -> bool:
-        """Whether it waits for its owner to name a later end. Nobody can let it go on as it is."""
+        """Whether the rental waits for its owner to name a later end. Nobody can approve it with the present
+        end."""
         return self.waiting is not None and self.waiting.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Envelope:
-        """Return the envelope in force, with the version of the extension that waits, if any. The next extension
-        then gets a version of its own, so that old buttons are recognized."""
+        """Return the envelope in force, with the version of the extension that waits, if any. Then the next
+        extension gets another version, so that old buttons are recognized."""
         if self.extension is None:
             return self.envelope
         return changed(self.envelope, version=self.extension.envelope.version)
 
     @property
     def running_lease(self) -> Lease:
-        """Return the lease. Raise ValueError if it was never ready: that is a bug in the caller."""
+        """Return the lease. Raise ValueError if the rental was never ready: that is a bug in the caller."""
         if self.lease is None:
             raise ValueError(f"{self.id} has no lease")
         return self.lease

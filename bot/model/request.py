@@ -20,35 +20,35 @@ class Contract(StrEnum):
 
 
 class OfferQuery(Frozen):
-    """What the market is asked for, in its own names. Equal queries have the same offers."""
+    """What the market is asked for, in the market's names. Equal queries have the same offers."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
     features: tuple[str, ...] = ()
-    """What the models of the family must have in their names, such as `80gb` and `sxm`. Empty: any will do."""
+    """What the names of the family's models must contain, such as `80gb` and `sxm`. Empty: any model fits."""
     count: int = Field(default=1, ge=1)
     region: str | None = None
     """A region group (US, EU, APAC, Other). None means any region."""
     contract: Contract = Contract.ONDEMAND
     vendor: str | None = None
     without_vendor: str | None = None
-    """A vendor from which nothing is rented: the one whose machine this one replaces, since that doesn't work."""
+    """A vendor from which nothing is rented: the vendor of the machine that doesn't work and is replaced."""
     max_gpu_rate: Decimal | None = None
-    """The person's own cap, USD per GPU and hour."""
+    """The person's highest price, USD per GPU and hour."""
 
 
 class Request(OfferQuery):
-    """The GPUs that someone asked for, for how long, and who uses them how."""
+    """The GPUs that someone asked for, for how long, who gets in, and what runs on them."""
 
     cap_said_per_gpu: bool = True
-    """False if the person asked for several GPUs and didn't type "per GPU" after the cap, or named a price for
-    everything. Then the offers also say what the cap is for all GPUs."""
+    """False if the person asked for several GPUs and didn't type "per GPU" after the highest price, or named a
+    price for everything. Then the offers also show that price for all GPUs."""
     cap_for_all_time: bool = False
-    """True if the cap was said for the whole time, or may have been meant so. Then the offers also say what it
-    comes to over that time."""
+    """Whether the highest price was said for the whole time, or may have been meant so. Then the offers also show
+    that price for the whole time."""
     lease: timedelta
-    """How long from ready until it must be extended or is destroyed. With `until`, how long from the asking until
-    then."""
+    """How long from ready until the rental must be extended or is destroyed. With `until`, how long from the
+    command until then."""
     until: Instant | None = None
     """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended. With
     `up_to`, it is the first of two ends."""
@@ -57,27 +57,27 @@ class Request(OfferQuery):
     setup: str | None = None
     """The name of one of the policy's set-up scripts, which the boot script runs."""
     up_to: timedelta | None = None
-    """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use.
-    None: there is one end."""
+    """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use. None
+    if there is one end."""
     probe: bool = True
-    """Whether the bot may see if the machine is used. False: `no-probe` was said."""
+    """Whether the bot may see if the machine is used. False if `no-probe` was typed."""
     note: str = ""
     """The person's words. Data, never markup."""
 
     @property
     def query(self) -> OfferQuery:
-        """What the market is asked for."""
+        """Return the part of the request that the market is asked for."""
         return OfferQuery(**{name: getattr(self, name) for name in OfferQuery.model_fields})
 
     @property
     def longest(self) -> timedelta:
-        """Return how long it can run without being extended: until the later of two ends if it has two."""
+        """Return how long the machine can run without being extended: until the later of two ends, if there are
+        two."""
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
 
     @property
     def last_end(self) -> datetime | None:
-        """Return the end that the person named, the later one if the request has two. Return None if they named
-        none."""
+        """Return the end that the person named, or the later one of two. Return None if they named none."""
         if self.until is None or self.up_to is None:
             return self.until
         return self.until + self.up_to - self.lease
@@ -89,7 +89,8 @@ class Envelope(Frozen):
     version: int = Field(ge=1)
     """Counts up with every change, so that an old button is recognized."""
     gpu: str
-    """The canonical name of the GPU that was clicked. `fits_model` says which others are bought without asking."""
+    """The canonical name of the GPU that was clicked. `fits_model` says which other GPUs are bought without
+    asking."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

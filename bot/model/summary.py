@@ -13,13 +13,13 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, events_after
+from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
-from bot.model.use import RecentUse
 
 
 class AccruedCost(Frozen):
@@ -27,7 +27,7 @@ class AccruedCost(Frozen):
 
     amount: Micros
     estimated: bool
-    """Whether part of it is our estimate, because the API left out a start or a price."""
+    """Whether a part of it is our estimate, because the API left out a start or a price."""
 
 
 class UseCosts(Frozen):
@@ -35,10 +35,10 @@ class UseCosts(Frozen):
 
     used: Micros = 0
     connected: Micros = 0
-    """Somebody was connected, and no GPU computed."""
+    """For the time in which somebody was connected and no GPU computed."""
     idle: Micros = 0
     unknown: Micros = 0
-    """Nothing is known about the use: before ready, after the deletion began, or not seen."""
+    """For the time about which nothing is known: before ready, after the deletion began, or not seen."""
 
     def __add__(self, other: UseCosts) -> UseCosts:
         return UseCosts(
@@ -73,23 +73,24 @@ class RentalDetails(RentalSummary):
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
-    """The keys that its owner, and each teammate who may be let in, have now, by user id. Only for
-    details of a rental that is not over and that one of these people reads."""
+    """The keys that the owner, and each teammate who may be let in, have now, by user id. Empty if the rental is
+    over, or if none of these people reads the details."""
     use_costs: UseCosts = UseCosts()
-    """What it was billed for. Zero if the reader may not see its money."""
+    """What the rental was billed for. Zero if the reader may not see money."""
     recent_use: RecentUse | None = None
-    """How its machine was used lately. Only for `/gpu show`, and for a reader who may know."""
+    """How the machine was used lately. Only for `/gpu show`, and for a reader who may know."""
     runs_script: bool = True
-    """Whether its vendor's machines are expected to run the boot script."""
+    """Whether the vendor's machines are expected to run the boot script."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     replaced: Rental | None = None
     """The rental whose place it takes."""
     left: frozenset[str] = frozenset()
-    """Slack ids of its former owners, and of the people whose keys were sent, who left the workspace. Empty if it
-    never had another owner."""
+    """Slack ids of the former owners, and of the people whose keys were sent, who left the workspace. Empty if the
+    rental never had another owner."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
+    """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
+    decision."""
 
     @property
     def bought_by(self) -> str:
@@ -98,12 +99,12 @@ class RentalDetails(RentalSummary):
 
     @property
     def former_owners(self) -> tuple[str, ...]:
-        """Slack ids of the people who owned it before its owner, the first one first."""
+        """Return the Slack ids of the earlier owners, the first one first."""
         changes = [event.facts.people or () for event in self.events if event.kind is EventKind.OWNER_CHANGED]
         return tuple(people[0] for people in changes if people)
 
     def owner_at(self, event: Event) -> str:
-        """Return the Slack id of its owner when this event happened."""
+        """Return the Slack id of the owner when this event happened."""
         later = events_after(event, self.events)
         changes = [other.facts.people for other in later if other.kind is EventKind.OWNER_CHANGED]
         return next((people[0] for people in changes if people), self.rental.owner)
@@ -126,13 +127,13 @@ class CostTotals(Frozen):
 
 
 class UnknownTotal(Frozen):
-    """What machines that nobody rents here cost now, without those that an admin said are not ours to manage."""
+    """What machines that no rental has cost now, without those that an admin said are not ours to manage."""
 
     count: int = 0
     rate: Decimal = Decimal(0)
-    """USD per hour, of those whose price is known."""
+    """USD per hour, of the machines whose price is known."""
     unpriced: int = 0
-    """How many of them have no known price."""
+    """How many of the machines have no known price."""
 
 
 class UnknownSummary(Frozen):
@@ -176,7 +177,7 @@ class PeopleAsked(Frozen):
 
     names: tuple[str, ...]
     admins_decide: bool = False
-    """Whether they are the admins because no approver is left."""
+    """Whether the people are the admins because no approver is left."""
 
 
 class EndedSummary(Frozen):
@@ -194,11 +195,11 @@ class Extended(Frozen):
 
     rental: Rental
     span: timedelta
-    """By how much."""
+    """By how much the lease becomes longer."""
     waits: bool
     """Whether an approver decides."""
     asked: PeopleAsked | None
-    """Who decides."""
+    """The people who decide."""
     sees_money: bool
     """Whether the person may see what it costs."""
 
@@ -211,15 +212,16 @@ class RentalList(Frozen):
     shown: tuple[RentalSummary, ...]
     """The oldest of the rentals that the reader asked for: their own first, then those shared with them."""
     more: int
-    """How many more of them there are."""
+    """How many more of these rentals there are."""
     own: CostTotals
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
     waiting: tuple[RentalSummary, ...] = ()
-    """The first of the requests and extensions that the reader may decide. Only if they asked for everything."""
+    """The first of the requests and extensions that the reader may decide. Only if the reader asked for
+    everything."""
     more_waiting: int = 0
-    """How many more of them there are."""
+    """How many more requests and extensions wait."""
     unknown_total: UnknownTotal = UnknownTotal()
     unknown: tuple[UnknownSummary, ...] = ()
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
@@ -228,7 +230,7 @@ class RentalList(Frozen):
 
 
 class OwnRentals(Frozen):
-    """The rentals that a command without an id can mean. There is at least one."""
+    """The rentals that a command without an id can mean: one at least."""
 
     rentals: tuple[Rental, ...]
     """Oldest first."""
@@ -246,19 +248,19 @@ class Shared(Frozen):
 
     rental: Rental
     names: tuple[str, ...]
-    """Of all people who were named, also of those who were let in before."""
+    """The names of all people who were named, also of those who were let in before."""
     without_key: tuple[str, ...]
-    """The names of those of them who have no SSH key. They were asked for one."""
+    """The names of the people among them who have no SSH key. They were asked for one."""
     gone: tuple[str, ...] = ()
     """The names of people who were let in before and no longer may be: they left, or became guests."""
     key_lines: tuple[str, ...] = ()
-    """The keys that its owner has to put on the machine. Empty if the purchase still sends them."""
+    """The keys that the owner has to put on the machine. Empty if the purchase still sends them."""
     removable: tuple[str, ...] = ()
     """The keys of all these people that can be taken off again without locking out somebody else."""
 
 
 class Over(StrEnum):
-    """Which limit a request is over, so that an approver decides."""
+    """Which limit a request exceeds, so that an approver decides."""
 
     PER_HOUR = "per_hour"
     TOTAL = "total"
@@ -277,10 +279,10 @@ class OfferChoice(Frozen):
     usual: timedelta | None = None
     """How long such machines usually take to get ready."""
     runs_script: bool = True
-    """Whether its vendor's machines are expected to run the boot script."""
+    """Whether the vendor's machines are expected to run the boot script."""
     lacks_script: bool = False
-    """The request needs the boot script, and its vendor's machines are not expected to run it. Only a click rents
-    it then."""
+    """Whether the request needs the boot script, which the vendor's machines are not expected to run. Then only a
+    click rents the offer."""
 
     @property
     def needs_approval(self) -> bool:
@@ -289,12 +291,12 @@ class OfferChoice(Frozen):
 
 
 class Remainder(Frozen):
-    """What a rental leaves of its envelope."""
+    """What a rental leaves of its envelope for a replacement."""
 
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """Until its end, the later one if it has two."""
+    """The time until the end, or until the later of two ends."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros
@@ -305,17 +307,17 @@ class QuoteView(Frozen):
 
     quote: Quote
     rental: Rental | None = None
-    """The rental that it made, if any."""
+    """The rental that the quote made, if any."""
     asked: PeopleAsked | None = None
-    """Who is asked to decide it, if it waits for an approver."""
+    """Who decides the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
-    """The first of its offers."""
+    """The first of the quote's offers."""
     token_refused: bool = False
     """Whether nothing was found because the marketplace refuses our token."""
     asked_in: Channel | None = None
-    """The channel that it was asked in, if known."""
+    """The channel in which the quote was asked for, if known."""
     still_waiting: Request | None = None
-    """The request that it would change, if that still waits for a decision."""
+    """The request that the quote would change, if it still waits for a decision."""
     to_replace: Rental | None = None
     """The rental whose place was to be taken."""
     left: Remainder | None = None
@@ -323,4 +325,4 @@ class QuoteView(Frozen):
     teammates: tuple[str, ...] = ()
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
-    """The names of those of them who have no SSH key."""
+    """The names of the teammates who have no SSH key."""

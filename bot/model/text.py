@@ -31,8 +31,8 @@ def say_span(span: timedelta) -> str:
 
 
 def say_rate(rate: Decimal) -> str:
-    """Return the exact rate in dollars with two decimals, or with four or more if it needs them. Three decimals
-    could be misread as thousands."""
+    """Return the exact rate in dollars with two decimals, or with four or more if needed. Three decimals could be
+    misread as thousands."""
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"

@@ -27,7 +27,7 @@ class Github:
     """bot.lifecycle.ports.outside.KeySource."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
-        """Use `github_at`. `seconds` are those of one call."""
+        """Call `github_at` instead. `seconds` is the time of one call."""
         self._url = url.rstrip("/")
         self._session = session
         self._seconds = seconds
@@ -65,8 +65,8 @@ class Github:
 
 @asynccontextmanager
 async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
-    """Yield a client of the GitHub at this address, with a session of its own: it keeps no cookies, and doesn't
-    decompress what could become larger than MOST_BYTES."""
+    """Yield a client of the GitHub at this address. Its session keeps no cookies, and doesn't decompress an answer
+    that could become larger than MOST_BYTES."""
     async with new_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

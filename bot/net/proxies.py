@@ -25,10 +25,10 @@ def is_loopback(url: str) -> bool:
 def proxy_for(url: str) -> str | None:
     """Return the URL of the proxy for a request to `url`, with user and password.
 
-    It is that of HTTP_PROXY or HTTPS_PROXY, by the scheme of `url`, else of ALL_PROXY; lower-case names win.
-    Return None if none is set or NO_PROXY names the host. Return None for this machine too: requests to it may be
-    plain http, and a proxy would read the token. Raise Unusable if the proxy can't be used; the words show nothing
-    of its URL, which may have a password.
+    HTTP_PROXY or HTTPS_PROXY, by the scheme of `url`, has it, else ALL_PROXY; lower-case names win. Return None if
+    none is set or NO_PROXY names the host. Also return None for this machine: requests to it may be plain http,
+    and a proxy would read the token. Raise Unusable if the proxy can't be used. The error shows nothing of the
+    proxy's URL, which may have a password.
     """
     if is_loopback(url):
         return None
@@ -38,7 +38,7 @@ def proxy_for(url: str) -> str | None:
     source = next((name for name in (scheme, "all") if proxies.get(name)), None)
     if source is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    # Without a scheme ("proxy:3128") it is an http proxy, as for curl.
+    # Without a scheme ("proxy:3128"), curl takes it for an http proxy. So do we.
     proxy = proxies[source] if "://" in proxies[source] else f"http://{proxies[source]}"
     setting = f"{source.upper()}_PROXY"
     try:

@@ -1,4 +1,4 @@
-"""The clock of the sandbox, followed over HTTP (docs/sandbox.md, "The clock")."""
+"""A clock that follows the sandbox's over HTTP (docs/sandbox.md, "The clock")."""
 
 from __future__ import annotations
 

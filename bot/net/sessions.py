@@ -16,13 +16,15 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Redirected(aiohttp.ClientError):
-    """The answer is a redirect. It is not followed, because the token would go to the other address too."""
+    """The answer is a redirect. The session does not follow it, because the token would go to the other address
+    too."""
 
 
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
-    """Send a request through the proxy that `proxy_for` returns. Raise ClientConnectionError if it can't be used.
+    """Send a request through the proxy that `proxy_for` returns. Raise ClientConnectionError if that proxy can't
+    be used.
 
-    Ignore the caller's choice of a proxy: Slack's SDK would use one also for requests to this machine.
+    Ignore the caller's choice of a proxy: Slack's SDK would use one even for requests to this machine.
     """
     try:
         proxy = proxy_for(str(request.url))
@@ -59,6 +61,6 @@ MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_pro
 def new_session(**options: Any) -> aiohttp.ClientSession:
     """Return a session for calls to Slack and to this machine, with aiohttp's `options`. The caller closes it.
 
-    It raises Redirected for a redirect, also if the client that uses it would follow one, as Slack's SDK would.
+    It raises Redirected for a redirect, even if the client that uses it would follow one, as Slack's SDK would.
     """
     return aiohttp.ClientSession(middlewares=MIDDLEWARES, **options)

@@ -13,11 +13,11 @@ from bot.clock import Clock
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
-"""Real seconds that a request to /health may wait."""
+"""How many real seconds a request to /health may wait."""
 READ_EVERY = 0.02
 """Real seconds between two reports while a request waits."""
 MOST_WAITERS = 3
-"""Requests that may wait. Each reads the store 50 times a second, so a further one is answered at once."""
+"""How many requests may wait. Each reads the store 50 times a second, so a further request is answered at once."""
 
 
 async def serve(
@@ -25,7 +25,8 @@ async def serve(
 ) -> web.AppRunner:
     """Start the server and return its runner, which the caller must clean up.
 
-    `report` returns the answer of /health, and `exposition` that of /metrics. Raise OSError if the port is taken.
+    `report` returns the answer of /health, and `exposition` returns that of /metrics. Raise OSError if the port is
+    taken.
     """
     waiting = 0
 

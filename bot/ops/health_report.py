@@ -20,14 +20,14 @@ from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter
+from bot.model.machine_use import Verdict
 from bot.model.state import State
-from bot.model.use import Verdict
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
-from handlers.views.format import plural
+from handlers.views.phrases.format import plural
 
 
 def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
@@ -99,12 +99,14 @@ class HealthReport:
             next_due, refresh_at = None, None
         undelivered, posted_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
-        # A refresh may wait up to a minute for its turn in Slack's pace. The report is settled all the same.
+        # A refresh may wait up to a minute for its turn in Slack's pace. Such a refresh does not keep the report
+        # from being settled.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
         next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
         next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
-        # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
+        # The figures above were read one after the other. They describe the same moment only if nothing ran
+        # meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         broken = self.selfcheck.wrong
         refused = self.connection.refused

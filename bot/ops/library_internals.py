@@ -1,8 +1,8 @@
 """Private parts of other packages that the bot uses, and the check that they exist.
 
-pyproject.toml has an upper bound for each of these packages. Before you raise it, check the parts in the new
-version. Without aiosqlite's, each step of a write would wait for a thread. Without aiohttp's, it could repeat a
-call unnoticed.
+pyproject.toml has an upper bound for each of these packages. Before you raise a bound, check the parts in the new
+version. Without the parts of aiosqlite, each step of a write would wait for a thread. Without the part of aiohttp,
+aiohttp could repeat a call unnoticed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 
 
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
-    """Return the parts of aiohttp that are missing. The switch counts only if ClientSession's request code reads
-    it."""
+    """Return the parts of aiohttp that are missing. The switch counts as missing if ClientSession's request code
+    doesn't read it."""
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names
     return [] if reads else list(PRIVATE["aiohttp"])
@@ -57,7 +57,7 @@ def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
 
 
 def _open_nothing() -> None:
-    """Take the place of the function that opens the database. It is never called."""
+    """Replaces the function that opens the database. It is never called."""
 
 
 def _version(package: str) -> str:

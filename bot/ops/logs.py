@@ -1,7 +1,8 @@
-"""Log lines: structlog, one line for each fact, with ids instead of content. Lines of libraries go the same way.
+"""Log lines: structlog, one line for each fact, with ids instead of content. Lines of libraries become such lines
+too.
 
-Python's own reports of exceptions and warnings are replaced too. They show the message of an exception, which may
-hold a token, a key or what people typed.
+Python's own reports of exceptions and warnings are replaced: they show the message of an exception, which may hold
+a token, a key or what people typed.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ _STORY = {EventKind.ACCEPTED: "bought"}
 
 
 class LibraryHandler(logging.Handler):
-    """Logs where a library logged a record. The record's own text is left out, because it may hold content."""
+    """Logs the place where a library logged a record. The record's own text is left out, because it may hold
+    content."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
         error = record.exc_info[1] if record.exc_info else None
-        # Closing a database connection that broke fails too. The code that used it logs the outage.
+        # Closing a broken database connection fails too. The code that used the connection logs the outage.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,
@@ -67,7 +69,7 @@ class _LossyStream:
 
 def log_change(change: Change) -> None:
     """Log each event of a change of a rental: what happened, the vendor, the price and who acted. No text that
-    people typed or vendors sent is in it."""
+    people typed or vendors sent is logged."""
     rental = change.after
     for event in change.events:
         facts = event.facts

@@ -22,16 +22,16 @@ class Figures:
     """What runs and what it costs, at one moment."""
 
     dollars_per_hour: Decimal
-    """Of the machines of all rentals that bill now."""
+    """What the machines of all rentals bill now."""
     spent: Micros
-    """Everything that was ever billed, by now."""
+    """Everything that was billed so far."""
     idle_dollars_per_hour: Decimal
-    """Of the rentals whose verdict is idle."""
+    """The same for rentals whose verdict is idle."""
     unknown_machines: int
     unconfirmed_deletions: int
-    """Rentals of which people were notified that a machine is not confirmed gone."""
+    """How many rentals have an alarm: people were notified that a machine is not confirmed gone."""
     requests_waiting: int
-    """Requests and extensions that wait for a decision."""
+    """How many requests and extensions wait for a decision."""
 
 
 class Metrics:

@@ -1,4 +1,4 @@
-"""Connects to a machine: by its IP address, or by a name that a DNS server has to know."""
+"""Connects to a machine: by its IP address, or by a host name, which a DNS server has to know."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 RECEIVE_BUFFER = 16 * 1024
-"""Bytes that the kernel keeps for us. asyncssh handles all that has arrived in one go, so a server that sends many
-small packets at once would block the event loop."""
+"""How many bytes the kernel keeps for us. asyncssh handles everything that has arrived at once, so a server that
+sends many small packets together would block the event loop."""
 NAMES_OF_VENDOR = 2
 """How many names of one vendor are looked up at a time. If its DNS server doesn't answer, each look-up holds a
 thread for half a minute."""
 PATIENCE = 1.0
-"""Real seconds that a look-up may take before the last address of the name is used meanwhile."""
+"""Real seconds for a look-up. After that, the last known addresses of the name are used meanwhile."""
 MOST_REMEMBERED = 10_000
 """How many names keep their last addresses."""
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
@@ -28,7 +28,7 @@ _Addresses: TypeAlias = list[tuple[Any, ...]]
 
 
 class Connector:
-    """Connects to machines. All who wait for a name share one look-up of it."""
+    """Connects to machines. Callers that wait for the same name share one look-up."""
 
     def __init__(self) -> None:
         self._look_ups: dict[str, asyncio.Task[_Addresses]] = {}
@@ -41,8 +41,8 @@ class Connector:
         """The addresses that each name had last."""
 
     async def connected(self, host: str, port: int, vendor: str | None = None) -> socket.socket:
-        """Return a socket that is connected to the first address of a vendor's machine that accepts. Raise OSError
-        if none does."""
+        """Return a socket that is connected to a vendor's machine, at the first of its addresses that accepts.
+        Raise OSError if none accepts."""
         loop = asyncio.get_running_loop()
         addresses = await self._addresses(host, vendor)
         for family, kind, protocol, _, address in addresses:
@@ -61,7 +61,7 @@ class Connector:
         raise OSError(f"none of {len(addresses)} addresses accepts")
 
     async def _addresses(self, host: str, vendor: str | None) -> _Addresses:
-        """Return the addresses of a host. An IP address is read at once, so it waits for no name."""
+        """Return the addresses of a host. An IP address needs no look-up, so it never waits."""
         try:
             return _look_up(host, flags=socket.AI_NUMERICHOST)
         except socket.gaierror:
@@ -77,7 +77,7 @@ class Connector:
         return look_up.result() if look_up.done() else known or []
 
     async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
-        """Look a name up once it is its vendor's turn. Return its last addresses if no DNS server answers."""
+        """Look up a name once it is its vendor's turn. Return its last addresses if no DNS server answers."""
         async with self._turns[vendor]:
             try:
                 found = await asyncio.get_running_loop().run_in_executor(_NAMES, partial(_look_up, host))
@@ -85,7 +85,7 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        self._last.pop(host, None)  # so that the newest are at the end
+        self._last.pop(host, None)  # keeps the newest names at the end
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:
             del self._last[next(iter(self._last))]

@@ -33,7 +33,7 @@ KEX_ALGORITHMS = (
 """Only those with a fixed group. A server could choose a group so large that it blocks the event loop."""
 
 MOST_BYTES = 16 * 1024
-"""All that a server may send until its host key is known. OpenSSH sends 2 KiB."""
+"""The most bytes that a server may send until its host key is known. OpenSSH sends 2 KiB."""
 
 
 async def fingerprint(
@@ -59,7 +59,7 @@ async def fingerprint(
                     options=asyncssh.SSHClientConnectionOptions(config=None, client_keys=None, known_hosts=None),
                 )
     except Exception as error:
-        # The server's bytes decide which exception asyncssh raises. Without a host key a machine can be used too.
+        # The server's bytes decide which exception asyncssh raises. People can use a machine without this key.
         _log.info("probe.no_host_key", error=type(error).__name__)
         return None
     return key.get_fingerprint("sha256") if key is not None else None

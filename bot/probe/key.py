@@ -15,7 +15,7 @@ from bot.text_file import Unreadable, open_to_others, read_text
 
 KIND = "ssh-ed25519"
 LARGEST_FILE = 16 * 1024
-"""Bytes."""
+"""The most bytes of a key file."""
 
 
 @dataclass(frozen=True)

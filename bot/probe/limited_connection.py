@@ -1,4 +1,4 @@
-"""A TCP connection that reads little at a time, and only so much in all."""
+"""A TCP connection that reads little at a time, and is closed after a number of bytes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TypeVar, cast
 from typing_extensions import override
 
 AT_ONCE = 4 * 1024
-"""Bytes. asyncssh handles all that has arrived in one go; between two pieces of this size the event loop does
-other work. A server that sends many small packets would block it otherwise."""
+"""How many bytes are passed on at once. asyncssh handles everything that has arrived at once; the event loop does
+other work between two pieces. Otherwise a server that sends many small packets would block it."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class LimitedConnection:
-    """Makes connections over one connected socket, for the `tunnel` of asyncssh. Of a tunnel it uses only
-    `create_connection`, though its types ask for more."""
+    """Makes connections over one connected socket, as the `tunnel` of asyncssh. asyncssh calls only
+    `create_connection` of a tunnel, though its types ask for more."""
 
     def __init__(self, sock: socket.socket, most: int) -> None:
-        """`most`: the bytes after which the connection is closed."""
+        """`most` is the number of bytes after which the connection is closed."""
         self._sock = sock
         self._most = most
 
     async def create_connection(self, factory: Callable[[], P], *_: object) -> tuple[asyncio.BaseTransport, P]:
-        """Return the transport and a new protocol. An address is not used: the socket is connected already."""
+        """Return the transport and a new protocol. The address is ignored: the socket is connected already."""
         protocol = factory()
         loop = asyncio.get_running_loop()
         connection = await loop.create_connection(lambda: _Limiter(protocol, self._most), sock=self._sock)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
-from bot.model.use import Visit
-from bot.probe.banner import sends_banner
+import structlog
+
+from bot.model.machine_use import Visit
 from bot.probe.connecting import Connector
 from bot.probe.host_key import fingerprint
 from bot.probe.key import ProbeKey, new_probe_key
@@ -13,10 +15,11 @@ from bot.probe.visit import visit
 
 SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
-"""Shorter, because the owner is notified that the machine is ready only afterwards. The next checks try again."""
+"""Real seconds for the host key: few, because the owner is notified only afterwards that the machine is ready. The
+next checks try again."""
 VISIT_SECONDS = 15.0
 VISIT_BYTES = 64 * 1024
-"""All that a machine may send in one visit, the login included."""
+"""The most bytes that a machine may send in one visit, the login included."""
 
 
 class SshProber:
@@ -30,8 +33,8 @@ class SshProber:
         visit_seconds: float = VISIT_SECONDS,
         visit_bytes: int = VISIT_BYTES,
     ) -> None:
-        """`seconds`: how many real seconds each call may take, `host_key` at most HOST_KEY_SECONDS, and `visit`
-        `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
+        """`seconds` is how many real seconds each call may take, but `host_key` takes at most HOST_KEY_SECONDS,
+        and `visit` `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
         # asyncssh asks for the name of the local user, though it is not used. In a container there may be none.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
@@ -65,3 +68,41 @@ class SshProber:
             seconds=self._visit_seconds,
             most=self._visit_bytes,
         )
+
+
+# --- checks whether an SSH server answers at a port
+
+
+_log = structlog.get_logger("gpubot.probe")
+
+MAX_LINE = 1024
+MAX_LINES = 30
+"""The most lines that are read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
+
+
+async def sends_banner(
+    connector: Connector, host: str, port: int, seconds: float, vendor: str | None = None
+) -> bool:
+    """Return whether a line that starts with `SSH-` arrives within this many real seconds. Send nothing. Never
+    raise."""
+    try:
+        async with asyncio.timeout(seconds):
+            with await connector.connected(host, port, vendor) as sock:
+                reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE)
+                try:
+                    return await _has_banner(reader)
+                finally:
+                    writer.transport.abort()
+    except (OSError, TimeoutError, ValueError, OverflowError) as error:
+        _log.debug("probe.no_banner", error=type(error).__name__)
+        return False
+
+
+async def _has_banner(reader: asyncio.StreamReader) -> bool:
+    for _ in range(MAX_LINES):
+        line = await reader.readline()
+        if line.startswith(b"SSH-"):
+            return True
+        if not line:
+            return False
+    return False

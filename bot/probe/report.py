@@ -10,8 +10,8 @@ import ipaddress
 import re
 from hashlib import blake2s
 
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
 from bot.model.text import one_line
-from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
 LONGEST_LINE = 300
@@ -20,11 +20,11 @@ MOST_LINES = 1000
 """A machine with 64 GPUs and 256 connections prints about 600."""
 MOST_GPUS = 64
 MOST_PEERS = 256
-"""More connections count as this many."""
+"""The most connections that are counted. More connections count as this many."""
 LONGEST_NAME = 64
 """Characters of a GPU's name."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""100 TB and 100 kW. A GPU that says more has no usable value."""
+"""100 TB and 100 kW. If a GPU reports more, its value counts as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
@@ -36,7 +36,7 @@ Command Language, 2.8.2)."""
 
 
 class _NoReport(Exception):
-    """The answer is no report."""
+    """The answer is no valid report."""
 
 
 def is_complete(answer: bytes | bytearray) -> bool:
@@ -45,10 +45,12 @@ def is_complete(answer: bytes | bytearray) -> bool:
 
 
 def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
-    """Return the report in a machine's answer. Text before and after it is ignored, such as that of a login shell.
+    """Return the report in a machine's answer. Text before and after the report is ignored, such as that of a
+    login shell.
 
-    Return None if there is none of this version, or if a line of it is not what the script prints. `secret`, at
-    most 32 bytes, goes into the hashes of addresses: without it an address could be found by trying all of them.
+    Return None if there is no report of this version, or if a line of it is not what the script prints. `secret`,
+    at most 32 bytes, goes into the hashes of addresses: without it, an address could be found by trying all
+    addresses.
     """
     between = _between(answer)
     if between is None:
@@ -63,14 +65,14 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
 
 
 def _between(answer: bytes | bytearray) -> bytes | None:
-    """Return the lines between a report's first and last line, or None if one of these two is missing."""
+    """Return the lines between a report's first and last line. Return None if one of these two is missing."""
     begin = _after_line(answer, FIRST_LINE, 0)
     end = -1 if begin < 0 else _after_line(answer, LAST_LINE, begin)
     return None if end < 0 else bytes(answer[begin : end - len(LAST_LINE)])
 
 
 def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
-    """Return where the first such line ends that begins at `start` or later. Return -1 if there is none."""
+    """Return where the first such line, that begins at `start` or later, ends. Return -1 if there is none."""
     if answer.startswith(line, start):
         return start + len(line)
     found = answer.find(b"\n" + line, max(start - 1, 0))
@@ -78,7 +80,7 @@ def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
 
 
 class _Reader:
-    """What the lines of one report say."""
+    """Reads the lines of one report."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -87,13 +89,13 @@ class _Reader:
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
         self._all_read = False
-        """A second round of readings began, so the first one has every GPU."""
+        """Whether a second round of readings began, so that the first round has every GPU."""
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
 
     def read(self, lines: list[str]) -> Report:
-        """Return the report. Raise _NoReport if a line is not what the script prints, or if one is missing."""
+        """Return the report. Raise _NoReport if a line is not what the script prints, or if a line is missing."""
         facts = {
             "ssh": self._read_own,
             "peer": self._read_peer,
@@ -119,8 +121,8 @@ class _Reader:
         )
 
     def _why_not_all(self) -> Missed | None:
-        """Return why there is no reading of some GPU. A driver can hang at one of them: then nothing is known of
-        it and of those after it."""
+        """Return why some GPU has no reading. If the driver hangs at one GPU, nothing is known of that GPU and of
+        those after it."""
         if self._outcome == _TIMED_OUT and not self._all_read:
             return Missed.NVIDIA_SMI_HANGS
         if self._gpus:
@@ -130,12 +132,12 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """`203.0.113.7 51234 10.0.0.4 22`: $SSH_CONNECTION of the visit."""
+        """Read the visit's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
     def _read_peer(self, rest: str) -> None:
-        """`0771000A:C822`: the peer's address and port as /proc/net/tcp has them."""
+        """Read a peer's address and port, as /proc/net/tcp has them: `0771000A:C822`."""
         if not _PEER.fullmatch(rest):
             raise _NoReport
         self._peers[_without_mapping(rest)] = None
@@ -146,15 +148,15 @@ class _Reader:
         self._peers_read = True
 
     def _read_setup(self, rest: str) -> None:
-        """`running`, `done`, `failed 1` or `failed 1 12`: the exit status and the line. Anything else is unknown:
-        the set-up runs as root, and can write anything into its file."""
+        """Read how far the set-up is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
+        line. Anything else is unknown: the set-up runs as root, and can write anything into its file."""
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
             line = int(found[2]) if found[2] and state is SetupState.FAILED else None
             self._setup = SetupProgress(state=state, line=line)
 
     def _read_gpu(self, rest: str) -> None:
-        """`0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`: one reading of one GPU.
+        """Read one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.
 
         A row that doesn't parse is no reading; drivers also print errors in its place.
         """
@@ -176,12 +178,12 @@ class _Reader:
             self._models.setdefault(index, GpuModel(name=shown, memory_mib=_number(total, HIGHEST_MIB) or 0))
 
     def _read_outcome(self, rest: str) -> None:
-        """`0` or another exit status, or `none`."""
+        """Read the exit status, such as `0`, or `none`."""
         self._outcome = rest
 
 
 def _number(text: str, highest: int) -> int | None:
-    """Return a number, rounded. Return None for `[N/A]`, and for any other text or a number above `highest`."""
+    """Return a number, rounded. Return None for `[N/A]`, for any other text, or for a number above `highest`."""
     if not _NUMBER.fullmatch(text):
         return None
     number = round(float(text))
@@ -194,7 +196,7 @@ def _highest(one: int | None, other: int | None) -> int | None:
 
 def _as_proc_writes(address: str, port: str) -> str | None:
     """Return an address and a port as /proc/net/tcp has them: each 4 bytes of the address as a hex number of a
-    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None if they are none."""
+    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None for anything else."""
     try:
         packed = ipaddress.ip_address(address.partition("%")[0]).packed
         number = int(port) if _NUMBER.fullmatch(port) else -1
@@ -207,5 +209,5 @@ def _as_proc_writes(address: str, port: str) -> str | None:
 
 
 def _without_mapping(peer: str) -> str:
-    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as an IPv4 peer. sshd writes it so, too."""
+    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as an IPv4 peer, as sshd writes it."""
     return peer.removeprefix("0000000000000000FFFF0000") if len(peer) > 13 else peer

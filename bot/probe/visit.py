@@ -7,7 +7,7 @@ import asyncio
 import asyncssh
 from typing_extensions import override
 
-from bot.model.use import Missed, Visit
+from bot.model.machine_use import Missed, Visit
 from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
@@ -24,7 +24,7 @@ CIPHERS = (
 )
 """Those that OpenSSH and Dropbear have on. The old ones of asyncssh's list are slow in Python."""
 WINDOW = 32 * 1024
-"""Bytes that the server may send before we take them."""
+"""How many bytes the server may send before we read them."""
 
 
 class _Client(asyncssh.SSHClient):
@@ -34,10 +34,11 @@ class _Client(asyncssh.SSHClient):
         self._keys = [key]
         self._pinned = pinned
         self.shown: str | None = None
-        """The fingerprint that the server showed. It has proven that it has this key once `offered` is set."""
+        """The fingerprint that the server showed. Once `offered` is set, the server has proven that it has this
+        key."""
         self.changed = False
         self.offered = False
-        """Our key was offered to the server."""
+        """Whether our key was offered to the server."""
         self.logged_in = False
 
     @override
@@ -49,7 +50,8 @@ class _Client(asyncssh.SSHClient):
 
     @override
     def public_key_auth_requested(self) -> list[asyncssh.SSHKey]:
-        """Return the key, and at the second call none. asyncssh calls it when the key exchange is over."""
+        """Return the key at the first call, and no key at later calls. asyncssh calls this when the key exchange
+        is over."""
         self.offered = True
         keys, self._keys = self._keys, []
         return keys
@@ -119,7 +121,7 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     if client.offered:
         # Servers that refuse a key may also close the connection without a word.
         return Missed.NO_ANSWER if isinstance(error, TimeoutError) else Missed.REFUSED
-    # The server takes no keys, or it says so before it has proven who it is.
+    # The server accepts no keys, or it refuses ours before it has proven who it is.
     refused = client.shown is not None and isinstance(error, asyncssh.PermissionDenied)
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 

@@ -9,22 +9,21 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import quote_view
-from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
-from bot.lifecycle.service.readable_use import readable_event
+from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from handlers.views import offers
-from handlers.views.admin_questions import admin_question
-from handlers.views.blocks import Json, Rendered
-from handlers.views.reader import Reader
-from handlers.views.render import render_message
+from handlers.views.answers import offers
+from handlers.views.phrases.blocks import Json, Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
+    """Return what a message other than an answer shows now. Return None if it has nothing to show any more."""
     async with deps.store.read() as tx:
         if message.kind is MessageKind.QUESTION:
             return await _admin_question(tx, deps, message)
@@ -36,7 +35,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         if message.kind is MessageKind.APPROVAL and rental is not None:
             rules = await rules_now(tx, rules, requesters_of(rental))
         reader = Reader(rules=rules, now=deps.clock.now())
-        if message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}:
+        if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
             reader = await _reader(tx, deps, message.to.value)
         return render_message(
             message,
@@ -49,7 +48,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether its reader got, or still gets, no later direct message about the same rental."""
+    """Return whether the reader of a direct message got, or still gets, no later one about the same rental."""
     if message.kind is not MessageKind.DIRECT or message.rental_id is None:
         return True
     others = [one for one in await tx.messages.direct_of(message.rental_id) if one.to == message.to]
@@ -82,8 +81,8 @@ async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> Rent
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
-    """Return our time before which the message can't have been posted: that of its event, or else of its rental's
-    start. Return None if it has neither."""
+    """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
+    its rental's start if it has no event. Return None if it has neither."""
     event = await tx.events.get(message.event_id) if message.event_id is not None else None
     if event is not None:
         return event.at
@@ -92,8 +91,8 @@ async def earliest_post(tx: Tx, message: Message) -> datetime | None:
 
 
 async def answer_body(deps: Deps, message: Message) -> Json | None:
-    """Return what an answer sends: a reply as it was rendered when it was queued, the answer to a quote as it is
-    now. Return None if there is nothing to say any more."""
+    """Return what an answer sends: a reply as it was rendered when it was queued, or the answer to a quote as it
+    is now. Return None if there is nothing to say any more."""
     if message.kind is MessageKind.REPLY:
         return message.body
     looking = message.kind is MessageKind.LOOKING
@@ -113,7 +112,7 @@ async def answer_body(deps: Deps, message: Message) -> Json | None:
 
 
 async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, *, looking: bool) -> Rendered | None:
-    """Return the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
+    """Return the answer to `/gpu get`. With `looking`, return None once the search is over."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
     view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))

@@ -14,30 +14,30 @@ from bot.model.event import Event, EventKind
 from bot.policy.team.rules import Rules
 from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
-from handlers.views.blocks import Rendered
-from handlers.views.notices import notice
-from handlers.views.reader import Reader
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.alerts import alert
 
 log = structlog.get_logger("gpubot.delivery")
 
 
 class PostOutcome(Enum):
-    """What became of a post."""
+    """What happened to a post."""
 
     TAKEN = "taken"
     LATER = "later"
-    """It was not posted: Slack asked to wait, or could not be reached."""
+    """Nothing was posted: Slack asked to wait, or could not be reached."""
     FAILED = "failed"
-    """Slack refused it, or the answer was lost, and then it may have been posted."""
+    """Slack refused the post, or its answer was lost. A post without an answer may exist."""
 
 
 TRIES = 3
-"""Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
+"""Only a post that Slack answers with "later" is tried again: after any other failure, it may exist."""
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""Real time until a notice whose answer was lost is sent again. Without it, a person would get it every few
-seconds while Slack's answers are lost."""
+"""Real time until a notice whose answer was lost is sent again. Otherwise a person would get it every few seconds
+while Slack's answers are lost."""
 
 
 class DirectPosts:
@@ -52,16 +52,16 @@ class DirectPosts:
         self._clock = clock
         self._rules = rules
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """When each notice that may or may not have arrived was last sent."""
+        """When each notice that may not have arrived was last sent."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise. Never
-        wait for Slack's pace, because the self-check must go on."""
+        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise, and
+        never wait for Slack's pace: the self-check must go on."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        rendered = notice(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
+        rendered = alert(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
         if rendered is None:
             return True
         outcome = await self.send(user, rendered, tries=1)
@@ -71,7 +71,7 @@ class DirectPosts:
         return outcome is PostOutcome.TAKEN
 
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
-        """Post to a channel or a person as soon as the pace allows it. Return what became of it. Never raise."""
+        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise."""
         for _ in range(tries):
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
                 await self._clock.pause((open_at - now).total_seconds())

@@ -1,4 +1,4 @@
-"""The loop that sends what is due, in its order, several messages at a time as far as Slack's pace allows."""
+"""The loop that sends due messages in their order, several at a time as far as Slack's pace allows."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ from handlers.delivery.content import answer_body, content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
+from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result
 from handlers.delivery.posting import Poster
-from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
 BATCH = 20
 """How many messages one query returns at most."""
 GATHER = 0.05
-"""Real seconds between two turns. Messages that are queued together are sent in one turn, so that the store is
-not read for each of them."""
+"""Real seconds between two turns. One turn sends messages that were queued together, so that the store is not read
+for each of them."""
 IN_FLIGHT = 16
 """How many messages are being sent at the same time, at most."""
 FINDS_IN_FLIGHT = 4
-"""Of these, searches for posts whose outcome is unknown: while Slack is slow, each takes up to its time-out."""
+"""How many of them may be searches for posts whose outcome is unknown: while Slack is slow, each takes up to its
+time-out."""
 REFRESHES_IN_FLIGHT = 4
-"""Of these, refreshes: while Slack is slow, they must not take the places of messages that show a change."""
+"""How many of them may be refreshes: while Slack is slow, refreshes must not take the places of messages that show
+a change."""
 RETRY_AFTER_BUG = timedelta(minutes=1)
 
 
@@ -77,7 +79,7 @@ class Delivery:
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._has_begun = True
-        """Whether everything open is due once since the start."""
+        """Whether every open surface was made due once since the start."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
 
     @property
@@ -86,15 +88,15 @@ class Delivery:
         return len(self._sending.keys() | self._unsaved.ids)
 
     def token_renewed(self) -> None:
-        """Send at once what waits, because Slack takes our token again."""
+        """Send all waiting messages at once, because Slack takes our token again."""
         self.refused.clear()
         self._pace.unblock_all()
         self._wake.set()
 
     async def begin(self) -> None:
-        """Make every open surface due once: the database may have been put back from an older copy, and Slack may
-        show what it doesn't know. Call it before anything else changes the store. If that takes no writes, the
-        next turn tries again."""
+        """Make every open surface due once. If the database was put back from an older copy, Slack may show
+        something else than the store. Call this before anything else changes the store. If the store takes no
+        writes, the next turn tries again."""
         self._has_begun = False
         try:
             async with self._deps.store.write() as tx:
@@ -134,7 +136,7 @@ class Delivery:
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= our_now:
-            # That refresh is being sent, and its end wakes the loop; or it waits for the pace, in real time.
+            # The refresh is being sent, and its end wakes the loop; or it waits for the pace, in real time.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -152,8 +154,8 @@ class Delivery:
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, our_now: datetime) -> datetime | None:
-        """Start refreshes, as far as everything else leaves room. Return our time of the first one that is not
-        done."""
+        """Start as many refreshes as everything else leaves room for. Return when the first of those that remain
+        is due, in our time."""
         first = await tx.messages.next_refresh()
         if first is None or first > our_now or not self.may_refresh(now):
             return first
@@ -164,7 +166,8 @@ class Delivery:
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start at this real time, and the store could save it."""
+        """Return whether another refresh may start at this real time. The store must be able to save its
+        result."""
         sending = [message for message, _ in self._sending.values()]
         if (
             sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT
@@ -175,8 +178,8 @@ class Delivery:
         return self._pace.refresh_at(now, edits) <= now
 
     def _unsendable(self, now: datetime) -> Unsendable:
-        """Return what can't be sent now: it, or a post to the same channel, is being sent; Slack's pace doesn't
-        allow it; or the store could not save that it is being sent."""
+        """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
+        pace doesn't allow them; or the store could not save that they are being sent."""
         calls = Counter(message.next_call for message, _ in self._sending.values())
         posting_to = {
             message.to.value for message, _ in self._sending.values() if message.next_call is NextCall.POST
@@ -193,8 +196,8 @@ class Delivery:
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times from which on more may be sent, some of them past. The end of a call that is being made
-        is not among them: it wakes the loop."""
+        """Return the times from which on more may be sent; some are past. The ends of running calls are not among
+        them, since each wakes the loop."""
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
         methods.append(pace.refresh_at(now))
@@ -253,8 +256,8 @@ class Delivery:
         return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
-        """Write that a post is begun, then make it. After a crash between the two, the conversation is read back
-        instead of posted to again."""
+        """Store that a post begins, then make the post. After a crash between the two, the conversation is read
+        back before anything is posted again."""
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
@@ -276,8 +279,8 @@ def _nothing_to_say(message: Message) -> Message:
 
 
 def _put_off(message: Message, until: datetime) -> Message:
-    """Return a message that could not be rendered or sent. A refresh is not tried again: a card that is up to date
-    must not count as undelivered."""
+    """Return a message, which could not be rendered or sent, due later. A refresh is not tried again: a card that
+    is up to date must not count as undelivered."""
     return changed(message, refresh_at=None) if message.refreshes else changed(message, due_at=until)
 
 

@@ -1,6 +1,6 @@
-"""Posts that no message of the store stands for: they were made after the copy of the database that was put back.
+"""Posts for which the store has no message: the database was put back from a copy that is older than they are.
 
-Their text and buttons are about what the store lost, so they are edited to say so, once it is known that the
+Their text and buttons are about what the store lost. So they are edited to say that, once it is known that the
 database was put back (bot/lifecycle/account/older_database.py).
 """
 
@@ -22,7 +22,7 @@ from bot.policy.team.roles import is_member
 from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait
-from handlers.views.replies import from_a_lost_time
+from handlers.views.answers.replies import from_a_lost_time
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -31,7 +31,7 @@ AGAIN = 5.0
 
 
 class LostPosts:
-    """Finds posts of a lost time, and takes their buttons off."""
+    """Finds posts that the store lost, and takes their buttons off."""
 
     def __init__(self, deps: Deps, client: AsyncWebClient, pace: Pace, finder: Finder) -> None:
         self._deps = deps
@@ -42,7 +42,7 @@ class LostPosts:
         deps.store.on_commit(self._changed.set, Written.MESSAGES)
 
     async def run(self) -> None:
-        """Run until cancelled. Look after each commit whether a search is to be made."""
+        """Run until cancelled. Check after each commit whether a search is due."""
         await keep_running("lost_posts", self._turn, self._deps.clock)
 
     async def _turn(self) -> None:
@@ -67,7 +67,8 @@ class LostPosts:
             await tx.account.set(LOST_SINCE, None)
 
     async def _places(self, tx: Tx) -> list[Destination]:
-        """Return where to search: the newest conversations first, last people who have none in the store."""
+        """Return where to search: the newest conversations first, and last the people who have none in the
+        store."""
         rules, known = self._deps.rules, await tx.messages.conversations()
         channels = dict.fromkeys([*known, rules.home_channel, rules.approvals_to])
         people = {person.id for person in await tx.people.known() if is_member(person)}

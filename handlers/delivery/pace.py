@@ -15,23 +15,24 @@ POSTS_A_MINUTE = 240
 EDITS_A_MINUTE = 50
 """chat.update: Tier 3, for the whole workspace together."""
 READS_A_MINUTE = 40
-"""conversations.history, .replies and .open: Tier 3 each. Counted together, below the limit of one."""
+"""conversations.history, .replies and .open: Tier 3 each. They are counted together, below the limit of one
+method."""
 EDITS_FOR_CHANGES = 25
 """How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
-could wait for a minute because many machines are being made."""
+could wait for a minute while many machines are starting."""
 MINUTE = timedelta(minutes=1)
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 
 
 class _Window:
-    """The calls of the last minute. There may be at most `most`."""
+    """The calls of the last minute, at most `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._calls: deque[datetime] = deque()
 
     def open_at(self, now: datetime, under_way: int) -> datetime:
-        """Return when the next call may go, if `under_way` more are about to."""
+        """Return when the next call may go. `under_way` is how many calls have begun and are not counted yet."""
         while self._calls and now - self._calls[0] >= MINUTE:
             self._calls.popleft()
         too_many = len(self._calls) + under_way - self._most
@@ -58,12 +59,12 @@ class Pace:
         self._all_blocked_until: datetime | None = None
 
     def posts_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next post may go to a channel that is not in `closed_channels`, if `under_way` more are
-        about to."""
+        """Return when the next post may go to a channel that is not in `closed_channels`. `under_way` is how many
+        posts have begun and are not counted yet."""
         return self._open(POST, self._posts.open_at(now, under_way))
 
     def closed_channels(self, now: datetime) -> dict[str, datetime]:
-        """Return the channels that take no post yet, each with when it does."""
+        """Return the channels that take no post yet, each with the time from which on it takes one."""
         self._posted = {channel: at for channel, at in self._posted.items() if now < at + self._post_every}
         return {channel: at + self._post_every for channel, at in self._posted.items()}
 
@@ -72,11 +73,12 @@ class Pace:
         return max(self.posts_at(now), self.closed_channels(now).get(channel, now))
 
     def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next edit may go, if `under_way` more are about to."""
+        """Return when the next edit may go. `under_way` is how many edits have begun and are not counted yet."""
         return self._open(EDIT, self._edits.open_at(now, under_way))
 
     def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next refresh may go, if `under_way` more edits are about to."""
+        """Return when the next refresh may go. `under_way` is how many edits have begun and are not counted
+        yet."""
         return self.edit_at(now, under_way + EDITS_FOR_CHANGES)
 
     def read_at(self, now: datetime) -> datetime:
@@ -101,8 +103,8 @@ class Pace:
         self._reads.add(now)
 
     def block(self, method: str, until: datetime) -> None:
-        """Call this method no earlier than `until`, because Slack asked to wait. A longer wait from before still
-        holds."""
+        """Call this method no earlier than `until`, because Slack asked to wait. An earlier block that ends later
+        still holds."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:

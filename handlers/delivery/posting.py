@@ -18,6 +18,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
     NO_MESSAGE,
     UNKNOWN_ERROR_TRIES,
@@ -27,7 +28,6 @@ from handlers.delivery.read_back import (
     Unreadable,
     metadata_of,
 )
-from handlers.delivery.unsaved import Result
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
     TOKEN_REFUSED,
@@ -37,9 +37,9 @@ from handlers.slack_api.error_codes import (
     requested_wait,
     seconds_to_wait,
 )
-from handlers.views.blocks import Rendered
-from handlers.views.render import asks
-from handlers.views.replies import asked_again_below
+from handlers.views.answers.replies import asked_again_below
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.surfaces.render import asks
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -50,14 +50,14 @@ FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=
 with each further post."""
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
-"""Slack refuses the blocks, at any destination. It may take the text alone."""
+"""Errors by which Slack refuses the blocks, at any destination. It may take the text alone."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
-"""Somebody deleted the card, or the workspace deletes old messages."""
+"""Errors if somebody deleted the card, or the workspace deletes old messages."""
 
 
 class Poster:
-    """Makes one call to Slack for one message, and returns the result to write. It repeats no call: the message is
-    due again instead."""
+    """Makes one call to Slack for one message, and returns the result to write. It repeats no call: it makes the
+    message due again instead."""
 
     def __init__(
         self,
@@ -75,11 +75,12 @@ class Poster:
         self._on_refused = on_refused
         self.finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
-        """When, in real time, and how often each message was posted again without being found. A start forgets it:
-        each message may then be posted once more at once."""
+        """When, in real time, and how often each message was posted again because it could not be found. After a
+        start this is empty: each message may then be posted once more at once."""
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Result:
-        """Send an answer to its `response_url`. It may be lost, so it is never the only copy of what matters."""
+        """Send an answer to its `response_url`. It may be lost, so it must never be the only copy of something
+        important."""
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
@@ -100,8 +101,8 @@ class Poster:
         return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
-        """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A post that is found
-        may show an old version, so a surface stays due and is edited next."""
+        """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A found post may
+        show an old version, so a surface stays due and is edited next."""
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
         try:
@@ -122,8 +123,9 @@ class Poster:
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
         """Compare a message with what Slack shows of it, before the first edit since the start.
 
-        If Slack shows a later version, the database was put back from an older copy. An open question is then
-        posted again, so that people are asked again, and its post says so. All else is only edited next.
+        If Slack shows a later version, the database was put back from an older copy. Then an open question is
+        posted again, so that people are asked again, and its old post says so. Any other message is only edited
+        next.
         """
         now, before = self._deps.clock.real(), message.compare_with or 0
         try:
@@ -146,8 +148,8 @@ class Poster:
         return Result(unposted(compared), compared=True, put_back=True)
 
     async def _take_back(self, message: Message, version: int) -> Result | None:
-        """Edit the post of a question so that it can't be answered there and no message stands for it. Return the
-        message due again if Slack can't take that now. Return None if it is done, or if Slack refuses it."""
+        """Edit the post of a question so that it can't be answered there. The post then has no message. Return the
+        message due again if Slack can't take the edit now. Return None if Slack took or refused it."""
         body = {
             "channel": message.channel or message.to.value,
             "ts": message.ts or "",
@@ -167,8 +169,8 @@ class Poster:
         return None
 
     def _unreadable(self, message: Message) -> Result:
-        """Return the message to post again although the conversation can't be read: the first time at once, later
-        after long waits."""
+        """Return the message, whose conversation can't be read, to post again: the first time at once, later after
+        long waits."""
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
@@ -228,7 +230,8 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Return the message after an edit. Send none if Slack shows that already. Raise one of NO_ANSWER."""
+        """Return the message after an edit. Make no call if Slack shows the same already. Raise one of
+        NO_ANSWER."""
         if digest(rendered) != message.digest:
             body = {
                 "channel": message.channel or message.to.value,
@@ -284,7 +287,8 @@ class Poster:
         return changed(message, channel=channel, ts=ts, sending=False, posted_at=self._deps.clock.now())
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
-        """Return the message as it is once Slack has `rendered`; None for a message that is posted only once."""
+        """Return the message as it is once Slack has `rendered`. `rendered` is None for a message that is never
+        edited."""
         closed = rendered is None or rendered.closed or not message.kind.surface
         return changed(
             message,
@@ -302,8 +306,8 @@ class Poster:
 async def _with_blocks(
     call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any], count: Callable[[], None]
 ) -> AsyncSlackResponse:
-    """Return the answer to a call. If Slack refuses its blocks, it took nothing, so repeat the call with the text
-    alone. `count` counts each call in the pace."""
+    """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with the
+    text alone. `count` counts each call in the pace."""
     count()
     try:
         return await call(**body)
@@ -335,7 +339,8 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return how long to wait with the next post in a conversation that can't be read, after so many re-posts."""
+    """Return how long to wait before the next post in a conversation that can't be read, after `times`
+    re-posts."""
     if times == 0:
         return timedelta()
     return min(FIRST_REPOST_WAIT * (1 << min(times - 1, 10)), LONGEST_REPOST_WAIT)

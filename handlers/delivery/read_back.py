@@ -29,7 +29,7 @@ from handlers.slack_api.error_codes import (
 
 METADATA = "gpubot_message"
 NO_MESSAGE = 0
-"""In the metadata of a post that no message stands for any more."""
+"""The message id in the metadata of a post for which the store no longer has a message."""
 CLOCK_SKEW = timedelta(minutes=1)
 """How far Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
@@ -61,7 +61,8 @@ UNREADABLE = frozenset(
 """Answers that say for certain that this bot can't read the conversation (the error lists of
 conversations.history, conversations.replies and conversations.open)."""
 UNKNOWN_ERROR_TRIES = 8
-"""After so many answers in a row with an error that is in none of our lists, that counts as certain too."""
+"""After this many answers in a row with an error that is in none of our lists, the conversation counts as
+unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""
@@ -76,7 +77,7 @@ class Unreadable(Exception):
     """The conversation can't be read back, so nobody can know whether the post is there."""
 
     def __init__(self, *, has_left: bool = False) -> None:
-        """`has_left`: the person whose direct messages they are has left the workspace."""
+        """`has_left` tells whether the person whose direct messages these are has left the workspace."""
         super().__init__()
         self.has_left = has_left
 
@@ -87,8 +88,8 @@ class SearchAgain(Exception):
     def __init__(
         self, until: datetime | None = None, *, unknown_error: bool = False, restart: bool = False
     ) -> None:
-        """`until` is the real time at which to go on, None if Slack named none. `unknown_error`: Slack answered
-        with an error that we don't know. `restart`: the pages that were read don't count."""
+        """`until` is the real time at which to go on, None if Slack named none. `unknown_error` tells whether
+        Slack answered with an error that we don't know, `restart` whether the pages that were read don't count."""
         super().__init__()
         self.until = until
         self.unknown_error = unknown_error
@@ -102,7 +103,7 @@ class Search:
     cursor: str = ""
     posts_of_bots: int = 0
     posts_of_ours: int = 0
-    """Those with our metadata."""
+    """How many of them have our metadata."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,12 @@ class Post:
 
     message_id: object
     version: int | None
-    """None if the bot that posted it wrote none yet."""
+    """None if an older bot, which wrote no version, posted it."""
     place: Place
 
     def shows(self, message: Message) -> bool:
-        """Return whether it is a post of this message. One of the same id from before the message was queued is
-        not: a database that was put back from a copy gives ids a second time."""
+        """Return whether this is a post of the message. A post of the same id from before the message was queued
+        is not: a database that was put back from a copy gives ids a second time."""
         queued_since = self.version is None or self.version >= lowest_version(message.created_at)
         return self.message_id == message.id and queued_since
 
@@ -204,8 +205,7 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the thread is gone, and with it its posts. Raise Unreadable,
-        SearchAgain."""
+        """Make one call. Return None if the thread is gone, with all its posts. Raise Unreadable, SearchAgain."""
         now = self._clock.real()
         open_at = self._pace.read_at(now)
         if open_at > now:
@@ -238,8 +238,8 @@ class Finder:
 
 
 def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
-    """Return a page's posts, and the cursor of the next page, empty after the last. Raise SearchAgain if the
-    answer has another shape."""
+    """Return a page's posts and the cursor of the next page, which is empty on the last page. Raise SearchAgain if
+    the answer has another shape."""
     posts, more = answer.get("messages"), answer.get("response_metadata")
     if not isinstance(posts, list):
         raise SearchAgain

@@ -20,18 +20,19 @@ from bot.model.person import Channel
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 
 CACHED_FOR = timedelta(minutes=15)
-"""Real time for which an answer is used, unless an event says that it changed."""
+"""Real time for which an answer is used, unless an event says that the conversation changed."""
 LOOKUP_TIMEOUT = 3.0
 """Real seconds."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Errors that mean that the bot can't post there as a member. They are cached like any other answer."""
+"""Errors by which Slack says that the bot is no member of the conversation. They are cached like any other
+answer."""
 
 _log = structlog.get_logger("gpubot.channels")
 
 
 def is_direct(channel_id: str) -> bool:
     """Return whether an id is that of a direct message: with the bot, or between two people. A person's id stands
-    for their direct message with the bot, as it does where Slack takes a channel to post to."""
+    for their direct message with the bot, as it does for Slack when a message is posted."""
     return channel_id.startswith(("D", "U", "W"))
 
 
@@ -43,8 +44,8 @@ class SlackChannels:
         self._client = client
 
     async def get(self, channel_id: str) -> Channel:
-        """Return a conversation. If neither the store nor Slack answers, return one that the bot is not in. Never
-        raise."""
+        """Return a conversation. If neither the store nor Slack answers, return one of which the bot is no member.
+        Never raise."""
         if is_direct(channel_id):
             return Channel(id=channel_id, member=True, direct=True)
         cached = await self._cached(channel_id)
@@ -59,7 +60,7 @@ class SlackChannels:
         return channel
 
     async def forget(self, channel_id: str) -> None:
-        """Forget what is cached: something about the conversation changed. Raise StoreBusy."""
+        """Forget what is cached about a conversation that changed. Raise StoreBusy."""
         async with self._deps.store.write() as tx:
             await tx.people.forget_channel(channel_id)
 

@@ -26,9 +26,9 @@ from bot.model.person import Person
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
-"""Real time for which an answer is used, unless an event says that it changed."""
+"""Real time for which an answer is used, unless an event says that the person changed."""
 LOOKUP_TIMEOUT = 1.0
-"""Real seconds for all calls of one lookup: Slack waits 3 for the acknowledgement."""
+"""Real seconds for all calls of one lookup: Slack waits 3 s for the acknowledgement."""
 NAME_LENGTH = 80
 NO_MEMBERS: frozenset[str] = frozenset()
 _UNKNOWN_USER = frozenset({"user_not_found", "user_not_visible"})
@@ -56,7 +56,7 @@ class HomeWorkspace:
         return cls(team=str(answer.get("team_id") or ""), org=str(answer.get("enterprise_id") or ""))
 
     def is_other_team(self, team_id: str) -> bool:
-        """Return whether the team in a payload is proof that its user is no member."""
+        """Return whether the team in a payload proves that its user is no member."""
         if self.org and team_id.startswith("T"):
             return False
         return team_id not in {"", self.team, self.org}
@@ -73,8 +73,8 @@ class HomeWorkspace:
 class People:
     """Looks people up: reads the store's cache, then asks Slack.
 
-    Implements `bot.lifecycle.ports.outside.Directory`. Listeners and steps share one, so that a group that changed
-    is asked for again by both.
+    Implements `bot.lifecycle.ports.outside.Directory`. Listeners and steps share one instance, so that both ask
+    again for a group that changed.
     """
 
     def __init__(self, deps: Deps, client: AsyncWebClient, home: HomeWorkspace | None = None) -> None:
@@ -115,7 +115,7 @@ class People:
     async def look_up(self, user_ids: Sequence[str]) -> None:
         """Bring what the store knows of people whom somebody names up to date, as `get` does.
 
-        Raise NoTeammate if Slack doesn't show one of them to the bot, Outage if it doesn't answer in time, and
+        Raise NoTeammate if Slack doesn't show one of them to the bot, Outage if Slack doesn't answer in time, and
         StoreBusy.
         """
         found = await asyncio.gather(*map(self.get, user_ids), return_exceptions=True)
@@ -142,7 +142,7 @@ class People:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
 
     async def _note_gone(self, user_id: str) -> None:
-        """Note that Slack shows the bot no such user, so that they can do nothing. Never raise."""
+        """Note that Slack shows the bot no such user, so that this user can do nothing. Never raise."""
         try:
             async with self._deps.store.write() as tx:
                 known = await tx.people.get(user_id, EVER) or Person(id=user_id, name=user_id)
@@ -151,8 +151,8 @@ class People:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
 
     async def members(self, group: str) -> frozenset[str] | None:
-        """Return the members of a user group: none if Slack says for certain that there is no such group for us.
-        Return None if it doesn't answer within LOOKUP_TIMEOUT. Never raise."""
+        """Return the members of a user group, or an empty set if Slack says for certain that there is no such
+        group for us. Return None if Slack doesn't answer within LOOKUP_TIMEOUT. Never raise."""
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
                 return await self._members(group)
@@ -161,7 +161,7 @@ class People:
             return None
 
     def _change_counts(self, user_id: str) -> tuple[int, ...]:
-        """Return how often this user and each group of the rules changed. If that differs after a lookup, its
+        """Return how often this user and each group of the rules changed. If the counts differ after a lookup, its
         answer may be old."""
         return tuple(self._changes[name] for name in (user_id, *sorted(self._deps.rules.groups)))
 

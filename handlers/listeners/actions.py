@@ -1,4 +1,4 @@
-"""What each button does. A button's value holds ids; what they stand for is read from the store at the click."""
+"""What each button does. A button's value holds only ids; everything else is read from the store at the click."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.views import replies
+from handlers.views.answers import replies
 
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
     dict(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.service import admin_questions as service
-from handlers.ids import Field
+from handlers.ids import Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.parsing.form import InvalidForm, read_hours
-from handlers.values import QuestionValue
-from handlers.views import admin_questions as views
+from handlers.views.surfaces import admin_questions as views
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:

@@ -10,14 +10,14 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import ProbeKind
+from handlers.ids import UNREADABLE, LineValue
 from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
-from handlers.values import UNREADABLE, LineValue
-from handlers.views import lists, probe_text, replies
-from handlers.views.blocks import Rendered
+from handlers.views.answers import lists, probe, replies
+from handlers.views.phrases.blocks import Rendered
 
 COMMAND = "/gpu"
 
@@ -75,7 +75,7 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
         case commands.ShowCatalog():
             return Reply(content=_catalog(context, interaction))
         case commands.ShowProbe():
-            return Reply(content=probe_text.probe(context.deps.rules))
+            return Reply(content=probe.probe(context.deps.rules))
         case commands.Help():
             roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))
@@ -84,7 +84,8 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
 
 
 async def command_for(context: Context, person: Person, text: str) -> Rendered:
-    """Return the answer to a direct message: the command for its words, or what is wrong with them. Do nothing."""
+    """Return the answer to a direct message: the command for its words, or what is wrong with them. Carry nothing
+    out."""
     if await find_private_keys({"text": text}):
         return replies.error(PrivateKey())
     try:
@@ -96,7 +97,8 @@ async def command_for(context: Context, person: Person, text: str) -> Rendered:
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
-    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if it can't be read."""
+    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if the request can't be
+    read."""
     command = _parse(context, interaction.person, f"get {value.text}")
     if not isinstance(command, commands.Get):
         raise Mistake(UNREADABLE)

@@ -18,7 +18,7 @@ from handlers.directory.people import People
 from handlers.listeners.hints import Hints
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
-from handlers.views.reader import Reader
+from handlers.views.phrases.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Context:
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
-    """Return the catalogue as last read, None before the first read. Never wait."""
+    """Return the catalogue as last read, or None before the first read. Never wait."""
     key_source: KeySource
     """Where people's public keys are read from: GitHub."""
     people: People
@@ -37,9 +37,9 @@ class Context:
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
-    """Of a person's commands."""
+    """How often one person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
-    """Of a person's look-ups at GitHub."""
+    """How often one person may look up keys at GitHub."""
 
     def reader(self, person: Person) -> Reader:
         """Return this person as the reader of an answer that is made now."""

@@ -7,13 +7,12 @@ from collections.abc import Collection
 from bot.errors import Refused
 from bot.lifecycle.service import github_keys
 from bot.policy.access.github_keys import GithubKeys
-from handlers.ids import NO_VALUE, Field, NoValue
+from handlers.ids import NO_VALUE, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.values import GithubKeysValue, GithubNameValue
-from handlers.views import github_keys as views
-from handlers.views.keys import saved_text
+from handlers.views.answers import github_keys as views
+from handlers.views.answers.keys import saved_text
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
@@ -34,16 +33,16 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
-    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` lets them. Otherwise
-    GitHub could refuse the look-ups of all because of one person."""
+    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` allows. Otherwise one
+    person could make GitHub refuse everybody's look-ups."""
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
         raise Refused(f"Six look-ups at GitHub a minute are my limit. I did nothing. Try again in {seconds} s.")
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
-    """Open the dialog to choose from the keys that a GitHub user has now. Show them again if there is nothing to
-    choose any more."""
+    """Open the dialog to choose from the keys that a GitHub user has now. If there are none left to choose, show
+    the user's keys again."""
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
         return Reply(content=views.choice(found), replaces_original=True)

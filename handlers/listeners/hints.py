@@ -25,18 +25,18 @@ _EVERYBODY = ""
 
 
 class Hints:
-    """Decides most messages without the store, because they come in any number."""
+    """Decides, mostly without the store, who gets a hint: any number of messages may come."""
 
     def __init__(self) -> None:
         self._direct = Pace(at_once=6, per_second=0.1)
-        """Of a person's direct messages."""
+        """How often one person's direct messages are answered."""
         self._mentions = Pace(at_once=1, per_second=1 / 3600)
-        """Of a person's mentions of the bot."""
+        """How often one person's mentions of the bot are answered."""
         self._all = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
 
     async def may_answer(self, people: People, rules: Rules, user_id: str, clock: Clock) -> Person | None:
         """Return the person if their direct message gets an answer. Return None if they may not use the bot, or if
-        too many were written. Raise Outage if it is not known who they are."""
+        they or all people together wrote too many. Raise Outage if it is not known who they are."""
         now = clock.monotonic()
         if self._direct.wait(user_id, now) or self._all.wait(_EVERYBODY, now):
             return None
@@ -47,8 +47,8 @@ class Hints:
         return person if may_use(person, rules) else None
 
     async def wanted(self, people: People, rules: Rules, user_id: str, clock: Clock) -> bool:
-        """Return whether this person, who mentions the bot, may get a hint now. For an hour after this, return
-        False. Raise StoreBusy."""
+        """Return whether this person, who mentions the bot, may get a hint now. After that, return False for an
+        hour. Raise StoreBusy."""
         now = clock.monotonic()
         if self._mentions.wait(user_id, now) or self._all.wait(_EVERYBODY, now):
             return False

@@ -1,8 +1,8 @@
 """What someone did in Slack, read from the payload, and how the bot answers it.
 
 Payload shapes: docs.slack.dev/reference/interaction-payloads and
-docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape than
-documented: what is absent is empty.
+docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape:
+missing values are empty.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pydantic import ConfigDict, ValidationError
 from bot.model.base import Frozen
 from bot.model.message import Destination, to_person, to_response_url
 from bot.model.person import Person
-from handlers.ids import Field
-from handlers.values import Value
-from handlers.views.blocks import Modal, Rendered
+from handlers.ids import Field, Value
+from handlers.views.phrases.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):
-    """How something was asked. It decides how an answer reaches the person."""
+    """How somebody asked. This decides how an answer reaches the person."""
 
     COMMAND = "command"
     """Answered in the acknowledgement."""
     CLICK = "click"
     """Answered through the `response_url`."""
     SUBMISSION = "submission"
-    """Errors are answered in the acknowledgement, all else through the `response_url` of what opened the modal."""
+    """Errors are answered in the acknowledgement, everything else through the `response_url` of what opened the
+    modal."""
 
 
 class Origin(Frozen):
@@ -43,11 +43,11 @@ class Origin(Frozen):
 
     channel: str = ""
     response_url: str = ""
-    """Empty if there is none, or if it no longer works."""
+    """Empty if there is no URL, or if it no longer works."""
     ephemeral: bool = False
-    """On a message that only this person sees, so an answer may replace it."""
+    """Whether it was done on a message that only this person sees, so that an answer may replace the message."""
     on_surface: bool = False
-    """On a message that the bot updates as things change."""
+    """Whether it was done on a message that the bot updates as things change."""
     thread_ts: str = ""
     """The thread of a clicked reply. Empty if the first message of a thread was clicked: only people who have that
     thread open would see an answer in it."""
@@ -81,7 +81,7 @@ class ModalMetadata(Frozen):
 
 
 class Interaction(Frozen):
-    """A command, click or submission, before it is known who the person is."""
+    """A command, click or submission, before the bot knows who the person is."""
 
     kind: InteractionKind
     name: str
@@ -97,12 +97,12 @@ class Interaction(Frozen):
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
     inputs: Mapping[str, str] = {}
-    """A modal's inputs without the empty ones. The values of several checkboxes have a space between them, as the
-    ids of several people do."""
+    """A modal's inputs without the empty ones. Several checkboxes or people are one text, with a space between
+    their values or ids."""
 
     @property
     def reply_to(self) -> Destination:
-        """Where an answer goes: to the `response_url`, or to the person's direct messages if there is none."""
+        """Return where an answer goes: to the `response_url`, or to the person's direct messages without one."""
         return to_response_url(self.origin.response_url) if self.origin.response_url else to_person(self.user_id)
 
 
@@ -120,13 +120,14 @@ class Reply(Frozen):
 
     content: Rendered
     replaces_original: bool = False
-    """Whether it replaces the clicked message if only this person sees that."""
+    """Whether the reply replaces the clicked message, if only this person sees that message."""
     replaces_for_all: bool = False
-    """Whether it replaces the clicked message also in a channel, because nobody can use its buttons any more."""
+    """Whether the reply replaces the clicked message also in a channel, because nobody can use its buttons any
+    more."""
     refused: bool = False
     """Whether nothing was done: a modal then stays open and shows the reply."""
     block_id: str = ""
-    """The input that a refusal is about; empty for the first."""
+    """The input that a refusal is about; empty for the first input."""
 
 
 class OpenModal(Frozen):
@@ -144,7 +145,7 @@ class FieldErrors(Frozen):
 
 
 Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
-"""None if no reply is needed: the queued card, thread or messages say it."""
+"""None if no reply is needed, because the queued card, thread or messages show what was done."""
 
 
 def reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
@@ -172,8 +173,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
 def click(body: Mapping[str, Any]) -> Interaction:
     """Return the interaction in the payload of a click on a button.
 
-    A click in the Home tab has neither a channel nor a `response_url`: it counts as one in the person's direct
-    message with the bot, which their id stands for.
+    A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
+    messages, which the person's id stands for.
     """
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None

@@ -10,14 +10,13 @@ from bot.lifecycle.service.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.team.roles import check_user
-from handlers.ids import NoValue
+from handlers.ids import KeyValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.values import KeyValue
-from handlers.views import keys as views
-from handlers.views import modals, offers, replies
-from handlers.views.blocks import Rendered
-from handlers.views.error_text import error_text
+from handlers.views.answers import keys as views
+from handlers.views.answers import modals, offers, replies
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
@@ -55,7 +54,7 @@ async def remove(context: Context, interaction: UserInteraction, value: KeyValue
 
 
 async def make_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
-    """Make a key the first and show all."""
+    """Make a key the first, and show all keys."""
     moved = await keys.make_first(context.deps, interaction.person, value.fingerprint)
     content = _listing(context, moved.keys, views.made_first_text(moved.key))
     return Reply(content=content, replaces_original=True)

@@ -22,7 +22,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.parsing.request_text import request_text
 from handlers.parsing.until import example_end
-from handlers.views import modals, offers, replies
+from handlers.views.answers import modals, offers, replies
 
 
 async def ask(
@@ -52,7 +52,8 @@ async def ask(
 
 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
-    """Start a search for the person's last request. Reply only if that named an end which no longer stands."""
+    """Start a search for the person's last request. Reply only if that request named an end which no longer
+    stands."""
     last = await previews.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
     if not last.end_dropped:
@@ -63,19 +64,19 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
 
 
 async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Search for the same again."""
+    """Search for the same request again."""
     quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
     return await ask(context, interaction, quote.request, earlier=quote)
 
 
 async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
-    """Search for a request that is close to the one that was asked for."""
+    """Search for a request that is similar to the one that was asked for."""
     quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
-    """Search for the same with another first end."""
+    """Search for the same request with another first end."""
     quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, value.moment)
     return await ask(context, interaction, request, earlier=quote)
 
@@ -114,8 +115,8 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 
 
 def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
-    """Return the channel that the request is for. A later search keeps the channel of the earlier one, also if its
-    button is elsewhere."""
+    """Return the channel that the request is for. A later search keeps the channel of the earlier one, even if its
+    button is in another channel."""
     return earlier.asked_in if earlier else interaction.origin.channel
 
 
@@ -129,8 +130,8 @@ async def rent(context: Context, interaction: UserInteraction, value: OfferValue
 
 
 async def rent_confirmed(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
-    """Rent an offer, or ask for approval. If this person rents the same already and doesn't want `another`, only
-    ask whether they do."""
+    """Rent an offer, or ask for approval. If this person rents the same already and `another` is false, only ask
+    whether they want another one."""
     try:
         rental = await renting.rent(
             context.deps, interaction.person, value.quote_id, value.offer_id, another=value.another

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 REMEMBERED = 2000
-"""The most people in memory. The one who was longest there is forgotten first."""
+"""The most people in memory. The person who has been there longest is forgotten first."""
 
 
 class Pace:
@@ -15,10 +15,11 @@ class Pace:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """How many times each person has left, and at which `monotonic` that was."""
+        """How many times each person has left, and the time of `monotonic` at which that was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0 and count one time if the person has one left. If not, return the whole seconds until then."""
+        """Count one time and return 0 if the person may do it now. Otherwise return how many whole seconds they
+        must wait."""
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1

@@ -18,8 +18,8 @@ MOST_ON_LOOP = 500
 
 
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the input blocks that hold a private key, then "" if a command's text, a modal's metadata
-    or a button holds one. Search long texts in a thread: those that nearly look like keys take long."""
+    """Return the ids of the input blocks that hold a private key. Add "" if a command's text, a modal's metadata
+    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long."""
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
     others = [text(body, "text"), text(view, "private_metadata"), body.get("actions")]
@@ -35,7 +35,7 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
 
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
-    """Return an interaction without everything that people typed, and without what a modal's metadata holds if
+    """Return an interaction without everything that people typed. Also leave out what a modal's metadata holds if
     `find_private_keys` found a private key there."""
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

@@ -16,7 +16,8 @@ ANYTHING = re.compile("")
 def register(app: AsyncApp, context: Context) -> None:
     """Attach the listeners, once for an app. The store must call `wrapper.note_commit` after each commit."""
     app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
-    # Also buttons and dialogs of older versions: without a listener, people would see only that Slack failed.
+    # Listen to buttons and dialogs of older versions too: without a listener, people would only see that Slack
+    # failed.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
         make_listener(context, interaction.click, actions.click)
     )

@@ -18,8 +18,8 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.views import choices, lists, modals, probe_text, replies, ssh_text
-from handlers.views.ends import read_as_utc
+from handlers.views.answers import choices, lists, modals, probe, replies, ssh_lines
+from handlers.views.phrases.ends import read_as_utc
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -32,7 +32,7 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
     """Reply with how to open a rental's machine."""
     details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
     reader = context.reader(interaction.person)
-    return Reply(content=ssh_text.ssh(details, reader, probe_line=context.deps.probe_line))
+    return Reply(content=ssh_lines.ssh(details, reader, probe_line=context.deps.probe_line))
 
 
 async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -42,9 +42,8 @@ async def open_extend_form(context: Context, interaction: UserInteraction, value
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Make a lease longer, by a length or until a new end, or ask for approval of that. Open the dialog that
-    confirms it first if it can add much. If the same command was given just now, only ask whether still more is
-    meant."""
+    """Make a lease longer, by a length or until a new end, or ask for approval. If it can add much, open the
+    dialog that confirms it first. If the same command was given just now, only ask whether more time is meant."""
     deps, rental_id = context.deps, value.rental_id
     try:
         preview = await leasing.extension_to_confirm(
@@ -73,7 +72,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
 async def extend_confirmed(
     context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue
 ) -> Outcome:
-    """Make a lease longer, or ask for approval of that."""
+    """Make a lease longer, or ask for approval."""
     done = await leasing.extend(
         context.deps, interaction.person, value.rental_id, value.by, shown_end=value.shown_end
     )
@@ -82,7 +81,7 @@ async def extend_confirmed(
 
 
 async def keep(context: Context, interaction: UserInteraction, value: HoursValue | SpanValue) -> Outcome:
-    """Note that a machine is still needed: nobody is asked about it again for that span."""
+    """Note that a machine is still needed: nobody is asked about the machine again for that span."""
     kept = await leasing.keep(context.deps, interaction.person, value.rental_id, value.span)
     content = replies.still_needed(kept.rental, kept.asks_again_at, context.reader(interaction.person))
     return reply_unless_shown(interaction, content)
@@ -103,7 +102,7 @@ async def destroy_confirmed(context: Context, interaction: UserInteraction, valu
 async def visit_now(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Look at once whether the probe that its owner installed answers."""
     rental = await leasing.visit_now(context.deps, interaction.person, value.rental_id)
-    return Reply(content=probe_text.looks_now(rental))
+    return Reply(content=probe.looks_now(rental))
 
 
 def without_reply(

@@ -1,4 +1,4 @@
-"""Renting another machine in the place of one: from its button, or from the dialog that confirms it."""
+"""Renting a machine in the place of another one: from its button, or from the dialog that confirms it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bot.lifecycle.service import replacing
 from handlers.ids import Field, RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
-from handlers.views.replacing import replace_confirm
+from handlers.views.answers.replacing import replace_confirm
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

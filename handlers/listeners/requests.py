@@ -7,9 +7,9 @@ from bot.lifecycle.service import deciding, previews
 from handlers.ids import Field, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
-from handlers.views import modals, replies
-from handlers.views.approval import approval
-from handlers.views.format import escape
+from handlers.views.answers import modals, replies
+from handlers.views.phrases.format import escape
+from handlers.views.surfaces.approval import approval
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:

@@ -81,7 +81,7 @@ async def _post(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> bool:
-    """Open a modal. Return whether Slack opened it: the trigger works once, within 3 s of the interaction
+    """Open a modal. Return whether Slack opened it: its trigger works once, within 3 s of the interaction
     (docs.slack.dev/reference/methods/views.open)."""
     try:
         async with asyncio.timeout(3):

@@ -9,11 +9,12 @@ from bot.lifecycle.service import sharing
 from handlers.ids import Field, ShareValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.views import modals, sharing_text
+from handlers.views.answers import modals
+from handlers.views.answers.sharing import answer
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Let people in, and reply with the lines that put their keys on the machine if that is needed."""
+    """Let people in. Reply with the lines that put their keys on the machine, if these are needed."""
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.ids:
         await context.people.look_up(value.ids)
@@ -21,7 +22,7 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
         with suppress(NoTeammate):  # the reply says who is gone
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     shared = await sharing.share(deps, person, rental_id, value.ids)
-    return Reply(content=sharing_text.shared(shared))
+    return Reply(content=answer(shared))
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -42,4 +43,4 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
     if interaction.origin.on_surface and not shared.key_lines and not shared.without_key:
         return None
-    return Reply(content=sharing_text.shared(shared))
+    return Reply(content=answer(shared))

@@ -12,22 +12,22 @@ from handlers.listeners import rentals, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.views import choices
-from handlers.views.choices import ButtonFor
-from handlers.views.format import span
-from handlers.views.lease_buttons import destroy_button
+from handlers.views.answers import choices
+from handlers.views.answers.choices import ButtonFor
+from handlers.views.phrases.format import span
+from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)
-"""For how long `/gpu keep` without a time keeps a machine."""
+"""How long `/gpu keep` without a time keeps a machine."""
 
 RentalCommand = commands.Show | commands.Ssh | commands.Share | commands.Extend | commands.Keep | commands.Destroy
 Do = Callable[[str], Awaitable[Outcome]]
-"""Do with the rental of this id what the command says."""
+"""Does what the command says with the rental of this id."""
 
 
 async def carry_out(context: Context, interaction: UserInteraction, command: RentalCommand) -> Outcome:
-    """Carry out a command about one rental. Reply with the question which one if it has no id and the person has
-    several."""
+    """Carry out a command about one rental. If it has no id and the person has several rentals, reply with the
+    question which one is meant."""
     do, purpose, question, button_for = _meaning(context, interaction, command)
     if command.id is not None:
         return await do(command.id)
@@ -40,7 +40,8 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
 def _meaning(
     context: Context, interaction: UserInteraction, command: RentalCommand
 ) -> tuple[Do, Purpose, str, ButtonFor]:
-    """Return what a command does, with which rentals, and the question and buttons if it can mean several."""
+    """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
+    mean several."""
     times = context.reader(interaction.person).times
 
     def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:

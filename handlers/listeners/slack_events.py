@@ -1,4 +1,4 @@
-"""Events: a person, a group or a channel changed, someone writes to the bot, or opens its Home tab.
+"""Events: a person, a group or a channel changed, or someone writes to the bot or opens its Home tab.
 
 Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
 events that change the store: if that fails, nothing is acknowledged, and Slack sends the event again
@@ -22,7 +22,8 @@ from handlers.listeners import commands, hints
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
-from handlers.views import home, replies
+from handlers.views.answers import replies
+from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -50,8 +51,8 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle subteam_members_changed: forget the members, because the event holds only the difference. If it is
-    a group of approvers, ask who is left."""
+    """Handle subteam_members_changed: forget the members, because the event holds only the difference. If the
+    group decides requests, look up whether an approver is left."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
@@ -69,8 +70,8 @@ async def joined(context: Context, event: Event, bot_user_id: str | None) -> Non
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """Forget what is cached about a channel.
 
-    After channel_shared and channel_unshared, other people can read it. channel_left and group_left mean that the
-    bot was removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931).
+    After channel_shared and channel_unshared, other people can read the channel. channel_left and group_left mean
+    that the bot was removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931).
     """
     channel = event.get("channel")
     if isinstance(channel, str):
@@ -78,7 +79,8 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def message_posted(context: Context, event: Event, _: str | None) -> None:
-    """Handle message.im: answer someone who writes to the bot with the command for their words. Nothing is done.
+    """Handle message.im: answer a person who writes to the bot with the command for their words. Carry nothing
+    out.
 
     Slack sends this event also for edits and for the bot's own messages.
     """
@@ -106,7 +108,8 @@ async def message_posted(context: Context, event: Event, _: str | None) -> None:
 async def mentioned(context: Context, event: Event, _: str | None) -> None:
     """Handle app_mention: tell the person, where they wrote, that the bot reads only commands.
 
-    Only they see it and it notifies nobody, so the store doesn't keep count of it as of hints in direct messages.
+    Only they see the answer and it pings nobody. So the store doesn't count these answers, as it counts those in
+    direct messages.
     """
     user, channel = text(event, "user"), text(event, "channel")
     if not user or not channel or "bot_id" in event:
@@ -170,7 +173,7 @@ def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Call
 
 
 async def already_handled() -> None:
-    """Do nothing. This is the listener itself; its middleware has handled the event."""
+    """Do nothing, as the listener of an event that the listener's middleware has handled."""
 
 
 def handle_after_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:

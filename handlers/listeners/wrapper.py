@@ -35,12 +35,14 @@ from handlers.listeners.interaction import (
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.parsing.commands import is_destroy
-from handlers.views import blocks, modals, replies
-from handlers.views.blocks import Rendered
+from handlers.views.answers import modals, replies
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
-"""What a button or a dialog does. It takes a value of the type that its id names (`on`)."""
+"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names
+(`on`)."""
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
@@ -50,13 +52,13 @@ MAX_INPUT_ERROR = 300
 """The most characters of an error below an input."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
-"""One entry for each commit of the listener that runs."""
+"""One entry for each commit of the running listener."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
 def note_commit() -> None:
-    """Note a commit, for the store's `on_commit`: a reply to a bug tells whether anything was written."""
+    """Note a commit, for the store's `on_commit`: the reply to a bug says whether anything was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
@@ -71,7 +73,7 @@ def on(
 
 
 def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
-    """Return the listener that Bolt is given for a command, an action or a submission."""
+    """Return the listener for Bolt that handles a command, a click or a submission."""
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
@@ -81,7 +83,8 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
 
 def _without_expired_url(context: Context, interaction: Interaction) -> Interaction:
-    """Remove the `response_url` if it expired while the dialog was open: a direct message is the answer then."""
+    """Return the interaction without its `response_url` if that expired while the dialog was open. A direct
+    message is the answer then."""
     origin = interaction.origin
     age = context.deps.clock.real().timestamp() - origin.opened_at
     if not origin.opened_at or age < RESPONSE_URL_LIFE.total_seconds():
@@ -134,8 +137,8 @@ async def _call_slack(
     opening: OpenModal | None,
     commits: list[None],
 ) -> None:
-    """Send a reply that could not be stored, and open a modal. Neither holds up the acknowledgement, which is sent
-    when the listener returns; no change could get lost."""
+    """Send a reply that could not be stored, and open a modal. Neither delays the acknowledgement, which is sent
+    when the listener returns, because no change could get lost."""
     try:
         if reply is not None:
             await responses.send(context, interaction, reply)
@@ -146,7 +149,7 @@ async def _call_slack(
 
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
-    """Raise Refused if a person types more commands than `Context.commands` lets them. `destroy` never waits."""
+    """Raise Refused if a person types more commands than `Context.commands` allows. `destroy` never waits."""
     if interaction.kind is not InteractionKind.COMMAND or is_destroy(interaction.text):
         return
     if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
@@ -199,8 +202,8 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 
 
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
-    """Acknowledge a submission with an error below each input. An input may be absent if another version opened
-    the dialog; the first one then shows its error. Replace a dialog without inputs by a notice."""
+    """Acknowledge a submission with an error below each input. If another version opened the dialog, an input may
+    be missing: its error is then below the first input. Replace a dialog without inputs by a notice."""
     inputs = input_blocks(body)
     if not inputs:
         modal = modals.notice("Not done", " ".join(errors.values()))
@@ -228,7 +231,7 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view with its metadata."""
-    # A modal that takes the place of another has the `response_url` of that one, which expires with it.
+    # A modal that takes the place of another one keeps that one's `response_url`, so it keeps its `opened_at` too.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
@@ -237,7 +240,8 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log one line for each interaction; ids only, so nothing of a line that has what people typed."""
+    """Log one line for each interaction. It holds only ids: the value of a SHOW_LINE button is left out, because
+    it holds what people typed."""
     _log.info(
         "interaction",
         kind=interaction.kind.value,

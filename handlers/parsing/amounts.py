@@ -42,7 +42,7 @@ def _may_be_unit(token: Token) -> bool:
 
 
 def is_decimal(token: Token) -> bool:
-    """Return whether a number has decimals, as in `2.0`: it is a price, and no number of GPUs."""
+    """Return whether a number has decimals, as in `2.0`. Then it is a price, and no number of GPUs."""
     exponent = token.number.as_tuple().exponent
     return isinstance(exponent, int) and exponent < 0
 
@@ -54,7 +54,8 @@ def number_readings(token: Token) -> tuple[Reading, ...]:
 
 
 class TokenCursor:
-    """Goes through the tokens from left to right. `position` is that of the token after the one that is read."""
+    """Goes through the tokens from left to right. `position` is the index of the token after the one that was read
+    last."""
 
     def __init__(self, tokens: list[Token], vocabulary: Vocabulary) -> None:
         self.tokens = tokens
@@ -84,7 +85,7 @@ class TokenCursor:
             self.position += 1
 
     def adjacent_gpu(self, step: int) -> Token | None:
-        """Return the GPU after (`step` 1) or before (-1) the token that is read.
+        """Return the GPU after (`step` 1) or before (-1) the token that was read last.
 
         Only features, `of` and words such as `more` may stand between them.
         """
@@ -132,8 +133,8 @@ class AmountReader(TokenCursor):
                 self.mark_doubtful()
 
     def _read_unit(self, number: Token) -> bool:
-        """Read a number and a word after it that is no unit: `6 hous`, `3 and a half hours`. Return False if the
-        word may be a GPU."""
+        """Read a number and the word after it, which is no unit: `6 hous`, `3 and a half hours`. Return False if
+        the word may be a GPU."""
         word = self.peek()
         if word is None or word.kind is not TokenKind.WORD:
             self.add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, number)
@@ -166,7 +167,7 @@ class AmountReader(TokenCursor):
         )
 
     def _ends_with_max(self) -> bool:
-        """Return whether a `max` follows that limits what is before it: `6h max`."""
+        """Return whether a `max` follows that limits the value before it: `6h max`."""
         word, limit = self.peek(), self.peek(1)
         after = word is not None and word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
         return after and (limit is None or limit.kind not in _LIMIT_KINDS)
@@ -238,7 +239,7 @@ class AmountReader(TokenCursor):
         self.parts.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
 
     def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
-        """Read a limit that is no amount of dollars, and the words before it."""
+        """Read a limit that is no amount of dollars, and the words before that limit."""
         kinds = {token.kind for token in words}
         total = TokenKind.TOTAL in kinds
         is_number = limit.kind is TokenKind.NUMBER

@@ -23,15 +23,15 @@ from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
-"""Characters of a whole command. Only a key comes near that."""
+"""The most characters of a command. Only a key comes near that."""
 MAX_NAME_LENGTH = 20
-"""Characters of a command's name, with the quotation marks or asterisks around it."""
+"""The most characters of a command's name, with the quotation marks or asterisks around it."""
 LONGEST_REASON = 200
-"""Characters of the reason for a pause."""
+"""The most characters of the reason for a pause."""
 
 
 class Get(Frozen):
-    """Look for offers. `now`: rent the recommended one at once if nobody has to approve or confirm that."""
+    """Look for offers. With `now`, rent the recommended one at once if nobody has to approve or confirm it."""
 
     request: Request
     now: bool = False
@@ -66,7 +66,7 @@ class Again(Frozen):
 
 class Show(Frozen):
     id: str | None = None
-    """None if it wasn't typed: the person's only rental is meant. The same goes for the next commands."""
+    """None if no id was typed: the person's only rental is meant. The same goes for the next commands."""
 
 
 class Ssh(Frozen):
@@ -82,7 +82,7 @@ class Share(Frozen):
 
     id: str | None = None
     people: tuple[str, ...] = ()
-    """Slack ids. Empty for those who were let in before."""
+    """Slack ids. Empty if none were typed: the people who were let in before are meant."""
 
 
 class Extend(Frozen):
@@ -186,7 +186,7 @@ _FROM_GITHUB = re.compile(
 )
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _BUYING_WORDS = frozenset({"get", "rent"})
-"""`now` rents only after one of these. After `find` or `offers`, or with no verb at all, offers are shown."""
+"""`now` rents only after one of these. After `find` or `offers`, or without a verb, offers are shown."""
 _MAX_TYPOS = {
     "destroy": 2,
     "resume": 1,
@@ -218,8 +218,8 @@ def parse_command(
 ) -> Command:
     """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
 
-    The caller has searched it for private keys. Raise Mistake if it is no command; escape its words before showing
-    them.
+    The caller has searched the text for private keys. Raise Mistake if the text is no command; its words must be
+    escaped before they are shown.
     """
     if len(text) > MAX_COMMAND_LENGTH:  # checked first: every other check takes time in proportion to the length
         raise _too_long()
@@ -252,7 +252,7 @@ def parse_command(
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
-    """Return what a person in `zone` types after `/gpu` for a command that was read in the text `typed`."""
+    """Return what a person in `zone` types after `/gpu` for `command`, which was read from the text `typed`."""
     match command:
         case Get(request=request) if not request.teammates:
             return f"get {request_text(request, default_lease=default_lease, zone=zone)}"
@@ -270,7 +270,7 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
 
 
 def is_destroy(text: str) -> bool:
-    """Return whether a text as Slack sent it begins as the command `destroy` does, however long it is."""
+    """Return whether a text as Slack sent it begins like the command `destroy`. The text may have any length."""
     words = _without_name_of_command(text[:200]).split(maxsplit=1)
     return bool(words) and _name_of(words[0]) == "destroy"
 
@@ -369,7 +369,8 @@ def _no_argument_parser(command: Command, name: str, about: str = "it is about a
 
 
 def _parse_pause(rest: str, _: ParseContext) -> Command:
-    """Return a pause with its reason, also after `--`. Raise Mistake for an id: no rental can be paused."""
+    """Return a pause with its reason, which may follow `--`. Raise Mistake for an id: no single rental can be
+    paused."""
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
         raise Mistake("/gpu pause takes nothing more than a reason: it is about all buying. Try: /gpu pause")

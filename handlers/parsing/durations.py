@@ -17,7 +17,7 @@ _SECONDS = {
 """Seconds of each unit, the longest first."""
 UNIT = rf"(?:{'|'.join(_SECONDS)})"
 _MAX_SECONDS = 1_000_000 * 3600
-"""Far beyond any lease, and within what a timedelta holds."""
+"""A limit far beyond any lease, but within what a timedelta holds."""
 NUMBER_WORDS = {
     word: number
     for number, word in enumerate(
@@ -28,13 +28,14 @@ _AMOUNT_WORDS = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "a": Fract
     word: Fraction(number) for word, number in NUMBER_WORDS.items()
 }
 NUMBER = r"(?![1-9]\d{0,2}\.\d{3}(?!\d))\d{1,9}(?:\.\d{1,9})?"
-"""Not `2.500`: that is two and a half to some and two thousand to others."""
+"""Excludes `2.500`, which is two and a half to some people and two thousand to others."""
 _AMOUNT = rf"(?:(?<![\d.]){NUMBER}|\b(?:half an?|an?|{'|'.join(NUMBER_WORDS)})\b)"
 _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern in which each unit stands at most once, longer ones first: `6h 2d` are two durations."""
+    """Return a pattern in which each unit stands at most once, longer units first. So `6h 2d` are two
+    durations."""
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
     for start, part in enumerate(parts):

@@ -1,8 +1,8 @@
-"""The mistakes in requests that can't be read: what can't be read, and the lines that may have been meant.
+"""The mistakes in requests that can't be read: which parts can't be read, and the lines that may have been meant.
 
 A line keeps everything that was read: each number with its unit, each place, vendor, name and time. Only a word
-that can't be read is replaced or left out, and the mistake names it. If two values exclude each other, each has a
-line. Otherwise there is no line.
+that can't be read is replaced or left out, and the mistake names that word. If two values exclude each other, each
+has a line. Otherwise there is no line.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.format import zone_of
+from handlers.views.phrases.format import zone_of
 
 MOST_LINES = 3
 MOST_PROBLEMS = 3
-"""A mistake names no more, and then has no line, which would leave out the others without a word."""
+"""A mistake names no more problems than this. If there are more, it has no line, which would leave out the others
+silently."""
 _UNKNOWN = ""
-"""Stands for the sentence about all words that nothing is like."""
+"""Stands for the sentence about all words for which there is no suggestion."""
 _TEMPLATES = {
     ProblemKind.UNREADABLE: 'I can\'t read "{typed}".',
     ProblemKind.NUMBER_WITHOUT_UNIT: 'I can\'t tell what "{typed}" is. Write {number}x for GPUs, '
@@ -79,14 +80,14 @@ class ErrorMessages:
         self.note = note
 
     def for_problems(self) -> RequestMistake:
-        """Return the mistake that names all that can't be read."""
+        """Return the mistake that names all parts that can't be read."""
         problems = list(dict.fromkeys(self.parts.problems))
         refused = [problem for problem in problems if problem.kind in {ProblemKind.EXCLUDES, ProblemKind.AT_LEAST}]
         if refused:
             return RequestMistake(self._explain(refused[0])[0])
         read = [(problem.text, *self._explain(problem)) for problem in problems]
         unknown = [f'"{text}"' for text, why, _ in read if why == _UNKNOWN]
-        # A word that isn't known may exclude the vendor after it.
+        # An unknown word may exclude the vendor after it.
         possible = len(read) <= MOST_PROBLEMS and not (unknown and self.parts.vendors)
         choices = list(product(*(readings for *_, readings in read))) if possible else []
         lines = [self.line_with(*choice) for choice in choices[:MOST_LINES]]
@@ -109,8 +110,8 @@ class ErrorMessages:
         return self.line(parts)
 
     def line(self, parts: RequestParts, mentioned: Mentioned | None = None) -> Line | None:
-        """Return the request that has exactly these parts, its people and its note. Return None if they make no
-        request: two values exclude each other, or one is impossible."""
+        """Return the request that has exactly these parts, its people and its note. Return None if these make no
+        request, because two values exclude each other or one is impossible."""
         if not self.reads(parts):
             return None
         gpu, features, _ = self.vocabulary.narrowed(parts.gpus[0], parts.features)
@@ -204,8 +205,8 @@ class ErrorMessages:
         return f'I don\'t know "{word}". Nearest: {", ".join(nearest)}.', readings
 
     def _explain_night(self, typed: str) -> tuple[str, tuple[Reading, ...]]:
-        """Return the sentence, and the next morning with a later end if the person's zone is known and the rules
-        allow that."""
+        """Return the sentence about a night. Also return the next morning with a later end, if the person's zone
+        is known and the rules allow two ends."""
         context = self.context
         if self.parts.timed:
             return _TEMPLATES[ProblemKind.LATER].format(typed=typed), (LEFT_OUT,)

@@ -19,7 +19,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
-from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
+from handlers.views.answers.modals import ANY, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -93,7 +93,8 @@ def read_hours(inputs: Mapping[str, str]) -> timedelta:
 
 
 def _gpu_and_features(chosen: str, catalog: Catalog) -> tuple[str, tuple[str, ...]]:
-    """Return the family and the features of a choice such as `A100 80gb sxm`. Return any other one as it is."""
+    """Return the family and the features of a choice such as `A100 80gb sxm`. Return any other choice
+    unchanged."""
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)
     return (chosen, ()) if family is None else (family, tuple(chosen.removeprefix(family).split()))
@@ -152,7 +153,7 @@ def _how_long(
 
 
 class _LaterEnd(NamedTuple):
-    """What the later of two ends is read after."""
+    """The values that the later of two ends depends on."""
 
     first: timedelta
     until: datetime | None
@@ -161,8 +162,8 @@ class _LaterEnd(NamedTuple):
     zone: str
 
     def read(self, typed: str) -> timedelta:
-        """Return the length that was typed, or that until the end that was typed after a named one. Return zero if
-        it can't be read. Raise UnclearEnd as `parse_later_end`."""
+        """Return the length that was typed, or the length until the end that was typed after a named first end.
+        Return zero if neither can be read. Raise UnclearEnd as `parse_later_end`."""
         named = UNTIL.fullmatch(typed)
         if named is not None and self.until is not None:
             return parse_later_end(named["end"] or "", self.until, self.now, self.zone) - self.now

@@ -15,7 +15,7 @@ from handlers.parsing.typed_text import MENTION, name_mentions
 _MENTION = MENTION.pattern
 _WITH = re.compile(rf"(?:^| )with ?({_MENTION}(?:(?: ?, ?| and | ?& ?| )?{_MENTION})*)", re.IGNORECASE)
 _BARE_NAME = re.compile(r"(?:^|(?<=[ ,]))@[^\W\d][^ ,]*")
-"""`@ben` as it was typed: Slack makes a mention only of a name that it knows."""
+"""`@ben` as it was typed: Slack makes mentions only of names that it knows."""
 _PICK = "type @ and pick the name from Slack's list"
 
 
@@ -28,9 +28,9 @@ class Mentioned(Frozen):
     names: tuple[str, ...] = ()
     """`@ben`, for the same people."""
     misplaced: tuple[tuple[str, str], ...] = ()
-    """The id and name of each person whom the text mentions without a word that says why."""
+    """The id and name of each person whom the text mentions without a word that says what for."""
     unknown: tuple[str, ...] = ()
-    """`@ben` without a mention: nobody knows who that is."""
+    """Names such as `@ben` that Slack made no mention of: nobody knows who they are."""
 
     @property
     def mentions(self) -> tuple[str, ...]:
@@ -39,13 +39,13 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return the same with the first misplaced person among the people."""
+        """Return a copy with the first misplaced person among the people."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
 
 def take_teammates(text: str) -> Mentioned:
-    """Return a request without its `with @ben and @cleo`, and those people."""
+    """Return a request without its `with @ben and @cleo`, together with those people."""
     text = " ".join(text.split())
     people: dict[str, str] = {}
     for part in _WITH.finditer(text):
@@ -77,8 +77,8 @@ def _people_in(text: str) -> dict[str, str]:
 
 
 def check_request_mentions(mentioned: Mentioned, line: Callable[[Mentioned], Line | None]) -> None:
-    """Raise RequestMistake if it is not clear whom a request mentions, or why. Raise Mistake if these are too
-    many. `line` returns the request with the people whom it is given."""
+    """Raise RequestMistake if it is not clear whom a request mentions, or what for. Raise Mistake if it mentions
+    too many people. `line` returns the request with the people that it is given."""
     check_number(mentioned.people)
     if mentioned.unknown:
         _raise(f'{_unknown(mentioned)} After "with", {_PICK}.', line(mentioned), without=True)
@@ -94,8 +94,8 @@ def _raise(why: str, line: Line | None, *, without: bool = False) -> NoReturn:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Raise Mistake if a command has a name that nobody knows, or too many. `command` is that command without
-    people."""
+    """Raise Mistake if a command has a name that nobody knows, or too many people. `command` is the command
+    without people."""
     check_number(mentioned.people)
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")

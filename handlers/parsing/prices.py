@@ -43,11 +43,11 @@ class Money:
     per_gpu: bool = False
     per_hour: bool = False
     total: bool = False
-    """It is for everything, as in `$20 in total`."""
+    """Whether the amount is for everything, as in `$20 in total`."""
     limit: bool = False
-    """It is a maximum, as in `$3 or less`."""
+    """Whether the amount is a maximum, as in `$3 or less`."""
     other_unit: str = ""
-    """A unit that no price has here, as in `$50 per day`."""
+    """A unit that prices can't have here, as in `$50 per day`."""
 
 
 NO_MONEY = Money(Decimal(0))

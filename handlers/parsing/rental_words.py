@@ -76,7 +76,7 @@ def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
         raise Mistake(f"For how long? An end needs extend. Try: /gpu {name} 2h, or /gpu help")
     duration = None
     match = _DURATION.search(lower)
-    # A text such as 1h30m can be a length and an id. It is an id if it is no possible length: 2222h.
+    # A text such as 1h30m can be a length or an id. It is an id if it is too long for a lease: 2222h.
     if match is not None and not (ID.fullmatch(lower) and parse_duration(lower) > max_lease):
         duration = parse_duration(match.group())
         lower = _without(lower, match)
@@ -111,7 +111,7 @@ def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistak
 def _parse_id(text: str, name: str, typed: str = "") -> str | None:
     """Return the only id in `text`. Return None if there are no words.
 
-    Raise Mistake otherwise; it shows the part of `typed` that is no id.
+    Otherwise raise Mistake, which shows the part of `typed` that is no id.
     """
     words = [word.lower().strip("#") for word in text.split()]
     words = [word for word in words if word and word not in _FILLER_WORDS]

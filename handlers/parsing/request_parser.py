@@ -36,14 +36,14 @@ class ParsedRequest(Frozen):
 
     request: Request
     now: bool
-    """It says `now`, and each part of it has one meaning only."""
+    """Whether it says `now`, and each part of it has one meaning only."""
 
 
 def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_verb: bool = True) -> ParsedRequest:
     """Return the request in a text with its mentions (`text_with_mentions`). Raise RequestMistake if a part of it
     can't be read or has two meanings.
 
-    `after_verb`: the text follows `get` or another verb.
+    `after_verb` tells whether the text follows `get` or another verb.
     """
     asked, note = split_note(text)
     mentioned = take_teammates(asked)
@@ -58,7 +58,7 @@ def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_v
 def looks_like_request(text: str, catalog: Catalog) -> bool:
     """Return whether a text without `get` is a request: it names a GPU, or its first word has a digit.
 
-    Raise RequestMistake if it is too long for a request.
+    Raise RequestMistake if the text is too long for a request.
     """
     asked, _ = split_note(name_mentions(text))
     first_word = next(iter(asked.split(maxsplit=1)), "")
@@ -76,7 +76,7 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 
 
 def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
-    """Return whether the text says exactly `now`, once, and nothing else in it is in doubt."""
+    """Return whether the text says exactly `now`, once, and everything else in it is clear."""
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
         parts.doubtful
@@ -114,11 +114,11 @@ class _RequestBuilder:
         """Whether the request is a line of a mistake, which needs no lines itself."""
         self.end_in_doubt = False
         """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
-        zone is unknown. `now` must then only show the offers."""
+        zone is unknown. Then `now` must only show the offers."""
         self.messages = ErrorMessages(parts, mentioned, vocabulary, context, note=note, reads=self._reads)
 
     def _reads(self, parts: RequestParts) -> bool:
-        """Return whether these parts make a request without their problems."""
+        """Return whether these parts, without their problems, make a request."""
         if self.of_line:
             return False
         parts, nobody = parts.with_values("problems"), Mentioned(text="")
@@ -176,7 +176,8 @@ class _RequestBuilder:
         )
 
     def _only(self, part: str, what: str) -> Any:
-        """Return the value that was typed, once or several times. Raise RequestMistake if there are several."""
+        """Return the one value that was typed, even if it was typed several times. Raise RequestMistake if there
+        are different values."""
         different = self.parts.different(part)
         if len(different) > 1:
             shown = " and ".join(_shown(value, what) for value in different[:3])
@@ -218,7 +219,7 @@ class _RequestBuilder:
         )
 
     def _lease(self, first: timedelta | None, latest: timedelta | None) -> tuple[timedelta, timedelta | None]:
-        """Return the lease and the later of two ends. Return None for that if there is one end."""
+        """Return the lease and the later of two ends, or None in its place if there is one end."""
         if self.parts.busy and latest is None:
             longer = self.parts.with_values("latest", LONG_LEASE)
             raise self._refusal("It ends when its GPUs stop, and at the latest when?", longer)
@@ -300,7 +301,8 @@ class _RequestBuilder:
         return RequestMistake(why, *filter(None, lines))
 
     def _unclear(self, part: str, end: str, unclear: UnclearEnd) -> RequestMistake:
-        """Return the mistake for an end that is in doubt. An example with other numbers is not what was meant."""
+        """Return the mistake for an end that is in doubt. An example has a line only if it keeps the numbers that
+        were typed."""
         kept = [possible for possible in unclear.ends if _numbers(end) <= _numbers(possible)]
         return self._refusal(unclear.words, *(self.parts.with_values(part, possible) for possible in kept))
 

@@ -17,10 +17,10 @@ class Price:
 
     money: Money
     limited: bool
-    """A word says that it is a maximum."""
+    """Whether a word says that it is a maximum."""
     total: bool = False
     after_for: bool = False
-    """`for $20`: the price of everything, unless it says "per hour"."""
+    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
 
 
 @dataclass
@@ -33,29 +33,30 @@ class RequestParts:
     regions: list[str] = field(default_factory=list)
     contracts: list[str] = field(default_factory=list)
     vendors: list[str] = field(default_factory=list)
-    """An empty name in `regions` and `vendors` is "any"."""
+    """An empty name in `regions` or `vendors` means "any"."""
     setups: list[str] = field(default_factory=list)
     probe: bool = True
-    """False: `no-probe` was typed."""
+    """False if `no-probe` was typed."""
     leases: list[timedelta] = field(default_factory=list)
     latest: list[timedelta] = field(default_factory=list)
-    """Those after `up to`: the later of two ends, or the lease if there is no other."""
+    """The lengths after `up to`: the later of two ends, or the lease if there is no other length."""
     busy: bool = False
-    """`while busy` was typed."""
+    """Whether `while busy` was typed."""
     ends: list[str] = field(default_factory=list)
     """What was typed after `until`, in lower case."""
     latest_ends: list[str] = field(default_factory=list)
-    """What was typed after `up to` if it is a time: the later of two ends after a named one."""
+    """The times that were typed after `up to`: the later of two ends after a named one."""
     prices: list[Price] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     now_count: int = 0
     """How often the word `now` was typed."""
     doubtful: bool = False
-    """Something has a second reading that is unlikely but possible, so that `now` must only show the offers."""
+    """Whether something has a second reading that is unlikely but possible. Then `now` must only show the
+    offers."""
 
     @property
     def timed(self) -> bool:
-        """Whether a time or an end was typed."""
+        """Return whether a time or an end was typed."""
         return bool(self.leases or self.latest or self.ends or self.latest_ends)
 
     def is_total(self, price: Price) -> bool:
@@ -64,14 +65,14 @@ class RequestParts:
         return price.total or (timed and not price.limited and not price.money.per_hour)
 
     def different(self, part: str) -> list[Any]:
-        """Return the different values of a list, each once. Of equal prices, the one per GPU counts."""
+        """Return the different values of a list, each once. Of equal prices, return the one per GPU."""
         if part == "prices":
             by_amount = {price.money.amount: price for price in sorted(self.prices, key=lambda p: p.money.per_gpu)}
             return list(by_amount.values())
         return list(dict.fromkeys(getattr(self, part)))
 
     def with_values(self, part: str, *values: object) -> RequestParts:
-        """Return the same parts with other values in one list."""
+        """Return a copy of the parts with other values in one list."""
         changes: dict[str, Any] = {part: list(values)}
         return replace(self, **changes)
 
@@ -94,7 +95,7 @@ class ProblemKind(Enum):
     NUMBER_WITHOUT_UNIT = auto()
     """A number that could be GPUs, hours or dollars."""
     UNREADABLE = auto()
-    """Something with digits that is no number here: `1.5x`, `1e9`."""
+    """A word with digits that is no number here: `1.5x`, `1e9`."""
     MEMORY_OR_COUNT = auto()
     """`a100 80`."""
     RANGE = auto()
@@ -104,7 +105,7 @@ class ProblemKind(Enum):
     END = auto()
     """`until` with no time after it."""
     NIGHT = auto()
-    """`tonight`: no end, but one can be suggested."""
+    """`tonight`: no end, but the mistake can suggest one."""
     HOURS_AND_NUMBER = auto()
     """`1h 30`."""
     LATER = auto()
@@ -133,11 +134,11 @@ class Reading(NamedTuple):
     part: str
     value: object
     later_end: str = ""
-    """The later of two ends, if the value is the first one."""
+    """The later of two ends, if the value is the first end."""
 
 
 LEFT_OUT = Reading("", None)
-"""The text may add nothing to the request."""
+"""The reading of a text that may add nothing to the request."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Problem:
     text: str
     """The part as it was typed."""
     readings: tuple[Reading, ...] = ()
-    """What it may mean, without a change of any number or unit in it. A button asks for each."""
+    """What the part may mean, with every number and unit unchanged. Each reading gets a button."""
 
 
 # --- what the meaning of a text depends on besides its words

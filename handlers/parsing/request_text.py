@@ -8,7 +8,7 @@ from decimal import Decimal
 from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
-from handlers.views.ends import end_text
+from handlers.views.phrases.ends import end_text
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
@@ -24,7 +24,8 @@ def is_possible_cap(cap: Decimal) -> bool:
 
 
 def request_text(request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC") -> str:
-    """Return what a person in `zone` types after `/gpu get` for a request. Leave out a lease of `default_lease`.
+    """Return what a person in `zone` types after `/gpu get` for a request. Leave out the lease if it is
+    `default_lease`.
 
     The text parses back to the same request, also after Slack has escaped it.
     """
@@ -55,8 +56,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the later of two ends after a named one: ` up to 14h`, or a moment if its length has seconds, which
-    nobody types. Return an empty text if there is one end."""
+    """Return the later of two ends, to follow a named one: ` up to 14h`. If the length has seconds, which nobody
+    types, return the time of the end. Return an empty text if there is one end."""
     if request.up_to is None or request.last_end is None:
         return ""
     typed = request.up_to % timedelta(minutes=1) == timedelta(0)

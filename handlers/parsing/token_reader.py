@@ -1,4 +1,4 @@
-"""Reads the tokens of a request: what each adds to it, and which can't be read.
+"""Reads the tokens of a request: what each adds to the request, and which can't be read.
 
 Each kind of token has exactly one method that reads it. Whether the parts make a request is decided in
 `request_parser.py`.
@@ -58,7 +58,7 @@ _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
 
 def read_tokens(tokens: list[Token], vocabulary: Vocabulary, *, after_verb: bool) -> RequestParts:
-    """Return what the tokens mean. `after_verb`: they follow `get` or another verb."""
+    """Return what the tokens mean. `after_verb` tells whether they follow `get` or another verb."""
     return _TokenReader(tokens, vocabulary, after_verb).read()
 
 
@@ -114,7 +114,8 @@ class _TokenReader(AmountReader):
         return self.parts
 
     def _after_verb(self) -> bool:
-        """Return whether a verb stands before the token that is read, with only words such as `now` between."""
+        """Return whether a verb stands before the token that was read last, with only words such as `now`
+        between."""
         for token in reversed(self.tokens[: self.position - 1]):
             if token.name in _VERBS:
                 return True

@@ -20,7 +20,8 @@ from handlers.parsing.until import LOOSE_END, UNTIL, UP_TO
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_TOKENS = 60
-"""No request needs more. Each token takes as long as a look-up of all names in the catalogue."""
+"""The most tokens of a request; none needs more. Each token takes as long as a look-up of all names in the
+catalogue."""
 
 
 class TokenKind(Enum):
@@ -28,7 +29,7 @@ class TokenKind(Enum):
 
     GPU = auto()
     FEATURE = auto()
-    """What sets a variant apart: `80gb`, `sxm`."""
+    """A word that tells the variants of a family apart: `80gb`, `sxm`."""
     REGION = auto()
     PLACE = auto()
     """`Paris`, `eu-north1`. The name is that of its region group."""
@@ -45,11 +46,11 @@ class TokenKind(Enum):
     TIME = auto()
     """`18:00`, `at 3`, `5pm`."""
     UNTIL = auto()
-    """`until fri 18:00`. The name is what follows `until`, empty if that is no time and no day."""
+    """`until fri 18:00`. The name is the text after `until`, or empty if that is neither a time nor a day."""
     UP_TO_END = auto()
     """`up to 10:00`. The name is the end."""
     SETUP = auto()
-    """`setup torch`. The name is that of the set-up, empty if none follows."""
+    """`setup torch`. The name is the set-up's, or empty if none follows."""
     BUSY = auto()
     """`while busy`: it ends when its GPUs stop."""
     NO_PROBE = auto()
@@ -69,9 +70,9 @@ class TokenKind(Enum):
     FILLER = auto()
     """Joins other words: `a`, `with`, `for`."""
     COURTESY = auto()
-    """Says nothing about what is wanted: `hey`, `can i get`, `please`, `just`."""
+    """Adds nothing to the request: `hey`, `can i get`, `please`, `just`."""
     EXCLUDES = auto()
-    """`not`, `other than`: what follows is not wanted."""
+    """`not`, `other than`: the next words name what is not wanted."""
     AT_LEAST = auto()
     """`at least`, `over`: a minimum follows."""
     MACHINES = auto()
@@ -79,7 +80,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, as before an option."""
     AMBIGUOUS = auto()
-    """Two readings of the same length."""
+    """Text with two readings of the same length."""
     WORD = auto()
     """Anything else."""
 
@@ -92,13 +93,14 @@ class Token:
     text: str
     """As it was typed."""
     name: str = ""
-    """What it stands for. Empty for `anywhere` and `any vendor`."""
+    """What the token stands for. Empty for `anywhere` and `any vendor`."""
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
-    """It is read since offers cost nothing to show, but it is not precise enough for `now` to rent."""
+    """Whether the token is only read because showing offers costs nothing. It is not precise enough for `now` to
+    rent."""
     ends_in_hours: bool = False
-    """A number of minutes may follow this duration, as in `1h 30`."""
+    """Whether a number of minutes may follow this duration, as in `1h 30`."""
     money: Money = NO_MONEY
 
 
@@ -207,8 +209,7 @@ TokenMatch = tuple[int, tuple[Token, ...]]
 
 
 def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
-    """Return the tokens of a normalized text in their order. If there are more than MAX_TOKENS, return one more
-    than that."""
+    """Return the tokens of a normalized text in their order. Stop after MAX_TOKENS + 1 tokens."""
     # As long as `text`, so that each token can be shown as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
@@ -231,7 +232,8 @@ def _is_loose(kind: TokenKind, text: str) -> bool:
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: TokenKind | None) -> TokenMatch:
-    """Return the longest match at `start`. `attached_to`: the kind of the token before it, None after a space."""
+    """Return the longest match at `start`. `attached_to` is the kind of the token directly before it, None after a
+    space."""
     if attached_to in {TokenKind.GPU, TokenKind.FEATURE} and text[start] == "-":
         memory = _MEMORY_AFTER_GPU.match(text, start)
         if memory is not None:
@@ -255,7 +257,7 @@ def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: T
 
 
 def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield what matches at `start` out of the catalogue's names and the fixed phrases."""
+    """Yield which of the catalogue's names and of the fixed phrases match at `start`."""
     for kind, matcher in (
         (TokenKind.GPU, vocabulary.gpus),
         (TokenKind.REGION, vocabulary.regions),
@@ -281,7 +283,7 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
 
 
 def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield what matches at `start` out of durations, prices, counts, ranges and times of day."""
+    """Yield which durations, prices, counts, ranges and times of day match at `start`."""
     gpu = vocabulary.gpus.match(text, start)
     duration = _DURATION.match(text, start)
     # `4090s` are several GPUs: nobody rents for 4090 seconds.

@@ -8,7 +8,7 @@ import unicodedata
 from bot.model.text import one_line
 
 MAX_NOTE_LENGTH = 200
-"""Longer notes are cut."""
+"""The most characters of a note. A longer one is cut."""
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
 """A mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
@@ -16,7 +16,7 @@ _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
 # `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. If they were read as notes, the option
 # would be dropped silently and something else rented.
 _NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
-# `2 – 4 hours` has no note that says "4 hours".
+# `2 – 4 hours` has no note `4 hours`.
 _NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
 _NUMBER_AFTER = re.compile(r"\s+\$?\d")
 
@@ -65,7 +65,7 @@ def _label(markup: re.Match[str]) -> str:
 def split_note(text: str) -> tuple[str, str]:
     """Return the request and its note. The note is on one line, and cut if it is too long.
 
-    A note comes after `--` or a long dash that a space follows.
+    A note follows `--`, or a long dash with a space after it.
     """
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
@@ -98,8 +98,8 @@ _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 def normalize(text: str) -> str:
     """Return the text on one line, with single spaces and without quotation marks, brackets and question marks.
 
-    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number that can be read in two ways, such
-    as `2,500`, stays as it is. So do times of day, such as `18:00`.
+    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible readings, such as
+    `2,500`, stays as it is. So do times of day, such as `18:00`.
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
@@ -115,7 +115,7 @@ def normalize(text: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """Return the text in NFKC, but leave `²` and `½` as they are: NFKC makes 22 GPUs of `2²`."""
+    """Return the text in NFKC, except for `²` and `½`: NFKC makes 22 GPUs of `2²`."""
     return "".join(
         part if part.isnumeric() and not part.isdecimal() else unicodedata.normalize("NFKC", part)
         for part in _ODD_NUMERAL.split(text)

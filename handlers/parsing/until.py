@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from handlers.views.format import zone_of
+from handlers.views.phrases.format import zone_of
 
 _SPELLINGS = (
     "mon monday",
@@ -19,7 +19,7 @@ _SPELLINGS = (
     "sun sunday",
 )
 _WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS) for word in words.split()}
-"""Each spelling of a weekday, to its number as `date.weekday` counts."""
+"""The number of each spelling of a weekday, as `date.weekday` counts."""
 _NEAR_DAYS = ("today", "tomorrow")
 _TOMORROW = ("tomorrow", "tmrw", "tmr", "tmw", "tomorow", "tommorow", "tommorrow")
 _MONTHS = {
@@ -48,7 +48,7 @@ UNTIL = re.compile(
 )
 """Matches `until` in lower case with single spaces. The group `end` is for `parse_end`; None if no end follows."""
 _CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)(?![\w.:-])"
-"""Unlike _TIME, it is no number of hours, GPUs or dollars."""
+"""Unlike _TIME, it can't be a number of hours, GPUs or dollars."""
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
     rf"(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_CLEAR_TIME}(?: (?:on )?{_DAY})?)",
@@ -58,7 +58,7 @@ UP_TO = re.compile(
 _FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
 LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}")
-"""Finds what people type quickly in an end. `now` rents nothing with it."""
+"""Finds spellings in an end that people type quickly. `now` rents nothing with these."""
 TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, "tonight", "overnight", "morning", "afternoon", "evening", "night"}
     | {
@@ -83,11 +83,11 @@ class End(NamedTuple):
     at: datetime
     """In UTC."""
     rolled: bool
-    """No day was typed, and the time has passed today, so that it means tomorrow."""
+    """Whether no day was typed and the time has passed today, so that the end is tomorrow."""
 
 
 class UnclearEnd(Exception):
-    """An end can't be read, or has passed. `words` says why; `ends` are what to type after `until` instead."""
+    """An end can't be read, or has passed. `words` says why. `ends` has what to type after `until` instead."""
 
     def __init__(self, words: str, *ends: str) -> None:
         super().__init__(words)
@@ -98,11 +98,11 @@ class UnclearEnd(Exception):
 def parse_end(text: str, now: datetime, zone: str) -> End:
     """Return the end in a text that the group `end` of UNTIL matched. It is always later than `now`.
 
-    `zone` is the person's IANA time zone. A time without a day is the next one, and so is a time on a weekday:
-    today if it has not passed.
+    `zone` is the person's IANA time zone. A time without a day, or on a weekday, is the next such time: today if
+    it has not passed.
 
-    If clocks go forward past a time, it is read with the offset before that, so it comes as much later: 02:30 is
-    03:30. If clocks go back and a time comes twice, the first is meant, or the second if the first has passed.
+    If clocks go forward past a time, the time is later by as much: 02:30 is 03:30. If clocks go back and a time
+    comes twice, the first is meant, or the second if the first has passed.
 
     Raise UnclearEnd if the time is missing, impossible or in doubt, or if it has passed.
     """
@@ -126,8 +126,7 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 
 
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> datetime:
-    """Return the later of two ends as `parse_end`. Without a day, it is the next such time after the `first`
-    one."""
+    """Return the later of two ends as `parse_end` does. Without a day, it is the next such time after `first`."""
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone).at
 
 
@@ -166,7 +165,7 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
 
 
 def _days(day: str | None, today: date, example: str) -> list[date]:
-    """Return the days that `day` can mean, the first one first. None is no day."""
+    """Return the days that `day` can mean, the earliest first. `day` is None if no day was typed."""
     if day is None:
         return [today, today + _DAY_LENGTH]
     if day in _WEEKDAYS:
@@ -188,8 +187,8 @@ def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -
     """Return when this local time is on a day, in UTC. Return None if it has passed."""
     whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
     naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
-    # PEP 495: of a time that comes twice, fold 0 is the first. Of a skipped time, fold 0 has the offset before the
-    # change, which makes it later, and fold 1 the offset after it, which makes it earlier than fold 0.
+    # PEP 495: if a time comes twice, fold 0 is the first. If a time is skipped, fold 0 has the offset before the
+    # change, which makes it later, and fold 1 the offset after the change, which makes it earlier than fold 0.
     for fold in (0, 1):
         at = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
         if at > now:

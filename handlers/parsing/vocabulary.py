@@ -19,7 +19,7 @@ _SEPARATORS = r"[\s_./-]*"
 _MATCHES_NOTHING = "(?!)"
 
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
-"""What may follow directly after a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
+"""What may directly follow a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
     "us": (
@@ -96,7 +96,7 @@ class Fitting(NamedTuple):
 
     names: tuple[str, ...]
     compared: tuple[str, ...]
-    """Those of the features that the names say something about."""
+    """The typed features about which the names say something."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +105,22 @@ class Vocabulary:
 
     families: tuple[str, ...]
     variants: dict[str, tuple[Variant, ...]]
-    """Family to its variants."""
+    """The variants of each family."""
     gpus: NameMatcher
     """A match means a family or a canonical name."""
     features: re.Pattern[str]
     """Matches each word that sets a variant apart. Matches nothing if the catalogue has none."""
     regions: NameMatcher
     places: NameMatcher
-    """Narrower places than a region, such as a city. A match means the region group that contains it, if that is
-    known."""
+    """Places that are narrower than a region, such as a city. A match means the region group that contains the
+    place. It is empty if that is not known."""
     contracts: NameMatcher
     vendors: NameMatcher
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The key of each word that a mistyped word may have meant, to the words that suggest it."""
+    """The words that a mistyped word may have meant: the text that is compared, with the key of the word that it
+    suggests."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family of a canonical name. Return None for a family."""
@@ -131,7 +132,8 @@ class Vocabulary:
 
     def narrowed(self, gpu: str, typed: Iterable[str]) -> tuple[str, tuple[str, ...], Fitting]:
         """Return the only canonical name that has all the typed features. If several have them, or none, return
-        the family, and the features unless each of its names has them. Return the models that have them too."""
+        the family, and the features unless each of its names has them. Also return the models that have the
+        features."""
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
@@ -152,9 +154,9 @@ class Vocabulary:
         return near or self.families[:limit]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words of any kind that are like this one.
+        """Return the words of any kind that are most like this one.
 
-        Return none for a word of two letters, such as `or`: too much is like it.
+        Return none for a word of two letters, such as `or`: too many words are like it.
         """
         if len(name_key(word)) < 3:
             return ()
@@ -163,7 +165,7 @@ class Vocabulary:
         return (*regions, *_nearest(word, others, 3 - len(regions), cutoff=70))
 
     def nearest_regions(self, word: str) -> tuple[str, ...]:
-        """Return the region that the word is a typing error of. Return none if it may be another place."""
+        """Return the region of which the word is a typing error. Return none if the word may be another place."""
         regions = {key: name for key, name in self.suggestions.items() if name in self.region_names}
         return _nearest(word, regions, 1, cutoff=80)
 
@@ -228,7 +230,8 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
-    """Return the contracts on sale by what people write. An empty catalogue may sell any."""
+    """Return the contract that each spelling means, for the contracts on sale. If the catalogue is empty, any may
+    be on sale."""
     sold = {name_key(name) for name in contracts} or {contract.value for contract in Contract}
     return {
         word: str(contract)
@@ -278,7 +281,7 @@ def _gpu_patterns(families: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 
 def _dotted_us(regions: Mapping[str, str]) -> dict[str, str]:
-    """Match `u.s.` and `u.s.a.`, but not `us a` as in `rent us a h100`."""
+    """Return patterns that match `u.s.` and `u.s.a.`, but not `us a` as in `rent us a h100`."""
     return {r"u\.s(?:\.a)?": regions["usa"]} if "usa" in regions else {}
 
 

@@ -1,4 +1,4 @@
-"""Counts what is being handled, so that the process stops only when nothing is."""
+"""Counts the payloads that are being handled, so that the process stops only when there are none."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Gate:
         task.add_done_callback(self._started.discard)
 
     async def idle(self) -> None:
-        """Wait until nothing is being handled."""
+        """Wait until no payload is being handled."""
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is being handled, at most real `seconds`. Return False if something still is.
+        """Wait until no payload is being handled, at most `seconds` of real time. Return False if one still is.
 
         Payloads that arrive meanwhile are still handled and committed: Slack sends them to nobody else, and the
         next process continues from what was committed.

@@ -39,13 +39,13 @@ ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then
 
 def granted_scopes(answer: AsyncSlackResponse) -> frozenset[str] | None:
     """Return the scopes that the bot's token has, from the answer of auth.test. Return None if the server doesn't
-    send them: Slack does, other servers need not."""
+    send them: Slack does, but other servers need not."""
     header: str | None = answer.headers.get("x-oauth-scopes")
     return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
 
 
 def missing(scopes: Mapping[str, str], granted: frozenset[str]) -> dict[str, str]:
-    """Return those of the scopes that are not granted, each with its purpose."""
+    """Return the scopes that are not granted, each with its purpose."""
     return {scope: purpose for scope, purpose in scopes.items() if scope not in granted}
 
 

@@ -53,7 +53,7 @@ class Outcome(_Answer):
 
 
 class Button(_Answer):
-    """A button or a menu, with all that a click on it needs."""
+    """A button or a menu, with everything that a click on it needs."""
 
     text: str
     action_id: str = ""
@@ -169,7 +169,7 @@ class MachineUse(_Answer):
 class MachineDetails(Machine):
     """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind.
 
-    `visits`: how often somebody logged in with the probe's key.
+    `visits` is how often somebody logged in with the probe's key.
     """
 
     cloud_init: str | None
@@ -194,7 +194,7 @@ class BillLine(_Answer):
 
 
 class LoggedRequest(_Answer):
-    """A request that a server received. `status`: None while it is under way, 0 if it got no answer."""
+    """A request that a server received. `status` is None while the request runs, and 0 if it got no answer."""
 
     n: int
     at: datetime

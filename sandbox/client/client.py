@@ -91,8 +91,8 @@ class SandboxClient:
     ) -> list[SeenMessage]:
         """Return the messages that changed for someone after the change with the number `after`, in that order.
 
-        Each is returned once as it is now, or with `versions` in every state that it went through. `wait` is how
-        many real seconds to wait for the first.
+        Each is returned once as it is now, or with `versions` in every state that it had. `wait` is how many real
+        seconds to wait for the first message.
         """
         query = {"user": user, "after": after, "channel": channel, "wait": wait, "versions": int(versions)}
         answer = await self.slack.get("see", **query)
@@ -144,20 +144,20 @@ class SandboxClient:
     async def machine(
         self, resource_id: str, *, visits: int | None = None, wait: float | None = None
     ) -> MachineDetails:
-        """Return one resource; wait up to `wait` real seconds until its probe was visited so often."""
+        """Return one resource. Wait up to `wait` real seconds until its probe was visited `visits` times."""
         answer = await self.compute.get(f"resources/{resource_id}", visits=visits, wait=wait)
         return MachineDetails.model_validate(answer)
 
     async def use(self, resource_id: str, *phases: Json, **fields: object) -> MachineDetails:
         """Set how a machine is used from now on, as `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`.
 
-        The last phase lasts without end. `fields` are the other ones of the call: repeat, setup, hardware.
+        The last phase lasts without end. `fields` are the other fields of the call: repeat, setup, hardware.
         """
         body: Json = {**({"phases": phases} if phases else {}), **fields}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))
 
     async def change_host_keys(self, resource_id: str, *kinds: str) -> MachineDetails:
-        """Give a machine new SSH host keys: one of each kind, by default one of `ssh-ed25519`."""
+        """Give a machine a new SSH host key of each of these kinds; by default only `ssh-ed25519`."""
         body = {"kinds": kinds} if kinds else {}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/host_keys", body))
 
@@ -187,7 +187,8 @@ class SandboxClient:
     async def add_fault(self, endpoint: str, kind: str, **fields: object) -> Fault:
         """Put a fault in force at an endpoint of one server.
 
-        That is a Slack method, `response_url`, `socket`, `user_keys` of GitHub, or an operation of Compute Clear.
+        The endpoint is a Slack method, `response_url`, `socket`, `user_keys` of GitHub, or an operation of Compute
+        Clear.
         """
         return await self._server_of(endpoint).add_fault(endpoint, kind, **fields)
 

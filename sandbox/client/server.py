@@ -77,11 +77,12 @@ class Fault:
         self._path = f"faults/{fault_id}"
 
     async def hits(self, wait: float) -> int:
-        """Return how many requests met it; wait up to `wait` real seconds for the first."""
+        """Return how many requests met the fault. Wait up to `wait` real seconds for the first."""
         return int((await self._server.get(self._path, wait=wait))["hits"])
 
     async def met(self) -> None:
-        """Return once a request met it; a kind that acts first has acted then. Raise TimeoutError if none does."""
+        """Return once a request met the fault. A kind that acts first has acted then. Raise TimeoutError if none
+        meets it."""
         if not await self.hits(LONGEST_WAIT):
             raise TimeoutError(f"no request met the fault within {LONGEST_WAIT:.0f} s")
 
@@ -92,5 +93,5 @@ class Fault:
             raise TimeoutError(f"no client of a held request went within {LONGEST_WAIT:.0f} s")
 
     async def release(self) -> None:
-        """Let the requests that it holds go on, and remove it."""
+        """Let the requests that the fault holds go on, and remove the fault."""
         await self._server.post(f"{self._path}/release")

@@ -11,9 +11,9 @@ _KEY_LINE = re.compile(
     r"|sk-ecdsa-sha2-nistp256@openssh\.com)[ \t]+[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=]))"
 )
 _PROBE = "gpubot-probe 1"
-"""The first line of a report. A script that installs the probe has it somewhere."""
+"""The first line of a report. A script that installs the probe contains this line."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
-"""Writes how far the set-up is. The probe only reads it."""
+"""Found in a script that writes how far the set-up is. The probe only reads that."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 
@@ -45,7 +45,7 @@ def probe_lines(script: str) -> tuple[str, ...]:
 
 
 def has_set_up(script: str) -> bool:
-    """Return whether it runs a set-up."""
+    """Return whether the script runs a set-up."""
     return _SET_UP_STATE.search(script) is not None
 
 

@@ -57,7 +57,7 @@ VARIANTS = _variants()
 class Listing:
     """One thing that a vendor sells, always at the same price. Each search makes a new offer of it.
 
-    Prices are USD per hour for all its GPUs. `total` is what it costs; some vendors do not show it.
+    Prices are USD per hour for all its GPUs. `total` is what the listing costs; some vendors do not show it.
     """
 
     vendor: Vendor
@@ -71,7 +71,7 @@ class Listing:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether it is several machines that are rented together."""
+        """Whether the listing is several machines that are rented together."""
         return self.nodes is not None
 
     @property

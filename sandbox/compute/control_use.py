@@ -63,7 +63,7 @@ class GpuBody(ControlModel):
 
 
 class UseBody(ControlModel):
-    """What changes from now on. A field that is left out stays as it is."""
+    """What changes from now on. A field that is left out changes nothing."""
 
     phases: Annotated[tuple[PhaseBody, ...], Field(min_length=1)] | None = None
     repeat: bool = False

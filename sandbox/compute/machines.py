@@ -16,7 +16,7 @@ from sandbox.use import Fault, Phase, SetUp, Use
 
 PROBE_AFTER, SET_UP_TAKES = timedelta(seconds=30), timedelta(seconds=60)
 LONGEST_TYPED = 10_000
-"""Characters."""
+"""The most characters that are kept."""
 NEVER_USED = Use((Phase(),), datetime(2000, 1, 1, tzinfo=UTC))
 
 
@@ -54,13 +54,13 @@ class Machine:
     host: SshHost | None = None
     host_keys: list[asyncssh.SSHKey] = field(default_factory=lambda: [new_host_key()])
     probe_after: timedelta = PROBE_AFTER
-    """The time from when it runs until its boot script has installed the probe."""
+    """How long after the machine runs its boot script has installed the probe."""
     use: Use = NEVER_USED
     typed: str = ""
     """The last lines that people typed into its shell."""
     other_set_up: SetUp | None = None
     other_hardware: tuple[tuple[str, int], ...] = ()
-    """The name and MiB of each GPU if they are others than those that were sold."""
+    """The name and MiB of each GPU, if these are not the GPUs that were sold."""
 
     def exists(self, now: datetime) -> bool:
         """Return whether the API shows it."""
@@ -87,18 +87,19 @@ class Machine:
         return "running" if self.has_run(now) else "provisioning"
 
     def authorized_keys(self, now: datetime) -> list[str]:
-        """Return the lines of its authorized_keys: the procured key, and those of a boot script that it runs."""
+        """Return the lines of its authorized_keys: the procured key, and the keys of a boot script that it
+        runs."""
         procured = [] if self.ssh_public_key is None else [self.ssh_public_key]
         lines = [line for line in procured if read_public_key(line)]
         lines += [line for line in key_lines(self._script()) if forced_command(line) is None]
         return lines if self.use.at(now).fault is Fault.REFUSED else lines + self._probe_lines(now)
 
     def probe(self, now: datetime) -> str | None:
-        """Return the path of its probe's script. Return None if it has none, or not yet."""
+        """Return the path of its probe's script. Return None if it has no probe, or not yet."""
         return next((forced_command(line) for line in self._probe_lines(now)), None)
 
     def _probe_lines(self, now: datetime) -> list[str]:
-        """Return the lines for the probe: that of the boot script, which comes late, and those that were typed."""
+        """Return the lines for the probe: the boot script's, which comes late, and those that were typed."""
         script = self._script() if self._has_been_up(self.probe_after, now) else ""
         return [*probe_lines(script), *probe_lines(self.typed)]
 
@@ -107,7 +108,8 @@ class Machine:
         self.typed = f"{self.typed}{line}\n"[-LONGEST_TYPED:]
 
     def set_up(self, now: datetime) -> SetUp | None:
-        """Return how far its set-up is: as was set, or it runs for `SET_UP_TAKES` once the probe is installed."""
+        """Return how far its set-up is: as it was set, or running for `SET_UP_TAKES` after the probe is
+        installed."""
         if self.other_set_up is not None or not self._has_been_up(self.probe_after, now):
             return self.other_set_up
         if not has_set_up(self._script()):
@@ -147,14 +149,14 @@ class Machine:
             self.host.change_host_keys(host_keys)
 
     def end(self, at: datetime, now: datetime) -> None:
-        """Let it be gone at `at`, unless it goes sooner. If it does not run by `now`, it never will."""
+        """Let the machine be gone at `at`, unless it goes sooner. If it does not run by `now`, it never will."""
         if self.gone_at is None or at < self.gone_at:
             self.gone_at = at
         if not self.has_run(now):
             self.runs_at = None
 
     def accept_delete(self, takes: timedelta | None, now: datetime) -> None:
-        """Begin its deletion, which takes this long (None: until the vendor's behaviour is set again)."""
+        """Begin the deletion, which takes this long. None: until the vendor's behaviour is set again."""
         self.delete_accepted_at = now
         if not self.has_run(now):
             self.runs_at = None

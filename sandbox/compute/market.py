@@ -27,7 +27,7 @@ from sandbox.compute.vendors import (
 
 OFFER_LIFE = timedelta(minutes=30)
 FORGOTTEN_AFTER = timedelta(hours=6)
-"""The time after its end until an offer that nobody bought is forgotten."""
+"""How long after its end an offer that nobody bought is forgotten."""
 APPEARS_LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER_SECONDS = 90.0
@@ -85,7 +85,7 @@ class Procurement:
 
     @property
     def answered_failed(self) -> bool:
-        """Whether the procure call itself answered `failed`. There may be a machine all the same."""
+        """Whether the procure call itself answered `failed`. There may still be a machine."""
         return self.setting.behaviour in {
             Behaviour.SOLD_OUT,
             Behaviour.FAILS_WITH_RESOURCE,
@@ -265,7 +265,7 @@ class Market:
         return machine
 
     def _refuses_delete(self, machine: Machine, now: datetime) -> bool:
-        """Return whether its vendor answers 500: from the first try on, for as long as was set."""
+        """Return whether the vendor answers 500: from the first try on, for as long as was set."""
         if not machine.delete_refused:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.DELETE_500}))
             if setting.behaviour is Behaviour.DELETE_500:

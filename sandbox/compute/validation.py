@@ -174,14 +174,14 @@ def _as_invalid(wrong: ValidationError) -> Invalid:
 
 
 def read_uuid(where: str, name: str, text: str) -> str:
-    """Return an id of the path or the query in lower case. Raise Invalid if it is none."""
+    """Return an id of the path or the query in lower case. Raise Invalid if it is no UUID."""
     if not _UUID.fullmatch(text):
         raise invalid((where, name), "Input should be a valid UUID", "uuid_parsing")
     return text.lower()
 
 
 def read_boolean(query: Mapping[str, str], name: str) -> bool:
-    """Return a boolean of the query, False if it is absent. Raise Invalid if it is none."""
+    """Return a boolean of the query, False if it is absent. Raise Invalid for any other value."""
     given = query.get(name, "false").lower()
     if given not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")

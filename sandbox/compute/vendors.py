@@ -31,8 +31,8 @@ class Vendor:
     """A vendor: its prices (`factor` on the list price, `digits` after the point), regions and habits.
 
     `storage` is USD per GPU and hour for the disk, if that is billed apart. `shows_total`, `shows_ids` and
-    `shows_expiry`: whether its offers have a total, its procure answers the resources' ids, and its offers the
-    time at which they expire. The real API may leave out each of them.
+    `shows_expiry` tell whether its offers have a total, its procure answers the resources' ids, and its offers the
+    time at which they expire. The real API may leave out each of these.
     """
 
     name: str
@@ -234,7 +234,7 @@ class BehaviourSetting:
 
 @dataclass
 class VendorState:
-    """How one vendor behaves now, and on how many more occasions."""
+    """How one vendor behaves now, and for how many more occasions."""
 
     setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None

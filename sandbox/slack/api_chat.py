@@ -11,7 +11,7 @@ from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
 
 _ACTIVE_THREAD = 2
-"""A thread shows ephemeral replies once it has so many messages, its parent included."""
+"""A thread shows ephemeral replies once it has this many messages, its parent included."""
 
 
 def post_message(call: Call) -> Json:
@@ -82,7 +82,7 @@ def thread_of(call: Call, channel: Channel) -> str | None:
 
 
 def _visible(call: Call, channel: Channel, name: str) -> Message:
-    """Return the message that an argument names. Raise ApiError if it is deleted or ephemeral."""
+    """Return the message that an argument names. Raise ApiError if the message is deleted or ephemeral."""
     message = call.workspace.message(channel.id, call.args.needed(name))
     if message is None or message.deleted or message.only_for is not None:
         raise ApiError("message_not_found")

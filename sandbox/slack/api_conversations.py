@@ -86,7 +86,7 @@ def replies(call: Call) -> Json:
 
 
 def _readable(call: Call, what: str) -> Channel:
-    """Return the channel if the app may `read` it, or its `history`, for which the bot must be a member."""
+    """Return the channel if the app may `read` it. For `history`, the bot must be a member."""
     wanted = call.workspace.channel(call.args.needed("channel"))
     if wanted is not None:
         call.need_scope(f"{_FAMILY[wanted.kind]}:{what}")

@@ -11,7 +11,7 @@ from sandbox.slack.schema import Json
 
 LONGEST_ALT = 1_000
 LARGEST = 2**30
-"""Bytes; Slack takes up to 1 GB."""
+"""The most bytes of a file; Slack takes up to 1 GB."""
 
 
 def get_upload_url(call: Call) -> Json:

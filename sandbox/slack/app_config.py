@@ -48,7 +48,8 @@ class AppConfig:
     scopes: tuple[str, ...] = SCOPES
     events: tuple[str, ...] = EVENTS
     commands: Mapping[str, bool] | None = None
-    """Its commands, and whether each has `should_escape`. None: every command is the app's, and is escaped."""
+    """The app's commands, and whether each has `should_escape`. None: every command is the app's, and is
+    escaped."""
     home_tab: bool = True
     messages_tab: bool = True
     socket_mode: bool = True

@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.slack.schema import Json
 
 MAX_DEPTH = 60
-"""Levels of nesting that are accepted; far more than any block needs."""
+"""How many levels of nesting are accepted; far more than any block needs."""
 
 
 class ApiError(Exception):
@@ -44,7 +44,7 @@ class Arguments:
         return self.values.get(name) is not None
 
     def text(self, name: str) -> str | None:
-        """Return a string; a number as it is written. Return None for anything else."""
+        """Return a string, or a number as it is written. Return None for anything else."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None

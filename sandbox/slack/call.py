@@ -35,14 +35,15 @@ class Call:
             raise ApiError("missing_scope", needed=any_of[0], provided=",".join(scopes))
 
     def channel(self, name: str = "channel") -> Channel:
-        """Return an argument's channel. Raise ApiError channel_not_found, also if it is hidden from the bot."""
+        """Return the channel that an argument names. Raise ApiError channel_not_found, also if the channel is
+        hidden from the bot."""
         channel = self.workspace.channel(self.args.needed(name))
         if channel is None or (channel.kind != "public" and not self.workspace.bot_is_in(channel)):
             raise ApiError("channel_not_found")
         return channel
 
     def person(self, name: str = "user") -> Person:
-        """Return an argument's person. Raise ApiError user_not_found."""
+        """Return the person whom an argument names. Raise ApiError user_not_found."""
         person = self.workspace.person(self.args.needed(name))
         if person is None:
             raise ApiError("user_not_found")
@@ -51,7 +52,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a message as the app sent it; None for what it did not send."""
+    """The content of a message as the app sent it. None stands for what the app did not send."""
 
     text: str | None
     blocks: list[Json] | None

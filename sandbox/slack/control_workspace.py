@@ -174,7 +174,8 @@ class WorkspaceControl:
         return reply({"ok": True, "event_id": self._events.send(inner).event_id})
 
     async def _show_deliveries(self, request: web.Request) -> web.Response:
-        """With `wait`, answer once no event, or not the one with `id`, is waiting any more."""
+        """Answer with the deliveries. With `wait`, answer once no event, or not the one with `id`, waits any
+        more."""
         wanted = request.query.get("id")
 
         def found() -> list[Json]:
@@ -197,7 +198,8 @@ class WorkspaceControl:
     # Connections and the app
 
     async def _show_sockets(self, request: web.Request) -> web.Response:
-        """With `wait`, answer once `least` are connected and `opened` were ever opened."""
+        """Answer with the connections. With `wait`, answer once `least` are connected and `opened` were ever
+        opened."""
         least, opened = number(request, "least", 0), number(request, "opened", 0)
         sockets = self._sockets
         await sockets.changes.wait_for(

@@ -19,7 +19,7 @@ from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
 
 MAX_DELIVERIES = 10_000
-"""Deliveries that can be looked up; older ones are forgotten."""
+"""How many deliveries can be looked up; older ones are forgotten."""
 
 
 @dataclass

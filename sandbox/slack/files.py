@@ -19,7 +19,7 @@ from sandbox.slack.timing import Timing
 
 @dataclass
 class File:
-    """A file. `received`: its bytes came. `completed`: its upload was completed."""
+    """A file. `received` tells whether its bytes came, `completed` whether its upload was completed."""
 
     id: str
     name: str

@@ -27,7 +27,7 @@ class Modals:
         self._triggers = triggers
 
     def opened(self, person: Person, view_id: str) -> View:
-        """Return the person's open modal. Raise Impossible if it has another id, or if none is open."""
+        """Return the person's open modal. Raise Impossible if no modal with this id is open."""
         view = self._workspace.modals.get(person.id)
         if view is None or view.id != view_id:
             raise Impossible("not_the_open_modal")

@@ -44,7 +44,7 @@ class Pings:
             self._pings.extend(_pings(self._workspace, message))
 
     def found(self, *, user: str | None, after: int) -> list[Ping]:
-        """Return the notifications of messages with a seq above `after`: of one person, or of everyone."""
+        """Return the notifications of messages with a seq above `after`: those of `user`, or of everyone."""
         return [ping for ping in self._pings if user in (None, ping.user) and ping.message.seq > after]
 
 

@@ -26,7 +26,8 @@ SPECIAL = Tier(300)
 
 
 class RateLimits:
-    """The limits. `scale` is the speed of their time (60: a minute's calls in a second); 0 switches them off."""
+    """The limits. `scale` is the speed of their time (60: a minute's calls in a second). 0 switches the limits
+    off."""
 
     def __init__(self, monotonic: Callable[[], float], scale: float = 1.0) -> None:
         self.scale = scale
@@ -48,7 +49,7 @@ class RateLimits:
         return 0
 
     def post(self, channel: str) -> int:
-        """Return the same for a message to a channel."""
+        """Return 0 if a message may be posted to the channel, else the real seconds after which to try again."""
         if self.scale == 0:
             return 0
         now = self._monotonic() * self.scale

@@ -35,7 +35,7 @@ class Answer:
     error: Failure | None = None
     payload: Any = None
     took: float | None = None
-    """Real seconds from sending the envelope to its acknowledgement; None without one."""
+    """Real seconds from sending the envelope to its acknowledgement. None without an acknowledgement."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Sockets:
         self.ghosts = 0
         self.refuse_tickets = False
         self.stray_acks = 0
-        """Acknowledgements of no envelope that their connection was waiting for."""
+        """How many acknowledgements were for no envelope that their connection was waiting for."""
         self.changes = Notifier()
         """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
@@ -178,7 +178,8 @@ class Sockets:
     ) -> Answer:
         """Send an envelope to one connection and wait for its acknowledgement.
 
-        `answers`: whether an acknowledgement may carry a payload. `retry`: the number of the retry, for events.
+        `answers` tells whether an acknowledgement may carry a payload. `retry` is the number of the retry, for
+        events.
         """
         if kind == "interactive" and not self.interactive():
             return Answer("interactivity_disabled")
@@ -193,7 +194,7 @@ class Sockets:
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
         index = self._rng.randrange(self.count)
-        # The indexes above the connections are the ghosts.
+        # Indexes beyond the connections stand for ghosts.
         connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
         waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())

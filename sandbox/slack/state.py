@@ -49,10 +49,10 @@ class Workspace:
         """The seq of the newest state, counted from 1."""
         self._states: deque[Message] = deque(maxlen=max_states)
         self.modals: dict[str, View] = {}
-        """By person, the open modal."""
+        """The open modal of each person."""
         self.homes: dict[str, View] = {}
         self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
-        """By (channel, ts, user), what the person chose in the message's menus, by block_id and action_id."""
+        """What a person chose in a message's menus, by (channel, ts, user), then by block_id and action_id."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda _before, _after: None
@@ -65,11 +65,11 @@ class Workspace:
     # People and channels
 
     def person(self, wanted: Any) -> Person | None:
-        """Return the person with this id; None also if it is no string."""
+        """Return the person with this id. Return None if there is none, or if `wanted` is no string."""
         return self.people.get(wanted) if isinstance(wanted, str) else None
 
     def channel(self, wanted: Any) -> Channel | None:
-        """Return the channel with this id; None also if it is no string."""
+        """Return the channel with this id. Return None if there is none, or if `wanted` is no string."""
         return self.channels.get(wanted) if isinstance(wanted, str) else None
 
     def channel_named(self, name: str) -> Channel | None:
@@ -180,7 +180,7 @@ class Workspace:
         return sorted(latest.values(), key=lambda each: each.seq)
 
     def as_it_was(self, message: Message, seq: int) -> Message | None:
-        """Return the message's state at that seq, or None if it is not kept any more."""
+        """Return the message's state at that seq. Return None if it is no longer kept."""
         same = (
             each for each in reversed(self._states) if (each.channel, each.ts) == (message.channel, message.ts)
         )

@@ -1,4 +1,4 @@
-"""After an interaction an app can open a view by `trigger_id`, and answer by `response_url`.
+"""Lets an app open a view by `trigger_id` after an interaction, and answer by `response_url`.
 
 Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Both expire in real time.
 """

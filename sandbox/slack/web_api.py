@@ -30,9 +30,9 @@ class Method:
 
     act: Callable[[Call], Json]
     tier: Tier | None
-    """None: the function applies a limit of its own."""
+    """None if the function applies its own limit."""
     scope: str | None = None
-    """None: no scope, or one that depends on the channel."""
+    """None if no scope is needed, or one that depends on the channel."""
 
 
 METHODS: dict[str, Method] = {

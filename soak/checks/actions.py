@@ -29,14 +29,14 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Leave out the clicks that only opened a modal: those whose value a modal had later."""
+    """Return the clicks without those that only opened a modal, which had the click's value later."""
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
     return [action for action in clicks if action.kind == "rent_confirm" or action.value not in opened]
 
 
 def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
-    """Match the newest action with the newest answer, and so on, since an answer belongs to one action only."""
+    """Match the newest action with the newest answer, and so on, because each answer belongs to one action."""
     for count, action in enumerate(sorted(actions, key=lambda action: -action.after), start=1):
         if sum(message.seq > action.after for message in answers) < count:
             return [
@@ -57,7 +57,7 @@ def every_rent_has_a_card(evidence: Evidence) -> list[str]:
 
 
 def every_destroy_ends_it(evidence: Evidence) -> list[str]:
-    """After an acknowledged destroy the machine is gone soon, and the card shows an end."""
+    """Soon after an acknowledged destroy, the machine is gone and the card shows an end."""
     found = []
     for action in evidence.actions:
         if action.kind != "destroy_confirm" or not action.ok or action.rental is None:

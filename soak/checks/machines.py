@@ -17,10 +17,10 @@ DELETION = timedelta(minutes=4)
 SLOW_DELETION = timedelta(minutes=10)
 """How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
-"""A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
+"""A machine that begins to bill this long after its purchase counts as late: the bot can't know of it in time."""
 SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
-"""The longest until the admin is asked about an unknown machine, and about one whose owner left. One look-up of
-owners may fail, and the next is 30 minutes later."""
+"""The longest time until the admin is asked about an unknown machine, and about a machine whose owner left. One
+look-up of owners may fail, and the next is 30 minutes later."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
@@ -28,9 +28,9 @@ _UNTIL = re.compile(
 )
 """The end on a card, and the latest one if it can move."""
 _LONGER = re.compile(r"extended it|asks for|Approved")
-"""In the thread of a rental that perhaps got more time than was asked for at first."""
+"""Found in the thread of a rental that perhaps got more time than was asked for at first."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
-"""A machine that computes from so long before its end until so long after it is certainly in use then."""
+"""If a machine computes from this long before its end until this long after, it is certainly in use at its end."""
 FAULT_LASTS = timedelta(minutes=75)
 """If most machines can't be visited, no verdict changes for an hour."""
 _COMPUTES = 50
@@ -47,14 +47,14 @@ def nothing_lives_at_the_end(evidence: Evidence) -> list[str]:
 
 
 def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
-    """Every machine that the bot bought, and every one that an admin gave to somebody, is that of a rental with a
-    card."""
+    """Every machine that the bot bought or that an admin gave an owner belongs to a rental with a card."""
     ids = {machine.name: machine.rental for machine in evidence.machines}
     return [f"{name} is on no card" for name, rental in ids.items() if rental and rental not in evidence.cards]
 
 
 def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
-    """The admin can decide about every machine that no rental has, and about those whose owner left long ago."""
+    """The admin can decide about every machine that no rental has, and about machines whose owner left long
+    ago."""
     asked = [message for message in evidence.private(evidence.admin) if message.buttons]
     open_now = [message.text for message in asked if evidence.newest.get((message.channel, message.ts)) == message]
     found = []
@@ -74,8 +74,8 @@ def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
 
 
 def _is_known(evidence: Evidence, rental: str) -> bool:
-    """Return whether the bot knows a rental that has a card. If it does not, since its database was replaced by an
-    older copy, it takes the card's buttons off."""
+    """Return whether the bot knows a rental that has a card. If its database was replaced by an older copy that
+    lacks the rental, the bot takes the card's buttons off."""
     return evidence.put_back_at is None or bool(evidence.cards[rental].buttons)
 
 
@@ -85,7 +85,7 @@ def _is_named(texts: list[str], name: str) -> bool:
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
     """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted. After
-    an answer `failed` the next one is bought at once."""
+    the answer `failed`, the next offer is bought at once."""
     found = []
     deletions = defaultdict(list)
     for request in evidence.market:
@@ -131,15 +131,15 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 
 
 def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
-    """Return whether the admin was asked about a machine that a database from an older copy doesn't have."""
+    """Return whether the admin was asked about a machine that the older copy of the database lacks."""
     texts = [message.text for message in evidence.private(evidence.admin) if "I don't know" in message.text]
     texts += [m.text for m in evidence.private(evidence.admin) if m.text.startswith("My database is")]
     return evidence.put_back_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """A machine whose lease ended was there until the last end on its card. If something else ended it, its thread
-    has a reply "Being destroyed".
+    """If a lease ended its machine, the machine was there until the last end on its card. If something else ended
+    it, its thread has a reply "Being destroyed".
 
     Machines that their vendor took back don't count: the bot may learn of that only when it deletes them.
     """
@@ -165,7 +165,8 @@ def _gone(evidence: Evidence, rental: str) -> datetime | None:
 
 
 def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
-    """No end on a card is later than the latest one that it showed first, unless somebody asked for more."""
+    """No end on a card is later than the latest end that the card showed first, unless somebody asked for more
+    time."""
     found = []
     for rental in evidence.cards:
         ends = _ends(evidence, rental)
@@ -181,8 +182,8 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 
 
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
-    """A machine with two ends that computes at its end goes on, until the later one. If the bot perhaps could not
-    see it, that does not count."""
+    """A machine with two ends that computes at its end goes on, until the later end. Machines that the bot perhaps
+    could not see don't count."""
     found = []
     for rental in evidence.cards:
         ends, gone = _ends(evidence, rental), _gone(evidence, rental)
@@ -199,8 +200,8 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 
 
 def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
-    """Return whether visits to half of the machines failed at some time before that end. If those to most of them
-    fail, the fault is the bot's, and no verdict changes."""
+    """Return whether visits to half of the machines failed at some time before that end. If most visits fail, the
+    bot is the cause, and no verdict changes."""
     since = end - FAULT_LASTS
     taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
     if any(machine.end and since <= machine.end <= end for machine in taken):
@@ -217,13 +218,13 @@ def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
 
 
 def _computes(evidence: Evidence, machine: Machine, since: datetime, until: datetime) -> bool:
-    """Return whether it computes, and can be visited, all the time between."""
+    """Return whether the machine computes, and can be visited, during the whole time."""
     phases = [_phase(evidence, machine, moment) for moment in _minutes(since, until)]
     return all(phase and not phase.fault and (phase.percent(0) or 0) >= _COMPUTES for phase in phases)
 
 
 def _phase(evidence: Evidence, machine: Machine, moment: datetime) -> Phase | None:
-    """Return how a machine is used then. Return None if nobody set that yet."""
+    """Return how a machine is used at a moment. Return None if nobody set that yet."""
     uses = [each.use for each in evidence.uses if each.resource_id == machine.resource_id]
     use = next((use for use in reversed(uses) if use.since <= moment), None)
     return use.at(moment) if use else None
@@ -239,7 +240,7 @@ def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
 
 
 class ShownEnd(NamedTuple):
-    """The end that a card showed, and the latest one if it can move."""
+    """The end that a card showed, and the latest end if the end can move."""
 
     end: datetime
     latest: datetime | None

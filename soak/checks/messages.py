@@ -9,16 +9,16 @@ from soak.checks.machines import ENDS
 from soak.evidence import RENTAL_ID, Evidence
 
 ENDED = "Ended"
-"""How the reply begins when a machine that was in use is gone."""
+"""The beginning of the reply when a machine that was in use is gone."""
 ONCE = ("Being destroyed", "Ready", "Approval asked for", ENDED, *ENDS)
 """The beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Ended [^;]* too;")
-"""A machine that appeared late is gone too; that can happen more than once."""
+"""The end of a machine that appeared late, which a thread can have more than once."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
 def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
-    """No message was posted twice, except as many as /health admits."""
+    """No message was posted twice, except for as many as /health reports."""
     places = defaultdict(list)
     for post in evidence.posts:
         places[post.message_id].append(post)
@@ -32,7 +32,7 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
 
 
 def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
-    """Each transition that is possible only once is in the thread only once, and the end is there."""
+    """Each transition that can happen only once is in the thread only once, and the end is there."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
@@ -73,7 +73,7 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
 
 
 def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
-    """The cards, approvals and direct messages of a rental that is over have no buttons but Replace, which the
+    """The cards, approvals and direct messages of a rental that is over have no buttons except Replace, which the
     message of a loss has, and Show, which leads to the machine that took its place."""
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}
     found = []

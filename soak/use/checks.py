@@ -1,4 +1,4 @@
-"""What must hold after a plan of use. Each check returns a line for everything that it finds."""
+"""What must hold after a plan of use. Each check yields a line for each finding."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bot.model.event import Event, EventKind
-from bot.model.use import NOT_COMPUTING
+from bot.model.machine_use import NOT_COMPUTING
 from bot.policy.team.hours import is_within
 from bot.policy.team.rules import Rules
 from bot.policy.use.questions import GAP, spell_of
 from soak.use.record import Life, Record
 
 STEP = timedelta(minutes=5)
-"""The clock moves by this, so everything happens up to one step late."""
+"""How far the clock moves in one step, so everything happens up to one step late."""
 DELETED_WITHIN = timedelta(minutes=30)
 """A vendor takes some minutes to delete a machine."""
 TOLD_WITHIN = timedelta(minutes=10)
@@ -46,7 +46,7 @@ def outlives_its_lease(record: Record) -> Iterator[str]:
 
 
 def destroyed_by_itself(record: Record) -> Iterator[str]:
-    """A machine is destroyed by a person or by the end of its lease, never because it is idle."""
+    """A person or the end of its lease destroys a machine, never idleness."""
     for life in record.lives:
         for event in life.events:
             ended = event.at >= life.rental.running_lease.ends_at
@@ -67,7 +67,8 @@ def asked_outside_hours(record: Record) -> Iterator[str]:
 
 
 def asked_twice(record: Record) -> Iterator[str]:
-    """Nobody is asked twice within an hour, nor again about a spell before `again` or `check_in` says so."""
+    """Nobody is asked twice within an hour. Nobody is asked about a spell again before `again` or `check_in`
+    allows it."""
     for life in record.lives:
         for before, event in pairwise(_questions(life)):
             apart = event.at - before.at
@@ -100,7 +101,7 @@ def asked_while_in_use(record: Record) -> Iterator[str]:
 
 
 def told_late(record: Record) -> Iterator[str]:
-    """The admins are told of an unknown machine within 10 minutes."""
+    """The admins are notified of an unknown machine within 10 minutes."""
     for machine in record.unknown:
         if machine.told_at is None or machine.told_at - machine.added_at > TOLD_WITHIN:
             yield f"the machine of {machine.added_at} was told at {machine.told_at}"

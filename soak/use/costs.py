@@ -1,4 +1,4 @@
-"""What idling cost in a plan of use, and how it ended: the table of docs/idling.md."""
+"""The cost of idling in a plan of use, and how idling ended: the table of docs/idling.md."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from bot.model.event import EventKind
+from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros, cost
 from bot.model.summary import UseCosts
-from bot.model.use import NOT_COMPUTING, Verdict
 from bot.policy.use.use_costs import Stretch, stretches
-from handlers.views.format import dollars
+from handlers.views.phrases.format import dollars
 from soak.use.record import Life, Record
 
 BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of the lease", "not seen any more"
@@ -23,7 +23,7 @@ class Spell(NamedTuple):
 
     ended_by: str
     cost: Micros
-    """From the last reading of use to its end."""
+    """What the machine cost from the last reading of use to the end of the spell."""
     saved: Micros
     """What the machine would have cost from a click until the end of its lease."""
 
@@ -47,7 +47,8 @@ def spells(life: Life) -> Iterator[Spell]:
 
 
 def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
-    """Yield each time without work as one stretch, also if it is idle and connected by turns, and what follows."""
+    """Yield each time without work as one stretch, even if it is idle and connected by turns, and the stretch that
+    follows."""
     spell: Stretch | None = None
     for stretch in known:
         if stretch.verdict in NOT_COMPUTING:

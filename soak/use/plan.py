@@ -9,7 +9,7 @@ from enum import StrEnum
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 ZONES = {"Europe/Berlin": 1, "America/New_York": -5, "Asia/Tokyo": 9, "UTC": 0}
-"""How many hours each zone is ahead of UTC in winter, which is when the plan begins."""
+"""How many hours each zone is ahead of UTC in winter, when the plan begins."""
 BEGINS_AT = 12
 """The hour, in UTC, at which the plan begins, as `tests.lifecycle.world` does."""
 WORKDAY = (8, 19)
@@ -39,7 +39,7 @@ class Work(StrEnum):
 
 
 class Answer(StrEnum):
-    """What an owner does when they are asked."""
+    """What an owner does when the bot asks them."""
 
     DESTROY = "destroy"
     KEEP = "keep"
@@ -81,13 +81,13 @@ class UsePlan:
     zones: tuple[str, ...]
     """The zone of each person."""
     rentals: tuple[PlannedRental, ...]
-    """By the time at which they are rented."""
+    """The rentals, ordered by the time at which they are rented."""
     unknown: tuple[timedelta, ...]
     """When somebody adds a machine to the account that the bot doesn't know."""
 
 
 def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
-    """Return a plan; the same arguments make the same one."""
+    """Return a plan. Equal arguments make equal plans."""
     rng = random.Random(f"{seed}:{people}:{rentals}:{days}")  # noqa: S311 - made to be repeated, not to be secret
     # Of sixty rentals, one runs for days and six over a night.
     lengths = [_length(number, rng) for number in range(rentals)]
@@ -111,7 +111,7 @@ def _length(number: int, rng: random.Random) -> timedelta:
 
 
 def _works(rentals: int, rng: random.Random) -> list[Work]:
-    """Return how each machine is used: every twenty have the same mix, in any order."""
+    """Return how each machine is used: each group of twenty has the same mix, in any order."""
     mix = [work for work, times in zip(Work, (3, 6, 2, 3, 2, 2, 1, 1), strict=True) for _ in range(times)]
     decks = [rng.sample(mix, len(mix)) for _ in range(rentals // len(mix) + 1)]
     return [work for deck in decks for work in deck][:rentals]

@@ -17,10 +17,10 @@ class Life:
     """One rental that became ready, from its first event to its last."""
 
     rental: Rental
-    """As it was at the end."""
+    """The rental as it was at the end."""
     events: tuple[Event, ...]
     zone: ZoneInfo
-    """Its owner's."""
+    """The owner's zone."""
     computed: tuple[datetime, ...]
     """The moments at which the machine computed when it was looked at."""
     cost: UseCosts
@@ -32,7 +32,7 @@ class Unknown:
 
     added_at: datetime
     told_at: datetime | None
-    """When the admins were told of it. None: never."""
+    """When the admins were notified of it. None: never."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from bot.lifecycle.service import ending, leasing
 from bot.lifecycle.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Missed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import Missed
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import AutoApprove, Limits, Rules
 from bot.policy.use.questions import unanswered
@@ -61,7 +61,7 @@ class Simulation:
         self._added: dict[str, datetime] = {}
         """When each unknown machine was added, by its id."""
         self._untold: set[str] = set()
-        """Those after which no sweep ran yet. The bot sweeps every 5 minutes, which is one step."""
+        """Unknown machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
         self._running: list[Running] = []
 
     async def run(self) -> Record:
@@ -99,7 +99,7 @@ class Simulation:
                 await self._act(one)
 
     def _until_next(self) -> timedelta:
-        """Return one step, or the time until something is planned if nothing runs meanwhile."""
+        """Return one step. If nothing runs meanwhile, return the time until the next planned moment."""
         if any(not one.rental.state.over for one in self._running):
             return STEP
         planned = min([*(one.at for one in self._to_rent[:1]), *self._to_add[:1]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState, Visit
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState, Visit
 from bot.policy.access.probe_script import LARGEST_PROBE, PROBE_SCRIPT, probe_line
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import SshProber

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.demo.machines import change_use, read_use, take_back
+from bot.demo.console import change_use, read_use, take_back
 from bot.errors import Mistake
 from sandbox.client import Addresses, SandboxClient
 from sandbox.clock import SandboxClock

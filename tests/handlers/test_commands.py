@@ -15,7 +15,7 @@ from bot.model.quote import QuoteState
 from bot.policy.team.rules import Access
 from handlers.ids import Action
 from handlers.parsing.request_text import request_text
-from handlers.views.format import time_token
+from handlers.views.phrases.format import time_token
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
 from tests.handlers.team import NOON, RULES, an_offer, team
 
@@ -208,7 +208,7 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
         ] == "Cleo paused buying. An admin can go on with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
         assert await ours.command(CLEO, "resume") == "Buying goes on again."
-        notices = [message for message in await ours.queued() if message.kind is MessageKind.NOTICE]
+        notices = [message for message in await ours.queued() if message.kind is MessageKind.ALERT]
         assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
 
 

@@ -11,10 +11,10 @@ from slack_sdk.errors import SlackApiError
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
 from bot.policy.team.rules import Rules
-from handlers.delivery.fallback import next_destination
+from handlers.delivery.pending_saves import next_destination
 from handlers.delivery.posting import digest, post_target, repost_wait
 from handlers.slack_api.error_codes import is_temporary
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
 from tests.store import make
 
 CARD, THREAD, APPROVAL = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL
@@ -31,7 +31,7 @@ RULES = Rules(home_channel=HOME.value, admins=(BEN.value, CLEO.value))
         (CARD, CLEO, [TRAINING, HOME, CLEO, BEN]),
         (APPROVAL, ANA, [TRAINING, HOME, BEN, CLEO]),
         (MessageKind.DIRECT, ANA, [ANA]),
-        (MessageKind.NOTICE, ANA, [BEN]),
+        (MessageKind.ALERT, ANA, [BEN]),
         (MessageKind.REPLY, ANA, [ANA]),
     ],
 )

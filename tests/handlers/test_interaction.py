@@ -8,10 +8,9 @@ import pytest
 
 from bot.model.base import changed
 from bot.policy.access.github_keys import MOST_SHOWN
-from handlers.ids import OfferValue
+from handlers.ids import GithubKeysValue, OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata, Origin
-from handlers.values import GithubKeysValue
 
 READERS = (interaction.command, interaction.click, interaction.submission)
 

@@ -8,8 +8,8 @@ from bot.lifecycle.deps import apply
 from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
+from bot.model.machine_use import GpuModel, GpuUse, Report
 from bot.model.rental import Rental
-from bot.model.use import GpuModel, GpuUse, Report
 from bot.policy.access.probe_script import PROBE_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA

@@ -15,8 +15,8 @@ from bot.lifecycle.changes.lease_changes import note_question
 from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.rental import Asked, Question, Rental
-from bot.model.use import GpuModel, GpusSeen
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.loop import Delivery

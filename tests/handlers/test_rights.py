@@ -10,10 +10,9 @@ import pytest
 
 from bot.model.rental import Rental
 from bot.model.state import State
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, SpanValue
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, LineValue, NoValue, SpanValue, Value
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
-from handlers.values import LineValue, Value
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team

@@ -17,7 +17,7 @@ from handlers.listeners import actions, commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
 from handlers.listeners.wrapper import make_listener
-from handlers.views import modals as modal_views
+from handlers.views.answers import modals as modal_views
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import an_offer, team

@@ -10,8 +10,8 @@ import pytest
 from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
-from bot.model.use import Verdict
 from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import H, running

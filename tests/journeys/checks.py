@@ -14,7 +14,7 @@ from bot.clock import SystemClock
 from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
-from handlers.views.rental_text import STATES
+from handlers.views.phrases.rental_text import STATES
 from store import tables
 from store.db import Database
 from tests.forking import server_pid

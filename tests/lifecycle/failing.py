@@ -13,7 +13,7 @@ from typing_extensions import override
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
-from bot.model.use import Visit
+from bot.model.machine_use import Visit
 from bot.probe.prober import SshProber
 from tests.lifecycle.world import World
 

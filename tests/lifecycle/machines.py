@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bot.lifecycle.ports.outside import Prober
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, Visit
 from bot.model.rental import Rental
-from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, Visit
 
 FIRST_KEY = "SHA256:first"
 """The host key of a machine that gave none before."""

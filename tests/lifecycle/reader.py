@@ -10,10 +10,10 @@ from bot.lifecycle.deps import StepDeps
 from bot.model.admin_question import Subject
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import Sample
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.model.use import Sample
 from store.db import Database
 from tests.sandbox.compute_world import ComputeWorld
 
@@ -108,7 +108,7 @@ class WorldReader:
         async with self.deps.store.read() as tx:
             for number in range(1, 2000):
                 message = await tx.messages.get(number)
-                if message is not None and message.kind is MessageKind.NOTICE:
+                if message is not None and message.kind is MessageKind.ALERT:
                     event = await tx.events.get(message.event_id or 0)
                     if event is not None and event.kind is kind:
                         found.append((message.to.value, event))

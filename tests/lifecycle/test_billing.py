@@ -14,9 +14,9 @@ from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use
 from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Verdict
 from bot.model.rental import Ending
 from bot.model.state import State
-from bot.model.use import Verdict
 from tests.databases import START
 from tests.store import make
 

@@ -11,9 +11,9 @@ import pytest
 from bot.lifecycle.loops.visit import note_silence, with_report
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
 from bot.policy.access.probe_script import probe_line
 from bot.policy.use.probing import boot_script_ran, runs_scripts
 from bot.probe.key import new_probe_key

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bot.lifecycle.service import queries
 from bot.model.base import changed
+from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import Verdict
 from bot.policy.team.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world

@@ -12,8 +12,8 @@ from bot.clock import SystemClock
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.service import ending
+from bot.model.machine_use import Missed
 from bot.model.state import State
-from bot.model.use import Missed
 from bot.ops import health
 from bot.ops.health_report import figures_now
 from bot.ops.logs import log_change

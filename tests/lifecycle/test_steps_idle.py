@@ -17,10 +17,10 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.service import leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.machine_use import GpuUse, Sample, Use, Verdict
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpuUse, Sample, Use, Verdict
 from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.leases import count, destroyed_at, end_of

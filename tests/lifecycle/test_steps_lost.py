@@ -10,11 +10,11 @@ import pytest
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
+from bot.model.machine_use import Missed
 from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.use import Missed
 from bot.policy.use.visit_times import LONGEST_VISIT
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import HOUR, MINUTE, PROBE, SECOND, World

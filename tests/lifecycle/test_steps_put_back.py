@@ -14,7 +14,7 @@ from bot.model.event import EventKind as E
 from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.replacements import may_be_replaced
+from bot.policy.buying.replacing import may_be_replaced
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.test_steps_restored import back_up, ours, restored
 from tests.lifecycle.world import HOUR, MINUTE, SECOND, World

@@ -13,9 +13,9 @@ import pytest
 from bot.errors import TooLate
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.machine_use import GpuUse, Missed, Sample, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpuUse, Missed, Sample, Verdict
 from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.leases import count, end_of
 from tests.lifecycle.world import ANA, BEN, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world

@@ -14,10 +14,10 @@ from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.leasing import visit_now
 from bot.model.event import EventKind as E
+from bot.model.machine_use import Missed, Verdict
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.use import Missed, Verdict
 from bot.policy.team.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, RULES, SECOND, Clock, World, world

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.use import GpuModel, GpuUse, Missed, Report
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report
 from bot.policy.use.as_sold import not_as_sold
 
 

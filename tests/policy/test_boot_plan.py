@@ -9,8 +9,7 @@ from bot.model.base import changed
 from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.policy.access.boot import LARGEST_SCRIPT, SCRIPT_VERSION
-from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.access.boot import LARGEST_SCRIPT, SCRIPT_VERSION, BootPlan, plan_boot
 from bot.policy.access.probe_script import PROBE_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import has_probe

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from bot.model.machine_use import Missed, Sample
 from bot.model.request import Contract
-from bot.model.use import Missed, Sample
 from bot.policy.use.visit_times import next_check
 from tests.databases import START
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.base import changed
+from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Asked, Lease, Question
 from bot.model.state import State
-from bot.model.use import Use, Verdict
 from bot.policy.team.rules import CheckIn, Idle, Rules
 from bot.policy.use import questions
 from tests.store import make

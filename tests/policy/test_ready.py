@@ -18,11 +18,11 @@ import pytest
 from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import ProbeAnswers, Verdict
 from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.rental import Asked, Extension, Question
 from bot.model.state import State
-from bot.model.use import ProbeAnswers, Verdict
 from bot.policy.team.rules import CheckIn, Rules
 from bot.policy.use.ready import (
     Act,

@@ -15,7 +15,7 @@ from bot.model.money import cost_at_most
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import Remainder
-from bot.policy.buying.replacements import (
+from bot.policy.buying.replacing import (
     check_replaceable,
     may_be_replaced,
     propose_replacement,

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.base import changed
+from bot.model.machine_use import GpuUse, Missed, Sample, Use, Verdict
 from bot.model.rental import Lease, Question
-from bot.model.use import GpuUse, Missed, Sample, Use, Verdict
 from bot.policy.team.rules import Lease as LeaseRules
 from bot.policy.team.rules import Rules
 from bot.policy.use.end_notices import next_notice, notices_of

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.model.base import changed
-from bot.model.use import NOT_COMPUTING, Report, Sample, Use, Verdict
+from bot.model.machine_use import NOT_COMPUTING, Report, Sample, Use, Verdict
 from bot.policy.team.rules import Idle, Rules
 from bot.policy.use import verdicts
 from bot.policy.use.questions import in_hours, is_urgent, next_question

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from bot.model.use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
+from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
 from bot.policy.team.rules import Rules
 from bot.policy.use import verdicts
 

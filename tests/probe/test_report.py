@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
 from bot.probe.report import read_report
 
 SECRET = b"secret"

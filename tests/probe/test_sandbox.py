@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.use import GpuModel, GpuUse, Missed, SetupProgress, SetupState, Visit
+from bot.model.machine_use import GpuModel, GpuUse, Missed, SetupProgress, SetupState, Visit
 from bot.policy.access.boot import script_text
 from bot.policy.access.probe_script import probe_line
 from bot.probe.key import new_probe_key

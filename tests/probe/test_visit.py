@@ -14,7 +14,7 @@ import asyncssh
 import pytest
 from structlog.testing import capture_logs
 
-from bot.model.use import GpuModel, GpuUse, Missed, Report, Visit
+from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, Visit
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import VISIT_BYTES, SshProber
 from tests.probe.hosts import (

@@ -26,12 +26,12 @@ from bot.model.account_facts import Counter
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.machine_use import GpuModel, Missed, SetupProgress, SetupState
 from bot.model.person import Channel, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.use import GpuModel, Missed, SetupProgress, SetupState
 from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Hours, Limits
 from bot.probe.key import stored_probe_key

@@ -236,7 +236,7 @@ async def test_an_event_of_the_account_makes_one_notice_for_each_admin(database:
     async with database.write() as tx:
         event_id = await tx.events.add(make.event(EventKind.PAUSED, rental_id=None))
         for admin in (make.ANA, make.BEN, make.ANA):
-            notice = make.message(MessageKind.NOTICE, None, to=admin, event_id=event_id)
+            notice = make.message(MessageKind.ALERT, None, to=admin, event_id=event_id)
             await tx.messages.add(notice)
     waiting = await due(database)
     assert [(m.to.value, m.event_id) for m in waiting] == [(make.ANA, event_id), (make.BEN, event_id)]
@@ -285,7 +285,7 @@ async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(databas
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.ANA))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.BEN, sending=True))
-        await tx.messages.add(make.message(MessageKind.NOTICE, None, to=make.ANA, channel="D1", ts="1.0"))
+        await tx.messages.add(make.message(MessageKind.ALERT, None, to=make.ANA, channel="D1", ts="1.0"))
     calls = {"answers": NextCall.ANSWER, "posts": NextCall.POST, "finds": NextCall.FIND, "edits": NextCall.EDIT}
     for unsendable, call in calls.items():
         left = {m.next_call for m in await sendable(database, **{unsendable: True})}

@@ -12,10 +12,10 @@ from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AttemptState, Marker
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Sample
 from bot.model.message import MessageKind
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.state import State
-from bot.model.use import Sample
 from store.db import Database
 from tests.databases import START
 from tests.store import make

@@ -18,13 +18,13 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event
+from bot.model.machine_use import GpuUse
 from bot.model.message import Destination, Message, stored_destination
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpuUse
 from store.db import Database
 from tests.store import make
 

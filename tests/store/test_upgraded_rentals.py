@@ -16,9 +16,9 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Verdict
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
-from bot.model.use import Verdict
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 from bot.probe.key import stored_probe_key
 from handlers.delivery import content

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from bot.lifecycle.ports.store import Written
 from bot.model.attempt import AttemptState
+from bot.model.machine_use import GpuUse, Missed, Sample
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpuUse, Missed, Sample
 from store.db import Database
 from tests.databases import START
 from tests.store import make

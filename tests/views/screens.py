@@ -11,9 +11,9 @@ from typing import Any
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
-from handlers.views.blocks import Modal, Rendered
-from handlers.views.format import JOINER
-from handlers.views.render import render_message
+from handlers.views.phrases.blocks import Modal, Rendered
+from handlers.views.phrases.format import JOINER
+from handlers.views.surfaces.render import render_message
 from tests.views.stories import ANA, reading, ready
 
 Json = dict[str, Any]

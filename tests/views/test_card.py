@@ -7,12 +7,12 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.machine_use import SetupProgress, SetupState
 from bot.model.message import MessageKind
 from bot.model.rental import Alarm, Blocked, Decider, Waiting
 from bot.model.state import State
-from bot.model.use import SetupProgress, SetupState
 from handlers.ids import Action
-from handlers.views import lists
+from handlers.views.answers import lists
 from tests.views.screens import buttons, card, message, outbox, page
 from tests.views.stories import (
     ANA,

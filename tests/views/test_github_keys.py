@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys
-from handlers.views import github_keys
+from handlers.views.answers import github_keys
 from tests.slack_limits import problems_of_message, problems_of_view
 from tests.views.screens import dialog, labels, message, page
 from tests.views.stories import clock

@@ -13,7 +13,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Decider, Extension, Waiting
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder, RentalDetails
-from handlers.views import lists, modals, offers, replacing
+from handlers.views.answers import lists, modals, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,

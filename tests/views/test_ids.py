@@ -18,20 +18,24 @@ from handlers.ids import (
     EndValue,
     ExtendValue,
     Field,
+    GithubKeysValue,
+    GithubNameValue,
     HoursValue,
+    KeyValue,
     NearbyValue,
     NoValue,
     OfferValue,
+    QuestionValue,
     QuoteValue,
     RentalValue,
     ShareValue,
     SpanValue,
     UntilValue,
+    Value,
     VersionValue,
     action_of,
     numbered,
 )
-from handlers.values import GithubKeysValue, GithubNameValue, KeyValue, QuestionValue, Value
 
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)

@@ -41,21 +41,12 @@ from bot.model.request import Request
 from bot.model.summary import AccruedCost, AdminQuestionView, OfferChoice, RentalDetails
 from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
-from handlers.views import (
-    admin_questions,
-    blocks,
-    github_keys,
-    home,
-    keys,
-    lists,
-    modals,
-    offers,
-    replies,
-    ssh_text,
-)
-from handlers.views.blocks import Rendered
-from handlers.views.format import Times
-from handlers.views.render import render_message
+from handlers.views.answers import github_keys, keys, lists, modals, offers, replies, ssh_lines
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.format import Times
+from handlers.views.surfaces import admin_questions, home
+from handlers.views.surfaces.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
@@ -177,7 +168,7 @@ def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime,
     for details in rentals:
         long = changed(details, events=details.events * 20)
         assert_valid(lists.show(long, reader=reading(now, "U0ANA")))
-        assert_valid(ssh_text.ssh(details, reader=reading(now, details.rental.owner)))
+        assert_valid(ssh_lines.ssh(details, reader=reading(now, details.rental.owner)))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
         assert_valid(replies.rented(details.rental, without_key=list(details.names.values())))
 

@@ -21,8 +21,8 @@ from bot.model.summary import (
     UnknownSummary,
     UnknownTotal,
 )
-from handlers.views import choices, lists
-from handlers.views.lease_buttons import destroy_button
+from handlers.views.answers import choices, lists
+from handlers.views.phrases.lease_buttons import destroy_button
 from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,

@@ -10,7 +10,7 @@ from bot.model.base import changed
 from bot.model.person import Key
 from bot.model.summary import OfferChoice, Over
 from handlers.ids import Field, VersionValue
-from handlers.views import modals
+from handlers.views.answers import modals
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, page
 from tests.views.stories import (

@@ -6,9 +6,9 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.state import State
-from bot.model.use import GpuModel, GpusSeen
-from handlers.views import lists
+from handlers.views.answers import lists
 from tests.views.screens import direct, message, page
 from tests.views.stories import ANA, READY_EVENT, clock, gone, happened, reading, ready
 

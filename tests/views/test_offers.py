@@ -16,7 +16,7 @@ from bot.model.quote import Nearby
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
-from handlers.views import offers
+from handlers.views.answers import offers
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
     HYPERSTACK,

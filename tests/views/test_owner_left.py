@@ -8,12 +8,12 @@ from bot.lifecycle.changes.transitions import begin_destroying
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as K
+from bot.model.machine_use import Use
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView, RentalDetails
-from bot.model.use import Use
-from handlers.views.admin_questions import admin_question
-from handlers.views.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.surfaces.admin_questions import admin_question
 from tests.views.screens import approval, message, page, thread
 from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
 from tests.views.test_question_message import IDLE, TOLD, asked_about

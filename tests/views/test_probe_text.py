@@ -10,12 +10,13 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import SentScript
 from bot.model.base import changed
+from bot.model.machine_use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.model.summary import RentalDetails
-from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
-from handlers.views import blocks, probe_text, ssh_text
+from handlers.views.answers import probe, ssh_lines
+from handlers.views.phrases import blocks
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import NOW, key, large, line, sent
 from tests.views.screens import message, page, read
@@ -48,7 +49,7 @@ def not_wanted(details: RentalDetails) -> RentalDetails:
 
 def words(details: RentalDetails, reader: str) -> str:
     """Return what the ready message says between the command and the fingerprint, and after that."""
-    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_text.ssh_lines(details, reading(NOW, reader))[1:]]
+    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_lines.ssh_lines(details, reading(NOW, reader))[1:]]
     return message(blocks.message("\n".join(each for each in lines if not each.startswith("If ssh asks"))), NOW)
 
 
@@ -122,7 +123,7 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     )
 
     def shown(details: RentalDetails, now: datetime, reader: str = ANA, rules: Rules = RULES) -> str:
-        rendered = ssh_text.ssh(details, reader=reading(now, reader, rules=rules), probe_line=PROBE_LINE)
+        rendered = ssh_lines.ssh(details, reader=reading(now, reader, rules=rules), probe_line=PROBE_LINE)
         assert problems_of_message(rendered.text, rendered.blocks) == []
         return read(
             "\n".join(block["text"]["text"] for block in rendered.blocks if block["type"] == "section"), now
@@ -137,7 +138,7 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert "I see how busy its GPUs are" in awaited
     assert lines not in shown(details, late, BEN)
     assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
-    pasted = probe_text.looks_now(details.rental)
+    pasted = probe.looks_now(details.rental)
     assert pasted.text == "I'll look within a minute. /gpu ssh k7mq2 then shows the result."
     seen = shown(probed(answered=timedelta(minutes=40)), late)
     assert lines not in seen
@@ -154,9 +155,9 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
 
 
 def test_the_probe_command_shows_the_whole_script() -> None:
-    rendered = probe_text.probe(RULES)
+    rendered = probe.probe(RULES)
     assert problems_of_message(rendered.text, rendered.blocks) == []
     assert message(rendered, NOW).startswith("I log in to each machine every few minutes and see how busy")
     assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
-    off = probe_text.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
+    off = probe.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
     assert off.text == "Your team's rules switch the probe off: I don't look whether a machine is used."

@@ -8,10 +8,10 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import GpuUse, Missed, Use, Verdict
 from bot.model.rental import Asked, Question
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.use import GpuUse, Missed, Use, Verdict
 from tests.views.screens import approval, card, direct, page
 from tests.views.stories import ANA, BEN, CARL, H, M, clock, happened, lease, ready
 

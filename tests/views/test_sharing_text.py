@@ -8,8 +8,8 @@ from inline_snapshot import snapshot
 from bot.model.state import State
 from bot.model.summary import Shared
 from bot.policy.access.keys import add_line, remove_line
-from handlers.views.key_lines_text import code
-from handlers.views.sharing_text import shared
+from handlers.views.answers import sharing
+from handlers.views.answers.ssh_lines import code
 from tests.slack_limits import problems_of_message
 from tests.views.stories import making, ready
 
@@ -19,7 +19,7 @@ CLEO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICleo"
 
 def answer(**fields: object) -> list[str]:
     result = Shared(**{"rental": ready().rental, "names": ("Ben",), "without_key": (), **fields})
-    return shared(result).text.split("\n")
+    return sharing.answer(result).text.split("\n")
 
 
 def test_keys_that_the_purchase_sends_need_no_line() -> None:
@@ -72,7 +72,7 @@ def test_a_name_can_mention_nobody_and_breaks_out_of_nothing(name: str) -> None:
     result = Shared(
         rental=ready().rental, names=(name, "Cleo"), without_key=("Cleo",), key_lines=(BEN,), removable=(BEN,)
     )
-    rendered = shared(result)
+    rendered = sharing.answer(result)
     assert problems_of_message(rendered.text, rendered.blocks) == []
 
 
@@ -80,7 +80,9 @@ def test_a_name_can_mention_nobody_and_breaks_out_of_nothing(name: str) -> None:
 def test_keys_of_any_size_fit_into_the_message_or_are_counted(state: State) -> None:
     rental = ready().rental if state is State.READY else making().rental
     lines = tuple(f"ssh-rsa {letter * 700}" for letter in "ABCDEFGHIJKLMNOPQRST")
-    rendered = shared(Shared(rental=rental, names=("Ben",), without_key=(), key_lines=lines, removable=lines))
+    rendered = sharing.answer(
+        Shared(rental=rental, names=("Ben",), without_key=(), key_lines=lines, removable=lines)
+    )
     assert problems_of_message(rendered.text, rendered.blocks) == []
     shown = "\n".join(block["text"]["text"] for block in rendered.blocks)
     added = sum(f"'{line}'" in shown for line in lines)

@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.policy.access.keys import add_line
-from handlers.views import ssh_text
+from handlers.views.answers import ssh_lines
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import FIRST, NOW, key, large, line, sent
 from tests.views.screens import direct, message, page, read
@@ -15,7 +15,7 @@ from tests.views.stories import ANA, BEN, CARL, READY_EVENT, gone, keys_now, mak
 
 
 def answer(details: RentalDetails, reader: str = ANA) -> str:
-    return message(ssh_text.ssh(details, reader=reading(NOW, reader)), NOW)
+    return message(ssh_lines.ssh(details, reader=reading(NOW, reader)), NOW)
 
 
 def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_others() -> None:
@@ -53,7 +53,7 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     """All keys of a GitHub user have the same comment."""
     again, desk = key(ANA, "you@laptop", line(2)), key(ANA, "you@desk", line(3))
     shown = [
-        ssh_text.ssh_lines(details, reading(NOW, reader))[1].partition(" If it doesn't")[0]
+        ssh_lines.ssh_lines(details, reading(NOW, reader))[1].partition(" If it doesn't")[0]
         for details, reader in (
             (sent(again, desk), ANA),
             (sent(desk, later=(again,)), ANA),
@@ -75,7 +75,7 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     removed = changed(sent(desk, bens), keys_now=keys_now(FIRST, bens))
     all_removed = changed(sent(desk), keys_now=keys_now(FIRST))
     shown = [
-        ssh_text.ssh_lines(each, reading(NOW, ANA))[1]
+        ssh_lines.ssh_lines(each, reading(NOW, ANA))[1]
         .removeprefix('Opens with "you@laptop"')
         .partition(", paste on the machine: ")
         for each in (without_script, added_later, removed, all_removed)
@@ -96,14 +96,14 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
 def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
     new = key(ANA, "you@new", line(1))
     replaced = changed(sent(), keys_now=keys_now(new))
-    words = ssh_text.ssh_lines(replaced, reading(NOW, ANA))[1]
+    words = ssh_lines.ssh_lines(replaced, reading(NOW, ANA))[1]
     assert words.startswith('Opens with "you@laptop". To add "you@new", paste on the machine: ')
 
 
 def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
     request = changed(ready().rental.request, setup="torch")
     runs, never = sent(setup="torch", request=request), sent(request=request)
-    assert [ssh_text.ssh_lines(each, reading(NOW, ANA))[2] for each in (runs, never)] == snapshot(
+    assert [ssh_lines.ssh_lines(each, reading(NOW, ANA))[2] for each in (runs, never)] == snapshot(
         [
             "The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
             "The set-up torch doesn't run on it.",
@@ -116,7 +116,7 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
     many = changed(sent(*(key(name, "") for name in "ABCDEFG")), names={name: name for name in "ABCDEFG"})
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
-    shown = [ssh_text.ssh_lines(each, reading(NOW, ANA))[1] for each in (named, others, many, unnamed)]
+    shown = [ssh_lines.ssh_lines(each, reading(NOW, ANA))[1] for each in (named, others, many, unnamed)]
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
             'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too '
@@ -211,7 +211,7 @@ k7mq2 can't be opened. Destroyed: 1x H100 EU.
 def test_lines_to_paste_that_are_long_have_paragraphs_of_their_own_and_are_never_cut() -> None:
     keys = [large(n) for n in range(3)]
     for count in (1, 2, 3):
-        shown = ssh_text.ssh(sent(*keys[:count]), reader=reading(NOW, ANA))
+        shown = ssh_lines.ssh(sent(*keys[:count]), reader=reading(NOW, ANA))
         assert problems_of_message(shown.text, shown.blocks) == []
         assert "paste on the machine the lines at the end of /gpu ssh k7mq2." in shown.blocks[0]["text"]["text"]
         paragraphs = [read(block["text"]["text"], NOW) for block in shown.blocks[3:]]
@@ -220,7 +220,7 @@ def test_lines_to_paste_that_are_long_have_paragraphs_of_their_own_and_are_never
 
 
 def test_the_block_has_no_address_that_is_not_valid() -> None:
-    assert ssh_text.config_block(ready(host="h\n    ProxyCommand id").rental) is None
+    assert ssh_lines.config_block(ready(host="h\n    ProxyCommand id").rental) is None
 
 
 def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
@@ -239,7 +239,7 @@ def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
         ("203.0.113.7", 0),
         ("203.0.113.7", 70_000),
     )
-    assert [(*address, ssh_text.ssh_command(*address)) for address in addresses] == snapshot(
+    assert [(*address, ssh_lines.ssh_command(*address)) for address in addresses] == snapshot(
         [
             ("203.0.113.7", None, "ssh root@203.0.113.7"),
             ("203.0.113.7", 22, "ssh root@203.0.113.7"),

@@ -11,14 +11,14 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
-from bot.model.use import Use, Verdict
 from bot.policy.buying.spending import LongerLease, Proposal
 from handlers.ids import ExtendValue
-from handlers.views import lists, modals, offers, replies
-from handlers.views.format import Times
+from handlers.views.answers import lists, modals, offers, replies
+from handlers.views.phrases.format import Times
 from tests.views.boot_script_stories import key
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (

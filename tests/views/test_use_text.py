@@ -13,12 +13,12 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, UseCosts
-from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
-from handlers.views import lists
-from handlers.views.format import dollars
-from handlers.views.use_text import day_marks, unseen_text, use_shares
+from handlers.views.answers import lists
+from handlers.views.phrases.format import dollars
+from handlers.views.phrases.use_text import day_marks, unseen_text, use_shares
 from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
 from tests.views.stories import ANA, ASKED, BEN, clock, gone, happened, listed, reading, ready, waiting

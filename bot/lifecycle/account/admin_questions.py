@@ -1,7 +1,7 @@
 """Questions to the admins: asked, put off, asked again, shown to those who become admins later, decided once.
 
 A new kind of question is a subject in bot/model/admin_question.py, the event that asks it, here, and its words in
-handlers/views/admin_questions.py.
+handlers/views/surfaces/admin_questions.py.
 """
 
 from __future__ import annotations

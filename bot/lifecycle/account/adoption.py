@@ -55,13 +55,13 @@ async def adopt_machines(
     ends_at: datetime,
     put_back: bool = False,
 ) -> Rental:
-    """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction. Return it.
-    Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
+    """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction, and return
+    it. Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
     spending lock, so that two adoptions of one machine don't both find it unknown.
 
-    It has one attempt, which was never called: it has no offer and no name, so no lookup brings another machine
-    in. The admin's click is the approval, and the limits don't refuse it, since it bills already. With `put_back`,
-    the machines are put back because the database is older than they are.
+    The rental has one attempt, which was never called: it has no offer and no name, so no lookup brings another
+    machine in. The admin's click is the approval. No limit refuses the machines, since they bill already. With
+    `put_back`, the database is older than the machines, which are put back.
 
     Raise Refused if the person is no admin, Mistake if `owner` may not use the bot or the lease would be too long,
     and TooLate if one of the machines belongs to a rental by now.

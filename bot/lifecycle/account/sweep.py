@@ -35,8 +35,8 @@ class Found:
 
 
 class FirstSweep:
-    """Notes whether the sweep has run since the start. Until then nothing is bought: the database may have been
-    restored, and what a request wants may run already."""
+    """Notes whether the sweep has run since the start. Nothing is bought before that: if the database was
+    restored, the machine that a request wants may run already."""
 
     def __init__(self) -> None:
         self.done = False
@@ -50,7 +50,7 @@ class FirstSweep:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raise MarketAway if the account can't be read.
 
-    The list ends nothing: if it lacks a known resource, the rental is made due, and its step asks the vendor.
+    A known resource that the list lacks may still run: its rental is made due, and its step asks the vendor.
     """
     views = [view for view in await deps.market.resources() if not view.deleted]
     async with deps.store.read() as tx:
@@ -97,8 +97,8 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a machine of an attempt is watched. If that fails, the next sweep tries again: it must not
-    keep this one from the other machines, since nothing is bought before the first sweep is done."""
+    """Make sure that a machine of an attempt is watched. Log a failure, and leave the machine to the next sweep:
+    this sweep must go on to the other machines, since nothing is bought before the first sweep is done."""
     try:
         if attempt.settled:
             await _mark_for_deletion(deps, machine, attempt)
@@ -142,8 +142,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Mark a settled attempt that still has a resource for deletion, and make its rental due, whose step notifies
-    people. The rental's end stands."""
+    """Mark a settled attempt for deletion because it still has a resource, and make its rental due. The rental's
+    step notifies people. The rental's end stands."""
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
         return

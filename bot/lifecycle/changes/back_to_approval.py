@@ -24,7 +24,7 @@ async def ask_again(
     """Make the request wait for a decision again, on `offer` if it is outside the envelope.
 
     The owner decides if the rules allow that, else an approver. If too little time is left until its end, it waits
-    for the owner: only they can name another end, and that is asked of an approver as usual.
+    for the owner, who alone can name another end. An approver decides about that end as usual.
     """
     rental = snapshot.rental
     proposal = propose(
@@ -63,8 +63,8 @@ async def ask_again(
 
 
 def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
-    """Return the decision that a request waits for if these people are asked `now`. Its time to decide,
-    `approval.expires`, counts only within the hours of at least one of them."""
+    """Return the decision that a request waits for if these people are asked `now`. The time to decide,
+    `approval.expires`, passes only within the hours of at least one of them."""
     expires_at = after_hours(now, rules.approval.expires, asked.zones, rules.hours)
     return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 

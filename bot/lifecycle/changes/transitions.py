@@ -14,20 +14,20 @@ from typing import Any
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use
 from bot.model.offer import Offer
 from bot.model.quote import Quote
 from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.use import Use
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
 S = State
 
 STARTS = frozenset({S.AWAITING_APPROVAL, S.PROCURING, S.READY})
-"""A rental starts ready only if it is a machine that runs already and that got an owner."""
+"""A rental starts in `ready` only if its machine was adopted."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.AWAITING_APPROVAL: frozenset(
@@ -96,12 +96,12 @@ def alter(rental: Rental, **fields: Any) -> Rental:
 
 
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
-    """Set when its next step is due. None: only once something changes. This makes no new version."""
+    """Set when the next step is due, or that only a change makes it due (None). This makes no new version."""
     return changed(rental, due_at=due_at)
 
 
 def make_due(rental: Rental, now: datetime) -> Rental:
-    """Make its step due now, because its attempts or resources were changed by something else."""
+    """Make the next step due now, because something else changed the rental's attempts or resources."""
     return alter(rental, due_at=now)
 
 
@@ -119,8 +119,8 @@ def new_rental(
     now: datetime,
     replaces: Rental | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. If it takes the
-    place of another one, the person who approved that one approved it too."""
+    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. A rental that takes
+    the place of `replaces` has the approver of that one."""
     return Rental(
         id=rental_id,
         state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
@@ -157,17 +157,18 @@ def change_request(
 
 
 def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
-    """Its owner lets more people in."""
+    """Let more people in."""
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
 
 
 def note_bought_later(rental: Rental, found: bool) -> Rental:
-    """A machine with its id was found that the store doesn't know. Not `found`: it is not ours to manage."""
+    """Set whether a machine with the rental's id was found that the store doesn't know. `found` is False if the
+    admins say that it is not ours to manage."""
     return alter(rental, bought_later=found)
 
 
 def change_owner(rental: Rental, owner: str, now: datetime, *, asked_about: Use | None = None) -> Rental:
-    """An admin gives it to another person, who is no longer a teammate of it and was asked nothing about it. They
+    """Give the rental to another person, who is no longer a teammate of it and was asked nothing about it. They
     learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
     them asks about this verdict too."""
     lease = rental.lease
@@ -190,7 +191,7 @@ def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
 
 
 def give_approval_notice(rental: Rental) -> Rental:
-    """Its owner is notified now that it was approved."""
+    """Note that the owner is notified of the approval now."""
     return alter(rental, approval_notice_at=None)
 
 
@@ -220,7 +221,7 @@ def await_decision(
 
 
 def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
-    """An attempt to buy `offer` begins."""
+    """Begin an attempt to buy `offer`."""
     return alter(
         rental,
         attempts=rental.attempts + 1,
@@ -233,40 +234,40 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Buying is blocked since `since`, or since earlier if it was blocked already."""
+    """Note that buying is blocked since `since`, or since earlier if it was blocked already."""
     before = rental.blocked or Blocked(since=since)
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
 def hold_purchase(rental: Rental, since: datetime) -> Rental:
-    """Nothing more is bought for it before people decide again: the database was put back, and it may have been
-    cancelled. `since` is so long ago that buying counts as blocked too long."""
+    """Buy nothing more for the rental before people decide again: the database was put back, and the rental may
+    have been cancelled. `since` is so long ago that buying counts as blocked too long."""
     return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
 
 
 def unblock_buying(rental: Rental) -> Rental:
-    """Nothing blocks buying."""
+    """Note that nothing blocks buying."""
     return alter(rental, blocked=None)
 
 
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
-    """The market accepted the attempt."""
+    """Move to `provisioning`: the market accepted the attempt."""
     return _move(rental, S.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
 
 
 def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
-    """The machine runs, and no SSH server has answered on it since `since`, in real time."""
+    """Note that the machine runs, and that no SSH server has answered on it since `since`, in real time."""
     return alter(rental, quiet_since_real=since)
 
 
 def stop_waiting_for_ssh(rental: Rental) -> Rental:
-    """The machine does not run after all."""
+    """Note that the machine does not run after all."""
     return alter(rental, quiet_since_real=None)
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """The attempt failed or took too long. The next one follows. An alarm about an earlier attempt stays, but its
-    next notice comes later."""
+    """Go on to the next attempt: this one failed or took too long. An alarm about an earlier attempt stays, but
+    its next notice comes later."""
     return _move(
         rental,
         S.PROCURING,
@@ -290,7 +291,8 @@ def become_ready(
     lease: Lease,
     silent: bool = False,
 ) -> Rental:
-    """The machine can be used from `lease.ready_at` on. If it is `silent`, no SSH server has answered on it."""
+    """Move to `ready`: the machine can be used from `lease.ready_at` on. If it is `silent`, no SSH server has
+    answered on it."""
     return _move(
         rental,
         S.READY,
@@ -310,7 +312,8 @@ def become_ready(
 
 
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """Destroy every machine of it. An alarm about an earlier attempt stays, but its next notice comes later."""
+    """Begin to destroy every machine of the rental. An alarm about an earlier attempt stays, but its next notice
+    comes later."""
     return _move(
         rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
     )
@@ -331,7 +334,7 @@ def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
-    """Every machine of a rental in `destroying` is confirmed gone."""
+    """End a rental in `destroying`: every machine of it is confirmed gone."""
     ending = rental.ending or Ending(outcome=S.DESTROYED)
     return _move(rental, ending.outcome, ending=ending, over_at=at, due_at=None)
 
@@ -342,8 +345,8 @@ def _ended(ending: Ending) -> dict[str, Any]:
 
 
 def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """Return `amount` and `estimated` for Facts. Both are None if nothing has billed yet but an attempt still may,
-    or if the store doesn't know a machine of it: the event must not say that it cost nothing."""
+    """Return `amount` and `estimated` for Facts. Both are None if nobody knows that the rental cost nothing:
+    nothing has billed yet but an attempt still may, or the store doesn't know a machine of it."""
     known = not rental.bought_later and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
     return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
 
@@ -372,20 +375,21 @@ def finish(
 
 
 def set_alarm(rental: Rental, now: datetime) -> Rental:
-    """A deletion begins: notify people if it is not confirmed in time."""
+    """Set an alarm for a deletion that begins: people are notified if it is not confirmed in time."""
     return alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
 
 
 def raise_alarm(rental: Rental, alarm: Alarm, next_at: datetime) -> Rental:
-    """People are notified of a deletion that takes too long, and again at `next_at`."""
+    """Note that people are notified of a deletion that takes too long, and when to notify them again
+    (`next_at`)."""
     return alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
 
 
 def clear_alarm(rental: Rental) -> Rental:
-    """Every deletion is confirmed."""
+    """Remove the alarm: every deletion is confirmed."""
     return alter(rental, alarm=None)
 
 
 def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:
-    """Someone looks after the deletion: `alarm` is silent until `again_at`."""
+    """Note that a person looks after the deletion. `alarm` is silent until `again_at`."""
     return alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))

@@ -1,4 +1,4 @@
-"""The loop over due rows of one table: it claims them and works on them, so many at once.
+"""The loop over due rows of one table: it claims them and works on several at once.
 
 A claim has a holder, which is this process since its start, and an end. It is renewed while its work runs. Past
 its end, another process may take the row; this one never takes a row that it still works on.
@@ -28,8 +28,8 @@ R = TypeVar("R", bound=Claimed)
 log = structlog.get_logger()
 
 CLAIM_SECONDS = 20.0
-"""How long a claim lasts, in the database's real time. It is renewed after a quarter of it. A call that buys or
-deletes begins only in its first half."""
+"""How long a claim lasts, in the database's real time. It is renewed after a quarter of this time. A call that
+buys or deletes begins only in the first half."""
 BETWEEN_PASSES = 0.06
 """Real seconds at least from the start of one pass to the next. What becomes due meanwhile is claimed together."""
 
@@ -52,15 +52,15 @@ def _ignore() -> None:
 
 
 class DueLoop(ABC, Generic[R]):
-    """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, `at_once` at
-    most."""
+    """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
+    `at_once` at the same time."""
 
     name: ClassVar[str]
     """The first part of the names of its log events."""
     written: ClassVar[Written]
-    """What a commit must have written to wake it."""
+    """What a commit must have written to wake the loop."""
     retry: ClassVar[timedelta]
-    """How long after work that failed the row is due again."""
+    """How long after failed work its row is due again."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class DueLoop(ABC, Generic[R]):
         self._under_way: dict[str, _UnderWay] = {}
         self._claiming = False
         self._next_due: datetime | None = None
-        """When more was due after the last claims."""
+        """When the next row is due, as read after the last claims."""
         deps.store.on_commit(self._wake.set, self.written)
 
     # --- what is done with a row
 
     @abstractmethod
     def rows(self, tx: Tx) -> DueRows[R]:
-        """Return the table."""
+        """Return the loop's table."""
 
     @abstractmethod
     async def work(self, row: R, claim_lasts: Callable[[], bool]) -> None:
@@ -96,10 +96,11 @@ class DueLoop(ABC, Generic[R]):
 
     @abstractmethod
     async def failed(self, row: R, error: Exception) -> None:
-        """Report work that raised."""
+        """Report that work on a row raised an error."""
 
     async def load(self, tx: Tx, rows: Sequence[R]) -> None:
-        """Called in the transaction that claims rows: read for all of them at once what their work needs."""
+        """Read what the work on these rows needs, for all of them at once. Called in the transaction that claims
+        them."""
 
     async def before_pass(self) -> None:
         """Called at the start of each pass."""
@@ -119,7 +120,7 @@ class DueLoop(ABC, Generic[R]):
         return len(self._under_way) + self._claiming
 
     def under_way(self) -> dict[str, datetime]:
-        """Return the ids of the rows that are worked on, and since when, in real time."""
+        """Return the ids of the rows that are worked on, each with the real time at which its work began."""
         return {key: one.started_at for key, one in self._under_way.items()}
 
     async def next_due(self) -> datetime | None:
@@ -128,8 +129,8 @@ class DueLoop(ABC, Generic[R]):
             return await self.rows(tx).next_due()
 
     async def first_due(self) -> datetime | None:
-        """Return when the first row is due that this process doesn't work on. Another process that died may still
-        have claimed it."""
+        """Return when the first row is due that this process doesn't work on. The row may still be claimed, by a
+        process that died."""
         async with self.deps.store.read() as tx:
             return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
@@ -190,7 +191,7 @@ class DueLoop(ABC, Generic[R]):
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
         """Claim and start what is due. Return when more is due.
 
-        A claim that was made by a commit without an answer ends by itself.
+        If the commit of a claim got no answer, the claim runs out on its own.
         """
         until = self.deps.clock.monotonic() + self._claim_seconds
         async with self.deps.store.write(durable=False) as tx:
@@ -240,7 +241,7 @@ class DueLoop(ABC, Generic[R]):
         return lasts
 
     async def _renew_claims(self) -> None:
-        """Renew the claims of all running work, once a quarter of the time of one of them has passed."""
+        """Renew the claims of all running work, once a quarter of the time of any of them has passed."""
         now = self.deps.clock.monotonic()
         held = {key: one for key, one in self._under_way.items() if not one.lost}
         if all(one.claimed_until - now > self._claim_seconds * 3 / 4 for one in held.values()):

@@ -26,22 +26,22 @@ from bot.model.rental import Rental
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""How many steps of rentals run at the same time, and half as many searches."""
+"""How many steps of rentals run at the same time. Half as many searches do."""
 RETRY_FAILED = timedelta(minutes=1)
-"""How long after a failed step it is run again."""
+"""How long after a failed step the next one runs."""
 GATHER = 0.05
-"""Real seconds. Due times that are written within it are written together."""
+"""Real seconds. Due times that end a step within this span are written together."""
 
 
 class Watch(Protocol):
     """Receives figures about the engine (metrics)."""
 
     def late(self, seconds: float) -> None:
-        """A step was started this many seconds after it was due."""
+        """Record how many seconds after its due time a step was started."""
 
     def failed(self, what: str) -> None:
-        """A step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of the
-        engine."""
+        """Record that a step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of
+        the engine."""
 
 
 class Unwatched:
@@ -76,12 +76,12 @@ class Engine:
 
     @property
     def passes(self) -> int:
-        """Return how often it looked for due rentals."""
+        """Return how often the engine looked for due rentals."""
         return self._steps.passes
 
     @property
     def in_flight(self) -> int:
-        """Return how many steps are running, plus one for each of the two loops that is claiming some."""
+        """Return how many steps are running, plus one for each of the two loops that is claiming rows."""
         return self._steps.in_flight + self._searches.in_flight
 
     def under_way(self) -> dict[str, datetime]:
@@ -129,7 +129,7 @@ class Steps(DueLoop[ClaimedRental]):
         self._watch = watch
         self._failures = StepFailures(deps)
         self._snapshots: dict[str, RentalSnapshot] = {}
-        """Of rentals whose step has not begun yet."""
+        """Snapshots of the rentals whose step has not begun yet."""
         self._due_times = DueTimes(deps)
 
     @override
@@ -144,7 +144,8 @@ class Steps(DueLoop[ClaimedRental]):
         except GpubotError:
             raise
         except Exception as error:
-            # One of them can't be loaded. Each step loads its own, so that only that one fails.
+            # One rental can't be loaded. Each step now loads its own snapshot, so that only the step of that
+            # rental fails.
             log.warning("engine.not_loaded_together", error=type(error).__name__)
 
     @override
@@ -194,7 +195,7 @@ class DueTimes:
         self._deps = deps
         self._waiting: list[tuple[Rental, datetime | None]] = []
         self._writing: asyncio.Task[None] | None = None
-        """The write that takes what waits now."""
+        """The write that will take the due times that wait now."""
 
     async def write(self, rental: Rental, due_at: datetime | None) -> None:
         """Write when a rental is next due, and end its claim. Raise StoreBusy if the store doesn't take it."""
@@ -206,7 +207,7 @@ class DueTimes:
     async def _write_waiting(self) -> None:
         await self._deps.clock.pause(GATHER)
         waiting, self._waiting, self._writing = self._waiting, [], None
-        # After a power cut they are due again.
+        # Not durable: if a power cut loses this, the rentals are due again.
         async with self._deps.store.write(durable=False) as tx:
             await tx.rentals.defer_all(waiting)
 

@@ -29,7 +29,8 @@ class Job:
     """When it runs next, by our clock."""
 
     async def run(self, clock: Clock) -> None:
-        """Run it now and at each of its times until cancelled. If it fails, it runs again at its next time."""
+        """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
+        or after `retry` if it has never worked."""
 
         async def turn() -> None:
             await clock.sleep_until(self.next_at, asyncio.Event())

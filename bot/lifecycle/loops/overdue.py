@@ -31,8 +31,8 @@ DOWN_AFTER = timedelta(minutes=5)
 RETRY_COMPLETE = timedelta(minutes=10)
 """How long until the market is asked again about an attempt of which no resource is left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
-"""How long nothing is deleted after an outage of the market: the rental's own step goes first, because the machine
-may still be wanted."""
+"""How long nothing is deleted after an outage of the market. The rental's own step goes first, because the owner
+may still need the machine."""
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """If a rental's own step read a resource this recently while deleting it, the step works and the vendor is
 slow."""
@@ -51,7 +51,7 @@ class OverdueDeletion:
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """Those that the store has."""
+        """The attempts whose PastEnd the store has."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """When the market last gave no answer about an attempt."""
@@ -129,8 +129,8 @@ class OverdueDeletion:
     async def _past_end_since(
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        """Return since when this end is past while the bot was running. If the bot was down at the end, return
-        now: meanwhile nobody was notified of the end and no step could act on an answer."""
+        """Return from when the graces count: the end, or now if the bot was down at the end, because nobody was
+        notified of the end then and no step could act on an answer."""
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
         if past_end is None or past_end.end != end:
@@ -209,7 +209,7 @@ class OverdueDeletion:
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
-            # A bug in reading the answer must not prevent the deletion of the resources that the store knows.
+            # Even if a bug prevents reading the answer, the resources that the store knows must be deleted.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
             if isinstance(error, MarketAway):
                 self._away_at[attempt.rental_id, attempt.n] = now
@@ -249,7 +249,7 @@ class OverdueDeletion:
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the rental's own step is deleting it and reads it regularly."""
+    """Return whether the rental's own step is deleting the attempt and reads its resources regularly."""
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

@@ -33,7 +33,7 @@ ENDS_SOON = timedelta(hours=1)
 """The owner of a lease that ends within this span is notified of an outage."""
 
 Recipient = tuple[str, str | None]
-"""A person's id, and that of the rental that the notice was about, if any."""
+"""A person's id, and the id of the rental that the alert was about, if any."""
 
 
 @dataclass

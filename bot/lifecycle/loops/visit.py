@@ -14,9 +14,9 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.policy.use.as_sold import not_as_sold
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.use.verdicts import after_visit, differs, window
@@ -37,7 +37,7 @@ class Target(Frozen):
 
 async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | None:
     """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
-    no readings. Return None if the machine is not to be visited."""
+    no readings. Return None if the machine must not be visited."""
     rental_id = claimed.id
     began = deps.clock.now()
     target = await _target(deps, rental_id)
@@ -54,11 +54,12 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
         if rental is None or not await tx.visits.defer(
             claimed, next_visit(rental.request.contract, [*earlier, sample], began)
         ):
-            # Its visits ended meanwhile, so another machine at its address may have answered. Or another process
-            # visits it by now.
+            # The machine's visits ended meanwhile, so another machine may have answered at its address. Or another
+            # process visits it now.
             faults.forget(rental_id)
             return
-        # Until its start-up script has installed the probe, a machine refuses the login. That is no news.
+        # A machine refuses the login until its start-up script has installed the probe. Such refusals are not
+        # logged.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         await tx.samples.add(sample)
@@ -81,8 +82,8 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
 
 
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
-    """Return where to log in. Return None if it has no probe by design, or if it is being deleted: another machine
-    may get its address."""
+    """Return where to log in. Return None if the machine has no probe by design, or is being deleted: another
+    machine may get its address."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
@@ -102,7 +103,7 @@ def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
 
 
 def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) -> None:
-    """Count the visit, if the use of the machine was known until now."""
+    """Count the visit if the use of the machine was known until now."""
     if rental.use is None or rental.use.verdict is Verdict.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -110,7 +111,7 @@ def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) ->
 
 
 def _with_host_key(rental: Rental, result: Visit) -> Rental:
-    """Pin the host key at the first contact."""
+    """Return the rental with the host key pinned, if this is the first contact."""
     if rental.host_key is not None or result.host_key is None:
         return rental
     return note_host_key(rental, result.host_key)
@@ -163,15 +164,16 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
 
 
 COMPARED_WITHIN = timedelta(minutes=30)
-"""How long after its first report the GPUs of a machine are compared once it shows some: their driver may still be
-being installed."""
+"""For how long after its first report a machine that showed no GPUs yet is compared once it shows some: their
+driver may still be being installed."""
 
 
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the set-up, and with an event if its first GPUs are not
-    those that were sold. Note for its vendor that the probe answered. `earlier` are the last samples before."""
+    """Return a ready rental with what its probe reports of the set-up, and an event if its first GPUs are not
+    those that were sold. Note for its vendor that the probe answered. `earlier` has the last samples before the
+    report."""
     after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
@@ -189,8 +191,9 @@ async def with_report(
 async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: datetime) -> None:
     """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
 
-    `visits` are the last ones until now. At least LEAST_VISITS of that time must have got no answer, so a machine
-    that nobody visited then proves nothing. Nor does a refused login: everyone with root there can cause it."""
+    `visits` are the last ones until now. Note it only if at least LEAST_VISITS of that time got no answer. A
+    refused login does not count: everyone with root on the machine can cause one.
+    """
     ready_at = rental.running_lease.ready_at
     if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
         return
@@ -200,8 +203,8 @@ async def note_silence(tx: Tx, rental: Rental, visits: Sequence[Sample], now: da
 
 
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
-    """Return the event that the GPUs of a report are not those of the attempt's offer, if that is certain. An
-    adopted machine has no offer."""
+    """Return an event if the GPUs of a report are certainly not those of the attempt's offer. Return none for an
+    adopted machine, which has no offer."""
     offer = attempt.offer
     if offer is None or not not_as_sold(offer.gpu, offer.count, report):
         return ()
@@ -218,18 +221,18 @@ FEWEST = 3
 COUNTS_FOR = timedelta(minutes=20)
 """How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
 OURS_AT_MOST = timedelta(hours=1)
-"""After this time verdicts change all the same: nobody has seen for so long whether the machines are used."""
+"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
 
 
 class VisitFaults:
-    """The last outcome for each machine that was seen into before. It is kept in memory: after a start, the first
-    round of visits fills it."""
+    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
+    start, the first round of visits fills them."""
 
     def __init__(self) -> None:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """When each machine was visited last, and whether that failed."""
         self._since: datetime | None = None
-        """Since when more than half of them fail. None if they don't."""
+        """Since when more than half of the machines fail. None if they don't."""
 
     @property
     def machines(self) -> Collection[str]:
@@ -241,7 +244,7 @@ class VisitFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Don't count a machine: its visits ended, or nothing is known of its use."""
+        """Stop counting a machine: its visits ended, or nothing is known of its use."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:

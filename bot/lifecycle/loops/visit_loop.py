@@ -22,12 +22,12 @@ log = structlog.get_logger()
 AT_ONCE = 64
 """How many visits run at the same time. One takes 5 to 6 s."""
 LOGINS_PER_SECOND = 10.0
-"""In real time. With the two limits about 1,000 machines are visited every 2 minutes. If there are more, visits
-wait in the order in which they are due, so the period grows for all of them."""
+"""In real time. Within AT_ONCE and this limit, about 1,000 machines are visited every 2 minutes. If there are
+more, visits wait in the order in which they are due, so the period grows for all of them."""
 RETRY_FAILED = timedelta(minutes=2)
-"""How long after a visit that failed with a bug or an outage of the store the next one is."""
+"""How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
 DROP_AT_ONCE = 1000
-"""How many old samples one transaction drops, so that no write waits long for it."""
+"""How many old samples one transaction drops. A larger one would keep other writes waiting."""
 
 
 def _ignore(_: str) -> None:
@@ -35,7 +35,7 @@ def _ignore(_: str) -> None:
 
 
 class Visits(DueLoop[Claimed]):
-    """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes it."""
+    """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
 
     name = "visits"
     written = Written.VISITS
@@ -92,7 +92,7 @@ class Visits(DueLoop[Claimed]):
 
     @override
     async def before_pass(self) -> None:
-        """Cancel the visits of machines that are no longer ready: their addresses may be given to others."""
+        """Cancel the visits of machines that are no longer ready: other machines may get their addresses."""
         changed, self._changed = self._changed, False
         known = {*self.under_way(), *self.faults.machines} if changed else set()
         if not known:

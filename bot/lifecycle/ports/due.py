@@ -35,15 +35,16 @@ class DueRows(Protocol[R]):
     and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[R]:
-        """Claim what is due and free for that many real seconds, except the rows `without`. Return it, longest due
-        first."""
+        """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
+        most `limit` rows, those first that have been due longest."""
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        """Let the claims on these rows last for that many real seconds from now on. Return the rows that this
-        process still holds."""
+        """Let the claims on these rows end `seconds` of real time from now. Return the rows that this process
+        still holds."""
 
     async def defer(self, row: R, due_at: datetime) -> object:
-        """End the claim and set when the row is next due. Do nothing if another process holds it."""
+        """End the claim and set when the row is next due. Do nothing if another process holds the claim."""
 
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        """Return when the first free row is due, except the rows `without`; if `claimed`, also a claimed one."""
+        """Return when the first free row is due, except the rows `without`. With `claimed`, claimed rows count
+        too."""

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
+from bot.model.machine_use import Visit
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
 from bot.model.request import OfferQuery
-from bot.model.use import Visit
 
 
 class Procured(Frozen):
@@ -22,7 +22,8 @@ class Procured(Frozen):
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
     other_reason: bool = False
-    """It failed, and `detail` gives another reason than that it is sold out: no credit, or a quota."""
+    """The call failed, and `detail` gives another reason than that the offer is sold out: no credit, or a
+    quota."""
     expired: bool = False
     """410: the offer has expired."""
     refused: bool = False
@@ -109,8 +110,8 @@ class Market(Protocol):
 
 
 class Prober(Protocol):
-    """Connects to machines from outside. `vendor` is that of the machine: only two names of one are looked up at a
-    time."""
+    """Connects to machines from outside. `vendor` is the machine's vendor: only two host names of one vendor are
+    looked up at a time."""
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         """Return whether an SSH server sends its banner within a few real seconds."""
@@ -160,5 +161,5 @@ class Directory(Protocol):
         whom Slack doesn't answer within a real second as they are. Never raise."""
 
     async def members(self, group: str) -> frozenset[str] | None:
-        """Return the members of a user group: none if Slack says for certain that there is no such group for us.
-        Return None if it doesn't answer within a real second. Never raise."""
+        """Return the members of a user group, or an empty set if Slack says for certain that there is no such
+        group for us. Return None if Slack doesn't answer within a real second. Never raise."""

@@ -23,8 +23,7 @@ class Usage(Frozen):
 
     person_rentals: int
     team_rate: Decimal
-    """USD per hour: the sum of the highest rates that live envelopes allow, and the prices of unproven
-    attempts."""
+    """USD per hour: the highest rates that live envelopes allow, plus the prices of unproven attempts."""
 
 
 class Billing(Frozen):
@@ -120,11 +119,12 @@ class Change(Frozen):
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
     visited_at: Instant | None = None
     """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
-    None if visits have no say."""
+    None if the decision doesn't depend on visits."""
 
     @model_validator(mode="after")
     def _check_transition(self) -> Self:
-        """Raise ForbiddenTransition if the table doesn't have it, so that no code path can bypass the table."""
+        """Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the
+        table."""
         check_change(None if self.before is None else self.before.state, self.after.state)
         return self
 

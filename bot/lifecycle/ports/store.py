@@ -22,14 +22,14 @@ from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
+from bot.model.machine_use import ProbeAnswers as Answers
+from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.use import ProbeAnswers as Answers
-from bot.model.use import Sample
 
 T = TypeVar("T")
 
@@ -69,12 +69,12 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         """End this process's claim on it."""
 
     async def lock_spending(self) -> None:
-        """Let no other transaction have the spending lock until this one ends. Everything that is read after it
-        includes what the others that had it committed, such as rentals and keys."""
+        """Take the spending lock, and hold it until this transaction ends. Everything that is read after it
+        includes what the earlier holders committed, such as rentals and keys."""
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return what live rentals and their unproven attempts use, except the rental `without` and the one whose
-        place it takes. A transaction that writes has to take the spending lock first."""
+        """Return what live rentals and their unproven attempts use, except the rental `without` and the rental
+        whose place that one takes. A transaction that writes has to take the spending lock first."""
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""
@@ -89,7 +89,8 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         """Return how many rentals are in each state, without those that are over."""
 
     async def live_costs(self) -> list[LiveCost]:
-        """Return the rentals that are not over, oldest first, with their cost, in as many queries as for one."""
+        """Return the rentals that are not over, oldest first, with their cost. One rental takes as many queries as
+        all."""
 
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
@@ -98,7 +99,7 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         """Return the sum of the whole ledger."""
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
-        """Return the rentals that were billed and that are over since then, the last one first."""
+        """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
@@ -128,8 +129,8 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
-        """Return the median seconds from procurement to ready of the last rentals there. Return None if there are
-        fewer than 3."""
+        """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return
+        None if there are fewer than 3."""
 
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
@@ -164,8 +165,9 @@ class Samples(Protocol):
         """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
-        """Return the time and the highest reading, in percent, of each sample from `at` on that has one, oldest
-        first. It makes no models: a day has up to 1,440 samples, and making them would hold up the event loop."""
+        """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
+        oldest first. No models are made: a day has up to 1,440 samples, and making them would hold up the event
+        loop."""
 
     async def newest(self, rental_id: str) -> Sample | None: ...
     async def drop_before(self, at: datetime, limit: int) -> int:
@@ -176,10 +178,11 @@ class ProbeAnswers(Protocol):
     """Whether the probe answered soon after ready: one row for each machine of which that is known."""
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Note it. An answer stays noted, and takes the place of a silence that was noted before."""
+        """Note whether the probe answered. An answer replaces a silence that was noted before, and is never
+        replaced."""
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return those of each vendor. Vendors without any are left out."""
+        """Return the answers of each vendor's machines. Vendors without any are left out."""
 
 
 class Events(Protocol):
@@ -209,11 +212,11 @@ class Messages(Protocol):
         """Return the first real time at which something is due, or the first after `after`."""
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return what is to be refreshed by `now`, our time, except the ids `without`; what has waited longest
-        first. What also has a `due_at` is left out: that edit shows everything."""
+        """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
+        message that also has a `due_at` is left out: that edit shows everything."""
 
     async def next_refresh(self) -> datetime | None:
-        """Return our time at which something is to be refreshed next."""
+        """Return when the next refresh is due, in our time."""
 
     async def save(self, message: Message) -> None:
         """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
@@ -231,8 +234,8 @@ class Messages(Protocol):
         """Make the open surfaces about a question to the admins due."""
 
     async def show_all_again(self) -> None:
-        """Make every open surface due that is about what is not over, so that it is edited in any case. What may
-        be a question or state an end is compared with Slack first (`Message.compare_with`)."""
+        """Make the open surfaces of everything that is not over due, so that each is edited in any case. A surface
+        that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
 
     async def conversations(self) -> dict[str, Destination]:
         """Return the ids of the channels and direct messages with posts, the newest first, each with the
@@ -387,13 +390,13 @@ class Tx(Protocol):
 
 
 class Written(StrEnum):
-    """What a commit may make due: it wrote such a row."""
+    """The kinds of rows whose commit may make work due."""
 
     QUOTES = "quotes"
     RENTALS = "rentals"
     MESSAGES = "messages"
     VISITS = "visits"
-    """By it, visits of a machine began, ended or were made due."""
+    """The commit began or ended visits of a machine, or made one due."""
 
 
 class Store(Protocol):
@@ -416,4 +419,5 @@ class Store(Protocol):
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        """Call `listener` after each commit that wrote this, as something may be due then. None: after all."""
+        """Call `listener` after each commit that wrote such a row, or after every commit if `written` is None.
+        Work may be due then."""

@@ -1,4 +1,5 @@
-"""The offer that a person clicked before they had an SSH key: what becomes of it when they add one."""
+"""The offer that a person clicked before they had an SSH key. It is rented, if that is possible, when they add
+one."""
 
 from __future__ import annotations
 
@@ -27,20 +28,21 @@ class NotRented:
 
 @dataclass(frozen=True)
 class SearchedAgain:
-    """The price of the offer no longer stood, so a search for the same was started. Its answer has the offers."""
+    """The price of the offer no longer stood, so a new search for the same request was started. Its answer has the
+    offers."""
 
     quote: Quote
     """The new search."""
 
 
 ClickedOffer: TypeAlias = Rental | RentPreview | SearchedAgain | NotRented
-"""What became of an offer: it was rented or its approval was asked for, its owner confirms it first, its price no
-longer stood, or something else prevents it."""
+"""What became of the clicked offer: it was rented or its approval was asked for, its owner confirms it first, its
+price no longer stood, or something else prevents it."""
 
 
 async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
-    """Rent the offer that a person clicked last before they had a key. Return what became of it, or None if there
-    is none. An offer is tried once.
+    """Rent the offer that a person clicked last before they had a key. Return what became of the offer, or None if
+    there is none. An offer is tried once.
 
     `reply_to` gets the answer of a new search. The caller has stored the key in the same transaction.
     """

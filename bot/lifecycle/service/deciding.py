@@ -57,8 +57,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
     they can name another end.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
-    the set-up don't fit into a boot script, TooLate if nothing waits any more, if it now waits for its owner or if
-    that person left, and RequestChanged if another version waits.
+    the set-up don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
+    waits any more, if the request now waits for its owner, or if the owner left.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -105,8 +105,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
 
 
 async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reason: str = "") -> Rental:
-    """Deny version `version` of the envelope that waits. Of the `reason`, LONGEST_REASON characters are kept; it
-    may be empty. Raise as `approve`, but check no limits."""
+    """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
+    kept; it may be empty. Raise as `approve`, but check no limits."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await load_deniable(tx, deps, person, rental_id, version)
@@ -152,7 +152,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
-    what waits. `rules` are those as they hold now, by `deciders.rules_now`."""
+    what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
         if not may_accept(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
@@ -169,7 +169,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental whose request or extension waits for a decision.
 
-    Raise TooLate if nothing of it waits. People who may not read how it was decided get Refused with `refusal`.
+    Raise TooLate if neither waits. People who may not read how it was decided get Refused with `refusal`.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -182,7 +182,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Raise TooLate if it has expired, also if the engine has not written that yet."""
+    """Raise TooLate if what waits has expired, also if the engine has not written that yet."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
     elif rental.waiting is not None:
@@ -194,9 +194,9 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
-    """Raise TooLate if it has expired, and RequestChanged if another version waits.
+    """Raise TooLate if what waits has expired, and RequestChanged if another version waits.
 
-    Call it after the check of the person's rights: RequestChanged makes the surface show the new version to them.
+    Call this after the check of the person's rights: RequestChanged makes the surface show them the new version.
     """
     _check_not_expired(deps, rental)
     if rental.newest_envelope.version != version:
@@ -243,8 +243,8 @@ def _decision_facts(rental: Rental, *, self_approved: bool) -> Facts:
 
 
 async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Rental:
-    """Make the request wait for its owner, because too little time is left until its end. Return it as it is if it
-    waits for that already."""
+    """Make the request wait for its owner, because too little time is left until its end. Return the rental
+    unchanged if the request waits for that already."""
     if rental.needs_later_end:
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)

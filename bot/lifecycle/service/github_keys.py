@@ -18,7 +18,7 @@ from bot.policy.team.roles import check_user
 
 @dataclass(frozen=True)
 class GithubKeysSaved:
-    """What was saved of the keys that a person chose."""
+    """What was saved of the GitHub keys that a person chose."""
 
     saved: KeysSaved
     gone: tuple[str, ...]

@@ -17,7 +17,8 @@ from bot.policy.access.keys import read_key
 from bot.policy.team.roles import check_user
 
 _BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
-"""A machine that fails while it is made is replaced by another purchase."""
+"""States in which a machine may still have to be bought: one that fails while it starts is replaced by another
+purchase."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class KeysSaved:
 
     added: tuple[Key, ...]
     known: tuple[Key, ...]
-    """Those that the person had already."""
+    """The keys that the person had already."""
     clicked: ClickedOffer | None
     """What became of the offer that the person clicked before they had a key."""
 
@@ -50,8 +51,8 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
     """Check and store the public key in a line. If the person clicked on an offer before they had a key, rent it.
 
     `reply_to` gets the answer if that offer is searched for again. Raise Refused if the person may not use the
-    bot. Raise PrivateKey or Mistake if the bot doesn't accept the line, or if these are too many keys. Nothing is
-    stored then.
+    bot. Raise PrivateKey or Mistake, and store nothing, if the bot doesn't accept the line or the person would
+    have too many keys.
     """
     check_user(person, deps.rules)
     # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
@@ -60,8 +61,9 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
 
 
 async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_to: Destination) -> KeysSaved:
-    """Store those keys that the person doesn't have yet, and rent the offer that waits for a key. The caller has
-    checked that the person may use the bot. Raise Mistake, and store none, if these would be too many."""
+    """Store those of the keys that the person doesn't have yet, and rent the offer that waits for a key. The
+    caller has checked that the person may use the bot. Raise Mistake, and store none, if the person would have too
+    many keys."""
 
     async def decision(tx: Tx) -> KeysSaved:
         await tx.rentals.lock_spending()  # without it, two additions at once would both pass the limit
@@ -87,10 +89,10 @@ def _check_room(had: int, more: int, most: int) -> None:
 
 
 async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
-    """Remove one of a person's keys. Machines that run keep it.
+    """Remove one of a person's keys. The key stays on machines that run.
 
     Raise TooLate if they don't have the key. Raise Refused if the person may not use the bot, or if it is their
-    last key and a rental of theirs still has to be bought with it.
+    last key and a machine must still be bought for a rental of theirs.
     """
 
     async def decision(tx: Tx) -> KeyChanged:
@@ -113,7 +115,7 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
 
 
 async def make_first(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
-    """Make one of a person's keys the first, with which machines open for certain. Raise as `remove_key`."""
+    """Make one of a person's keys the first, which opens machines for certain. Raise as `remove_key`."""
 
     async def decision(tx: Tx) -> KeyChanged:
         key = await _own_key(tx, deps, person, fingerprint)

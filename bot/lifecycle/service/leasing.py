@@ -30,7 +30,7 @@ from bot.policy.use.two_ends import already_allowed
 from bot.policy.use.visit_times import soonest_visit
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
+"""An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
 
 
 class Kept(NamedTuple):
@@ -38,13 +38,15 @@ class Kept(NamedTuple):
 
     rental: Rental
     asks_again_at: datetime | None
-    """When its owner is asked again if it is not used then: its end if they are not asked before. None: never."""
+    """When the owner is asked again if the machine is not used then, or the end if that comes first. None:
+    never."""
 
 
 async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Kept:
     """Note that the machine is still needed. The lease's end stands.
 
-    Its owner is asked nothing for `span`, and then in their hours. Raise as `load_extendable`.
+    The owner is asked nothing for `span`. The next question waits for the owner's hours. Raise as
+    `load_extendable`.
     """
 
     async def decision(tx: Tx) -> Kept:
@@ -79,7 +81,7 @@ class ExtensionPreview(NamedTuple):
 async def extension_to_confirm(
     deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
 ) -> ExtensionPreview | None:
-    """Return what `extend` would do if that needs a confirmation dialog. Return None if it does not. Raise as
+    """Return what `extend` would do if a confirmation dialog comes first. Return None if none is needed. Raise as
     `extend`."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
@@ -95,14 +97,16 @@ async def extend(
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
-    ends it needs nobody, whatever waits: that is allowed already. Beyond it both ends become one.
+    ends no approval is needed, even while an extension waits: the envelope holds it already. Beyond it, both ends
+    become one.
 
     `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
 
     Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing, or if an approver
     decides about more time already. Without `shown_end`, raise DuplicateExtension if this person asked for the
     same span less than DUPLICATE_WITHIN ago. Raise Mistake if the lease would be too long, or if the new end is
-    not later than its own, and Refused if its owner may no longer use the bot. Also raise as `load_extendable`.
+    not later than the present one, and Refused if the owner may no longer use the bot. Also raise as
+    `load_extendable`.
     """
 
     async def decision(tx: Tx) -> Extended:
@@ -235,8 +239,8 @@ def said_just_now(
 
 
 async def say_once(deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
-    """Write what a person says about a machine by a button, as an event of this kind, and return the rental. A
-    second click changes nothing. Raise as `load_extendable`."""
+    """Write what a person says about a machine by a button, as an event of this kind, and return the rental. If
+    the rental has such an event already, write none. Raise as `load_extendable`."""
 
     async def decision(tx: Tx) -> Rental:
         return await _say_once(tx, deps, person, rental_id, kind)
@@ -255,8 +259,8 @@ async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: Ev
 
 
 async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Visit a machine as soon as it may be, because a person says that they installed the probe. Return the
-    rental. Raise as `load_extendable`."""
+    """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe. Return
+    the rental. Raise as `load_extendable`."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await _say_once(tx, deps, person, rental_id, EventKind.PROBE_INSTALLED)
@@ -285,7 +289,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Raise Mistake if `span` is more than `left`, by which the lease may become longer."""
+    """Raise Mistake if `span` is more than `left`, the most by which the lease may become longer."""
     most = say_span(rules.lease.max)
     if not left:
         raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
@@ -305,9 +309,9 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
 
 
 async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Ask its owner again, as soon as their hours allow it.
+    """Ask the owner of a rental again, as soon as their hours allow it.
 
-    Raise as `_load_unanswered`, and TooLate if they left.
+    Raise as `_load_unanswered`, and TooLate if the owner left.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -326,7 +330,7 @@ async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
 
 
 async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Leave the machine as it is until its lease's end: nobody is asked about it before.
+    """Ask nobody about the machine before its lease's end.
 
     Raise as `_load_unanswered`.
     """
@@ -345,7 +349,7 @@ async def _load_unanswered(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     """Return a rental whose owner was asked about it and did not answer.
 
     Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
-    machine is in use again, its owner answered, somebody decided before, or it is not ready any more.
+    machine is in use again or no longer ready, its owner answered, or somebody decided before.
     """
     if not may_decide_idle(person, deps.rules):
         raise Refused("Approvers and admins decide that. I changed nothing.")

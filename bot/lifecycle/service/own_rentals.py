@@ -32,11 +32,11 @@ NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND})
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
     """Return the rentals that a command without an id can mean.
 
-    These are the person's own, and those that they were let into as a teammate, except for what only its owner
-    does. If the command needs a machine, those that are ready are meant.
+    These are the person's own rentals, and those that they were let into as a teammate, unless only the owner may
+    do it. If the command needs a machine, only ready rentals are meant.
 
-    Raise Mistake if they rent nothing, Refused if they may not use the bot then or if the command is only for the
-    owners of what is shared with them, and TooLate if the command needs a machine and none of several is ready.
+    If there is none, raise Refused if the person may not use the bot or is only a teammate of others, and Mistake
+    otherwise. Raise TooLate if the command needs a machine and none of several rentals is ready.
     """
     async with deps.store.read() as tx:
         found = await tx.rentals.live(person.id)

@@ -22,11 +22,11 @@ from bot.policy.use.ready import idle_now
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
     """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
 
-    The event has the time. Ledger rows are not cut: a row has the owner at its end, and the events tell what part
-    of it was whose. The limits don't refuse it, since nothing more is bought.
+    Ledger rows are not cut: a row has the owner at its end. The events tell what part of it another owner had. No
+    limit refuses the change, since nothing more is bought.
 
-    Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or is its
-    owner already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
+    Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or owns
+    the rental already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
     admins were asked.
     """
     rental, question = await load_to_change(tx, deps, admin, rental_id)
@@ -39,7 +39,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-        # One message says that it is theirs and asks about it: a question of its own would follow at once.
+        # One message says that the rental is theirs and asks about it: a separate question would follow at once.
         facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
@@ -51,8 +51,8 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
-    """Return a rental that an admin may give to somebody, and the question about it. None if the admins were not
-    asked. Raise as `change_owner`."""
+    """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
+    were not asked. Raise as `change_owner`."""
     check_admin(admin, deps)
     rental = await tx.rentals.get(rental_id)
     if rental is None:

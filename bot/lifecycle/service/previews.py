@@ -53,8 +53,8 @@ class RequestView(Frozen):
 
 
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
-    """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only its owner
-    gets the answer."""
+    """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only the
+    quote's owner gets the answer."""
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))
     if quote.rental_id is not None:
@@ -112,8 +112,8 @@ async def _choices(
 
 
 async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
-    """Return the most that earlier attempts of the request that a quote would change cost. The new envelope's
-    total includes it."""
+    """Return the most that earlier attempts cost of the request that a quote would change. The new envelope's
+    total includes that cost."""
     rental = await tx.rentals.get(rental_id) if rental_id is not None else None
     return 0 if rental is None else (await load_snapshot(tx, rental)).spent_at_most(now)
 
@@ -131,7 +131,7 @@ async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[Offe
 async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: str) -> RentPreview | None:
     """Return the offer if renting it needs a confirmation dialog.
 
-    Return None if it is cheap enough to rent at once, or if it cannot be rented, such as without a key;
+    Return None if it is cheap enough to rent at once, or if it cannot be rented, for example without a key;
     `renting.rent` then raises the reason. Raise as `quote_to_ask_again`.
     """
     async with deps.store.read() as tx:
@@ -141,8 +141,8 @@ async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: s
 
 
 async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPreview | None:
-    """Return an offer of a quote if renting it needs a confirmation dialog. Return None if it doesn't, or if the
-    offer can no longer be rented."""
+    """Return an offer of a quote if renting it needs a confirmation dialog. Return None if it needs none, or if
+    the offer can no longer be rented."""
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
     now = deps.clock.now()
     if offer is None or offer.expires_at <= now or quote.rental_id is not None:
@@ -162,15 +162,15 @@ async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPre
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote as `quote_of_today` does, for a new search with the same or a similar request.
 
-    Raise TooLate if it is unknown, Refused if it is somebody else's.
+    Raise TooLate if the quote is unknown, Refused if it is somebody else's.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await _own_quote(tx, person, quote_id))
 
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
-    """Return a quote that changes a request as that is now: with the teammates who were added since, or for a new
-    rental if the request is over. Return any other quote as it is."""
+    """Return a quote that changes a request, brought up to date: with the teammates who were added since, or for a
+    new rental if the request is over. Return any other quote unchanged."""
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
         return quote
@@ -184,7 +184,7 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """It named an end that has passed or is near, so it is for the usual length instead."""
+    """The request named an end that has passed or is near, so it is for the usual length instead."""
 
 
 async def last_request(deps: Deps, person: Person) -> LastRequest:
@@ -236,7 +236,7 @@ async def request_until(deps: Deps, person: Person, quote_id: str, first: dateti
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
-    """Return the quote of a request that waits, to change it. Its request has the teammates of the rental, also
+    """Return the quote of a request that waits, to change it. Its request has all teammates of the rental, also
     those who were added later.
 
     Raise Refused if the person may not change it, TooLate if it no longer waits.
@@ -257,8 +257,8 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails | None:
     """Return the rental if the person's approval of version `version` needs a confirmation dialog.
 
-    Return None if its total is low enough to approve it at once, or if the person can't approve it or too little
-    time is left until its end; `deciding.approve` then raises the reason.
+    Return None if its total is low enough to approve it at once. Return None too if the person can't approve it or
+    too little time is left until its end; `deciding.approve` then raises the reason.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -284,7 +284,7 @@ async def request_to_deny(deps: Deps, person: Person, rental_id: str, version: i
 async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
     """Return the newest version of a request, for a person who clicked on an older one.
 
-    Raise Refused if they may not see what it costs, TooLate if it is unknown.
+    Raise Refused if they may not see its cost, TooLate if the request is unknown.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

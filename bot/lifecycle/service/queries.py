@@ -13,12 +13,12 @@ from bot.lifecycle.deciders import requesters_of, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -49,13 +49,15 @@ from bot.policy.team.roles import (
     sees_unknown_machines,
     sees_use,
 )
+from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
+from bot.policy.use.samples import recent_span, recent_use
 
 MOST_WAITING = 5
-"""How many requests that wait are listed. The rest is counted."""
+"""How many requests that wait are listed. The others are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
-"""How long a list has a rental that is over."""
+"""For how long a list shows a rental that is over."""
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
@@ -73,15 +75,15 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
 
-    It includes the money: a card and its thread show it to their channel, and questions and notices are sent only
-    to people who may see it. Of the machine's use it has the verdict and since when.
+    It includes the cost: a card and its thread show that to their channel, and questions and notices go only to
+    people who may see it. Of the machine's use it has the verdict and since when that holds.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
 
 async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:
     """Return a rental for a direct message. Return None if its reader may not read it any more: a teammate who
-    left or became a guest. A former owner may read whose it is now."""
+    left or became a guest. A former owner may read who the owner is now."""
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
     return details if may_read else None
@@ -113,8 +115,8 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return who left of the former owners of a rental and of those whose keys were sent. Return nobody if it has
-    had one owner only."""
+    """Return the former owners of a rental, and the people whose keys were sent, who left the workspace. Return
+    nobody if the rental had one owner only."""
     former = {people[0] for e in events if e.kind is EventKind.OWNER_CHANGED and (people := e.facts.people)}
     if not former:
         return frozenset()
@@ -129,7 +131,7 @@ async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
 
 
 async def _runs_script(tx: Tx, rental: Rental) -> bool:
-    """Return whether the machines of its vendor are expected to run the boot script."""
+    """Return whether the machines of the rental's vendor are expected to run the boot script."""
     if rental.vendor is None or rental.state is not State.READY:
         return True
     return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
@@ -147,8 +149,8 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with its history, and how it was used lately if the person may know. Raise Mistake if the id
-    is unknown, Refused if the person may not look."""
+    """Return a rental with its history, and how it was used lately if the person may see that. Raise Mistake if
+    the id is unknown, Refused if the person may not look."""
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
         details = await details_for(tx, deps, person, rental)
@@ -176,8 +178,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
-    """Return the live rentals of the person and those shared with them, or of everyone, and the cost of all. At
-    most `most` are returned.
+    """Return the live rentals of the person and those shared with them, or those of everyone: `most` of them at
+    most, with the cost of all.
 
     Raise Refused if the person may not use the bot. The number of SQL queries must not grow with the number of
     rentals, since Slack waits for the answer.
@@ -249,7 +251,8 @@ def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
 
 
 async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
-    """Return the rentals of which something waits that this person may approve, oldest first."""
+    """Return the rentals with a request or an extension that waits and that this person may approve, oldest
+    first."""
     waiting = await tx.rentals.waiting()
     team = await team_of(tx, deps.rules) if waiting else Team()
     return [
@@ -276,13 +279,13 @@ async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
 
 
 async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
-    """Return who is asked about a rental. Return None if nothing of it waits for an approver."""
+    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
     async with deps.store.read() as tx:
         return await people_asked(tx, rental)
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
-    """Return who is asked about a rental. Return None if nothing of it waits for an approver."""
+    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
     if rental.waiting_envelope is None or rental.owner_decides:
         return None
     events = [event for event in await tx.events.of(rental.id) if event.facts.admins_decide is not None]
@@ -295,3 +298,52 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
 def own_roles(deps: Deps, person: Person) -> Roles:
     """Return a person's own roles, for the help that fits them."""
     return roles_of(person, deps.rules)
+
+
+# --- what people may read of how a machine is used
+
+
+DAY = timedelta(days=1)
+
+
+def readable_by(rental: Rental, *, everything: bool) -> Rental:
+    """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
+    has no verdict while the readings do not suffice for one: without the evidence, the machine would look like one
+    that can't be seen into."""
+    if rental.use is None or (everything and not rental.use.undecided):
+        return rental
+    return readable_by_all(rental)
+
+
+def readable_by_all(rental: Rental) -> Rental:
+    """Return the rental with the verdict and since when it holds, for messages that a channel reads. It has no
+    verdict if the readings do not suffice for one."""
+    use = rental.use
+    return changed(rental, use=None if use is None or use.undecided else use.bare)
+
+
+def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
+    """Return the events of which a person may read something, without what they may not read."""
+    return tuple(readable_event(event, everything=everything) for event in events if _tells(event, everything))
+
+
+def readable_event(event: Event, *, everything: bool) -> Event:
+    """Return an event with what a person may read of its evidence: `everything`, or the verdict and since when."""
+    use = event.facts.use
+    if use is None or everything:
+        return event
+    return changed(event, facts=changed(event.facts, use=use.bare))
+
+
+def _tells(event: Event, everything: bool) -> bool:
+    if event.kind is not EventKind.USE_CHANGED:
+        return True
+    return everything and (event.facts.use is None or not event.facts.use.undecided)
+
+
+async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
+    """Return how a ready machine was used in the last day. Return None if it is not ready or was never visited."""
+    if rental.state is not State.READY or rental.use is None:
+        return None
+    samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
+    return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)

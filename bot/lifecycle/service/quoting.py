@@ -52,8 +52,8 @@ async def ask(
     """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
     The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
-    the request or one of them, Mistake if its keys and its set-up don't fit into a boot script or if too little
-    time is left until its end, and Refused after QUOTES_PER_MINUTE searches within a minute.
+    the request or one of its teammates. Raise Mistake if the keys and the set-up don't fit into a boot script, or
+    if too little time is left until the end. Raise Refused after QUOTES_PER_MINUTE searches within a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
     check_size(request, deps.rules)

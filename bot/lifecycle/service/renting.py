@@ -26,7 +26,7 @@ from bot.policy.team.roles import check_user, may_change, may_use_quote
 from bot.policy.use.leases import check_time_left
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""How long after a search the click of a person who had no key still counts."""
+"""For how long after a search the click of a person without a key still counts."""
 
 
 async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
@@ -35,7 +35,7 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
     Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
     the same already and `another` is false, Mistake if too little time is left until the end that they named, and
     Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
-    rented when the person adds one (`wanted.rent_wanted`).
+    rented when the person adds one (`clicked_offer.rent_clicked`).
     """
 
     async def decision(tx: Tx) -> Rental | NeedsKey:
@@ -81,7 +81,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
 
 
 async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
-    """Note the offer as the only one that is rented when the person adds a key."""
+    """Note this offer as the one that is rented when the person adds a key, instead of any earlier one."""
     now = deps.clock.now()
     for earlier in await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR):
         await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
@@ -138,7 +138,7 @@ def _new_rental(
 
 
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
-    """Replace a request that waits by that of the quote, with the next version of its envelope.
+    """Replace a request that waits with the quote's request, as the next version of its envelope.
 
     Raise Refused if the person may not change it, TooLate if it no longer waits, NeedsKey without a key.
     """

@@ -1,4 +1,4 @@
-"""Renting another machine in the place of one that was lost, that doesn't work, or that is not what was sold."""
+"""Rents a machine in the place of one that was lost, that doesn't work, or that is not what was sold."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ LONGEST_REASON = 200
 
 
 class ReplacePreview(Frozen):
-    """A rental that a person may replace now, and what it leaves to the one that takes its place."""
+    """A rental that a person may replace now, and what it leaves for its replacement."""
 
     details: RentalDetails
     left: Remainder
 
     @property
     def runs(self) -> bool:
-        """Whether its machine still runs, so that it is destroyed once another one is bought."""
+        """Whether the old machine still runs. It is destroyed once another one is bought."""
         return self.details.rental.state is State.READY
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether the person confirms it in a dialog first."""
+        """Whether the person confirms the replacement in a dialog first."""
         return self.runs or self.left.total > CONFIRM_ABOVE
 
 
@@ -54,7 +54,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Desti
 
     `reason` is what the person says about a machine that still runs. Raise Mistake if the id is unknown or the
     keys don't fit into the boot script, Refused if the rental is somebody else's, if the rules no longer allow it
-    or if buying is blocked, TooLate if it was replaced before or can't be, NeedsKey without a key.
+    or if buying is blocked, TooLate if the rental was replaced before or can't be, NeedsKey without a key.
     """
 
     async def decision(tx: Tx) -> Quote:

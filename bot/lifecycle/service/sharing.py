@@ -25,8 +25,8 @@ async def share(
 
     The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is that of the envelope
     that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys don't fit
-    into the boot script, Refused if the rental is somebody else's or one of the people can't be let in, TooLate if
-    it is over or the request has changed.
+    into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be let in, and
+    TooLate if the rental is over or the request has changed.
     """
 
     async def decision(tx: Tx) -> Shared:
@@ -66,8 +66,8 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
 
 
 async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
-    """Return the ids of the people whom this person let into a rental before. Return none for a rental of somebody
-    else."""
+    """Return the ids of the people whom this person let into a rental before. Return none if the rental is
+    somebody else's."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
     return rental.teammates if rental is not None and rental.owner == person.id else ()

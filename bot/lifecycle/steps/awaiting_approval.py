@@ -17,7 +17,8 @@ async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Expire the request if nobody decided in time."""
     now, rental = deps.clock.now(), snapshot.rental
     if not deps.swept():
-        # Its machine may run already, if the database was restored. Then nobody may read that nothing was rented.
+        # If the database was restored, the rental's machine may run already. Don't say yet that nothing was
+        # rented.
         return snapshot.with_due(poll_at(now))
     if rental.waiting is not None and now < rental.waiting.expires_at:
         return snapshot.with_due(rental.waiting.expires_at)
@@ -26,8 +27,8 @@ async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Notify the owner of an approval if the machine takes long: otherwise the message that it is ready says so.
-    Return the snapshot with the event, or due again when the notice is."""
+    """Return the snapshot with an event that notifies the owner of the approval, if the machine is not ready by
+    `approval_notice_at`. Before that time, return the snapshot due again at it."""
     at = snapshot.rental.approval_notice_at
     if at is None:
         return snapshot

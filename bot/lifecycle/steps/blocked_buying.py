@@ -19,8 +19,7 @@ from bot.model.rental import Blocked, Rental
 from bot.model.state import State
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
-surprise."""
+"""If buying is blocked for longer, the request waits for a decision again: nobody expects a purchase that late."""
 WHY_BLOCKED = {
     BuyingBlock.PAUSED: Why.PAUSED,
     BuyingBlock.OLDER_DATABASE: Why.PAUSED,
@@ -33,15 +32,15 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Count the time since an attempt's time-out as blocked, because the overdue deletion ended it: no step worked
-    since then, so nothing may be bought without asking."""
+    """Return the snapshot with buying blocked since an attempt's time-out. The overdue deletion ended the attempt,
+    so no step worked since then, and nothing may be bought without asking."""
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
 
 async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Return the snapshot as `ask_again` does."""
+    """Return the snapshot of a request that waits for a decision again (see `ask_again`)."""
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
 
@@ -55,7 +54,8 @@ async def wait_blocked(
     *,
     facts: Facts | None = None,
 ) -> RentalSnapshot:
-    """Wait until buying is no longer blocked, with one event. After BLOCKED_AT_MOST, ask people again."""
+    """Return the snapshot with buying blocked and due at the next poll, with an event if the block begins now. If
+    buying was blocked for BLOCKED_AT_MOST, return the snapshot waiting for a decision again."""
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
     if until <= now:
@@ -75,8 +75,7 @@ def waits_for_lookups(rental: Rental) -> bool:
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Wait until unproven attempts are proven to have made nothing that bills, with one event. If that takes too
-    long, ask people again."""
+    """Wait as `wait_blocked` does, until lookups prove that the unproven attempts made nothing that bills."""
     last = snapshot.attempts[-1]
     facts = Facts(
         vendor=last.vendor if last.unproven else None,
@@ -103,5 +102,6 @@ def reason(away: MarketAway) -> Why:
 
 
 def own_words(attempt: Attempt | None) -> str | None:
-    """Return the market's words about an attempt. Return None if `why` says all of it, or if there are none."""
+    """Return the market's words about an attempt. Return None if there are none, or if the attempt's reason is
+    SOLD_OUT, which says it all."""
     return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

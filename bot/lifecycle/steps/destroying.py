@@ -24,7 +24,7 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
     stood = rental.lease is not None and rental.lease.latest_end is None
-    # Not if the first of two ends came, or if it billed before its lease because it got an owner later.
+    # False if the first of two ends came, or if the machine was adopted and so billed before its lease.
     ran_its_length = why is Why.LEASE_ENDED and stood and rental.quote_id is not None
     facts = Facts(
         end=after.state,
@@ -45,8 +45,9 @@ async def stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Note for a rental that has just ended since when nobody saw how its machine was used, if the bot was down
-    before the end: the last verdict must not count until the end. The end stays the last event."""
+    """Return the snapshot of a rental that has just ended with an unknown verdict from the moment since which
+    nobody saw its machine's use, if the bot was down before the end. Otherwise the last verdict would count until
+    the end. The end stays the last event."""
     rental = snapshot.rental
     if rental.use is None:
         return snapshot

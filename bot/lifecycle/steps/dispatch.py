@@ -7,14 +7,7 @@ from collections.abc import Awaitable, Callable
 from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
-from bot.lifecycle.steps import (
-    awaiting_approval,
-    deletion,
-    destroying,
-    procuring,
-    provisioning,
-    ready,
-)
+from bot.lifecycle.steps import awaiting_approval, destroying, procuring, provisioning, ready, resource_deletion
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
 
@@ -33,17 +26,17 @@ STEPS: dict[State, Step] = {
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
     """Do what is due for a rental that was just loaded, and end its claim. `write_due` is that of `save`.
 
-    If the rental was changed meanwhile, only what the market answered is saved. That change made the rental due at
-    once, so the next step decides again.
+    If the rental changed meanwhile, save only what the market answered. The change made the rental due at once, so
+    the next step decides again.
     """
     over_before = snapshot.rental.over_at
     try:
-        snapshot = await deletion.continue_deletions(deps, snapshot)
+        snapshot = await resource_deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
             snapshot = await destroying.note_unseen_end(deps, snapshot)
         snapshot = awaiting_approval.give_approval_notice_if_due(snapshot, deps.clock.now())
-        next_round = deletion.next_round(snapshot, deps.clock.now())
+        next_round = resource_deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
         await save(deps, snapshot, write_due=write_due)

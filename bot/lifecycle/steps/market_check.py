@@ -13,16 +13,16 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.model.attempt import Attempt
-from bot.model.use import Sample
+from bot.model.machine_use import Sample
 from bot.policy.use.visit_times import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
-"""A step that runs for another reason checks the machine too, if the last check is older."""
+"""A step that runs for another reason also checks the machine if the last check is older than this."""
 
 
 async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
-    """Ask the market for the machine if that is due. Return the snapshot with its answer, and when the next check
-    is due. If the machine is gone, the snapshot has no live attempt."""
+    """Ask the market for the machine if a check is due. Return the snapshot with the answer, and when the next
+    check is due. If the machine is gone, the snapshot has no live attempt."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None:
@@ -61,8 +61,8 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
 
 
 def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with the machine's address if the rental has none yet. A machine that got an owner, for
-    example, may run before its vendor states one."""
+    """Return the snapshot with the machine's address if the rental has none yet. An adopted machine, for example,
+    may run before its vendor states an address."""
     if snapshot.rental.host is not None:
         return snapshot
     for resource in snapshot.alive_of(attempt):
@@ -72,7 +72,7 @@ def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, now: datetime) -> Check:
-    """Return the next check. Poll a machine that was not found until that counts (LOOK_UP_AGAIN)."""
+    """Return the next check. A machine that was not found is polled until it counts as gone (LOOK_UP_AGAIN)."""
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]
     if alive and not missing_since:

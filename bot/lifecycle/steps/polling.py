@@ -10,7 +10,8 @@ from bot.errors import MarketAway
 POLL = timedelta(seconds=15)
 """docs/compute-clear.md: the status is to be polled every 15 seconds."""
 JITTER = timedelta(seconds=1)
-"""Without it, rentals that began together would poll together for ever."""
+"""At most this much is added or taken at random, so that rentals that began together don't go on polling
+together."""
 LONGEST_WAIT = timedelta(minutes=2)
 """A longer `Retry-After` is cut to this: a resource that may bill is not left alone for longer."""
 
@@ -18,7 +19,7 @@ _random = SystemRandom()
 
 
 def poll_at(now: datetime) -> datetime:
-    """Return when to ask again."""
+    """Return when to ask the marketplace again."""
     return now + POLL + JITTER * _random.uniform(-1, 1)
 
 

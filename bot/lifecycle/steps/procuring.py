@@ -1,5 +1,6 @@
-"""Buys with one live attempt at a time. An attempt is committed before its one procure call. The next one begins
-once it is settled or its deletion is accepted, or at once if it was answered with `failed` and no resource."""
+"""Buys with one live attempt at a time. An attempt is committed before its one procure call. The next attempt
+begins once this one is settled or its deletion is accepted. It begins at once if this one was answered with
+`failed` and no resource."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.access.boot_plan import BootPlan, plan_boot
+from bot.policy.access.boot import BootPlan, plan_boot
 from bot.policy.buying.next_offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
@@ -55,7 +56,7 @@ from bot.policy.use.leases import too_little_time
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
 MOST_UNPROVEN = 3
-"""With so many unproven attempts, the next one waits for the lookups."""
+"""A rental with this many unproven attempts waits for their lookups before it buys again."""
 
 
 class NoRoom(Exception):
@@ -81,9 +82,9 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
-        # This time counts as blocked: when the market answers, it may be too late to buy another.
+        # Count buying as blocked meanwhile: once the market answers, it may be too late for another purchase.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # An answer ends an outage. A rate limit ends only with the answer to the next purchase: else a rental whose
+    # An answer ends an outage. Only the answer to the next purchase ends a rate limit: otherwise a rental whose
     # purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
@@ -96,7 +97,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if attempt.settled:
         return await _buy_next(deps, snapshot)
     if progress.in_progress and attempt.why not in REPORTED_FAILED:
-        # The status says that it was bought, though it has no resource yet. The time-out begins.
+        # The status says that the offer was bought, though it has no resource yet. The time-out begins.
         return _accepted(snapshot, attempt, now)
     if now - attempt.intended_at >= deps.rules.procure.provision_timeout:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
@@ -110,8 +111,8 @@ def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the deletion of an attempt must be accepted first: a machine of it came back after it was
-    settled. One that was answered with `failed` blocks nothing."""
+    """Return whether the next purchase waits until the deletion of this attempt is accepted, because a machine of
+    it came back after it was settled. An attempt that was answered with `failed` blocks nothing."""
     return not attempt.settled and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
 
@@ -160,7 +161,8 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         put_back = rental.blocked.why is Why.PUT_BACK
         return await asked_again(deps, snapshot, Why.PUT_BACK if put_back else Why.BUYING_BLOCKED, now)
     if not deps.swept():
-        # What it wants may run already, if the database was restored. Mostly that is known at the next poll.
+        # If the database was restored, the machine may run already. The first sweep has usually ended by the next
+        # poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
@@ -212,8 +214,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
 
 async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
-    """Return whether the card was not compared with Slack since the start. If the database was put back from an
-    older copy, its owner may have cancelled it."""
+    """Return whether the purchase waits because the card is not yet compared with Slack since the start. If the
+    database was put back from an older copy, the owner may have cancelled the rental."""
     async with deps.store.read() as tx:
         card = await tx.messages.card(rental_id)
     uncertain = card is not None and card.compare_with is not None
@@ -221,8 +223,8 @@ async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
-    """Return the vendor of the offer that the person chose. It is tried first, so the first attempt has it if the
-    quote was searched again since. Return None if it is no longer known."""
+    """Return the vendor of the offer that the person chose. If a new search no longer has that offer, return the
+    vendor of the first attempt, because the chosen offer is tried first. Return None if neither is known."""
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
@@ -236,8 +238,8 @@ async def _with_needed_script(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first of the offers that is allowed and that had no attempt yet, with the keys that people have now.
-    Fail if the owner has none. Return None if there is no such offer."""
+    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now. Return None
+    if there is no such offer. If the owner has no key, end the rental as failed."""
     rental = snapshot.rental
     async with deps.store.read() as tx:
         keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -287,7 +289,8 @@ async def _intend(
 
     async def check_first(tx: Tx) -> None:
         if snapshot.unproven:
-            # Its own highest price is within the limit since the click. The prices of unproven attempts are not.
+            # The click checked the rental's own highest price against the limit, but not the prices of unproven
+            # attempts.
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unproven)
@@ -332,8 +335,8 @@ def _paid(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> bool | N
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
-    """Make the one procure call of an attempt, and return the snapshot with its answer. If the claim ends, make no
-    call: lookups will prove that nothing was bought."""
+    """Make the one procure call of an attempt, and return the snapshot with its answer. If the claim may end
+    during the call, make none: lookups will prove that nothing was bought."""
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))
     offer_id, name = attempt.called_offer.offer_id, attempt.resource_name or ""
@@ -352,8 +355,8 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Make the attempt unknown, since its call may have bought: the next poll looks it up. Unless the market only
-    gave no answer, count buying as blocked from now on."""
+    """Make the attempt unknown, since its call may have bought: the next poll looks it up. If the market refused
+    the token or limits the rate, count buying as blocked from now on."""
     why = reason(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
@@ -376,7 +379,8 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     else:
         unclear = changed(answered, why=Why.ANSWERED_FAILED if answer.other_reason else Why.SOLD_OUT)
         if not answer.resource_ids:
-            # Usually nothing was made. Whatever appears for it is deleted, and the next offer is bought at once.
+            # Usually the call made no machine. Buy the next offer at once; a machine that still appears is
+            # deleted.
             extra = changed(unclear, state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
             return snapshot.with_facts(extra).with_due(now)
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
@@ -392,8 +396,8 @@ def _refusal(answer: Procured) -> Why | None:
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    """End the rental without a machine, once nothing of its attempts is unproven: until then nobody knows that it
-    cost nothing."""
+    """End the rental without a machine. If attempts are unproven, wait for their lookups first: until then, nobody
+    knows that the rental cost nothing."""
     if snapshot.unproven:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
     after, events = finish(

@@ -26,11 +26,11 @@ PROBE_AT_MOST = timedelta(minutes=2)
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ask how far the machine is. Give it up if the vendor failed or took too long."""
+    """Ask how far the machine is. Give up the attempt if the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
-        # Its deletion was accepted, or the vendor took it before it was ready.
+        # The attempt's deletion was accepted, or the vendor took the machine before it was ready.
         lost = snapshot.attempts[-1]
         if lost.marked_by is not Marker.OVERDUE:
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)
@@ -117,7 +117,7 @@ async def _ready(
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
-    # down. Never later than the last end that its owner named. The same goes for the later of two ends.
+    # down. Never later than the last end that its owner named. The later of two ends is limited in the same way.
     afforded = affordable_lease(envelope.total, snapshot.spent_at_most(now), rate, envelope.lease, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     lease = Lease(

@@ -39,7 +39,7 @@ GIVE_UP_AFTER = timedelta(minutes=2)
 
 @dataclass
 class SharedOffers:
-    """Lets equal queries within SHARED_FOR share one call, also while it runs."""
+    """Lets equal queries within SHARED_FOR share one call, also while the call runs."""
 
     market: Market
     clock: Clock
@@ -80,7 +80,7 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
     """Save what was found and end the quote's claim. Queue the answer unless the search goes on."""
-    # After a power cut the quote is due again.
+    # Not durable: if a power cut loses this, the quote is due again.
     async with deps.store.write(durable=False) as tx:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
@@ -119,8 +119,8 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
-    """Return the channel of a card: the one that the command was typed in, or the home channel if that is a direct
-    message, if the bot is no member of it, or if outsiders read it."""
+    """Return the channel for a card: the one where the command was typed. Return the home channel if that is a
+    direct message, a channel without the bot, or a channel that outsiders read."""
     usable = channel.member and not channel.direct and not channel.shared
     return channel.id if usable else rules.home_channel
 
@@ -138,7 +138,8 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 async def _replace(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the first offer that fits in the place of another rental. Return the quote with the rental. If nothing
-    was rented, return it as it is: it shows its offers. Raise Outage if the store doesn't take it."""
+    was rented, return the quote unchanged, so that its offers are shown. Raise Outage if the store doesn't take
+    it."""
     try:
         rental = await rent_replacement(deps, quote)
     except (Mistake, Refused, TooLate):

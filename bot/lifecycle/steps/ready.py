@@ -1,4 +1,5 @@
-"""A ready machine: the market is asked for it, then the first thing that its plan has due is done."""
+"""The step of a ready machine: it asks the market for the machine, then does the first thing that is due in its
+plan."""
 
 from __future__ import annotations
 
@@ -16,20 +17,21 @@ from bot.lifecycle.steps.polling import soonest
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
 from bot.model.state import State
-from bot.model.use import Use, Verdict
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.questions import after_asking, idle_cost
 
 HOST_KEY_WITHIN = timedelta(minutes=15)
-"""How long after ready a host key that could not be read is read again, at each check. It is read without an end
-while nothing has answered on the SSH port."""
+"""For how long after ready each check tries to read a host key that could not be read at ready. While nothing has
+answered on the SSH port, checks try without a limit."""
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do what is due first for a ready machine, and plan the next step: at once, as long as something was due."""
+    """Do the first thing that is due for a ready machine, and return the snapshot due again at once. If nothing is
+    due, return it due at the next check or at the next act of the plan."""
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
     snapshot, check_at = await check(deps, snapshot)
@@ -45,7 +47,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: datetime) -> RentalSnapshot:
-    """Return the snapshot with what the plan has due."""
+    """Return the snapshot after an act of the plan."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match act:
         case ready.End(why):
@@ -134,8 +136,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Fact
 
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Read the host key of a machine that gave none when it became ready. Do not if the step has an event: the key
-    exchange would delay its notification. The next check reads the key then."""
+    """Read the host key of a machine that gave none when it became ready. If the step has an event, leave the key
+    to the next check: the key exchange would delay the notification."""
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.silent
     if rental.host_key is not None or rental.host is None or late or snapshot.events:

@@ -20,16 +20,16 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """A resource counts as gone, and an attempt as failed, only if two lookups this far apart don't find it."""
 CALL_SETTLES = timedelta(minutes=2)
-"""How long after its begin a procure call may still make a resource, even if its answer was lost. The second
+"""How long after its start a procure call may still make a resource, even if its answer was lost. The second
 lookup counts only after that."""
 
 
 async def look_up(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Ask the marketplace for the progress and the resources of an attempt. Return the snapshot with the answer.
+    """Ask the marketplace for the progress and the resources of an attempt. Return the snapshot with the answers.
 
-    Raise MarketAway if one of them has no usable answer.
+    Raise MarketAway if either question gets no usable answer.
     """
     if attempt.offer is None:
         return await _look_up_adopted(deps, snapshot, attempt)
@@ -67,13 +67,14 @@ async def _look_up_adopted(
 
 
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
-    """Return how far the procurement of an attempt is: untouched for an adopted machine, which has none."""
+    """Return how far the procurement of an attempt is. For an adopted machine, which nobody procured, no flag is
+    set."""
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
 
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
     """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
-    made from another offer, or can't be read: its name in a status proves nothing, so that is no outage."""
+    made from another offer, or can't be read. A name in a status proves nothing, so a failed read is no outage."""
     try:
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
@@ -83,7 +84,8 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
 
 
 async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
-    """Return which of the ids belong to other attempts. No answer about this attempt may take them over."""
+    """Return which of the ids belong to other attempts. The caller must not store those as resources of this
+    attempt."""
     if not resource_ids:
         return set()
     async with deps.store.read() as tx:
@@ -117,14 +119,15 @@ def with_answer(
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.settled and (attempt.accepted or progress.ready):
-        # It was bought, so a resource may have billed before the first lookup. Its cost is estimated, not zero.
+        # The offer was bought, so a resource may have billed before the first lookup. Its cost is estimated, not
+        # zero.
         return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 
 
 def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
-    """Return whether every resource of an attempt is gone and no other may follow. A status may stay "in progress"
-    after that: it stops counting when no resource has appeared for LOOK_UP_AGAIN."""
+    """Return whether every resource of an attempt is gone and no other may appear. If the status stays "in
+    progress", it is ignored once no resource has appeared for LOOK_UP_AGAIN."""
     read_at = [resource.read_at for resource in resources if resource.gone_at is not None]
     if len(read_at) < len(resources):
         return False
@@ -145,8 +148,8 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase that never showed one. It is gone since the first lookup
-    that found nothing."""
+    """Return a placeholder for the resource of a purchase for which no lookup ever found one. It is gone since the
+    first of those lookups."""
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 
@@ -172,9 +175,9 @@ def _without_resources(
 def updated_resource(
     before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
 ) -> Resource:
-    """Return a resource as one lookup shows it. `view` is None if it was not found.
+    """Return a resource as one lookup shows it. `view` is None if the lookup did not find it.
 
-    Raise ValueError if it is neither known nor found.
+    Raise ValueError if `before` and `view` are both None.
     """
     if view is None:
         if before is None:

@@ -1,4 +1,4 @@
-"""Rents another machine in the place of one, as soon as a search found offers."""
+"""Rents a machine in the place of another one, as soon as a search found offers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bot.model.summary import Remainder
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import fits
-from bot.policy.buying.replacements import (
+from bot.policy.buying.replacing import (
     check_replaceable,
     propose_replacement,
     remainder_of,
@@ -38,7 +38,7 @@ from bot.policy.team.roles import check_user, may_replace
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
-    """Return a rental that this person may replace now, and what it leaves.
+    """Return a rental that this person may replace now, and what it leaves for its replacement.
 
     Raise Mistake if the id is unknown, Refused if the rental is somebody else's, TooLate if it can't be replaced.
     """
@@ -54,7 +54,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
 
 
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
-    """Return what a rental leaves that was ready, also if it may not be replaced any more."""
+    """Return what a rental that was ready leaves for a replacement, also if it may not be replaced any more."""
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
     spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
@@ -62,8 +62,8 @@ async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Re
 
 
 async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, now: datetime) -> Request:
-    """Return the request for the rental that takes this one's place. Raise Refused or Mistake if the rules don't
-    allow it any more."""
+    """Return the request for the rental that takes this rental's place. Raise Refused or Mistake if the rules
+    don't allow it any more."""
     request = replacing_request(rental, left, now)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
@@ -72,11 +72,12 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
 
 
 async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
-    """Rent the first offer of a quote that fits into what its rental left, without a new approval. A machine that
-    still runs is destroyed once the new one is bought; that one then comes from another vendor.
+    """Rent the first offer of a quote that fits into what its rental left, without a new approval. If the old
+    machine still runs, the new one comes from another vendor, and the old one is destroyed once the new one is
+    bought.
 
     Return the rental that takes the place, also if an earlier click made it. Return None if no offer fits. Raise
-    Refused, Mistake or TooLate if the rules don't allow it any more, or if it can't be replaced any more.
+    Refused, Mistake or TooLate if the rules no longer allow it, or if the old rental can no longer be replaced.
     """
 
     async def decision(tx: Tx) -> Rental | None:

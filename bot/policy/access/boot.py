@@ -12,17 +12,21 @@ from difflib import get_close_matches
 from posixpath import dirname
 
 from bot.errors import Mistake
-from bot.model.attempt import OwnedKey
+from bot.model.attempt import OwnedKey, SentScript
+from bot.model.base import Frozen
+from bot.model.event import LeftOut
 from bot.model.person import Key
+from bot.model.rental import Rental
 from bot.model.text import short
 from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.team.rules import Rules
+from bot.policy.use.probing import wants_probe
 
 SCRIPT_VERSION = 2
 """Counts up with each change of what a script does. Each attempt records the version that it sent."""
 LARGEST_SCRIPT = 12_000
-"""Bytes. EC2 takes 16,384 bytes of user data before it is encoded
-(docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The rest is left for what a
+"""Bytes. EC2 takes 16,384 bytes of user data before encoding
+(docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The difference is left for what a
 marketplace or vendor may add around the script."""
 _DIRECTORY = "/var/lib/gpubot"
 SETUP_LOG = f"{_DIRECTORY}/setup.log"
@@ -139,9 +143,10 @@ END
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
     """Return the boot script for these key lines, the probe and the text of a set-up script. Return an empty text
-    if there is none of them: then no script is sent. Its size is not checked.
+    if there are none of these: then no script is sent. The size is not checked.
 
-    `probe_line` is the probe's line of authorized_keys. Empty: the probe is not installed."""
+    `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed.
+    """
     sections = []
     if lines:
         sections.append(_KEYS.format(lines="\n".join(lines)))
@@ -157,8 +162,8 @@ def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str 
 
 
 def _delimiter(text: str) -> str:
-    """Return a line that the text doesn't have. It would end the here-document, and the rest of the text would run
-    as a part of the boot script."""
+    """Return a delimiter that is no line of the text. Such a line would end the here-document, and the rest of the
+    text would run as a part of the boot script."""
     delimiter, lines = "END_OF_SETUP", set(text.split("\n"))
     while delimiter in lines:
         delimiter += "_"
@@ -169,9 +174,10 @@ def further_keys(
     owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]], *, first: str | None = None
 ) -> tuple[OwnedKey, ...]:
     """Return the keys that belong on a machine besides the first one: the owner's others, then those of each
-    teammate. Each key is there once. Those of one person begin with ed25519, the shortest.
+    teammate. Each key is there once. The keys of one person begin with ed25519, the shortest.
 
-    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key."""
+    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key.
+    """
     if first is None:
         first = next((key.line for key in keys.get(owner, ())), "")
     found: dict[str, OwnedKey] = {}
@@ -189,7 +195,8 @@ def check_script_size(
     """Raise Mistake with the sizes if the keys, the probe and the set-up script of this name don't fit into a boot
     script.
 
-    `own`: the reader's own request. Others can't change it."""
+    `own` tells whether the request is the reader's own. Others can't change it.
+    """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text, probe_line))
     if size <= LARGEST_SCRIPT:
@@ -218,7 +225,8 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no set-up script of this name, or if it is empty. None is no set-up."""
+    """Raise Mistake if the rules have no set-up script of this name, or if the script is empty. None is no
+    set-up."""
     if name is None or name in rules.setup:
         return
     if not rules.setup:
@@ -236,3 +244,60 @@ def _kilobytes(size: int) -> str:
     """Return `5.9 kB`, rounded up, so that something too large never looks as if it fits."""
     whole, tenth = divmod(-(-size // 100), 10)
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
+
+
+# --- what the boot script of one purchase holds, and what it has to leave out. Pure
+
+
+class BootPlan(Frozen):
+    """The boot script of one purchase."""
+
+    text: str = ""
+    """Empty if no script is sent."""
+    sent: SentScript | None = None
+    """What the script holds, for the attempt, or that the place takes none. None if nothing was to be sent."""
+    left_out: LeftOut | None = None
+    """What the script lacks, for people. None if it has everything that it should have."""
+
+
+def plan_boot(
+    rental: Rental,
+    keys: Mapping[str, Sequence[Key]],
+    rules: Rules,
+    *,
+    probe_line: str = "",
+    takes_script: bool = True,
+) -> BootPlan:
+    """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
+
+    `keys` has the keys of the owner and of each teammate who may be let in, also if they have none. A teammate who
+    is missing there left or became a guest, and is left out silently.
+
+    A purchase never fails because of its script: keys that don't fit, a set-up that the rules no longer have, or
+    the whole script if the place doesn't take one (`takes_script`), are left out.
+    """
+    request = rental.request
+    wanted = further_keys(rental.owner, rental.teammates, keys)
+    setup = rules.setup.get(request.setup or "")
+    if not wants_probe(request, rules):
+        probe_line = ""
+    refused = not takes_script and bool(wanted or setup is not None or probe_line)
+    unseen = refused and bool(probe_line)
+    if refused:
+        setup, probe_line = None, ""
+    fitting = () if refused else keys_that_fit(wanted, setup, probe_line)
+    text = script_text([key.line for key in fitting], setup, probe_line)
+    runs = None if setup is None else request.setup
+    sent = SentScript(version=SCRIPT_VERSION, keys=fitting, setup=runs, probe=bool(probe_line), refused=refused)
+    left_out = LeftOut(
+        refused=refused,
+        setup=None if runs else request.setup,
+        probe=unseen,
+        key_count=len(wanted) - len(fitting),
+        people=tuple(person for person in rental.teammates if person in keys and not keys[person]),
+    )
+    return BootPlan(
+        text=text,
+        sent=sent if text or refused else None,
+        left_out=None if left_out == LeftOut() else left_out,
+    )

@@ -26,15 +26,15 @@ class GithubKeys(Frozen):
     name: str
     """The user name as the person typed it."""
     shown: tuple[Key, ...]
-    """Those that the bot accepts; at most MOST_SHOWN."""
+    """The keys that the bot accepts; at most MOST_SHOWN."""
     known: frozenset[str]
     """The fingerprints of the keys that the person has already."""
     room: int
     """How many more keys the person may have."""
     not_accepted: int
-    """Lines that are no key that the bot accepts."""
+    """How many lines are no key that the bot accepts."""
     not_shown: int
-    """Lines after the last one that is shown."""
+    """How many lines come after the last key that is shown."""
 
     @property
     def new(self) -> tuple[Key, ...]:
@@ -43,7 +43,7 @@ class GithubKeys(Frozen):
 
 
 def check_name(name: str) -> str:
-    """Return the name if it can be that of a GitHub user. Raise Mistake otherwise."""
+    """Return the name if it can be a GitHub user's. Raise Mistake otherwise."""
     if not _NAME.fullmatch(name):
         raise Mistake(
             "That is no GitHub user name: those have up to 39 letters, digits and hyphens, such as ana-dev."
@@ -52,15 +52,15 @@ def check_name(name: str) -> str:
 
 
 def comment_of(name: str) -> str:
-    """Return the comment of the keys of a GitHub user, which GitHub serves without one."""
+    """Return the comment for the keys of a GitHub user. GitHub serves keys without comments."""
     return f"github.com/{name}"
 
 
 def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int) -> GithubKeys:
     """Return the keys in the lines of a GitHub user for a person who owns keys with these fingerprints.
 
-    Raise Mistake if no line is a key that the bot accepts. It can take as long as `read_key` for each key, so call
-    it in a thread.
+    Raise Mistake if no line is a key that the bot accepts. Call this in a thread: it takes as long as `read_key`
+    for each key.
     """
     shown: dict[str, Key] = {}
     not_accepted, left = 0, iter(lines)
@@ -93,7 +93,7 @@ def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) ->
 
 def _accepted(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> Iterator[Key]:
     for line in lines:
-        # Reading a key takes much longer than its fingerprint, and there may be hundreds.
+        # Compute the fingerprint first: reading a key takes much longer, and there may be hundreds.
         if _fingerprint(line) in fingerprints:
             try:
                 yield _key(name, line)
@@ -108,7 +108,8 @@ def _key(name: str, line: str) -> Key:
 
 
 def _fingerprint(line: str) -> str | None:
-    """Return the fingerprint of the key in a line as `ssh-keygen -l` shows it. Return None if it has no Base64."""
+    """Return the fingerprint of the key in a line as `ssh-keygen -l` shows it. Return None if the line has no
+    Base64."""
     try:
         content = binascii.a2b_base64([*line.split(), "", ""][1], strict_mode=True)
     except ValueError:

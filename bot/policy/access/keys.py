@@ -17,13 +17,13 @@ from bot.model.text import one_line
 LONGEST_LINE = 4000
 """Characters. An RSA key of 16,384 bits has 2,800."""
 MOST_SCANNED = 4000
-"""How many characters of a text are searched for a private key. Nothing is stored or done with a longer one."""
+"""How many characters of a text are searched for a private key. A longer text is never stored or used."""
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
 """Bits; OpenSSH accepts no larger ones."""
 SMALLEST_FACTOR = 1 << 16
 """A modulus with a smaller factor was made wrong, and can be factored. NIST SP 800-89, section 5.3.3, asks for no
-factor below 752; with the greatest common divisor, 2^16 costs as little."""
+factor below 752. We ask for 2^16, since computing one greatest common divisor costs as little."""
 _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 """A point of order 8 has this y or its negative (libsodium, ge25519_has_small_order). For a key of small order, a
@@ -73,8 +73,8 @@ _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886
 
 
 def looks_private(text: str) -> bool:
-    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form. It may be
-    cut off.
+    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form. The key
+    may be cut off.
 
     Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
     """
@@ -96,7 +96,8 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, as much of it as there is. Return b"" for anything else."""
+    """Return the content of a DER sequence, or as much as there is if it is cut off. Return b"" for anything
+    else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -111,8 +112,8 @@ def read_key(line: str) -> Key:
     """Return the public key in a line, re-encoded by us.
 
     Accept one line without options: ed25519, ecdsa, RSA from 2048 bits, and both kinds of security keys.
-    Raise PrivateKey if it is a private key, or else Mistake that says what to paste. Neither holds any of the
-    text. The CPU time grows with the key, so callers in an event loop run this in a thread.
+    Raise PrivateKey if the line is a private key, or else Mistake that says what to paste. Neither error holds any
+    of the text. The CPU time grows with the key, so callers in an event loop run this in a thread.
     """
     if looks_private(line):
         raise PrivateKey
@@ -183,8 +184,8 @@ def _small_primes() -> int:
 
 
 def _check_point(content: bytes) -> None:
-    """Raise Mistake if the point of an ed25519 key is one of the eight whose order divides 8. It has one of five
-    values of y, in any encoding (RFC 8032, section 5.1.2)."""
+    """Raise Mistake if the point of an ed25519 key is one of the eight whose order divides 8. Their y has one of
+    five values, in any encoding (RFC 8032, section 5.1.2)."""
     y = (int.from_bytes(content, "little") & ((1 << 255) - 1)) % _P
     if y in {0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8}:
         raise Mistake(f"That ed25519 key is weak: anyone could log in with it. {_NEW_PAIR} {_PASTE}")
@@ -208,7 +209,8 @@ def _rsa_bits(content: bytes) -> int:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return the n-th field of a public key, from 0, as much of it as there is. Field 0 is the type."""
+    """Return the n-th field of a public key, counted from 0, or as much as there is if it is cut off. Field 0 is
+    the type."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
@@ -225,8 +227,8 @@ fixed string of grep, or in a regular expression of sed whose delimiter is a com
 def add_line(lines: Sequence[str]) -> str:
     """Return one shell line that appends the keys that `~/.ssh/authorized_keys` does not have yet.
 
-    `lines` are those of `Key.line`. Raise ValueError if there is none, or if one is anything else: people run the
-    result, and it must never have a part of a comment or a name in it.
+    `lines` are those of `Key.line`. Raise ValueError if there is none, or if one has another form: people run the
+    result, so it must never hold a part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
     # The empty line before each key separates it from a last line that has no line break.

@@ -13,7 +13,7 @@ LARGEST_SETUP = 6_000
 """Bytes: half of a boot script, which has room for keys too."""
 LONGEST_NAME = 32
 NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-"""What people type after `setup`. Only letters that the reader of requests leaves as they are."""
+"""What people type after `setup`. It has only characters that the parser of requests leaves unchanged."""
 
 
 def read_setups(paths: Any, folder: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
@@ -36,7 +36,7 @@ def read_setups(paths: Any, folder: Path) -> tuple[dict[str, str], list[tuple[st
 
 
 def _read_setup(name: str, path: Any, folder: Path) -> str:
-    """Return the text of a set-up script. Raise ValueError with words about what is wrong."""
+    """Return the text of a set-up script. Raise ValueError that says what is wrong."""
     if len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
         letters = f"up to {LONGEST_NAME} small letters and digits"
         raise ValueError(f"a name has {letters}, and single hyphens between them")

@@ -13,13 +13,14 @@ from bot.policy.team.roles import may_be_let_in
 from bot.policy.team.rules import Rules
 
 MOST_TEAMMATES = 20
-"""In one rental. Each is looked up in Slack while a person waits, and gets direct messages."""
+"""How many teammates one rental may have. Each is looked up in Slack while a person waits, and gets direct
+messages."""
 KeysOf = Mapping[str, Sequence[Key]]
 """Keys by the Slack ids of their owners."""
 
 
 def check_number(people: Collection[str]) -> None:
-    """Raise Mistake if these are more people than one rental lets in."""
+    """Raise Mistake if these are more people than one rental may let in."""
     if len(people) > MOST_TEAMMATES:
         raise Mistake(f"At most {MOST_TEAMMATES} people get in besides its owner. I changed nothing.")
 
@@ -49,8 +50,8 @@ def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
 
 
 def removable_lines(people: Sequence[str], owner: str, teammates: Sequence[str], keys: KeysOf) -> tuple[str, ...]:
-    """Return the key lines of `people` that nobody else in the rental has too: taking one of those off would lock
-    the other person out."""
+    """Return the key lines of `people` that nobody else in the rental has. Taking off a shared key would lock out
+    the other person."""
     stay = {key.line for user in (owner, *teammates) if user not in people for key in keys.get(user, ())}
     lines = [key.line for user in people for key in keys.get(user, ())]
     return tuple(dict.fromkeys(line for line in lines if line not in stay))

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from bot.model.attempt import Attempt, Why
 from bot.model.gpu import fits_model
+from bot.model.machine_use import ProbeAnswers
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Envelope, Request
-from bot.model.use import ProbeAnswers
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import provisioning_budget
 from bot.policy.team.rules import Rules
@@ -22,15 +22,16 @@ UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """An attempt that failed for one of these reasons proves nothing about its offer. It doesn't count towards the
 rules' limit of attempts."""
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""After these, the same place may still sell the machine under a new offer id: ask for new offers before buying a
-dearer one. A place is a vendor's region."""
+"""After an attempt that failed for one of these reasons, the same place may still sell the machine under a new
+offer id: ask for new offers before buying a dearer one. A place is a vendor's region."""
 LEAST_TIME = timedelta(minutes=3)
-"""An attempt begins only if the envelope's total pays for at least this long to get ready."""
+"""An attempt begins only if the envelope's total pays for at least this long until ready."""
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
-    first, then the cheapest. A place that just refused a boot script comes first: it is asked without one."""
+    first, then the cheapest. A place that just refused a boot script comes before them: it is asked without
+    one."""
     ids = {attempt.called_offer.offer_id for attempt in attempts}
     failed = {_place(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
     fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
@@ -48,8 +49,8 @@ def with_needed_script(
 ) -> tuple[Offer, ...]:
     """Return the offers whose machines run the boot script, or all offers if the request doesn't need one.
 
-    The offers of the vendor that the person chose stay in any case. `answers` has the last probe answers of each
-    vendor."""
+    Offers of the vendor that the person chose always stay. `answers` has the last probe answers of each vendor.
+    """
     if not needs_script(request, teammates):
         return tuple(offers)
     return tuple(o for o in offers if o.vendor == chosen_vendor or runs_scripts(answers.get(o.vendor)))
@@ -65,7 +66,7 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, s
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the envelope allows: its GPU, its rate, and its total together with what earlier
+    """Return the offers that the envelope allows: by its GPU, by its rate, and by its total less what earlier
     attempts `billed`."""
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [

@@ -11,7 +11,7 @@ from bot.model.request import Contract, OfferQuery, Request
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
-    """Return whether an offer is what was asked for, and not above the person's cap per GPU."""
+    """Return whether an offer is what the query asks for, and not above its highest price per GPU."""
     return (
         (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
         and has_features(offer.gpu, offer.family, query.features)
@@ -26,7 +26,7 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 
 
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Return offers sorted by price. Equal prices keep their order when the ids of the offers change."""
+    """Return offers sorted by price. The order of equal prices doesn't depend on the ids of the offers."""
     return tuple(
         sorted(
             offers,
@@ -36,8 +36,8 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 
 
 def nearby(request: Request) -> list[Request]:
-    """Return the requests to try if nothing was found: the same request without its cap, its region or its vendor,
-    without all of them if it has several, with any model of the family, and with the other contract."""
+    """Return the similar requests to try if nothing was found. Each drops the highest price, the region or the
+    vendor, or all of them, or asks for any model of the family, or for the other contract."""
     wishes = {
         "max_gpu_rate": request.max_gpu_rate is not None,
         "region": request.region is not None,

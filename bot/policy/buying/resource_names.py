@@ -12,12 +12,12 @@ from bot.model.admin_question import UnknownMachine
 from bot.model.base import Frozen
 
 PREFIX = "gpubot-"
-"""The names of our machines begin with it."""
+"""The beginning of our machines' names."""
 _OURS = re.compile(r"gpubot-(?P<rental_id>[a-z0-9]{5})-(?P<n>[1-9][0-9]{0,3})(?:-(?P<owner>[uw][a-z0-9]{1,20}))?")
 
 
 class ResourceName(Frozen):
-    """What a name of ours says."""
+    """What a name made by `make_name` says."""
 
     rental_id: str
     n: int
@@ -27,8 +27,8 @@ class ResourceName(Frozen):
 
 
 def make_name(rental_id: str, n: int, owner: str) -> str:
-    """Return the name of the resources of an attempt: `gpubot-k7mq2-1-u012abc`. Vendors use names as host names,
-    so it is in lower case."""
+    """Return the name of the resources of an attempt: `gpubot-k7mq2-1-u012abc`. It is in lower case, because
+    vendors use names as host names."""
     return f"{PREFIX}{rental_id}-{n}-{owner.lower()}"
 
 
@@ -42,16 +42,17 @@ def read_name(name: str | None) -> ResourceName | None:
 
 
 def names_of(machines: Iterable[UnknownMachine]) -> list[ResourceName]:
-    """Return what the names of machines say, each once, and nothing for names that are not like ours."""
+    """Return what the names of machines say, each once. Names that are not like ours are left out."""
     return list(dict.fromkeys(name for name in (read_name(machine.name) for machine in machines) if name))
 
 
 def named_owner(machines: Iterable[UnknownMachine]) -> str | None:
-    """Return the Slack id of the one owner in the names of machines. Return None if there is none, or several."""
+    """Return the Slack id of the one owner in the names of machines. Return None if they name no owner, or
+    several."""
     owners = {name.owner for name in names_of(machines)}
     return next(iter(owners)) if len(owners) == 1 else None
 
 
 def looks_like_ours(name: str | None) -> bool:
-    """Return whether a name begins as ours do."""
+    """Return whether a name begins with PREFIX, in any case of letters."""
     return (name or "").casefold().startswith(PREFIX)

@@ -22,14 +22,14 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import already_allowed
 
 CONFIRM_ABOVE: Micros = 50_000_000
-"""A rent or an approval whose total may be higher than this is confirmed in a dialog first, and an extension that
-may add more than this."""
+"""A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
+it may add more than this."""
 
 LONGEST_REASON = 200
-"""Characters of the reason for a denial that are kept."""
+"""How many characters of the reason for a denial are kept."""
 UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
-"""What an unproven attempt may still cost is counted as the price of this long: a lookup finds its machine within
-about a minute, and its deletion takes the rest."""
+"""An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
+and its deletion takes the rest."""
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
@@ -40,17 +40,17 @@ class Proposal(Frozen):
 
     envelope: Envelope
     over: tuple[Over, ...]
-    """The limits that it is over. If empty, its owner decides alone."""
+    """The limits that the envelope is over. If there are none, the owner decides alone."""
 
 
 class LongerLease(Frozen):
     """A longer lease that a person asks for."""
 
     rental: Rental
-    """As it is before."""
+    """The rental before the lease becomes longer."""
     ends_at: Instant
     span: timedelta
-    """By how much it is longer: from its end, or from now if that has passed."""
+    """By how much the lease becomes longer: from its end, or from now if the end has passed."""
     proposal: Proposal
 
 
@@ -69,8 +69,8 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return how long a machine at `rate` may take to get ready, so that what is `billed`, that time, the whole
-    lease and the grace after it fit into `total`. At most the rules' time-out. Negative if not even the lease
-    fits."""
+    lease and the grace after it fit into `total`. The result is at most the rules' time-out. It is negative if not
+    even the lease fits."""
     longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
     if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
@@ -82,7 +82,7 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return how much of a `lease` at `rate` fits into `total` after `billed`, with the grace at its end.
 
-    At least one grace, or the lease if that is shorter: the owner must be notified before the end.
+    The result is at least one grace, or the lease if that is shorter: the owner must be notified before the end.
     """
     shortest = min(lease, rules.lease.grace)
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
@@ -100,7 +100,7 @@ def _hours(span: timedelta) -> Fraction:
 
 
 def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits of `auto_approve` that an hourly rate and a total are over."""
+    """Return which limits of `auto_approve` an hourly rate and a total exceed."""
     over = []
     if rate > rules.auto_approve.per_hour:
         over.append(Over.PER_HOUR)
@@ -110,8 +110,8 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits that made an approver decide this envelope: those that its clicked price, or the total at
-    that price, is over."""
+    """Return which limits made an approver decide this envelope: those that its clicked price, or the total at
+    that price, exceeds."""
     span = billed_span(envelope.lease, rules)
     # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
@@ -128,7 +128,7 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the envelope for a request, for the clicked GPU and price, and the limits that this price is over.
+    """Return the envelope for a request, for the clicked GPU and price, and the limits that this price exceeds.
 
     `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
     caller has checked that it is not below `price`.
@@ -171,7 +171,7 @@ def propose_extension(
     rules: Rules,
 ) -> Proposal:
     """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`. Its total is
-    what was `spent` plus the most that the time `until_end` and the grace after it can cost."""
+    `spent` plus the most that the time `until_end` and the grace after it can cost."""
     total = spent + cost_at_most(rate, until_end + rules.lease.grace)
     return Proposal(
         envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
@@ -183,8 +183,8 @@ def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
-    what it has cost by `now`. Return the envelope as it is up to the later of two ends: it holds that already.
-    Raise ValueError if it was never ready."""
+    what the rental has cost by `now`. Return the envelope unchanged up to the later of two ends, which it covers
+    already. Raise ValueError if the rental was never ready."""
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
@@ -198,8 +198,8 @@ def propose_longer_lease(
 
 
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetime) -> bool:
-    """Return whether a lease until `ends_at` is confirmed in a dialog first. Up to the later of two ends it is
-    not: that was accepted before."""
+    """Return whether a dialog confirms a lease until `ends_at` first. Up to the later of two ends none does: that
+    end was accepted before."""
     lease = rental.running_lease
     rate = rental.envelope.max_rate if rental.rate is None else rental.rate
     added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
@@ -209,8 +209,8 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetim
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimate that a receipt shows in addition to the `amount`: that of a `lease` at `rate`. Return
-    None unless the lease ran to its end and the estimate was off by more than a tenth."""
+    """Return the estimate that a receipt shows beside the `amount`: the cost of a `lease` at `rate`. Return None
+    unless the lease ran to its end and the estimate was off by more than a tenth."""
     if rate is None or not ran_its_length:
         return None
     estimate = cost(rate, lease)
@@ -268,8 +268,8 @@ def check_size(request: Request, rules: Rules) -> None:
 
 
 def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
-    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` is over
-    the person's limit or the team's."""
+    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
+    the limit of the person or of the team."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
             f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
@@ -296,7 +296,7 @@ def check_rent(
     spent: Micros = 0,
 ) -> Proposal:
     """Return the proposal for a request and an offer, within what is left of the team's limit. Raise Refused or
-    Mistake if the offer can't be rented now, not even with an approval."""
+    Mistake if the offer can't be rented now, even with an approval."""
     check_size(request, rules)
     left = check_usage(offer.rate, person_rentals, team_rate, rules)
     return propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
@@ -313,7 +313,8 @@ def offer_choice(
     spent: Micros = 0,
     block: BuyingBlocked | None = None,
 ) -> OfferChoice:
-    """Return an offer with what `check_rent` returns or raises for it. `block` says why buying is blocked."""
+    """Return an offer with the proposal that `check_rent` returns for it, or with the reason that it raises.
+    `block` says why buying is blocked."""
     refused: GpubotError | None = None
     try:
         proposal = check_rent(
@@ -332,7 +333,7 @@ def offer_choice(
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented and doesn't lack a boot script, or else the cheapest that may
-    be rented. Return None if there is none. `choices` have the cheapest first."""
+    """Return the cheapest choice that may be rented and doesn't lack a boot script. If each lacks one, return the
+    cheapest that may be rented. Return None if none may. `choices` have the cheapest first."""
     rentable = [choice for choice in choices if choice.refused is None]
     return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

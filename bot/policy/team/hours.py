@@ -11,9 +11,10 @@ from bot.policy.team.rules import Hours, Rules
 NIGHT_BEGINS = 22 * 60
 """In minutes after midnight."""
 DAYS_AHEAD = 15
-"""A week has a day of `hours`. A change of the clocks can leave out one day's hours, not those a week later."""
+"""How many days are searched for `hours`. Each week has a day with hours. A change of the clocks can skip the
+hours of one day, but not those a week later."""
 LONGEST_WAIT = timedelta(days=366)
-"""How much later than now the end of a time within hours is at most."""
+"""The longest time from now to the end of a time within hours."""
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
@@ -41,8 +42,8 @@ def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def next_within_any(moment: datetime, zones: Collection[ZoneInfo], hours: Hours) -> datetime:
-    """Return the first moment from `moment` on that is within the hours in at least one of these zones, of which
-    there is at least one."""
+    """Return the first moment from `moment` on that is within the hours in at least one of these zones. There must
+    be one zone at least."""
     return min(next_within(moment, zone, hours) for zone in zones)
 
 
@@ -55,7 +56,8 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 def after_hours(moment: datetime, span: timedelta, zones: Collection[ZoneInfo], hours: Hours) -> datetime:
     """Return when `span` has passed since `moment`, if only time within the hours in at least one of these zones
-    counts, of which there is at least one. It is at most LONGEST_WAIT later, or `span` if that is longer."""
+    counts. There must be one zone at least. The result is at most LONGEST_WAIT later, or `span` if that is
+    longer."""
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:
         moment = next_within_any(moment, zones, hours)
@@ -69,8 +71,8 @@ def after_hours(moment: datetime, span: timedelta, zones: Collection[ZoneInfo], 
 
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
-    """Return when the first night ends that some moment from `start` to `end` is in. Return None if none is at
-    night. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week."""
+    """Return the end of the first night that overlaps the time from `start` to `end`. Return None if no night
+    does. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week."""
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
     evenings = (_at(day - timedelta(days=n), NIGHT_BEGINS, zone) for n in range(2))
@@ -82,8 +84,8 @@ def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def _at(day: date, minutes: int, zone: ZoneInfo) -> datetime:
-    """Return a time of a day, in minutes after midnight, in UTC. If the clocks skip it, it is as much later as
-    they skip."""
+    """Return a time of a day, in minutes after midnight, in UTC. A time that the clocks skip is later by the time
+    that they skip."""
     hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 

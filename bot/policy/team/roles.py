@@ -17,11 +17,11 @@ class Roles(Frozen):
     """The roles that the rules give one person now."""
 
     user: bool
-    """They may ask, rent and look."""
+    """Whether they may ask, rent and look."""
     approver: bool
     admin: bool
     sole_admin: bool
-    """They are the only admin and nobody else approves, so they may approve their own requests."""
+    """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
 
 
 def are_named(approvers: Approvers) -> bool:
@@ -43,7 +43,7 @@ class Team(Frozen):
     """The last known members of groups. A group that was never read is left out: it may have members."""
 
     def can_decide(self, group: str, without: Collection[str]) -> bool:
-        """Return whether a group has, or may have, a member who is not gone and none of the people `without`."""
+        """Return whether a group has, or may have, a member who is not gone and not among the people `without`."""
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
 
@@ -100,7 +100,7 @@ def check_user(person: Person, rules: Rules) -> None:
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
-    """Return whether the bot may be used in a channel. It may in every direct message."""
+    """Return whether the bot may be used in a channel. It may be used in every direct message."""
     return direct or not rules.use.channels or channel in rules.use.channels
 
 

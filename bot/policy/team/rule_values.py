@@ -33,7 +33,7 @@ def _span(value: Any) -> Any:
 
 
 def _read_span(value: Any) -> timedelta | None:
-    """Return the span that was written. Return None if it is too long for a timedelta."""
+    """Return the span that the text names. Return None if it is too long for a timedelta."""
     if not isinstance(value, str):
         raise ValueError("write it with a unit, such as 15m or 4h")
     match = _SPAN.fullmatch(value.strip())
@@ -121,7 +121,7 @@ def _weekdays(value: Any) -> Any:
 
 
 def shown(value: str) -> str:
-    """Return a value as an error quotes it."""
+    """Return a value in the form in which errors quote it."""
     return repr(one_line(value, 40))
 
 

@@ -37,7 +37,7 @@ from bot.policy.team.rule_values import (
 from bot.text_file import Unreadable, read_text
 
 LONGEST_IDLE = timedelta(hours=24)
-"""How far back a verdict may look at most: each visit reads the samples of that time again."""
+"""How far back a verdict may look at most: each visit reads all samples of that time."""
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can ask for."""
 MOST_LINES = 20
@@ -45,14 +45,14 @@ MOST_LINES = 20
 
 
 class Approvers(Frozen):
-    """Who decides requests over `auto_approve`. Nobody named: the admins."""
+    """Who decides requests over `auto_approve`. If it names nobody, the admins decide."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
 
 
 class Access(Frozen):
-    """Who may use the bot, and where. Empty: every full member, everywhere."""
+    """Who may use the bot, and where. Empty means every full member, and every channel."""
 
     channels: tuple[ChannelId, ...] = ()
     groups: tuple[GroupId, ...] = ()
@@ -136,21 +136,21 @@ class ProbeKind(StrEnum):
 
 
 class Idle(Frozen):
-    """When a machine counts as idle, and who is asked about it when."""
+    """When a machine counts as idle, who is asked about it, and when."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """A GPU counts as used if one reading of its utilization is at least this. With 0 % each machine would."""
+    """A GPU counts as used if one reading of its utilization is at least this. With 0 %, every GPU would."""
     after: Span = timedelta(minutes=30)
-    """How long nothing of it is used before it counts as idle or connected."""
+    """How long nothing of a machine is used before it counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The same for a machine that was never used."""
+    """As `after`, for a machine that was never used."""
     connected: Span = timedelta(hours=2)
-    """How long it is connected without computing before its owner is asked."""
+    """How long a machine is connected without computing before its owner is asked."""
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """USD that have to be idle before its owner is asked."""
+    """How many USD a machine costs while idle before its owner is asked."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """How long after each question about one spell the next one is asked. The last span repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
@@ -187,7 +187,7 @@ class Rules(Frozen):
 
     timezone: str = "UTC"
     admins: tuple[UserId, ...] = ()
-    """Those of the file and those of GPUBOT_ADMINS."""
+    """The admins that the file names, and those of GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
     use: Access = Access()
@@ -203,7 +203,7 @@ class Rules(Frozen):
     idle: Idle = Idle()
     announce: Announce = Announce()
     setup: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each set-up script by its name. The file has their paths."""
+    """The text of each set-up script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"
     """GPUBOT_CHANNEL; not a key of the file."""
 
@@ -258,7 +258,7 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
 
 
 def _lines(wrong: list[tuple[str, str]]) -> list[str]:
-    """Return a line for each key that is wrong, and what is wrong with it."""
+    """Return a line for each key that is wrong, with what is wrong."""
     lines = [f"GPUBOT_POLICY: {one_line(key, 80)}: {words}." for key, words in wrong]
     more = len(lines) - MOST_LINES
     return lines if more <= 0 else [*lines[:MOST_LINES], f"GPUBOT_POLICY: {more} more like these."]

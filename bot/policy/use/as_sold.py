@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.model.gpu import FORM_FACTORS, SUPERCHIP
-from bot.model.use import GpuModel, Report
+from bot.model.machine_use import GpuModel, Report
 
 _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
-"""The word of a name that says which GPU it is: `h100`, `4090`, also in `rtx4090`, `a6000`, `l40s`. A driver shows
-`3090 Ti` as two words, so `3090ti` proves nothing."""
+"""The word of a name that says which GPU it is, such as `h100`, `4090`, `rtx4090`, `a6000` or `l40s`. A driver
+shows `3090 Ti` as two words, so `3090ti` proves nothing."""
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
 """A word of the name of a part of a GPU, such as `GRID A100D-40C` or `MIG 1g.10gb`."""
 _MEMORY_BETWEEN = (Decimal("0.85"), Decimal("1.15"))
@@ -35,8 +35,8 @@ def not_as_sold(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether a GPU, as the machine names it, is certainly not one of the canonical name `gpu`. In MIG mode
-    (`sliced`) its memory proves nothing."""
+    """Return whether a GPU, as the machine names it, is certainly another one than `gpu`, a canonical name. In MIG
+    mode (`sliced`) its memory proves nothing."""
     sold, seen = _words(gpu), _words(model.name)
     return (
         _differ(_models(sold), _models(seen))
@@ -63,7 +63,7 @@ def _form_factors(words: Sequence[str]) -> frozenset[str]:
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
-    """Return whether both names say something, and nothing in common."""
+    """Return whether both sets of words are known and have nothing in common."""
     return bool(sold and seen) and sold.isdisjoint(seen)
 
 

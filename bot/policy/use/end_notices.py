@@ -13,12 +13,12 @@ from bot.policy.use.two_ends import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
-"""How long before the end its owner is notified if the rules don't say, longest first."""
+"""How long before the end of a long lease its owner is notified if the rules don't say, longest first."""
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""An owner who read of an end this recently needs no notice of it, except the last."""
+"""An owner who was notified of an end this recently needs no notice of it, except the last notice."""
 QUIET = timedelta(minutes=1)
-"""Nothing is asked within this time of a notice: two pings in one minute read as one."""
+"""No question is asked within this time of a notice: two pings in one minute read as one."""
 APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 """How long after an approval its owner is notified of it, if the machine is not ready by then."""
 
@@ -28,7 +28,7 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
     """Return how long before the end of a lease its owner is notified, longest first. UNSEEN_NOTICE is among them
-    if the end can move; it is given only if nobody sees whether the machine is in use."""
+    if the end can move; that notice is given only if nobody sees whether the machine is in use."""
     usual = _usual_notices(lease, rules)
     return tuple(sorted({*usual, UNSEEN_NOTICE}, reverse=True)) if can_move(lease) else usual
 
@@ -52,13 +52,13 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
-    """Return whether a notice is due that is given also if somebody sees whether the machine is in use."""
+    """Return whether a notice is due that does not depend on whether somebody sees the use of the machine."""
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return when the last notice of the end is due that is always given, or the end itself if there are no
-    notices. UNSEEN_NOTICE is the last only if there is no other."""
+    """Return when the last notice of the end that does not depend on the use is due, or the end itself if there
+    are no notices. UNSEEN_NOTICE is the last only if there is no other."""
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 
@@ -82,6 +82,6 @@ def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
 
 
 def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
-    """Return when the owner of a request that `approver` approves now is notified of that. Return None if the
-    owner decided."""
+    """Return when the owner of a request that `approver` approves now is notified of the approval. Return None if
+    the owner decided."""
     return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER

@@ -16,15 +16,15 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
+"""Each unanswered "Still needed?" makes the next wait longer by this share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""With less time until the end that a person named, no machine is bought: it first has to start."""
+"""If less time is left until the end that a person named, no machine is bought: it first has to start."""
 
 
 def counted_from(request: Request, now: datetime) -> Request:
     """Return a request with its hours counted from `now` until the ends that the person named. If the first of two
-    has passed, it is an hour from now. Return the request as it is if they named none. Raise Mistake if too little
-    time is left until the last one."""
+    ends has passed, it becomes an hour from now. Return the request unchanged if the person named no end. Raise
+    Mistake if too little time is left until the last one."""
     first, last = request.until, request.last_end
     if first is None or last is None:
         return request
@@ -36,8 +36,8 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Return a request as `counted_from`. If too little time is left until its last end, it is for the usual
-    length instead: no machine is bought for that end."""
+    """Return a request as `counted_from` does. If too little time is left until its last end, return it without
+    ends, for the usual length: no machine is bought for such an end."""
     if too_little_time(request, now):
         return changed(request, until=None, up_to=None, lease=rules.lease.default)
     return counted_from(request, now)
@@ -61,15 +61,15 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return when a lease ends that its envelope affords until `afforded`, never after the last end that was
-    named, and the later of two ends. Return None for that if there is one end."""
+    named. Return the later of two ends too, or None if there is one end."""
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
     return first, last if first < last else None
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return when a machine is too late for the last end that the person named: one grace before it, at most half
-    of LEAST_TIME. Return None if they named none.
+    """Return the latest time at which a machine may become ready for the last end that the person named: one grace
+    before that end, at most half of LEAST_TIME. Return None if they named none.
 
     The owner has one grace after they could read of an end (`may_end`), so a machine that became ready later than
     this would end later than they said.
@@ -79,7 +79,7 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """Return how long after the last question or sign of life "Still needed?" is asked. The wait grows with each
-    question without an answer. Return None if the rules switch the question off."""
+    unanswered question. Return None if the rules switch the question off."""
     if rules.check_in.after is None:
         return None
     # Bounded: a count from earlier rules could lead to a time that a datetime can't hold.
@@ -97,8 +97,8 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether a lease may become longer by `span`. While an extension waits, it may only up to the later of
-    two ends."""
+    """Return whether a lease may become longer by `span`. While an extension waits, the lease may only grow up to
+    the later of two ends."""
     lease = rental.lease
     if lease is None:
         return False
@@ -110,11 +110,11 @@ def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
     """Return the earliest time at which a machine may be destroyed for its lease's end. Return None if nobody was
-    notified of this end and no post of it was tried.
+    notified of this end and no post about it was tried.
 
-    `readable_at` is when its owner could first read of this end, and `first_tried_at` when we first tried to post,
-    after it had come, that one grace is left. The owner has at least one grace from both. If Slack takes no posts,
-    only the try counts.
+    `readable_at` is when the owner could first read of this end. `first_tried_at` is when the bot, after the end
+    had come, first tried to post that one grace is left. The owner has at least one grace from both. If Slack
+    takes no posts, only the try counts.
     """
     known_at = [at for at in (readable_at, first_tried_at) if at is not None]
     return max(ends_at, max(known_at) + rules.lease.grace) if known_at else None
@@ -123,7 +123,7 @@ def may_end(
 OVERDUE_GRACES = 2
 """The overdue deletion comes this many graces after a lease's end: `may_end` can postpone the end by one."""
 LEAST_GRACE = timedelta(minutes=5)
-"""With a shorter grace, the overdue deletion could come before a step that is only slow."""
+"""The shortest grace. With a shorter one, the overdue deletion could come before a step that is only slow."""
 
 
 def overdue_grace(rules: Rules) -> timedelta:
@@ -132,8 +132,9 @@ def overdue_grace(rules: Rules) -> timedelta:
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """Return when a machine is deleted if its rental's own step has not ended it: two graces after the end of its
-    lease, or one grace after its time-out to get ready. Return None if it is neither leased nor accepted."""
+    """Return when the overdue deletion deletes a machine that its rental's own step has not ended: two graces
+    after the end of its lease, or one grace after its time-out to get ready. Return None if it is neither leased
+    nor accepted."""
     if ends_at is not None:
         return ends_at + OVERDUE_GRACES * overdue_grace(rules)
     if accepted_at is not None:

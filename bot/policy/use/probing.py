@@ -6,20 +6,21 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.model.attempt import Attempt
+from bot.model.machine_use import Missed, ProbeAnswers
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import Missed, ProbeAnswers
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""How soon after ready a machine has to answer, so that it doesn't count against its vendor."""
+"""How soon after ready a machine has to answer. Otherwise it may count against its vendor."""
 LEAST_VISITS = 2
 """How many visits in that time have to get no answer before a machine counts against its vendor."""
 FEWEST_SILENT = 3
-"""So many silent machines since the last answer make a vendor one whose machines run no boot script."""
+"""If this many machines were silent since the last answer, the vendor's machines count as running no boot
+script."""
 FEWEST_OWNERS = 2
-"""They need so many owners, since an owner can keep the bot out of their machines. One is enough if no machine of
-the vendor answered in ONE_OWNER_AFTER before."""
+"""The silent machines must have at least this many owners, since an owner can keep the bot out of their machines.
+One owner is enough if no machine of the vendor answered in ONE_OWNER_AFTER before."""
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
@@ -28,22 +29,23 @@ install it."""
 
 
 def wants_probe(request: Request, rules: Rules) -> bool:
-    """Return whether a machine of this request gets a probe. The rules and the request can say no."""
+    """Return whether a machine of this request gets a probe. The rules or the request can exclude it."""
     return request.probe and rules.idle.probe is ProbeKind.SSH
 
 
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """Return whether the machine of this attempt has a probe by design, so that it is visited.
 
-    It also has one if the place takes no boot script: its owner can install the probe by hand. It has none by
-    design if the rules or the request say so, or if the bot rented it before there was a probe or did not rent it.
+    It has one even if the place takes no boot script: its owner can install the probe by hand. It has none if the
+    rules or the request say so, if the bot rented it before there was a probe, or if the bot did not rent it.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
 
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
-    """Return whether a vendor's machines are expected to run the boot script. True if nothing is known of it."""
+    """Return whether a vendor's machines are expected to run the boot script. Return True if nothing is known of
+    the vendor."""
     if answers is None or answers.silent_at is None or len(answers.silent) < FEWEST_SILENT:
         return True
     answered_lately = answers.answered_at and answers.silent_at - answers.answered_at < ONE_OWNER_AFTER
@@ -56,16 +58,16 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 
 
 def boot_script_ran(rental: Rental) -> bool:
-    """Return whether it is certain that the boot script ran: the probe reports its set-up, or it answered before
-    its owner could get the lines that install it by hand."""
+    """Return whether the boot script certainly ran: the probe reports its set-up, or the probe answered before its
+    owner could get the lines that install it by hand."""
     if rental.lease is None or rental.probe_answered_at is None:
         return False
     return rental.setup_progress is not None or rental.probe_answered_at - rental.lease.ready_at < BY_HAND_AFTER
 
 
 def boot_script_failed(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether it is certain that the boot script did not run: it would have installed the probe, and the
-    machine refuses the probe's key for longer than that takes (`verdicts.NOT_YET`)."""
+    """Return whether the boot script certainly did not run: it would have installed the probe by now
+    (`verdicts.NOT_YET`), but the machine still refuses the probe's key."""
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
 
@@ -76,20 +78,21 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether the probe of a ready machine was sent and may still answer for the first time.
 
-    As long as it may, the verdict has no reason (`verdicts.NOT_YET`)."""
+    Until that time is over, the verdict has no reason (`verdicts.NOT_YET`).
+    """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 
 
 def is_refused(rental: Rental) -> bool:
-    """Return whether nobody sees into a machine because it refuses the probe's key."""
+    """Return whether a machine refuses the probe's key, so that nobody sees how it is used."""
     return rental.use is not None and rental.use.why is Missed.REFUSED
 
 
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
-    """Return whether the probe of a ready machine comes only if its owner installs it: the place takes no boot
-    script, the probe did not answer within BY_HAND_AFTER, or it answered once and was removed. A machine without
-    an SSH server, or one that shows another host key, needs something else."""
+    """Return whether the owner must install the probe of a ready machine by hand: the place takes no boot script,
+    the probe did not answer within BY_HAND_AFTER, or it answered once and was removed. Return False for a machine
+    without an SSH server, or with another host key: that needs something else."""
     if not has_probe(rental, attempt, rules):
         return False
     if rental.probe_answered_at is not None:

@@ -11,23 +11,23 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.model.base import changed
+from bot.model.machine_use import NOT_COMPUTING, Use, Verdict
 from bot.model.money import Micros, cost, cost_at_most, micros, time_for
 from bot.model.rental import Asked, Lease, Question, Rental
 from bot.model.state import State
-from bot.model.use import NOT_COMPUTING, Use, Verdict
 from bot.policy.team.hours import next_within, next_within_any
 from bot.policy.team.rules import Rules
 from bot.policy.use.end_notices import last_notice_at, may_ask_at
 from bot.policy.use.leases import ask_after
 
 GAP = timedelta(hours=1)
-"""No two questions about a machine are less than this apart, whatever their reasons."""
+"""The shortest time between two questions about a machine, whatever their reasons."""
 EXTENSION_SILENCE = timedelta(hours=2)
 """How long an extension silences questions if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""How long after an urgent question the approvers are notified at the latest."""
+"""The longest time after an urgent question until the approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""How long after the approvers were notified that nobody answers they are notified again."""
+"""How long after a notification that nobody answers the approvers are notified again."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
@@ -41,8 +41,8 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
     """Return the earliest time of the next question, without the owner's hours. `rate` is in USD per hour.
 
-    Return None if nothing is asked unless something changes: the machine is in use, the rules switch the question
-    off, or the last notice of the end comes first, which asks the same.
+    Return None if only a change leads to a question: the machine is in use, the rules switch the question off, or
+    the last notice of the end, which asks the same, comes first.
     """
     if use is not None and use.verdict in NOT_COMPUTING:
         at = _not_computing_at(lease, use, rate, rules)
@@ -71,7 +71,7 @@ def in_hours(
 
 
 def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return when the owner of an idle or connected machine is asked next, as far as `idle` says."""
+    """Return when `idle` asks the owner of an idle or connected machine next."""
     asked = asked_about(lease.question, use)
     if asked is not None and asked.times > 0:
         again = rules.idle.again[: asked.times][-1:]
@@ -80,13 +80,13 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
-    # A machine that costs so little that this takes longer than any lease is not asked about.
+    # Don't ask about a machine so cheap that it would take longer than its lease to cost enough.
     enough = cost_at_most(rate, lease.ends_at - use.since) >= micros(rules.idle.ask_from)
     return use.since + time_for(rules.idle.ask_from, rate) if enough else None
 
 
 def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None:
-    """Return when the owner of a machine that can't be seen into is asked next, as far as `check_in` says."""
+    """Return when `check_in` asks the owner of a machine that can't be seen into next."""
     question = lease.question
     asked = asked_about(question, use)
     times = asked.times if asked else 0
@@ -101,21 +101,21 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether an answer named the time of the next question about a machine that can't be seen into. If the
-    bot still saw into the machine at that time, it was in use, so the answer no longer counts."""
+    bot still saw into the machine at that time, the machine was in use, so the answer no longer counts."""
     if not question.promised or question.silent_until is None:
         return False
     return use is None or use.since <= question.silent_until
 
 
 def asked_about(question: Question, use: Use | None) -> Asked | None:
-    """Return the questions that were asked about the spell of this verdict. A spell is known by its start."""
+    """Return what was asked about the spell of this verdict. A spell is identified by its start."""
     asked = question.asked
     return asked if asked is not None and asked.about == spell_of(use) else None
 
 
 def spell_of(use: Use | None) -> datetime | None:
-    """Return when the spell of a verdict began: earlier than the verdict if work interrupted it for a moment.
-    Return None if there is no verdict."""
+    """Return when the spell of a verdict began. That is earlier than the verdict if work interrupted the spell for
+    a moment. Return None if there is no verdict."""
     return None if use is None else use.spell or use.since
 
 
@@ -128,7 +128,7 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
 
 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
-    """Return what was asked once the question about this spell is asked `now`."""
+    """Return the question with one about this spell asked `now`."""
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
         return Question(asked=Asked(about=spell_of(use), last_at=now, first_at=now))
@@ -136,23 +136,25 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 
 
 def after_answer(question: Question, silent_until: datetime, *, promised: bool) -> Question:
-    """Return what was asked once somebody answered: nothing is asked before `silent_until`."""
+    """Return the question after somebody answered: nothing is asked before `silent_until`."""
     return Question(silent_until=silent_until, promised=promised, asked=_answered(question.asked))
 
 
 def _answered(asked: Asked | None) -> Asked | None:
-    """Return the questions as answered: the next one is the first again, and nobody else is notified."""
+    """Return what was asked, as answered: the next question counts as the first again, and nobody else is
+    notified."""
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
 
 def for_new_owner(question: Question) -> Question:
-    """Return what the new owner of a machine was asked: nothing. What the earlier one said no longer silences
-    anything, but the next question still is GAP after the last."""
+    """Return the question for the new owner of a machine, who was asked nothing. The earlier owner's answers no
+    longer silence anything, but the next question still comes GAP after the last."""
     return Question(asked=_answered(question.asked))
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
-    """Return what was asked once somebody extended the lease. An earlier answer that named a later time holds."""
+    """Return the question after somebody extended the lease. If an earlier answer named a later time, that one
+    holds."""
     silent_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.silent_until
     if earlier is not None and earlier > silent_until:
@@ -161,7 +163,7 @@ def after_extension(question: Question, now: datetime, rules: Rules) -> Question
 
 
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
-    """Return when its owner is asked again after an answer. Return the end if they are not asked before it."""
+    """Return when the owner is asked again after an answer, or the end of the lease if that comes first."""
     asked = lease.question.asked
     at = max([lease.question.silent_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
     return _before_last_notice(lease, next_within(at, zone, rules.hours), rules) or lease.ends_at
@@ -171,7 +173,7 @@ def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
 
 
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
-    """Return the questions about the present spell of an idle or connected machine that nobody answered."""
+    """Return what was asked about the present spell of an idle or connected machine, if nobody answered."""
     if rental.lease is None or use is None or use.verdict not in NOT_COMPUTING:
         return None
     asked = asked_about(rental.lease.question, use)
@@ -185,7 +187,7 @@ def is_on_card(rental: Rental) -> bool:
 
 
 def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
-    """Return when the card says that nobody answers. Return None if it says so already, or never does."""
+    """Return when the card says that nobody answers. Return None if it says that already, or never does."""
     if asked.on_card or asked.first_at is None or rules.idle.channel_after is None:
         return None
     return asked.first_at + rules.idle.channel_after
@@ -203,11 +205,11 @@ def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Ru
 
 
 def approvers_in_hours(at: datetime, lease: Lease, zones: Collection[ZoneInfo], rules: Rules) -> datetime | None:
-    """Return when the approvers, who live in these zones, may be notified of what is due at `at`: in the hours of
-    one of them. Return None if the last notice of the end comes first."""
+    """Return when the approvers, who live in these zones, may receive a notification that is due at `at`: in the
+    hours of one of them. Return None if the last notice of the end comes first."""
     return _before_last_notice(lease, next_within_any(at, zones, rules.hours), rules)
 
 
 def idle_cost(use: Use, rate: Decimal | None, now: datetime) -> Micros | None:
-    """Return what a spell cost until now, at the present rate."""
+    """Return what a spell has cost until now, at the present rate. Return None if the rate is unknown."""
     return None if rate is None else cost(rate, now - use.since)

@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
+from bot.model.machine_use import NOT_COMPUTING, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.model.use import NOT_COMPUTING, ProbeAnswers, Sample, Use
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, probing, questions, two_ends
@@ -30,8 +30,8 @@ from bot.policy.use.verdicts import unseen_since, with_later_work
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states in which the market has accepted the purchase of a rental."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""How soon the plan is made again while it waits for what makes no step due: the purchase of another rental, or a
-visit or a post in the last grace."""
+"""How soon the plan is made again while it waits for something that makes no step due: the purchase of another
+rental, or a visit or a post in the last grace."""
 
 
 class Replacement(NamedTuple):
@@ -43,7 +43,7 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything by which the next step of a ready machine is decided, as one read transaction found it."""
+    """Everything that decides the next step of a ready machine, as one read transaction found it."""
 
     rental: Rental
     live: Attempt | None
@@ -52,20 +52,20 @@ class Machine:
     """The stored verdict. None before the first one, and if the machine has no probe by design: a verdict from
     before a change of the rules doesn't count."""
     visits: Sequence[Sample] = ()
-    """Those that a verdict of now needs (`verdicts.window`), oldest first."""
+    """The samples that a verdict of now needs (`verdicts.window`), oldest first."""
     history: Sequence[Event] = ()
     """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
     direct: Sequence[Message] = ()
-    """The direct messages about it. Empty unless it `is_ending`."""
+    """The direct messages about the machine. Empty unless it `is_ending`."""
     owner: Person | None = None
-    """As last known. None if the store doesn't know them."""
+    """The owner as last known. None if the store doesn't know them."""
     approver_zones: Collection[ZoneInfo] = ()
-    """The time zones of those who decide, one at least."""
+    """The time zones of the people who decide; at least one."""
     answers: ProbeAnswers | None = None
     """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
     replacement: Replacement | None = None
     may_compare: bool = False
-    """Whether its messages may yet be compared with Slack, since the bot has just started."""
+    """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
 
     @property
     def lease(self) -> Lease:
@@ -102,7 +102,7 @@ class DropVerdict(NamedTuple):
 
 
 class StayInPlace(NamedTuple):
-    """Go on with the machine: the rental that was to take its place ended, and cost `spent`."""
+    """Keep the machine: the rental that was to take its place ended, and cost `spent`."""
 
     spent: Micros
 
@@ -112,17 +112,18 @@ class SkipNotice(NamedTuple):
 
 
 class GiveNotice(NamedTuple):
-    """Notify its owner that it ends at `until`: at its end, or a grace from now if they could not know of that."""
+    """Notify the owner that the machine ends at `until`: its end, or a grace from now if they could not know of
+    the end."""
 
     until: datetime
     unseen: bool = False
     """Whether it ends because nobody sees if it is in use."""
     vendor: str | None = None
-    """The vendor, if that is so on all its machines, since they don't run the boot script."""
+    """The vendor, if nobody sees into any of its machines, since they don't run the boot script."""
 
 
 class Ask(NamedTuple):
-    """Ask its owner whether it is needed."""
+    """Ask the owner whether the machine is still needed."""
 
     use: Use | None
     """The verdict that the question shows."""
@@ -133,7 +134,7 @@ class TellOthers(NamedTuple):
 
     asked: Asked
     use: Use | None = None
-    """The verdict that the approvers are notified of. None if it is for the card."""
+    """The verdict that the approvers are notified of. None if only the card shows it."""
 
 
 class MoveEnd(NamedTuple):
@@ -144,7 +145,7 @@ class MoveEnd(NamedTuple):
 
 
 class ExpireExtension(NamedTuple):
-    """Ask no more for the longer lease, of so many hours, that nobody decided about."""
+    """Drop the request for a lease that is longer by so many hours, about which nobody decided."""
 
     hours: timedelta
 
@@ -164,15 +165,15 @@ Act: TypeAlias = (
 
 
 class Due(NamedTuple):
-    """What is done at a time."""
+    """What is done, and when."""
 
     at: datetime
     act: Act | None = None
-    """None: the plan is made again then."""
+    """None if the plan is only made again at that time."""
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
-    """Return what is done now, or if nothing is, when the plan is made again."""
+    """Return the act that is due now. If none is, return when the plan is made again."""
     dues = [due for rule in RULES if (due := rule(machine, rules, now)) is not None]
     acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
     return next(acting, None) or Due(min(due.at for due in dues))
@@ -183,8 +184,8 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict about a machine that is idle or connected now, with the connections that its newest visit
-    saw. Return None if it is not, or if nobody sees now whether it is: the bot was down, or most visits fail. The
-    next visits then decide."""
+    saw. Return None if it is neither, or if nobody sees now whether it is: the bot was down, or most visits fail.
+    The next visits then decide."""
     use = machine.use
     if use is None or use.verdict not in NOT_COMPUTING or use != _verdict(machine, rules, now):
         return None
@@ -200,7 +201,8 @@ def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 
 def _with_open_connections(use: Use, machine: Machine) -> Use:
-    """Return a verdict with the connections that the newest visit saw. A stored one has those of its first."""
+    """Return a verdict with the connections that the newest visit saw. The stored verdict has those of its first
+    visit."""
     old, new = open_connections(machine.visits)
     return changed(use, connections=old, new_connections=new)
 
@@ -209,8 +211,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 
 
 def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """The market has no machine any more. If the overdue deletion was due by then, its lease ended it, not the
-    vendor."""
+    """End the rental if the market has no machine any more. If the overdue deletion was due by then, the lease
+    ended the machine, not the vendor."""
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
@@ -218,7 +220,7 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """The rules switched its probe off."""
+    """Drop the verdict if the rules switched the probe off."""
     use = machine.rental.use
     if use is None or machine.use is not None:
         return None
@@ -226,8 +228,8 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """It runs until the one that takes its place is bought. If that one ended without a machine, it stays, and its
-    owner may replace it again."""
+    """Destroy the machine once another one is bought in its place. If that rental ended without a machine, this
+    machine stays, and its owner may replace it again."""
     if machine.rental.replaced_by is None:
         return None
     other = machine.replacement
@@ -242,8 +244,8 @@ def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
 
 
 def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Its owner is notified before the end. A notice is skipped if the machine is in use and the end can still
-    move. One is given only if nobody sees into it."""
+    """Notify the owner before the end. Skip a notice if the machine is in use and the end can still move. Give
+    UNSEEN_NOTICE only if nobody sees into the machine."""
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
     if at is None or lease.ends_at <= now:
@@ -266,19 +268,19 @@ class _Notified(NamedTuple):
     """How far the owner was notified of the end of the lease."""
 
     at: tuple[datetime, ...]
-    """When they learned of it: when Slack took a direct message that states it, or when they set it."""
+    """When the owner learned of the end: when Slack took a direct message that states it, or when they set it."""
     tried: tuple[datetime, ...]
-    """When the bot tried to notify them after it had come."""
+    """When the bot tried to notify them after the end had come."""
     uncertain: bool
-    """Whether a message that states it was not compared with Slack since the start: if the database was put back
-    from an older copy, Slack may state another end."""
+    """Whether a message that states the end was not yet compared with Slack since the start: if the database was
+    put back from an older copy, Slack may state another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return how far the owner was notified of the end.
 
-    The ready message doesn't tell them that an end which can move stands. After the database was put back from an
-    older copy, only what they were told since then counts.
+    The ready message doesn't notify them of an end that can move. After the database was put back from an older
+    copy, only later notifications count.
     """
     lease, owner = machine.lease, machine.rental.owner
     put_back = max((event.id for event in machine.history if event.kind is EventKind.PUT_BACK), default=0)
@@ -334,8 +336,8 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Return `act` as due at `at`. Return None if its time has come, and nobody sees now whether the machine is
-    idle as the verdict says: the next visit decides."""
+    """Return `act` as due at `at`. Return None if it is due now but nobody sees whether the machine is still idle,
+    as the verdict says: the next visit decides."""
     if at is None:
         return None
     use = machine.use
@@ -344,7 +346,8 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
 
 
 def _owner_left(machine: Machine) -> bool:
-    """Return whether the owner left the workspace. `owners_left` then asks the admins, and nobody else is."""
+    """Return whether the owner left the workspace. Then `owners_left` asks the admins, and nobody else is
+    asked."""
     return machine.owner is not None and machine.owner.deactivated
 
 
@@ -352,7 +355,8 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """It is destroyed at its end if its owner could know of that. If it is in use, the end moves on instead."""
+    """Destroy the machine at its end if its owner could know of that end. If the machine is in use, move the end
+    on instead."""
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
         return Due(lease.ends_at)
@@ -366,7 +370,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_visit_decides:
         return Due(now, ExpireExtension(rental.extension.envelope.lease))
-    # If the bot was down, an earlier notice said that it goes on if it is in use, which it may be by now.
+    # If the bot was down, an earlier notice said that the machine goes on while in use, and it may be in use by
+    # now.
     known_at = () if first_visit_decides or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
@@ -385,4 +390,4 @@ RULES: tuple[Rule, ...] = (
     _unanswered_to_approvers,
     _end,
 )
-"""Each returns what is due, and when, or None if it has nothing to wait for. The last one always waits."""
+"""Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""

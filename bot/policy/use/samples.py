@@ -1,4 +1,4 @@
-"""What samples say before any verdict: which readings count as work, and who was connected."""
+"""What samples show before any verdict: which readings count as work, and who was connected."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.model.base import changed
-from bot.model.use import GpuUse, Missed, RecentUse, Sample
+from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample
 from bot.policy.team.rules import Idle
 
 OLD_CONNECTION = timedelta(seconds=120)
 """Scanners of the internet hold an SSH port for up to this long."""
 HOURS = 24
-"""How many hours `busy_hours` is about."""
+"""How many hours `busy_hours` covers."""
 SECOND = timedelta(seconds=1)
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether some GPU had a reading that counts as use. Memory does not: a dead process can hold it."""
+    """Return whether some GPU had a reading that counts as use. Used memory does not count: a dead process can
+    hold it."""
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
 
 def shows_everything(sample: Sample) -> bool:
-    """Return whether every GPU has a reading. One without may work unseen, as in MIG mode, so it is never 0."""
+    """Return whether every GPU has a reading. A GPU without one may work unseen, as in MIG mode, so it never
+    counts as 0."""
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
 
@@ -32,14 +34,14 @@ def shows_something(sample: Sample, idle: Idle) -> bool:
 
 
 def shows_a_part(sample: Sample, idle: Idle) -> bool:
-    """Return whether a visit was good if the machine worked just before: it was answered, and shows that the
+    """Return whether a visit was good for a machine that worked just before: it was answered, and shows that the
     machine works, or that some of its GPUs do not."""
     some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
     return shows_work(sample, idle) or some
 
 
 def has_report(sample: Sample) -> bool:
-    """Return whether the machine was seen into, if only for its connections."""
+    """Return whether the visit read something of the machine, if only its connections."""
     return sample.missed not in {
         Missed.NO_ANSWER,
         Missed.REFUSED,
@@ -66,8 +68,9 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 
 
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
-    """Return how many connections were open at once after `since`, at most. A connection counts in a visit if an
-    earlier one, more than 120 seconds before, saw it too. `samples` are oldest first and may begin earlier."""
+    """Return the highest number of connections that one visit after `since` saw open. A connection counts in a
+    visit if an earlier one, more than 120 seconds before, saw it too. `samples` are oldest first and may begin
+    earlier."""
     first_seen: dict[str, datetime] = {}
     most = 0
     for sample in samples:
@@ -80,8 +83,8 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 
 
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
-    """Return how many connections the newest report shows that are older than 120 seconds, and how many others.
-    Scanners are among the others. `samples` are oldest first."""
+    """Return how many connections in the newest report are older than 120 seconds, and how many are not. Scanners
+    are among the second. `samples` are oldest first."""
     answered = [sample for sample in samples if has_report(sample)]
     if not answered:
         return 0, 0
@@ -110,7 +113,7 @@ def recent_span(idle: Idle) -> timedelta:
 
 def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[int | None, ...]:
     """Return how busy a machine was in each of the last 24 hours, oldest first: the mean of the highest readings
-    of its visits, in percent, rounded up. None for an hour without readings."""
+    of its visits, in percent, rounded up. An hour without readings is None."""
     hours: list[list[int]] = [[] for _ in range(HOURS)]
     for at, reading in highest:
         ago = (now - at) // timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Two ends: when a lease may move its end on because its machine is in use. Pure.
+"""Two ends: when the end of a lease moves on because its machine is in use. Pure.
 
 The lease ends at `ends_at`. If the machine is in use then, the end moves on by MOVES_BY, never past `latest_end`.
 """
@@ -11,25 +11,25 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.model.base import changed
+from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Lease
 from bot.model.request import Request
-from bot.model.use import Sample, Use, Verdict
 from bot.policy.team.hours import morning_after
 from bot.policy.team.rules import Rules
 from bot.policy.use.verdicts import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
-"""The first end of a request that names only the later one."""
+"""The first end of a request that names only the later end."""
 AFTER_NIGHT = timedelta(hours=2)
-"""How long after the morning the later end is of a request for a night."""
+"""How long after the morning the later end of a request for a night comes."""
 UNSEEN_NOTICE = timedelta(hours=1)
-"""How long before an end that could move its owner is notified that nobody sees whether the machine is in use."""
+"""How long before an end that could move the owner is notified that nobody sees whether the machine is in use."""
 
 
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the first of two ends of a machine that is ready at `ready_at`. If the end that its owner named has
-    passed by then, it is an hour after ready."""
+    passed by then, return an hour after ready."""
     if request.until is None:
         return ready_at + request.lease
     return request.until if request.until > ready_at else ready_at + MOVES_BY
@@ -39,9 +39,9 @@ class NightEnd(NamedTuple):
     """The first night in which a machine may end."""
 
     morning: datetime
-    """When it is over."""
+    """When the night is over."""
     more: timedelta
-    """How much longer the machine runs at most if it is kept until then."""
+    """How much longer the machine runs at most if it is kept until the morning."""
     is_asked_for: bool
     """Whether the morning is not after the later end that was asked for."""
 
@@ -49,8 +49,8 @@ class NightEnd(NamedTuple):
 def night_end(
     request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
 ) -> NightEnd | None:
-    """Return the first night in which a machine that is rented `now` may end. Return None if it has one end, or if
-    none of its ends can come at night. `asked_at` is when the hours of the request were counted."""
+    """Return the first night in which a machine that is rented `now` may end. Return None if the request has one
+    end, or if no end can come at night. `asked_at` is when the hours of the request were counted."""
     if request.up_to is None:
         return None
     first = request.until or now + request.lease
@@ -68,7 +68,7 @@ def last_moment(request: Request, asked_at: datetime) -> datetime:
 
 
 def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request:
-    """Return a request that was made at `asked_at`, with another first end and the same last one."""
+    """Return a request that was made at `asked_at`, with another first end and the same last end."""
     return changed(request, until=first, lease=first - asked_at, up_to=last_moment(request, asked_at) - asked_at)
 
 
@@ -86,8 +86,8 @@ def can_move(lease: Lease) -> bool:
 
 
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
-    """Return the end that a lease has next if its machine is in use now: the first one after `now`, at most the
-    latest. Return None if there is none after `now`."""
+    """Return the next end of a lease whose machine is in use now: the first one after `now`, at most the latest
+    end. Return None if there is none after `now`."""
     if lease.latest_end is None or lease.latest_end <= now:
         return None
     steps = max((now - lease.ends_at) // MOVES_BY + 1, 1)
@@ -95,7 +95,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 
 
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
-    """Return the latest end of a lease whose end becomes `ends_at`. Return None if both ends are one then."""
+    """Return the latest end of a lease whose end becomes `ends_at`. Return None if the lease then has one end."""
     return lease.latest_end if lease.latest_end is not None and lease.latest_end > ends_at else None
 
 
@@ -110,8 +110,8 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 
 
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether nobody can see if a machine is in use. A machine that is seen and has not worked for long
-    enough to call it idle is not unseen, nor is one whose use was known until the bot was down."""
+    """Return whether nobody can see if a machine is in use. Return False for a machine that is seen and has not
+    rested long enough to be idle, and for one whose use was known until the bot was down."""
     if use is None or use.verdict is not Verdict.UNKNOWN:
         return use is None
     return not (use.undecided and are_recent(samples, now))

@@ -1,7 +1,7 @@
 """How much of an amount was billed for use, for connections, for idling, and for time that nobody saw.
 
-It is computed when it is read, from what was billed and from the rental's changes of verdict, which stay. So it
-can be cut by months and owners, and nothing has to be corrected when a verdict reaches back.
+The shares are computed when they are read, from what was billed and from the rental's changes of verdict, which
+are stored. So they can be cut by months and owners, and need no correction when a verdict reaches back.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event, EventKind
+from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros
 from bot.model.summary import UseCosts
-from bot.model.use import NOT_COMPUTING, Verdict
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -43,8 +43,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     All other time is unknown.
 
     A verdict holds from its `since` on, which is before the event: idle time counts from the last reading of work.
-    A change between connected and idle within one spell without work holds from the event on: what was known about
-    the time before stays.
+    A change between connected and idle within one spell holds only from the event on: what was known about the
+    time before stays.
     """
     begins: list[tuple[datetime, Verdict, datetime]] = []
     for event in events:
@@ -71,8 +71,8 @@ def use_costs(
     """Return the shares of an amount, exact in micro-dollars: they sum to the amount. `known` are the stretches of
     its machine.
 
-    With `since` and `until`, return the shares of that part of its time: the parts of any cut, such as by months,
-    sum to the whole.
+    With `since` and `until`, return the shares of that part of the time. If the time is cut into parts, for
+    example months, the shares of the parts sum to the whole.
     """
     length = (billed.ended_at - billed.started_at) // MICROSECOND
     if length <= 0:

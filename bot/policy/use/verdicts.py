@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
-from bot.model.use import NOT_COMPUTING, Missed, Sample, Use, Verdict
+from bot.model.machine_use import NOT_COMPUTING, Missed, Sample, Use, Verdict
 from bot.policy.team.rules import Rules
 from bot.policy.use.samples import (
     highest_readings,
@@ -34,21 +34,21 @@ from bot.policy.use.samples import (
 )
 
 LONGEST_GAP = timedelta(minutes=6)
-"""What happened between two visits is unknown if they are further apart than this. If all visits are rarer because
-of very many machines, it is unknown if they are further apart than three of them or LONGEST_GAP_OF_MANY."""
+"""If two visits are further apart than this, what happened between them is unknown. If very many machines make all
+visits rarer, the limit is three times the usual gap, at most LONGEST_GAP_OF_MANY."""
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
-"""So many visits in a row without a usable reading make the verdict unknown."""
+"""This many visits in a row without a usable reading make the verdict unknown."""
 FEWEST_VISITS = 3
-"""So many good visits are needed to call a machine connected or idle."""
+"""A machine needs this many good visits to be called connected or idle."""
 ONE_SPELL = timedelta(minutes=10)
-"""A spell without work goes on after an interruption that is shorter than this."""
+"""A shorter interruption does not end a spell without work."""
 NOT_YET = timedelta(minutes=15)
-"""For so long after ready, a refused login only means that the boot script has not installed the probe yet."""
+"""For this long after ready, a refused login only means that the boot script has not installed the probe yet."""
 
 
 class _Unbroken(NamedTuple):
-    """The samples that show the machine without a break until now."""
+    """The samples since the last break in what is seen of the machine."""
 
     good: tuple[Sample, ...] = ()
     """The good samples since the last break. Empty if nothing is seen now."""
@@ -64,16 +64,16 @@ def window(rules: Rules) -> timedelta:
 
 
 def differs(before: Use | None, after: Use) -> bool:
-    """Return whether `after` says something else than `before`. Newer evidence does not count."""
+    """Return whether `after` says something else than `before`. Newer evidence for the same is no difference."""
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
 
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
-    """Return since when nobody sees how a machine with this verdict is used at `at`: since its last good visit, if
-    that is too long ago. Return None if the verdict speaks of `at`.
+    """Return since when nobody sees at `at` how a machine with this verdict is used: since its last good visit, if
+    that was too long before. Return None if the verdict covers `at`.
 
-    The bot was down then, or its own visits fail. `samples` are those of the last `window(rules)` before `at`,
-    oldest first, and the newest one before that.
+    Nobody sees it if the bot was down, or if its own visits fail. `samples` are those of the last `window(rules)`
+    before `at`, oldest first, and the newest one before that.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -84,10 +84,10 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use:
-    """Return the verdict of the samples if a visit showed work after the last one that this verdict knows. Return
-    this verdict if none did.
+    """Return the verdict of the samples if a visit showed work after the last work that this verdict knows.
+    Otherwise return this verdict.
 
-    No verdict changes while most visits fail, but a machine that shows work then does work. `samples` are as for
+    No verdict changes while most visits fail, but work that a visit shows is certain. `samples` are as for
     `judge`.
     """
     if use.verdict not in NOT_COMPUTING:
@@ -106,8 +106,8 @@ def after_visit(
 ) -> tuple[Use, ...]:
     """Return the verdicts that a new sample leads to, oldest first. The last one holds now.
 
-    It is one verdict. It is two if there was no visit for more than 6 minutes: that nothing is known about this
-    time, and what is known now. `samples` are as for `judge`, without the new one.
+    There are two if there was no visit for more than 6 minutes: that nothing is known about this time, and what is
+    known now. `samples` are as for `judge`, without the new one.
     """
     known = before
     passed: tuple[Use, ...] = ()
@@ -129,8 +129,8 @@ def judge(
     """Return the verdict about a machine that became ready at `ready_at`.
 
     `samples` are those of the last `window(rules)`, oldest first, and the newest one before that, if there is one.
-    Older ones are not read. `before` is the verdict until now. It carries the beginning of a spell that is older
-    than the samples.
+    Older samples are not read. `before` is the verdict until now: it has the start of a spell that is older than
+    the samples.
     """
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
@@ -138,7 +138,7 @@ def judge(
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
-    # A GPU without readings may work. That matters only once the others rest.
+    # A GPU without readings may work. That matters only once the other GPUs rest.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -179,9 +179,10 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return how far apart two visits may be without a break. `samples` are oldest first."""
+    """Return how far apart two visits may be before what happened between them is unknown. `samples` are oldest
+    first."""
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # If the bot was down again and again, some visits are closer together. So the shortest time counts.
+    # Take the shortest time: visits that were late because the bot was down must not allow longer gaps.
     shortest = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
@@ -195,7 +196,8 @@ def _without_break(
     now: datetime,
     good: Callable[[Sample], bool],
 ) -> _Unbroken:
-    """Return what the samples show without a break until now, if these visits were `good`."""
+    """Return what the samples show since the last break. `good` tells whether a visit shows how the machine is
+    used."""
     seen: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None
@@ -222,7 +224,7 @@ def _without_break(
 
 
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
-    """Return why the last visits show nothing. A reason that still holds stays. Otherwise failures that alternate
+    """Return why the last visits show nothing. Keep a reason that still holds: otherwise failures that alternate
     would change the verdict with each visit."""
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -248,7 +250,7 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 
 
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
-    """Return the first reading of work of this spell. After a break, a spell begins at the first good visit."""
+    """Return the first reading of work of this spell. After a break, the spell begins at the first good visit."""
     if (
         before is not None
         and before.verdict is Verdict.IN_USE
@@ -259,8 +261,8 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 
 
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
-    """Return T: the last reading of work, or the first good visit after a break. Without both, it is that of the
-    spell of before, or `begin`, when the samples begin."""
+    """Return T: the last reading of work, or the first good visit after a break. If there is neither, return the T
+    of the previous verdict's spell, or `begin`, when the samples begin."""
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
         return work[-1]
@@ -270,10 +272,10 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
 
 
 def _spell(before: Use | None, verdict: Verdict, since: datetime) -> datetime | None:
-    """Return when the spell without work began that a verdict belongs to. `since` is that of the verdict.
+    """Return when the spell without work began to which a verdict belongs. `since` is when the verdict begins.
 
-    A spell goes on if work, or time without readings, interrupted it for less than 10 minutes. So the verdict of
-    an interruption carries the spell along.
+    A spell goes on if work, or time without readings, interrupts it for less than 10 minutes. So the verdict of an
+    interruption keeps the start of the spell.
     """
     new = since if verdict in NOT_COMPUTING else None
     if before is None or before.spell is None:

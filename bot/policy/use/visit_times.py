@@ -7,30 +7,31 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from bot.model.base import Frozen, Instant
+from bot.model.machine_use import Missed, Sample
 from bot.model.request import Contract
-from bot.model.use import Missed, Sample
 
 VISIT_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
-"""From the begin of one visit to the next."""
+"""The time from the start of one visit to the start of the next."""
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """How long after each refused login in a row the next visit is. The last span repeats, so that a probe that its
 owner installs by hand is found.
 
-OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login is
-5 s, which have passed long before the next one (PerSourcePenalties of sshd_config(5), since 9.8)."""
+OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login
+adds 5 s, which have passed long before the next login (PerSourcePenalties of sshd_config(5), since 9.8).
+"""
 SILENT_AFTER = 3
-"""After so many visits in a row without an answer the next ones come only every WHILE_SILENT. So many make the
-verdict *unknown*."""
+"""After this many visits in a row without an answer, which make the verdict *unknown*, the next ones come only
+every WHILE_SILENT."""
 WHILE_SILENT = timedelta(minutes=5)
-"""Less than `verdicts.LONGEST_GAP`, so that a verdict can still follow from these visits."""
+"""Shorter than `verdicts.LONGEST_GAP`, so that a verdict can still follow from these visits."""
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
-"""How many changed host keys of one machine people are notified of. It can show a new one at each visit."""
+"""People are notified of this many changed host keys of one machine, which can show a new one at each visit."""
 
 
 def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -> datetime:
-    """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest, oldest
-    first, the last one from this visit."""
+    """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest
+    samples, oldest first; the last one is from this visit."""
     why = samples[-1].missed
     in_a_row = sum(1 for _ in takewhile(lambda sample: sample.missed is why, reversed(samples)))
     if why is Missed.REFUSED:
@@ -41,17 +42,17 @@ def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -
 
 
 def soonest_visit(last: Sample | None, now: datetime) -> datetime:
-    """Return when a machine may be visited at the earliest because somebody asks for it: now, or once the first
-    wait after a refused login is over. Otherwise clicks in a row would make OpenSSH block the bot's address.
-    `last` is the machine's newest sample."""
+    """Return the earliest time of a visit that somebody asks for: now, or once the first wait after a refused
+    login is over. Otherwise clicks in a row would make OpenSSH block the bot's address. `last` is the machine's
+    newest sample."""
     if last is None or last.missed is not Missed.REFUSED:
         return now
     return max(now, last.at + AFTER_REFUSED[0])
 
 
 def asks_vendor(missed: Missed | None) -> bool:
-    """Return whether the marketplace is asked at once if the machine still exists, because a visit was missed. A
-    server that refuses the login shows that something runs there; `HOST_KEY_CHANGED` that it may be another
+    """Return whether the missed visit makes the bot ask the marketplace at once if the machine still exists. A
+    refused login shows that a server runs there. `HOST_KEY_CHANGED` shows that the server may be another
     machine."""
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
@@ -61,7 +62,7 @@ def asks_vendor(missed: Missed | None) -> bool:
 
 CHECK_EVERY = timedelta(minutes=3)
 SPOT_EVERY = timedelta(seconds=60)
-"""A spot machine that no visit sees is asked for this often, because a vendor can take it back at any time."""
+"""A spot machine that no visit sees is checked this often, because a vendor can take it back at any time."""
 LONGEST_VISIT = timedelta(seconds=15)
 """An answered visit shows that the machine exists until the next visit is over: after VISIT_EVERY and this."""
 
@@ -71,11 +72,12 @@ class Check(Frozen):
 
     at: Instant
     live: bool
-    """Whether the vendor itself is asked. If not, the market's cache is, which may show a machine that is gone."""
+    """Whether to ask the vendor itself. Otherwise the market's cache is asked, which may show a machine that is
+    gone."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
-    """Return the next check of a machine that was read last at `read_at`. `last` is its newest sample.
+    """Return the next check of a machine that was last read at `read_at`. `last` is its newest sample.
 
     It is due at once after a missed visit. While visits are answered, only the cache is asked, for the price.
     """

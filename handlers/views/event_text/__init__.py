@@ -1,7 +1,7 @@
 """The text of each event, from its facts, for threads, direct messages and histories.
 
-A sentence leaves out each fact that its event doesn't have. So the text without money is that of the event without
-its money facts (`without_money`).
+A sentence leaves out each fact that its event doesn't have. So the text for readers who may not see money is the
+text of the event without its amounts and prices (`without_money`).
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.summary import RentalDetails
-from handlers.views.event_text import asking, buying, ending, questions, replacing, running, trouble
+from handlers.views.event_text import asking, buying, ending, questions, running, trouble
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.event_text.ending import short_resource_id
 from handlers.views.event_text.questions import ask_again_text
-from handlers.views.format import Times
+from handlers.views.phrases.format import Times
 
 TEXTS = {
     **asking.TEXTS,
     **buying.TEXTS,
     **questions.TEXTS,
-    **replacing.TEXTS,
     **running.TEXTS,
     **ending.TEXTS,
     **trouble.TEXTS,
@@ -29,17 +28,17 @@ TEXTS = {
 def event_text(
     event: Event, details: RentalDetails, times: Times, *, timed: bool = True, reader: str | None = None
 ) -> EventText | None:
-    """Return the text of a rental's event. Return None for an event of the account. The text says when it happened
-    if `timed`. `reader` is its only reader, if there is only one."""
+    """Return the text of a rental's event. Return None for an event of the account. If `timed`, the text says when
+    the event happened. `reader` is the text's only reader, None if several people read it."""
     if details.rental.bought_later and not event.facts.amount:
-        # It is known by now that more was rented than the event says.
+        # By now it is known that more was rented than the event says.
         event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
     write = TEXTS.get(event.kind)
     return write(EventContext(event, details, times, timed, reader)) if write else None
 
 
 def without_money(facts: Facts) -> Facts:
-    """Return the facts without the money, for a reader who may not see it."""
+    """Return the facts without amounts and prices, for a reader who may not see them."""
     nothing = dict.fromkeys(
         ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid")
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts
-from handlers.views.asked_text import asked_by_event
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -16,10 +15,10 @@ from handlers.views.event_text.composition import (
     sentence_case,
     total_text,
 )
-from handlers.views.format import difference, escape, join, per_hour
-from handlers.views.machine_text import describe, place
-from handlers.views.rental_text import so_far, why_asked_again
-from handlers.views.teammates_text import people_text, without_key_text
+from handlers.views.phrases.asked_text import asked_by_event
+from handlers.views.phrases.format import difference, escape, join, per_hour
+from handlers.views.phrases.machine_text import describe, place
+from handlers.views.phrases.rental_text import people_text, so_far, why_asked_again, without_key_text
 
 
 def _asked(context: EventContext) -> EventText:
@@ -61,10 +60,10 @@ def _asked_again(context: EventContext) -> EventText:
 
 
 def _cost_by_then(facts: Facts) -> str | None:
-    """Return what the rental has cost. Return None if the event doesn't say, because an attempt may still bill, or
-    because a machine of it was bought after the database was saved.
+    """Return what the rental has cost. Return None if the event doesn't say: an attempt may still bill, or a
+    machine of the rental was bought after the database was saved.
 
-    Without this, people would still believe an earlier "it may be rented".
+    Without these words, people would still believe an earlier "it may be rented".
     """
     cost = cost_of(facts)
     if cost is None:
@@ -95,7 +94,7 @@ def _approved(context: EventContext) -> EventText:
 
 
 def _approved_not_ready(context: EventContext) -> EventText:
-    """Return who approved it and when. The approval is the last one before this event."""
+    """Return who approved the request and when. The approval is the last one before this event."""
     approvals = [
         event
         for event in context.details.events

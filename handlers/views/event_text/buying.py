@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.model.attempt import Why
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind, Facts, LeftOut
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -13,10 +13,20 @@ from handlers.views.event_text.composition import (
     market_answer,
     sentence_case,
 )
-from handlers.views.event_text.left_out import left_out_text
-from handlers.views.format import about_span, difference, escape, join, per_hour, person, plural, span
-from handlers.views.machine_text import machines, vendor
-from handlers.views.rental_text import machine, reason
+from handlers.views.phrases.format import (
+    about_span,
+    difference,
+    escape,
+    join,
+    listed,
+    per_hour,
+    person,
+    plural,
+    sentence,
+    span,
+)
+from handlers.views.phrases.machine_text import machines, vendor
+from handlers.views.phrases.rental_text import machine, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
@@ -40,7 +50,7 @@ def _renting(context: EventContext) -> EventText:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return why an attempt failed: in the market's own words if it gave a reason of its own."""
+    """Return why an attempt failed. If the market gave a reason of its own, return its words."""
     words = (detail or "").strip().rstrip(".")
     if why is Why.ANSWERED_FAILED and words:
         return f'{vendor(vendor_name)} answered: "{escape(words, 200)}"'
@@ -48,8 +58,8 @@ def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
 
 
 def _against_clicked(facts: Facts) -> str:
-    """Return `: $0.27 over what you clicked, within what you accepted`. Return an empty text for the same price,
-    or if the event doesn't have both prices."""
+    """Return the price compared with the clicked one: `: $0.27 over what you clicked, within what you accepted`.
+    Return an empty text for the same price, or if the event doesn't have both prices."""
     if facts.clicked is None or facts.rate is None:
         return ""
     more = difference(facts.clicked, facts.rate, "what you clicked")
@@ -59,7 +69,7 @@ def _against_clicked(facts: Facts) -> str:
 
 
 def _without_script(facts: Facts) -> str:
-    """Return words after the vendor's name if its purchase goes without the boot script, else an empty text."""
+    """Return words that follow the vendor's name if the purchase has no boot script, else an empty text."""
     if facts.left_out is None or not facts.left_out.refused:
         return ""
     return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
@@ -138,6 +148,48 @@ def _ready(context: EventContext) -> EventText:
         f"{person(context.details.names, context.owner_id)}'s {machine(context.details)}.",
         colon=True,
     )
+
+
+# --- what a purchase could not bring onto its machine: keys, and a set-up
+
+
+def left_out_text(context: EventContext) -> str:
+    """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
+    nothing."""
+    left_out = context.facts.left_out
+    if left_out is None:
+        return ""
+    lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
+    rental_id, shown_to = context.details.rental.id, person(context.details.names, context.owner_id)
+    line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
+    next_step = line if left_out.key_count else ""
+    return join(lacks, next_step, _people_without_key(context, left_out))
+
+
+def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
+    keys = (
+        f"only {person(context.details.names, context.owner_id)}'s first key gets in" if left_out.key_count else ""
+    )
+    setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
+    unseen = "I can't see inside" if left_out.probe else ""
+    lacks = [lack for lack in (keys, setup, unseen) if lack]
+    return sentence(", and ".join(filter(None, (", ".join(lacks[:-1]), *lacks[-1:]))))
+
+
+def _script_lacks(left_out: LeftOut) -> str:
+    setup = escape(left_out.setup) if left_out.setup else ""
+    keys = plural(left_out.key_count, "key doesn't", "keys don't")
+    return join(
+        f"The rules no longer have the set-up {setup}, so it doesn't run." if setup else "",
+        f"{keys} fit into the start-up script." if left_out.key_count else "",
+    )
+
+
+def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
+    names = [person(context.details.names, user) for user in left_out.people]
+    if not names:
+        return ""
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no SSH key and can't get in."
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

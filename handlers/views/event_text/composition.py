@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from bot.model.event import Event, Facts
 from bot.model.summary import AccruedCost, RentalDetails
-from handlers.views.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
-from handlers.views.machine_text import vendor
+from handlers.views.phrases.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
+from handlers.views.phrases.machine_text import vendor
 
 
 def sentence_case(text: str) -> str:
@@ -16,7 +16,7 @@ def sentence_case(text: str) -> str:
 
 
 class EventText(NamedTuple):
-    """The text of an event: a clause, and more, which follows a colon or is sentences of its own."""
+    """The text of an event: a clause, and a rest that follows a colon or is sentences of its own."""
 
     lead: str
     rest: str = ""
@@ -84,7 +84,7 @@ class EventContext(NamedTuple):
 
 
 def allowed_text(facts: Facts) -> str:
-    """Return `up to $21.16/h for 6 h.`, or an empty text if the event has neither."""
+    """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
     parts = [
         f"up to {per_hour(facts.max_rate)}" if facts.max_rate is not None else "",
         f"for {span(facts.hours)}" if facts.hours is not None else "",
@@ -99,7 +99,7 @@ def total_text(facts: Facts) -> str | None:
 
 
 def cost_nothing_text(paid: bool | None) -> str:
-    """Return `it cost nothing` if that is known (`paid` is False), else an empty text."""
+    """Return `it cost nothing` if `paid` is False, which is certain, else an empty text."""
     return "" if paid is not False else "it cost nothing"
 
 

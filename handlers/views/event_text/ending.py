@@ -8,12 +8,12 @@ from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.views.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
-from handlers.views.rental_text import STATES, computed, in_all, reason, so_far
-from handlers.views.use_text import idle_part
+from handlers.views.phrases.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
+from handlers.views.phrases.rental_text import STATES, computed, in_all, reason, so_far
+from handlers.views.phrases.use_text import idle_part
 
 RESOURCES_NAMED = 8
-"""How many machines an alarm names, the most that one rental has. More are counted."""
+"""How many machines an alarm names: the most that one rental has. Further ones are only counted."""
 
 
 def _lost(context: EventContext) -> EventText:
@@ -55,7 +55,7 @@ def _not_confirmed(context: EventContext) -> EventText:
 
 
 def _which(facts: Facts) -> str:
-    """Return ` (resource 3c90c3cc)`, or all if several may still bill. Return an empty text if none is known."""
+    """Return ` (resource 3c90c3cc)`, or several if they may still bill. Return an empty text if none is known."""
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
     named = [short_resource_id(one) for one in ids[:RESOURCES_NAMED]]
     more = [f"{len(ids) - RESOURCES_NAMED} more"] if len(ids) > RESOURCES_NAMED else []
@@ -63,7 +63,7 @@ def _which(facts: Facts) -> str:
 
 
 def short_resource_id(resource_id: str) -> str:
-    """Return the first part of a UUID, which is enough to find the resource, or another id whole."""
+    """Return the first part of a UUID, which is enough to find the resource. Return any other id unchanged."""
     known = identifier(resource_id, 60)
     return known.split("-")[0] if len(known) == 36 and known.count("-") == 4 else known
 
@@ -90,7 +90,8 @@ def _extra_resource(context: EventContext) -> EventText:
 
 
 def _extra_resource_gone(context: EventContext) -> EventText:
-    """The amount is that of the machine after a failed purchase, else that of the whole rental."""
+    """Return the text with the amount of the machine after a failed purchase, else with that of the whole
+    rental."""
     spent = cost_of(context.facts)
     whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
     return EventText(
@@ -116,8 +117,8 @@ def _cost(context: EventContext) -> str:
 
 
 def _idle_part(context: EventContext) -> str:
-    """Return the share of the event's amount that was idle. Return an empty text once the amount is another one:
-    something billed after this event."""
+    """Return the share of the event's amount that was idle. Return an empty text if the amount has changed since,
+    because something billed after this event."""
     details = context.details
     return idle_part(details.use_costs) if context.facts.amount == details.spent.amount else ""
 

@@ -1,4 +1,4 @@
-"""Whether a machine is needed: the questions, their answers, and the news that nobody answers."""
+"""Whether a machine is needed: the questions, their answers, and the notification that nobody answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.model.event import EventKind
-from bot.model.use import NOT_COMPUTING, Verdict
-from handlers.views.ends import end_moves
+from bot.model.machine_use import NOT_COMPUTING, Verdict
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import Times, about_span, dollars, person
-from handlers.views.use_text import without_work
+from handlers.views.phrases.ends import end_moves
+from handlers.views.phrases.format import Times, about_span, dollars, person
+from handlers.views.phrases.use_text import without_work
 
 BUSY_THEN = "unless its GPUs are busy then"
 
@@ -24,8 +24,8 @@ def _kept(context: EventContext) -> EventText:
 
 
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
-    """Return when the bot asks again, and that the end stands. `until` is None if it never asks again. `moves`:
-    the end moves on if the machine is in use then."""
+    """Return when the bot asks again, and that the end stands. `until` is None if the bot never asks again.
+    `moves` tells whether the end moves on if the machine is in use then."""
     if ends and (until is None or until >= ends):
         busy = f" {BUSY_THEN}" if moves else ""
         return f"It still ends {times.time(ends)}{busy}; I don't ask again before."

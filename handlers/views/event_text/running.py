@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
-from handlers.views.asked_text import asked_by_event
 from handlers.views.event_text.composition import EventContext, EventText, said, sentence_case
-from handlers.views.format import escape, identifier, join, person, span
-from handlers.views.not_as_sold import difference
-from handlers.views.use_text import verdict_then
+from handlers.views.phrases.asked_text import asked_by_event
+from handlers.views.phrases.format import escape, identifier, join, person, span, with_full_stop
+from handlers.views.phrases.machine_text import sold_but_seen
+from handlers.views.phrases.use_text import verdict_then
 
 
 def _host_key_changed(context: EventContext) -> EventText:
@@ -44,7 +44,7 @@ def _end_moved(context: EventContext) -> EventText:
 
 
 def _not_as_sold(context: EventContext) -> EventText:
-    return EventText(sentence_case(difference(context.facts)))
+    return EventText(sentence_case(sold_but_seen(context.facts)))
 
 
 def _probe_installed(context: EventContext) -> EventText:
@@ -72,7 +72,8 @@ def _extension_asked(context: EventContext) -> EventText:
 
 
 def _stands(context: EventContext) -> str:
-    """Return which end stands until more time is approved, and that it can still move if the machine has two."""
+    """Return which end stands until more time is approved. If the machine has two ends, add that the end can still
+    move."""
     before, lease = context.facts.since, context.details.rental.lease
     if before is None or lease is None:
         return ""
@@ -121,7 +122,7 @@ def _adopted(context: EventContext) -> EventText:
 
 
 def _ends_unless_destroyed(context: EventContext) -> str:
-    """Return when it ends. Return an empty text if it was taken over only to be destroyed."""
+    """Return when the machine ends. Return an empty text if it was taken over only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -145,6 +146,26 @@ def _owner_left_later(context: EventContext) -> EventText:
     return EventText(f"{context.actor} decides later whose it becomes")
 
 
+# --- another rental in the place of one
+
+
+def _not_working(context: EventContext) -> EventText:
+    said = with_full_stop(escape(context.facts.detail, 200)) if context.facts.detail else ""
+    return EventText(f"{context.actor} says that it doesn't work", said, colon=bool(said))
+
+
+def _replaced(context: EventContext) -> EventText:
+    name = escape(context.facts.name or "another one", 20)
+    if context.facts.why is not None:
+        return EventText(f"The new one is {name}")
+    return EventText(f"The new one will be {name}", "This one runs until that is bought.")
+
+
+def _not_replaced(context: EventContext) -> EventText:
+    name = f", {escape(context.facts.name, 20)}," if context.facts.name else ""
+    return EventText("Not replaced", f"the other one{name} got no machine, so this one stays.", colon=True)
+
+
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ADOPTED: _adopted,
     EventKind.OWNER_CHANGED: _owner_changed,
@@ -164,4 +185,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.EXTENSION_DENIED: _extension_over("More time denied"),
     EventKind.EXTENSION_WITHDRAWN: _extension_withdrawn,
     EventKind.EXTENSION_EXPIRED: _extension_over("Nobody decided on more time"),
+    EventKind.NOT_WORKING: _not_working,
+    EventKind.REPLACED: _replaced,
+    EventKind.NOT_REPLACED: _not_replaced,
 }

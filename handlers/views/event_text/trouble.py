@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.model.event import Event, EventKind
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import Times, escape, identifier, join, plural, span
+from handlers.views.phrases.format import Times, escape, identifier, join, plural, span
 
 
 def step_failure_text(event: Event, times: Times) -> EventText | None:

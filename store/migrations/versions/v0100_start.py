@@ -83,7 +83,7 @@ def upgrade() -> None:
         sa.Column("rent_now", sa.Boolean(), nullable=False),
         sa.Column("changes", sa.Text()),
         sa.Column("replaces_rental", sa.Text()),
-        sa.Column("reply_url", sa.Text()),
+        sa.Column("reply_to", sa.Text()),
         sa.Column("replaces", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("offers", sa.Text(), nullable=False),

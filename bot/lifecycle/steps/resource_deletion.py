@@ -1,0 +1,185 @@
+"""Deletes the resources of attempts until the vendor confirms that they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import MarketAway
+from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE, clear_alarm, raise_alarm, set_alarm
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.lifecycle.steps.reconcile import look_up
+from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.state import State
+from bot.policy.team.rules import Rules
+
+ALARM_AGAIN = timedelta(minutes=30)
+LOOKED_UP_AFTER = timedelta(seconds=10)
+"""How long after the answer `failed` an attempt is first looked up. An earlier lookup would prove nothing and
+delay the next purchase."""
+DELETE_AGAIN = timedelta(minutes=2)
+"""A resource that is not in status `deleting` this long after an accepted deletion is deleted again."""
+
+
+def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
+    """Return the attempts whose resources are to be deleted and are not confirmed gone."""
+    all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
+    return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.marked_for_deletion))
+
+
+async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Do one round of deletion for every attempt that needs it. Notify people if it takes too long.
+
+    A call without an answer is made again in the next round. Rounds go on until every resource is confirmed gone.
+    """
+    for attempt in being_deleted(snapshot):
+        if snapshot.resources_of(attempt) or not _just_failed(attempt, deps.clock.now()):
+            snapshot = await _delete_attempt(deps, snapshot, attempt)
+    snapshot = await _report_extra(deps, snapshot)
+    return _update_alarm(snapshot, deps.clock.now(), deps.rules)
+
+
+def _just_failed(attempt: Attempt, now: datetime) -> bool:
+    answered_at = attempt.answered_at
+    return attempt.unproven and answered_at is not None and now - answered_at < LOOKED_UP_AFTER
+
+
+async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Return the snapshot with an event for each new machine of an extra attempt, and one once all machines of
+    such an attempt are gone. The stored events say which were reported, because a step that lost a race stores the
+    machine without its event."""
+    extra = [attempt for attempt in snapshot.attempts if attempt.extra and snapshot.resources_of(attempt)]
+    if not extra:
+        return snapshot
+    async with deps.store.read() as tx:
+        events = await tx.events.of(snapshot.rental.id)
+    now = deps.clock.now()
+    for attempt in extra:
+        resources = snapshot.resources_of(attempt)
+        ever, current = _reported(attempt, resources, events)
+        for resource in resources:
+            # A machine that an accepted attempt made before it was settled was the rental's own.
+            new = resource.resource_id not in (current if resource.gone_at is None else ever)
+            if new and (resource.gone_at is None or not attempt.accepted):
+                current.add(resource.resource_id)
+                facts = Facts(
+                    resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate, why=attempt.why
+                )
+                snapshot = snapshot.with_event(EventKind.EXTRA_RESOURCE, now, facts)
+        if attempt.settled and current:
+            failed = attempt.why in REPORTED_FAILED
+            bill = snapshot.spent_on(attempt, now) if failed else snapshot.spent(now)
+            gone = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why)
+            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, gone)
+    return snapshot
+
+
+def _reported(
+    attempt: Attempt, resources: Sequence[Resource], events: Iterable[Event]
+) -> tuple[set[str], set[str]]:
+    """Return the ids of an attempt's resources that ever had an event, and the ids of those without an event of
+    their end."""
+    ids = {resource.resource_id for resource in resources}
+    ever, current = set[str](), set[str]()
+    for event in events:
+        if event.kind is EventKind.EXTRA_RESOURCE and event.facts.resource_id in ids:
+            ever.add(event.facts.resource_id)
+            current.add(event.facts.resource_id)
+        elif event.kind is EventKind.EXTRA_GONE and event.facts.vendor == attempt.vendor:
+            current.clear()
+    return ever, current
+
+
+async def _delete_attempt(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    snapshot = snapshot.with_facts(changed(attempt, marked_by=attempt.marked_by or Marker.STEP))
+    try:
+        snapshot, _ = await look_up(deps, snapshot, snapshot.attempt(attempt.n))
+    except MarketAway as away:
+        snapshot = _note_answer(snapshot, attempt, away.words, snapshot.alive_of(attempt))
+    now = deps.clock.now()
+    for resource in snapshot.alive_of(attempt):
+        if _should_delete(resource, now):
+            snapshot = await _delete(deps, snapshot, attempt, resource)
+    attempt = snapshot.attempt(attempt.n)
+    alive = snapshot.alive_of(attempt)
+    if attempt.delete_accepted_at is None and alive and all(r.delete_accepted_at for r in alive):
+        snapshot = snapshot.with_facts(changed(attempt, delete_accepted_at=now))
+    return snapshot
+
+
+def _should_delete(resource: Resource, now: datetime) -> bool:
+    if resource.delete_accepted_at is None:
+        return True
+    return resource.status != "deleting" and now - resource.delete_accepted_at >= DELETE_AGAIN
+
+
+async def _delete(
+    deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, resource: Resource
+) -> RentalSnapshot:
+    if not deps.claim_lasts():
+        return snapshot
+    try:
+        accepted = await deps.market.delete(resource.resource_id)
+    except MarketAway as away:
+        return _note_answer(snapshot, attempt, away.words, (resource,))
+    if not accepted:
+        return _note_answer(snapshot, attempt, "not found", (resource,))
+    accepted_now = changed(resource, delete_accepted_at=deps.clock.now(), last_answer="")
+    return snapshot.with_facts(snapshot.attempt(attempt.n), (accepted_now,))
+
+
+def _note_answer(
+    snapshot: RentalSnapshot, attempt: Attempt, words: str, resources: tuple[Resource, ...]
+) -> RentalSnapshot:
+    """Return the snapshot with the market's last answer about these resources. The alarm shows it."""
+    noted = tuple(changed(resource, last_answer=words) for resource in resources)
+    return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
+
+
+def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> datetime:
+    """Return the time before which people are not notified of an attempt that is not confirmed gone."""
+    seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
+    if not seen:
+        # After a lookup that found nothing, wait for the next one, which proves the end, even if the bot was down
+        # for long.
+        looked_up = attempt.empty_since or attempt.intended_at
+        return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
+    return min(seen) + ALARM_AFTER if attempt.extra else attempt.intended_at
+
+
+def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> RentalSnapshot:
+    rental, waiting = snapshot.rental, being_deleted(snapshot)
+    alarm = rental.alarm
+    if not waiting:
+        return snapshot if alarm is None else snapshot.with_rental(clear_alarm(rental))
+    if alarm is None:
+        return snapshot.with_rental(set_alarm(rental, now))
+    if now < alarm.at or all(_alarm_from(snapshot, attempt, rules) > now for attempt in waiting):
+        return snapshot
+    alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
+    first = waiting[0]
+    facts = Facts(
+        resource_id=alive[0].resource_id if alive else None,
+        more_resources=tuple(resource.resource_id for resource in alive[1:]),
+        rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
+        detail=next((r.last_answer for r in alive if r.last_answer), None),
+        vendor=first.vendor,
+        why=first.why if all(attempt.extra for attempt in waiting) else None,
+        since=rental.ending.since if rental.ending else None,
+    )
+    next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
+    snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
+    return snapshot.with_rental(raise_alarm(rental, alarm, next_at))
+
+
+def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+    """Return when the next round of deletions is due. Return None if nothing is being deleted."""
+    if not being_deleted(snapshot):
+        return None
+    alarm = snapshot.rental.alarm
+    return soonest(poll_at(now), alarm.at if alarm and alarm.at > now else None)

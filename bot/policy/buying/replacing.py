@@ -1,0 +1,131 @@
+"""Which rental may be replaced, and what it leaves for its replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import TooLate
+from bot.model.base import changed
+from bot.model.event import Event, OpenQuestion, open_question
+from bot.model.money import Micros, cost_at_most
+from bot.model.offer import Offer
+from bot.model.rental import Rental
+from bot.model.request import Envelope, Request
+from bot.model.state import State
+from bot.model.summary import Remainder
+from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
+from bot.policy.team.rules import Rules
+
+FIRST_HOUR = timedelta(hours=1)
+"""How long after ready its owner may say that a machine doesn't work."""
+LEAST_LEASE = timedelta(hours=1)
+"""The shortest lease of a replacement, since its machine first has to start."""
+
+
+def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:
+    """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
+    on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready."""
+    if rental.lease is None or rental.quote_id is None or rental.replaced_by is not None:
+        return False
+    if now >= _last_end(rental):
+        return False
+    runs = rental.state is State.READY
+    early = now - rental.lease.ready_at < FIRST_HOUR
+    return rental.lost or (runs and (rental.silent or not_as_sold or early))
+
+
+def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
+    """Raise TooLate, with the reason, if a rental may not be replaced."""
+    if rental.replaced_by is not None:
+        raise TooLate(f"{rental.replaced_by} takes the place of {rental.id} already.", rental.replaced_by)
+    if may_be_replaced(rental, now, not_as_sold=not_as_sold):
+        return
+    if rental.lease is None or rental.quote_id is None:
+        raise TooLate(f"{rental.id} can't be replaced. I changed nothing.", rental.id)
+    if now >= _last_end(rental):
+        raise TooLate(f"{rental.id} would have ended by now, so I rented nothing.", rental.id)
+    if rental.state is State.READY:
+        raise TooLate(f"{rental.id} has run for more than an hour, so I changed nothing.", rental.id)
+    raise TooLate(f"{rental.id} was not lost, so I rented nothing.", rental.id)
+
+
+def _last_end(rental: Rental) -> datetime:
+    return rental.running_lease.latest_end or rental.running_lease.ends_at
+
+
+def was_not_as_sold(events: Sequence[Event]) -> bool:
+    """Return whether the first visit found other GPUs than those that were sold, and the owner did not decide to
+    keep the machine."""
+    return open_question(events, OpenQuestion.AS_SOLD) is not None
+
+
+def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
+    """Return what a rental that was ready leaves for a replacement. `spent` is what it and earlier replacements
+    have cost by `now`.
+
+    It leaves the time until its end, at least LEAST_LEASE and at most the longest lease of the rules, its highest
+    price, and its total less `spent`. While its machine runs, one more grace is subtracted, which it bills until
+    another machine is bought.
+    """
+    lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
+    rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
+    more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
+    return Remainder(
+        gpu=rental.envelope.gpu,
+        lease=lease,
+        max_rate=rental.envelope.max_rate,
+        total=max(rental.envelope.total - spent - more, 0),
+    )
+
+
+def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
+    """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
+    this one runs but doesn't work, exclude its vendor, even if the request named one."""
+    request, first = rental.request, rental.running_lease.ends_at
+    two_ends = rental.running_lease.latest_end is not None
+    lease = min(max(first - now, LEAST_LEASE), left.lease) if two_ends else left.lease
+    return changed(
+        request,
+        lease=lease,
+        until=now + lease if request.until is not None else None,
+        up_to=left.lease if two_ends and lease < left.lease else None,
+        vendor=None if rental.state is State.READY else request.vendor,
+        teammates=rental.teammates,
+    )
+
+
+def shortened(request: Request, lease: timedelta) -> Request:
+    """Return a request whose last end is after `lease`, because the total doesn't pay for more."""
+    up_to = lease if request.up_to is not None and request.lease < lease else None
+    return changed(request, lease=min(request.lease, lease), up_to=up_to)
+
+
+def propose_replacement(
+    offer: Offer, request: Request, left: Remainder, team_rate_left: Decimal, rules: Rules
+) -> Envelope | None:
+    """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
+
+    The lease is shorter than what was left if the total doesn't pay for all of it. Return None if the total
+    doesn't pay for LEAST_LEASE, or if the offer is above the highest price.
+    """
+    max_rate = min(left.max_rate, team_rate_left)
+    starts = cost_at_most(offer.rate, rules.procure.provision_timeout)
+    lease = affordable_lease(left.total, starts, offer.rate, left.lease, rules)
+    pays = provisioning_budget(left.total, 0, offer.rate, lease, rules) >= rules.procure.provision_timeout
+    if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
+        return None
+    total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
+    return Envelope(
+        version=1,
+        gpu=left.gpu,
+        count=request.count,
+        region=request.region,
+        contract=request.contract,
+        vendor=request.vendor,
+        price=offer.rate,
+        max_rate=max_rate,
+        lease=lease,
+        total=total,
+    )

@@ -1,0 +1,174 @@
+"""Writes the result of each call to Slack. During an outage of the store, only the write is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import GpubotError
+from bot.lifecycle.account.older_database import ask_again, note_put_back
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import Counter
+from bot.model.base import changed
+from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
+from bot.policy.team.rules import Rules
+
+log = structlog.get_logger("gpubot.delivery")
+
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A message after a call to Slack, and the facts to write with it."""
+
+    message: Message
+    refused: bool = False
+    """Slack refuses the message at its destination, so it goes to the next one."""
+    card_missing: bool = False
+    """The message's card is no longer in Slack, so the card is posted again, and its thread below it."""
+    given_up: bool = False
+    unverified: bool = False
+    """The message is posted again although the conversation could not be read back."""
+    compared: bool = False
+    """The message was compared with Slack, so it may be edited from now on."""
+    put_back: bool = False
+    """Slack shows a later version: the database was put back from an older copy."""
+
+
+async def write(tx: Tx, result: Result, deps: Deps) -> None:
+    """Write a result with its counts, in one transaction."""
+    message, given_up = result.message, result.given_up
+    if result.refused:
+        given_up = not await fall_back(tx, message, deps.rules)
+    elif result.card_missing and message.rental_id is not None:
+        await tx.messages.redirect(message.rental_id, message.to)
+    else:
+        await tx.messages.save(message)
+    if result.put_back:
+        await note_put_back(tx)
+        if message.rental_id is not None:
+            await ask_again(tx, deps, message.rental_id)
+    if given_up:
+        await tx.account.increment(Counter.GIVEN_UP)
+    if result.unverified:
+        await tx.account.increment(Counter.POSTED_TWICE)
+
+
+@dataclass
+class _PendingSave:
+    result: Result
+    retry_at: datetime
+    wait: timedelta
+
+
+class PendingSaves:
+    """Results that the store doesn't have yet. Their messages must not be sent again until it has them."""
+
+    def __init__(self, deps: Deps, *, first_retry: timedelta = FIRST_RETRY) -> None:
+        self._deps = deps
+        self._first_retry = first_retry
+        self._pending: dict[int, _PendingSave] = {}
+        self._saving: set[int] = set()
+        self._outage_until: datetime | None = None
+        self._outage_wait = first_retry
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Return the ids of the messages whose result the store doesn't have."""
+        return frozenset(self._pending)
+
+    def open_at(self, now: datetime) -> datetime:
+        """Return when the store is to be written to again: now, or later during an outage."""
+        return now if self._outage_until is None else max(now, self._outage_until)
+
+    def next_at(self) -> datetime | None:
+        """Return when `retry` has something to do, None if nothing is pending."""
+        first = min((pending.retry_at for pending in self._pending.values()), default=None)
+        return first if first is None or self._outage_until is None else max(first, self._outage_until)
+
+    def note_outage(self) -> None:
+        """Delay the next write, twice as long each time, because the store took none."""
+        self._outage_until = self._deps.clock.real() + self._outage_wait
+        self._outage_wait = min(self._outage_wait * 2, LONGEST_RETRY)
+
+    def note_write(self) -> None:
+        """End the delay of an outage, because the store took a write."""
+        self._outage_until, self._outage_wait = None, self._first_retry
+
+    async def save(self, result: Result) -> None:
+        """Write a result now, or keep it for `retry`. Never raise."""
+        now = self._deps.clock.real()
+        self._pending[result.message.id] = _PendingSave(result, now, self._first_retry)
+        if self.open_at(now) <= now:
+            await self._save(result.message.id)
+
+    async def retry(self, *, at_once: bool = False) -> None:
+        """Write what is pending and whose wait is over; with `at_once`, all that is pending. Never raise."""
+        now = self._deps.clock.real()
+        for message_id, pending in list(self._pending.items()):
+            if not at_once and max(pending.retry_at, self.open_at(now)) > now:
+                continue
+            if not await self._save(message_id):
+                return
+
+    async def _save(self, message_id: int) -> bool:
+        """Write one result. Return False if the store takes no writes."""
+        pending = self._pending.get(message_id)
+        if pending is None or message_id in self._saving:
+            return True
+        self._saving.add(message_id)
+        try:
+            # A post whose result is lost is found again, because its begin is durable. Any other call is made
+            # again. If a comparison were lost, our own edit after it would look like one that the database lost.
+            async with self._deps.store.write(durable=pending.result.compared) as tx:
+                await write(tx, pending.result, self._deps)
+        except GpubotError as error:
+            log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
+            self.note_outage()
+            return False
+        except Exception:
+            # The message was sent. If its result were dropped here, it would stay due and be sent again at once.
+            log.exception("delivery.not_saved", message=message_id)
+            pending.retry_at = self._deps.clock.real() + pending.wait
+            pending.wait = min(pending.wait * 2, LONGEST_RETRY)
+            return True
+        finally:
+            self._saving.discard(message_id)
+        del self._pending[message_id]
+        self.note_write()
+        return True
+
+
+# --- the next destination if Slack refuses one: the home channel, then the owner, then the admins
+
+
+async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
+    """Send a message to its next destination and return True. If there is none, close the message and return
+    False."""
+    rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
+    to = next_destination(message, rental.owner if rental is not None else None, rules)
+    log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
+    if to is None:
+        await tx.messages.save(changed(message, closed=True, due_at=None, refresh_at=None))
+    elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
+        await tx.messages.redirect(message.rental_id, to)
+    else:
+        await tx.messages.save(changed(message, to=to, tries=0))
+    return to is not None
+
+
+def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
+    """Return the destination to try after `message.to`. Return None after the last one.
+
+    A direct message and an answer have no fallback: they may hold what only one person may read.
+    """
+    if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
+        return None
+    people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
+    chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys([*people, *rules.admins]))]
+    following = chain[chain.index(message.to) + 1 :] if message.to in chain else chain
+    return following[0] if following else None

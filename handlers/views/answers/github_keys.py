@@ -1,0 +1,115 @@
+"""Taking SSH keys from GitHub: the dialog for the name, the keys that GitHub has, and the dialog to choose from
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
+from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue
+from handlers.views.answers.keys import key_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
+from handlers.views.phrases.format import escape, identifier, join, plural
+
+GROUPS = (Field.KEYS, Field.MORE_KEYS)
+"""The inputs of the dialog to choose from the keys."""
+
+
+def name_form() -> Modal:
+    """Return the dialog that asks for a GitHub user name."""
+    return blocks.modal(
+        Callback.GITHUB_NAME,
+        "Keys from GitHub",
+        blocks.section("I show what is there first, and save only what you choose."),
+        blocks.text_input(Field.GITHUB_NAME, "Your GitHub user name", hint="Such as: ana-dev", longest=100),
+        submit="Show the keys",
+        value=NO_VALUE,
+    )
+
+
+def choice(found: GithubKeys) -> Rendered:
+    """Return what GitHub has, with buttons to take all of it or to choose."""
+    heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
+    lines = [
+        key_text(key, named=False) + (", saved already" if key.fingerprint in found.known else "")
+        for key in found.shown
+    ]
+    left_out = _left_out(found)
+    return blocks.message(
+        "\n".join(filter(None, (heading, *lines, left_out, _room(found)))),
+        blocks.section("\n".join((heading, *lines))),
+        blocks.context(join(left_out, _room(found))) if left_out or _room(found) else None,
+        blocks.actions(*_buttons(found), button("Cancel", Action.CANCEL_KEYS, NO_VALUE)),
+        closed=False,
+    )
+
+
+def _left_out(found: GithubKeys) -> str:
+    unusable, more = plural(found.not_accepted, "line"), plural(found.not_shown, "more line")
+    return join(
+        f"I can't use {unusable} there." if found.not_accepted else "",
+        f"{more} not shown: add those with /gpu key" if found.not_shown else "",
+    )
+
+
+def _room(found: GithubKeys) -> str:
+    """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
+    text."""
+    if not found.new:
+        return "You have all of them already."
+    if not found.room:
+        return "You have as many keys as your team allows. Remove one first: /gpu key"
+    return f"Your team allows you {found.room} more." if found.room < len(found.new) else ""
+
+
+def _buttons(found: GithubKeys) -> list[Json]:
+    if not found.new or not found.room:
+        return []
+    choose = button("Choose", Action.CHOOSE_GITHUB_KEYS, GithubNameValue(name=found.name))
+    if len(found.new) > found.room:
+        return [choose]
+    use = button(_use_label(found), Action.USE_GITHUB_KEYS, _value(found), style="primary")
+    return [use] if len(found.new) == 1 else [use, choose]
+
+
+def _use_label(found: GithubKeys) -> str:
+    count = len(found.new)
+    if count < len(found.shown):
+        return "Use the new one" if count == 1 else f"Use the {count} new ones"
+    return {1: "Use it", 2: "Use both"}.get(count, f"Use all {count}")
+
+
+def _value(found: GithubKeys) -> GithubKeysValue:
+    return GithubKeysValue.of(found.name, [key.fingerprint for key in found.new])
+
+
+def choose(found: GithubKeys) -> Modal:
+    """Return the dialog to choose from the new keys; there must be one at least. All are chosen at first, unless
+    they are too many."""
+    value = _value(found)
+    groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
+    labels = {key.fingerprint: key_text(key, named=False) for key in found.new}
+    return blocks.modal(
+        Callback.CHOOSE_KEYS,
+        "Choose keys",
+        blocks.section(join(f"From {escape(comment_of(found.name))}.", _room(found))),
+        *(
+            blocks.checkboxes(
+                field,
+                "Keys" if n == 0 else "More keys",
+                [option(labels[fingerprint], fingerprint) for fingerprint in group],
+                chosen=len(found.new) <= found.room,
+                required=False,
+            )
+            for n, (field, group) in enumerate(zip(GROUPS, groups, strict=True))
+            if group
+        ),
+        submit="Save",
+        value=value,
+    )
+
+
+def taken_text(saved: str, gone: Sequence[str]) -> str:
+    """Return what was saved and which keys are no longer there."""
+    return join(saved, f"No longer there, so not saved: {', '.join(map(identifier, gone))}." if gone else "")

@@ -1,0 +1,107 @@
+"""A person's SSH keys: the question for one, the list, and the replies to changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model.person import Key
+from bot.policy.access.keys import kind_of
+from handlers.ids import NO_VALUE, Action, KeyValue
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered, button
+from handlers.views.phrases.format import escape, identifier, join, plural
+
+ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
+GITHUB_COMMAND = "/gpu key github ana-dev"
+LISTED = 20
+"""A message holds 50 blocks, and each key takes two."""
+_FIRST = ", first: machines open with it for certain"
+
+
+def key_text(key: Key, *, named: bool = True) -> str:
+    """Return a key in the form by which people tell keys apart: `"you@laptop", SHA256:... (ed25519)`, or without
+    the name."""
+    name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
+    return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
+
+
+def needed(*, github: bool) -> Rendered:
+    """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team takes
+    keys from GitHub."""
+    text = "Before I rent I need your public SSH key: it lets you in."
+    return blocks.message(
+        f"{text} Add it with: {_commands(github)}",
+        blocks.section(text),
+        blocks.actions(*add_buttons(github=github)),
+        blocks.context(f"or  {_commands(github)}"),
+        closed=False,
+    )
+
+
+def add_buttons(*, github: bool) -> list[blocks.Json | None]:
+    """Return the buttons by which a person without a key adds one. `github` is as in `needed`."""
+    return [button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)]
+
+
+def _from_github(github: bool) -> blocks.Json | None:
+    return button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE) if github else None
+
+
+def _commands(github: bool) -> str:
+    return f"{ADD_COMMAND}  or  {GITHUB_COMMAND}" if github else ADD_COMMAND
+
+
+def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
+    """Return a person's keys with their buttons, below the `first_line` that says what was just done. If they have
+    no key and nothing was done, return the question for a key. `github` is as in `needed`."""
+    if not keys and not first_line:
+        return needed(github=github)
+    heading = f"{plural(len(keys), 'SSH key')}." if keys else "No key is saved. I ask again when you rent."
+    lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
+    more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
+    others = "The others get in if the machine's start-up script runs." if len(keys) > 1 else ""
+    running = "Machines that run now stay as they are: /gpu ssh has the line that adds a key."
+    uses = join(others, running) if keys else ""
+    return blocks.message(
+        "\n".join(filter(None, (first_line, heading, *lines, more, uses, f"Add one with: {_commands(github)}"))),
+        blocks.section(join(first_line, heading)),
+        *(
+            block
+            for n, (key, line) in enumerate(zip(keys, lines, strict=False))
+            for block in (blocks.section(line), _buttons(key, first=n == 0))
+        ),
+        blocks.context(join(more, uses)) if keys else None,
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE), _from_github(github)),
+        blocks.context(f"or  {_commands(github)}"),
+        closed=False,
+    )
+
+
+def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
+    value = KeyValue(fingerprint=key.fingerprint)
+    return blocks.actions(
+        None if first else button("Make first", Action.MAKE_KEY_FIRST, value),
+        button("Remove", Action.REMOVE_KEY, value),
+    )
+
+
+def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
+    """Return what was saved. `known` are the keys that the person had already."""
+    parts = []
+    if len(added) == 1:
+        parts.append(f"Your key is saved: {key_text(added[0])}.")
+    elif added:
+        parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
+    if known:
+        parts.append(f"Saved already: {', '.join(map(key_text, known))}.")
+    return join(*parts)
+
+
+def removed_text(key: Key) -> str:
+    """Return that a key was removed."""
+    return f"Removed: {key_text(key)}. Machines that run now still open with it."
+
+
+def made_first_text(key: Key) -> str:
+    """Return that a key is the first one now."""
+    return f"First now: {key_text(key)}."

@@ -1,0 +1,313 @@
+"""Answers to commands that only look: lists, one rental with its history, its SSH command, the catalogue, help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.money import in_cents
+from bot.model.offer import Catalog
+from bot.model.request import Contract
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
+from bot.policy.team.roles import has_buttons
+from bot.policy.team.rules import Rules
+from handlers.ids import NO_VALUE, Action, RentalValue
+from handlers.views.event_text import event_text, without_money
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered, button
+from handlers.views.phrases.ends import end, without_a_yes
+from handlers.views.phrases.format import (
+    Times,
+    dollars,
+    dollars_at_most,
+    escape,
+    join,
+    note,
+    per_hour,
+    plural,
+    price,
+    sentence,
+)
+from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
+from handlers.views.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import (
+    in_all,
+    new_one_text,
+    people,
+    receipt,
+    so_far,
+    state_word,
+    why_ended,
+)
+from handlers.views.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
+from handlers.views.surfaces import admin_questions
+
+ROWS = 15
+ENDED_ROWS = 5
+HOME_ROWS = 5
+HISTORY_LINES = 30
+USE_LINES = 6
+"""How many changes of the verdict a history shows at most: the verdict about a machine that works now and then
+changes again and again."""
+VARIANTS_SHOWN = 6
+_NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
+
+
+def _totals_text(live: RentalList, *, own: bool = True) -> str:
+    """Return what runs now costs an hour: `Running now: you $2.15/h, $3.05 since it started; team $18.40/h.` The
+    reader's part is left out unless `own`. Return an empty text if nothing runs."""
+    unknown = live.unknown_total
+    team = f"team {per_hour(live.team.rate + unknown.rate)}"
+    priced = unknown.count - unknown.unpriced
+    if priced:
+        team += f", {per_hour(unknown.rate)} of it for {plural(priced, 'machine')} that nobody rents here"
+    if unknown.unpriced:
+        team += f", and {plural(unknown.unpriced, 'machine')} of unknown price that nobody rents here"
+    since = f", {dollars(live.own.amount)} since {'it' if live.own.count == 1 else 'they'} started"
+    if not live.team.count and not unknown.count:
+        return ""
+    mine = f"{per_hour(live.own.rate)}{since}" if live.own.count else "nothing"
+    you = f"you {mine}; " if own else ""
+    return f"Running now: {you}{team}."
+
+
+def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
+    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
+    times = reader.times
+    total, ended = _totals_text(live), _ended(live)
+    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
+    if len(live.unknown) > ROWS:
+        unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
+    if not live.shown:
+        empty = "Nobody rents anything now." if everyone else "You rent nothing now."
+        return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total, ended])))
+    waiting = [_waits(summary, times) for summary in live.waiting]
+    if live.more_waiting:
+        waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
+    shown = [summary for summary in live.shown if not _is_listed_as_waiting(live, summary)]
+    lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in shown]
+    more = f"{live.more} more not shown." if live.more else ""
+    return blocks.message(
+        "\n".join(filter(None, (*waiting, *lines, *unknown, more, total, ended))),
+        *(
+            block
+            for words, summary in zip(waiting, live.waiting, strict=False)
+            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental)))
+        ),
+        blocks.context(waiting[-1]) if live.more_waiting else None,
+        *(
+            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
+            for line, summary in zip(lines, shown, strict=True)
+        ),
+        blocks.section("\n".join(unknown)) if unknown else None,
+        blocks.context(join(more, total)) if more or total else None,
+        blocks.context(ended) if ended else None,
+        closed=False,
+    )
+
+
+def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
+    rental = summary.rental
+    return rental.waiting is not None and any(other.rental.id == rental.id for other in live.waiting)
+
+
+def _waits(details: RentalSummary, times: Times) -> str:
+    """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
+    rental, extension = details.rental, details.rental.extension
+    if extension is not None:
+        more = f"more time for {people(details)}'s {describe(rental)}, {rental.id}"
+        until = f"until {times.date_and_time(extension.ends_at)}"
+        return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
+    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
+    return join(f"Waits for you: {describe(rental)}, {people(details)}, {rental.id}.", expires)
+
+
+def _ended(live: RentalList) -> str:
+    """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
+    ...`. Leave out the sum if the reader may not see what some of it cost. Return an empty text if nothing
+    ended."""
+    if not live.ended:
+        return ""
+    seen = [one.spent for one in live.ended if one.spent is not None]
+    # Add up whole cents, so that the parts, as people read them, have this sum.
+    total = sum(in_cents([spent.amount])[0] for spent in seen)
+    whole = AccruedCost(amount=total, estimated=any(spent.estimated for spent in seen))
+    parts = [
+        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.spent else ''}"
+        for one in live.ended[:ENDED_ROWS]
+    ]
+    more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
+    money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
+    return f"Ended in the last 7 days{money}: {'; '.join(parts)}{more}."
+
+
+def _owns(live: RentalList, summary: RentalSummary) -> bool:
+    return summary.rental.owner == live.reader
+
+
+def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
+    """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
+    has the verdict about the machine's use if `use`."""
+    rental = details.rental
+    whom = "" if owned else f", {people(details)}"
+    money = details.sees_money and not rental.state.over
+    rate = per_hour(rental.rate) if rental.rate is not None else ""
+    until = ""
+    if rental.state is State.READY:
+        until = f"Ends {end(rental, times)}."
+    elif rental.waiting is not None:
+        until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
+    costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
+    known = current_use(rental) if use else None
+    verdict = f"{verdict_text(known, times)}." if known else ""
+    return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
+
+
+def show(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the answer to `/gpu show k7mq2`: the rental, its place and its history."""
+    rental, times = details.rental, reader.times
+    money = details.sees_money
+    head = _line(details, owned=False, times=times, use=False)
+    known = current_use(rental)
+    used = use_now(known, details.recent_use, reader.rules.idle, times) if known else ""
+    facts = [
+        why_ended(details),
+        receipt(details, idle=False) if money and rental.state.over else "",
+        use_shares(details.use_costs),
+        f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
+        _allowed(details) if money else "",
+        f"It takes the place of {rental.replaces}." if rental.replaces else "",
+        new_one_text(rental),
+        setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
+        note(rental.request.note),
+    ]
+    events = _shown_events(details.events)
+    lines = [_history_line(event, details, times, money=money) for event in events]
+    history = [line for line in lines if line]
+    earlier = len(details.events) - len(events)
+    if earlier > 0:
+        history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
+    place_and_terms = join(*facts)
+    marks = day_marks(details.recent_use) if used and details.recent_use else ""
+    buttons = _buttons(details, reader)
+    return blocks.message(
+        "\n".join(filter(None, (head, used, place_and_terms, *history))),
+        blocks.section("\n".join(filter(None, (head, used)))),
+        blocks.context(f"Last day  {marks}") if marks else None,
+        blocks.context(place_and_terms) if place_and_terms else None,
+        *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
+        blocks.actions(*buttons),
+        closed=not buttons,
+    )
+
+
+def _shown_events(events: Sequence[Event]) -> list[Event]:
+    """Return the newest events, with at most USE_LINES changes of the verdict among them."""
+    too_many = sum(event.kind is EventKind.USE_CHANGED for event in events) - USE_LINES
+    kept = []
+    for event in events:
+        if event.kind is EventKind.USE_CHANGED and too_many > 0:
+            too_many -= 1
+        else:
+            kept.append(event)
+    return kept[-HISTORY_LINES:]
+
+
+def _allowed(details: RentalDetails) -> str:
+    """Return the limits of the envelope: `Allowed: ...`, or `Asked for: ...` if nobody allowed it."""
+    envelope = details.rental.envelope
+    word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
+    return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
+
+
+def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]:
+    rental = details.rental
+    if rental.state is not State.READY or reader.id not in details.keys_now:
+        return []
+    extend = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
+    return [extend, destroy_button(rental) if has_buttons(reader.id, rental.owner) else None]
+
+
+def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
+    readable = event if money else changed(event, facts=without_money(event.facts))
+    words = event_text(readable, details, times, timed=False)
+    return f"{times.time(event.at)}  {words.text}" if words else ""
+
+
+def catalog(known: Catalog, reader: Reader) -> Rendered:
+    """Return the answer to `/gpu catalog`: what people can ask for."""
+    lines = [
+        f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
+    ]
+    facts = [
+        f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
+        f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
+        f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
+        f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
+        f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
+    ]
+    facts = [fact for fact in facts if fact]
+    shown = "\n".join(lines) or "No GPUs."
+    return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
+
+
+def _contract(name: str) -> str:
+    return contract(Contract(name)) if name in set(Contract) else escape(name, 20)
+
+
+def _variants(family: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - VARIANTS_SHOWN} more" if len(names) > VARIANTS_SHOWN else ""
+    return ", ".join(variant(name, family) for name in names[:VARIANTS_SHOWN]) + more
+
+
+HELP = (
+    (
+        "/gpu get H100 EU",
+        "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
+    ),
+    ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
+    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
+    ("/gpu again", "offers now for your last request"),
+    ("/gpu list", "what you rent; /gpu list all for everyone"),
+    ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
+    ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
+    ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
+    ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
+    ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
+    ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
+)
+ADMIN_HELP = (("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),)
+
+
+def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
+    """Return the answer to `/gpu help`. `admin` adds the commands of admins, `user` the team's limits."""
+    lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
+    limits = rules.auto_approve
+    alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
+    ask = f"Up to {alone} in all you decide alone; above, an approver does." if user else ""
+    return blocks.message(
+        "\n".join(filter(None, (*lines, ask))),
+        blocks.section("\n".join(lines)),
+        blocks.context(ask) if ask else None,
+    )
+
+
+def home(live: RentalList, reader: Reader) -> Rendered:
+    """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
+    lines = [_line(summary, owned=_owns(live, summary), times=reader.times) for summary in live.shown]
+    lines = lines or ["You rent nothing now."]
+    more = f"{live.more} more: /gpu list" if live.more else ""
+    tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
+    total = _totals_text(live, own=False)
+    return blocks.message(
+        "\n".join(filter(None, (*lines, more, total, tips))),
+        blocks.section("\n".join(filter(None, (*lines, more)))),
+        blocks.context(total, tips),
+        blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)),
+        closed=False,
+    )

@@ -1,0 +1,390 @@
+"""Dialogs: forms, and confirmations of what spends or destroys, with the facts at the time of the click.
+
+Slack doesn't render date tokens in dialogs, so dialogs have spans, never clock times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.model.money import cost
+from bot.model.offer import Catalog
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.model.request import Contract, Request
+from bot.model.state import State
+from bot.model.summary import OfferChoice, RentalDetails
+from bot.model.text import say_rate, say_span
+from bot.policy.access.teammates import MOST_TEAMMATES
+from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.leases import may_extend_by, without_past_end
+from bot.policy.use.two_ends import already_allowed
+from handlers.ids import (
+    NO_VALUE,
+    Callback,
+    EndValue,
+    ExtendValue,
+    Field,
+    FormValue,
+    RentalValue,
+    UntilValue,
+    VersionValue,
+    offer_value,
+)
+from handlers.views.answers.offers import cost_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Modal, option
+from handlers.views.phrases.ends import end_text, how_long_in_dialog
+from handlers.views.phrases.format import clean, dollars, dollars_at_most, escape, note, per_hour, person, span
+from handlers.views.phrases.limits_text import over_limits_of_envelope
+from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
+
+ANY = "any"
+"""The value of `Anywhere` and `Any vendor`."""
+NO_SETUP = "-"
+"""The value of `None`. No set-up has this name."""
+NO_PROBE = "no-probe"
+EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
+"""The hours that the extend dialog offers if the rules allow them."""
+
+
+def notice(title: str, text: str) -> Modal:
+    """Return a dialog without inputs, such as for a click that came too late."""
+    return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close", value=NO_VALUE)
+
+
+def key() -> Modal:
+    """Return the dialog that asks for a public SSH key."""
+    return blocks.modal(
+        Callback.KEY,
+        "Your SSH key",
+        blocks.section("The public one: it lets you into what you rent. Never the private one."),
+        blocks.text_input(
+            Field.KEY_LINE,
+            "Public key",
+            hint="One line from a .pub file, such as: ssh-ed25519 AAAA... you@laptop",
+            longest=3000,
+        ),
+        submit="Save",
+        value=NO_VALUE,
+    )
+
+
+def form(
+    catalog: Catalog, reader: Reader, *, request: Request | None = None, value: FormValue = NO_VALUE
+) -> Modal:
+    """Return the form for a request, filled in from `request`. `value` is what the request changes."""
+    rules, now, zone = reader.rules, reader.now, reader.zone
+    wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
+    counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
+    return blocks.modal(
+        Callback.FORM,
+        "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
+        blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted), chosen=" ".join([wanted.gpu, *wanted.features])),
+        blocks.select(
+            Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
+        ),
+        blocks.select(
+            Field.REGION,
+            "Region",
+            _choices_with_any("Anywhere", catalog.regions, wanted.region),
+            chosen=wanted.region or ANY,
+        ),
+        blocks.select(
+            Field.CONTRACT,
+            "Contract",
+            [option(contract(each), each.value) for each in Contract],
+            chosen=wanted.contract.value,
+        ),
+        blocks.select(
+            Field.VENDOR,
+            "Vendor",
+            _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
+            chosen=wanted.vendor or ANY,
+        ),
+        blocks.text_input(
+            Field.CAP,
+            "At most, in dollars per GPU and hour",
+            value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
+            hint="Leave it empty for no cap of your own",
+            longest=12,
+            required=False,
+        ),
+        blocks.text_input(
+            Field.LEASE,
+            "For how long",
+            value=say_span(wanted.lease) if wanted.until is None else f"until {end_text(wanted.until, zone)}",
+            hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
+            longest=40,
+        ),
+        _up_to(wanted, rules, zone),
+        blocks.people_select(
+            Field.TEAMMATES,
+            "With",
+            most=MOST_TEAMMATES,
+            chosen=wanted.teammates,
+            hint="Members whose SSH keys get in too",
+            required=False,
+        ),
+        _setup_select(wanted.setup, rules),
+        _no_probe_box(wanted, rules),
+        blocks.text_input(
+            Field.NOTE,
+            "Note",
+            value=clean(wanted.note, 200),
+            hint="Everyone in the channel reads it",
+            longest=200,
+            required=False,
+        ),
+        submit="Show offers",
+        value=value,
+    )
+
+
+def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
+    """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
+    moves then."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    return blocks.text_input(
+        Field.UP_TO,
+        "Ends when its GPUs stop, at the latest after",
+        value=_later_end(wanted, zone),
+        hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
+        longest=40,
+        required=False,
+    )
+
+
+def _later_end(wanted: Request, zone: str) -> str:
+    """Return what a person types for the later of two ends. Return an empty text if there is one end."""
+    if wanted.up_to is None:
+        return ""
+    return say_span(wanted.up_to) if wanted.last_end is None else f"until {end_text(wanted.last_end, zone)}"
+
+
+def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
+    """Return the choice of a set-up. Return None if the rules have none.
+
+    If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
+    """
+    if not rules.setup:
+        return None
+    names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
+    options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
+    return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
+
+
+def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the box for `no-probe`. Return None if the rules switch the probe off.
+
+    The person checks the box for no. So a form without the box, which was open during an update, still means yes.
+    """
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    label = "Don't look whether it is used (no-probe)"
+    box = option(label, NO_PROBE)
+    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=not wanted.probe, required=False)
+
+
+def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
+    """Return the families, then their variants. The request's own GPU is first: Slack takes only the first 100."""
+    names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
+    others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
+    chosen = option(gpu(wanted.gpu, wanted.features), " ".join([wanted.gpu, *wanted.features]))
+    return [*([chosen] if wanted.gpu else []), *(option(gpu(name), name) for name in others)]
+
+
+def _choices_with_any(
+    label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False
+) -> list[Json]:
+    """Return the choice of any value, then `chosen`, even if it is no longer on sale, then the other values."""
+    known = dict.fromkeys([*([chosen] if chosen else []), *values])
+    return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
+
+
+def rent_confirm(
+    quote: Quote,
+    choice: OfferChoice,
+    reader: Reader,
+    *,
+    another: bool = False,
+    first_line: str = "",
+) -> Modal:
+    """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
+    offer = choice.offer
+    lines = [
+        *([first_line] if first_line else []),
+        f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+        f"{how_long_in_dialog(quote.request, reader.now)}.",
+        cost_text(choice, quote, reader.rules),
+    ]
+    if choice.needs_approval:
+        limits = over_limits_of_envelope(choice.envelope, reader.rules)
+        lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
+    return blocks.modal(
+        Callback.RENT_CONFIRM,
+        "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
+        blocks.section("\n".join(lines)),
+        submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
+        value=offer_value(quote.id, offer.offer_id, another=another),
+    )
+
+
+def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
+    """Return the dialog that confirms an expensive approval, of a request or of an extension."""
+    rental, extension = details.rental, details.rental.extension
+    envelope = rental.newest_envelope
+    total = dollars_at_most(envelope.total)
+    words = note(rental.request.note)
+    more = extension.ends_at - rental.running_lease.ends_at if extension else None
+    length = span(envelope.lease) if more is None else f"{span(more)} more"
+    if more is None and (rental.request.until is not None or rental.request.up_to is not None):
+        length = how_long_in_dialog(rental.request, reader.now)
+    lines = [
+        f"{describe(envelope if extension is None else rental)}, {length}, for {owner(details)}"
+        + (f": {words}" if words else "")
+    ]
+    if extension is None:
+        limits = over_limits_of_envelope(envelope, reader.rules)
+        lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
+    else:
+        lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
+    return blocks.modal(
+        Callback.APPROVE_CONFIRM,
+        f"Approve {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Approve up to {total}",
+        value=VersionValue(rental_id=rental.id, version=envelope.version),
+    )
+
+
+def deny(details: RentalDetails) -> Modal:
+    """Return the dialog that asks why a request or an extension is denied."""
+    rental, extension = details.rental, details.rental.extension
+    asker = person(details.names, extension.asked_by if extension else rental.owner)
+    what = f"More time for {rental.id}, " if extension else ""
+    return blocks.modal(
+        Callback.DENY,
+        f"Deny {rental.id}?",
+        blocks.section(f"{what}{describe(rental.newest_envelope)}, for {asker}."),
+        blocks.text_input(
+            Field.REASON,
+            "Why",
+            hint=f"{asker} reads it, and so does everyone in the request's channel.",
+            longest=LONGEST_REASON,
+            required=False,
+        ),
+        submit="Deny",
+        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+    )
+
+
+def destroy_confirm(details: RentalDetails) -> Modal:
+    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far."""
+    rental = details.rental
+    name = f"{machines_of(rental)}, {owner(details)}."
+    if rental.state is State.AWAITING_APPROVAL:
+        verb, effect = "Withdraw", "It is not asked for any more."
+    elif rental.state in {State.PROCURING, State.PROVISIONING}:
+        verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
+    else:
+        verb, effect = "Destroy", "Everything on it is lost."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
+    return blocks.modal(
+        Callback.DESTROY_CONFIRM,
+        f"{verb} {rental.id}?",
+        blocks.section(f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else none_known}"),
+        submit=f"{verb} {rental.id}",
+        value=RentalValue(rental_id=rental.id),
+    )
+
+
+def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
+    """Return the dialog that asks whom to let into a rental."""
+    rental = details.rental
+    return blocks.modal(
+        Callback.ADD_TEAMMATE,
+        f"Add to {rental.id}",
+        blocks.section(f"{describe(rental)}, {people(details)}. Their SSH keys go in when it is bought."),
+        blocks.people_select(
+            Field.TEAMMATES,
+            "Teammates",
+            most=MOST_TEAMMATES,
+            hint="Members of this workspace. I ask those without a key.",
+            required=True,
+        ),
+        submit="Add",
+        value=value,
+    )
+
+
+def extend(details: RentalDetails, reader: Reader) -> Modal:
+    """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
+    rental, rules, now = details.rental, reader.rules, reader.now
+    choices = extension_hours(rental, rules, now)
+    if not choices and rental.extension is not None:
+        return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
+    if not choices:
+        most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
+        return notice(f"Extend {rental.id}?", most)
+    ends_at = rental.running_lease.ends_at
+    left = span(ends_at - now)
+    if rental.running_lease.latest_end is not None:
+        left += f" unless its GPUs are busy then, in {span(rental.running_lease.latest_end - now)} at the latest"
+    return blocks.modal(
+        Callback.EXTEND,
+        f"Extend {rental.id}?",
+        blocks.section(f"{machines_of(rental)}, {owner(details)}. It ends in {left}."),
+        blocks.select(
+            Field.HOURS,
+            "Longer by",
+            [option(_extension_label(details, hours, now), str(hours)) for hours in choices],
+            chosen=str(2 if 2 in choices else choices[0]),
+        ),
+        submit="Extend",
+        value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+    )
+
+
+def extend_confirm(
+    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, *, now: datetime
+) -> Modal:
+    """Return the dialog that confirms an expensive extension, or a request for its approval."""
+    rental, envelope = details.rental, longer.proposal.envelope
+    length = span(longer.span)
+    rate = envelope.price if rental.rate is None else rental.rate
+    more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
+    if details.sees_money:
+        more = f"{length} more, about {dollars(cost(rate, longer.span))}"
+    lines = [f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - now)}."]
+    if details.sees_money:
+        lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
+    if longer.proposal.over:
+        lines.append("That is over the limits, so an approver decides.")
+    return blocks.modal(
+        Callback.EXTEND_CONFIRM,
+        f"Extend {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Ask for {length}" if longer.proposal.over else f"Extend {length}",
+        value=value,
+    )
+
+
+def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
+    """Return the hours by which the lease may be extended now."""
+    return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
+
+
+def _extension_label(details: RentalDetails, hours: int, now: datetime) -> str:
+    length, rate = timedelta(hours=hours), details.rental.rate
+    lease = details.rental.running_lease
+    if already_allowed(lease, max(lease.ends_at, now) + length):
+        return f"{span(length)}, already approved"
+    if rate is None or not details.sees_money:
+        return span(length)
+    return f"{span(length)}, about {dollars(cost(rate, length))}"

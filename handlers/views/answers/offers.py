@@ -1,0 +1,392 @@
+"""The answer to `/gpu get`: the offers, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bot.errors import BuyingBlocked, Mistake
+from bot.model.money import cost, cost_at_most, in_cents
+from bot.model.offer import Offer
+from bot.model.person import Channel
+from bot.model.quote import Nearby, Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.request import Contract, Request
+from bot.model.state import State
+from bot.model.summary import OfferChoice, QuoteView
+from bot.model.text import say_rate
+from bot.policy.buying.replacing import may_be_replaced
+from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
+from bot.policy.team.hours import zone_of
+from bot.policy.team.rules import Rules
+from bot.policy.use.two_ends import night_end
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
+from handlers.views.answers import replies
+from handlers.views.answers.replacing import remainder_text, replace_button
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
+from handlers.views.phrases.error_text import paused_by, refusal_text
+from handlers.views.phrases.format import (
+    Times,
+    about_span,
+    channel,
+    dollars,
+    dollars_at_most,
+    escape,
+    join,
+    per_hour,
+    plural,
+    price,
+    span,
+)
+from handlers.views.phrases.limits_text import limit_names
+from handlers.views.phrases.machine_text import contract, describe, gpu, place, variant, vendor, wanted
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
+
+SHOWN = 3
+NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
+SHOWN_BY_ALL = 20
+"""How many offers are shown after a click on `All 8`."""
+NEARBY = 5
+"""How many similar requests get a button if nothing is found."""
+
+
+def request_text(request: Request) -> str:
+    """Return `1x H100 in EU`."""
+    return wanted(request) + (f" in {escape(request.region, 20)}" if request.region else "")
+
+
+def looking(quote: Quote) -> Rendered:
+    """Return the message that people see if the search takes longer than two seconds."""
+    return blocks.message(f"Looking for {request_text(quote.request)}.")
+
+
+def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
+    quote, to_replace = view.quote, view.to_replace
+    if view.rental is not None:
+        return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
+    if quote.state is QuoteState.UNANSWERED:
+        again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
+        return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
+    if quote.state is QuoteState.NONE:
+        return none_found(quote, to_replace=to_replace)
+    return found(view, reader, everything=everything)
+
+
+def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
+    """Return the offers, cheapest first, with one recommended. `everything` shows more of them."""
+    quote, rules, times = view.quote, reader.rules, reader.times
+    kept = remainder_text(quote.request.count, view.left) if view.left is not None else ""
+    not_replaced = join(_not_replaced(view.to_replace), f"It left {kept} What there is now:" if kept else "")
+    count = len(quote.offers)
+    shown = list(view.choices[: most_shown(everything=everything)])
+    best = recommended(shown)
+    heading = _heading(quote, times) + (f", with {people_text(view.teammates)}" if view.teammates else "")
+    utc = read_as_utc(reader.zone) if quote.request.until else ""
+    refused = _refused_for_all(shown, times)
+    several = len({choice.offer.gpu for choice in shown}) > 1
+    parts = []
+    for choice in shown:
+        is_best, offer = choice is best, choice.offer
+        about = f"{_equipment(offer)}." if is_best or everything else ""
+        about = variant(offer.gpu, offer.family) if several and not about else about
+        words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
+        parts.append((words, _button(choice, quote, is_best)))
+    first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
+    until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
+    hidden = count - len(shown)
+    more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
+    card_place = _where_the_card_goes(quote, view.asked_in)
+    approval = _approval_needed(shown, rules)
+    stands = _still_stands(view.still_waiting, shown)
+    no_key = without_key_text(view.without_key, "I ask for one when you rent")
+    night, keep_button = _night(quote, best, reader)
+    offers = (words for words, _ in parts)
+    above = (not_replaced, heading, utc, refused, *offers, night)
+    lines = (*above, approval, more, until, stands, no_key, card_place)
+    text = "\n".join(filter(None, lines))
+    return blocks.message(
+        text,
+        blocks.section(not_replaced) if not_replaced else None,
+        blocks.section(f"*{heading}*"),
+        blocks.context(utc) if utc else None,
+        blocks.section(refused) if refused else None,
+        *(blocks.section(words, accessory) for words, accessory in parts),
+        blocks.section(night, keep_button) if night else None,
+        blocks.context(approval) if approval else None,
+        blocks.context(join(more, until)),
+        blocks.context(stands) if stands else None,
+        blocks.context(no_key) if no_key else None,
+        blocks.context(card_place) if card_place else None,
+        blocks.actions(*_actions(quote, count, everything)),
+        closed=False,
+    )
+
+
+def _not_replaced(rental: Rental | None) -> str:
+    """Return that nothing takes the place of `rental`. Return an empty text if it is None."""
+    if rental is None:
+        return ""
+    runs = f", so {rental.id} runs on" if rental.state is State.READY else ""
+    return f"Nothing was rented in the place of {rental.id}{runs}."
+
+
+def most_shown(*, everything: bool) -> int:
+    """Return how many offers an answer shows at most."""
+    return SHOWN_BY_ALL if everything else SHOWN
+
+
+def _heading(quote: Quote, times: Times) -> str:
+    """Return the request as it was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
+    request = quote.request
+    wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
+    setup = f"setup {escape(request.setup)}" if request.setup else ""
+    no_probe = "" if request.probe else "no-probe"
+    parts = [wanted, contract(request.contract), cap_text(request), how_long(request, times), setup, no_probe]
+    heading = ", ".join(part for part in parts if part)
+    return f"Change {quote.changes} to {heading}" if quote.changes else heading
+
+
+def cap_text(request: Request) -> str:
+    """Return `under $8.00 per GPU`. Add the price of all GPUs, and of the whole time, if the person said that or
+    may have meant it. Return an empty text if the request has no highest price."""
+    if request.max_gpu_rate is None:
+        return ""
+    each, in_all = f"under {say_rate(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
+    hourly = f", {say_rate(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
+    total = f", {dollars(cost(in_all, request.longest))} for {span(request.longest)}"
+    return each + hourly + (total if request.cap_for_all_time else "")
+
+
+def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
+    """Return why no offer can be rented if the reason is the same for all, else an empty text."""
+    first = choices[0].refused if choices else None
+    if isinstance(first, BuyingBlocked) and first.at is not None:
+        who = paused_by(first, f" {times.at_time(first.at)}")
+        if who:
+            return f"{who}. These are the prices; nothing can be rented."
+    reasons = {None if choice.refused is None else refusal_text(choice.refused) for choice in choices}
+    only = reasons.pop() if len(reasons) == 1 else None
+    return f"Nothing here can be rented now. {only}" if only is not None else ""
+
+
+def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
+    """Return an offer: its price, its place and what is to say `about` it. The text of the `best` offer has its
+    cost too."""
+    offer = choice.offer
+    each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
+    line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
+    line += f": {about}" if about else ""
+    no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
+    if choice.refused is not None and not refused:
+        return f"{line}\nNot for you: {refusal_text(choice.refused)}"
+    if not best:
+        return line + no_script
+    usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
+    return f"{line}{usual}\n{cost}{no_script}"
+
+
+def _equipment(offer: Offer) -> str:
+    parts = [
+        variant(offer.gpu, offer.family),
+        "spot" if offer.contract == Contract.SPOT else "",
+        f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
+        f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
+        f"{_gigabytes(offer.disk_gb)} disk" if offer.disk_gb is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _gigabytes(amount: Decimal) -> str:
+    return f"{amount:.0f} GB"
+
+
+def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
+    """Return the cost of an offer over the lease: about, and at most, and what the most includes."""
+    request, rate = quote.request, choice.offer.rate
+    estimate = dollars(cost(rate, request.lease))
+    if request.up_to is not None:
+        longest = dollars(cost(rate, request.up_to))
+        estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
+    lease, highest = choice.envelope.lease, choice.envelope.max_rate
+    billed = billed_span(lease, rules)
+    before = choice.envelope.total - cost_at_most(highest, billed)
+    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {per_hour(highest)}"
+    holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
+    next_one = "; if it sells out I take the next up to that price" if highest > choice.offer.rate else ""
+    return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
+
+
+def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
+    """Return that the machine may end at night, and the button that keeps it until the morning if the request
+    allows that. Return an empty text if it can't end at night."""
+    known, now, rules = reader.zone or None, reader.now, reader.rules
+    night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
+    if night is None:
+        return "", None
+    text = "If the work stops at night, it ends at night, and its disk is deleted."
+    if best is None or not night.is_asked_for:
+        return text, None
+    # Only its owner reads this answer, so a button may have a clock time.
+    until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
+    more = dollars_at_most(cost_at_most(best.envelope.max_rate, night.more))
+    label = f"Keep it {until}: up to {more} more, inside the {dollars_at_most(best.envelope.total)}"
+    value = QuoteUntilValue(quote_id=quote.id, until=int(night.morning.timestamp()))
+    return text, button(label, Action.KEEP_UNTIL, value)
+
+
+def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
+    if choice.refused is not None:
+        return None
+    value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
+    try:
+        return button(_rent_label(choice), Action.RENT, value, style="primary" if best else None)
+    except Mistake:
+        # The market's id doesn't fit into a button, so the offer is shown without one.
+        return None
+
+
+def _rent_label(choice: OfferChoice) -> str:
+    return f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
+
+
+def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
+    overs = {choice.over for choice in choices if choice.needs_approval and choice.refused is None}
+    if not overs:
+        return ""
+    join = " and " if len(overs) == 1 else " or "
+    limits = limit_names(frozenset().union(*overs), rules, join)
+    return f"Over the {limits}: an approver decides."
+
+
+def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
+    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal. Return an
+    empty text if none waits."""
+    if waiting is None:
+        return ""
+    until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""
+    return f"Your {waiting.count}x request still stands{until}."
+
+
+def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
+    value = QuoteValue(quote_id=quote.id)
+    every = [button(f"All {count}", Action.ALL_OFFERS, value)] if count > SHOWN and not everything else []
+    return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
+
+
+def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
+    """Return where the card goes and why, if it goes to another channel, else an empty text."""
+    if quote.card_channel is None or quote.card_channel == quote.asked_in:
+        return ""
+    goes = f"the card will go to {channel(quote.card_channel)}."
+    if asked_in is None or asked_in.direct:
+        return goes[:1].upper() + goes[1:]
+    here = channel(quote.asked_in)
+    if asked_in.shared and asked_in.member:
+        return f"People from outside read {here}, so {goes}"
+    return f"I'm not in {here}, so {goes} Or: /invite @gpubot"
+
+
+# --- nothing to rent
+
+
+def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
+    """Return the answer if nothing was found; `to_replace` is the rental whose place was to be taken. Its buttons
+    search for similar requests; they buy nothing."""
+    request = quote.request
+    parts = [
+        _not_replaced(to_replace),
+        f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
+        "spot" if request.contract is Contract.SPOT else "",
+        f"in {escape(request.region, 20)}" if request.region else "",
+        f"from {vendor(request.vendor)}" if request.vendor else "",
+        f"under {say_rate(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
+        "now.",
+    ]
+    text = join(*parts)
+    labels: dict[str, int] = {}
+    for index, near in enumerate(quote.nearby[:NEARBY]):
+        # Two requests can have the same label; the first is closer.
+        labels.setdefault(nearby_label(request, near), index)
+    if not labels:
+        text += " I found nothing close to it either."
+    buttons = [
+        button(label, Action.SHOW_NEARBY, NearbyValue(quote_id=quote.id, index=index))
+        for label, index in labels.items()
+    ]
+    retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
+    return blocks.message(
+        join(text, f"Close to it: {', '.join(labels)}." if labels else ""),
+        blocks.section(text),
+        blocks.actions(*buttons, retry),
+        closed=False,
+    )
+
+
+def nearby_label(request: Request, near: Nearby) -> str:
+    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`."""
+    other = near.request
+    differs = [
+        wanted(other) if wanted(other) != wanted(request) else "",
+        (escape(other.region, 20) if other.region else "anywhere") if other.region != request.region else "",
+        contract(other.contract) if other.contract is not request.contract else "",
+        (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
+    ]
+    open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
+    difference = "any" if open_to_all else join(*differs)
+    start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
+    if difference:
+        return f"Show {difference} {start}"
+    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
+
+
+def unanswered(
+    quote: Quote, *, now: datetime, token_refused: bool = False, to_replace: Rental | None = None
+) -> Rendered:
+    """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token.
+
+    Its button asks again; with `to_replace`, for a machine in the place of that rental.
+    """
+    why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
+    if token_refused:
+        why = "Compute Clear refuses my token, so I can't look now; the admins know."
+    text = f"{why} Nothing is rented, and I won't rent later on my own."
+    again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
+    if to_replace is not None:
+        again = replace_button(to_replace)
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
+def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
+    """Return the question whether the person wants another one of the same."""
+    state = STATES[rental.state].lower()
+    text = f"You already rent {describe(rental)} ({rental.id}, {state}). Another one?"
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            button("Rent another", Action.RENT_ANOTHER, offer_value(quote_id, offer_id, another=True)),
+            button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
+        ),
+        closed=False,
+    )
+
+
+def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendered:
+    """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
+    rented. The button opens the confirmation dialog again."""
+    text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
+    another = quote.clicked_another
+    action = Action.RENT_ANOTHER if another else Action.RENT
+    value = offer_value(quote.id, choice.offer.offer_id, another=another)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(button(_rent_label(choice), action, value, style="primary")),
+        closed=False,
+    )

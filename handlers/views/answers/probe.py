@@ -1,0 +1,80 @@
+"""What the bot sees of a machine: the answer to `/gpu probe`, and the lines that install the probe by hand."""
+
+from __future__ import annotations
+
+from bot.model.rental import Rental
+from bot.model.summary import RentalDetails
+from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines
+from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
+from handlers.ids import Action, RentalValue
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.format import literal
+from handlers.views.phrases.reader import Reader
+
+_SEES = "how busy its GPUs are and whether someone is connected, nothing else"
+
+
+def probe(rules: Rules) -> Rendered:
+    """Return the answer to `/gpu probe`: what the bot sees, and the whole script."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return blocks.message("Your team's rules switch the probe off: I don't look whether a machine is used.")
+    text = (
+        f"I log in to each machine every few minutes and see {_SEES}. My key can run only this script there, "
+        f"{SCRIPT_PATH}. /gpu get H100 no-probe leaves it out."
+    )
+    script = code_block(PROBE_SCRIPT)
+    return blocks.message(f"{text}\n{script}", blocks.section(text), blocks.section(script))
+
+
+def seen(details: RentalDetails, rules: Rules) -> list[str]:
+    """Return what the bot sees of a ready machine. Return nothing if it has no probe, or if its probe does not
+    answer."""
+    rental, attempt = details.rental, details.current
+    if attempt is None or not has_probe(rental, attempt, rules):
+        return []
+    if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
+        return []
+    return [f"I see {_SEES}: /gpu probe shows the script."]
+
+
+def awaited(details: RentalDetails, rules: Rules) -> bool:
+    """Return whether the probe of a ready machine may still answer for the first time, without anybody's help."""
+    rental, attempt = details.rental, details.current
+    if attempt is None or not has_probe(rental, attempt, rules):
+        return False
+    return details.runs_script and awaits_probe(rental, attempt)
+
+
+def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
+    """Return, in one paragraph, what the owner of a ready machine pastes there if its probe is not installed.
+
+    Return nothing if the probe is installed or may still answer, or if the reader is somebody else.
+    """
+    attempt = details.current
+    if not probe_line or attempt is None or reader.id != details.rental.owner:
+        return []
+    rules = reader.rules
+    if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, reader.now):
+        return []
+    removed = details.rental.probe_answered_at is not None
+    why = "It refuses my key now" if removed else "Its start-up script didn't run"
+    lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste on the machine:"
+    return [f"{lead}\n{code_block(install_lines(probe_line))}"]
+
+
+def installed_button(rental: Rental) -> Json:
+    """Return the button below these lines. A click makes the bot visit the machine at once."""
+    return button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
+
+
+def looks_now(rental: Rental) -> Rendered:
+    """Return the answer to `installed_button`. `/gpu show` says nothing of the machine's use until there is a
+    verdict."""
+    return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
+
+
+def code_block(text: str) -> str:
+    """Return a text of ours, which has no backticks, as it is in a code block."""
+    return f"```{literal(text)}```"

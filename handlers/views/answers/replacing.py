@@ -1,0 +1,92 @@
+"""Replacing a machine that was lost or doesn't work: the button, the dialog and the messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.errors import NextStep
+from bot.model.event import Event
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import Remainder, RentalDetails
+from bot.policy.buying.replacing import may_be_replaced
+from handlers.ids import Action, Callback, Field, RentalValue
+from handlers.views.event_text import EventText, event_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Modal, Rendered, button
+from handlers.views.phrases.error_text import NEXT_STEPS
+from handlers.views.phrases.format import dollars_at_most, join, per_hour, span
+from handlers.views.phrases.machine_text import describe, machines, vendor
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import new_one_text, possessive
+
+
+def replace_button(rental: Rental) -> Json:
+    """Return `Replace k7mq2, up to $2.47/h`."""
+    label = f"Replace {rental.id}, up to {per_hour(rental.envelope.max_rate)}"
+    return button(label, Action.REPLACE, RentalValue(rental_id=rental.id))
+
+
+def not_working_button(rental: Rental) -> Json:
+    """Return `It doesn't work`."""
+    return button("It doesn't work", Action.NOT_WORKING, RentalValue(rental_id=rental.id))
+
+
+NO_SSH_ANSWER = "Nothing answers on its SSH port."
+
+
+def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> Json | None:
+    """Return the button that replaces a machine which still runs. Return None if it may not be replaced."""
+    if not may_be_replaced(rental, now, not_as_sold=not_as_sold):
+        return None
+    return replace_button(rental) if rental.silent or not_as_sold else not_working_button(rental)
+
+
+def lost(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the message that the vendor took a machine, with the button that replaces it until its end."""
+    rental = details.rental
+    words = event_text(event, details, reader.times) or EventText("Lost")
+    name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
+    replaceable = may_be_replaced(rental, reader.now)
+    next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
+    text = join(words.about(name), new_one_text(rental) or next_step)
+    actions = blocks.actions(replace_button(rental)) if replaceable else _show_new_one(rental)
+    return blocks.message(text, blocks.section(text), actions, closed=actions is None)
+
+
+def _show_new_one(rental: Rental) -> Json | None:
+    if rental.replaced_by is None:
+        return None
+    value = RentalValue(rental_id=rental.replaced_by)
+    return blocks.actions(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
+
+
+def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
+    """Return the dialog before a machine is replaced. `asks_why` is True if its owner says that it doesn't
+    work."""
+    terms = remainder_text(rental.request.count, left)
+    lines = [f"I rent the next offer that fits: {terms}"]
+    if rental.state is State.READY:
+        lines = [
+            f"I rent the next offer of another vendor than {vendor(rental.vendor)}: {terms}",
+            f"Once it is bought, {rental.id} is destroyed and everything on it is lost. "
+            f"If none can be bought, {rental.id} stays.",
+        ]
+    why = blocks.text_input(
+        Field.REASON, "What doesn't work?", hint="Everyone in the card's channel reads it", longest=200
+    )
+    return blocks.modal(
+        Callback.REPLACE,
+        f"Replace {rental.id}?",
+        blocks.section("\n".join(lines)),
+        why if asks_why else None,
+        submit=f"Replace {rental.id}",
+        value=RentalValue(rental_id=rental.id),
+    )
+
+
+def remainder_text(count: int, left: Remainder) -> str:
+    """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
+    most = dollars_at_most(left.total)
+    terms = f"up to {per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
+    return f"{machines(count, left.gpu)}, {terms}"

@@ -1,0 +1,209 @@
+"""Short private replies to commands and clicks: what was done, or why nothing was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.errors import GpubotError, Line, Mistake, NeedsKey, RequestMistake, TooLate
+from bot.model.money import cost
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.model.summary import Extended, PeopleAsked, RentalDetails
+from bot.policy.use.leases import LEAST_TIME
+from bot.policy.use.two_ends import was_asked_for
+from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
+from handlers.views.answers import keys
+from handlers.views.event_text import ask_again_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.asked_text import asked_for
+from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
+from handlers.views.phrases.error_text import error_text
+from handlers.views.phrases.format import Times, channel, dollars, escape, identifier, join, per_hour, span
+from handlers.views.phrases.lease_buttons import extend_button
+from handlers.views.phrases.machine_text import describe
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import STATES, without_key_text
+
+
+def reply(text: str, *buttons: Json | None) -> Rendered:
+    """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
+    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
+
+
+def asked_again_below() -> Rendered:
+    """Return what the old post of a question says after the question is posted again, because the database lost a
+    later version of it."""
+    return reply("My database was put back to an earlier state. I ask this again below.")
+
+
+def from_a_lost_time() -> Rendered:
+    """Return the text of a post about something that the database lost."""
+    lost = "My database was put back to an earlier state, which doesn't know this message."
+    return reply(f"{lost} /gpu list shows what you rent now.")
+
+
+def unknown_rental(rental_id: str) -> Rendered:
+    """Return what takes the place of a message about a rental that the database lost."""
+    lost = (
+        f"I don't know {escape(rental_id, 20)}: my database was put back to an earlier state. I changed nothing."
+    )
+    return reply(f"{lost} The admins know. /gpu list shows what you rent now.")
+
+
+def error(problem: GpubotError) -> Rendered:
+    """Return why nothing was done, and what the person can do instead."""
+    if isinstance(problem, NeedsKey):
+        return keys.needed(github=problem.github)
+    text = error_text(problem)
+    if isinstance(problem, RequestMistake):
+        from_list = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
+        return reply(text, *(_show_line(line, n) for n, line in enumerate(problem.lines, 1)), from_list)
+    return reply(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
+
+
+def _show_line(line: Line, n: int) -> Json | None:
+    """Return the button `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if the line is
+    too long for a button. A label that would be cut only says which of the lines the button shows."""
+    label = escape(f"Show {line.shown}", 300)
+    if len(label) > blocks.BUTTON_TEXT:
+        label = "Show this" if n == 1 else f"Show line {n}"
+    try:
+        return button(label, Action.SHOW_LINE, LineValue(text=line.text))
+    except Mistake:
+        return None
+
+
+def _show(rental_id: str | None) -> Json | None:
+    if rental_id is None:
+        return None
+    try:
+        return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
+    except Mistake:  # no rental can have this id, so a button can't hold it
+        return None
+
+
+def bug(number: str, *, rented: bool | None = None) -> Rendered:
+    """Return the reply after a bug of ours. `rented` is False only if certainly nothing was rented."""
+    known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
+    return reply(f"Something broke on my side{known} Tell an admin the number {identifier(number, 20)}.")
+
+
+def store_busy() -> Rendered:
+    """Return the reply if the database did not take the change in time."""
+    return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
+
+
+def rented(
+    rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
+) -> Rendered:
+    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
+    the people who decide the request, `without_key` the names of the teammates who have no SSH key."""
+    follow = f"Follow it in {channel(rental.card_channel)}."
+    name = f"{describe(rental)}, {rental.id}"
+    until = until_named(rental.request)
+    if rental.state is State.AWAITING_APPROVAL:
+        text = f"{asked_for(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
+    else:
+        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
+    return reply(join(first_line, text, without_key_text(without_key)))
+
+
+def end_dropped(request: Request, command: str) -> Rendered:
+    """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
+
+    `command` is an example that names another end."""
+    near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
+    name = f"{describe(request)}, {span(request.lease)} from ready"
+    another = f"To name another: {escape(command, 300)}"
+    return reply(f"The end that you named {near}, so I look for {name}. {another}")
+
+
+def paused(changed: bool, home_channel: str) -> Rendered:
+    """Return the answer to `/gpu pause`."""
+    told = f" I said so in {channel(home_channel)}." if changed else ""
+    state = "is paused" if changed else "was already paused"
+    return reply(f"Buying {state}.{told} Destroying goes on. /gpu resume starts it again.")
+
+
+def resumed(changed: bool) -> Rendered:
+    """Return the answer to `/gpu resume`."""
+    return reply("Buying goes on again." if changed else "Buying wasn't paused.")
+
+
+# --- leases and ends
+
+
+def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
+    """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` are
+    words that say that a time was read as UTC, or empty."""
+    rental = done.rental
+    about = _about(rental, done.span) if done.sees_money else ""
+    if done.waits:
+        asked = f"{asked_for(done.asked, f'{span(done.span)} more on {rental.id}')}{about}."
+        return blocks.message(join(asked, without_a_yes(rental, times), utc))
+    more = f"{span(done.span)} more{about}"
+    if was_asked_for(rental.request, rental.running_lease):
+        text = f"{rental.id} goes on, as was allowed already: {more}. It ends {end(rental, times)}."
+    else:
+        text = f"{rental.id} ends {end(rental, times)} now: {more}."
+    return blocks.message(join(text, utc))
+
+
+def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
+    """Return the reply to a typed extension that is confirmed first. Its button `again` opens the dialog again."""
+    about = _about(details.rental, longer) if details.sees_money else ""
+    return reply(f"{span(longer)} more on {details.rental.id}{about}: confirm it first.", again)
+
+
+def _about(rental: Rental, longer: timedelta) -> str:
+    """Return `, about $11.04`, or an empty text if the price is not known."""
+    return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
+
+
+def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
+    """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
+    ends = f": {rental.id} ends {reader.times.time(rental.lease.ends_at)}" if rental.lease else ""
+    text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
+    more = extend_button(rental, reader, longer=longer, again=True)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+
+
+def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
+    """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
+    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
+    text = f"{rental.id} is still needed. {again}"
+    more = extend_button(rental, reader)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+
+
+def ending(rental: Rental) -> Rendered:
+    """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
+    state = f"{STATES[rental.state]}: {describe(rental)}, {rental.id}."
+    if rental.state is not State.DESTROYING:
+        return blocks.message(state)
+    return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
+
+
+def decided(rental: Rental, word: str) -> Rendered:
+    """Return the reply to a decision that was made in a list: `Approved: 8x H100 EU, p4wd9.`"""
+    return blocks.message(f"{word}: {describe(rental.newest_envelope)}, {rental.id}.")
+
+
+def newer_version(words: str, current: Rendered) -> Rendered:
+    """Return the reply to a click on an old version of a request: `words`, then the request as it is now."""
+    return blocks.message(
+        f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
+    )
+
+
+def type_this(command: str) -> Rendered:
+    """Return the reply to a direct message whose words are those of a command."""
+    return blocks.message(f"Type /gpu {escape(command, 300)}")
+
+
+def no_mentions() -> Rendered:
+    """Return the reply to a mention. It says where to type commands, because Slack takes none in threads."""
+    return blocks.message("I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help")

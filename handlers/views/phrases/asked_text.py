@@ -1,0 +1,54 @@
+"""Who is asked to decide a request, as names, and as mentions in the one message that asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.lifecycle.notifications import readers_of
+from bot.model.event import Event, Facts
+from bot.model.summary import PeopleAsked, RentalDetails
+from bot.policy.team.roles import approvers_of
+from bot.policy.team.rules import Rules
+from handlers.views.phrases.format import mention, mention_group, person
+from handlers.views.phrases.rental_text import people_text
+
+
+def asked_text(names: Sequence[str], *, admins_decide: bool) -> str:
+    """Return `Asked: Ben and Dora.` for display names, which pings nobody. Return an empty text for nobody."""
+    if not names:
+        return ""
+    people = people_text(names)
+    return f"No approver is left, so admins are asked: {people}." if admins_decide else f"Asked: {people}."
+
+
+def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
+    """Return `Asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
+    if asked is None or not asked.names:
+        return f"Asked for {what}"
+    people = people_text(asked.names)
+    if asked.admins_decide:
+        return f"No approver is left, so I asked the admins ({people}) for {what}"
+    return f"Asked {people} for {what}"
+
+
+def asked_by_event(facts: Facts, details: RentalDetails) -> str:
+    """Return who is asked, as an event says. Return an empty text if it doesn't say."""
+    names = [details.names.get(one, one) for one in facts.people or ()]
+    return asked_text(names, admins_decide=bool(facts.admins_decide))
+
+
+def asked_now(details: RentalDetails) -> str:
+    """Return who is asked about what waits, by the newest event that says it: only such events have
+    `facts.admins_decide`."""
+    newest = next((event for event in reversed(details.events) if event.facts.admins_decide is not None), None)
+    return asked_by_event(newest.facts, details) if newest is not None else ""
+
+
+def mentions(details: RentalDetails, asked: Event, rules: Rules) -> str:
+    """Return mentions of the groups and people who decide requests by these rules. A requester, or a person who
+    gets a direct message about the request, is named without a ping."""
+    approvers = approvers_of(rules)
+    informed = {asked.actor, *readers_of(asked, details.rental, rules)}
+    pings = [mention_group(group) for group in approvers.groups]
+    pings += [person(details.names, one) if one in informed else mention(one) for one in approvers.people]
+    return ", ".join(pings or ["nobody is named"])

@@ -1,0 +1,260 @@
+"""Values as people read them: foreign text, people, channels, money, spans and times.
+
+Every function but `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
+docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes the entities for plain-text objects.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bot.model.base import Frozen
+from bot.model.money import MICROS_PER_DOLLAR, Micros
+
+# --- text from outside
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
+_JOINERS = {"\u200c", "\u200d"}
+"""Some scripts need these inside words, and emoji need them inside a sign."""
+JOINER = "\u2060"
+"""WORD JOINER, which has no width. A sign of mrkdwn beside it is not at the edge of a word, so it formats nothing.
+`clean` removes joiners that come from outside, and what people type is read without them."""
+_SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
+"""A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
+_COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
+"""A colon that begins an emoji, or would if a colon followed the text. Also the start of a text that would be a
+quote."""
+_IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
+
+
+def clean(text: str, limit: int) -> str:
+    """Return one line, not escaped, without control, direction and other invisible characters. A longer line is
+    cut to `limit` characters, the last of which is `…`."""
+    visible = (
+        character
+        if unicodedata.category(character) not in _INVISIBLE or character in _JOINERS
+        else (" " if character in "\t\n\r\v\f\x85" else "")
+        for character in text[: limit * 8]
+    )
+    line = " ".join("".join(visible).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def escape(text: str, limit: int = 80) -> str:
+    """Return foreign text as one line of at most `limit` visible characters. It can't mention anyone, make a link,
+    format anything or end a code span: backticks become apostrophes, and the signs of mrkdwn and of emoji get word
+    joiners, so that they show as themselves."""
+    line = clean(text, limit).replace("`", "'")
+    line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
+    return entities(_COLON_OR_QUOTE.sub(f"\\g<0>{JOINER}", line))
+
+
+def literal(text: str) -> str:
+    """Return text for a code span or a code block of ours, where nothing is formatted. It has no joiners, because
+    people copy it, and no backtick."""
+    return entities(text.replace("`", "'"))
+
+
+def identifier(text: str, limit: int = 80) -> str:
+    """Return an id or a fingerprint without joiners, because people copy and compare it. Escape text that looks
+    like neither."""
+    return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
+
+
+def entities(text: str) -> str:
+    """Return text with Slack's three control characters as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def note(text: str) -> str:
+    """Return a person's note, escaped. Notes are public."""
+    return escape(text, 200)
+
+
+# --- people and channels
+
+
+def person(names: Mapping[str, str], user_id: str | None) -> str:
+    """Return a person's display name, which pings nobody. Return `gpubot` for None."""
+    if user_id is None:
+        return "gpubot"
+    return as_written(escape(names.get(user_id) or "", 40) or escape(user_id, 40))
+
+
+def as_written(name: str) -> str:
+    """Return a name with its own first letter, where a sentence begins with it: a joiner before a small letter
+    keeps it small."""
+    return JOINER + name if name[:1].islower() else name
+
+
+def mention(user_id: str) -> str:
+    """Return a mention, which pings. Use it only for approvers, once for each request."""
+    return f"<@{user_id}>" if re.fullmatch(r"[UW][A-Z0-9]+", user_id) else escape(user_id)
+
+
+def mention_group(group_id: str) -> str:
+    """Return a mention of a user group, which pings its members. Use it as rarely as `mention`."""
+    return f"<!subteam^{group_id}>" if re.fullmatch(r"S[A-Z0-9]+", group_id) else escape(group_id)
+
+
+def channel(channel_id: str) -> str:
+    """Return a channel's name as a link, which pings nobody."""
+    return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]+", channel_id) else "a direct message"
+
+
+# --- money
+
+_CENT = Decimal("0.01")
+
+
+def _cents(cents: int) -> str:
+    return f"${cents // 100:,}.{cents % 100:02d}"
+
+
+def dollars(amount: Micros) -> str:
+    """Return a known amount to the cent: `$14.68`, `<$0.01`."""
+    if 0 < amount < MICROS_PER_DOLLAR // 100:
+        return "&lt;$0.01"
+    sign = "-" if amount < 0 else ""
+    return sign + _cents(round(Fraction(abs(amount) * 100, MICROS_PER_DOLLAR)))
+
+
+def dollars_at_most(amount: Micros) -> str:
+    """Return the most that something can cost, rounded up: it must never cost more than people read."""
+    return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
+
+
+def _rate_cents(rate: Decimal) -> int:
+    return int((rate * 100).to_integral_value(rounding=ROUND_CEILING))
+
+
+def price(rate: Decimal) -> str:
+    """Return a rate rounded up to the cent, without its unit: `$2.15`."""
+    return "&lt;$0.01" if 0 < rate < _CENT else _cents(max(_rate_cents(rate), 0))
+
+
+def per_hour(rate: Decimal) -> str:
+    """Return `$2.15/h`, rounded up to the cent."""
+    return f"{price(rate)}/h"
+
+
+def difference(before: Decimal, rate: Decimal, what: str) -> str:
+    """Return how far `rate` is from `before`, which `what` names, as both prices are shown: `$0.27 over what you
+    clicked`, `$0.10 under ...`, `the same price`."""
+    cents = _rate_cents(rate) - _rate_cents(before)
+    if cents == 0:
+        return "the same price"
+    return f"{_cents(abs(cents))} {'over' if cents > 0 else 'under'} {what}"
+
+
+# --- spans and times
+
+
+def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
+
+
+def span(length: timedelta) -> str:
+    """Return at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`; from 48 h on in days: `2 days 3 h`."""
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return _two_units(seconds // 60, "min", seconds % 60, "s")
+    minutes = seconds // 60
+    if minutes < 48 * 60:
+        return _two_units(minutes // 60, "h", minutes % 60, "min")
+    hours = minutes // 60
+    return _two_units(hours // 24, "days", hours % 24, "h")
+
+
+def about_span(length: timedelta) -> str:
+    """Return an estimated span, rounded to the minute and at least one minute."""
+    return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
+
+
+def rough_span(length: timedelta) -> str:
+    """Return a span in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "a moment"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
+    """Return `1 machine` or `3 machines`."""
+    return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone with an IANA name. Return UTC if this machine knows none with that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def time_token(moment: datetime) -> str:
+    """Return `18:40`, for a moment of which the reader knows the day."""
+    return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
+
+
+class Times(Frozen):
+    """Writes moments as date tokens, which Slack shows in each reader's own zone.
+
+    `zone` decides only whether the day is shown too. Clients that can't show a token show its fallback, in UTC.
+    """
+
+    now: datetime
+    zone: str
+
+    def _day(self, moment: datetime) -> tuple[int, int, int]:
+        local = moment.astimezone(zone_of(self.zone))
+        return local.year, local.month, local.day
+
+    def time(self, moment: datetime, *also: datetime) -> str:
+        """Return `18:40`. Add the day unless `moment` is on the day of now and of every moment in `also`."""
+        if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
+            return self.date_and_time(moment)
+        return time_token(moment)
+
+    def at_time(self, moment: datetime) -> str:
+        """Return the time in words that follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        return (
+            f"at {self.time(moment)}" if self._day(moment) == self._day(self.now) else self.date_and_time(moment)
+        )
+
+    @staticmethod
+    def date_and_time(moment: datetime) -> str:
+        """Return the time with the day: `today at 22:05`."""
+        stamp = f"{moment.astimezone(UTC):%a %d %b %H:%M} UTC"
+        return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{stamp}>"
+
+
+# --- sentences
+
+
+def join(*parts: str | None) -> str:
+    """Return one line of the parts that aren't empty."""
+    return " ".join(part for part in parts if part)
+
+
+def sentence(clause: str) -> str:
+    """Return a clause with a capital first letter and a full stop."""
+    return with_full_stop(clause[:1].upper() + clause[1:])
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def with_full_stop(clause: str) -> str:
+    """Return a clause with a full stop, unless it ends with one or with a question mark."""
+    return clause if clause.endswith((".", "?")) else clause + "."

@@ -1,0 +1,43 @@
+"""Direct messages about the account and about the bot's own failures. They are sent once and never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.model.event import Event, EventKind
+from handlers.views.event_text.trouble import outage_text, step_failure_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.format import escape, person, plural
+from handlers.views.phrases.reader import Reader
+
+
+def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
+    """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
+    match event.kind:
+        case EventKind.UNKNOWN_RENTAL:
+            lost = escape(event.facts.name or "a rental", 20)
+            text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
+            return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
+        case EventKind.NO_APPROVER_LEFT:
+            waits = event.facts.count or 0
+            text = "No approver is left: the people that the policy names are gone, and its groups are empty."
+            then = f" {plural(waits, 'request waits', 'requests wait')}: /gpu list all" if waits else ""
+            return blocks.message(f"{text} Until that changes, admins decide.{then}")
+        case EventKind.UNAUTHORIZED:
+            text = "Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing."
+            return blocks.message(f"{text} Put a working COMPUTE_CLEAR_TOKEN in place and restart me.")
+        case EventKind.AUTHORIZED_AGAIN:
+            return blocks.message("Compute Clear accepts my token again. I go on where I was.")
+        case EventKind.PAUSED:
+            who = person(names or {}, event.actor)
+            why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
+            return blocks.message(
+                f"Buying is paused by {who}{why}. Destroying goes on. An admin resumes: /gpu resume"
+            )
+        case EventKind.RESUMED:
+            who = person(names or {}, event.actor)
+            return blocks.message(f"Buying goes on again, resumed by {who}.")
+    failure = step_failure_text(event, reader.times)
+    words = outage_text(event, reader.times) if failure is None else failure.text
+    return None if words is None else blocks.message(words)

@@ -1,0 +1,337 @@
+"""Direct messages about a rental: one for each event, edited until nothing is left to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from bot.errors import NextStep
+from bot.model.event import Event, EventKind, events_after, settled_by
+from bot.model.machine_use import Verdict
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.team.roles import has_buttons
+from bot.policy.use.two_ends import can_move
+from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.views.answers import replacing
+from handlers.views.answers.ssh_lines import shown_again, ssh_lines
+from handlers.views.event_text import EventText, event_text, sentence_case
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered, button
+from handlers.views.phrases.ends import end, ready_until
+from handlers.views.phrases.error_text import NEXT_STEPS
+from handlers.views.phrases.format import Times, about_span, dollars_at_most, join, per_hour, person
+from handlers.views.phrases.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
+from handlers.views.phrases.machine_text import describe, machines_of, vendor
+from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.rental_text import (
+    current_state,
+    how_it_ended,
+    machine,
+    more_time_asked,
+    new_one_text,
+    owner,
+    possessive,
+    receipt,
+    settled,
+    stopped_at_night,
+)
+from handlers.views.surfaces import new_owner_message, question_message, teammate_message
+
+
+def direct_message(
+    event: Event,
+    details: RentalDetails,
+    reader: Reader,
+    *,
+    newest: bool = True,
+    posted_at: datetime | None = None,
+) -> Rendered:
+    """Return the message to `reader` about `event`. `newest` tells whether the reader got no later message about
+    this rental. `posted_at` is when Slack took the message, None if it has not yet."""
+    rental = details.rental
+    if reader.id in details.former_owners and not rental.lets_in(reader.id):
+        return new_owner_message.no_longer_yours(details)
+    if rental.state.over and reader.id == rental.owner and not event.effects.tells_end:
+        return _over(details, reader, newest=newest)
+    if event.kind in {EventKind.ENDING, EventKind.PUT_BACK}:
+        return _ending(event, details, reader, posted_at=posted_at or reader.now)
+    return WRITERS.get(event.kind, _said_once)(event, details, reader)
+
+
+def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the text of an event that leaves nothing to decide."""
+    words = event_text(event, details, reader.times)
+    name = f"{possessive(details, reader)} {describe(details.rental)}, {details.rental.id}"
+    text = words.about(name) if words else name
+    next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
+    # If somebody else destroys the rental, this message becomes the receipt.
+    closed = event.kind is not EventKind.DESTROYING
+    return blocks.message(join(text, _first_runs_on(details) or next_step), closed=closed)
+
+
+def _first_runs_on(details: RentalDetails) -> str:
+    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
+    text if it was to take no place, or if k7mq2 doesn't run either."""
+    replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
+    return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
+
+
+def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
+    words = event_text(event, details, times) or EventText("")
+    name = f"{possessive(details, reader)} {machines_of(rental)}, {rental.id}"
+    text = words._replace(lead=f"Nobody decided by {times.time(event.at)}").about(name)
+    text = join(text, _first_runs_on(details))
+    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
+def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, words = details.rental, event_text(event, details, reader.times) or EventText("")
+    whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
+    lead = f"{person(details.names, event.actor)} said no to {whose}"
+    text = join(words._replace(lead=lead).text, _first_runs_on(details))
+    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
+def _left_without_machine(event: Event) -> bool:
+    """Return whether the owner lost the machine or never got one, and no person decided that."""
+    return event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
+
+
+def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
+    if reader.id != rental.owner:
+        return teammate_message.let_in(event, details, reader)
+    name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
+    if rental.state is not State.READY:
+        return _no_longer_ready(details, reader)
+    money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
+    lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
+    if rental.silent:
+        lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
+    lines += ssh_lines(details, reader)
+    if rental.replaced_by is not None:
+        lines.append(f"{new_one_text(rental)} This one runs until that is bought.")
+    if rental.extension is not None:
+        lines.append(more_time_asked(rental.extension, event.at, times))
+    again = shown_again(rental)
+    this = RentalValue(rental_id=rental.id)
+    extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+    return blocks.message(
+        "\n".join([*lines, f"{again}."]),
+        blocks.section("\n".join(lines)),
+        blocks.actions(extend, destroy_button(rental), replacing.button_while_it_runs(rental, times.now)),
+        blocks.context(again),
+        closed=False,
+    )
+
+
+def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    own = reader.id == details.rental.owner  # a teammate who became the owner later
+    return (_said_once if own else teammate_message.let_in)(event, details, reader)
+
+
+def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if details.rental.state is State.READY and reader.id == details.rental.owner:
+        return new_owner_message.new_owner(event, details, reader)
+    return _no_longer_ready(details, reader)
+
+
+def _approved_by(details: RentalDetails) -> list[str]:
+    """Return who approved the request. Return nobody if its owner did, or was notified of the approval before the
+    machine was ready."""
+    decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
+    if not decisions or decisions[-1].actor in {None, details.rental.owner}:
+        return []
+    return [f"Approved by {person(details.names, decisions[-1].actor)}."]
+
+
+def _approved_not_ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, words = details.rental, event_text(event, details, reader.times) or EventText("Approved")
+    starting = rental.state in {State.PROCURING, State.PROVISIONING}
+    text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
+    return blocks.message(f"{text} {current_state(details, reader.times)}", closed=not starting)
+
+
+def _no_longer_ready(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return that a machine, which was ready, is being destroyed, or how it ended."""
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
+    return blocks.message(text, closed=details.rental.state.over)
+
+
+def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
+    """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
+    if not newest:
+        return blocks.message(f"{details.rental.id} is over: its receipt is below.")
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
+    text = join(stopped_at_night(details, reader), text, receipt(details), _first_runs_on(details))
+    return blocks.message(text, closed=settled(details))
+
+
+def _why_shorter(rental: Rental) -> str:
+    """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
+    lease = rental.running_lease
+    last = lease.latest_end or lease.ends_at
+    if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
+        return ""
+    most = dollars_at_most(rental.envelope.total)
+    return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
+
+
+def _not_as_sold(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if details.rental.state is not State.READY:
+        return _no_longer_ready(details, reader)
+    kept = settled_by(event, details.events) is not None
+    replace = replacing.button_while_it_runs(details.rental, reader.now, not_as_sold=True)
+    return question_message.not_as_sold(event, details.rental, replace, kept=kept)
+
+
+def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: datetime) -> Rendered:
+    rental, times = details.rental, reader.times
+    if rental.state is not State.READY:
+        return _no_longer_ready(details, reader)
+    own = reader.id == rental.owner
+    name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
+    again = settled_by(event, details.events)
+    lease = rental.running_lease
+    ends_at = lease.ends_at
+    until = event.facts.until or ends_at
+    if until < ends_at:
+        # The newest message stays open, because it becomes the receipt.
+        text = (
+            f"{_longer(event, details)}: {name}. It ends {end(rental, times)}{'' if can_move(lease) else ' now'}."
+        )
+        return blocks.message(text, closed=again is not None)
+    if again is not None:
+        return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
+    # An outage may have delayed the message.
+    left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
+    soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
+    text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
+    if event.kind is EventKind.PUT_BACK:
+        text = _put_back(event, name, rental, reader)
+    elif event.facts.verdict is Verdict.UNKNOWN:
+        text = _ends_unseen(event, details, times)
+    elif can_move(lease):
+        text += "It goes on only if its GPUs are busy then. "
+    more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
+    if more is not None and needs_approver(rental, reader, spent=details.spent.amount):
+        then = times.time(until, event.at)
+        text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
+    else:
+        text += "Copy results off: the disk goes too."
+    if rental.extension is not None:
+        text += " More time is asked for; an approver decides."
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(more, destroy_button(rental) if own else None),
+        closed=False,
+    )
+
+
+def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:
+    """Return that the machine ends as before, or that it ends soon if that end has passed."""
+    until, times = event.facts.until or rental.running_lease.ends_at, reader.times
+    if until > event.at:
+        return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
+    gone = times.time(event.at + reader.rules.lease.grace, event.at)
+    return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
+
+
+def _ends_unseen(event: Event, details: RentalDetails, times: Times) -> str:
+    """Return that the machine ends, although its end could move, because nobody sees whether it is in use."""
+    rental, until = details.rental, event.facts.until or details.rental.running_lease.ends_at
+    when = f"ends {times.time(until, event.at)} whatever runs. "
+    if event.facts.vendor is not None:
+        return f"I can't see inside {vendor(event.facts.vendor)}'s machines, so {rental.id} {when}"
+    return f"I can't see inside {rental.id}, so it {when}"
+
+
+def _longer(event: Event, details: RentalDetails) -> str:
+    """Return why the lease is longer after the notice: `Extended`, with the name of a person other than its owner,
+    or `In use` if its end moved on."""
+    longer = [e for e in events_after(event, details.events) if e.effects.lengthens]
+    if not longer:
+        return "Extended"
+    if longer[-1].kind is EventKind.END_MOVED:
+        return "In use"
+    by = f" by {person(details.names, longer[-1].actor)}"
+    if longer[-1].kind is EventKind.EXTENSION_APPROVED:
+        return f"More time approved{by}"
+    return "Extended" if longer[-1].actor == details.rental.owner else f"Extended{by}"
+
+
+def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, times = details.rental, reader.times
+    words = event_text(event, details, times, reader=reader.id)
+    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
+    name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
+    if not undecided or words is None:
+        answer = settled_by(event, details.events)
+        decision = event_text(answer, details, times) if answer else None
+        return blocks.message(
+            decision.about(name) if decision else f"Decided: {name}. {current_state(details, times)}"
+        )
+    who = "an approver"
+    if rental.owner_decides:
+        who = "you" if reader.id == rental.owner else owner(details)
+    total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
+    text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    decide = None
+    if rental.needs_later_end:
+        decide = button("Change", Action.CHANGE_RENTAL, version)
+    elif rental.owner_decides:
+        label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+        decide = button(label, Action.ACCEPT, version, style="primary")
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(decide, button("Withdraw", Action.WITHDRAW, version))
+        if has_buttons(reader.id, rental.owner)
+        else None,
+        closed=False,
+    )
+
+
+def _not_confirmed(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    times = reader.times
+    rental, words = details.rental, event_text(event, details, times)
+    if rental.state.over and settled(details):
+        ended = f"The vendor confirms its end: {machine(details)}, {owner(details)}."
+        return blocks.message(f"{ended} {current_state(details, times)} {receipt(details)}")
+    text = words.text if words else "Not confirmed gone."
+    taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
+    if taken_on_by is not None:
+        who = "You are" if taken_on_by == reader.id else f"{person(details.names, taken_on_by)} is"
+        return blocks.message(f"{text} {who} on it.", closed=False)
+    again = settled_by(event, details.events)
+    if again is not None:
+        return blocks.message(f"{text} I told you again {times.at_time(again.at)}.")
+    take_on = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
+    return blocks.message(text, blocks.section(text), blocks.actions(take_on), closed=False)
+
+
+WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] = MappingProxyType(
+    {
+        EventKind.READY: _ready,
+        EventKind.TEAMMATE_ADDED: _let_in,
+        EventKind.ADOPTED: _new_owner,
+        EventKind.OWNER_CHANGED: _new_owner,
+        EventKind.STILL_NEEDED: question_message.question,
+        EventKind.NOT_AS_SOLD: _not_as_sold,
+        EventKind.APPROVED_NOT_READY: _approved_not_ready,
+        EventKind.ASKED_AGAIN: _asked_again,
+        EventKind.NOT_CONFIRMED: _not_confirmed,
+        EventKind.DENIED: _denied,
+        EventKind.EXPIRED: _expired,
+        EventKind.LOST: replacing.lost,
+    }
+)
+"""The messages that are more than the text of their event."""

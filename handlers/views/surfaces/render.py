@@ -1,0 +1,78 @@
+"""Renders a message of the outbox with the view of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.model.event import Event, EventKind
+from bot.model.message import Message, MessageKind
+from bot.model.summary import RentalDetails
+from handlers.ids import Action, action_of
+from handlers.views.event_text import event_text
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.reader import Reader
+from handlers.views.surfaces.alerts import alert
+from handlers.views.surfaces.approval import approval
+from handlers.views.surfaces.card import card
+from handlers.views.surfaces.direct_message import direct_message
+from handlers.views.surfaces.nobody_answers import nobody_answers
+
+ANSWERS = frozenset(
+    action.id
+    for action in (
+        *(Action.APPROVE, Action.ACCEPT, Action.CHANGE_RENTAL),
+        *(Action.KEEP, Action.KEEP_FOR, Action.LEAVE_ALONE, Action.KEEP_AS_IT_IS, Action.TAKEN_ON),
+        *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE),
+    )
+)
+"""The buttons that answer a question. Each question has one of them while it is open."""
+
+
+def asks(rendered: Rendered) -> bool:
+    """Return whether a message is a question that is still open."""
+    rows = [block["elements"] for block in rendered.blocks if block["type"] == "actions"]
+    return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
+
+
+def render_message(
+    message: Message,
+    event: Event | None,
+    details: RentalDetails | None,
+    reader: Reader,
+    *,
+    names: Mapping[str, str] | None = None,
+    newest: bool = True,
+) -> Rendered | None:
+    """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
+    rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
+
+    `names` has the people whom a notice names. `newest` tells whether the reader of a direct message got no later
+    one about the rental.
+    """
+    if message.kind is MessageKind.ALERT:
+        return alert(event, reader, names=names) if event else None
+    if details is None:
+        return None
+    match message.kind:
+        case MessageKind.CARD:
+            return card(details, reader)
+        case MessageKind.THREAD if event:
+            return thread_reply(event, details, reader)
+        case MessageKind.DIRECT if event:
+            return direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
+        case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
+            return nobody_answers(event, details, reader, first=message.shown_version == 0)
+        case MessageKind.APPROVAL if event:
+            version = message.envelope or details.rental.envelope.version
+            return approval(details, reader, version=version, asked=event, first=message.shown_version == 0)
+    return None
+
+
+# --- the replies below a card
+
+
+def thread_reply(event: Event, details: RentalDetails, reader: Reader) -> Rendered | None:
+    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
+    words = event_text(event, details, reader.times) if event.effects.thread(event) else None
+    return None if words is None else blocks.message(words.text)

@@ -1,0 +1,89 @@
+"""Direct messages about the account and about the bot's own failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import MessageKind
+from tests.views.screens import message, outbox, page
+from tests.views.stories import CARL, M, clock
+
+K = EventKind
+NOW = clock(13, 0)
+
+
+def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
+    event = Event(rental_id=None, kind=kind, at=NOW, actor=actor, facts=Facts.model_validate(facts))
+    return message(outbox(MessageKind.ALERT, None, NOW, event), NOW)
+
+
+def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
+    assert page(
+        notice(K.UNAUTHORIZED),
+        notice(K.AUTHORIZED_AGAIN),
+        notice(K.PAUSED, CARL, detail="The bill is too high"),
+        notice(K.PAUSED, CARL),
+        notice(K.RESUMED, CARL),
+    ) == snapshot("""\
+
+Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing. Put a
+      working COMPUTE_CLEAR_TOKEN in place and restart me.
+
+Compute Clear accepts my token again. I go on where I was.
+
+Buying is paused by U0CARL: "The bill is too high". Destroying goes on. An admin resumes: /gpu
+      resume
+
+Buying is paused by U0CARL. Destroying goes on. An admin resumes: /gpu resume
+
+Buying goes on again, resumed by U0CARL.
+""")
+
+
+def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
+    failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
+    assert page(
+        notice(K.STEP_FAILED, **failed, count=3, until=clock(19, 10)),
+        notice(K.STEP_FAILED, **failed, count=4),
+        notice(K.STEP_WORKS, **failed),
+        notice(K.DELETED_OVERDUE, name="k7mq2", since=clock(18, 40)),
+    ) == snapshot("""\
+
+I can't look after k7mq2: that failed 3 times in a row. I keep trying. If it goes on, I delete its
+      machine at 19:10. Tell an admin the number E-4F2K; it is in my log.
+
+I can't look after k7mq2: that failed 4 times in a row. I keep trying. Tell an admin the number
+      E-4F2K; it is in my log.
+
+I look after k7mq2 again (E-4F2K).
+
+Deleted k7mq2's machine: it should have ended at 18:40, and my usual way failed. The vendor has yet
+      to confirm it.
+""")
+
+
+def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
+    assert page(
+        notice(K.NO_WRITES, span=30 * M),
+        notice(K.NO_WRITES, name="k7mq2", since=clock(18, 40), until=clock(19, 10)),
+        notice(K.NO_READS),
+        notice(K.STORE_BACK),
+        notice(K.STORE_BACK, name="k7mq2"),
+    ) == snapshot("""\
+
+My database takes no writes, so nothing can be rented, extended or decided. What runs is still
+      deleted, 30 min after its end. Make room on its disk and I go on.
+
+Extend can't be written now for k7mq2: my database takes no writes. It ends at 18:40 and is deleted
+      at 19:10. Copy results off: the disk goes too.
+
+I can't read my database, so I delete nothing, and what runs bills on past its end. Bring it back
+      and I go on. Until then, end machines in Compute Clear.
+
+My database works again. I go on where I was.
+
+Extend works again for k7mq2.
+""")
