@@ -39,7 +39,7 @@ FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
 
 
 def _key(table: Table) -> ColumnElement[Any]:
-    """Return the one column of a table's primary key."""
+    """Return the column that is a table's primary key."""
     (key,) = table.primary_key
     return key
 

@@ -1,4 +1,4 @@
-"""The cost of a rental: ledger rows for resources that are gone, start and price for those that still bill."""
+"""The cost of a rental: ledger rows for resources that are gone, start and price for resources that still bill."""
 
 from __future__ import annotations
 

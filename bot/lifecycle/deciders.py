@@ -51,7 +51,7 @@ class Deciders(NamedTuple):
     admins_decide: bool
     """Whether they are the admins because no approver is left who may decide it."""
     zones: frozenset[ZoneInfo]
-    """The time zones of those whom the store knows, or the team's if it knows none."""
+    """The time zones of the people whom the store knows, or the team's if it knows none of them."""
 
 
 async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Deciders:

@@ -53,7 +53,7 @@ class Why(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
-    """Only GPUs are left that don't fit the one that was clicked."""
+    """Only GPUs are left that don't fit the clicked one."""
     BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"

@@ -119,11 +119,11 @@ class CostTotals(Frozen):
     """The cost of live rentals together."""
 
     count: int
-    """How many of them there are, without those that wait for a decision."""
+    """How many rentals there are, without those that wait for a decision."""
     rate: Decimal
-    """USD per hour, of all except those that wait for a decision."""
+    """USD per hour, of these rentals."""
     amount: Micros
-    """Micro-dollars, of all of them until now."""
+    """Micro-dollars until now, of all rentals."""
 
 
 class UnknownTotal(Frozen):

@@ -33,7 +33,7 @@ NO_MESSAGE = 0
 CLOCK_SKEW = timedelta(minutes=1)
 """How far Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""Pages that one pass reads at most, and posts in a page. The next pass goes on from there."""
+"""How many pages one pass reads at most, and how many posts a page has. The next pass goes on from there."""
 SEARCHES = 1000
 """How many unfinished searches are kept in memory. Any other search begins again from the newest page."""
 
@@ -170,8 +170,8 @@ class Finder:
     async def posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[Post]:
-        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable,
-        and SearchAgain also if there are more pages."""
+        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable.
+        Raise SearchAgain, even if all went well, if there are more pages."""
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:

@@ -55,7 +55,7 @@ async def take_shown(context: Context, interaction: UserInteraction, value: Gith
 
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys that were chosen, of those that the dialog showed."""
+    """Save the keys that were chosen among the keys that the dialog showed."""
     checked = {word for field in views.GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = [fingerprint for fingerprint in value.fingerprints if fingerprint in checked]
     if not chosen:

@@ -162,7 +162,7 @@ def command(body: Mapping[str, Any]) -> Interaction:
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The payload's team is that of the channel, not the person's own. Outsiders can't run commands anyway.
+        # The payload names the channel's team, not the person's own. Outsiders can't run commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),

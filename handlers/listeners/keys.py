@@ -47,7 +47,7 @@ async def save(context: Context, interaction: UserInteraction, line: str) -> Out
 
 
 async def remove(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
-    """Remove a key and show those that are left."""
+    """Remove a key and show the keys that are left."""
     removed = await keys.remove_key(context.deps, interaction.person, value.fingerprint)
     content = _listing(context, removed.keys, views.removed_text(removed.key))
     return Reply(content=content, replaces_original=True)

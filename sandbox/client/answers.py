@@ -43,7 +43,7 @@ class ClockState(_Answer):
 
 
 class Outcome(_Answer):
-    """How a command, a click or a submission ended for the person. `payload` is that of the acknowledgement."""
+    """How a command, a click or a submission ended for the person. `payload` is what the app acknowledged with."""
 
     ok: bool
     error: str | None = None

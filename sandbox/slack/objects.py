@@ -64,7 +64,7 @@ def user_json(workspace: Workspace, person: Person) -> Json:
 
 
 def short_user(person: Person) -> Json:
-    """Return the user of an interaction. In an Enterprise organization `team_id` is that of the organization.
+    """Return the user of an interaction. In an Enterprise organization, `team_id` is the organization's.
 
     Source: docs.slack.dev/reference/interaction-payloads/block_actions-payload.
     """

@@ -29,7 +29,8 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Return the clicks without those that only opened a modal, which had the click's value later."""
+    """Return the clicks that did more than open a modal. If a click only opened one, a modal had its value
+    later."""
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
     return [action for action in clicks if action.kind == "rent_confirm" or action.value not in opened]

@@ -37,7 +37,7 @@ STEP_WORKS_WITHIN = timedelta(minutes=2)
 """If a rental's own step read a resource this recently while deleting it, the step works and the vendor is
 slow."""
 SHORTEST_PAUSE = 0.05
-"""Real seconds between two checks at least, also if our clock runs fast."""
+"""Real seconds between two checks at least, even if our clock runs fast."""
 
 AttemptKey = tuple[str, int]
 """The rental's id and the attempt's number."""

@@ -87,7 +87,7 @@ class UnfinishedAttempt(Frozen):
     rental_id: str
     n: int
     newest: bool
-    """Whether it is the rental's last attempt; `accepted_at` and `ends_at` are about that one."""
+    """Whether it is the rental's last attempt, to which `accepted_at` and `ends_at` belong."""
     owner: str
     offer_id: str | None
     """None for an adopted machine, whose resources the store all has."""

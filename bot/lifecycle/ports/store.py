@@ -86,7 +86,7 @@ class Rentals(DueRows[ClaimedRental], Protocol):
         """Return the rentals that are not over and have this person as a teammate, oldest first."""
 
     async def states(self) -> dict[State, int]:
-        """Return how many rentals are in each state, without those that are over."""
+        """Return how many rentals that are not over are in each state."""
 
     async def live_costs(self) -> list[LiveCost]:
         """Return the rentals that are not over, oldest first, with their cost. One rental takes as many queries as

@@ -182,7 +182,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Raise TooLate if what waits has expired, also if the engine has not written that yet."""
+    """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
     elif rental.waiting is not None:

@@ -21,12 +21,12 @@ from bot.policy.team.roles import check_user, may_add_teammates
 async def share(
     deps: Deps, person: Person, rental_id: str, people: Sequence[str], *, version: int | None = None
 ) -> Shared:
-    """Let people into a rental. Without people, return the lines for those who were let in before.
+    """Let people into a rental. Without people, return the lines for the people who were let in before.
 
-    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is that of the envelope
-    that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys don't fit
-    into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be let in, and
-    TooLate if the rental is over or the request has changed.
+    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is the envelope's
+    version that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys
+    don't fit into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be
+    let in, and TooLate if the rental is over or the request has changed.
     """
 
     async def decision(tx: Tx) -> Shared:

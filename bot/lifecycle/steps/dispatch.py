@@ -24,7 +24,7 @@ STEPS: dict[State, Step] = {
 
 
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
-    """Do what is due for a rental that was just loaded, and end its claim. `write_due` is that of `save`.
+    """Do what is due for a rental that was just loaded, and end its claim. `write_due` is as for `save`.
 
     If the rental changed meanwhile, save only what the market answered. The change made the rental due at once, so
     the next step decides again.

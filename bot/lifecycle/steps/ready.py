@@ -104,7 +104,7 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
         vendor=rental.vendor,
         span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
     )
-    # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
+    # If an earlier attempt is still being deleted, the rental ends only once that attempt is gone.
     after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
 

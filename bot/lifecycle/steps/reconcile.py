@@ -56,8 +56,8 @@ async def look_up(
 async def _look_up_adopted(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Ask for the resources of an adopted machine by their ids alone: an offer or a name that they share with
-    another machine must not bring that one in."""
+    """Ask for the resources of an adopted machine by their ids alone: another machine that shares their offer or
+    name must not count as theirs."""
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
         for resource in snapshot.alive_of(attempt)

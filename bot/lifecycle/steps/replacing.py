@@ -54,7 +54,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
 
 
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
-    """Return what a rental that was ready leaves for a replacement, also if it may not be replaced any more."""
+    """Return what a rental that was ready leaves for a replacement, even if it may no longer be replaced."""
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
     spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)

@@ -270,7 +270,7 @@ def plan_boot(
 ) -> BootPlan:
     """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
 
-    `keys` has the keys of the owner and of each teammate who may be let in, also if they have none. A teammate who
+    `keys` has the keys of the owner and of each teammate who may be let in, even if they have none. A teammate who
     is missing there left or became a guest, and is left out silently.
 
     A purchase never fails because of its script: keys that don't fit, a set-up that the rules no longer have, or

@@ -48,7 +48,7 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """Return a number, also if it is in quotes. Raise ValueError for any other text, and for true and false."""
+    """Return a number, even if it is in quotes. Raise ValueError for any other text, and for true and false."""
     if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
         return Decimal(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):

@@ -1,7 +1,7 @@
 """What is done next for a ready machine: one plan. Pure.
 
-RULES has its parts in their order. The first one that is due acts, and the machine's step runs again at once. If
-none is due, the next step is at the earliest time that one of them names.
+RULES has the plan's rules in their order. The first rule that is due acts, and the machine's step runs again at
+once. If no rule is due, the next step is at the earliest time that a rule names.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def wanted(request: Request) -> str:
 
 
 def machines_of(rental: Rental) -> str:
-    """Return `8x H100 SXM 80 GB`: the GPUs that were bought for a rental, or else those that were clicked."""
+    """Return `8x H100 SXM 80 GB`: the GPUs that were bought for a rental, or else the GPUs that were clicked."""
     return machines(rental.request.count, rental.model)
 
 
