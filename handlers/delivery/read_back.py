@@ -170,8 +170,8 @@ class Finder:
     async def posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[Post]:
-        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable.
-        Raise SearchAgain, even if all went well, if there are more pages."""
+        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable
+        or SearchAgain as `find` does, and SearchAgain if there are more pages."""
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
