@@ -36,7 +36,7 @@ class DueRows(Protocol[R]):
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[R]:
         """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
-        most `limit` rows, those first that have been due longest."""
+        most `limit` rows, the longest due first."""
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
         """Let the claims on these rows end `seconds` of real time from now. Return the rows that this process

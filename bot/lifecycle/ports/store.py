@@ -234,7 +234,7 @@ class Messages(Protocol):
         """Make the open surfaces about a question to the admins due."""
 
     async def show_all_again(self) -> None:
-        """Make the open surfaces of everything that is not over due, so that each is edited in any case. A surface
+        """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
         that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
 
     async def conversations(self) -> dict[str, Destination]:

@@ -112,8 +112,8 @@ async def _choices(
 
 
 async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
-    """Return the most that earlier attempts cost of the request that a quote would change. The new envelope's
-    total includes that cost."""
+    """Return the most that earlier attempts have cost, if a quote would change the request of this rental. The new
+    envelope's total includes that cost."""
     rental = await tx.rentals.get(rental_id) if rental_id is not None else None
     return 0 if rental is None else (await load_snapshot(tx, rental)).spent_at_most(now)
 

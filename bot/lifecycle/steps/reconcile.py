@@ -148,8 +148,8 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase for which no lookup ever found one. It is gone since the
-    first of those lookups."""
+    """Return a placeholder for the resource of a purchase, if no lookup found a resource. It is gone since the
+    first lookup."""
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 

@@ -183,8 +183,8 @@ def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
-    what the rental has cost by `now`. Return the envelope unchanged up to the later of two ends, which it covers
-    already. Raise ValueError if the rental was never ready."""
+    what the rental has cost by `now`. Return the envelope unchanged if `ends_at` is not after the later of two
+    ends, which it covers already. Raise ValueError if the rental was never ready."""
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
