@@ -31,6 +31,7 @@ from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.message import to_response_url
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -43,9 +44,9 @@ from store.db import Database
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
-from tests.store.make import REPLY_TO
 
 HOME, TRAINING = "C0HOME", "C0TRAIN"
+REPLY_TO = to_response_url("https://slack.test/reply")
 ANA = Person(id="U0ANA", name="Ana")
 BEN = Person(id="U0BEN", name="Ben")
 CLEO = Person(id="U0CLEO", name="Cleo")
