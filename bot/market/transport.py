@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -66,6 +67,10 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+
+_tls_context = cache(httpx.create_ssl_context)
+"""Reads the certificates once in a process."""
 
 
 class _Bearer(httpx.Auth):
@@ -126,14 +131,13 @@ class Transport:
         self._redactor = Redactor(token)
         self._on_token = on_token
         self._refused: bool | None = None
-        tls = httpx.create_ssl_context()
 
         def client(*, keep_alive: bool) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 base_url=base_url,
                 auth=_Bearer(token),
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
-                transport=AiohttpTransport(verify=tls, client=_Sessions(keep_alive=keep_alive)),
+                transport=AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=keep_alive)),
                 # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
                 follow_redirects=False,

@@ -1,4 +1,4 @@
-"""The simulated week of use, its plan, and that each check finds the fault that it is for."""
+"""Simulated days of use, its plan, and that each check finds the fault that it is for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IDLE = Use(verdict=Verdict.IDLE, since=READY + HOUR)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder in memory if there is one: the week commits 10,000 times, which takes long on a disk."""
+    """Yield a folder in memory if there is one: the simulation commits thousands of times, which takes long on a disk."""
     memory = Path("/dev/shm")  # noqa: S108 - the folder below is new and private
     if not os.access(memory, os.W_OK):
         yield tmp_path
@@ -45,11 +45,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-async def test_a_week_of_20_people_and_60_rentals(folder: Path) -> None:
-    plan = plan_use(6, people=20, rentals=60, days=7)
-    record = await simulate(f"sqlite:///{folder}/week.sqlite", plan)
+async def test_four_days_of_10_people_and_24_rentals(folder: Path) -> None:
+    """`make soak MONTH=1` has a month of 50 people and 400 rentals."""
+    plan = plan_use(2, people=10, rentals=24, days=4)
+    record = await simulate(f"sqlite:///{folder}/days.sqlite", plan)
     assert check(record) == []
-    assert len(record.lives) == 60
+    assert len(record.lives) == 24
     assert len(record.unknown) == len(plan.unknown)
     happened = {event.kind for life in record.lives for event in life.events}
     assert happened >= {E.USE_CHANGED, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.NOBODY_ANSWERS}
