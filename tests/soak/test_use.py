@@ -36,7 +36,8 @@ IDLE = Use(verdict=Verdict.IDLE, since=READY + HOUR)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder in memory if there is one: the simulation commits thousands of times, which takes long on a disk."""
+    """Yield a folder in memory if there is one: the simulation commits thousands of times, which takes long on a
+    disk."""
     memory = Path("/dev/shm")  # noqa: S108 - the folder below is new and private
     if not os.access(memory, os.W_OK):
         yield tmp_path
