@@ -5,9 +5,9 @@ would cost. `fork_programs` lets `subprocess.Popen` start them from a server: a 
 modules and does nothing else. What it forks is a process like any other, a child of the one that asked, with its
 own environment, folder, standard streams, signals and exit status. The real `main` runs in it.
 
-A program is started anew if it is to have what a fork can't give: other options of Python in its environment, such
-as PYTHONUTF8 and LC_ALL, or a session of its own, as in tests/demo/test_programs.py. So is each program outside
-Linux or under coverage.
+Some programs are started without a fork: those with other options of Python in their environment (PYTHONUTF8,
+LC_ALL) or with a session of their own, as in tests/demo/test_programs.py, and every program outside Linux or under
+coverage.
 """
 
 from __future__ import annotations

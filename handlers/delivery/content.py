@@ -17,7 +17,7 @@ from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from handlers.views.answers import offers
 from handlers.views.phrases.blocks import Json, Rendered
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
 from handlers.views.surfaces.render import render_message
 

@@ -15,7 +15,7 @@ from bot.policy.team.rules import Rules
 from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.alerts import alert
 
 log = structlog.get_logger("gpubot.delivery")

@@ -18,7 +18,7 @@ from handlers.directory.people import People
 from handlers.listeners.hints import Hints
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 def note_commit() -> None:
-    """Note a commit, for the store's `on_commit`: the reply to a bug says whether anything was written."""
+    """Count a commit of the running listener. The store calls this after each commit (`on_commit`). A reply that
+    reports a bug then says whether anything was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)

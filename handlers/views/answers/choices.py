@@ -11,9 +11,8 @@ from bot.model.summary import OwnRentals
 from handlers.ids import Action, ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import join, person, plural, span
+from handlers.views.phrases.format import Reader, join, person, plural, span
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import STATES
 
 MOST = 10

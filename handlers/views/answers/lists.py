@@ -19,6 +19,7 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.ends import end, without_a_yes
 from handlers.views.phrases.format import (
+    Reader,
     Times,
     dollars,
     dollars_at_most,
@@ -32,7 +33,6 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
 from handlers.views.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import (
     in_all,
     new_one_text,

@@ -37,10 +37,19 @@ from handlers.views.answers.offers import cost_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, option
 from handlers.views.phrases.ends import end_text, how_long_in_dialog
-from handlers.views.phrases.format import clean, dollars, dollars_at_most, escape, note, per_hour, person, span
+from handlers.views.phrases.format import (
+    Reader,
+    clean,
+    dollars,
+    dollars_at_most,
+    escape,
+    note,
+    per_hour,
+    person,
+    span,
+)
 from handlers.views.phrases.limits_text import over_limits_of_envelope
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
 ANY = "any"

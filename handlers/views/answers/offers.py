@@ -29,6 +29,7 @@ from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.views.phrases.error_text import paused_by, refusal_text
 from handlers.views.phrases.format import (
+    Reader,
     Times,
     about_span,
     channel,
@@ -43,7 +44,6 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.limits_text import limit_names
 from handlers.views.phrases.machine_text import contract, describe, gpu, place, variant, vendor, wanted
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
 
 SHOWN = 3

@@ -10,8 +10,7 @@ from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_mu
 from handlers.ids import Action, RentalValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import literal
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader, literal
 
 _SEES = "how busy its GPUs are and whether someone is connected, nothing else"
 

@@ -15,9 +15,8 @@ from handlers.views.event_text import EventText, event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import dollars_at_most, join, per_hour, span
+from handlers.views.phrases.format import Reader, dollars_at_most, join, per_hour, span
 from handlers.views.phrases.machine_text import describe, machines, vendor
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import new_one_text, possessive
 
 

@@ -21,10 +21,9 @@ from handlers.views.phrases.asked_text import asked_for
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
 from handlers.views.phrases.error_text import error_text
-from handlers.views.phrases.format import Times, channel, dollars, escape, identifier, join, per_hour, span
+from handlers.views.phrases.format import Reader, Times, channel, dollars, escape, identifier, join, per_hour, span
 from handlers.views.phrases.lease_buttons import extend_button
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import STATES, without_key_text
 
 

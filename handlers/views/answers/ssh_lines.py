@@ -21,9 +21,8 @@ from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import end
-from handlers.views.phrases.format import Times, escape, identifier, join, listed, literal, person, plural
+from handlers.views.phrases.format import Reader, Times, escape, identifier, join, listed, literal, person, plural
 from handlers.views.phrases.machine_text import describe, setup_text
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import machine, owner, possessive, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5

@@ -14,8 +14,9 @@ from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.model.base import Frozen
+from bot.model.base import Frozen, Instant
 from bot.model.money import MICROS_PER_DOLLAR, Micros
+from bot.policy.team.rules import Rules
 
 # --- text from outside
 
@@ -258,3 +259,23 @@ def listed(parts: Sequence[str]) -> str:
 def with_full_stop(clause: str) -> str:
     """Return a clause with a full stop, unless it ends with one or with a question mark."""
     return clause if clause.endswith((".", "?")) else clause + "."
+
+
+# --- who reads a message or an answer, and when
+
+
+class Reader(Frozen):
+    """Who reads a message, and everything else that its text depends on besides its subject."""
+
+    id: str = ""
+    """Slack id. Empty if many people read the message."""
+    rules: Rules
+    """The rules as they hold now."""
+    now: Instant
+    zone: str = ""
+    """The name of the reader's time zone. Empty if it is unknown, or if many people read the message."""
+
+    @property
+    def times(self) -> Times:
+        """Return the times for the reader's zone, or for the team's zone if the reader's is unknown."""
+        return Times(now=self.now, zone=self.zone or self.rules.timezone)

@@ -10,8 +10,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
 from handlers.views.phrases.blocks import Json, button
-from handlers.views.phrases.format import dollars, dollars_at_most, span
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader, dollars, dollars_at_most, span
 
 EXTEND_BY = timedelta(hours=2)
 

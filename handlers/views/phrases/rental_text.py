@@ -14,6 +14,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.team.hours import morning_after, zone_of
 from handlers.views.phrases.format import (
+    Reader,
     Times,
     as_written,
     dollars,
@@ -26,7 +27,6 @@ from handlers.views.phrases.format import (
     span,
 )
 from handlers.views.phrases.machine_text import describe, gpu, machines_of, place, vendor
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.use_text import idle_part
 
 STATES: dict[State, str] = {

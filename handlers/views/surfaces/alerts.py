@@ -8,8 +8,7 @@ from bot.model.event import Event, EventKind
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.format import escape, person, plural
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader, escape, person, plural
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:

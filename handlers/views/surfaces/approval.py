@@ -15,6 +15,7 @@ from handlers.views.phrases.asked_text import mentions
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
+    Reader,
     Times,
     dollars,
     dollars_at_most,
@@ -29,7 +30,6 @@ from handlers.views.phrases.format import (
 from handlers.views.phrases.lease_buttons import decision_buttons
 from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text
 from handlers.views.phrases.machine_text import describe, machines_of
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import (
     current_state,
     has_left,

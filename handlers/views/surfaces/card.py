@@ -18,10 +18,9 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import ends
-from handlers.views.phrases.format import Times, about_span, join, note, per_hour, person, sentence, span
+from handlers.views.phrases.format import Reader, Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
 from handlers.views.phrases.machine_text import setup_text
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import (
     billing_since,
     new_one_text,

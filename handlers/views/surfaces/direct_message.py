@@ -22,10 +22,9 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Times, about_span, dollars_at_most, join, per_hour, person
+from handlers.views.phrases.format import Reader, Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.phrases.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import (
     current_state,
     how_it_ended,

@@ -9,9 +9,8 @@ from handlers.ids import Action, RentalValue
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.format import Times, escape, join, per_hour, person
+from handlers.views.phrases.format import Reader, Times, escape, join, per_hour, person
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import machine, more_time_asked, owner, so_far
 from handlers.views.surfaces.question_message import is_open, keep_buttons, question_text
 

@@ -13,10 +13,9 @@ from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import mentions
 from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.format import Times, about_span, dollars, escape, join, person
+from handlers.views.phrases.format import Reader, Times, about_span, dollars, escape, join, person
 from handlers.views.phrases.lease_buttons import destroy_button
 from handlers.views.phrases.machine_text import machines_of
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import current_state
 from handlers.views.phrases.use_text import verdict_then
 

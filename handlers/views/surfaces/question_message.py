@@ -12,10 +12,9 @@ from handlers.ids import Action, HoursValue, RentalValue
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Times, about_span, per_hour
+from handlers.views.phrases.format import Reader, Times, about_span, per_hour
 from handlers.views.phrases.lease_buttons import destroy_button, extend_button
 from handlers.views.phrases.machine_text import machines_of, sold_but_seen
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import first_after, how_it_ended, machine, new_one_text, possessive, so_far
 from handlers.views.phrases.use_text import connections_text, unseen_text, without_work
 

@@ -11,7 +11,7 @@ from handlers.ids import Action, action_of
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.reader import Reader
+from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.alerts import alert
 from handlers.views.surfaces.approval import approval
 from handlers.views.surfaces.card import card

@@ -13,8 +13,8 @@ from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.ends import ready_until
+from handlers.views.phrases.format import Reader
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.reader import Reader
 from handlers.views.phrases.rental_text import how_it_ended, machine, more_time_asked, owner, possessive
 
 
