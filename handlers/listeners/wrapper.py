@@ -138,8 +138,8 @@ async def _call_slack(
     opening: OpenModal | None,
     commits: list[None],
 ) -> None:
-    """Send a reply that could not be stored, and open a modal. Neither delays the acknowledgement, which is sent
-    when the listener returns, because no change could get lost."""
+    """Send a reply that could not be stored, and open a modal. Both wait for Slack, so they run after the
+    acknowledgement, which is sent when the listener returns. By then every change is committed."""
     try:
         if reply is not None:
             await responses.send(context, interaction, reply)

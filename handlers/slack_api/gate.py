@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 class Gate:
@@ -30,15 +30,16 @@ class Gate:
 
     def start(self, work: Coroutine[object, object, None]) -> None:
         """Start the rest of a payload's work, which counts as being handled until it ends. It must not raise."""
+        counted = ExitStack()
+        counted.enter_context(self.handling())  # now, so that the gate is not idle before the task runs
 
-        async def handle() -> None:
-            with handling:
-                await work
+        def ended(task: asyncio.Task[None]) -> None:
+            self._started.discard(task)
+            counted.close()
 
-        handling = self.handling()
-        task = asyncio.create_task(handle())
+        task = asyncio.create_task(work)
         self._started.add(task)
-        task.add_done_callback(self._started.discard)
+        task.add_done_callback(ended)
 
     async def idle(self) -> None:
         """Wait until no payload is being handled."""

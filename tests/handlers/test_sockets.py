@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from structlog.types import EventDict
 
 from bot.clock import SystemClock
+from handlers.slack_api.gate import Gate
 from handlers.slack_api.sockets import Sockets
 from tests.sandbox.slack_world import World, workspace
 
@@ -58,3 +59,22 @@ async def test_a_new_ticket_is_used_if_the_first_one_is_refused() -> None:
         finally:
             connecting.cancel()
             await sockets.close()
+
+
+async def test_work_that_goes_on_after_the_acknowledgement_keeps_the_process_from_stopping() -> None:
+    gate, goes_on = Gate(), asyncio.Event()
+    did: list[str] = []
+
+    async def work() -> None:
+        await goes_on.wait()
+        did.append("work")
+
+    with gate.handling():
+        gate.start(work())
+    assert gate.in_flight == 1  # at once, before its task runs
+    idle = asyncio.create_task(gate.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    goes_on.set()
+    await idle
+    assert did == ["work"]
