@@ -151,6 +151,15 @@ class LeftOut(Frozen):
     """Slack ids of teammates who have no key."""
 
 
+class OtherOffer(Frozen):
+    """The cheapest offer beside the one that was clicked."""
+
+    vendor: str
+    vendor_region: str | None = None
+    rate: Decimal
+    """USD per hour for the whole offer."""
+
+
 class Facts(Frozen):
     """The facts of an event as they were when it happened. Each kind uses some of these."""
 
@@ -173,6 +182,10 @@ class Facts(Frozen):
     the database has no rental."""
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide."""
+    read_at: Instant | None = None
+    """When the price, `rate`, and that of the `other` offer were read."""
+    other: OtherOffer | None = None
+    """In a request for approval. None if there was no other offer, or if none is known."""
     span: timedelta | None = None
     hours: timedelta | None = None
     """The whole lease."""

@@ -11,7 +11,7 @@ from bot.model.state import State
 from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import asked, change_request, let_the_owner_decide, question
-from tests.handlers.team import team
+from tests.handlers.team import NOON, an_offer, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
 from tests.handlers.test_unknown_machines import direct
@@ -28,6 +28,23 @@ async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> 
         assert (await ours.submit(BEN))["ok"]
         approved = await ours.rental(rental.id)
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
+
+
+async def test_approvers_read_the_clicked_price_and_the_cheapest_other_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        offers = [
+            an_offer(name, rate, vendor=vendor, vendor_region=None, read_at=NOON)
+            for name, rate, vendor in (("o1", "12.00", "a"), ("o2", "12.50", "nebius"), ("o3", "13.00", "c"))
+        ]
+        await ours.click(ANA, await ours.offered(ANA, *offers), "Ask for")
+        assert (await ours.submit(ANA))["ok"]
+        await ours.deliver()
+        shown = " ".join((await question(ours))["reads"].split())
+        assert "Cheapest other then: $12.50/h from Nebius." in shown
+        (rental,) = await ours.rentals()
+        async with ours.deps.store.read() as tx:
+            (asked,) = await tx.events.of(rental.id)
+        assert asked.facts.read_at == NOON
 
 
 async def test_a_note_shows_its_signs_as_typed_and_so_cannot_speak_for_the_bot(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import EventKind, OtherOffer
+from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from tests.views.screens import approval, card, page
 from tests.views.stories import (
@@ -34,18 +35,34 @@ def test_a_request_mentions_the_approvers_once() -> None:
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
-      if it sells out.
-  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
+      sells out.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
 [Approve up to $137.54] [Deny]
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
-      if it sells out.
-  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
+      sells out.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Deny]
 """)
+
+
+def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machines_are_used() -> None:
+    other = OtherOffer(vendor="nebius", vendor_region="eu-north1", rate=Decimal("19.36"))
+    asked = changed(ASKED, facts=changed(ASKED.facts, read_at=clock(14, 3), other=other))
+    idle = Use(verdict=Verdict.IDLE, since=clock(13, 15))
+    details = waiting(asked)
+    live = tuple(changed(one, state=State.READY, use=idle) for one in details.owners_live if one.id == "a2bc3")
+    text = " ".join(approval(asked, changed(details, owners_live=live), clock(14, 5)).split())
+    assert "$18.40/h ($2.30 per GPU, read 14:03); allows $21.16/h if it sells out." in text
+    assert (
+        "Cheapest other then: $19.36/h from Nebius eu-north1. Ana runs now: 1x A100 (a2bc3), idle for 50 min."
+        in text
+    )
+    only = changed(asked, facts=changed(asked.facts, other=None))
+    assert "No other offer then." in approval(only, waiting(only), clock(14, 5))
 
 
 def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:

@@ -58,8 +58,14 @@ async def ask_again(
         before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
         amount=bill.amount if known else None,
         estimated=bill.estimated if known else None,
+        read_at=offer.read_at if offer else await _read_at(tx, rental),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
+    """Return when the price in the rental's envelope was read, as the newest event that says it."""
+    return next((e.facts.read_at for e in reversed(await tx.events.of(rental.id)) if e.facts.read_at), None)
 
 
 def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
 from bot.model.base import Frozen, Instant, changed
+from bot.model.event import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -330,6 +331,16 @@ def offer_choice(
         refused = error.with_traceback(None)
         proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)
     return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=block or refused)
+
+
+def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:
+    """Return the cheapest of the `offers` beside the clicked one, for the approvers. Return None if there is no
+    other."""
+    others = (offer for offer in offers if offer.offer_id != clicked.offer_id)
+    best = min(others, key=lambda offer: offer.rate, default=None)
+    if best is None:
+        return None
+    return OtherOffer(vendor=best.vendor, vendor_region=best.vendor_region, rate=best.rate)
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind, settled_by
-from bot.model.machine_use import NOT_COMPUTING
+from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
+from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.spending import over_limits
@@ -29,7 +30,7 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.lease_buttons import decision_buttons
 from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text
-from handlers.views.phrases.machine_text import describe, machines_of
+from handlers.views.phrases.machine_text import describe, machines_of, place
 from handlers.views.phrases.rental_text import (
     current_state,
     has_left,
@@ -80,15 +81,34 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
 
 def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
-    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
-    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
-    money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked.at)}){more}."
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules), money),
+        join(
+            why_waiting(details),
+            over_limits_of_envelope(envelope, reader.rules),
+            _prices(envelope, asked, times),
+        ),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
+
+
+def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
+    """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
+    read."""
+    facts = asked.facts
+    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
+    read = f"read {times.time(facts.read_at or asked.at)}"
+    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
+    return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
+
+
+def _other_offer(asked: Event) -> str:
+    other = asked.facts.other
+    if other is not None:
+        return f"Cheapest other then: {per_hour(other.rate)} from {place(other.vendor, other.vendor_region)}."
+    clicked = asked.kind in {EventKind.ASKED, EventKind.CHANGED} and asked.facts.read_at is not None
+    return "No other offer then." if clicked else ""
 
 
 def _length(rental: Rental, times: Times) -> str:
@@ -131,10 +151,11 @@ def _others(details: RentalDetails, times: Times) -> str:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    since = times.time(rental.procuring_since or rental.created_at)
+    """Return `1x A100 (k7mq2), idle for 50 min`, or since when it is rented if nobody sees how it is used."""
     use = current_use(rental)
-    verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in NOT_COMPUTING else ""
-    return f"{machines_of(rental)}, since {since}{verdict}"
+    seen = use is not None and use.verdict is not Verdict.UNKNOWN
+    since = f"since {times.time(rental.procuring_since or rental.created_at)}"
+    return f"{machines_of(rental)} ({rental.id}), {verdict_text(use, times).lower() if use and seen else since}"
 
 
 def _answer(details: RentalDetails, asked: Event, times: Times) -> Rendered:
