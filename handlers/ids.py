@@ -134,6 +134,7 @@ class Field(StrEnum):
     PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
+    LENGTH = "length"
     OWNER = "owner"
     REASON = "reason"
     MACHINE_NAME = "machine_name"
@@ -414,6 +415,7 @@ class Action:
     SHARE = ActionId("share", ShareValue)
     CANCEL = ActionId("cancel", RentalValue)
     APPROVE = ActionId("approve", VersionValue)
+    FEWER_HOURS = ActionId("fewer_hours", VersionValue)
     DENY = ActionId("deny", VersionValue)
     ACCEPT = ActionId("accept", VersionValue)
     EXTEND_FORM = ActionId("extend_form", RentalValue)
@@ -462,6 +464,7 @@ class Callback:
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
     RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
+    FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
     EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId("extend_confirm", ExtendValue, UntilValue)

@@ -187,6 +187,8 @@ class Facts(Frozen):
     other: OtherOffer | None = None
     """In a request for approval. None if there was no other offer, or if none is known."""
     span: timedelta | None = None
+    asked_span: timedelta | None = None
+    """If an approver approved fewer hours, `span`: the length that was asked for."""
     hours: timedelta | None = None
     """The whole lease."""
     until: Instant | None = None
@@ -275,6 +277,11 @@ def unless_lease_ended(event: Event) -> bool:
 
 def if_admins_decide(event: Event) -> bool:
     return bool(event.facts.admins_decide)
+
+
+def if_fewer_hours(event: Event) -> bool:
+    """Return whether an approver approved fewer hours than were asked for."""
+    return event.facts.asked_span is not None
 
 
 def if_a_person_did_it(event: Event) -> bool:
@@ -370,7 +377,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.CHANGED: Effects(thread=always, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST, settles=(_Q.REQUEST,)),
-    _E.APPROVED: Effects(thread=always, settles=(_Q.REQUEST,)),
+    _E.APPROVED: Effects(thread=always, direct=_OWNER, direct_if=if_fewer_hours, settles=(_Q.REQUEST,)),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
     _E.DENIED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.EXPIRED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
@@ -392,7 +399,13 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXTENSION_ASKED: Effects(
         thread=always, approvers=Approvers.YES, asks=_Q.EXTENSION, settles=(_Q.NEEDED, _Q.UNANSWERED)
     ),
-    _E.EXTENSION_APPROVED: Effects(thread=always, settles=(_Q.EXTENSION,), lengthens=True),
+    _E.EXTENSION_APPROVED: Effects(
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
+        direct_if=if_fewer_hours,
+        settles=(_Q.EXTENSION,),
+        lengthens=True,
+    ),
     _E.EXTENSION_DENIED: Effects(
         thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), settles=(_Q.EXTENSION,)
     ),

@@ -10,7 +10,7 @@ from bot.lifecycle.deciders import check_deciders, deciders
 from bot.model.state import State
 from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
-from tests.handlers.rental_states import asked, change_request, let_the_owner_decide, question
+from tests.handlers.rental_states import H, asked, change_request, let_the_owner_decide, question
 from tests.handlers.team import NOON, an_offer, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
@@ -71,6 +71,23 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         )
         assert await ours.modal(user) is None
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_an_approver_approves_fewer_hours_in_a_dialog_and_the_requester_reads_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.click(BEN, await question(ours), "Approve fewer hours")
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        options = next(one for one in dialog["inputs"] if one["block_id"] == "length")["options"]
+        assert [option["text"].split(",")[0] for option in options] == ["4 h", "2 h", "1 h"]
+        assert (await ours.submit(BEN, length=str(4 * 3600)))["ok"]
+        approved = await ours.rental(rental.id)
+        assert (approved.state, approved.approved_by, approved.request.lease) == (State.PROCURING, BEN, 4 * H)
+        await ours.deliver()
+        told = await ours.look(ANA, direct(ANA), "Approved by Ben")
+        assert "for 4 h, not the 6 h asked for." in told["text"]
+        assert "for 4 h, not the 6 h asked for." in (await ours.look(BEN, APPROVALS, "Approved by Ben"))["text"]
 
 
 async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> None:

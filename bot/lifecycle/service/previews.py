@@ -11,7 +11,7 @@ from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.deciding import check_may_decide, load_deniable
+from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
@@ -27,6 +27,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView, RentalDetails
+from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
 from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
 from bot.policy.use.leases import too_little_time, without_past_end
@@ -272,6 +273,23 @@ async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, versio
         except Refused:
             return None
         return await details_for(tx, deps, person, rental)
+
+
+async def fewer_hours_to_choose(
+    deps: Deps, person: Person, rental_id: str, version: int
+) -> tuple[RentalDetails, list[FewerHours]]:
+    """Return a rental, and the shorter leases for which this person may approve version `version`, the longest
+    first: none if what waits is too short for fewer hours. Raise Refused, RequestChanged
+    and TooLate as `deciding.approve`."""
+    async with deps.store.read() as tx:
+        rental, _ = await load_approvable(tx, deps, person, rental_id, version)
+        now = deps.clock.now()
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        choices = [
+            shortened(rental, length, spent=spent, now=now, rules=deps.rules)
+            for length in lengths_to_choose(rental, now)
+        ]
+        return await details_for(tx, deps, person, rental), choices
 
 
 async def request_to_deny(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:

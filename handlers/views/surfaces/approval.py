@@ -67,7 +67,7 @@ def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Eve
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental)),
+        None if left else blocks.actions(*decision_buttons(rental, reader.now)),
         closed=False,
     )
 

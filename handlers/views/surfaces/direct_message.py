@@ -147,6 +147,8 @@ def _approved_by(details: RentalDetails) -> list[str]:
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
+    if decisions[-1].facts.asked_span is not None:  # fewer hours: another message said so
+        return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
 
