@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -21,17 +21,25 @@ from bot.policy.team import yaml_file
 from bot.policy.team.rule_values import (
     CHANNEL_ID,
     GROUP_ID,
+    PROJECT_NAME,
     USER_ID,
+    USER_OR_GROUP_ID,
+    BudgetDollars,
     ChannelId,
     Count,
     DayTimes,
     Dollars,
     Flag,
     GroupId,
+    Label,
+    ProjectName,
     Share,
     Span,
     UserId,
+    UserOrGroupId,
     Weekdays,
+    WeekTime,
+    Zone,
     shown,
 )
 from bot.text_file import Unreadable, read_text
@@ -46,6 +54,15 @@ MOST_LINES = 20
 
 class Approvers(Frozen):
     """Who decides requests over `auto_approve`. If it names nobody, the admins decide."""
+
+    people: tuple[UserId, ...] = ()
+    groups: tuple[GroupId, ...] = ()
+    quiet: tuple[UserId, ...] = ()
+    """Approvers who may decide, and are never mentioned or reminded."""
+
+
+class Finance(Frozen):
+    """Who reads the spend of everybody, and gets the month's file."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
@@ -74,8 +91,65 @@ class Limits(Frozen):
     team_per_hour: Dollars = Decimal("100.00")
 
 
+class Project(Frozen):
+    """What rentals of a project's channels and people are charged to."""
+
+    channels: tuple[ChannelId, ...] = ()
+    """Requests that are asked in these channels belong to the project."""
+    people: tuple[UserId, ...] = ()
+    """Who may name the project. Empty: everyone."""
+    budget: BudgetDollars | None = None
+    """USD for each month of `billing.timezone`. None: no budget."""
+    cost_center: Label = ""
+    auto_approve: AutoApprove | None = None
+    """The project's own limits. None: those of the team."""
+
+
+class OverBudget(StrEnum):
+    """What happens to a rental that a budget doesn't hold."""
+
+    APPROVER = "approver"
+    """An approver decides."""
+    REFUSE = "refuse"
+    """It is refused."""
+
+
+class Budgets(Frozen):
+    """USD for each month of `billing.timezone`. None: no budget."""
+
+    team: BudgetDollars | None = None
+    person: BudgetDollars | None = None
+    """For each person."""
+    alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
+    """At which parts of a budget people are notified, lowest first."""
+    over: OverBudget = OverBudget.APPROVER
+    unusual_from: Dollars = Decimal("100.00")
+    """A day that costs less is not reported as unusual."""
+
+    @field_validator("alerts")
+    @classmethod
+    def _lowest_first(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if not all(value):
+            raise ValueError("an alert at 0% would always be given; write such as 80%")
+        return tuple(sorted(set(value)))
+
+
+class Bill(Frozen):
+    """How the marketplace's invoice is addressed and cut."""
+
+    account: Label = "compute-clear"
+    timezone: Zone = "UTC"
+    """The time zone of the invoice's months."""
+
+
 class Approval(Frozen):
     expires: Span = timedelta(hours=8)
+    remind: Span = timedelta(hours=1)
+    """How long a request waits, in hours of its approvers, before they are reminded."""
+    then: tuple[UserOrGroupId, ...] = ()
+    """Who is asked next."""
+    then_after: Span = timedelta(hours=4)
+    """How long a request waits before they are."""
 
 
 class Procure(Frozen):
@@ -185,7 +259,7 @@ class Announce(Frozen):
 class Rules(Frozen):
     """All rules. Every key of the file has a default."""
 
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     admins: tuple[UserId, ...] = ()
     """The admins that the file names, and those of GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
@@ -202,24 +276,42 @@ class Rules(Frozen):
     hours: Hours = Hours()
     idle: Idle = Idle()
     announce: Announce = Announce()
+    projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
+    budgets: Budgets = Budgets()
+    billing: Bill = Bill()
+    finance: Finance = Finance()
+    digest: WeekTime | None = None
+    """When the home channel gets the week's spend, in `timezone`. None: never."""
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each set-up script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"
     """GPUBOT_CHANNEL; not a key of the file."""
 
-    @field_validator("timezone")
+    @field_validator("projects")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
-            raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
+    def _one_project_for_a_channel(cls, value: Mapping[str, Project]) -> Mapping[str, Project]:
+        of: dict[str, str] = {}
+        for name, project in value.items():
+            for channel in project.channels:
+                if channel in of:
+                    raise ValueError(f"{channel} is in {of[channel]} and in {name}; leave it in one project")
+                of[channel] = name
         return value
+
+    @property
+    def billing_zone(self) -> ZoneInfo:
+        """Return the time zone of budgets, reports and files."""
+        return ZoneInfo(self.billing.timezone)
 
     @property
     def groups(self) -> frozenset[str]:
         """Return the user groups whose members the bot must know."""
-        return frozenset(self.approvers.groups + self.use.groups)
+        return frozenset(
+            self.approvers.groups
+            + self.use.groups
+            + self.finance.groups
+            + tuple(one for one in self.approval.then if one.startswith("S"))
+        )
 
     @property
     def approvals_to(self) -> str:
@@ -267,6 +359,8 @@ def _lines(wrong: list[tuple[str, str]]) -> list[str]:
 def _wrong(error: ErrorDetails) -> str:
     """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch" and limits["pattern"] == PROJECT_NAME:
+        return f"{shown(str(error['input']))} is no name of a project; write 1 to 30 letters, digits, - and _"
     if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
         return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
@@ -282,6 +376,7 @@ _IDS = {
     USER_ID: ("Slack user", "U0123ABCD"),
     GROUP_ID: ("Slack user group", "S0123ABCD"),
     CHANNEL_ID: ("Slack channel", "C0123ABCD"),
+    USER_OR_GROUP_ID: ("Slack user or user group", "U0123ABCD or S0123ABCD"),
 }
 _LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -293,6 +388,7 @@ _WRONG = {
     "model_type": "it has keys of its own; docs/policy.md shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
+    "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",
 }
 """Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
