@@ -389,7 +389,6 @@ messages = Table(
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
-    Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     _bool("broadcast"),
     _int("target_version"),

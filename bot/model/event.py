@@ -319,6 +319,9 @@ class Approvers(Enum):
     NO = auto()
     IF_THEY_DECIDE = auto()
     """Only if an approver decides what waits, and not its owner."""
+    IF_NOT_ASKED_YET = auto()
+    """As IF_THEY_DECIDE, but not if they were asked about the earlier version: that message then shows the new
+    one, and mentions nobody again."""
     YES = auto()
 
 
@@ -376,7 +379,9 @@ _IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
 EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
-    _E.CHANGED: Effects(thread=always, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST, settles=(_Q.REQUEST,)),
+    _E.CHANGED: Effects(
+        thread=always, approvers=Approvers.IF_NOT_ASKED_YET, asks=_Q.REQUEST, settles=(_Q.REQUEST,)
+    ),
     _E.APPROVED: Effects(thread=always, direct=_OWNER, direct_if=if_fewer_hours, settles=(_Q.REQUEST,)),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
     _E.DENIED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
@@ -480,6 +485,18 @@ def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
     question is still open."""
     question = event.effects.asks
     return next((other for other in events_after(event, events) if question in other.effects.settles), None)
+
+
+def newest_version(asked: Event, events: Sequence[Event]) -> Event:
+    """Return the event that asks for the newest version of a request, if `asked` asked for an earlier one and its
+    owner only changed it since. A change that no approver decides is no such version."""
+    for event in events_after(asked, events):
+        if asked.effects.asks is not OpenQuestion.REQUEST or event.effects.asks is not OpenQuestion.REQUEST:
+            continue
+        if event.kind is not EventKind.CHANGED or event.facts.admins_decide is None:
+            break
+        asked = event
+    return asked
 
 
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event | None:

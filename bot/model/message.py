@@ -17,7 +17,7 @@ class MessageKind(StrEnum):
     THREAD = "thread"
     """Posted once in the card's thread, from the facts of one event."""
     APPROVAL = "approval"
-    """A surface in the approvals channel, for one version of an envelope."""
+    """A surface for the approvers, about what one event asked and how its owner changed that since."""
     DIRECT = "direct"
     """A surface in one person's direct messages, caused by one event."""
     ALERT = "alert"
@@ -130,8 +130,6 @@ class Message(Frozen):
     quote_id: str | None = None
     question_id: str | None = None
     """The question to the admins that the message asks."""
-    envelope: int | None = None
-    """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered."""
     broadcast: bool = False

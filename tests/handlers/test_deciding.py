@@ -219,6 +219,21 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         assert newest["value"] == f"{rental.id}:2"
 
 
+async def test_a_change_edits_the_message_to_the_approvers_and_mentions_nobody_again(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        before = await question(ours)
+        last = (await ours.world.get("pings"))["last"]
+        await change_request(ours, rental)
+        await ours.deliver()
+        after = await question(ours)
+        assert after["ts"] == before["ts"]
+        assert "Changed by Ana" in after["reads"]
+        assert after["buttons"][0]["value"] == f"{rental.id}:2"
+        pings = (await ours.world.get("pings", after=last))["pings"]
+        assert [ping for ping in pings if ping["user"] == BEN] == []
+
+
 async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)

@@ -143,7 +143,6 @@ def outbox(
     *,
     to: str = ANA,
     shown: int = 1,
-    envelope: int = 1,
     newest: bool = True,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
@@ -152,7 +151,6 @@ def outbox(
         to=stored_destination(to),
         rental_id="k7mq2",
         shown_version=shown,
-        envelope=envelope,
         created_at=now,
     )
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
@@ -177,8 +175,6 @@ def direct(
     return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to, newest=newest), shown_at)
 
 
-def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1, envelope: int = 1) -> str:
+def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1) -> str:
     """Return the message to the approvers as text."""
-    return message(
-        outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown, envelope=envelope), now
-    )
+    return message(outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown), now)

@@ -65,6 +65,31 @@ def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machin
     assert "No other offer then." in approval(only, waiting(only), clock(14, 5))
 
 
+def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
+    newer = envelope("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
+    change = happened(
+        K.CHANGED, clock(14, 10), ANA, id=2, envelope=2, people=(BEN,), admins_decide=False, read_at=clock(14, 9)
+    )
+    approved = happened(K.APPROVED, clock(14, 12), BEN, id=3, envelope=2, hours=4 * H)
+    assert page(
+        approval(ASKED, waiting(change, envelope=newer), clock(14, 10)),
+        approval(
+            ASKED,
+            waiting(change, approved, envelope=newer, state=State.PROCURING, waiting=None),
+            clock(14, 12),
+        ),
+    ) == snapshot("""\
+
+Approve up to $95.22? 8x H100 EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
+  Over the $10.00/h limit. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out. No
+      other offer then. Changed by Ana at 14:10.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
+[Approve up to $95.22] [Approve fewer hours] [Deny]
+
+Approved by Ben at 14:12: for 4 h. 8x H100 EU for Ana, p4wd9.
+""")
+
+
 def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     by_ben = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
@@ -120,9 +145,9 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
     )
     big = ready(asked, extension=eight, request=request(count=8), rate=Decimal("18.40"), spent=13_430_000)
     assert page(
-        approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10), envelope=2),
-        approval(asked, big, clock(18, 10), envelope=2),
-        approval(asked, ready(asked, approved), clock(18, 20), envelope=2),
+        approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10)),
+        approval(asked, big, clock(18, 10)),
+        approval(asked, ready(asked, approved), clock(18, 20)),
     ) == snapshot("""\
 
 Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.

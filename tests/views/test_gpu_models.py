@@ -178,7 +178,7 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
         direct(asked, owners),
         card(owners, clock(12, 39)),
         thread(asked, owners),
-        approval(asked, approvers, clock(12, 39), envelope=2),
+        approval(asked, approvers, clock(12, 39)),
     ) == snapshot("""\
 
 Waiting for you: your 1x A100 SXM 40 GB EU, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80 GB.

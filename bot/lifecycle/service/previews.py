@@ -48,7 +48,6 @@ class RequestView(Frozen):
     """The newest version of a request or an extension."""
 
     details: RentalDetails
-    version: int
     asked: Event
     """The event that asked for it."""
 
@@ -313,7 +312,7 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
         details = await details_for(tx, deps, person, rental)
     questions = {OpenQuestion.REQUEST, OpenQuestion.EXTENSION}
     asked = next(event for event in reversed(details.events) if event.effects.asks in questions)
-    return RequestView(details=details, version=rental.newest_envelope.version, asked=asked)
+    return RequestView(details=details, asked=asked)
 
 
 async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:

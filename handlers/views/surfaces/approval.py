@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind, settled_by
+from bot.model.event import Event, EventKind, newest_version, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
@@ -45,16 +45,17 @@ from handlers.views.phrases.use_text import current_use, verdict_text
 OTHERS_SHOWN = 3
 
 
-def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Event, first: bool) -> Rendered:
-    """Return the question about version `version` of an envelope while it waits. Later, return the answer.
+def approval(details: RentalDetails, reader: Reader, *, asked: Event, first: bool) -> Rendered:
+    """Return the question while it waits for an answer. Later, return the answer.
 
-    `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
-    edits don't.
+    `asked` is the event that made the message. If the owner changed the request since, the message shows the
+    newest version. `first` is True for the post, which mentions the approvers; its edits don't.
     """
-    rental = details.rental
+    rental, asked = details.rental, newest_version(asked, details.events)
+    version = asked.facts.envelope
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, reader)
-    elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
+    elif rental.waiting is not None and rental.approver_decides and rental.envelope.version == version:
         lines = _request(details, rental.waiting, asked, reader)
     else:
         return _answer(details, asked, reader.times)
@@ -88,9 +89,16 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
             why_waiting(details),
             over_limits_of_envelope(envelope, reader.rules),
             _prices(envelope, asked, times),
+            _who_changed(asked, details, times),
         ),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
+
+
+def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
+    if asked.kind is not EventKind.CHANGED:
+        return ""
+    return f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
 
 
 def _prices(envelope: Envelope, asked: Event, times: Times) -> str:

@@ -64,8 +64,7 @@ def render_message(
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
             return nobody_answers(event, details, reader, first=message.shown_version == 0)
         case MessageKind.APPROVAL if event:
-            version = message.envelope or details.rental.envelope.version
-            return approval(details, reader, version=version, asked=event, first=message.shown_version == 0)
+            return approval(details, reader, asked=event, first=message.shown_version == 0)
     return None
 
 

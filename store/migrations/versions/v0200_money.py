@@ -10,6 +10,8 @@ down_revision = "v0100"
 
 
 def upgrade() -> None:
+    # The event of a message says which version of an envelope the message asks about.
+    op.drop_column("messages", "envelope")
     for table in ("quotes", "rentals"):
         op.add_column(table, sa.Column("project", sa.Text(), nullable=False, server_default="unassigned"))
     op.create_table(
