@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
+from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
@@ -131,7 +132,8 @@ def _people(context: CheckContext) -> dict[str, str]:
     """Return the id of each person who has a role, by the name that the finding has."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
-    approvers = context.rules.approvers.people
+    approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
+    approvers += then_people(context.rules, Team())
     return {f"{_role(user, admins, approvers)} {user}": user for user in dict.fromkeys((*admins, *approvers))}
 
 
@@ -164,10 +166,10 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 
 def _groups(context: CheckContext) -> dict[str, str]:
     """Return the id of each user group in the policy, by the name that the finding has."""
-    rules = context.rules
+    decide, rules = deciding_groups(context.rules), context.rules
     return {
-        f"{_role(group, (), rules.approvers.groups) or 'user'} group {group}": group
-        for group in dict.fromkeys((*rules.approvers.groups, *rules.use.groups))
+        f"{_role(group, (), decide) or 'user'} group {group}": group
+        for group in dict.fromkeys((*decide, *rules.use.groups))
     }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.deciders import requesters_of, rules_now
+from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -31,10 +32,12 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        rules = deps.rules
+        reader, asks = Reader(rules=deps.rules, now=deps.clock.now()), None
         if message.kind is MessageKind.APPROVAL and rental is not None:
-            rules = await rules_now(tx, rules, requesters_of(rental))
-        reader = Reader(rules=rules, now=deps.clock.now())
+            requesters = requesters_of(rental)
+            reader = changed(reader, rules=await rules_now(tx, deps.rules, requesters))
+            if message.shown_version == 0:
+                asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
         if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
             reader = await _reader(tx, deps, message.to.value)
         return render_message(
@@ -43,6 +46,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
             await _details(tx, deps, message, rental) if rental is not None else None,
             reader,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
+            asks=asks,
             newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
 

@@ -91,5 +91,5 @@ async def _newer_version(
 ) -> Outcome:
     newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     reader = context.reader(interaction.person)
-    current = approval(newest.details, reader, asked=newest.asked, first=False)
+    current = approval(newest.details, reader, asked=newest.asked)
     return Reply(content=replies.newer_version(escape(change.words, 300), current))

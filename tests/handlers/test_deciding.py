@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from bot.lifecycle.deciders import check_deciders, deciders
+from bot.model.base import changed
 from bot.model.state import State
+from bot.policy.team.rules import Approvers
 from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, let_the_owner_decide, question
-from tests.handlers.team import NOON, an_offer, team
+from tests.handlers.team import NOON, RULES, an_offer, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
 from tests.handlers.test_unknown_machines import direct
@@ -88,6 +90,22 @@ async def test_an_approver_approves_fewer_hours_in_a_dialog_and_the_requester_re
         told = await ours.look(ANA, direct(ANA), "Approved by Ben")
         assert "for 4 h, not the 6 h asked for." in told["text"]
         assert "for 4 h, not the 6 h asked for." in (await ours.look(BEN, APPROVALS, "Approved by Ben"))["text"]
+
+
+async def test_a_quiet_member_of_the_group_is_not_mentioned_and_may_decide(tmp_path: Path) -> None:
+    rules = changed(RULES, approvers=Approvers(groups=(APPROVERS,), quiet=(CLEO,)))
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[BEN, CLEO])
+        await ours.has_key(ANA)
+        await check_deciders(ours.deps, ours.context.people)
+        last = (await ours.world.get("pings"))["last"]
+        rental = await asked(ours)
+        pings = (await ours.world.get("pings", after=last))["pings"]
+        assert {ping["user"] for ping in pings} & {BEN, CLEO} == {BEN}
+        assert "Asked: Ben." in (await ours.look(ANA, TRAINING, "Waiting for approval"))["text"]
+        await ours.click(CLEO, await question(ours, CLEO), "Approve up to")
+        assert (await ours.submit(CLEO))["ok"]
+        assert (await ours.rental(rental.id)).approved_by == CLEO
 
 
 async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> None:
@@ -178,7 +196,7 @@ async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_an
         await ours.refuse("usergroups.users.list", refusal, times=None)
         await check_deciders(ours.deps, ours.context.people)
         async with ours.deps.store.read() as tx:
-            now = await deciders(tx, ours.deps.rules, [ANA])
+            now = await deciders(tx, ours.deps.rules, [ANA], ours.clock.now())
         assert (now.people, now.admins_decide) == (((CLEO,), True) if admins_decide else ((BEN,), False))
 
 

@@ -23,6 +23,7 @@ from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.rental import Asked, Extension, Question
 from bot.model.state import State
+from bot.policy.team.hours import Availability
 from bot.policy.team.rules import CheckIn, Rules
 from bot.policy.use.ready import (
     Act,
@@ -75,7 +76,7 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
         lease=make.lease(at(ends), **lease),
     )
     live = make.attempt(state=AttemptState.BOUGHT)
-    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approver_zones": {UTC}}
+    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approvers": {Availability(UTC)}}
     return Machine(**{**usual, **own})
 
 
@@ -301,7 +302,7 @@ def test_the_card_and_then_the_approvers_learn_that_nobody_answers() -> None:
 def test_the_approvers_are_notified_in_the_hours_of_one_of_them_and_not_of_who_left() -> None:
     night = unanswered(13, on_card=True)
     check(night, 13, 17, RULES)  # the next question
-    check(replace(night, approver_zones={UTC, NEW_YORK}), 13, TellOthers, RULES)
+    check(replace(night, approvers={Availability(UTC), Availability(NEW_YORK)}), 13, TellOthers, RULES)
     left = Person(id=make.ANA, name="Ana", deactivated=True)
     check(replace(unanswered(6, on_card=True), owner=left), 6, 10, RULES)
 

@@ -11,10 +11,11 @@ from typing import Any
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
+from bot.policy.team.asking import Mentions
 from handlers.views.phrases.blocks import Modal, Rendered
 from handlers.views.phrases.format import JOINER
 from handlers.views.surfaces.render import render_message
-from tests.views.stories import ANA, reading, ready
+from tests.views.stories import ANA, BEN, reading, ready
 
 Json = dict[str, Any]
 WIDTH = 100
@@ -154,7 +155,8 @@ def outbox(
         created_at=now,
     )
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
-    return render_message(row, event, details, reader, newest=newest)
+    asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None
+    return render_message(row, event, details, reader, newest=newest, asks=asks)
 
 
 def card(details: RentalDetails, now: datetime) -> str:

@@ -36,7 +36,7 @@ async def ask_again(
         spent=snapshot.spent_at_most(now),
     )
     by_approver = proposal.over and why is not Why.TOO_LITTLE_TIME
-    asked = await deciders(tx, rules, [rental.owner]) if by_approver else None
+    asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:
         waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
     else:
@@ -71,7 +71,7 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
 def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
     """Return the decision that a request waits for if these people are asked `now`. The time to decide,
     `approval.expires`, passes only within the hours of at least one of them."""
-    expires_at = after_hours(now, rules.approval.expires, asked.zones, rules.hours)
+    expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
     return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 

@@ -120,7 +120,7 @@ async def extend(
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
-            asked = await deciders(tx, deps.rules, requesters_of(after))
+            asked = await deciders(tx, deps.rules, requesters_of(after), now)
         else:
             after = lease_changes.extend(
                 rental,

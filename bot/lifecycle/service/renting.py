@@ -71,7 +71,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         team_rate=usage.team_rate,
     )
     await check_key(tx, deps.rules, person)
-    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await apply(tx, deps, None, rental, *events)
@@ -168,7 +168,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     )
     await check_key(tx, deps.rules, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
-    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
     waiting = waiting_for(asked, now, deps.rules) if asked else None
     after = transitions.change_request(rental, quote, offer, envelope=proposal.envelope, waiting=waiting, now=now)
     facts = _with_prices(envelope_facts(after, asked), offer, quote)

@@ -342,11 +342,20 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     rules = Rules(home_channel=home_channel)
     try:
         rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
+        wrong = [*_nobody_asked(rules.approvers), *wrong]
     except ValidationError as error:
         wrong = [*((".".join(map(str, e["loc"])), _wrong(e)) for e in error.errors()), *wrong]
     if wrong:
         raise Mistake("\n".join(_lines(wrong)))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
+
+
+def _nobody_asked(approvers: Approvers) -> list[tuple[str, str]]:
+    """Return the mistake of rules by which nobody is ever asked. This is not checked in `Approvers`: people may
+    leave later."""
+    if approvers.quiet and not approvers.groups and not set(approvers.people) - set(approvers.quiet):
+        return [("approvers.quiet", "all approvers are quiet, so nobody would be asked; name another one")]
+    return []
 
 
 def _lines(wrong: list[tuple[str, str]]) -> list[str]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
 
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
@@ -21,7 +20,7 @@ from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.policy.team.hours import zone_of
+from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, probing, questions, two_ends
 from bot.policy.use.samples import open_connections
@@ -59,8 +58,8 @@ class Machine:
     """The direct messages about the machine. Empty unless it `is_ending`."""
     owner: Person | None = None
     """The owner as last known. None if the store doesn't know them."""
-    approver_zones: Collection[ZoneInfo] = ()
-    """The time zones of the people who decide; at least one."""
+    approvers: Collection[Availability] = ()
+    """When the people who decide can be asked; at least one."""
     answers: ProbeAnswers | None = None
     """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
     replacement: Replacement | None = None
@@ -327,11 +326,7 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
         return None
     at = questions.approvers_notified_at(asked, lease, urgent=questions.is_urgent(rental, rules), rules=rules)
     if at is not None and at <= now:
-        at = (
-            None
-            if _owner_left(machine)
-            else questions.approvers_in_hours(now, lease, machine.approver_zones, rules)
-        )
+        at = None if _owner_left(machine) else questions.approvers_in_hours(now, lease, machine.approvers, rules)
     return _once_seen(at, TellOthers(changed(asked, approvers_at=now), use), machine, rules, now)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.lifecycle.notifications import readers_of
 from bot.model.event import Event, Facts
 from bot.model.summary import PeopleAsked, RentalDetails
-from bot.policy.team.roles import approvers_of
+from bot.policy.team.asking import Mentions
 from bot.policy.team.rules import Rules
 from handlers.views.phrases.format import mention, mention_group, person
 from handlers.views.phrases.rental_text import people_text
@@ -44,11 +44,10 @@ def asked_now(details: RentalDetails) -> str:
     return asked_by_event(newest.facts, details) if newest is not None else ""
 
 
-def mentions(details: RentalDetails, asked: Event, rules: Rules) -> str:
-    """Return mentions of the groups and people who decide requests by these rules. A requester, or a person who
-    gets a direct message about the request, is named without a ping."""
-    approvers = approvers_of(rules)
+def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
+    """Return `Asked: @approvers, @ben.` A requester, or a person who gets a direct message about the request, is
+    named without a ping. Return an empty text for nobody."""
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
-    pings = [mention_group(group) for group in approvers.groups]
-    pings += [person(details.names, one) if one in informed else mention(one) for one in approvers.people]
-    return ", ".join(pings or ["nobody is named"])
+    pings = [mention_group(group) for group in asked_now.groups]
+    pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]
+    return f"Asked: {', '.join(pings)}." if pings else ""

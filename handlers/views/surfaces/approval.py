@@ -10,6 +10,7 @@ from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.spending import over_limits
+from bot.policy.team.asking import Mentions
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import mentions
@@ -45,11 +46,11 @@ from handlers.views.phrases.use_text import current_use, verdict_text
 OTHERS_SHOWN = 3
 
 
-def approval(details: RentalDetails, reader: Reader, *, asked: Event, first: bool) -> Rendered:
+def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Mentions | None = None) -> Rendered:
     """Return the question while it waits for an answer. Later, return the answer.
 
     `asked` is the event that made the message. If the owner changed the request since, the message shows the
-    newest version. `first` is True for the post, which mentions the approvers; its edits don't.
+    newest version. `asks` is set for the post, which mentions these approvers; its edits mention nobody.
     """
     rental, asked = details.rental, newest_version(asked, details.events)
     version = asked.facts.envelope
@@ -62,8 +63,9 @@ def approval(details: RentalDetails, reader: Reader, *, asked: Event, first: boo
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
-    elif first:
-        lines.append(f"Asked: {mentions(details, asked, reader.rules)}.")
+    elif asks is not None:
+        lines.append(mentions(details, asked, asks, reader.rules))
+    lines = [line for line in lines if line]
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
