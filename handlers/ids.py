@@ -415,6 +415,7 @@ class Action:
     SHARE = ActionId("share", ShareValue)
     CANCEL = ActionId("cancel", RentalValue)
     APPROVE = ActionId("approve", VersionValue)
+    OPEN_REQUEST = ActionId("open_request", RentalValue)
     FEWER_HOURS = ActionId("fewer_hours", VersionValue)
     DENY = ActionId("deny", VersionValue)
     ACCEPT = ActionId("accept", VersionValue)

@@ -411,6 +411,8 @@ Index("messages_question", messages.c.question_id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
+IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
+Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
 _due_messages = messages.c.due_at.is_not(None)
 Index("messages_due", messages.c.due_at, sqlite_where=_due_messages, postgresql_where=_due_messages)
 _refreshes = messages.c.refresh_at.is_not(None)

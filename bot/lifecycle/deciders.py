@@ -78,7 +78,7 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
     known = await tx.people.known({*named_to_decide(approvers_of(left), team), *then_people(left, team)})
     available = {person.id: Availability(zone_of(person.tz, rules)) for person in known}
     asked = who_is_asked(left, team, requesters, available, now)
-    counting = asked.others or (*asked.people, *asked.away)
+    counting = asked.others if asked.others_instead else (*asked.people, *asked.away)
     hours = tuple(available[one] for one in counting if one in available)
     return Deciders(
         asked,

@@ -83,8 +83,9 @@ def change(
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
     visited_at: datetime | None = None,
+    more_messages: tuple[Message, ...] = (),
 ) -> Change:
-    """Return a change with all messages that it causes."""
+    """Return a change with all messages that it causes. `more_messages` belong to its first event."""
     messages: list[tuple[int | None, Message]] = []
     if before is None:
         messages.append(
@@ -92,6 +93,7 @@ def change(
         )
     for index, event in enumerate(events):
         messages.extend((index, message) for message in _messages_of(event, before, after, rules, real_now))
+    messages.extend((0, message) for message in more_messages)
     return Change(
         before=before,
         after=after,
@@ -115,6 +117,9 @@ def _messages_of(
         messages.append(changed(thread, broadcast=broadcast))
     if _asks_approvers(event, before, rental):
         messages.append(_message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now))
+    messages += [
+        _message(MessageKind.APPROVAL, to_person(one), rental, real_now) for one in event.facts.then or ()
+    ]
     messages.extend(direct_messages(event, rental, rules, real_now))
     return messages
 

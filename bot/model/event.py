@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -34,6 +34,11 @@ class EventKind(StrEnum):
     DECIDERS_CHANGED = "deciders_changed"
     """Other people, `facts.people`, are asked about what waits. `facts.admins_decide` tells that no approver is
     left."""
+    APPROVERS_REMINDED = "approvers_reminded"
+    """Approvers, `facts.people`, were reminded of what waits."""
+    OTHERS_ASKED = "others_asked"
+    """The people of `approval.then`, `facts.then`, are asked too. `facts.away` has the approvers if all of them
+    are away."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
@@ -211,6 +216,10 @@ class Facts(Frozen):
     count: int | None = None
     people: tuple[str, ...] | None = None
     """Slack ids."""
+    then: tuple[str, ...] | None = None
+    """The people of `approval.then` who are asked by this event. They are among `people`."""
+    away: tuple[str, ...] | None = None
+    """The approvers who are not asked because they are away."""
     without_key: tuple[str, ...] | None = None
     """The people among `people` who had no SSH key, so that they are asked for one. In READY, the teammates who
     were asked for one before and still have none."""
@@ -397,6 +406,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXPIRED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.WITHDRAWN: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
+    _E.APPROVERS_REMINDED: Effects(),
+    _E.OTHERS_ASKED: Effects(thread=always),
     _E.STARTED: Effects(),
     _E.RENTING: Effects(thread=always),
     _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
@@ -497,9 +508,22 @@ def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
     return next((other for other in events_after(event, events) if question in other.effects.settles), None)
 
 
+DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
+"""The questions that approvers decide before something is bought."""
+
+
+def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event | None:
+    """Return the newest event that asks one of these questions. Return None if there is none."""
+    return next((event for event in reversed(events) if event.effects.asks in questions), None)
+
+
 def newest_version(asked: Event, events: Sequence[Event]) -> Event:
     """Return the event that asks for the newest version of a request, if `asked` asked for an earlier one and its
-    owner only changed it since. A change that no approver decides is no such version."""
+    owner only changed it since. A change that no approver decides is no such version. If `asked` only asks more
+    people, begin with what they are asked about."""
+    if asked.kind is EventKind.OTHERS_ASKED:
+        before = [event for event in events if event.id < asked.id]
+        asked = newest_asked(before, DECISIONS) or asked
     for event in events_after(asked, events):
         if asked.effects.asks is not OpenQuestion.REQUEST or event.effects.asks is not OpenQuestion.REQUEST:
             continue

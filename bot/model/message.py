@@ -22,6 +22,8 @@ class MessageKind(StrEnum):
     """A surface in one person's direct messages, caused by one event."""
     ALERT = "alert"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
+    REMINDER = "reminder"
+    """A surface in one approver's direct messages: what waited for them when they were reminded."""
     QUESTION = "question"
     """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
     QUOTE = "quote"
@@ -42,7 +44,12 @@ class MessageKind(StrEnum):
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
-_SURFACES = frozenset({MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT, MessageKind.QUESTION})
+_SURFACES = frozenset(
+    {
+        *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
+        *(MessageKind.REMINDER, MessageKind.QUESTION),
+    }
+)
 
 
 class NextCall(StrEnum):
@@ -131,7 +138,7 @@ class Message(Frozen):
     question_id: str | None = None
     """The question to the admins that the message asks."""
     body: dict[str, Any] | None = None
-    """For a reply: what to send, as rendered."""
+    """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists."""
     broadcast: bool = False
     """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1

@@ -155,6 +155,8 @@ class PeopleAsked(Frozen):
     names: tuple[str, ...]
     admins_decide: bool = False
     """Whether the people are the admins because no approver is left."""
+    away: tuple[str, ...] = ()
+    """The approvers, if others are asked because each of them is away, or if nobody is."""
 
 
 class EndedSummary(Frozen):

@@ -6,12 +6,18 @@ from datetime import timedelta
 
 from bot.errors import RequestChanged
 from bot.lifecycle.service import deciding, previews
-from handlers.ids import Field, VersionValue
+from handlers.ids import Field, RentalValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
 from handlers.views.answers import modals, replies
 from handlers.views.phrases.format import escape
 from handlers.views.surfaces.approval import approval
+
+
+async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Reply with what a rental waits for, or how it was decided."""
+    newest = await previews.newest_request(context.deps, interaction.person, value.rental_id)
+    return Reply(content=approval(newest.details, context.reader(interaction.person), asked=newest.asked))
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:

@@ -75,6 +75,14 @@ def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = 
     return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 
+def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
+    """Return `then` and `away` for Facts. Return nothing unless others are asked because each approver is away."""
+    who = asked.asked
+    if who.others_instead:
+        return {"then": who.others, "away": who.away}
+    return {} if who.people else {"away": who.away}
+
+
 def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
     """Return what the rental's envelope allows, and who is asked for it, for an event."""
     envelope, waiting = rental.envelope, rental.waiting
@@ -88,4 +96,5 @@ def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
         why=waiting.why if waiting else None,
         people=asked.people if asked else None,
         admins_decide=asked.admins_decide if asked else None,
+        **(others_facts(asked) if asked else {}),
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.changes import lease_changes
+from bot.lifecycle.changes.back_to_approval import others_facts
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
@@ -133,6 +134,7 @@ async def extend(
         facts = Facts(
             people=asked.people if asked else None,
             admins_decide=asked.admins_decide if asked else None,
+            **(others_facts(asked) if asked else {}),
             envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,

@@ -19,7 +19,7 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.replacing import remainder_now
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
-from bot.model.event import Event, OpenQuestion
+from bot.model.event import DECISIONS, Event, newest_asked
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -310,8 +310,9 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
         details = await details_for(tx, deps, person, rental)
-    questions = {OpenQuestion.REQUEST, OpenQuestion.EXTENSION}
-    asked = next(event for event in reversed(details.events) if event.effects.asks in questions)
+    asked = newest_asked(details.events, DECISIONS)
+    if asked is None:
+        raise TooLate("I don't know this request any more.")
     return RequestView(details=details, asked=asked)
 
 

@@ -26,13 +26,15 @@ class Asked(NamedTuple):
     """Who is asked about a request now."""
 
     people: tuple[str, ...]
-    """Slack ids of the approvers who are asked, and of the known members of their groups. With `others`, these."""
+    """Slack ids of the approvers who are asked, and of the known members of their groups. If `others_instead`, the
+    others."""
     mentions: Mentions
     away: tuple[str, ...]
     """The approvers who are not asked because they are away."""
     others: tuple[str, ...]
-    """The people of `approval.then`, who are asked because each approver is away. Empty if an approver is here, or
-    if none of these people is."""
+    """The people of `approval.then` who are here, without the approvers who are asked."""
+    others_instead: bool
+    """Whether the others are asked at once, because each approver is away."""
 
 
 def who_is_asked(
@@ -52,16 +54,14 @@ def who_is_asked(
     decide = tuple(one for one in everyone if one not in requesters) or everyone
     here = tuple(one for one in decide if not is_away(one))
     away = tuple(one for one in decide if is_away(one))
-    others: tuple[str, ...] = ()
-    if away and not here:
-        others = tuple(
-            one for one in then_people(rules, team) if one not in (*requesters, *away) and not is_away(one)
-        )
+    others = tuple(one for one in then_people(rules, team) if one not in (*requesters, *here) and not is_away(one))
+    others_instead = bool(away and others and not here)
     return Asked(
-        people=here or others,
+        people=others if others_instead else here,
         mentions=_mentions(approvers, team, is_left_out=lambda one: one in approvers.quiet or is_away(one)),
         away=away,
         others=others,
+        others_instead=others_instead,
     )
 
 
@@ -117,9 +117,9 @@ def _remind_at(wait: Waits, person: Availability, rules: Rules) -> datetime:
 
 
 def others_are_due(wait: Waits, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
-    """Return whether the people of `approval.then` are asked now: nobody decided for `approval.then_after` in the
-    hours of at least one approver, or none of the approvers is here."""
-    if wait.others_asked or not rules.approval.then:
+    """Return whether other people are asked now: nobody decided for `approval.then_after` in the hours of at least
+    one approver, or none of the approvers is here."""
+    if wait.others_asked:
         return False
     people = [available[one] for one in wait.asked if one in available]
     if not people:

@@ -13,7 +13,7 @@ from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.asked_text import mentions
+from handlers.views.phrases.asked_text import asked_by_event, mentions
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
@@ -34,6 +34,7 @@ from handlers.views.phrases.limits_text import over_limits_of_envelope, over_lim
 from handlers.views.phrases.machine_text import describe, machines_of, place
 from handlers.views.phrases.rental_text import (
     current_state,
+    first_after,
     has_left,
     machine,
     owner,
@@ -63,8 +64,9 @@ def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Ment
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
-    elif asks is not None:
-        lines.append(mentions(details, asked, asks, reader.rules))
+    else:
+        lines.append(_others_asked(details, asked, reader.times))
+        lines.append(mentions(details, asked, asks, reader.rules) if asks is not None else "")
     lines = [line for line in lines if line]
     return blocks.message(
         "\n".join(lines),
@@ -95,6 +97,15 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         ),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
+
+
+def _others_asked(details: RentalDetails, asked: Event, times: Times) -> str:
+    """Return that other people are asked, and why: all approvers are away, or nobody decided for a while."""
+    later = first_after(details, asked, EventKind.OTHERS_ASKED)
+    if later is None:
+        return asked_by_event(asked.facts, details) if asked.facts.away else ""
+    words = event_text(later, details, times)
+    return words.text if words is not None else ""
 
 
 def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
