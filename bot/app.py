@@ -42,7 +42,8 @@ from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
 from bot.ops.metrics import Metrics
 from bot.policy.access.probe_script import probe_line
-from bot.policy.team.rules import Rules, read_rules
+from bot.policy.team.policy_file import read_policy
+from bot.policy.team.rules import Rules
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
@@ -92,7 +93,7 @@ class Parts:
 
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raise Mistake, with words for the operator, if the bot can't start."""
-    rules = read_rules(settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
+    rules = read_policy(settings.policy, home_channel=settings.channel, admins=settings.admin_ids).rules
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
