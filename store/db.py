@@ -18,6 +18,7 @@ from bot.model.account_facts import WRITES_TRIED_AT
 from store import claims, migrating
 from store.account import Account
 from store.admin_questions import AdminQuestions
+from store.budgets import Budgets
 from store.connections import (
     DURABLE,
     QUEUE_TIMEOUT,
@@ -73,6 +74,7 @@ class Transaction:
         self.account = Account(conn)
         self.overdue = Overdue(conn, self.visits)
         self.questions = AdminQuestions(conn, self.messages)
+        self.budgets = Budgets(conn)
 
 
 async def migrate(url: str) -> None:

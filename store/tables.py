@@ -25,6 +25,7 @@ from sqlalchemy import (
 from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
+from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
@@ -67,6 +68,10 @@ def _time(name: str, *, nullable: bool = True) -> Column[Any]:
     return Column(name, UtcDateTime, nullable=nullable)
 
 
+def _project() -> Column[str]:
+    return Column("project", SafeText, nullable=False, server_default=UNASSIGNED)
+
+
 def _claim() -> tuple[Column[Any], Column[Any]]:
     """Return the columns of a claim: its holder, and its end by the database's real time."""
     return _optional_text("claimed_by"), _time("claimed_until")
@@ -79,6 +84,7 @@ quotes = Table(
     Column("state", EnumText(QuoteState), nullable=False),
     _text("owner"),
     _text("asked_in"),
+    _project(),
     _optional_text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
     _bool("rent_now"),
@@ -105,6 +111,7 @@ rentals = Table(
     Column("state", EnumText(State), nullable=False),
     Column("quote_id", SafeText, ForeignKey("quotes.id"), unique=True),  # null for an adopted machine
     _text("owner"),
+    _project(),
     _text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
     Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
@@ -248,6 +255,57 @@ ledger = Table(
     _bool("estimated"),
 )
 Index("ledger_rental", ledger.c.rental_id)
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("resource_id", SafeText, primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", UtcDateTime, primary_key=True),
+    _time("ended_at", nullable=False),
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), nullable=False),
+    _text("month"),
+    _text("owner"),
+    _text("project"),
+    _int("gpus"),
+    Column("rate", DecimalText, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("amount", "used", "connected", "idle", "unknown", "late")
+    ),
+    _bool("estimated"),
+    _bool("correction"),
+    ForeignKeyConstraint(["resource_id", "n"], ["ledger.resource_id", "ledger.n"]),
+)
+Index("charges_month", charges.c.month)
+Index("charges_rental", charges.c.rental_id)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("month", SafeText, primary_key=True),
+    Column("kind", EnumText(ScopeKind), primary_key=True),
+    Column("name", SafeText, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("reserved", "spent", "late")),
+    _int("alerted"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
+    Column("month", SafeText, primary_key=True),
+    _text("owner"),
+    _text("project"),
+    Column("amount", BigInteger, nullable=False),
+)
+
+filed_months = Table(
+    "filed_months",
+    metadata,
+    Column("month", SafeText, primary_key=True),
+    _time("filed_at", nullable=False),
+)
 
 visits = Table(
     "visits",

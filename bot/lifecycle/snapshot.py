@@ -14,10 +14,11 @@ from bot.lifecycle.deps import StepDeps, apply
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros
 from bot.model.rental import Rental
-from bot.model.summary import AccruedCost, UseCosts
+from bot.model.summary import AccruedCost
 from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None], Awaitable[None]]

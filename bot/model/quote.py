@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
+from bot.model.budget import UNASSIGNED
 from bot.model.message import Destination
 from bot.model.offer import Offer
 from bot.model.request import Request
@@ -37,6 +38,8 @@ class Quote(Frozen):
     """Slack user id."""
     asked_in: str
     """The channel the command was typed in."""
+    project: str = UNASSIGNED
+    """The project that is charged."""
     card_channel: str | None = None
     """Where the rental's card will go. None until that is known."""
     request: Request

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
+from bot.model.budget import UNASSIGNED
 from bot.model.machine_use import SetupProgress, Use
 from bot.model.request import Envelope, Request
 from bot.model.state import State
@@ -125,6 +126,8 @@ class Rental(Frozen):
     """None for an adopted machine, which nobody asked for here."""
     owner: str
     """Slack user id."""
+    project: str = UNASSIGNED
+    """The project that is charged, also after a change of owner."""
     card_channel: str
     request: Request
     teammates: tuple[str, ...] = ()

@@ -59,6 +59,8 @@ class Request(OfferQuery):
     up_to: timedelta | None = None
     """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use. None
     if there is one end."""
+    project: str | None = None
+    """The project that the person named. None: the one of the channel, or the only one that names the person."""
     probe: bool = True
     """Whether the bot may see if the machine is used. False if `no-probe` was typed."""
     note: str = ""

@@ -12,6 +12,7 @@ from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
@@ -28,30 +29,6 @@ class AccruedCost(Frozen):
     amount: Micros
     estimated: bool
     """Whether a part of it is our estimate, because the API left out a start or a price."""
-
-
-class UseCosts(Frozen):
-    """What an amount was billed for, in micro-dollars. The four sum to the amount."""
-
-    used: Micros = 0
-    connected: Micros = 0
-    """For the time in which somebody was connected and no GPU computed."""
-    idle: Micros = 0
-    unknown: Micros = 0
-    """For the time about which nothing is known: before ready, after the deletion began, or not seen."""
-
-    def __add__(self, other: UseCosts) -> UseCosts:
-        return UseCosts(
-            used=self.used + other.used,
-            connected=self.connected + other.connected,
-            idle=self.idle + other.idle,
-            unknown=self.unknown + other.unknown,
-        )
-
-    @property
-    def known(self) -> bool:
-        """Whether something is known about the use."""
-        return bool(self.used or self.connected or self.idle)
 
 
 class RentalSummary(Frozen):

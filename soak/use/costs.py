@@ -7,10 +7,10 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
+from bot.model.budget import UseCosts
 from bot.model.event import EventKind
 from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros, cost
-from bot.model.summary import UseCosts
 from bot.policy.use.use_costs import Stretch, stretches
 from handlers.views.phrases.format import dollars
 from soak.use.record import Life, Record

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bot.model.budget import UseCosts
 from bot.model.event import Event
 from bot.model.rental import Rental
-from bot.model.summary import UseCosts
 from bot.policy.team.rules import Rules
 
 

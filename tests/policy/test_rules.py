@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -18,20 +19,20 @@ from pydantic import BaseModel
 from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
 from bot.policy.team.policy_file import PolicyFile, read_policy, rules_in
-from bot.policy.team.rules import ProbeKind, ReadyAnnouncement, Rules
+from bot.policy.team.rules import AutoApprove, OverBudget, ProbeKind, ReadyAnnouncement, Rules
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 EVERY_KEY = """
 timezone: Europe/Berlin
 admins: [U0CLEO]
-approvers: {people: [U0BEN], groups: [S0APPROVE]}
+approvers: {people: [U0BEN], groups: [S0APPROVE], quiet: [U0DORA]}
 approvals_channel: C0APPROVE
 use: {channels: [C0GPUS], groups: [S0ML], guests: true}
 auto_approve: {per_hour: 12.50, total: "80"}
 limits: {per_rental_gpus: 16, per_person_rentals: 2, team_per_hour: 250.75}
 self_approval: true
-approval: {expires: 1h30m}
+approval: {expires: 1h30m, remind: 30m, then: [U0DORA, S0ML], then_after: 2h}
 procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
 keys: {per_person: 3, github: false}
@@ -40,6 +41,12 @@ hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
 idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
        urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
+projects:
+  vision: {channels: [C0VISION], people: [U0ANA], budget: 3000.00, cost_center: 4711, auto_approve: {total: 50}}
+budgets: {team: 9000, person: 500.50, alerts: [100%, 50%], over: refuse, unusual_from: 40}
+billing: {account: "acme-1", timezone: Europe/Berlin}
+finance: {people: [U0FIN], groups: [S0FIN]}
+digest: mon 09:00
 """
 
 
@@ -69,6 +76,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     written = yaml.safe_load(EVERY_KEY)
     named = {name: dict.fromkeys(value) if isinstance(value, dict) else None for name, value in written.items()}
     elsewhere = {"home_channel", "setup"}  # GPUBOT_CHANNEL; test_setups.py
+    named["projects"] = None  # each key is the name of a project
     assert named == {name: parts for name, parts in keys(Rules).items() if name not in elsewhere}
     assert rules.timezone == "Europe/Berlin"
     assert rules.admins == ("U0ADMIN", "U0CLEO")
@@ -79,7 +87,19 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.limits.per_rental_gpus, rules.limits.per_person_rentals) == (16, 2)
     assert rules.limits.team_per_hour == Decimal("250.75")
     assert rules.self_approval
-    assert rules.approval.expires == 90 * MINUTE
+    assert rules.approvers.quiet == ("U0DORA",)
+    approval = rules.approval
+    assert (approval.expires, approval.remind, approval.then_after) == (90 * MINUTE, 30 * MINUTE, 2 * HOUR)
+    assert approval.then == ("U0DORA", "S0ML")
+    vision = rules.projects["vision"]
+    assert (vision.channels, vision.people, vision.cost_center) == (("C0VISION",), ("U0ANA",), "4711")
+    assert (vision.budget, vision.auto_approve) == (Decimal(3000), AutoApprove(total=Decimal(50)))
+    assert (rules.budgets.team, rules.budgets.person) == (Decimal(9000), Decimal("500.5"))
+    assert (rules.budgets.alerts, rules.budgets.over) == ((Decimal("0.5"), Decimal(1)), OverBudget.REFUSE)
+    assert rules.budgets.unusual_from == Decimal(40)
+    assert (rules.billing.account, rules.billing_zone) == ("acme-1", ZoneInfo("Europe/Berlin"))
+    assert (rules.finance.people, rules.finance.groups) == (("U0FIN",), ("S0FIN",))
+    assert rules.digest == (0, 9 * 60)
     assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
@@ -94,7 +114,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)
     assert rules.announce.ready is ReadyAnnouncement.THREAD
     assert rules.announce.address_in_channel
-    assert rules.groups == {"S0APPROVE", "S0ML"}
+    assert rules.groups == {"S0APPROVE", "S0ML", "S0FIN"}
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
@@ -152,6 +172,19 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("procure: {dearer: nan%}", "procure.dearer"),
         ("procure: {provision_timeout: 15 minutes}", "procure.provision_timeout"),
         ("lease: {notices: [2h, 0m]}", "lease.notices.1"),
+        ("approvers: {quiet: [S0ML]}", "approvers.quiet.0"),
+        ("approval: {then: [C0GPUS]}", "approval.then.0"),
+        ("projects: {unassigned: {}}", "projects.unassigned"),
+        ("projects: {a b: {}}", "projects.a b"),
+        ("projects: {vision: {budget: 0}}", "projects.vision.budget"),
+        ("projects: {vision: {cost_center: [1]}}", "projects.vision.cost_center"),
+        ("projects: {a: {channels: [C0GPUS]}, b: {channels: [C0GPUS]}}", "projects"),
+        ("budgets: {alerts: [0%]}", "budgets.alerts"),
+        ("budgets: {over: nobody}", "budgets.over"),
+        ("billing: {timezone: Mars}", "billing.timezone"),
+        ("billing: {account: true}", "billing.account"),
+        ("digest: monday", "digest"),
+        ("digest: mon 24:00", "digest"),
         ("lease: {max: 4h30}", "lease.max"),
         ("lease: {default: 5h, max: 4h}", "lease"),
         ("lease: {default: 1s, max: 1s, grace: 1s}", "lease"),
@@ -307,6 +340,9 @@ setup: {torch: missing.sh}
         ("lease: {grave: 5m}", "lease.grace"),
         ("idle: {form: 2}", "idle.from"),
         ("per_hour: 10", "auto_approve.per_hour"),
+        ("projects: {vision: {budgt: 5}}", "projects.vision.budget"),
+        ("projects: {vision: {auto_approve: {totl: 5}}}", "projects.vision.auto_approve.total"),
+        ("projekts: {}", "projects"),
         ("lease: {provision_timeout: 10m}", "procure.provision_timeout"),
         ("approver: [U0BEN]", "approvers"),
         ("timeZone: UTC", "timezone"),

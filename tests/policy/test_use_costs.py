@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model.attempt import LedgerRow
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
-from bot.model.summary import UseCosts
 from bot.policy.team.rules import Rules
 from bot.policy.use.use_costs import Stretch, stretches, use_costs
 from tests.policy.use_stories import READY, history, samples_of

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from inline_snapshot import snapshot
 
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
-from bot.model.summary import UseCosts
 from bot.policy.team.rules import Rules
 from soak.use.checks import CHECKS, check
 from soak.use.costs import table

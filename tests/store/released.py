@@ -21,7 +21,7 @@ from tests.databases import Postgres
 from tests.store.schemas import at, engine, running
 
 RELEASED = ("v0100",)
-"""The revisions of the releases. The last one is that of the release to come, if it has a new revision."""
+"""The revisions of the releases."""
 
 _numbers = count(1)
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
 from bot.clock import MovedClock
@@ -25,8 +27,11 @@ async def rows_of(url: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_each_revision_up_to_the_newest_has_a_dump() -> None:
-    assert RELEASED[-1] == HEAD
+def test_each_revision_before_the_newest_has_a_dump() -> None:
+    config = Config()
+    config.set_main_option("script_location", "store:migrations")
+    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    assert revisions - {HEAD} <= set(RELEASED) <= revisions
 
 
 async def test_an_upgrade_keeps_every_row(released_url: str) -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
+from bot.model.budget import UseCosts
 from bot.model.event import EventKind
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.model.state import State
-from bot.model.summary import AccruedCost, RentalDetails, UseCosts
+from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views.answers import lists
 from handlers.views.phrases.format import dollars
 from handlers.views.phrases.use_text import day_marks, unseen_text, use_shares

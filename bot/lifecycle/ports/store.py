@@ -21,6 +21,7 @@ from bot.lifecycle.ports.records import (
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.budget import Balance, Charge, Month, Reservation, Scope
 from bot.model.event import Event
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
@@ -134,6 +135,52 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
+
+
+class Budgets(Protocol):
+    """What is charged to months, what rentals hold of them, and the balances of both."""
+
+    async def balances(self, month: Month, scopes: Collection[Scope] | None = None) -> list[Balance]:
+        """Return the balances of a month: one for each of these scopes, in their order, or all that are stored. A
+        scope of which nothing is stored has a balance of zero."""
+
+    async def add(
+        self,
+        scope: Scope,
+        month: Month,
+        *,
+        reserved: Micros = 0,
+        spent: Micros = 0,
+        late: Micros = 0,
+        limit: Micros | None = None,
+    ) -> bool:
+        """Add these differences to a balance and return True. With `limit`, add nothing and return False if the
+        sum of reserved and spent money would be higher."""
+
+    async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
+        """Store the highest alert that was given of a balance."""
+
+    async def reservations(self, rental_id: str) -> list[Reservation]:
+        """Return what a rental holds, by months."""
+
+    async def set_reservations(self, rental_id: str, held: Collection[Reservation]) -> None:
+        """Replace what a rental holds. The balances are not changed."""
+
+    async def add_charges(self, added: Collection[Charge]) -> None: ...
+    async def charges_of(self, rental_id: str) -> list[Charge]:
+        """Return the charges of a rental, oldest first."""
+
+    async def charges_in(self, month: Month) -> list[Charge]:
+        """Return the charges in a month's report and file, oldest first."""
+
+    async def filed(self) -> dict[Month, datetime]:
+        """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
+
+    async def file(self, month: Month, at: datetime) -> None:
+        """Note that a month's file is complete."""
+
+    async def clear(self) -> None:
+        """Remove all reservations, balances, and the charges of months that are not filed, to count them again."""
 
 
 class Visits(DueRows[Claimed], Protocol):
@@ -387,6 +434,8 @@ class Tx(Protocol):
     def samples(self) -> Samples: ...
     @property
     def probe_answers(self) -> ProbeAnswers: ...
+    @property
+    def budgets(self) -> Budgets: ...
 
 
 class Written(StrEnum):

@@ -17,6 +17,7 @@ from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
@@ -32,7 +33,6 @@ from bot.model.summary import (
     RentalSummary,
     UnknownSummary,
     UnknownTotal,
-    UseCosts,
 )
 from bot.policy.buying.spending import may_approve
 from bot.policy.team.roles import (

@@ -16,7 +16,7 @@ from bot.model.base import Frozen, changed
 from bot.model.text import one_line
 from bot.policy.access.setups import ScriptReader, read_setups
 from bot.policy.team import yaml_file
-from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, USER_ID, shown
+from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
 from bot.policy.team.rules import Rules
 from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
@@ -84,7 +84,7 @@ def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: t
     try:
         rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
     except ValidationError as error:
-        found = [(tuple(one["loc"]), _words(one)) for one in error.errors()]
+        found = [(_path(one), _words(one)) for one in error.errors()]
         # What can be misread has one line. So has a value around it, which may only be wrong because of that.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for path, words in found:
@@ -112,12 +112,20 @@ def _key(path: KeyPath) -> str:
 # --- what is wrong with a value
 
 
+def _path(error: ErrorDetails) -> KeyPath:
+    """Return where a wrong value, or a key with a wrong name, is."""
+    path = tuple(error["loc"])
+    return path[:-1] if path[-1:] == ("[key]",) else path
+
+
 def _words(error: ErrorDetails) -> str:
     """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"there is no such key. Nearest: {_nearest_key(tuple(error['loc']))}"
-    if kind == "string_pattern_mismatch" and limits["pattern"] in _IDS:
+    if kind == "string_pattern_mismatch" and limits["pattern"] == PROJECT_NAME:
+        return f"{shown(str(error['input']))} is no name of a project; write 1 to 30 letters, digits, - and _"
+    if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
         return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
     if kind in _LIMITS:
@@ -132,6 +140,7 @@ _IDS = {
     USER_ID: ("Slack user", "U0123ABCD"),
     GROUP_ID: ("Slack user group", "S0123ABCD"),
     CHANNEL_ID: ("Slack channel", "C0123ABCD"),
+    USER_OR_GROUP_ID: ("Slack user or user group", "U0123ABCD or S0123ABCD"),
 }
 _LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -140,8 +149,11 @@ _LIMITS = {
 }
 _WRONG = {
     "model_type": "it has keys of its own; docs/policy.md shows them",
+    "dict_type": "write a name, and below it keys of its own; docs/policy.md shows them",
+    "mapping_type": "write a name, and below it keys of its own; docs/policy.md shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
+    "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",
 }
 """Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from bot.model.budget import UNASSIGNED
 from bot.model.text import one_line
 
 LONGEST_SPAN = timedelta(days=366)
@@ -17,6 +19,7 @@ _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
 _DAY_TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
+_WEEK_TIME = re.compile(r"([a-z]{3}) +([0-9]{1,2}):([0-9]{2})")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
@@ -120,6 +123,43 @@ def _weekdays(value: Any) -> Any:
     return frozenset(days)
 
 
+def _week_time(value: Any) -> Any:
+    """Return a moment of each week, written such as `mon 09:00`: the day, Monday is 0, and the minutes after
+    midnight."""
+    if isinstance(value, tuple):
+        return value
+    match = _WEEK_TIME.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is None or match[1] not in _DAYS or int(match[2]) > 23 or int(match[3]) > 59:
+        raise ValueError("write a day and a time, such as mon 09:00")
+    return _DAYS.index(match[1]), int(match[2]) * 60 + int(match[3])
+
+
+def _zone(value: Any) -> Any:
+    """Return the name of a time zone that exists."""
+    if not isinstance(value, str):
+        raise ValueError("write a time zone such as Europe/Berlin")
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
+        raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
+    return value
+
+
+def _label(value: Any) -> Any:
+    """Return a short text on one line. A number is taken as it is written."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or value != one_line(value, 80):
+        raise ValueError("write a short text on one line, at most 80 characters")
+    return value
+
+
+def _project_name(value: str) -> str:
+    if value == UNASSIGNED:
+        raise ValueError(f"{UNASSIGNED} is what belongs to no project; choose another name")
+    return value
+
+
 def shown(value: str) -> str:
     """Return a value in the form in which errors quote it."""
     return repr(one_line(value, 40))
@@ -128,6 +168,8 @@ def shown(value: str) -> str:
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
 """Whole micro-dollars. The upper bound keeps sums of money within the range of a database integer."""
+BudgetDollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000_000, decimal_places=6)]
+"""As Dollars, for a month of a whole team."""
 Share = Annotated[Decimal, BeforeValidator(_share)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
@@ -139,3 +181,11 @@ USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z
 UserId = Annotated[str, Field(pattern=USER_ID)]
 GroupId = Annotated[str, Field(pattern=GROUP_ID)]
 ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
+USER_OR_GROUP_ID = r"^[UWS][A-Z0-9]+$"
+UserOrGroupId = Annotated[str, Field(pattern=USER_OR_GROUP_ID)]
+PROJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,29}$"
+ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_project_name)]
+Label = Annotated[str, BeforeValidator(_label)]
+Zone = Annotated[str, BeforeValidator(_zone)]
+WeekTime = Annotated[tuple[int, int], BeforeValidator(_week_time)]
+"""A day of the week, Monday is 0, and minutes after midnight."""

@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bot.model.base import Frozen
 from bot.policy.team.rule_values import (
+    BudgetDollars,
     ChannelId,
     Count,
     DayTimes,
     Dollars,
     Flag,
     GroupId,
+    Label,
+    ProjectName,
     Share,
     Span,
     UserId,
+    UserOrGroupId,
     Weekdays,
-    shown,
+    WeekTime,
+    Zone,
 )
 
 LONGEST_IDLE = timedelta(hours=24)
@@ -33,6 +38,15 @@ LEAST_LEASE = timedelta(minutes=1)
 
 class Approvers(Frozen):
     """Who decides requests over `auto_approve`. If it names nobody, the admins decide."""
+
+    people: tuple[UserId, ...] = ()
+    groups: tuple[GroupId, ...] = ()
+    quiet: tuple[UserId, ...] = ()
+    """Approvers who may decide, and are never mentioned or reminded."""
+
+
+class Finance(Frozen):
+    """Who reads the spend of everybody, and gets the month's file."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
@@ -61,8 +75,65 @@ class Limits(Frozen):
     team_per_hour: Dollars = Decimal("100.00")
 
 
+class Project(Frozen):
+    """What rentals of a project's channels and people are charged to."""
+
+    channels: tuple[ChannelId, ...] = ()
+    """Requests that are asked in these channels belong to the project."""
+    people: tuple[UserId, ...] = ()
+    """Who may name the project. Empty: everyone."""
+    budget: BudgetDollars | None = None
+    """USD for each month of `billing.timezone`. None: no budget."""
+    cost_center: Label = ""
+    auto_approve: AutoApprove | None = None
+    """The project's own limits. None: those of the team."""
+
+
+class OverBudget(StrEnum):
+    """What happens to a rental that a budget doesn't hold."""
+
+    APPROVER = "approver"
+    """An approver decides."""
+    REFUSE = "refuse"
+    """It is refused."""
+
+
+class Budgets(Frozen):
+    """USD for each month of `billing.timezone`. None: no budget."""
+
+    team: BudgetDollars | None = None
+    person: BudgetDollars | None = None
+    """For each person."""
+    alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
+    """At which parts of a budget people are notified, lowest first."""
+    over: OverBudget = OverBudget.APPROVER
+    unusual_from: Dollars = Decimal("100.00")
+    """A day that costs less is not reported as unusual."""
+
+    @field_validator("alerts")
+    @classmethod
+    def _lowest_first(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if not all(value):
+            raise ValueError("an alert at 0% would always be given; write such as 80%")
+        return tuple(sorted(set(value)))
+
+
+class Bill(Frozen):
+    """How the marketplace's invoice is addressed and cut."""
+
+    account: Label = "compute-clear"
+    timezone: Zone = "UTC"
+    """The time zone of the invoice's months."""
+
+
 class Approval(Frozen):
     expires: Span = timedelta(hours=8)
+    remind: Span = timedelta(hours=1)
+    """How long a request waits, in hours of its approvers, before they are reminded."""
+    then: tuple[UserOrGroupId, ...] = ()
+    """Who is asked next."""
+    then_after: Span = timedelta(hours=4)
+    """How long a request waits before they are."""
 
 
 class Procure(Frozen):
@@ -172,7 +243,7 @@ class Announce(Frozen):
 class Rules(Frozen):
     """All rules. Every key of the file has a default."""
 
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     admins: tuple[UserId, ...] = ()
     """The admins that the file names, and those of GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
@@ -189,24 +260,42 @@ class Rules(Frozen):
     hours: Hours = Hours()
     idle: Idle = Idle()
     announce: Announce = Announce()
+    projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
+    budgets: Budgets = Budgets()
+    billing: Bill = Bill()
+    finance: Finance = Finance()
+    digest: WeekTime | None = None
+    """When the home channel gets the week's spend, in `timezone`. None: never."""
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each set-up script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"
     """GPUBOT_CHANNEL; not a key of the file."""
 
-    @field_validator("timezone")
+    @field_validator("projects")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
-            raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
+    def _one_project_for_a_channel(cls, value: Mapping[str, Project]) -> Mapping[str, Project]:
+        of: dict[str, str] = {}
+        for name, project in value.items():
+            for channel in project.channels:
+                if channel in of:
+                    raise ValueError(f"{channel} is in {of[channel]} and in {name}; leave it in one project")
+                of[channel] = name
         return value
+
+    @property
+    def billing_zone(self) -> ZoneInfo:
+        """Return the time zone of budgets, reports and files."""
+        return ZoneInfo(self.billing.timezone)
 
     @property
     def groups(self) -> frozenset[str]:
         """Return the user groups whose members the bot must know."""
-        return frozenset(self.approvers.groups + self.use.groups)
+        return frozenset(
+            self.approvers.groups
+            + self.use.groups
+            + self.finance.groups
+            + tuple(one for one in self.approval.then if one.startswith("S"))
+        )
 
     @property
     def approvals_to(self) -> str:

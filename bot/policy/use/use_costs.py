@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.model.base import Frozen, Instant
+from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros
-from bot.model.summary import UseCosts
 
 MICROSECOND = timedelta(microseconds=1)
 

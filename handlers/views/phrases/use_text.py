@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
 
+from bot.model.budget import UseCosts
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.model.money import in_cents
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import UseCosts
 from bot.policy.team.rules import Idle
 from handlers.views.phrases.format import Times, about_span, dollars, listed, plural, span
 
