@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
-from bot.lifecycle.deps import Deps, StepDeps
+from bot.lifecycle.deps import D, Deps, RulesInForce, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
@@ -126,7 +126,14 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store.on_change(log_change)
         await _log_start(settings, store)
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
-        deps = Deps(store=store, clock=clock, rules=rules, started_at=clock.now(), started_real=clock.real())
+        deps = Deps(
+            store=store,
+            clock=clock,
+            rules=rules,
+            in_force=RulesInForce(rules),
+            started_at=clock.now(),
+            started_real=clock.real(),
+        )
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
@@ -149,6 +156,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             store=background.store,
             clock=clock,
             rules=rules,
+            in_force=deps.in_force,
             started_at=deps.started_at,
             started_real=deps.started_real,
             market=market,
@@ -162,12 +170,14 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         catalog_cache, gate = CatalogCache(market), Gate()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
+            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), _work(step_deps, first_sweep.run), retry=SWEEP_AGAIN),
             Job(
-                "sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps), retry=SWEEP_AGAIN
+                "approvers",
+                every(minutes=APPROVERS_EVERY_MINUTES),
+                _work(background, partial(check_deciders, directory=people)),
             ),
-            Job("approvers", every(minutes=APPROVERS_EVERY_MINUTES), partial(check_deciders, background, people)),
-            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
-            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
+            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
+            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
@@ -215,6 +225,11 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             gate=gate,
             report=report,
         )
+
+
+def _work(deps: D, work: Callable[[D], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Return the work of a job, which uses the rules that are in force when it begins."""
+    return lambda: work(with_newest_rules(deps))
 
 
 async def _log_start(settings: Settings, store: Database) -> None:

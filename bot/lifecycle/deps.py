@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
+D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
 """For how long after the start nothing is ended or bought for a rental whose messages are not yet compared with
@@ -38,6 +39,13 @@ def random_id(length: int = ID_LENGTH) -> str:
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
+@dataclass
+class RulesInForce:
+    """The rules that this process uses for what begins now."""
+
+    rules: Rules
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -45,6 +53,9 @@ class Deps:
     store: Store
     clock: Clock
     rules: Rules
+    """The rules of this step, click or pass, from its beginning to its end: see `with_newest_rules`."""
+    in_force: RulesInForce | None = field(default=None, kw_only=True)
+    """None: the rules never change."""
     probe_line: str = field(default="", kw_only=True)
     """The line of authorized_keys that lets the probe's key run its script."""
     started_at: datetime = field(default=EVER, kw_only=True)
@@ -80,6 +91,13 @@ class StepDeps(Deps):
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
     gone_at_start: set[str] = field(default_factory=set)
     """The resources that the first look since the start did not find."""
+
+
+def with_newest_rules(deps: D) -> D:
+    """Return the dependencies for a step, a click or a pass that begins now: they have the rules that are in force
+    now. Whatever lives longer than one of these calls this each time before it looks at the rules."""
+    in_force = deps.in_force
+    return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
 
 
 def may_compare(deps: Deps) -> bool:
