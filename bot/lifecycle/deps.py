@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,9 @@ from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
+from bot.model.policy_version import PolicyVersion
 from bot.model.rental import Rental
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
@@ -41,9 +44,18 @@ def random_id(length: int = ID_LENGTH) -> str:
 
 @dataclass
 class RulesInForce:
-    """The rules that this process uses for what begins now."""
+    """The rules that this process uses for what begins now. bot/lifecycle/policy_versions.py replaces them."""
 
     rules: Rules
+    source: PolicySource
+    version: PolicyVersion | None = None
+    """The version in the store that has these rules. None before they are stored."""
+    wrong: tuple[str, ...] = ()
+    """What is wrong with the file, if these rules hold because of that. A line for each mistake."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading the file until its rules are stored: of two readers, the later one has the newer file."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the rules changed."""
 
 
 @dataclass(frozen=True)

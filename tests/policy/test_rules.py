@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
-from bot.policy.team.policy_file import PolicyFile, read_policy, rules_in
+from bot.model.policy_version import PolicyFile
+from bot.policy.team.policy_file import read_policy, rules_in
 from bot.policy.team.rules import AutoApprove, OverBudget, ProbeKind, ReadyAnnouncement, Rules
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
-from bot.policy.team.policy_file import PolicyFile, rules_in
+from bot.model.policy_version import PolicyFile
+from bot.policy.team.policy_file import rules_in
 from bot.policy.team.rules import Project, Rules
 from handlers.views.answers.rules import terminal_text
 from tests.policy.test_rules import keys

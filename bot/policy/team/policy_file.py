@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rapidfuzz.distance import OSA
 
 from bot.errors import WrongPolicy
 from bot.model.base import Frozen, changed
+from bot.model.policy_version import PolicyFile
 from bot.model.text import one_line
 from bot.policy.access.setups import ScriptReader, read_setups
 from bot.policy.team import yaml_file
@@ -22,20 +24,31 @@ from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
 
 
-class PolicyFile(Frozen):
-    """A policy file with the scripts that it names, as the store keeps it. A newer version reads it as it would
-    read the file itself."""
-
-    text: str = ""
-    scripts: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each set-up script by its path, as the file has it."""
-
-
 class Policy(Frozen):
     """A policy file and the rules that it makes."""
 
     file: PolicyFile
     rules: Rules
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """Where the rules come from: a policy file, and the settings that belong to them."""
+
+    path: Path | None
+    """GPUBOT_POLICY. None: the default rules hold."""
+    home_channel: str
+    """GPUBOT_CHANNEL."""
+    admins: tuple[str, ...]
+    """GPUBOT_ADMINS."""
+
+    def read(self) -> Policy:
+        """Read the file. Raise as `read_policy`."""
+        return read_policy(self.path, home_channel=self.home_channel, admins=self.admins)
+
+    def rules_in(self, file: PolicyFile) -> Rules:
+        """Return the rules of a file that was read before. Raise as `rules_in`."""
+        return rules_in(file, home_channel=self.home_channel, admins=self.admins)
 
 
 def read_policy(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Policy:
