@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
+from bot.model.summary import PolicyView
 from bot.policy.team.rules import (
     OverBudget,
     ProbeKind,
@@ -16,8 +18,26 @@ from bot.policy.team.rules import (
     Rules,
 )
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
-from handlers.views.phrases.format import escape, join, listed, per_hour, plural, price, span
+from handlers.ids import NO_VALUE, Action
+from handlers.views.answers.replies import reply
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered, button
+from handlers.views.phrases.error_text import mistakes_text
+from handlers.views.phrases.format import (
+    Reader,
+    channel,
+    escape,
+    join,
+    listed,
+    mention_group,
+    per_hour,
+    person,
+    plural,
+    price,
+    span,
+)
 
+MISTAKES_SHOWN = 10
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -209,3 +229,45 @@ def _clock(minutes: int) -> str:
 def percent(share: Decimal) -> str:
     """Return `80 %`, with every digit."""
     return f"{(share * 100).normalize():f} %"
+
+
+# --- the answers to /gpu policy
+
+
+def shown(view: PolicyView, reader: Reader) -> Rendered:
+    """Return the rules in words, since when they are in force, and for admins the button that reads them again."""
+    names = Names(
+        person=partial(person, view.names), group=mention_group, channel=channel, text=partial(escape, limit=80)
+    )
+    parts = rules_in_words(reader.rules, names)
+    by = f", by {person(view.names, view.by)}" if view.by else ""
+    since = f"In force since {reader.times.time(view.since)}{by}." if view.since else ""
+    wrong = ""
+    if view.wrong:
+        first = "The policy file has mistakes, so these rules stay."
+        wrong = mistakes_text(first, view.wrong[:MISTAKES_SHOWN], len(view.wrong))
+    texts = ["\n".join([title, *sentences]) for title, sentences in parts]
+    again = button("Read the file again", Action.RELOAD_POLICY, NO_VALUE) if view.may_reload else None
+    return blocks.message(
+        "\n".join(filter(None, [wrong, *texts, since])),
+        blocks.section(wrong) if wrong else None,
+        *(blocks.section(f"*{title}*\n" + "\n".join(sentences)) for title, sentences in parts),
+        blocks.context(since) if since else None,
+        blocks.actions(again),
+        closed=again is None,
+    )
+
+
+def reloaded(keys: Sequence[str]) -> Rendered:
+    """Return what reading the file again changed."""
+    if not keys:
+        return reply("I read the policy file again. Nothing changed.")
+    return reply(f"I read the policy file again. Changed: {escape(', '.join(keys), 500)}. All rules: /gpu policy")
+
+
+def refused(lines: Sequence[str]) -> Rendered:
+    """Return why a file that was read again changed nothing."""
+    words = mistakes_text(
+        "The policy file has mistakes, so I changed nothing.", lines[:MISTAKES_SHOWN], len(lines)
+    )
+    return reply(words, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
