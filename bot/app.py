@@ -207,6 +207,7 @@ async def build(
         report = HealthReport(
             clock=clock,
             store=store,
+            rules=in_force,
             engine=engine,
             overdue=overdue,
             visits=visits,

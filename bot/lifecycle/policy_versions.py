@@ -11,6 +11,7 @@ import structlog
 
 from bot.errors import StoreBusy, WrongPolicy
 from bot.lifecycle.account.buying_blocks import send_alerts
+from bot.lifecycle.budgets import count_again
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.store import Store, Tx
@@ -64,7 +65,8 @@ async def rules_at_start(store: Store, source: PolicySource) -> RulesInForce:
 
 async def reload(deps: Deps, by: str | None = None) -> Reload:
     """Read the policy file. If its rules are other ones, store them as the next version, use them from now on, and
-    notify the admins except `by`, who asked for it. None: a start or SIGHUP did.
+    notify the admins except `by`, who asked for it. None: a start or SIGHUP did. Budgets are counted again with
+    the first rules, and if the months of the invoice change.
 
     Raise WrongPolicy if the file has mistakes: the rules stay, and the admins are notified of the same mistakes
     only once. Raise StoreBusy if the store takes no writes: the rules stay, too.
@@ -103,6 +105,8 @@ async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, 
         number = 1 if stored is None else stored.n + 1
         version = PolicyVersion(n=number, at=deps.clock.now(), by=by, file=policy.file)
         await tx.policies.add(version)
+        if before is None or before.billing_zone != policy.rules.billing_zone:
+            await count_again(tx, policy.rules, version.at)
         facts = Facts(count=version.n, detail=", ".join(keys))
         event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
         if stored is None:

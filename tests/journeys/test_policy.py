@@ -39,6 +39,8 @@ async def test_rules_change_at_sighup_and_a_bad_file_never_replaces_good_rules(s
     rental = await world.rents()
     await world.until_card(rental, "Ready")
 
+    health = await world.play.settle()
+    assert (health["policy_version"], health["policy_mistakes"]) == (2, 0)
     policy(world, BAD)
     await world.stop()
     world.expected_errors.add("policy.refused")
@@ -47,6 +49,8 @@ async def test_rules_change_at_sighup_and_a_bad_file_never_replaces_good_rules(s
     assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
     assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
 
+    health = await world.play.settle()
+    assert (health["policy_version"], health["policy_mistakes"]) == (2, 2)
     outcome = await world.play.types("Cleo", "#training", "policy reload")
     assert "so I changed nothing" in str(outcome.payload)
     policy(world, FIRST)

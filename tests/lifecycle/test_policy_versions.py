@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import StoreBusy, WrongPolicy
-from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
 from bot.lifecycle.policy_versions import changed_keys, follow, reload, rules_at_start
 from bot.model.account_facts import POLICY_REFUSED
 from bot.model.event import EventKind
@@ -22,6 +23,7 @@ from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database
 from tests.databases import START
+from tests.lifecycle.world import CLEO, HOME, HOUR, world
 from tests.policy.test_mutated_policies import mutated
 from tests.policy.test_rules import EVERY_KEY
 
@@ -231,3 +233,23 @@ def test_the_changed_keys_are_those_of_the_file() -> None:
     assert changed_keys(Rules(), after) == ("idle.from", "projects.vision", "setup.torch")
     more = Rules.model_validate({"projects": {"vision": {"budget": 10}}, "setup": {"torch": "#!/bin/bash\n"}})
     assert changed_keys(after, more) == ("idle.from", "projects.vision.budget", "setup.torch")
+
+
+async def test_other_months_of_the_invoice_count_the_budgets_again(sqlite_url: str, tmp_path: Path) -> None:
+    async with world(sqlite_url) as here:
+        path = tmp_path / "policy.yml"
+        path.write_text("")
+        in_force = RulesInForce(here.deps.rules, PolicySource(path, home_channel=HOME, admins=(CLEO.id,)))
+        deps = replace(here.deps, in_force=in_force)
+        await reload(deps)
+        here.jump(datetime(2026, 11, 30, 11, 45, tzinfo=UTC) - here.clock.now())
+        await here.ready(lease=4 * HOUR)
+
+        async def held(month: str) -> set[int]:
+            async with here.deps.store.read() as tx:
+                return {one.reserved for one in await tx.budgets.balances(month)} - {0}
+
+        (before,) = await held("2026-11")
+        path.write_text("billing: {timezone: Pacific/Kiritimati}\n")  # where December begins at 10:00 UTC
+        assert (await reload(deps)).keys == ("billing.timezone",)
+        assert (await held("2026-11"), await held("2026-12")) == (set(), {before})
