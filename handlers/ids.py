@@ -417,6 +417,7 @@ class Action:
     USE_GITHUB_KEYS = ActionId("use_github_keys", GithubKeysValue)
     CHOOSE_GITHUB_KEYS = ActionId("choose_github_keys", GithubNameValue)
     CANCEL_KEYS = ActionId("cancel_keys", NoValue)
+    RELOAD_POLICY = ActionId("reload_policy", NoValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     SSH = ActionId("ssh", RentalValue)

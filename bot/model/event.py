@@ -131,6 +131,11 @@ class EventKind(StrEnum):
     the person whose click reached it."""
     PAUSED = "paused"
     RESUMED = "resumed"
+    POLICY_CHANGED = "policy_changed"
+    """Another policy file came into force as version `facts.count`. `facts.detail` names the keys that changed."""
+    POLICY_REFUSED = "policy_refused"
+    """The policy file has mistakes, `facts.count`, so the rules from before hold. `facts.detail` has a line for
+    each of the first ones."""
     # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
@@ -444,6 +449,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.AUTHORIZED_AGAIN: Effects(alert=(To.ADMINS,)),
     _E.PAUSED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
+    _E.POLICY_CHANGED: Effects(alert=(To.ADMINS,)),
+    _E.POLICY_REFUSED: Effects(alert=(To.ADMINS,)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
     _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
