@@ -191,6 +191,10 @@ class Refused(GpubotError):
         self.again_at = again_at
 
 
+class OverBudget(Refused):
+    """A budget doesn't hold it, and the rules refuse that."""
+
+
 class BuyingBlocked(Refused):
     """Nothing is bought for anyone now. `block` is the reason. If an admin paused buying, `by` is their name, if
     known, `at` is when they did, and `why` has their words."""

@@ -10,7 +10,7 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Balance
+from bot.model.budget import Balance, Passed
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.state import State
@@ -221,6 +221,8 @@ class Facts(Frozen):
     """The fingerprint that was expected instead."""
     balance: Balance | None = None
     """The money of a budget's month when an alert was given. `total` is the budget."""
+    passed: tuple[Passed, ...] = ()
+    """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 

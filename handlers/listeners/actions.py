@@ -40,6 +40,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.CHANGE, offers.open_form),
             on(Action.SHOW_NEARBY, offers.show_nearby),
             on(Action.KEEP_UNTIL, offers.keep_until),
+            on(Action.FOR_HOURS, offers.for_hours),
             on(Action.SHOW_LINE, commands.show_line),
             on(Action.CHOOSE_FROM_LIST, offers.open_form),
             on(Action.ADD_KEY, keys.open_form),

@@ -20,7 +20,7 @@ from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
 from bot.model.policy_version import PolicyFile
 from bot.policy.team.policy_file import read_policy, rules_in
-from bot.policy.team.rules import AutoApprove, OverBudget, ProbeKind, ReadyAnnouncement, Rules
+from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenOver
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -96,7 +96,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (vision.channels, vision.people, vision.cost_center) == (("C0VISION",), ("U0ANA",), "4711")
     assert (vision.budget, vision.auto_approve) == (Decimal(3000), AutoApprove(total=Decimal(50)))
     assert (rules.budgets.team, rules.budgets.person) == (Decimal(9000), Decimal("500.5"))
-    assert (rules.budgets.alerts, rules.budgets.over) == ((Decimal("0.5"), Decimal(1)), OverBudget.REFUSE)
+    assert (rules.budgets.alerts, rules.budgets.over) == ((Decimal("0.5"), Decimal(1)), WhenOver.REFUSE)
     assert rules.budgets.unusual_from == Decimal(40)
     assert (rules.billing.account, rules.billing_zone) == ("acme-1", ZoneInfo("Europe/Berlin"))
     assert (rules.finance.people, rules.finance.groups) == (("U0FIN",), ("S0FIN",))

@@ -90,7 +90,7 @@ class Project(Frozen):
     """The project's own limits. None: those of the team."""
 
 
-class OverBudget(StrEnum):
+class WhenOver(StrEnum):
     """What happens to a rental that a budget doesn't hold."""
 
     APPROVER = "approver"
@@ -107,7 +107,7 @@ class Budgets(Frozen):
     """For each person."""
     alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
     """At which parts of a budget people are notified, lowest first."""
-    over: OverBudget = OverBudget.APPROVER
+    over: WhenOver = WhenOver.APPROVER
     unusual_from: Dollars = Decimal("100.00")
     """A day that costs less is not reported as unusual."""
 

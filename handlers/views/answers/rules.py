@@ -11,11 +11,11 @@ from functools import partial
 
 from bot.model.summary import PolicyView
 from bot.policy.team.rules import (
-    OverBudget,
     ProbeKind,
     Project,
     ReadyAnnouncement,
     Rules,
+    WhenOver,
 )
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.ids import NO_VALUE, Action
@@ -134,7 +134,7 @@ def _money(rules: Rules, names: Names) -> list[str]:
     budgets = rules.budgets
     team = f"The team's budget is {price(budgets.team)} a month." if budgets.team else "The team has no budget."
     person = f"Each person's is {price(budgets.person)}." if budgets.person else "A person has none."
-    over = "an approver decides" if budgets.over is OverBudget.APPROVER else "a rental is refused"
+    over = "an approver decides" if budgets.over is WhenOver.APPROVER else "a rental is refused"
     alerts = listed([percent(alert) for alert in budgets.alerts])
     digest = rules.digest
     return [
