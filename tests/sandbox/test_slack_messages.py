@@ -305,7 +305,8 @@ async def test_blocks_validate_says_where_a_block_is_wrong_and_posts_nothing() -
                 answer = await world.client.api_call("blocks.validate", json=given)
             except SlackApiError as error:
                 answer = error.response
-            return dict(answer.data)
+            assert isinstance(answer.data, dict)
+            return answer.data
 
         wrong = {"type": "header", "text": {"type": "mrkdwn", "text": "x"}}
         view = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": [wrong]}
