@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+from bot.lifecycle.spend import notify_unusual_day
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Charge
@@ -270,3 +271,27 @@ async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
     (answer,) = [m for m in await ours.world.see(GUS) if m["is_dm"]]
     assert answer["buttons"] == []
     assert answer["reads"].startswith("November so far")
+
+
+async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
+    await some_days(ours)
+    await notify_unusual_day(ours.deps)
+    assert await ours.queued() == []
+    await billed(ours, "dear1", ANA, NOON - 11 * H, 9, project="speech")
+    for _ in range(2):
+        await notify_unusual_day(ours.deps)
+    await ours.deliver_all()
+    (told,) = [m for m in await ours.world.see(BEN, channel=APPROVALS) if "Unusual day" in m["reads"]]
+    assert page(told) == snapshot(
+        """\
+Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, Ana, $90.00; today,
+      Ana, $20.00.\
+"""
+    )
+    assert labels(told) == ["Show dear1", "Show today"]
+    await ours.click(BEN, told, "Show dear1")
+    await ours.deliver()
+    assert "dear1" in (await ours.look(BEN, APPROVALS, "Destroyed"))["reads"]
+    ours.clock.jump(DAY)
+    await notify_unusual_day(ours.deps)
+    assert await ours.queued() == []
