@@ -273,6 +273,14 @@ async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
     assert answer["reads"].startswith("November so far")
 
 
+async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) -> None:
+    await some_days(ours)
+    await ours.command(BEN, "help")  # who he is can't be written down later
+    with ours.locked():
+        assert await ours.command(BEN, "spend") == ""
+    assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
+
+
 async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
     await some_days(ours)
     await notify_unusual_day(ours.deps)
