@@ -28,6 +28,7 @@ from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
+from bot.model.policy_version import PolicyVersion
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -95,9 +96,6 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
-
-    async def billed(self) -> Micros:
-        """Return the sum of the whole ledger."""
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
         """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
@@ -182,12 +180,15 @@ class Budgets(Protocol):
     async def file(self, month: Month, at: datetime) -> None:
         """Note that a month's file is complete."""
 
-    async def all_balances(self) -> list[Balance]:
-        """Return the balances of all months with money."""
+    async def all_balances(self, since: Month = "") -> list[Balance]:
+        """Return the balances with money of all months, or of those from `since` on."""
 
-    async def sums(self) -> list[Balance]:
-        """Return what the balances should be: the sums of all reservations and charges by scope and month, without
-        alerts."""
+    async def of_team(self) -> list[Balance]:
+        """Return the team's balances of all months, oldest first."""
+
+    async def sums(self, since: Month = "") -> list[Balance]:
+        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
+        and charges, without alerts."""
 
     async def clear(self) -> None:
         """Remove all reservations and the charges of months that are not filed, and set the money of all balances
@@ -397,6 +398,16 @@ class AdminQuestions(Protocol):
         changed meanwhile."""
 
 
+class Policies(Protocol):
+    """The policy files that came into force."""
+
+    async def newest(self) -> PolicyVersion | None:
+        """Return the version that is in force. Return None before the first one is stored."""
+
+    async def add(self, version: PolicyVersion) -> None:
+        """Write the next version. Raise Stale if its number is in use."""
+
+
 class Overdue(Protocol):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
@@ -447,6 +458,8 @@ class Tx(Protocol):
     def probe_answers(self) -> ProbeAnswers: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def policies(self) -> Policies: ...
 
 
 class Written(StrEnum):
