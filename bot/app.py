@@ -32,6 +32,7 @@ from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.policy_versions import follow, rules_at_start
+from bot.lifecycle.spend import notify_unusual_day
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.net.github import github_at
@@ -64,6 +65,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
+UNUSUAL_EVERY_MINUTES = 15
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -185,6 +187,7 @@ async def build(
                 _work(background, partial(check_deciders, directory=people)),
             ),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
+            Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), _work(background, notify_unusual_day)),
             Job(
                 "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
             ),

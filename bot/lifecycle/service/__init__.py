@@ -20,5 +20,6 @@ ownership         give a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages
+spend             what was spent
 readable_use      what people may read of a machine's use
 """
