@@ -7,14 +7,27 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
 from store.mapping import INSERTS, Values, param, select_by, to_models, upsert, values
-from store.tables import balances, charges, filed_months, reservations
+from store.tables import balances, charges, filed_months, ledger, reservations
 
 _b, _c = balances.c, charges.c
 
@@ -49,6 +62,12 @@ _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
+_UNCHARGED = (
+    select(ledger.c.rental_id)
+    .distinct()
+    .where(~exists().where(_c.resource_id == ledger.c.resource_id, _c.n == ledger.c.n))
+    .order_by(ledger.c.rental_id)
+)
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
 
 
@@ -126,6 +145,9 @@ class Budgets:
     async def add_charges(self, added: Collection[Charge]) -> None:
         if added:
             await self._conn.execute(insert(charges), [values(one) for one in added])
+
+    async def uncharged(self) -> list[str]:
+        return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
         return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))
