@@ -128,3 +128,19 @@ class Charge(Frozen):
     def by_use(self) -> UseCosts:
         """Return what the amount was billed for."""
         return UseCosts(used=self.used, connected=self.connected, idle=self.idle, unknown=self.unknown)
+
+
+class ChargedMachine(Frozen):
+    """The machine that a charge is for, as its row in a month's file describes it."""
+
+    vendor: str
+    """Empty if the API didn't state it."""
+    region: str
+    """The vendor's region. Empty if it is unknown."""
+    gpu: str
+    """Its canonical name."""
+    contract: str
+    name: str
+    """Its name in the account. Empty if it has none."""
+    channel: str
+    """The Slack id of the channel, or the person, that has its card."""
