@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BigInteger, BindParameter, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.budget import Balance, Charge, Month, Reservation, Scope
+from bot.model.base import changed
+from bot.model.budget import Balance, Charge, Month, Reservation, Scope, scopes_of
 from bot.model.money import Micros
-from store.mapping import Values, insert_new, param, select_by, to_models, upsert, values
+from store.mapping import INSERTS, Values, param, select_by, to_models, upsert, values
 from store.tables import balances, charges, filed_months, reservations
 
 _b, _c = balances.c, charges.c
@@ -20,24 +23,19 @@ def _number(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
+_ALL = select(balances)
+_RESERVED = select(
+    reservations.c.month,
+    reservations.c.owner,
+    reservations.c.project,
+    func.sum(reservations.c.amount).label("amount"),
+).group_by(reservations.c.month, reservations.c.owner, reservations.c.project)
+_CHARGED = select(
+    _c.month, _c.owner, _c.project, func.sum(_c.amount).label("amount"), func.sum(_c.late).label("late")
+).group_by(_c.month, _c.owner, _c.project)
 _OF_MONTH = select_by(_b.month, _b.kind, _b.name)
 _THIS = and_(
     _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
-)
-_ADD = (
-    update(balances)
-    .where(
-        _THIS,
-        or_(
-            _number("limit").is_(None),
-            _b.reserved + _b.spent + _number("more_reserved") + _number("more_spent") <= _number("limit"),
-        ),
-    )
-    .values(
-        reserved=_b.reserved + _number("more_reserved"),
-        spent=_b.spent + _number("more_spent"),
-        late=_b.late + _number("more_late"),
-    )
 )
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
 _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
@@ -45,6 +43,29 @@ _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == para
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
+
+
+@cache
+def _add(dialect: str) -> Any:
+    """Return the statement that adds to a balance, or makes it, and returns it."""
+    new = INSERTS[dialect](balances)
+    sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
+    limit = _number("limit")
+    holds = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)
+    return new.on_conflict_do_update(index_elements=list(balances.primary_key), set_=sums, where=holds).returning(
+        balances
+    )
+
+
+def _balance(row: Row[Any]) -> Balance:
+    return Balance(
+        scope=Scope(kind=row.kind, name=row.name),
+        month=row.month,
+        reserved=row.reserved,
+        spent=row.spent,
+        late=row.late,
+        alerted=row.alerted,
+    )
 
 
 def _key(scope: Scope, month: Month) -> Values:
@@ -59,15 +80,8 @@ class Budgets:
 
     async def balances(self, month: Month, scopes: Collection[Scope] | None = None) -> list[Balance]:
         found = {
-            (scope := Scope(kind=row.kind, name=row.name)): Balance(
-                scope=scope,
-                month=row.month,
-                reserved=row.reserved,
-                spent=row.spent,
-                late=row.late,
-                alerted=row.alerted,
-            )
-            for row in await self._conn.execute(_OF_MONTH, {"key": month})
+            balance.scope: balance
+            for balance in map(_balance, await self._conn.execute(_OF_MONTH, {"key": month}))
         }
         if scopes is None:
             return list(found.values())
@@ -82,11 +96,14 @@ class Budgets:
         spent: Micros = 0,
         late: Micros = 0,
         limit: Micros | None = None,
-    ) -> bool:
-        new = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
-        await insert_new(self._conn, balances, {**new, **dict.fromkeys(("reserved", "spent", "late"), 0)})
-        given = {"more_reserved": reserved, "more_spent": spent, "more_late": late, "limit": limit}
-        return (await self._conn.execute(_ADD, {**_key(scope, month), **given})).rowcount == 1
+    ) -> Balance | None:
+        if limit is not None and reserved + spent > limit:
+            return None  # a new row has no condition
+        row = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
+        amounts = {"reserved": reserved, "spent": spent, "late": late}
+        statement = _add(self._conn.dialect.name)
+        found = (await self._conn.execute(statement, {**row, **amounts, "limit": limit})).first()
+        return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
@@ -115,7 +132,25 @@ class Budgets:
     async def file(self, month: Month, at: datetime) -> None:
         await upsert(self._conn, filed_months, {"month": month, "filed_at": at})
 
+    async def all_balances(self) -> list[Balance]:
+        return [_balance(row) for row in await self._conn.execute(_ALL) if row.reserved or row.spent]
+
+    async def sums(self) -> list[Balance]:
+        found: dict[tuple[Month, Scope], Balance] = {}
+
+        def add(row: Any, **more: Any) -> None:
+            for scope in scopes_of(row.owner, row.project):
+                had = found.get((row.month, scope), Balance(scope=scope, month=row.month))
+                sums = {name: getattr(had, name) + int(value) for name, value in more.items()}
+                found[row.month, scope] = changed(had, **sums)
+
+        for held in await self._conn.execute(_RESERVED):
+            add(held, reserved=held.amount)
+        for charged in await self._conn.execute(_CHARGED):
+            add(charged, spent=charged.amount, late=charged.late)
+        return list(found.values())
+
     async def clear(self) -> None:
         await self._conn.execute(delete(reservations))
-        await self._conn.execute(delete(balances))
+        await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))
         await self._conn.execute(delete(charges).where(_c.month.not_in(select(filed_months.c.month))))

@@ -56,6 +56,7 @@ _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
+_ALL_IDS = select(_c.id).order_by(_c.id)
 _MAKE_DUE = (
     update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=param(_c.due_at, "now"))
 )
@@ -250,6 +251,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
 
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
+
+    async def all_ids(self) -> list[str]:
+        return list((await self._conn.execute(_ALL_IDS)).scalars())
 
     async def _write_rental(self, change: Change) -> bool:
         """Write the rental and return True. Return False, and write nothing, if the rental changed meanwhile."""

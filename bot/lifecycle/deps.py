@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
+from bot.lifecycle.budgets import settle
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
@@ -92,11 +93,15 @@ def may_compare(deps: Deps) -> bool:
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
     """Run `decision` in one short transaction and return its result. Run it again if it lost a race.
 
+    The transaction has the spending lock from its start: what the decision reads includes what earlier ones wrote,
+    and all transactions take the lock before any row.
+
     Raise what the decision raises, and StoreBusy if the database doesn't take it.
     """
     for _ in range(TRIES):
         try:
             async with deps.store.write() as tx:
+                await tx.rentals.lock_spending()
                 return await decision(tx)
         except Stale:
             continue
@@ -114,26 +119,51 @@ async def apply(
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
     visited_at: datetime | None = None,
+    within_budgets: bool = False,
 ) -> Rental:
-    """Write a change of a rental with all messages that it causes, and return the rental.
+    """Write a change of a rental with all messages that it causes, what it holds of budgets, and what it was
+    charged. Return the rental.
 
-    Raise as `Rentals.apply`.
+    Raise as `Rentals.apply`. Raise Stale too if the rental must stay `within_budgets` and they don't hold it: the
+    caller judged older balances.
     """
-    await tx.rentals.apply(
-        change(
-            before,
-            after,
-            events=events,
-            rules=deps.rules,
-            real_now=deps.clock.real(),
-            attempts=attempts,
-            resources=resources,
-            ledger=ledger,
-            releases_claim=releases_claim,
-            visited_at=visited_at,
-        )
+    settles = bool(attempts or ledger) or _moves_money(before, after)
+    if settles:
+        await tx.rentals.lock_spending()
+    write = change(
+        before,
+        after,
+        events=events,
+        rules=deps.rules,
+        real_now=deps.clock.real(),
+        attempts=attempts,
+        resources=resources,
+        ledger=ledger,
+        releases_claim=releases_claim,
+        visited_at=visited_at,
     )
+    by = next((event.actor for event in events if event.actor is not None), None)
+    times = {"now": deps.clock.now(), "real_now": deps.clock.real()}
+    try:
+        await tx.rentals.apply(write)
+    except Stale:
+        if ledger:
+            await settle(tx, deps.rules, after.id, **times, by=None, within=False)
+        raise
+    if settles:
+        await settle(tx, deps.rules, after.id, **times, by=by, within=within_budgets)
     return after
+
+
+_MONEY = ("state", "owner", "envelope", "rate", "replaced_by", "attempts")
+
+
+def _moves_money(before: Rental | None, after: Rental) -> bool:
+    """Return whether a change may change what a rental holds of budgets."""
+    if before is None or any(getattr(before, name) != getattr(after, name) for name in _MONEY):
+        return True
+    ends = [(one.lease.ends_at, one.lease.latest_end) if one.lease else None for one in (before, after)]
+    return ends[0] != ends[1]
 
 
 async def free_id(tx: Tx, deps: Deps) -> str:

@@ -62,6 +62,7 @@ def alerted(event: Event, rules: Rules, owner: str | None = None) -> tuple[str, 
         To.OWNER: owners,
         To.ADMINS: rules.admins,
         To.OWNER_OR_ADMINS: owners or rules.admins,
+        To.PEOPLE: event.facts.people or (),
     }
     readers = [reader for to in event.effects.alert for reader in people.get(to, ())]
     return tuple(dict.fromkeys(reader for reader in readers if reader != event.actor))
@@ -151,4 +152,6 @@ def alerts(event: Event, rules: Rules, real_now: datetime, owner: str | None = N
     places = [*map(to_person, alerted(event, rules, owner))]
     if To.HOME_CHANNEL in event.effects.alert:
         places.append(to_channel(rules.home_channel))
+    if To.APPROVERS_CHANNEL in event.effects.alert:
+        places.append(to_channel(rules.approvals_to))
     return [Message(kind=MessageKind.ALERT, to=place, created_at=real_now, due_at=real_now) for place in places]

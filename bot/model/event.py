@@ -10,6 +10,7 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
+from bot.model.budget import Balance
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.state import State
@@ -125,6 +126,9 @@ class EventKind(StrEnum):
     UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
     AUTHORIZED_AGAIN = "authorized_again"
+    BUDGET_ALERT = "budget_alert"
+    """What was spent and reserved, `facts.balance`, reached a part of a budget, `facts.total`. `facts.people` is
+    the person whose click reached it."""
     PAUSED = "paused"
     RESUMED = "resumed"
     # About the account, posted without the outbox:
@@ -210,6 +214,8 @@ class Facts(Frozen):
     """The fingerprint of a host key that is not trusted: `SHA256:...`."""
     before_host_key: str | None = None
     """The fingerprint that was expected instead."""
+    balance: Balance | None = None
+    """The money of a budget's month when an alert was given. `total` is the budget."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 
@@ -291,6 +297,9 @@ class To(Enum):
     OWNER_OR_ADMINS = auto()
     """The owner if the event is about a rental of theirs, else the admins."""
     HOME_CHANNEL = auto()
+    APPROVERS_CHANNEL = auto()
+    PEOPLE = auto()
+    """Those in `facts.people`."""
 
 
 class Approvers(Enum):
@@ -435,6 +444,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
+    _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
     # The alert goes to everyone who got an alert of the failure.
     _E.STORE_BACK: Effects(),
 }

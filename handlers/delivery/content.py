@@ -10,6 +10,7 @@ from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
+from bot.model.event import Event
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -42,9 +43,16 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
             event,
             await _details(tx, deps, message, rental) if rental is not None else None,
             reader,
-            names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
+            names=await tx.people.names(_people_in(event)) if event is not None else {},
             newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
+
+
+def _people_in(event: Event) -> list[str]:
+    """Return the people whom an alert of an event names."""
+    actor = [event.actor] if event.actor is not None else []
+    balance = event.facts.balance
+    return [*actor, balance.scope.name] if balance is not None else actor
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:

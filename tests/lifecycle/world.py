@@ -375,6 +375,23 @@ class World(WorldReader):
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
 
 
+async def check_budgets(store: Store) -> None:
+    """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
+    nothing, and that charges are what the ledger has."""
+    async with store.read() as tx:
+        balances = [changed(balance, alerted=0) for balance in await tx.budgets.all_balances()]
+        sums = [balance for balance in await tx.budgets.sums() if balance.reserved or balance.spent]
+        assert sorted(balances, key=str) == sorted(sums, key=str)
+        for rental in (await tx.rentals.get_many(await tx.rentals.all_ids())).values():
+            charges = await tx.budgets.charges_of(rental.id)
+            assert sum(one.amount for one in charges) == sum(
+                row.amount for row in await tx.rentals.ledger(rental.id)
+            )
+            held = await tx.budgets.reservations(rental.id)
+            assert all(one.owner == rental.owner and one.project == rental.project for one in held)
+            assert not (rental.state.over and held), rental.id
+
+
 @asynccontextmanager
 async def world(
     url: str,
@@ -418,6 +435,7 @@ async def world(
                 await tx.people.put(person, clock.real())
                 await tx.people.add_key(person.id, key)
         yield World(deps, store, outside, clock, people=people, machines=machines)
+        await check_budgets(store)
     finally:
         if market is not None:
             await market.aclose()

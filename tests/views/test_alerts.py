@@ -6,6 +6,8 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.model.base import changed
+from bot.model.budget import TEAM, Balance, Scope, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
 from tests.views.screens import message, outbox, page
@@ -86,4 +88,36 @@ I can't read my database, so I delete nothing, and what runs bills on past its e
 My database works again. I go on where I was.
 
 Extend works again for k7mq2.
+""")
+
+
+def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_changes() -> None:
+    vision = Balance(
+        scope=Scope(kind=ScopeKind.PROJECT, name="vision"),
+        month="2026-11",
+        spent=2_101_850_000,
+        reserved=310_220_000,
+        alerted=80,
+    )
+    mine = Balance(
+        scope=Scope(kind=ScopeKind.PERSON, name=CARL),
+        month="2026-11",
+        spent=9_500_000,
+        reserved=600_000,
+        alerted=100,
+    )
+    assert page(
+        notice(K.BUDGET_ALERT, balance=vision, total=3_000_000_000),
+        notice(K.BUDGET_ALERT, balance=mine, total=10_000_000),
+        notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
+    ) == snapshot("""\
+
+vision has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing stops.
+      From 100 % on each rental asks an approver.
+
+U0CARL has spent $9.50 of November's $10.00; what runs can add $0.60 (100 %). Nothing stops. From
+      now on each rental asks an approver.
+
+The team has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing
+      stops. From 100 % on each rental asks an approver.
 """)

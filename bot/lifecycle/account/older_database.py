@@ -14,7 +14,6 @@ from bot.lifecycle.deps import Deps, apply
 from bot.lifecycle.notifications import direct_messages
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.steps.blocked_buying import BLOCKED_AT_MOST
 from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
@@ -23,6 +22,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
+from bot.policy.buying.spending import BLOCKED_AT_MOST
 
 
 async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:

@@ -136,6 +136,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
 
+    async def all_ids(self) -> list[str]:
+        """Return the ids of all rentals that are or were, in order."""
+
 
 class Budgets(Protocol):
     """What is charged to months, what rentals hold of them, and the balances of both."""
@@ -153,9 +156,9 @@ class Budgets(Protocol):
         spent: Micros = 0,
         late: Micros = 0,
         limit: Micros | None = None,
-    ) -> bool:
-        """Add these differences to a balance and return True. With `limit`, add nothing and return False if the
-        sum of reserved and spent money would be higher."""
+    ) -> Balance | None:
+        """Add these differences to a balance and return it. With `limit`, add nothing and return None if the sum
+        of reserved and spent money would be higher."""
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
         """Store the highest alert that was given of a balance."""
@@ -179,8 +182,16 @@ class Budgets(Protocol):
     async def file(self, month: Month, at: datetime) -> None:
         """Note that a month's file is complete."""
 
+    async def all_balances(self) -> list[Balance]:
+        """Return the balances of all months with money."""
+
+    async def sums(self) -> list[Balance]:
+        """Return what the balances should be: the sums of all reservations and charges by scope and month, without
+        alerts."""
+
     async def clear(self) -> None:
-        """Remove all reservations, balances, and the charges of months that are not filed, to count them again."""
+        """Remove all reservations and the charges of months that are not filed, and set the money of all balances
+        to zero, to count them again."""
 
 
 class Visits(DueRows[Claimed], Protocol):

@@ -120,7 +120,6 @@ async def give_owner(
     """
 
     async def decision(tx: Tx) -> Rental:
-        await tx.rentals.lock_spending()  # the second of two admins reads what the first decided
         question = await _open(tx, deps, admin, question_id, version, new_owner=True)
         if isinstance(question.about, OwnerLeft):
             return await change_owner(tx, deps, admin, question.rental_id or "", owner)
@@ -142,7 +141,6 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
     """
 
     async def decision(tx: Tx) -> Rental:
-        await tx.rentals.lock_spending()
         question = await _open(tx, deps, admin, question_id, version)
         if not is_name_typed(question.purchase, typed):
             raise Mistake(f"That is not its name. Type {name_to_type(question.purchase)} to destroy it.")
@@ -214,7 +212,6 @@ async def put_all_back(deps: Deps, admin: Person, question_id: str) -> list[Rent
     """
 
     async def decision(tx: Tx) -> list[Rental]:
-        await tx.rentals.lock_spending()
         ends_at = deps.clock.now() + min(PUT_BACK_FOR, deps.rules.lease.max)
         rentals = []
         for part in await _open_parts(tx, deps, admin, question_id):

@@ -84,7 +84,6 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         await check_buying(tx)
         check_size(rental.request, deps.rules)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
-        await tx.rentals.lock_spending()
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)

@@ -66,7 +66,6 @@ async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_to
     many keys."""
 
     async def decision(tx: Tx) -> KeysSaved:
-        await tx.rentals.lock_spending()  # without it, two additions at once would both pass the limit
         had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
         added = tuple(key for key in keys if key.fingerprint not in had)
         _check_room(len(had), len(added), deps.rules.keys.per_person)
@@ -96,7 +95,6 @@ async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged
     """
 
     async def decision(tx: Tx) -> KeyChanged:
-        await tx.rentals.lock_spending()  # nothing may be rented while the last key goes
         key = await _own_key(tx, deps, person, fingerprint)
         await tx.people.remove_key(person.id, fingerprint)
         left = tuple(await tx.people.keys(person.id))

@@ -22,8 +22,8 @@ from bot.policy.use.ready import idle_now
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
     """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
 
-    Ledger rows are not cut: a row has the owner at its end. The events tell what part of it another owner had. No
-    limit refuses the change, since nothing more is bought.
+    What the rental holds of budgets moves to the new owner's. What it costs is charged to each owner for their
+    time. No limit refuses the change, since nothing more is bought.
 
     Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or owns
     the rental already, and TooLate if the rental is over or being destroyed, or if it got another owner since the

@@ -55,7 +55,6 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
 async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> Rental:
     """Rent an offer as `rent` does, in the caller's transaction. Nothing is written if this raises."""
     check_user(person, deps.rules)
-    await tx.rentals.lock_spending()
     quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
     if quote.changes is not None:
         return await _change_request(tx, deps, person, quote, offer)

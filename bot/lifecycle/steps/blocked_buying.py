@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.errors import BuyingBlock, MarketAway, RateLimited, TokenRefused
 from bot.lifecycle.account.buying_blocks import buying_block
@@ -17,9 +17,8 @@ from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.rental import Blocked, Rental
 from bot.model.state import State
+from bot.policy.buying.spending import BLOCKED_AT_MOST
 
-BLOCKED_AT_MOST = timedelta(minutes=15)
-"""If buying is blocked for longer, the request waits for a decision again: nobody expects a purchase that late."""
 WHY_BLOCKED = {
     BuyingBlock.PAUSED: Why.PAUSED,
     BuyingBlock.OLDER_DATABASE: Why.PAUSED,

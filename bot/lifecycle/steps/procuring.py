@@ -16,7 +16,6 @@ from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.blocked_buying import (
-    BLOCKED_AT_MOST,
     WHY_BLOCKED,
     asked_again,
     block_since_overdue,
@@ -51,6 +50,7 @@ from bot.policy.buying.next_offers import (
     within_envelope,
 )
 from bot.policy.buying.resource_names import make_name
+from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
 
 STILL_FRESH = timedelta(seconds=30)

@@ -81,7 +81,6 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
     """
 
     async def decision(tx: Tx) -> Rental | None:
-        await tx.rentals.lock_spending()
         rental = await tx.rentals.get(quote.replaces_rental or "")
         person = await tx.people.get(quote.owner, EVER)
         if rental is None or person is None:

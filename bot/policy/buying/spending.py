@@ -25,6 +25,8 @@ CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
 it may add more than this."""
 
+BLOCKED_AT_MOST = timedelta(minutes=15)
+"""If buying is blocked for longer, the request waits for a decision again: nobody expects a purchase that late."""
 LONGEST_REASON = 200
 """How many characters of the reason for a denial are kept."""
 UNPROVEN_COUNTS_FOR = timedelta(minutes=5)

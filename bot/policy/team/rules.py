@@ -129,8 +129,8 @@ class Budgets(Frozen):
     @field_validator("alerts")
     @classmethod
     def _lowest_first(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
-        if not all(value):
-            raise ValueError("an alert at 0% would always be given; write such as 80%")
+        if any(share <= 0 or share * 100 % 1 for share in value):
+            raise ValueError("write whole percentages of more than 0%, such as 80%")
         return tuple(sorted(set(value)))
 
 

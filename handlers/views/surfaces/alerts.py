@@ -8,6 +8,7 @@ from bot.model.event import Event, EventKind
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.budget_text import budget_alert
 from handlers.views.phrases.format import Reader, escape, person, plural
 
 
@@ -28,6 +29,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             return blocks.message(f"{text} Put a working COMPUTE_CLEAR_TOKEN in place and restart me.")
         case EventKind.AUTHORIZED_AGAIN:
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
+        case EventKind.BUDGET_ALERT:
+            return blocks.message(budget_alert(event, reader.rules, names or {}))
         case EventKind.PAUSED:
             who = person(names or {}, event.actor)
             why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""

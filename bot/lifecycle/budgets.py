@@ -1,0 +1,366 @@
+"""What rentals hold of budgets and what they are charged: kept up to date in the transaction of each change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.errors import Stale
+from bot.lifecycle.billing import ledger_row, spent_at_most, still_billing
+from bot.lifecycle.notifications import alerts
+from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
+from bot.model.budget import Balance, Charge, Month, Reservation, Scope, scopes_of
+from bot.model.event import Event, EventKind, Facts
+from bot.model.money import Micros, cost_at_most
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.buying.budgets import Passed, Room, budget_of, new_alert, passed_budgets
+from bot.policy.buying.charges import cut, owners_of
+from bot.policy.buying.months import month_end, month_start, months_between
+from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
+from bot.policy.team.rules import Rules
+from bot.policy.use.use_costs import Stretch, stretches
+
+
+@dataclass(frozen=True)
+class RentalFacts:
+    """A rental with everything from which its cost is computed."""
+
+    rental: Rental
+    attempts: Sequence[Attempt] = ()
+    resources: Sequence[Resource] = ()
+    ledger: Sequence[LedgerRow] = ()
+    replacement_waits: bool = False
+    """Whether another rental takes its place and is not over."""
+
+    @property
+    def settled(self) -> Micros:
+        """Return the sum of its ledger."""
+        return sum(row.amount for row in self.ledger)
+
+
+# --- what a rental holds
+
+
+def latest_ready(rental: Rental, now: datetime, rules: Rules) -> datetime:
+    """Return when the machine of a request that is bought `now` is ready at the latest."""
+    procure = rules.procure
+    return (rental.procuring_since or now) + procure.attempts * procure.provision_timeout + BLOCKED_AT_MOST
+
+
+def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return what a rental holds of the budgets of each month.
+
+    Until it is ready, it holds its total, less what its ledger has, in each month that it can reach. From then on
+    it holds the most that can fall into each month. While it waits for a decision it holds only what its attempts
+    may still bill, and once it is over nothing.
+    """
+    rental = facts.rental
+    total = max(rental.envelope.total - facts.settled, 0)
+    began = min((attempt.intended_at for attempt in facts.attempts if not attempt.settled), default=now)
+    if rental.state.over:
+        return {}
+    if rental.state is State.AWAITING_APPROVAL:
+        billed = spent_at_most(facts.ledger, facts.resources, facts.attempts, now) - facts.settled
+        return _whole(billed, began, now + UNPROVEN_COUNTS_FOR, rules)
+    if rental.lease is not None:
+        return _of_machine(facts, total, now, rules)
+    if rental.state is State.DESTROYING:
+        return _whole(total, began, now + rules.lease.grace, rules)
+    ends_at = latest_ready(rental, now, rules) + rental.request.longest
+    return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
+
+
+def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> dict[Month, Micros]:
+    return dict.fromkeys(months_between(since, until, rules.billing_zone), amount) if amount > 0 else {}
+
+
+def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
+    month."""
+    rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
+    ends_at = lease.latest_end or lease.ends_at
+    if facts.replacement_waits:
+        ends_at = min(ends_at, latest_ready(rental, now, rules))
+    if rental.ending is not None:
+        ends_at = rental.ending.since or now
+    ends_at += rules.lease.grace
+    amounts: dict[Month, Micros] = defaultdict(int)
+    last = [one.resource_id for one in facts.resources if one.attempt == rental.attempts]
+    billing = still_billing(facts.ledger, facts.resources, facts.attempts, now)
+    begins = [part.started_at for resource_id, part in billing.items() if resource_id in last]
+    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    if begins:
+        for month in months_between(min(begins), ends_at, zone):
+            start, end = max(min(begins), month_start(month, zone)), min(ends_at, month_end(month, zone))
+            amounts[month] += cost_at_most(rate, max(end - start, timedelta(0)))
+    for attempt in facts.attempts:
+        if attempt.n != rental.attempts and not attempt.settled:
+            own = [one for one in facts.resources if one.attempt == attempt.n]
+            rows = [row for row in facts.ledger if row.resource_id in {one.resource_id for one in own}]
+            billed = spent_at_most(rows, own, [attempt], now) - sum(row.amount for row in rows)
+            for month in months_between(attempt.intended_at, now + UNPROVEN_COUNTS_FOR, zone):
+                amounts[month] += billed
+    return {month: min(amount, total) for month, amount in amounts.items() if min(amount, total) > 0}
+
+
+# --- what it is charged
+
+
+def charges(
+    facts: RentalFacts,
+    rows: Iterable[LedgerRow],
+    events: Sequence[Event],
+    rules: Rules,
+    filed: Collection[Month] = (),
+) -> list[Charge]:
+    """Return the charges of these ledger rows of a rental, oldest first. `events` are all of its events, and
+    `filed` the months to which nothing is charged any more."""
+    rental = facts.rental
+    attempt_of = {resource.resource_id: resource.attempt for resource in facts.resources}
+    asked = {resource.resource_id: resource.delete_accepted_at for resource in facts.resources}
+    ended = rental.ending.since if rental.ending is not None else None
+    known: tuple[Stretch, ...] = ()
+    if rental.lease is not None and rows:
+        until = ended or rental.over_at or max(row.ended_at for row in rows)
+        known = stretches(events, ready_at=rental.lease.ready_at, until=until)
+    found: list[Charge] = []
+    for row in rows:
+        found += cut(
+            row,
+            rental,
+            owners=owners_of(rental, events),
+            known=known if attempt_of.get(row.resource_id) == rental.attempts else (),
+            deleted_at=min(filter(None, (asked.get(row.resource_id), ended)), default=None),
+            zone=rules.billing_zone,
+            filed=filed,
+        )
+    return found
+
+
+async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
+    """Return what the resources that still bill have been charged by `now` beyond their ledger rows."""
+    rentals = {rental.id: rental for rental in await tx.rentals.live()}
+    alive = await tx.rentals.alive_resources()
+    more = await tx.rentals.get_many({one.rental_id for one in alive} - rentals.keys())
+    billing = {one.rental_id: (rentals | more)[one.rental_id] for one in alive}
+    if not billing:
+        return []
+    attempts, resources, ledger = await tx.rentals.facts_of(billing)
+    found: list[Charge] = []
+    for rental_id, rental in billing.items():
+        facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
+        by_number = {attempt.n: attempt for attempt in facts.attempts}
+        rows = [
+            ledger_row(
+                changed(one, gone_at=now, valid_to=one.valid_to or now),
+                by_number[one.attempt],
+                rental.owner,
+                facts.ledger,
+            )
+            for one in facts.resources
+            if one.gone_at is None
+        ]
+        found += charges(facts, rows, await tx.events.of(rental_id), rules)
+    return found
+
+
+# --- keeping both up to date
+
+
+class Difference(NamedTuple):
+    """What a change adds to a balance, in micro-dollars."""
+
+    reserved: Micros = 0
+    spent: Micros = 0
+    late: Micros = 0
+
+
+def differences(
+    before: Iterable[Reservation], after: Iterable[Reservation], new: Iterable[Charge]
+) -> list[tuple[Month, Scope, Difference]]:
+    """Return what new reservations and charges change of balances, in the order in which all changes write
+    them."""
+    sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
+
+    def add(month: Month, owner: str, project: str, **more: Micros) -> None:
+        for scope in scopes_of(owner, project):
+            had = sums[month, scope]
+            sums[month, scope] = had._replace(**{name: getattr(had, name) + value for name, value in more.items()})
+
+    for one in before:
+        add(one.month, one.owner, one.project, reserved=-one.amount)
+    for one in after:
+        add(one.month, one.owner, one.project, reserved=one.amount)
+    for charge in new:
+        add(charge.month, charge.owner, charge.project, spent=charge.amount, late=charge.late)
+    order = sorted(sums.items(), key=lambda item: (item[0][0], item[0][1].kind, item[0][1].name))
+    return [(month, scope, more) for (month, scope), more in order if any(more)]
+
+
+async def settle(
+    tx: Tx, rules: Rules, rental_id: str, *, now: datetime, real_now: datetime, by: str | None = None, within: bool
+) -> None:
+    """Charge the new ledger rows of a rental, and make the balances hold what the rental as it is stored holds
+    now.
+
+    The caller has taken the spending lock. `by` is the person whose click changed the rental: if a budget reaches
+    an alert, they are notified too. If the rental must stay `within` its budgets and a balance does not hold what
+    the rental adds, raise Stale: the caller judged an older balance.
+    """
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        return
+    facts = await _facts_of(tx, rental)
+    new: list[Charge] = []
+    if facts.ledger:
+        charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental_id)}
+        rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
+        if rows:
+            new = charges(facts, rows, await tx.events.of(rental_id), rules, await tx.budgets.filed())
+            await tx.budgets.add_charges(new)
+    before = await tx.budgets.reservations(rental_id)
+    after = reservations(facts, now, rules)
+    if before != after:
+        await tx.budgets.set_reservations(rental_id, after)
+    for month, scope, more in differences(before, after, new):
+        limit = budget_of(scope, rules) if within and more.reserved + more.spent > 0 else None
+        balance = await tx.budgets.add(scope, month, **more._asdict(), limit=limit)
+        if balance is None:
+            raise Stale
+        await _alert(tx, rules, balance, now=now, real_now=real_now, by=by)
+    if rental.state.over and rental.replaces is not None:
+        await settle(tx, rules, rental.replaces, now=now, real_now=real_now, by=by, within=False)
+
+
+def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
+    """Return what a rental holds, by months."""
+    rental = facts.rental
+    return [
+        Reservation(rental_id=rental.id, month=month, owner=rental.owner, project=rental.project, amount=amount)
+        for month, amount in sorted(held(facts, now, rules).items())
+    ]
+
+
+async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
+    waits = False
+    if rental.replaced_by is not None:
+        other = await tx.rentals.get(rental.replaced_by)
+        waits = other is not None and not other.state.over
+    if not rental.attempts:
+        return RentalFacts(rental)
+    return RentalFacts(
+        rental,
+        await tx.rentals.attempts(rental.id),
+        await tx.rentals.resources(rental.id),
+        await tx.rentals.ledger(rental.id),
+        waits,
+    )
+
+
+async def _alert(
+    tx: Tx, rules: Rules, balance: Balance, *, now: datetime, real_now: datetime, by: str | None
+) -> None:
+    """Notify the approvers' channel and the person `by`, if the balance reached an alert that was not given."""
+    percent = new_alert(balance, rules)
+    if percent is None:
+        return
+    await tx.budgets.note_alert(balance.scope, balance.month, percent)
+    facts = Facts(
+        balance=changed(balance, alerted=percent),
+        total=budget_of(balance.scope, rules),
+        people=(by,) if by is not None else None,
+    )
+    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=now, facts=facts)
+    event_id = await tx.events.add(event)
+    for message in alerts(event, rules, real_now):
+        await tx.messages.add(changed(message, event_id=event_id))
+
+
+# --- judging what is asked for
+
+
+async def room_for(
+    tx: Tx,
+    rules: Rules,
+    *,
+    owner: str,
+    project: str,
+    now: datetime,
+    longest: timedelta,
+    rental: Rental | None = None,
+) -> Room:
+    """Return what budgets hold for a request that would be bought now and may run for `longest`. `rental` is the
+    request that it would replace."""
+    reach = now + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST + longest
+    months = months_between(now, reach + rules.lease.grace, rules.billing_zone)
+    mine: dict[Month, Micros] = {}
+    settled = 0
+    if rental is not None:
+        mine = {one.month: one.amount for one in await tx.budgets.reservations(rental.id)}
+        settled = (await _facts_of(tx, rental)).settled
+    return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
+
+
+async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Passed, ...]:
+    """Return the budgets that don't hold what a stored rental would hold if it changed to `after`."""
+    facts = await _facts_of(tx, after)
+    more = held(facts, now, rules)
+    for one in await tx.budgets.reservations(after.id):
+        more[one.month] = more.get(one.month, 0) - one.amount
+    return passed_budgets(more, await _balances(tx, after.owner, after.project, more), rules)
+
+
+async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -> tuple[Balance, ...]:
+    scopes = scopes_of(owner, project)
+    return tuple([balance for month in months for balance in await tx.budgets.balances(month, scopes)])
+
+
+# --- counting again
+
+
+async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
+    """Compute the reservations and balances of every month, and the charges of months that are not filed, from the
+    rentals and the ledger. No alert is given, and those that were given stay given.
+
+    It reads everything: it is for a new database schema and for another `billing.timezone`.
+    """
+    filed = await tx.budgets.filed()
+    await tx.budgets.clear()
+    for rental_id in await tx.rentals.all_ids():
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            continue
+        facts = await _facts_of(tx, rental)
+        kept = await tx.budgets.charges_of(rental_id)
+        charged = {(one.resource_id, one.n) for one in kept}
+        rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
+        await tx.budgets.add_charges(
+            charges(facts, rows, await tx.events.of(rental_id), rules, filed) if rows else []
+        )
+        await tx.budgets.set_reservations(rental_id, reservations(facts, now, rules))
+    for balance in await tx.budgets.sums():
+        await tx.budgets.add(
+            balance.scope, balance.month, reserved=balance.reserved, spent=balance.spent, late=balance.late
+        )
+
+
+async def correct(tx: Tx) -> int:
+    """Make each balance the sum of the reservations and charges of its scope and month, and return how many were
+    not. Each of them is a bug: the caller logs and counts it."""
+    stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances()}
+    right = {(one.month, one.scope): one for one in await tx.budgets.sums()}
+    wrong = 0
+    for month, scope in sorted(stored.keys() | right.keys(), key=str):
+        none = Balance(scope=scope, month=month)
+        is_now, should = stored.get((month, scope), none), right.get((month, scope), none)
+        more = {name: getattr(should, name) - getattr(is_now, name) for name in ("reserved", "spent", "late")}
+        if any(more.values()):
+            wrong += 1
+            await tx.budgets.add(scope, month, **more)
+    return wrong

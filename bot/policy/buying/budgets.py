@@ -1,0 +1,136 @@
+"""Projects and budgets, without I/O: which project is charged, what a budget still holds, and when to notify
+people."""
+
+from __future__ import annotations
+
+from calendar import month_name
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from pydantic import Field
+
+from bot.errors import Mistake, Refused
+from bot.model.base import Frozen, changed
+from bot.model.budget import UNASSIGNED, Balance, Month, Scope, ScopeKind
+from bot.model.money import Micros, micros
+from bot.model.person import Person
+from bot.policy.team.roles import roles_of
+from bot.policy.team.rules import Project, Rules
+
+# --- projects
+
+
+def may_name(person: Person, project: Project, rules: Rules) -> bool:
+    """Return whether a person may have a project charged by naming it: those whom it names, or everyone if it
+    names nobody, and approvers."""
+    return not project.people or person.id in project.people or roles_of(person, rules).approver
+
+
+def project_of(person: Person, named: str | None, channel: str, rules: Rules) -> str:
+    """Return the project that a request is charged to: the one that the person `named`, else that of the `channel`
+    in which they asked, else the only one that names them, else UNASSIGNED.
+
+    Raise Mistake if no project has the name, and Refused if the person may not name it.
+    """
+    if named is not None:
+        name = next((one for one in rules.projects if one.lower() == named.lower()), None)
+        if name is None:
+            known = ", ".join(rules.projects)
+            raise Mistake(
+                f"I don't know that project. Projects: {known}." if known else "Your team has no projects."
+            )
+        if not may_name(person, rules.projects[name], rules):
+            raise Refused(f"Only the people of {name} and approvers can charge it. An admin can add you.")
+        return name
+    for name, project in rules.projects.items():
+        if channel in project.channels:
+            return name
+    own = [name for name, project in rules.projects.items() if person.id in project.people]
+    return own[0] if len(own) == 1 else UNASSIGNED
+
+
+def rules_of_project(rules: Rules, project: str) -> Rules:
+    """Return the rules with the project's own `auto_approve`, if it has one."""
+    own = rules.projects[project].auto_approve if project in rules.projects else None
+    return rules if own is None else changed(rules, auto_approve=own)
+
+
+# --- budgets
+
+
+def budget_of(scope: Scope, rules: Rules) -> Micros | None:
+    """Return the budget of a scope for each month. Return None if it has none."""
+    match scope.kind:
+        case ScopeKind.TEAM:
+            dollars = rules.budgets.team
+        case ScopeKind.PERSON:
+            dollars = rules.budgets.person
+        case ScopeKind.PROJECT:
+            dollars = rules.projects[scope.name].budget if scope.name in rules.projects else None
+    return None if dollars is None else micros(dollars)
+
+
+def say_month(month: Month) -> str:
+    """Return the name of a month: `November`."""
+    return month_name[int(month.split("-")[1])]
+
+
+class Passed(Frozen):
+    """A budget that does not hold what is asked for."""
+
+    balance: Balance
+    """Without what is asked for."""
+    budget: Micros
+    more: Micros
+    """What is asked for in that month."""
+
+    @property
+    def left(self) -> Micros:
+        """Return what the budget still holds, at least zero."""
+        return max(self.budget - self.balance.reserved - self.balance.spent, 0)
+
+
+def passed_budgets(
+    more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules
+) -> tuple[Passed, ...]:
+    """Return the budgets that don't hold what is asked for, `more` by months, the tightest one first. `balances`
+    are those of its scopes in these months. What adds nothing passes no budget."""
+    found = []
+    for balance in balances:
+        budget, added = budget_of(balance.scope, rules), more.get(balance.month, 0)
+        if budget is not None and added > 0 and balance.reserved + balance.spent + added > budget:
+            found.append(Passed(balance=balance, budget=budget, more=added))
+    return tuple(sorted(found, key=lambda one: (one.left, one.balance.month)))
+
+
+class Room(Frozen):
+    """What budgets hold for a request."""
+
+    balances: tuple[Balance, ...] = ()
+    """Those of its owner, its project and the team, in the months that it can reach."""
+    months: tuple[Month, ...] = ()
+    settled: Micros = 0
+    """What its ledger has. The total of its envelope includes it."""
+    held: Mapping[Month, Micros] = Field(default_factory=dict)
+    """What it holds already, by months."""
+
+    def passed(self, total: Micros, rules: Rules) -> tuple[Passed, ...]:
+        """Return the budgets that don't hold an envelope with this total."""
+        more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
+        return passed_budgets(more, self.balances, rules)
+
+
+def new_alert(balance: Balance, rules: Rules) -> int | None:
+    """Return the percentage of a budget at which people are notified now. Return None if no alert is new. Two
+    alerts that are passed at once are one."""
+    budget = budget_of(balance.scope, rules)
+    if budget is None:
+        return None
+    used = Decimal(balance.reserved + balance.spent)
+    reached = [percent for percent in alert_percents(rules) if used * 100 >= Decimal(budget) * percent]
+    return reached[-1] if reached and reached[-1] > balance.alerted else None
+
+
+def alert_percents(rules: Rules) -> Sequence[int]:
+    """Return at which percentages of a budget people are notified, lowest first."""
+    return [int(share * 100) for share in rules.budgets.alerts]

@@ -1,0 +1,88 @@
+"""Cuts what a resource billed into charges: at the ends of months and at the moments at which the owner
+changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from bot.model.attempt import LedgerRow
+from bot.model.budget import Charge
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from bot.policy.buying.months import month_of, month_start, months_between, next_month
+from bot.policy.use.use_costs import Stretch, use_costs
+
+
+class Owned(NamedTuple):
+    """From when on a rental is a person's. None: from its start on."""
+
+    since: datetime | None
+    owner: str
+
+
+def owners_of(rental: Rental, events: Iterable[Event]) -> tuple[Owned, ...]:
+    """Return the owners of a rental, the first one first, from its events."""
+    owners: list[Owned] = []
+    for event in events:
+        if event.kind is EventKind.OWNER_CHANGED and event.facts.people:
+            before, after = event.facts.people
+            owners = owners or [Owned(None, before)]
+            owners.append(Owned(event.at, after))
+    return tuple(owners) or (Owned(None, rental.owner),)
+
+
+def cut(
+    row: LedgerRow,
+    rental: Rental,
+    *,
+    owners: Sequence[Owned],
+    known: Sequence[Stretch] = (),
+    deleted_at: datetime | None = None,
+    zone: ZoneInfo,
+    filed: Collection[str] = (),
+) -> tuple[Charge, ...]:
+    """Return the charges of a ledger row, oldest first. Their amounts sum to that of the row, and the last one
+    takes what rounding leaves.
+
+    `known` is what was seen of the use of its machine, and `deleted_at` when the bot asked for its deletion. What
+    falls into a month that is `filed` is charged to the next month that is not, as a correction.
+    """
+    months = months_between(row.started_at, row.ended_at, zone)
+    borders = {month_start(month, zone) for month in months[1:]}
+    borders |= {one.since for one in owners if one.since is not None and row.started_at < one.since < row.ended_at}
+    charges = []
+    for start, end in pairwise((row.started_at, *sorted(borders), row.ended_at)):
+        month = billed_in = month_of(start, zone)
+        while month in filed:
+            month = next_month(month)
+        shares = use_costs(row, known, since=start, until=end)
+        late = 0
+        if deleted_at is not None and deleted_at < end:
+            late = use_costs(row, (), since=max(start, deleted_at), until=end).unknown
+        charges.append(
+            Charge(
+                resource_id=row.resource_id,
+                n=row.n,
+                started_at=start,
+                ended_at=end,
+                rental_id=rental.id,
+                month=month,
+                owner=[one.owner for one in owners if one.since is None or one.since <= start][-1],
+                project=rental.project,
+                gpus=rental.request.count,
+                rate=row.rate,
+                amount=shares.used + shares.connected + shares.idle + shares.unknown,
+                used=shares.used,
+                connected=shares.connected,
+                idle=shares.idle,
+                unknown=shares.unknown,
+                late=late,
+                estimated=row.estimated,
+                correction=month != billed_in,
+            )
+        )
+    return tuple(charges)

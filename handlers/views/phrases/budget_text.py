@@ -1,0 +1,36 @@
+"""Budgets and what is left of them, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.model.budget import Balance, ScopeKind
+from bot.model.event import Event
+from bot.policy.buying.budgets import say_month
+from bot.policy.team.rules import OverBudget, Rules
+from handlers.views.phrases.format import as_written, dollars, escape, person
+
+
+def scope_name(balance: Balance, names: Mapping[str, str]) -> str:
+    """Return who or what a balance is of, at the start of a sentence: `Vision`, `Ana`, `The team`."""
+    match balance.scope.kind:
+        case ScopeKind.PERSON:
+            return person(names, balance.scope.name)
+        case ScopeKind.PROJECT:
+            return as_written(escape(balance.scope.name, 40))
+        case ScopeKind.TEAM:
+            return "The team"
+
+
+def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
+    """Return the alert that a part of a budget is spent and reserved, and what follows."""
+    balance, budget = event.facts.balance, event.facts.total
+    if balance is None or budget is None:
+        return ""
+    has = f"{scope_name(balance, names)} has spent {dollars(balance.spent)} of {say_month(balance.month)}'s"
+    more = f"what runs can add {dollars(balance.reserved)} ({balance.alerted} %)."
+    refuse = rules.budgets.over is OverBudget.REFUSE
+    full = balance.spent + balance.reserved >= budget
+    then = "nothing more is rented" if refuse else "each rental asks an approver"
+    when = "From now on" if full else "From 100 % on"
+    return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
