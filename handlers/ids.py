@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
+from bot.model.budget import Month, Scope, ScopeKind
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
@@ -144,6 +145,7 @@ _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
 _PERSON = "[UW][A-Z0-9]{1,20}"
+_SCOPE = r"(?P<kind>person|project|team):(?P<name>[A-Za-z0-9_-]{0,30})"
 
 
 class NoValue(Value):
@@ -362,6 +364,30 @@ class NearbyValue(Value):
 
     quote_id: str
     index: int
+
+
+# --- the values of spend
+
+
+class SpendValue(Value):
+    """`2026-11:project:vision`, `2026-11:person:U0ANA` or `2026-11:team:`: a month, and whose money."""
+
+    TYPE_NAME: ClassVar[str] = "spend"
+    SHAPE: ClassVar[str] = f"(?P<month>[0-9]{{4}}-(?:0[1-9]|1[0-2])):{_SCOPE}"
+
+    month: Month
+    kind: ScopeKind
+    name: str
+
+    @classmethod
+    def of(cls, month: Month, scope: Scope) -> Self:
+        """Return the value for a scope's money of a month."""
+        return cls(month=month, kind=scope.kind, name=scope.name)
+
+    @property
+    def scope(self) -> Scope:
+        """Return whose money it is."""
+        return Scope(kind=self.kind, name=self.name)
 
 
 V = TypeVar("V", bound=Value)
