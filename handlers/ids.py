@@ -461,6 +461,7 @@ class Action:
     DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
     PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
+    SPEND_CSV = ActionId("spend_csv", SpendValue)
 
 
 class CallbackId(Generic[V]):

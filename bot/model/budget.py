@@ -43,6 +43,18 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
     )
 
 
+class MonthPart(Frozen):
+    """The charges of a scope in a month: what a file is made of."""
+
+    month: Month
+    scope: Scope = TEAM
+
+    @property
+    def project(self) -> str | None:
+        """Return the project whose charges these are. Return None if they are not those of a project."""
+        return self.scope.name if self.scope.kind is ScopeKind.PROJECT else None
+
+
 class Balance(Frozen):
     """The money of a scope in a month."""
 

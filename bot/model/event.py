@@ -121,6 +121,9 @@ class EventKind(StrEnum):
     """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental, `facts.name`, that the store does not know."""
+    MONTH_FILED = "month_filed"
+    """The file of a month, `facts.month`, is complete: `facts.amount` for `facts.count` rentals. Finance gets
+    it."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide. `facts.count` requests wait."""
     UNAUTHORIZED = "unauthorized"
@@ -182,6 +185,8 @@ class Facts(Frozen):
     """The whole lease."""
     until: Instant | None = None
     since: Instant | None = None
+    month: str | None = None
+    """Such as `2026-11`."""
     amount: Micros | None = None
     estimate: Micros | None = None
     estimated: bool | None = None
@@ -436,6 +441,8 @@ EFFECTS: dict[EventKind, Effects] = {
     # Messages of their own ask the admins about these two, and about OWNER_LEFT.
     _E.UNKNOWN_MACHINE: Effects(),
     _E.OLDER_DATABASE: Effects(),
+    # Finance gets the file itself.
+    _E.MONTH_FILED: Effects(),
     _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),
     _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
     _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),

@@ -16,6 +16,7 @@ from handlers.listeners import (
     commands,
     github_keys,
     keys,
+    month_files,
     offers,
     rentals,
     replacing,
@@ -81,6 +82,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
             on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
+            on(Action.SPEND_CSV, month_files.send),
         )
     )
 )

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from bot.model.budget import Charge, ChargedMachine, Month
+from bot.model.budget import Charge, ChargedMachine, Month, MonthPart
 from bot.model.gpu import display_name
 from bot.model.money import Micros
 from bot.model.offer import vendor_name
@@ -96,6 +96,53 @@ def file_name(month: Month, *, complete: bool, part: str = "") -> str:
     """Return the name of a month's file, such as `gpubot-2026-11.csv`. `part` names what it is cut to. The file of
     a month that is not complete is named `gpubot-2026-11-so-far.csv`."""
     return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
+
+
+@dataclass(frozen=True)
+class MonthFile:
+    """A file of charges. Writing it takes long if it has many rows, so that is left to `written`."""
+
+    part: MonthPart
+    owner: str | None
+    """The Slack id of the person whose charges alone it has. None: it has those of everybody."""
+    billing: BillingMonth
+    rows: tuple[FileRow, ...]
+    complete: str | None
+    """The complete file of the month, for everybody, from which this one is cut. None: the month is not
+    complete."""
+    unknown_count: int = 0
+    """How many machines that no rental has run now."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return file_name(self.part.month, complete=self.complete is not None, part=self.part.project or "")
+
+    @property
+    def amount(self) -> Micros:
+        """Return the sum of its charges."""
+        return sum(row.charge.amount for row in self.rows)
+
+    @property
+    def estimated(self) -> tuple[Charge, ...]:
+        """Return the charges that are estimates, because the API left something out."""
+        return tuple(row.charge for row in self.rows if row.charge.estimated)
+
+    @property
+    def rental_count(self) -> int:
+        """Return how many rentals it has charges of."""
+        return len({row.charge.rental_id for row in self.rows})
+
+    @property
+    def running_count(self) -> int:
+        """Return how many of its machines still bill."""
+        return sum(row.running for row in self.rows)
+
+    def written(self) -> str:
+        """Return the text of the file."""
+        if self.complete is None:
+            return focus_file(self.rows, self.billing)
+        return part_of(self.complete, project=self.part.project, owner=self.owner)
 
 
 # --- cells

@@ -131,6 +131,25 @@ def sees_unknown_machines(person: Person, rules: Rules) -> bool:
     return roles.approver or roles.admin
 
 
+def is_finance(person: Person, rules: Rules) -> bool:
+    """Return whether a member of the workspace belongs to finance, who read what everybody spends."""
+    return is_member(person) and (
+        person.id in rules.finance.people or bool(person.groups & set(rules.finance.groups))
+    )
+
+
+def reads_all_charges(person: Person, rules: Rules) -> bool:
+    """Return whether a person may read every charge with the person whose it is: approvers, admins and finance."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin or is_finance(person, rules)
+
+
+def check_reads_charges(person: Person, rules: Rules) -> None:
+    """Raise Refused if the person may read no charges at all: neither a user nor finance."""
+    if not is_finance(person, rules):
+        check_user(person, rules)
+
+
 # --- teammates
 
 
