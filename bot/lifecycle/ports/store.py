@@ -264,6 +264,10 @@ class Events(Protocol):
     async def newest(self) -> Event | None:
         """Return the event that was written last."""
 
+    async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        """Return the first events from `since` on and before `until`, in the order in which they were written:
+        `limit` at most, with ids above `after`."""
+
 
 class Messages(Protocol):
     """The outbox."""
