@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -55,12 +56,12 @@ class BillingMonth:
     zone: ZoneInfo
     account: str
 
-    @property
+    @cached_property
     def start(self) -> datetime:
         """Return its first moment, in UTC."""
         return month_start(self.month, self.zone)
 
-    @property
+    @cached_property
     def end(self) -> datetime:
         """Return the first moment after it, in UTC."""
         return month_end(self.month, self.zone)
@@ -168,7 +169,7 @@ def _hours(charge: Charge) -> str:
 def _time(at: datetime) -> str:
     """Return a time in UTC, without the fraction of its second, for which the specification's format has no
     place."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _flag(value: bool) -> str:
