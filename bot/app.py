@@ -32,6 +32,7 @@ from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
+from bot.lifecycle.spend import notify_unusual_day
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.net.github import github_at
@@ -63,7 +64,8 @@ SANDBOX_CLAIM_SECONDS = 4.0
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
-APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, MONTHS_EVERY_MINUTES = 15, 30, 15
+APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
+MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES = 15, 15
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -168,6 +170,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job("approvers", every(minutes=APPROVERS_EVERY_MINUTES), partial(check_deciders, background, people)),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("months", every(minutes=MONTHS_EVERY_MINUTES), partial(file_months, step_deps)),
+            Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), partial(notify_unusual_day, background)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS

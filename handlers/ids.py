@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.budget import Month, Scope, ScopeKind
+from bot.model.spend import RowsOf
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
@@ -390,6 +391,31 @@ class SpendValue(Value):
         return Scope(kind=self.kind, name=self.name)
 
 
+class SpendRowsValue(Value):
+    """`week:team::people` or `2026-10:project:vision:people`: a period in the words that people type, whose money,
+    and what the rows are."""
+
+    TYPE_NAME: ClassVar[str] = "spend_rows"
+    SHAPE: ClassVar[str] = (
+        rf"(?P<period>today|week|20[0-9]{{2}}-(?:0[1-9]|1[0-2])):{_SCOPE}:(?P<rows>people|projects|rentals)"
+    )
+
+    period: str
+    kind: ScopeKind
+    name: str
+    rows: RowsOf
+
+    @classmethod
+    def of(cls, period: str, scope: Scope, rows: RowsOf) -> Self:
+        """Return the value for a scope's money of a period."""
+        return cls(period=period, kind=scope.kind, name=scope.name, rows=rows)
+
+    @property
+    def scope(self) -> Scope:
+        """Return whose money it is."""
+        return Scope(kind=self.kind, name=self.name)
+
+
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
 """What the request form changes: a search, a request that waits for approval, or nothing if the search is new."""
@@ -461,6 +487,7 @@ class Action:
     DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
     PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
+    SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
     SPEND_CSV = ActionId("spend_csv", SpendValue)
 
 

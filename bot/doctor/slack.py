@@ -6,11 +6,13 @@ Every call only reads, except apps.connections.open: it makes a Socket Mode URL 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
@@ -19,8 +21,10 @@ from bot.doctor.host import gap_to
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
+from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
+DATA_BLOCKS = "Slack tables and charts"
 _TOKENS = {
     "invalid_auth": "It is not the token of an installed app.",
     "not_authed": "It is empty.",
@@ -50,15 +54,15 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
     )
     channels, people, groups = configured_channels(context), _people(context), _groups(context)
     if identity is None:
-        rest = [SCOPE, *channels, *people, *groups, APPROVERS]
+        rest = [SCOPE, *channels, *people, *groups, APPROVERS, DATA_BLOCKS]
         return [bot_token, app_token, *(not_checked(what, "the bot token first.") for what in rest)], None
     lookups = asyncio.gather(
         *(channel(client, identity.handle, what, configured) for what, configured in channels.items()),
         *(_person(client, identity, what, user_id) for what, user_id in people.items()),
         *(_group(client, what, group_id) for what, group_id in groups.items()),
     )
-    found, of_approvers = await asyncio.gather(lookups, approvers(context, client))
-    return [bot_token, *_scopes(identity), app_token, *found, *of_approvers], identity.clock_gap
+    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _data_blocks(client))
+    return [bot_token, *_scopes(identity), app_token, *found, *of_approvers, blocks], identity.clock_gap
 
 
 # --- tokens
@@ -122,6 +126,35 @@ def _scopes(identity: BotIdentity) -> list[Finding]:
 
 def _named(scopes: Mapping[str, str]) -> str:
     return ", ".join(f"{scope} ({purpose})" for scope, purpose in scopes.items())
+
+
+# --- blocks
+
+
+async def _data_blocks(client: AsyncWebClient) -> Finding:
+    """Return whether the workspace takes the table and the chart of `/gpu spend`. The bot runs without."""
+    try:
+        await client.api_call("blocks.validate", params={"blocks": json.dumps(SAMPLE)})
+    except NO_ANSWER as error:
+        if code_of(error) == "invalid_blocks":
+            refused = ", ".join(_refused(error)) or "one of them"
+            return hint(DATA_BLOCKS, f"this workspace refuses {refused}. /gpu spend shows a plain table instead.")
+        return hint(
+            DATA_BLOCKS,
+            f"blocks.validate gave no usable answer ({code_of(error)}). "
+            "If the workspace refuses them, /gpu spend shows a plain table instead.",
+        )
+    return ok(DATA_BLOCKS, "/gpu spend can show both.")
+
+
+def _refused(error: Exception) -> list[str]:
+    """Return the types of the blocks of SAMPLE at which the errors of blocks.validate point."""
+    answer = error.response.data if isinstance(error, SlackApiError) else None
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    pointers = [str(one.get("pointer")) for one in errors or () if isinstance(one, dict)]
+    return [
+        block["type"] for n, block in enumerate(SAMPLE) if any(p.split("/")[1:2] == [str(n)] for p in pointers)
+    ]
 
 
 # --- people

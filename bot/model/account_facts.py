@@ -66,6 +66,8 @@ FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
 """The runs of which people were alerted, by rental."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
 """By attempt: `k7mq2:1`."""
+UNUSUAL_DAY = Fact[str]("unusual_day", str)
+"""The last day of which people were notified that it is unusually dear: `2026-11-28`, of `billing.timezone`."""
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
 

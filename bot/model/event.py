@@ -132,6 +132,8 @@ class EventKind(StrEnum):
     BUDGET_ALERT = "budget_alert"
     """What was spent and reserved, `facts.balance`, reached a part of a budget, `facts.total`. `facts.people` is
     the person whose click reached it."""
+    UNUSUAL_DAY = "unusual_day"
+    """Today cost `facts.amount` so far, and a usual day costs `facts.estimate`. `facts.dearest` made it dear."""
     PAUSED = "paused"
     RESUMED = "resumed"
     # About the account, posted without the outbox:
@@ -156,6 +158,15 @@ class LeftOut(Frozen):
     """How many keys don't get in."""
     people: tuple[str, ...] = ()
     """Slack ids of teammates who have no key."""
+
+
+class DearRental(Frozen):
+    """What a rental cost on an unusually dear day."""
+
+    rental_id: str
+    owner: str
+    """Slack id of the person who was charged."""
+    amount: Micros
 
 
 class Facts(Frozen):
@@ -221,6 +232,8 @@ class Facts(Frozen):
     """The fingerprint that was expected instead."""
     balance: Balance | None = None
     """The money of a budget's month when an alert was given. `total` is the budget."""
+    dearest: tuple[DearRental, ...] | None = None
+    """The rentals that cost most on an unusual day, the dearest first."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 
@@ -451,6 +464,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
+    _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),
     _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
     # The alert goes to everyone who got an alert of the failure.
     _E.STORE_BACK: Effects(),

@@ -20,10 +20,10 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from handlers.views.answers import offers
+from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
-from handlers.views.surfaces.month_file import month_file_words, no_file
 from handlers.views.surfaces.render import render_message
 
 
@@ -56,7 +56,8 @@ def _people_in(event: Event) -> list[str]:
     """Return the people whom an alert of an event names."""
     actor = [event.actor] if event.actor is not None else []
     balance = event.facts.balance
-    return [*actor, balance.scope.name] if balance is not None else actor
+    owners = [one.owner for one in event.facts.dearest or ()]
+    return [*actor, *([balance.scope.name] if balance is not None else []), *owners]
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:

@@ -22,6 +22,7 @@ from handlers.listeners import (
     replacing,
     requests,
     sharing,
+    spend,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -82,6 +83,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
             on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
+            on(Action.SHOW_SPEND, spend.show),
             on(Action.SPEND_CSV, month_files.send),
         )
     )

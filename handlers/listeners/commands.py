@@ -11,7 +11,7 @@ from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import ProbeKind
 from handlers.ids import UNREADABLE, LineValue
-from handlers.listeners import github_keys, keys, offers, short_forms
+from handlers.listeners import github_keys, keys, offers, short_forms, spend
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
@@ -57,6 +57,8 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             | commands.Destroy()
         ):
             return await short_forms.carry_out(context, interaction, command)
+        case commands.Spend():
+            return await spend.ask(context, interaction, command)
         case commands.Pause(reason=reason):
             done = await account.pause(context.deps, interaction.person, reason)
             return Reply(content=replies.paused(done, context.deps.rules.home_channel))

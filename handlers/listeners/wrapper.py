@@ -15,7 +15,7 @@ import structlog
 
 from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
-from bot.model.message import RESPONSE_URL_LIFE
+from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
@@ -175,6 +175,8 @@ async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack
 def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
     """Return the reply that is sent apart from the acknowledgement. Return None if there is none."""
     match interaction.kind, outcome:
+        case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
+            return reply
         case (InteractionKind.CLICK, Reply() as reply) | (
             InteractionKind.SUBMISSION,
             Reply(refused=False) as reply,
@@ -187,6 +189,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
 
 async def _acknowledge(context: Context, interaction: Interaction, outcome: Outcome, ack: Ack, body: Body) -> None:
     match interaction.kind, outcome:
+        case InteractionKind.COMMAND, Reply(to=Destination()):
+            await ack()
         case (
             InteractionKind.COMMAND,
             Reply(content=content) | OpenModal(reply=Reply(content=content)),

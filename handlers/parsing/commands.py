@@ -10,10 +10,13 @@ from rapidfuzz.distance import OSA
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
+from bot.model.budget import ScopeKind
 from bot.model.offer import Catalog
 from bot.model.request import Request
+from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
+from bot.policy.buying.spend import is_period
 from bot.policy.team.rules import Hours
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
@@ -99,6 +102,17 @@ class Keep(Frozen):
     """How long not to ask again. None if it wasn't typed."""
 
 
+class Spend(Frozen):
+    """Show what was spent."""
+
+    kind: ScopeKind = ScopeKind.TEAM
+    """Whose money. A person: that of the person who asks."""
+    project: str = ""
+    """The name of the project, as it was typed."""
+    period: str = PeriodKind.MONTH
+    """As `bot.policy.buying.spend.period_of` takes it."""
+
+
 class ShowCatalog(Frozen):
     pass
 
@@ -137,6 +151,7 @@ Command = (
     | Share
     | Extend
     | Keep
+    | Spend
     | ShowCatalog
     | ShowProbe
     | Pause
@@ -156,6 +171,7 @@ _ALIASES = {
     "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
     "extend": "extend prolong longer",
     "keep": "keep",
+    "spend": "spend spent spending cost costs bill bills budget budgets",
     "catalog": "catalog catalogue vendors regions gpus",
     "probe": "probe",
     "pause": "pause",
@@ -198,6 +214,7 @@ _MAX_TYPOS = {
     "list": 1,
     "show": 1,
     "keep": 1,
+    "spend": 1,
     "share": 1,
     "help": 1,
 }
@@ -331,6 +348,37 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
     return ListRentals(all=any(word in everyone for word in words))
 
 
+_OWN, _TEAM = {"me", "my", "mine", "i", "myself"}, {"team", "all", "everyone", "us", "we"}
+_SPEND_FILLERS = {"for", "of", "in", "the", "this", "so", "far", "by"}
+
+
+def _parse_spend(rest: str, _: ParseContext) -> Command:
+    words = [word for word in normalize(rest).split() if word.lower() not in _SPEND_FILLERS]
+    kind, project, period = None, "", None
+    while words:
+        word = words.pop(0)
+        following = words[0].lower() if words else ""
+        if word.lower() == "last" and following == "month":
+            words.pop(0)
+            found = "last month"
+        else:
+            found = word.lower()
+        if is_period(found) and period is None:
+            period = found
+        elif kind is None and found in _OWN:
+            kind = ScopeKind.PERSON
+        elif kind is None and found in _TEAM:
+            kind = ScopeKind.TEAM
+        elif kind is None and found == "project" and words:
+            kind, project = ScopeKind.PROJECT, words.pop(0)
+        else:
+            raise Mistake(
+                f'I don\'t know "{short(word)}" here. '
+                "Try: /gpu spend, /gpu spend me today, or /gpu spend project vision 2026-10"
+            )
+    return Spend(kind=kind or ScopeKind.TEAM, project=project, period=period or PeriodKind.MONTH)
+
+
 Parser = Callable[[str, ParseContext], Command]
 """Takes the text after a command's name."""
 
@@ -385,6 +433,7 @@ _PARSERS: dict[str, Parser] = {
     "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
     "extend": _parse_extend,
     "keep": _parse_keep,
+    "spend": _parse_spend,
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),

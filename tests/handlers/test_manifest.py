@@ -18,6 +18,7 @@ from tests.handlers.team import MANIFEST
 ROOT = Path(__file__).parents[2]
 HISTORY = {"channels:history", "groups:history", "im:history"}
 METHOD_SCOPES: dict[str, set[str]] = {
+    "api_call": set(),  # blocks.validate
     "apps_connections_open": set(),
     "auth_test": set(),
     "chat_postEphemeral": {"chat:write"},

@@ -20,6 +20,8 @@ class Roles(Frozen):
     """Whether they may ask, rent and look."""
     approver: bool
     admin: bool
+    finance: bool
+    """Whether they read the spend of everybody, also if they are no users."""
     sole_admin: bool
     """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
 
@@ -73,7 +75,7 @@ def is_member(person: Person) -> bool:
 def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person. Non-members have none, whatever the rules say."""
     if not is_member(person):
-        return Roles(user=False, approver=False, admin=False, sole_admin=False)
+        return Roles(user=False, approver=False, admin=False, finance=False, sole_admin=False)
     admin = person.id in rules.admins
     approvers = approvers_of(rules)
     approver = person.id in approvers.people or bool(person.groups & set(approvers.groups))
@@ -84,6 +86,7 @@ def roles_of(person: Person, rules: Rules) -> Roles:
         user=allowed_guest and (in_group or admin or approver),
         approver=approver,
         admin=admin,
+        finance=person.id in rules.finance.people or bool(person.groups & set(rules.finance.groups)),
         sole_admin=admin and not rules.approvers.groups and not others,
     )
 
@@ -131,23 +134,32 @@ def sees_unknown_machines(person: Person, rules: Rules) -> bool:
     return roles.approver or roles.admin
 
 
-def is_finance(person: Person, rules: Rules) -> bool:
-    """Return whether a member of the workspace belongs to finance, who read what everybody spends."""
-    return is_member(person) and (
-        person.id in rules.finance.people or bool(person.groups & set(rules.finance.groups))
-    )
+# --- spend
 
 
-def reads_all_charges(person: Person, rules: Rules) -> bool:
-    """Return whether a person may read every charge with the person whose it is: approvers, admins and finance."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin or is_finance(person, rules)
-
-
-def check_reads_charges(person: Person, rules: Rules) -> None:
-    """Raise Refused if the person may read no charges at all: neither a user nor finance."""
-    if not is_finance(person, rules):
+def check_reads_spend(person: Person, rules: Rules) -> None:
+    """Raise Refused if the person may not read what was spent: users may, and finance."""
+    if not roles_of(person, rules).finance:
         check_user(person, rules)
+
+
+def sees_spend_of_people(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
+    own, and sums."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin or roles.finance
+
+
+def sees_use_of_people(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see what each person paid for idle and other time: approvers and admins. All
+    others see their own, and each project's."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
+def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
+    """Return whether a person may see what one person spent: that person, approvers, admins and finance."""
+    return person.id == other or sees_spend_of_people(person, rules)
 
 
 # --- teammates

@@ -11,6 +11,8 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
+from bot.policy.buying.budgets import say_month
+from bot.policy.buying.months import month_of
 from bot.policy.team.roles import has_buttons
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
@@ -78,6 +80,8 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader.times
     total, ended = _totals_text(live), _ended(live)
+    if total:
+        total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
@@ -277,6 +281,7 @@ HELP = (
     ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
     ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),

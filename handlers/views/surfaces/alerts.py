@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
+from handlers.ids import Action, RentalValue
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
-from handlers.views.phrases.format import Reader, escape, person, plural
+from handlers.views.phrases.format import Reader, dollars, escape, identifier, person, plural
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
@@ -31,6 +32,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.BUDGET_ALERT:
             return blocks.message(budget_alert(event, reader.rules, names or {}))
+        case EventKind.UNUSUAL_DAY:
+            return _unusual_day(event, names or {})
         case EventKind.PAUSED:
             who = person(names or {}, event.actor)
             why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
@@ -43,3 +46,23 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
     failure = step_failure_text(event, reader.times)
     words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
+
+
+def _unusual_day(event: Event, names: Mapping[str, str]) -> Rendered:
+    """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
+    dearest = event.facts.dearest or ()
+    usual = dollars(event.facts.estimate or 0)
+    what = "; ".join(
+        f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
+    )
+    text = f"Unusual day: {dollars(event.facts.amount or 0)} so far today; a usual day costs {usual}."
+    return blocks.message(
+        f"{text} Most of it: {what}.",
+        blocks.section(f"{text} Most of it: {what}."),
+        blocks.actions(
+            *(
+                button(f"Show {one.rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=one.rental_id))
+                for one in {one.rental_id: one for one in dearest}.values()
+            )
+        ),
+    )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import calendar
-
 from bot.model.budget import Month, MonthPart
 from bot.model.money import Micros
+from bot.policy.buying.budgets import say_month
 from bot.policy.buying.focus import MonthFile
-from handlers.ids import Action, SpendValue
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered
+from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.format import dollars, escape, join, listed, plural
 
 
 def month_name(month: Month) -> str:
     """Return a month in words: `November 2026`."""
-    year, _, number = month.partition("-")
-    return f"{calendar.month_name[int(number)]} {year}"
+    return f"{say_month(month)} {month[:4]}"
 
 
 def month_file_words(file: MonthFile, reader: str) -> str:
@@ -55,11 +52,6 @@ def invoice_differences(estimated: Micros, estimates: int, unknown_count: int) -
     running = f" ({plural(unknown_count, 'runs', 'run')} now)" if unknown_count else ""
     parts += [f"machines not rented through me{running}", "tax"]
     return f"The invoice may differ by {listed(parts)}."
-
-
-def csv_button(part: MonthPart) -> Json:
-    """Return the button of a report that sends its charges as a file."""
-    return blocks.button("CSV", Action.SPEND_CSV, SpendValue.of(part.month, part.scope))
 
 
 def file_on_its_way(part: MonthPart) -> Rendered:
