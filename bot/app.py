@@ -25,6 +25,7 @@ from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import Deps, StepDeps
+from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every
@@ -65,7 +66,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
-MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES = 15, 15
+MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -170,6 +171,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             Job("approvers", every(minutes=APPROVERS_EVERY_MINUTES), partial(check_deciders, background, people)),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
             Job("months", every(minutes=MONTHS_EVERY_MINUTES), partial(file_months, step_deps)),
+            Job("digest", every(minutes=DIGEST_EVERY_MINUTES), partial(send_digest, background)),
             Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), partial(notify_unusual_day, background)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
