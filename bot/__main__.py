@@ -1,4 +1,4 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | export."""
+"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | policy check."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+policy = typer.Typer(help="The team's rules.", no_args_is_help=True)
+cli.add_typer(policy, name="policy")
 
 
 @cli.command()
@@ -105,6 +107,23 @@ def migrate() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(migrate_database(settings.database_url.get_secret_value()))
+
+
+@policy.command()
+def check(file: Annotated[Path, typer.Argument(help="A policy file, such as policy.yml.")]) -> None:
+    """Print the rules of a policy file in plain words, or every mistake in it. Change nothing."""
+    from bot.errors import WrongPolicy
+    from bot.policy.team.policy_file import read_policy
+    from bot.policy.team.rules import Rules
+    from handlers.views.answers.rules import terminal_text
+
+    try:
+        read = read_policy(file, home_channel=Rules().home_channel, admins=())
+    except WrongPolicy as wrong:
+        for line in wrong.lines:
+            print(f"{line}.")
+        raise typer.Exit(1) from None
+    print(terminal_text(read.rules))
 
 
 export = typer.Typer(invoke_without_command=True)

@@ -133,6 +133,7 @@ class Field(StrEnum):
     UP_TO = "up_to"
     TEAMMATES = "teammates"
     SETUP = "setup"
+    PROJECT = "project"
     PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
@@ -332,6 +333,16 @@ class QuoteUntilValue(Value):
         return datetime.fromtimestamp(self.until, UTC)
 
 
+class QuoteHoursValue(Value):
+    """`q8f3...:4`: a quote, and another number of hours for its request."""
+
+    TYPE_NAME: ClassVar[str] = "quote_hours"
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<hours>[1-9][0-9]{{0,3}})"
+
+    quote_id: str
+    hours: int
+
+
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
@@ -447,6 +458,7 @@ class Action:
     CHANGE = ActionId("change", QuoteValue)
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
     KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
+    FOR_HOURS = ActionId("for_hours", QuoteHoursValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     SHOW_LINE = ActionId("show_line", LineValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
@@ -457,6 +469,7 @@ class Action:
     USE_GITHUB_KEYS = ActionId("use_github_keys", GithubKeysValue)
     CHOOSE_GITHUB_KEYS = ActionId("choose_github_keys", GithubNameValue)
     CANCEL_KEYS = ActionId("cancel_keys", NoValue)
+    RELOAD_POLICY = ActionId("reload_policy", NoValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     SSH = ActionId("ssh", RentalValue)

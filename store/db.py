@@ -35,6 +35,7 @@ from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return
 from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
+from store.policies import Policies
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
@@ -76,6 +77,7 @@ class Transaction:
         self.overdue = Overdue(conn, self.visits)
         self.questions = AdminQuestions(conn, self.messages)
         self.budgets = Budgets(conn)
+        self.policies = Policies(conn)
 
 
 async def migrate(url: str) -> None:

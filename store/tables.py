@@ -30,6 +30,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
+from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
@@ -459,6 +460,15 @@ account = Table(
     Column("name", SafeText, primary_key=True),
     Column("key", SafeText, primary_key=True),
     _text("value"),  # JSON of the type that bot/model/account_facts.py names
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    _time("at", nullable=False),
+    _optional_text("by"),
+    Column("file", JsonText[PolicyFile](PolicyFile), nullable=False),
 )
 
 counters = Table("counters", metadata, Column("name", EnumText(Counter), primary_key=True), _int("count"))

@@ -14,12 +14,12 @@ from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, Month, Reservation, Scope, scopes_of
+from bot.model.budget import Balance, Charge, Month, Passed, Reservation, Scope, scopes_of
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import Passed, Room, budget_of, new_alert, passed_budgets
+from bot.policy.buying.budgets import Room, budget_of, new_alert, passed_budgets
 from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
@@ -251,7 +251,7 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        waits = other is not None and not other.state.over
+        waits = other is None or not other.state.over  # it is stored after this one notes it
     if not rental.attempts:
         return RentalFacts(rental)
     return RentalFacts(

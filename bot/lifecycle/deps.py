@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -16,10 +17,13 @@ from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
+from bot.model.policy_version import PolicyVersion
 from bot.model.rental import Rental
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
+D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
 """For how long after the start nothing is ended or bought for a rental whose messages are not yet compared with
@@ -39,6 +43,22 @@ def random_id(length: int = ID_LENGTH) -> str:
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
+@dataclass
+class RulesInForce:
+    """The rules that this process uses for what begins now. bot/lifecycle/policy_versions.py replaces them."""
+
+    rules: Rules
+    source: PolicySource
+    version: PolicyVersion | None = None
+    """The version in the store that has these rules. None before they are stored."""
+    wrong: tuple[str, ...] = ()
+    """What is wrong with the file, if these rules hold because of that. A line for each mistake."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading the file until its rules are stored: of two readers, the later one has the newer file."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the rules changed."""
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -46,6 +66,9 @@ class Deps:
     store: Store
     clock: Clock
     rules: Rules
+    """The rules of this step, click or pass, from its beginning to its end: see `with_newest_rules`."""
+    in_force: RulesInForce | None = field(default=None, kw_only=True)
+    """None: the rules never change."""
     probe_line: str = field(default="", kw_only=True)
     """The line of authorized_keys that lets the probe's key run its script."""
     started_at: datetime = field(default=EVER, kw_only=True)
@@ -81,6 +104,13 @@ class StepDeps(Deps):
     """Whether the account was compared with the store since the start. Nothing is bought before that."""
     gone_at_start: set[str] = field(default_factory=set)
     """The resources that the first look since the start did not find."""
+
+
+def with_newest_rules(deps: D) -> D:
+    """Return the dependencies for a step, a click or a pass that begins now: they have the rules that are in force
+    now. Whatever lives longer than one of these calls this each time before it looks at the rules."""
+    in_force = deps.in_force
+    return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
 
 
 def may_compare(deps: Deps) -> bool:

@@ -70,6 +70,21 @@ class Balance(Frozen):
     """The highest alert that was given, in percent of the budget. 0: none."""
 
 
+class Passed(Frozen):
+    """A budget that does not hold what is asked for."""
+
+    balance: Balance
+    """Without what is asked for."""
+    budget: Micros
+    more: Micros
+    """What is asked for in that month."""
+
+    @property
+    def left(self) -> Micros:
+        """Return what the budget still holds, at least zero."""
+        return max(self.budget - self.balance.reserved - self.balance.spent, 0)
+
+
 class Reservation(Frozen):
     """What a rental holds of the budgets of a month: those of its owner, its project and the team."""
 

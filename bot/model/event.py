@@ -10,7 +10,7 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Balance
+from bot.model.budget import Balance, Passed
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.spend import Digest
@@ -139,6 +139,11 @@ class EventKind(StrEnum):
     """Today cost `facts.amount` so far, and a usual day costs `facts.estimate`. `facts.dearest` made it dear."""
     PAUSED = "paused"
     RESUMED = "resumed"
+    POLICY_CHANGED = "policy_changed"
+    """Another policy file came into force as version `facts.count`. `facts.detail` names the keys that changed."""
+    POLICY_REFUSED = "policy_refused"
+    """The policy file has mistakes, `facts.count`, so the rules from before hold. `facts.detail` has a line for
+    each of the first ones."""
     # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
@@ -238,6 +243,8 @@ class Facts(Frozen):
     """The money of a budget's month when an alert was given. `total` is the budget."""
     dearest: tuple[DearRental, ...] | None = None
     """The rentals that cost most on an unusual day, the dearest first."""
+    passed: tuple[Passed, ...] = ()
+    """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 
@@ -467,6 +474,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.AUTHORIZED_AGAIN: Effects(alert=(To.ADMINS,)),
     _E.PAUSED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
+    _E.POLICY_CHANGED: Effects(alert=(To.ADMINS,)),
+    _E.POLICY_REFUSED: Effects(alert=(To.ADMINS,)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
     _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),

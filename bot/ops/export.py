@@ -23,7 +23,8 @@ from bot.net.sandbox_clock import clock_of
 from bot.net.sessions import new_session
 from bot.policy.buying.focus import MonthFile
 from bot.policy.buying.months import month_of
-from bot.policy.team.rules import Rules, read_rules
+from bot.policy.team.policy_file import PolicySource
+from bot.policy.team.rules import Rules
 from store.db import reading
 
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
@@ -41,10 +42,13 @@ class _Opened(NamedTuple):
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
-    rules = read_rules(settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
+    """Open the database, with the rules in force. Raise WrongPolicy if there are none."""
+    source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
     async with new_session() as session:
         clock = await clock_of(settings.clock_url, session)
         async with reading(settings.database_url.get_secret_value(), "gpubot export", clock) as tx:
+            stored = await tx.policies.newest()
+            rules = source.read().rules if stored is None else source.rules_in(stored.file)
             yield _Opened(tx, rules, clock)
 
 

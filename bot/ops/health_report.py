@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.billing import accrued
+from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job
 from bot.lifecycle.loops.overdue import OverdueDeletion
@@ -67,6 +68,7 @@ class HealthReport:
 
     clock: Clock
     store: Store
+    rules: RulesInForce
     engine: Engine
     overdue: OverdueDeletion
     visits: Visits
@@ -118,6 +120,8 @@ class HealthReport:
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
             **under_way,
+            "policy_version": self.rules.version.n if self.rules.version is not None else None,
+            "policy_mistakes": len(self.rules.wrong),
             "slack_refuses_token": refused is not None,
             "undelivered": undelivered,
             "perhaps_posted_twice": posted_twice,

@@ -78,7 +78,8 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
-            await _serve(context, _without_expired_url(context, read(body)), handler, ack, body)
+            current = context.with_newest_rules()
+            await _serve(current, _without_expired_url(current, read(body)), handler, ack, body)
 
     return listen
 

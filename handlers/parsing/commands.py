@@ -121,6 +121,14 @@ class ShowProbe(Frozen):
     pass
 
 
+class ShowPolicy(Frozen):
+    pass
+
+
+class ReloadPolicy(Frozen):
+    """Read the policy file again."""
+
+
 class Pause(Frozen):
     reason: str = ""
 
@@ -154,6 +162,8 @@ Command = (
     | Spend
     | ShowCatalog
     | ShowProbe
+    | ShowPolicy
+    | ReloadPolicy
     | Pause
     | Resume
     | Help
@@ -174,6 +184,7 @@ _ALIASES = {
     "spend": "spend spent spending cost costs bill bills budget budgets",
     "catalog": "catalog catalogue vendors regions gpus",
     "probe": "probe",
+    "policy": "policy rules",
     "pause": "pause",
     "resume": "resume",
     "help": "help ? -h --help",
@@ -185,6 +196,8 @@ _WITHOUT_ARGUMENTS: dict[type[Command], str] = {
     Again: "again",
     ShowCatalog: "catalog",
     ShowProbe: "probe",
+    ShowPolicy: "policy",
+    ReloadPolicy: "policy reload",
     Pause: "pause",
     Resume: "resume",
     Help: "help",
@@ -210,6 +223,7 @@ _MAX_TYPOS = {
     "extend": 2,
     "catalog": 2,
     "probe": 1,
+    "policy": 2,
     "again": 1,
     "list": 1,
     "show": 1,
@@ -398,6 +412,15 @@ def _parse_keep(rest: str, context: ParseContext) -> Command:
     return Keep(id=words.id, duration=words.duration)
 
 
+def _parse_policy(rest: str, _: ParseContext) -> Command:
+    words = normalize(rest).lower().split()
+    if words in ([], ["show"]):
+        return ShowPolicy()
+    if words == ["reload"]:
+        return ReloadPolicy()
+    raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu policy, or /gpu policy reload')
+
+
 def _parse_share(rest: str) -> Command:
     mentioned = take_people(rest)
     rental_id = read_id(mentioned.text, "share")
@@ -437,6 +460,7 @@ _PARSERS: dict[str, Parser] = {
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
+    "policy": _parse_policy,
     "pause": _parse_pause,
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),

@@ -9,6 +9,7 @@ import pytest
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, StoreBusy
 from store.db import Database, reading
+from store.migrations import HEAD
 from tests.store import make
 from tests.store.schemas import at, engine, running
 
@@ -40,13 +41,16 @@ async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, clock: M
 
 
 async def test_a_database_of_another_version_is_not_read(url: str, clock: MovedClock) -> None:
-    for statement, words in (
-        ("UPDATE alembic_version SET version_num = 'v0100'", "older gpubot"),
-        ("UPDATE alembic_version SET version_num = 'v9999'", "newer gpubot"),
-    ):
-        opened = engine(url)
-        await at(opened, running(statement))
+    opened = engine(url)
+    try:
+        for statement, words in (
+            ("UPDATE alembic_version SET version_num = 'v0100'", "older gpubot"),
+            ("UPDATE alembic_version SET version_num = 'v9999'", "newer gpubot"),
+        ):
+            await at(opened, running(statement))
+            with pytest.raises(CannotOpen, match=words):
+                async with reading(url, "test", clock):
+                    pass
+    finally:  # other tests use the same database
+        await at(opened, running(f"UPDATE alembic_version SET version_num = '{HEAD}'"))  # noqa: S608 - ours
         await opened.dispose()
-        with pytest.raises(CannotOpen, match=words):
-            async with reading(url, "test", clock):
-                pass

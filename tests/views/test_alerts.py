@@ -45,6 +45,32 @@ Buying goes on again, resumed by U0CARL.
 """)
 
 
+def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
+    assert page(
+        notice(K.POLICY_CHANGED, CARL, count=2, detail="auto_approve.per_hour, projects.vision"),
+        notice(K.POLICY_CHANGED, count=3, detail="lease.max"),
+        notice(
+            K.POLICY_REFUSED, count=1, detail="line 2, lease.max: '<!here>' is no duration; write it such as 4h"
+        ),
+        notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
+    ) == snapshot("""\
+
+U0CARL changed the rules: auto_approve.per_hour, projects.vision. All rules: /gpu policy
+
+The rules changed: lease.max. All rules: /gpu policy
+
+The policy file has mistakes, so the rules from before hold.
+line 2, lease.max: '<!here>' is no duration; write it such as 4h.
+Mend it, then: /gpu policy reload
+
+The policy file has mistakes, so the rules from before hold.
+line 1, a: there is no such key.
+line 2, b: write a number.
+5 more: gpubot policy check lists all.
+Mend it, then: /gpu policy reload
+""")
+
+
 def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
     failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
     assert page(

@@ -306,8 +306,10 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
+/gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
+/gpu policy reload: reads the policy file again
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
@@ -325,6 +327,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
+/gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 """)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
@@ -75,6 +75,7 @@ class SelfCheck:
         await keep_running("selfcheck", self._turn, self.deps.clock)
 
     async def _turn(self) -> None:
+        self.deps = with_newest_rules(self.deps)
         failed_before, self._failed = self._failed, not await self.check()
         if self._failed and failed_before:
             await self.notify()

@@ -28,6 +28,7 @@ from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
+from bot.model.policy_version import PolicyVersion
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -416,6 +417,16 @@ class AdminQuestions(Protocol):
         changed meanwhile."""
 
 
+class Policies(Protocol):
+    """The policy files that came into force."""
+
+    async def newest(self) -> PolicyVersion | None:
+        """Return the version that is in force. Return None before the first one is stored."""
+
+    async def add(self, version: PolicyVersion) -> None:
+        """Write the next version. Raise Stale if its number is in use."""
+
+
 class Overdue(Protocol):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
@@ -466,6 +477,8 @@ class Tx(Protocol):
     def probe_answers(self) -> ProbeAnswers: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def policies(self) -> Policies: ...
 
 
 class Written(StrEnum):

@@ -14,6 +14,7 @@ deciding          approve, deny, accept, withdraw
 leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use
 ending            destroy, take on an alarm
 account           pause and resume buying
+policy            show the team's rules, and read them again from their file
 admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
 ownership         give a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
-from bot.model.budget import UNASSIGNED, Balance, Month, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Balance, Month, Passed, Scope, ScopeKind
 from bot.model.money import Micros, micros
 from bot.model.person import Person
 from bot.policy.team.roles import roles_of
@@ -75,19 +75,14 @@ def say_month(month: Month) -> str:
     return month_name[int(month.split("-")[1])]
 
 
-class Passed(Frozen):
-    """A budget that does not hold what is asked for."""
-
-    balance: Balance
-    """Without what is asked for."""
-    budget: Micros
-    more: Micros
-    """What is asked for in that month."""
-
-    @property
-    def left(self) -> Micros:
-        """Return what the budget still holds, at least zero."""
-        return max(self.budget - self.balance.reserved - self.balance.spent, 0)
+def say_passed(passed: Passed, owner: str | None = None) -> str:
+    """Return what a budget still holds and what was asked for: to the owner of the request, or to somebody else if
+    there is the name of its `owner`."""
+    scope = passed.balance.scope
+    person = "You have" if owner is None else f"{owner} has"
+    who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "Your team has"}.get(scope.kind, f"{scope.name} has")
+    left = f"${Decimal(passed.left).scaleb(-6):,.2f} left in {say_month(passed.balance.month)}"
+    return f"{who} {left}; this can come to ${Decimal(passed.more).scaleb(-6):,.2f}."
 
 
 def passed_budgets(

@@ -122,6 +122,11 @@ def may_pause_buying(person: Person, rules: Rules) -> bool:
     return roles_of(person, rules).admin
 
 
+def may_reload_policy(person: Person, rules: Rules) -> bool:
+    """Return whether a person may have the policy file read again: admins."""
+    return roles_of(person, rules).admin
+
+
 def may_manage_account(person: Person, rules: Rules) -> bool:
     """Return whether a person decides about machines that the bot doesn't know, and who owns a rental: admins."""
     return roles_of(person, rules).admin

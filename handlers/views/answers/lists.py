@@ -284,9 +284,13 @@ HELP = (
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
+    ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
 )
-ADMIN_HELP = (("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),)
+ADMIN_HELP = (
+    ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
+    ("/gpu policy reload", "reads the policy file again"),
+)
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Balance, ScopeKind
+from bot.model.budget import Balance, Passed, ScopeKind
 from bot.model.event import Event
 from bot.policy.buying.budgets import say_month
-from bot.policy.team.rules import OverBudget, Rules
+from bot.policy.team.rules import Rules, WhenOver
 from handlers.views.phrases.format import as_written, dollars, escape, person
 
 
@@ -29,8 +29,15 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
         return ""
     has = f"{scope_name(balance, names)} has spent {dollars(balance.spent)} of {say_month(balance.month)}'s"
     more = f"what runs can add {dollars(balance.reserved)} ({balance.alerted} %)."
-    refuse = rules.budgets.over is OverBudget.REFUSE
+    refuse = rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
     then = "nothing more is rented" if refuse else "each rental asks an approver"
     when = "From now on" if full else "From 100 % on"
     return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
+
+
+def budget_name(passed: Passed) -> str:
+    """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
+    scope = passed.balance.scope
+    whose = {ScopeKind.PERSON: "your", ScopeKind.TEAM: "the team's"}.get(scope.kind)
+    return f"{whose} budget" if whose else f"{escape(scope.name, 30)}'s budget"

@@ -11,6 +11,7 @@ from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
+from handlers.views.phrases.error_text import mistakes_text
 from handlers.views.phrases.format import Reader, dollars, escape, identifier, person, plural
 
 
@@ -46,6 +47,15 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
         case EventKind.RESUMED:
             who = person(names or {}, event.actor)
             return blocks.message(f"Buying goes on again, resumed by {who}.")
+        case EventKind.POLICY_CHANGED:
+            who = f"{person(names or {}, event.actor)} changed the rules" if event.actor else "The rules changed"
+            keys = escape(event.facts.detail or "", 500)
+            return blocks.message(f"{who}: {keys}. All rules: /gpu policy")
+        case EventKind.POLICY_REFUSED:
+            lines = (event.facts.detail or "").splitlines()
+            first = "The policy file has mistakes, so the rules from before hold."
+            mistakes = mistakes_text(first, lines, event.facts.count or len(lines))
+            return blocks.message(f"{mistakes}\nMend it, then: /gpu policy reload")
     failure = step_failure_text(event, reader.times)
     words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)

@@ -86,7 +86,7 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules), money),
+        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules, details.rental.project), money),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 

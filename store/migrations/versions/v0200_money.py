@@ -69,3 +69,11 @@ def upgrade() -> None:
         sa.Column("file", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("month", name="filed_months_pk"),
     )
+    op.create_table(
+        "policy_versions",
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("n", name="policy_versions_pk"),
+    )
