@@ -28,9 +28,9 @@ from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
 from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job, every
+from bot.lifecycle.loops.jobs import Job, every, every_day
 from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.selfcheck import SelfCheck
+from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
@@ -137,6 +137,7 @@ async def build(
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
         source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
         in_force = await rules_at_start(store, source)
+        metrics = Metrics()
         deps = Deps(
             store=store,
             clock=clock,
@@ -144,12 +145,12 @@ async def build(
             in_force=in_force,
             started_at=clock.now(),
             started_real=clock.real(),
+            on_over_budget=metrics.over_budget,
         )
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
         background = replace(deps, store=store.in_background())
-        metrics = Metrics()
         store.on_commit(metrics.commit)
         market = ComputeClear(
             settings.compute_clear_url,
@@ -191,6 +192,9 @@ async def build(
             Job("months", every(minutes=MONTHS_EVERY_MINUTES), _work(step_deps, file_months)),
             Job("digest", every(minutes=DIGEST_EVERY_MINUTES), _work(background, send_digest)),
             Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), _work(background, notify_unusual_day)),
+            Job(
+                "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
+            ),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS

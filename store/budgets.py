@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, scopes_of
+from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
 from store.mapping import INSERTS, Values, param, select_by, to_models, values
 from store.tables import attempts, balances, charges, filed_months, rentals, reservations, resources
@@ -37,16 +37,23 @@ def _number(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
-_ALL = select(balances)
-_RESERVED = select(
-    reservations.c.month,
-    reservations.c.owner,
-    reservations.c.project,
-    func.sum(reservations.c.amount).label("amount"),
-).group_by(reservations.c.month, reservations.c.owner, reservations.c.project)
-_CHARGED = select(
-    _c.month, _c.owner, _c.project, func.sum(_c.amount).label("amount"), func.sum(_c.late).label("late")
-).group_by(_c.month, _c.owner, _c.project)
+_ALL = select(balances).where(_b.month >= param(_b.month, "since"))
+_TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
+_RESERVED = (
+    select(
+        reservations.c.month,
+        reservations.c.owner,
+        reservations.c.project,
+        func.sum(reservations.c.amount).label("amount"),
+    )
+    .where(reservations.c.month >= param(reservations.c.month, "since"))
+    .group_by(reservations.c.month, reservations.c.owner, reservations.c.project)
+)
+_CHARGED = (
+    select(_c.month, _c.owner, _c.project, func.sum(_c.amount).label("amount"), func.sum(_c.late).label("late"))
+    .where(_c.month >= param(_c.month, "since"))
+    .group_by(_c.month, _c.owner, _c.project)
+)
 _OF_MONTH = select_by(_b.month, _b.kind, _b.name)
 _THIS = and_(
     _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
@@ -209,10 +216,14 @@ class Budgets:
             for row in rows
         }
 
-    async def all_balances(self) -> list[Balance]:
-        return [_balance(row) for row in await self._conn.execute(_ALL) if row.reserved or row.spent]
+    async def all_balances(self, since: Month = "") -> list[Balance]:
+        rows = await self._conn.execute(_ALL, {"since": since})
+        return [_balance(row) for row in rows if row.reserved or row.spent]
 
-    async def sums(self) -> list[Balance]:
+    async def of_team(self) -> list[Balance]:
+        return [_balance(row) for row in await self._conn.execute(_TEAM)]
+
+    async def sums(self, since: Month = "") -> list[Balance]:
         found: dict[tuple[Month, Scope], Balance] = {}
 
         def add(row: Any, **more: Any) -> None:
@@ -221,9 +232,9 @@ class Budgets:
                 sums = {name: getattr(had, name) + int(value) for name, value in more.items()}
                 found[row.month, scope] = changed(had, **sums)
 
-        for held in await self._conn.execute(_RESERVED):
+        for held in await self._conn.execute(_RESERVED, {"since": since}):
             add(held, reserved=held.amount)
-        for charged in await self._conn.execute(_CHARGED):
+        for charged in await self._conn.execute(_CHARGED, {"since": since}):
             add(charged, spent=charged.amount, late=charged.late)
         return list(found.values())
 

@@ -25,6 +25,7 @@ from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 DATA_BLOCKS = "Slack tables and charts"
+FINANCE = "finance"
 _TOKENS = {
     "invalid_auth": "It is not the token of an installed app.",
     "not_authed": "It is empty.",
@@ -164,12 +165,21 @@ def _people(context: CheckContext) -> dict[str, str]:
     """Return the id of each person who has a role, by the name that the finding has."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
-    approvers = context.rules.approvers.people
-    return {f"{_role(user, admins, approvers)} {user}": user for user in dict.fromkeys((*admins, *approvers))}
+    of_role = {
+        "admin": admins,
+        "approver": context.rules.approvers.people,
+        FINANCE: context.rules.finance.people,
+    }
+    return _by_roles(of_role)
 
 
-def _role(user: str, admins: Iterable[str], approvers: Iterable[str]) -> str:
-    return " and ".join(role for role, people in (("admin", admins), ("approver", approvers)) if user in people)
+def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the id of each person or group that has a role, by its roles and its id."""
+    roles: dict[str, list[str]] = {}
+    for role, names in of_role.items():
+        for name in dict.fromkeys(names):
+            roles.setdefault(name, []).append(role)
+    return {f"{' and '.join(of_name)} {name}": name for name, of_name in roles.items()}
 
 
 async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user_id: str) -> Finding:
@@ -190,7 +200,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
         return wrong(what, f"{who} is of another workspace. Name someone of yours.")
-    if person.guest:
+    if person.guest and not what.startswith(FINANCE):  # with that role alone, a guest may read what was spent
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
 
@@ -198,10 +208,12 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 def _groups(context: CheckContext) -> dict[str, str]:
     """Return the id of each user group in the policy, by the name that the finding has."""
     rules = context.rules
-    return {
-        f"{_role(group, (), rules.approvers.groups) or 'user'} group {group}": group
-        for group in dict.fromkeys((*rules.approvers.groups, *rules.use.groups))
+    of_role = {
+        "approver group": rules.approvers.groups,
+        f"{FINANCE} group": rules.finance.groups,
+        "user group": [one for one in rules.use.groups if one not in rules.approvers.groups],
     }
+    return _by_roles(of_role)
 
 
 async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:

@@ -350,11 +350,11 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
         )
 
 
-async def correct(tx: Tx) -> int:
-    """Make each balance the sum of the reservations and charges of its scope and month, and return how many were
-    not. Each of them is a bug: the caller logs and counts it."""
-    stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances()}
-    right = {(one.month, one.scope): one for one in await tx.budgets.sums()}
+async def correct(tx: Tx, since: Month = "") -> int:
+    """Make each balance, or each from the month `since` on, the sum of the reservations and charges of its scope
+    and month. Return how many were not: each of them is a bug."""
+    stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
+    right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}
     wrong = 0
     for month, scope in sorted(stored.keys() | right.keys(), key=str):
         none = Balance(scope=scope, month=month)

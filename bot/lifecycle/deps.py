@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.clock import Clock
-from bot.errors import Stale, StoreBusy
+from bot.errors import OverBudget, Stale, StoreBusy
 from bot.lifecycle.budgets import settle
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
@@ -59,6 +59,10 @@ class RulesInForce:
     """Set when the rules changed."""
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -75,6 +79,8 @@ class Deps:
     """When the process started, by our clock."""
     started_real: datetime = field(default=EVER, kw_only=True)
     """When the process started, in real time."""
+    on_over_budget: Callable[[], None] = field(default=_nothing, kw_only=True)
+    """Called with each request that is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Makes a short id of this length."""
 
@@ -135,6 +141,9 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
                 return await decision(tx)
         except Stale:
             continue
+        except OverBudget:
+            deps.on_over_budget()
+            raise
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
 
 

@@ -241,7 +241,7 @@ class Facts(Frozen):
     """The fingerprint that was expected instead."""
     balance: Balance | None = None
     """The money of a budget's month when an alert was given. `total` is the budget."""
-    dearest: tuple[DearRental, ...] | None = None
+    dearest: tuple[DearRental, ...] = ()
     """The rentals that cost most on an unusual day, the dearest first."""
     passed: tuple[Passed, ...] = ()
     """The budgets that did not hold what was approved."""

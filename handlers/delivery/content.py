@@ -56,7 +56,7 @@ def _people_in(event: Event) -> list[str]:
     """Return the people whom an alert of an event names."""
     actor = [event.actor] if event.actor is not None else []
     balance = event.facts.balance
-    owners = [one.owner for one in event.facts.dearest or ()]
+    owners = [one.owner for one in event.facts.dearest]
     return [*actor, *([balance.scope.name] if balance is not None else []), *owners]
 
 

@@ -363,28 +363,26 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
 
 
 _OWN, _TEAM = {"me", "my", "mine", "i", "myself"}, {"team", "all", "everyone", "us", "we"}
+_PROJECT = re.compile(r"\bproject\s+[`'\"“*]*(?P<name>[a-z0-9][\w-]{0,40})[`'\"”*]*", re.IGNORECASE | re.ASCII)
 _SPEND_FILLERS = {"for", "of", "in", "the", "this", "so", "far", "by"}
 
 
 def _parse_spend(rest: str, _: ParseContext) -> Command:
-    words = [word for word in normalize(rest).split() if word.lower() not in _SPEND_FILLERS]
-    kind, project, period = None, "", None
+    # The name is read from the text as it was typed: `_` formats nothing in it.
+    named = _PROJECT.search(rest)
+    kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
+    others = rest[: named.start()] + " " + rest[named.end() :] if named else rest
+    words = [word for word in normalize(others).split() if word.lower() not in _SPEND_FILLERS]
+    period = None
     while words:
         word = words.pop(0)
-        following = words[0].lower() if words else ""
-        if word.lower() == "last" and following == "month":
-            words.pop(0)
-            found = "last month"
-        else:
-            found = word.lower()
+        found = word.lower()
+        if found == "last" and words and words[0].lower() == PeriodKind.MONTH:
+            found = f"last {words.pop(0).lower()}"
         if is_period(found) and period is None:
             period = found
-        elif kind is None and found in _OWN:
-            kind = ScopeKind.PERSON
-        elif kind is None and found in _TEAM:
-            kind = ScopeKind.TEAM
-        elif kind is None and found == "project" and words:
-            kind, project = ScopeKind.PROJECT, words.pop(0)
+        elif kind is None and found in _OWN | _TEAM:
+            kind = ScopeKind.PERSON if found in _OWN else ScopeKind.TEAM
         else:
             raise Mistake(
                 f'I don\'t know "{short(word)}" here. '

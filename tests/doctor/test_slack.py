@@ -241,3 +241,12 @@ async def test_a_server_without_blocks_validate_is_ok_with_a_hint(installation: 
         "hint    Slack tables and charts: blocks.validate gave no usable answer (unknown_method). "
         "If the workspace refuses them, /gpu spend shows a plain table instead."
     ]
+
+
+async def test_the_people_and_groups_of_finance_are_looked_up(installation: Installation) -> None:
+    installation.policy(f"finance: {{people: [{BEN}, {GUS}, U0NOBODY0], groups: [{APPROVERS}]}}\n")
+    lines = [finding.line() for finding in await installation.examine()]
+    assert f"ok      finance {BEN}: Ben." in lines
+    assert f"ok      finance {GUS}: Gus." in lines
+    assert f"ok      finance group {APPROVERS}: 1 member." in lines
+    assert any(line.startswith("not ok  finance U0NOBODY0: Slack knows nobody by this id.") for line in lines)

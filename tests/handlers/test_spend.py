@@ -265,12 +265,23 @@ $5.00 was billed after I asked for the deletion. $70.00 is estimated: the vendor
 
 async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
     await some_days(ours)
-    assert await ours.command(GUS, "spend") == ""
+    await ours.fault("response_url", "status", status=400, times=2)
+    answer = await asks(ours, BEN)
+    assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
+    assert answer["reads"].startswith("November so far: you $70.00")
     await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
+    await ours.command(GUS, "spend")
     await ours.deliver()
     (answer,) = [m for m in await ours.world.see(GUS) if m["is_dm"]]
-    assert answer["buttons"] == []
-    assert answer["reads"].startswith("November so far")
+    assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
+
+
+async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) -> None:
+    await some_days(ours)
+    await ours.command(BEN, "help")  # who he is can't be written down later
+    with ours.locked():
+        assert await ours.command(BEN, "spend") == ""
+    assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
 
 
 async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:

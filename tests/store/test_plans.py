@@ -141,6 +141,8 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
     ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
     ("rentals_over", lambda tx: tx.rentals.ended_costs(START)),
+    ("charges_month", lambda tx: tx.budgets.charges_in("2026-11")),
+    ("charges_rental", lambda tx: tx.budgets.charges_of("k7mq2")),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.newest(make.ANA)),
     ("quotes_owner", lambda tx: tx.quotes.clicked(make.ANA, START)),

@@ -6,18 +6,22 @@ Times are real: when a test or the sandbox moves our clock, work is late only fo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import StepDeps, with_newest_rules
+from bot.lifecycle.budgets import correct
+from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
+from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 
 log = structlog.get_logger()
@@ -162,3 +166,13 @@ class SelfCheck:
             recipient = person, event.facts.name
             if recipient not in notified and await self.direct.post(person, event):
                 notified.add(recipient)
+
+
+async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
+    """Correct the balances that are no sums, from the last month on. Log and count each of them as a bug."""
+    last = month_start(month_of(deps.clock.now(), deps.rules.billing_zone), deps.rules.billing_zone)
+    since = month_of(last - timedelta(days=1), deps.rules.billing_zone)
+    wrong = await transact(deps, partial(correct, since=since))
+    if wrong:
+        log.error("balances.corrected", count=wrong)
+        on_wrong(wrong)

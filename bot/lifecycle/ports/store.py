@@ -97,9 +97,6 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
 
-    async def billed(self) -> Micros:
-        """Return the sum of the whole ledger."""
-
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
         """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
 
@@ -195,12 +192,15 @@ class Budgets(Protocol):
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
         """Return the machines of a month's charges and those that still bill, by their resource ids."""
 
-    async def all_balances(self) -> list[Balance]:
-        """Return the balances of all months with money."""
+    async def all_balances(self, since: Month = "") -> list[Balance]:
+        """Return the balances with money of all months, or of those from `since` on."""
 
-    async def sums(self) -> list[Balance]:
-        """Return what the balances should be: the sums of all reservations and charges by scope and month, without
-        alerts."""
+    async def of_team(self) -> list[Balance]:
+        """Return the team's balances of all months, oldest first."""
+
+    async def sums(self, since: Month = "") -> list[Balance]:
+        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
+        and charges, without alerts."""
 
     async def clear(self) -> None:
         """Remove all reservations and the charges of months that are not filed, and set the money of all balances

@@ -63,7 +63,7 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
 
 def _unusual_day(event: Event, names: Mapping[str, str]) -> Rendered:
     """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
-    dearest = event.facts.dearest or ()
+    dearest = event.facts.dearest
     usual = dollars(event.facts.estimate or 0)
     what = "; ".join(
         f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
