@@ -9,6 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
+from bot.lifecycle.budgets import count_again
 from bot.lifecycle.month_files import file_months, month_file
 from bot.model.base import changed
 from bot.model.budget import MonthPart
@@ -101,6 +104,8 @@ async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_
     await run_job(here)
     before = await file_of(here, "2026-11")
     rental = await adopted(here, train)
+    _, running = await file_of(here, "2026-12")
+    assert [(row["ChargeClass"], row["x_Estimated"]) for row in running] == [("Correction", "true"), ("", "true")]
     await here.until(await here.destroy(rental), State.DESTROYED)
     assert await file_of(here, "2026-11") == before
     name, december = await file_of(here, "2026-12")
@@ -129,6 +134,25 @@ async def test_the_months_are_those_of_the_invoice(here: World) -> None:
     # A closed file stays, whatever the rules say later.
     here.restart(replace(here.deps, rules=FINANCE))
     assert await file_of(here, "2026-11") == ("gpubot-2026-11.csv", [row])
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Chicago"])
+async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_charge(
+    here: World, zone: str
+) -> None:
+    await before_december(here, 12 * HOUR)
+    rental = await here.ready(lease=24 * HOUR)
+    await here.pass_time(18 * HOUR)
+    rental = await here.until(await here.destroy(rental), State.DESTROYED)
+    await run_job(here)
+    _, november = await file_of(here, "2026-11")
+    rules = changed(FINANCE, billing=Bill(timezone=zone))
+    here.restart(replace(here.deps, rules=rules))
+    async with here.deps.store.write() as tx:
+        await count_again(tx, rules, here.now)
+    assert await file_of(here, "2026-11") == ("gpubot-2026-11.csv", november)
+    _, december = await file_of(here, "2026-12")
+    assert total(november) + total(december) == await here.bill()
 
 
 async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
