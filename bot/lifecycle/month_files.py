@@ -11,6 +11,7 @@ import structlog
 from bot.lifecycle.budgets import live_charges
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.spend import unknown_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
@@ -47,7 +48,7 @@ async def month_file(
         billing=BillingMonth(month=part.month, zone=rules.billing_zone, account=rules.billing.account),
         rows=await _rows(tx, rules, part.month, filter(is_wanted, charged), filter(is_wanted, running)),
         complete=complete,
-        unknown_count=sum(len(one.purchase.alive) for one in await tx.questions.purchases()),
+        unknown_count=await unknown_machine_count(tx),
     )
 
 

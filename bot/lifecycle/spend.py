@@ -36,6 +36,11 @@ async def charges_of_months(tx: Tx, rules: Rules, months: Collection[Month], now
     return [*found, *(charge for charge in await live_charges(tx, rules, now) if charge.month in months)]
 
 
+async def unknown_machine_count(tx: Tx) -> int:
+    """Return how many machines run now that no rental has, so that no charge has them either."""
+    return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
+
+
 async def running_machines(tx: Tx, rentals: Iterable[Rental], now: datetime) -> list[Running]:
     """Return the machines of these rentals that bill now, with the ends of their leases as they stand."""
     ends = {rental.id: _end(rental, now) for rental in rentals}

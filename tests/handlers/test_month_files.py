@@ -121,7 +121,7 @@ async def test_the_words_beside_a_file_say_what_it_has_and_by_what_the_invoice_m
     assert message["files"][0]["name"] == "gpubot-2026-11-so-far.csv"
     assert message["reads"].splitlines()[0] == (
         "November 2026, everyone: $6.45 for 2 rentals. Not complete yet. The invoice may differ by what is "
-        "estimated ($4.30 in 1 row), machines not rented through me and tax."
+        "estimated ($4.30), machines not rented through me and tax."
     )
 
 

@@ -65,7 +65,7 @@ def test_what_is_estimated_is_said() -> None:
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
     words = month_file_words(changed_rows(file, row, estimated), ANA)
-    assert "differ by what is estimated ($27.60 in 1 row), machines" in words
+    assert "differ by what is estimated ($27.60), machines" in words
 
 
 def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:

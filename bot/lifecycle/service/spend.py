@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.spend import charges_of_months, forecast_of_month, months_of_usual_day
+from bot.lifecycle.spend import (
+    charges_of_months,
+    forecast_of_month,
+    months_of_usual_day,
+    unknown_machine_count,
+)
 from bot.model.budget import TEAM, UNASSIGNED, Charge, Scope, ScopeKind
 from bot.model.money import Micros
 from bot.model.person import Person
@@ -44,11 +49,6 @@ async def report(
     if this_month:
         months |= {*months_of_usual_day(now, rules)}
     async with deps.store.read() as tx:
-        months = (
-            {period.month} if period.kind is PeriodKind.MONTH else set(months_between(period.start, now, zone))
-        )
-        if period.kind is PeriodKind.MONTH and period.running:
-            months |= {*months_of_usual_day(now, rules)}
         everything = await charges_of_months(tx, rules, months, now)
         scope = _known(scope, rules, everything)
         charges = [charge for charge in everything if _is_of(charge, scope)]
@@ -59,6 +59,7 @@ async def report(
         forecast = await forecast_of_month(tx, rules, scope, charges, now) if this_month else None
         names = await tx.people.names(shown) if chosen is RowsOf.PEOPLE else {}
         rentals = await tx.rentals.get_many(shown) if chosen is RowsOf.RENTALS else {}
+        unknown_count = await unknown_machine_count(tx)
     own_budget, budget = _budgets(person, scope, rules) if this_month else (None, None)
     own_scope = Scope(kind=ScopeKind.PERSON, name=person.id)
     own = [charge for charge in charges if charge.owner == person.id]
@@ -76,6 +77,7 @@ async def report(
         sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or sees_use_of_people(person, rules),
         points=points(days_of(charges, period, now, zone)),
         forecast=forecast,
+        unknown_count=unknown_count,
         names=names,
         rentals={rental_id: rentals[rental_id] for rental_id in shown if rental_id in rentals},
         chooses_rows=scope.kind is ScopeKind.TEAM and sees_spend_of_people(person, rules),

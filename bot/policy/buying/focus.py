@@ -125,9 +125,9 @@ class MonthFile:
         return sum(row.charge.amount for row in self.rows)
 
     @property
-    def estimated(self) -> tuple[Charge, ...]:
-        """Return the charges that are estimates, because the API left something out."""
-        return tuple(row.charge for row in self.rows if row.charge.estimated)
+    def estimated(self) -> Micros:
+        """Return the part that is an estimate, because the API left something out."""
+        return sum(row.charge.amount for row in self.rows if row.charge.estimated)
 
     @property
     def rental_count(self) -> int:

@@ -25,13 +25,7 @@ def month_file_words(file: MonthFile, reader: str) -> str:
         whose = f"you in {project}" if file.owner == reader else project
     rentals = plural(file.rental_count, "rental")
     begin = f"{month_name(part.month)}, {whose}: {dollars(file.amount)} for {rentals}."
-    return join(
-        begin, _state(file), invoice_differences(_estimated(file), len(file.estimated), file.unknown_count)
-    )
-
-
-def _estimated(file: MonthFile) -> Micros:
-    return sum(charge.amount for charge in file.estimated)
+    return join(begin, _state(file), invoice_differences(file.estimated, file.unknown_count))
 
 
 def _state(file: MonthFile) -> str:
@@ -43,12 +37,12 @@ def _state(file: MonthFile) -> str:
     return "Not complete yet."
 
 
-def invoice_differences(estimated: Micros, estimates: int, unknown_count: int) -> str:
-    """Return by what the invoice may differ from a report: `estimates` amounts that sum to `estimated`, and the
-    `unknown_count` machines that no rental has now."""
+def invoice_differences(estimated: Micros, unknown_count: int) -> str:
+    """Return by what the invoice may differ from a report or file in which this much is `estimated`, while
+    `unknown_count` machines run that no rental has."""
     parts = []
-    if estimates:
-        parts.append(f"what is estimated ({dollars(estimated)} in {plural(estimates, 'row')})")
+    if estimated:
+        parts.append(f"what is estimated ({dollars(estimated)})")
     running = f" ({plural(unknown_count, 'runs', 'run')} now)" if unknown_count else ""
     parts += [f"machines not rented through me{running}", "tax"]
     return f"The invoice may differ by {listed(parts)}."

@@ -11,6 +11,7 @@ from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRo
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
@@ -99,12 +100,15 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 
 
 def _small_print(shown: SpendReport) -> Json | None:
-    """Return what the invoice may differ by, and what was billed although the bot had asked for deletion."""
+    """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
+    differences = f"{dollars(estimated)} is estimated." if estimated else ""
+    if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
+        differences = invoice_differences(estimated, shown.unknown_count)
     parts = [
         f"{plural(shown.left_out, 'more row is', 'more rows are')} in the last one." if shown.left_out else "",
         f"{dollars(late)} was billed after I asked for the deletion." if late else "",
-        f"{dollars(estimated)} is estimated: the vendor left out a start, an end or a price." if estimated else "",
+        differences,
     ]
     words = join(*parts)
     return blocks.context(words) if words else None
