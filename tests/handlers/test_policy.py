@@ -134,6 +134,13 @@ async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) ->
         assert "Changed" in await ours.command(CLEO, "policy reload")
 
 
+async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert "people rent on their own" in await ours.command(ANA, "policy")
+        assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
+        assert (await ours.command(CLEO, "policy reload")).startswith("GPUBOT_POLICY names no file")
+
+
 async def test_what_follows_the_command_is_said(tmp_path: Path) -> None:
     async with team(tmp_path, policy=policy(tmp_path)) as ours:
         assert await ours.command(CLEO, "policy reset") == (

@@ -15,6 +15,7 @@ import pytest
 from bot.clock import MovedClock
 from bot.errors import StoreBusy, WrongPolicy
 from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.policy_versions import changed_keys, follow, reload, rules_at_start
 from bot.model.account_facts import POLICY_REFUSED
 from bot.model.event import EventKind
@@ -23,7 +24,7 @@ from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database
 from tests.databases import START
-from tests.lifecycle.world import CLEO, HOME, HOUR, world
+from tests.lifecycle.world import CLEO, HOME, HOUR, PROBE, world
 from tests.policy.test_mutated_policies import mutated
 from tests.policy.test_rules import EVERY_KEY
 
@@ -253,3 +254,19 @@ async def test_other_months_of_the_invoice_count_the_budgets_again(sqlite_url: s
         path.write_text("billing: {timezone: Pacific/Kiritimati}\n")  # where December begins at 10:00 UTC
         assert (await reload(deps)).keys == ("billing.timezone",)
         assert (await held("2026-11"), await held("2026-12")) == (set(), {before})
+
+
+async def test_machines_are_visited_once_the_rules_switch_the_probe_on(sqlite_url: str, tmp_path: Path) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        await here.ready()
+        path = tmp_path / "policy.yml"
+        path.write_text("idle: {probe: none}\n")
+        in_force = RulesInForce(here.deps.rules, PolicySource(path, home_channel=HOME, admins=(CLEO.id,)))
+        deps = replace(here.deps, in_force=in_force)
+        visits = Visits(deps)
+        assert await visits.next_due() is not None
+        await reload(deps)
+        assert await visits.next_due() is None
+        path.write_text("")
+        await reload(deps)
+        assert await visits.next_due() is not None

@@ -179,7 +179,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("projects: {a b: {}}", "projects.a b"),
         ("projects: {vision: {budget: 0}}", "projects.vision.budget"),
         ("projects: {vision: {cost_center: [1]}}", "projects.vision.cost_center"),
-        ("projects: {a: {channels: [C0GPUS]}, b: {channels: [C0GPUS]}}", "projects"),
+        ("projects: {a: {channels: [C0GPUS]}, b: {channels: [C0GPUS]}}", "projects.b.channels.0"),
         ("budgets: {alerts: [0%]}", "budgets.alerts"),
         ("budgets: {over: nobody}", "budgets.over"),
         ("billing: {timezone: Mars}", "billing.timezone"),
@@ -331,6 +331,14 @@ setup: {torch: missing.sh}
         "line 7, limits.per_rental_gpus",
         "line 8, use.guest",
         "line 9, setup.torch",
+    ]
+
+
+def test_a_channel_of_several_projects_has_a_line_for_each_but_the_first(tmp_path: Path) -> None:
+    text = "projects:\n  a: {channels: [C1, C2]}\n  b:\n    channels:\n    - C3\n    - C1\n  c: {channels: [C2]}\n"
+    assert wrong(tmp_path, text) == [
+        "GPUBOT_POLICY: line 6, projects.b.channels.1: C1 is in a too; leave it in one project.",
+        "GPUBOT_POLICY: line 7, projects.c.channels.0: C2 is in a too; leave it in one project.",
     ]
 
 

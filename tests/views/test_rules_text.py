@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from typer.testing import CliRunner
 
 from bot.__main__ import cli
 from bot.model.policy_version import PolicyFile
+from bot.model.summary import PolicyView
 from bot.policy.team.policy_file import rules_in
 from bot.policy.team.rules import Project, Rules
-from handlers.views.answers.rules import terminal_text
+from handlers.views.answers.rules import shown, terminal_text
+from handlers.views.phrases.format import Reader
 from tests.policy.test_rules import keys
+from tests.slack_limits import problems_of_message
 
 BASE: dict[str, Any] = {"approval": {"then": ["U0ELI"]}, "projects": {"vision": {}}}
 OTHERS = {
@@ -129,7 +133,7 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["policy", "check", str(path)])
     assert done.exit_code == 0
     assert "  Up to $12.50/h and $100.00 in all people rent on their own.\n" in done.stdout
-    project = "  Project vision: for C0V, named by everyone, $3,000.00 a month, cost center R&D.\n"
+    project = "  vision: for C0V, named by everyone, $3,000.00 a month, cost center R&D.\n"
     assert project in done.stdout
 
 
@@ -146,3 +150,16 @@ def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path)
         "line 3, lease.grave: there is no such key. Nearest: lease.grace.",
     ]
     assert len(lines) == 52
+
+
+def test_the_answer_to_gpu_policy_stays_within_slacks_limits_and_escapes_text_from_the_file() -> None:
+    projects = {f"project-{n}": {"cost_center": "<!channel> *R&D* " + "x" * 50} for n in range(300)}
+    rules = Rules.model_validate({"projects": projects, "approvers": {"people": ["U0BEN"]}})
+    view = PolicyView(
+        since=datetime(2026, 11, 24, tzinfo=UTC), by="U0BEN", names={"U0BEN": "<@U1> `x`"}, may_reload=True
+    )
+    rendered = shown(view, Reader(id="U0ANA", rules=rules, now=datetime(2026, 11, 24, tzinfo=UTC)))
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    assert "<!channel>" not in str(rendered)
+    assert "<@U1>" not in str(rendered)
+    assert "Read the file again" in str(rendered.blocks[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import Refused
+from bot.errors import Mistake, Refused
 from bot.lifecycle import policy_versions
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.policy_versions import Reload
@@ -26,13 +26,20 @@ async def show(deps: Deps, person: Person) -> PolicyView:
         since=version.at if version else None,
         by=version.by if version else None,
         names=names,
-        may_reload=admin and in_force is not None,
+        may_reload=admin and _has_file(deps),
         wrong=in_force.wrong if in_force is not None and admin else (),
     )
 
 
+def _has_file(deps: Deps) -> bool:
+    return deps.in_force is not None and deps.in_force.source.path is not None
+
+
 async def reload(deps: Deps, person: Person) -> Reload:
-    """Read the policy file again. Raise Refused if the person is no admin; else as `policy_versions.reload`."""
+    """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
+    as `policy_versions.reload`."""
     if not may_reload_policy(person, deps.rules):
         raise Refused("Only admins have the policy file read again. I changed nothing.")
+    if not _has_file(deps):
+        raise Mistake("GPUBOT_POLICY names no file, so there is nothing to read. The default rules hold.")
     return await policy_versions.reload(deps, person.id)

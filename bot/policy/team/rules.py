@@ -8,7 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bot.model.base import Frozen
 from bot.policy.team.rule_values import (
@@ -275,11 +276,16 @@ class Rules(Frozen):
     @classmethod
     def _one_project_for_a_channel(cls, value: Mapping[str, Project]) -> Mapping[str, Project]:
         of: dict[str, str] = {}
+        wrong: list[InitErrorDetails] = []
         for name, project in value.items():
-            for channel in project.channels:
+            for n, channel in enumerate(project.channels):
                 if channel in of:
-                    raise ValueError(f"{channel} is in {of[channel]} and in {name}; leave it in one project")
-                of[channel] = name
+                    why = {"why": f"{channel} is in {of[channel]} too; leave it in one project"}
+                    error = PydanticCustomError("channel_of_two", "{why}", why)
+                    wrong.append(InitErrorDetails(type=error, loc=(name, "channels", n), input=channel))
+                of.setdefault(channel, name)
+        if wrong:
+            raise ValidationError.from_exception_data("projects", wrong)
         return value
 
     @property

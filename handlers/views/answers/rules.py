@@ -70,8 +70,10 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Money", _money(rules, names)),
         ("Renting", _renting(rules, names)),
         ("Asking whether a machine is needed", _asking(rules)),
+        ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
     ]
-    return [(title, [*filter(None, sentences)]) for title, sentences in parts]
+    found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
+    return [(title, sentences) for title, sentences in found if sentences]
 
 
 def terminal_text(rules: Rules) -> str:
@@ -139,7 +141,6 @@ def _money(rules: Rules, names: Names) -> list[str]:
     digest = rules.digest
     return [
         join(team, person),
-        *(_project(name, project, names) for name, project in rules.projects.items()),
         f"Over a budget {over}. People are told at {alerts}." if alerts else f"Over a budget {over}.",
         f"Months are those of {rules.billing.timezone}.",
         f"Files for finance name the account {names.text(rules.billing.account)}.",
@@ -158,7 +159,7 @@ def _project(name: str, project: Project, names: Names) -> str:
         if project.auto_approve
         else "",
     ]
-    return f"Project {names.text(name)}: {', '.join(filter(None, parts))}."
+    return f"{names.text(name)}: {', '.join(filter(None, parts))}."
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:
