@@ -46,11 +46,6 @@ async def report(
     if this_month:
         months |= {*months_of_usual_day(now, rules)}
     async with deps.store.read() as tx:
-        months = (
-            {period.month} if period.kind is PeriodKind.MONTH else set(months_between(period.start, now, zone))
-        )
-        if period.kind is PeriodKind.MONTH and period.running:
-            months |= {*months_of_usual_day(now, rules)}
         everything = await charges_of_months(tx, rules, months, now)
         scope = _known(scope, rules, everything)
         charges = [charge for charge in everything if _is_of(charge, scope)]
