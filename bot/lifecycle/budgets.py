@@ -119,8 +119,8 @@ def charges(
     rules: Rules,
     filed: Collection[Month] = (),
 ) -> list[Charge]:
-    """Return the charges of these ledger rows of a rental, oldest first. `events` are all of its events, and
-    `filed` the months to which nothing is charged any more."""
+    """Return the charges of these ledger rows of a rental, oldest first. `events` are all of its events, or
+    at least the changes of its use and its owner, and `filed` the months to which nothing is charged any more."""
     rental = facts.rental
     attempt_of = {resource.resource_id: resource.attempt for resource in facts.resources}
     asked = {resource.resource_id: resource.delete_accepted_at for resource in facts.resources}
@@ -152,6 +152,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
     if not billing:
         return []
     attempts, resources, ledger = await tx.rentals.facts_of(billing)
+    events = await tx.events.of_many(billing, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
     found: list[Charge] = []
     for rental_id, rental in billing.items():
         facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
@@ -166,7 +167,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
             for one in facts.resources
             if one.gone_at is None
         ]
-        found += charges(facts, rows, await tx.events.of(rental_id), rules)
+        found += charges(facts, rows, events[rental_id], rules)
     return found
 
 
