@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import events
 
@@ -25,6 +27,14 @@ _BETWEEN = (
     .order_by(events.c.id)
     .limit(bindparam("max_rows"))
 )
+_OF_RENTALS = (
+    select(events)
+    .where(
+        events.c.rental_id.in_(bindparam("ids", expanding=True)),
+        events.c.kind.in_(bindparam("kinds", expanding=True, type_=events.c.kind.type)),
+    )
+    .order_by(events.c.id)
+)
 
 
 class Events:
@@ -41,6 +51,15 @@ class Events:
     async def of(self, rental_id: str) -> list[Event]:
         """Return the events of a rental in the order in which they happened."""
         return to_models(Event, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
+
+    async def of_many(
+        self, rental_ids: Collection[str], kinds: Collection[EventKind]
+    ) -> Mapping[str, Sequence[Event]]:
+        found: defaultdict[str, list[Event]] = defaultdict(list)
+        rows = await self._conn.execute(_OF_RENTALS, {"ids": list(rental_ids), "kinds": list(kinds)})
+        for event in to_models(Event, rows):
+            found[event.rental_id or ""].append(event)
+        return found
 
     async def get(self, event_id: int) -> Event | None:
         return await fetch_first(self._conn, Event, _GET, event_id)

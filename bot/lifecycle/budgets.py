@@ -122,7 +122,8 @@ def charges(
     kept: Collection[Charge] = (),
 ) -> list[Charge]:
     """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
-    `events` are all of its events, and `filed` the months to which nothing is charged any more."""
+    `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
+    which nothing is charged any more."""
     rental = facts.rental
     attempt_of = {resource.resource_id: resource.attempt for resource in facts.resources}
     asked = {resource.resource_id: resource.delete_accepted_at for resource in facts.resources}
@@ -156,6 +157,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
         return []
     attempts, resources, ledger = await tx.rentals.facts_of(billing)
     filed = await tx.budgets.filed()
+    events = await tx.events.of_many(billing, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
     found: list[Charge] = []
     for rental_id, rental in billing.items():
         facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
@@ -170,7 +172,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
             for one in facts.resources
             if one.gone_at is None
         ]
-        found += charges(facts, rows, await tx.events.of(rental_id), rules, filed=filed)
+        found += charges(facts, rows, events[rental_id], rules, filed=filed)
     return found
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.budgets import live_charges
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNUSUAL_DAY
-from bot.model.base import changed
 from bot.model.budget import Charge, Month, Scope, ScopeKind
 from bot.model.event import DearRental, Event, EventKind, Facts
 from bot.model.money import Micros
@@ -95,21 +94,18 @@ async def notify_unusual_day(deps: Deps) -> None:
     if not spend.is_unusual(today, past, rules.budgets.unusual_from):
         return
     of_rentals = spend.in_period(
-        charges, period_of("today", now, rules.billing_zone), lambda charge: f"{charge.rental_id}:{charge.owner}"
+        charges, period_of("today", now, rules.billing_zone), lambda charge: (charge.rental_id, charge.owner)
     )
-    dearest = [
-        DearRental(rental_id=key.split(":")[0], owner=key.split(":")[1], amount=of_rentals[key].amount)
-        for key in spend.dearest(of_rentals, DEAR_RENTALS)
-    ]
-    facts = Facts(amount=today, estimate=spend.usual_day(past), dearest=tuple(dearest))
-    event = Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts)
+    dearest = tuple(
+        DearRental(rental_id=rental_id, owner=owner, amount=of_rentals[rental_id, owner].amount)
+        for rental_id, owner in spend.dearest(of_rentals, DEAR_RENTALS)
+    )
+    facts = Facts(amount=today, estimate=spend.usual_day(past), dearest=dearest)
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get(UNUSUAL_DAY) == day:
             return
         await tx.account.set(UNUSUAL_DAY, day)
-        event_id = await tx.events.add(event)
-        for message in alerts(event, rules, deps.clock.real()):
-            await tx.messages.add(changed(message, event_id=event_id))
+        await send_alerts(tx, deps, Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts))
 
     await transact(deps, decision)

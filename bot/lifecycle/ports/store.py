@@ -22,7 +22,7 @@ from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, MonthPart, Reservation, Scope
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
@@ -261,6 +261,12 @@ class Events(Protocol):
         """Write an event of the account and return its id. A rental's events are written with its change."""
 
     async def of(self, rental_id: str) -> list[Event]: ...
+    async def of_many(
+        self, rental_ids: Collection[str], kinds: Collection[EventKind]
+    ) -> Mapping[str, Sequence[Event]]:
+        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
+        empty list."""
+
     async def get(self, event_id: int) -> Event | None: ...
     async def newest(self) -> Event | None:
         """Return the event that was written last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.deps import Deps
@@ -72,7 +72,7 @@ async def report(
         budget=budget,
         rows_of=chosen,
         rows=tuple(SpendRow(key=key, spent=spent[key]) for key in shown),
-        rest=_sum_of(spent, keys[MOST_ROWS:]) if keys[MOST_ROWS:] else None,
+        rest=sum((spent[key] for key in keys[MOST_ROWS:]), start=Spent()) if keys[MOST_ROWS:] else None,
         left_out=len(keys) - len(shown),
         sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or sees_use_of_people(person, rules),
         points=points(days_of(charges, period, now, zone)),
@@ -126,12 +126,3 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
     """Return the budgets of the person and of the scope. Only the whole team's money has both."""
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
-
-
-def _sum_of(spent: Mapping[str, Spent], keys: Sequence[str]) -> Spent:
-    """Return the sum of several rows."""
-    rows = [spent[key] for key in keys]
-    total = rows[0]
-    for row in rows[1:]:
-        total = total + row
-    return total

@@ -9,7 +9,7 @@ from bot.model.budget import ScopeKind
 from bot.model.money import Micros
 from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
-from bot.policy.buying.spend import day_of, month_before
+from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
@@ -19,7 +19,6 @@ from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
-_ONE_DIGIT = Fraction(1, 10)
 _HOUR = timedelta(hours=1)
 
 
@@ -95,7 +94,7 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
             who = "it spends"
         case ScopeKind.PERSON:
             who = "you spend" if shown.scope.name == reader.id else "they spend"
-    last = day_of(shown.period.end - timedelta(microseconds=1), reader.rules.billing_zone).day
+    last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
     return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
 
 
@@ -128,14 +127,14 @@ def _table(shown: SpendReport) -> Json | None:
 
 
 def _row(name: str, spent: Spent, shown: SpendReport) -> list[Json]:
-    hours = round(Fraction(spent.gpu_time / timedelta(microseconds=1)) / (_HOUR // timedelta(microseconds=1)), 1)
+    hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
     count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
     use = spent.use
     amounts = [use.used, use.connected, use.idle, use.unknown] if shown.sees_use else []
     return [
         text_cell(name),
         *count,
-        number_cell(float(hours), f"{float(hours):,.1f}"),
+        number_cell(hours, f"{hours:,.1f}"),
         *(_money(amount) for amount in (*amounts, spent.amount)),
     ]
 
