@@ -127,6 +127,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("admin_questions_rental", lambda tx: tx.questions.of_rental("k7mq2")),
     ("admin_questions_pausing", lambda tx: tx.questions.pausing()),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
+    ("events_rental", lambda tx: tx.events.of_many(["k7mq2", "p4wd9"], [EventKind.READY, EventKind.KEPT])),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
     ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
     ("quotes_due", lambda tx: tx.overdue.oldest_due(without=("a", "b"))),

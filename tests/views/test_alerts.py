@@ -147,3 +147,22 @@ U0CARL has spent $9.50 of November's $10.00; what runs can add $0.60 (100 %). No
 The team has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing
       stops. From 100 % on each rental asks an approver.
 """)
+
+
+def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
+    dearest = [
+        {"rental_id": "k7mq2", "owner": CARL, "amount": 431_200_000},
+        {"rental_id": "k7mq2", "owner": "U0GONE", "amount": 90_100_000},
+        {"rental_id": "p4wd9", "owner": CARL, "amount": 4_000},
+    ]
+    assert page(
+        notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=84_100_000, dearest=dearest),
+        notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
+    ) == snapshot("""\
+
+Unusual day: $612.40 so far today; a usual day costs $84.10. Most of it: k7mq2, U0CARL, $431.20;
+      k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
+[Show k7mq2] [Show p4wd9]
+
+Unusual day: $612.40 so far today; a usual day costs $0.00.
+""")

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.errors import Mistake
@@ -20,6 +20,8 @@ from bot.model.money import Micros, cost, micros
 from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
 from bot.policy.buying.months import month_end, month_of, month_start
 
+K = TypeVar("K", str, tuple[str, str])
+"""By what charges are summed up: an id or a name, or two of them."""
 MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
 MEDIAN_OF = 14
 """The usual day is the median of so many days before today."""
@@ -153,13 +155,13 @@ class _Sum:
         )
 
 
-def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge], str]) -> dict[str, Spent]:
+def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge], K]) -> dict[K, Spent]:
     """Return what each key was charged in a period.
 
     A month has the whole of its charges, corrections of earlier months included, as its file has. Days and weeks
     have what fell into them.
     """
-    sums: defaultdict[str, _Sum] = defaultdict(_Sum)
+    sums: defaultdict[K, _Sum] = defaultdict(_Sum)
     for charge in charges:
         if period.kind is PeriodKind.MONTH:
             if charge.month == period.month:
@@ -282,6 +284,6 @@ def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> 
     return usual is not None and today > UNUSUAL * usual and today > micros(unusual_from)
 
 
-def dearest(spent: Mapping[str, Spent], most: int) -> list[str]:
+def dearest(spent: Mapping[K, Spent], most: int) -> list[K]:
     """Return the keys that cost most, the dearest first."""
     return sorted(spent, key=lambda key: (-spent[key].amount, key))[:most]

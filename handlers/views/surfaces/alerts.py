@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
 from handlers.ids import Action, RentalValue
+from handlers.views.event_text.digest import digest
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
 from handlers.views.phrases.error_text import mistakes_text
-from handlers.views.phrases.format import Reader, dollars, escape, identifier, person, plural
+from handlers.views.phrases.format import Reader, dollars, escape, identifier, join, person, plural
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
@@ -33,6 +34,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.BUDGET_ALERT:
             return blocks.message(budget_alert(event, reader.rules, names or {}))
+        case EventKind.DIGEST:
+            return digest(event.facts.digest) if event.facts.digest is not None else None
         case EventKind.UNUSUAL_DAY:
             return _unusual_day(event, names or {})
         case EventKind.PAUSED:
@@ -61,18 +64,20 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
 def _unusual_day(event: Event, names: Mapping[str, str]) -> Rendered:
     """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
     dearest = event.facts.dearest
-    usual = dollars(event.facts.estimate or 0)
     what = "; ".join(
         f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
     )
-    text = f"Unusual day: {dollars(event.facts.amount or 0)} so far today; a usual day costs {usual}."
+    text = join(
+        f"Unusual day: {dollars(event.facts.amount or 0)} so far today;",
+        f"a usual day costs {dollars(event.facts.estimate or 0)}.",
+        f"Most of it: {what}." if what else "",
+    )
+    shown = dict.fromkeys(one.rental_id for one in dearest)
     return blocks.message(
-        f"{text} Most of it: {what}.",
-        blocks.section(f"{text} Most of it: {what}."),
+        text,
+        blocks.section(text),
         blocks.actions(
-            *(
-                button(f"Show {one.rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=one.rental_id))
-                for one in {one.rental_id: one for one in dearest}.values()
-            )
+            *(button(f"Show {name}", Action.SHOW_RENTAL, RentalValue(rental_id=name)) for name in shown)
         ),
+        closed=False,
     )
