@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
 from bot.lifecycle.billing import ledger_row
+from bot.lifecycle.budgets import RentalFacts, charges
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AttemptState
@@ -20,10 +21,11 @@ from bot.model.event import EventKind
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.rental import Ending
 from bot.model.state import State
+from bot.policy.team.rules import Rules
 from store.db import Database
 from store.tables import metadata
 
-ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages")
+ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "charges", "events", "messages")
 """The tables, in an order in which each row comes after the rows that it refers to."""
 COPY_NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
 """Columns in which each copy gets its own name, like the `id` of quotes and rentals."""
@@ -63,9 +65,12 @@ async def _write_one(store: Database, clock: Clock) -> None:
         over_at=now + LEASE,
         due_at=None,
     )
+    change = _ended(change_of(ended, bought, "1.1", real_now=now))
+    facts = RentalFacts(ended, change.attempts, change.resources, change.ledger)
     async with store.write() as tx:
         await tx.quotes.add(quote_of(rental, bought, now))
-        await tx.rentals.apply(_ended(change_of(ended, bought, "1.1", real_now=now)))
+        await tx.rentals.apply(change)
+        await tx.budgets.add_charges(charges(facts, change.ledger, change.events, Rules()))
 
 
 def _ended(change: Change) -> Change:

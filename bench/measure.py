@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench import acks, idle, polls, starts, visits
+from bench import acks, idle, polls, spends, starts, visits
 from bench.figures import HEADER, Figure, figure, write
 from bench.sizes import FULL, Size
 from bot.config.settings import LogFormat
@@ -35,6 +35,7 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield figure("poll_visited_p99", visited.lateness, "s", polled.lateness)
     yield figure("probe_memory", visited.memory - polled.memory, "MB")
     yield await idle.measure(size, folder)
+    yield await spends.measure(size, folder)
     yield await visits.measure(size)
 
 

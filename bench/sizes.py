@@ -35,6 +35,9 @@ class Size(Frozen):
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""
     finished: int = 100_000
+    charged: int = 1000
+    """How many charges the month has of which `/gpu spend` is asked."""
+    spends: int = 50
     passes: int = 1000
     visits: int = 500
 
@@ -56,6 +59,8 @@ TINY = Size(
     poll_seconds=4,
     poll_speed=10,
     finished=50,
+    charged=20,
+    spends=10,
     passes=10,
     visits=10,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,13 +24,17 @@ from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
-from bot.lifecycle.deps import Deps, StepDeps
+from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
+from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job, every
+from bot.lifecycle.loops.jobs import Job, every, every_day
 from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.selfcheck import SelfCheck
+from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
+from bot.lifecycle.month_files import file_months
+from bot.lifecycle.policy_versions import follow, rules_at_start
+from bot.lifecycle.spend import notify_unusual_day
 from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
@@ -43,7 +47,7 @@ from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
 from bot.ops.metrics import Metrics
 from bot.policy.access.probe_script import probe_line
-from bot.policy.team.rules import Rules, read_rules
+from bot.policy.team.policy_file import PolicySource
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
@@ -64,6 +68,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
+MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -84,6 +89,8 @@ class Parts:
     selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
+    policy: Callable[[], Coroutine[Any, Any, None]]
+    """Brings the policy file into force, now and whenever it is read again."""
     catalog_cache: CatalogCache
     client: AsyncWebClient
     connection: Connection
@@ -92,12 +99,12 @@ class Parts:
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raise Mistake, with words for the operator, if the bot can't start."""
-    rules = read_rules(settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with build(settings, rules) as parts:
+    """Run until SIGTERM or SIGINT; at SIGHUP, read the policy file again. Raise Mistake, with words for the
+    operator, if the bot can't start."""
+    stop, hang_up = asyncio.Event(), asyncio.Event()
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    async with build(settings, read_policy_again=hang_up) as parts:
         try:
             server = await health.serve(settings.http, parts.clock, parts.report.read, parts.report.exposition)
         except OSError as error:
@@ -109,11 +116,14 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETRY_REFUSED) -> AsyncIterator[Parts]:
+async def build(
+    settings: Settings, *, read_policy_again: asyncio.Event | None = None, retry_refused: float = RETRY_REFUSED
+) -> AsyncIterator[Parts]:
     """Build every part without starting it, and close all of them at the end.
 
-    `retry_refused` is the real seconds until Slack is called again after it refused a token.
-    Raise Unusable if a setting, or a proxy of the environment, can't be used.
+    The policy file is read again when `read_policy_again` is set. `retry_refused` is the real seconds until Slack
+    is called again after it refused a token. Raise Unusable if a setting, or a proxy of the environment, can't be
+    used, and WrongPolicy if there are no rules.
     """
     for url in (settings.slack_api_url, settings.compute_clear_url, settings.github_url):
         proxy_for(url)
@@ -126,12 +136,22 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store.on_change(log_change)
         await _log_start(settings, store)
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
-        deps = Deps(store=store, clock=clock, rules=rules, started_at=clock.now(), started_real=clock.real())
+        source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
+        in_force = await rules_at_start(store, source)
+        metrics = Metrics()
+        deps = Deps(
+            store=store,
+            clock=clock,
+            rules=in_force.rules,
+            in_force=in_force,
+            started_at=clock.now(),
+            started_real=clock.real(),
+            on_over_budget=metrics.over_budget,
+        )
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
         background = replace(deps, store=store.in_background())
-        metrics = Metrics()
         store.on_commit(metrics.commit)
         market = ComputeClear(
             settings.compute_clear_url,
@@ -148,7 +168,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         step_deps = StepDeps(
             store=background.store,
             clock=clock,
-            rules=rules,
+            rules=deps.rules,
+            in_force=in_force,
             started_at=deps.started_at,
             started_real=deps.started_real,
             market=market,
@@ -162,13 +183,21 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         catalog_cache, gate = CatalogCache(market), Gate()
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
+            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), _work(step_deps, first_sweep.run), retry=SWEEP_AGAIN),
             Job(
-                "sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(first_sweep.run, step_deps), retry=SWEEP_AGAIN
+                "approvers",
+                every(minutes=APPROVERS_EVERY_MINUTES),
+                _work(background, partial(check_deciders, directory=people)),
             ),
-            Job("approvers", every(minutes=APPROVERS_EVERY_MINUTES), partial(check_deciders, background, people)),
-            Job("waiting", every(minutes=WAITING_EVERY_MINUTES), partial(check_waiting, background)),
-            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), partial(check_owners, step_deps)),
-            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
+            Job("waiting", every(minutes=WAITING_EVERY_MINUTES), _work(background, check_waiting)),
+            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
+            Job("months", every(minutes=MONTHS_EVERY_MINUTES), _work(step_deps, file_months)),
+            Job("digest", every(minutes=DIGEST_EVERY_MINUTES), _work(background, send_digest)),
+            Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), _work(background, notify_unusual_day)),
+            Job(
+                "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
+            ),
+            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
@@ -191,6 +220,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         report = HealthReport(
             clock=clock,
             store=store,
+            rules=in_force,
             engine=engine,
             overdue=overdue,
             visits=visits,
@@ -210,12 +240,23 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             selfcheck=selfcheck,
             delivery=delivery,
             jobs=jobs,
+            policy=partial(
+                follow,
+                background,
+                read_policy_again or asyncio.Event(),
+                then=partial(check_deciders, directory=people),
+            ),
             catalog_cache=catalog_cache,
             client=client,
             connection=connection,
             gate=gate,
             report=report,
         )
+
+
+def _work(deps: D, work: Callable[[D], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Return the work of a job, which uses the rules that are in force when it begins."""
+    return lambda: work(with_newest_rules(deps))
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
@@ -249,6 +290,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         parts.visits.run(),
         parts.selfcheck.run(),
         *(job.run(parts.clock) for job in parts.jobs),
+        parts.policy(),
         parts.connection.run(),
     ]
     if isinstance(parts.clock, FollowedClock):

@@ -6,6 +6,7 @@
     |   +-- NeedsKey            an SSH key is missing; set one, then rent
     |   +-- PrivateKey          a private key was sent; it is neither stored nor logged
     |   +-- Unusable            a setting can't be used: says which and why; ends the start
+    |   +-- WrongPolicy         the policy file has mistakes: a line for each
     |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
     +-- Refused                 the team's rules say no: says who may, or what would be allowed
     |   +-- BuyingBlocked       nothing is bought for anyone now
@@ -152,6 +153,19 @@ class Unusable(Mistake):
     """The bot can't run with these settings; the words say which and why."""
 
 
+class WrongPolicy(Mistake):
+    """The policy file has mistakes. `lines` says them all, each with its line in the file and its key, without a
+    full stop. The words have the first of them."""
+
+    MOST_LINES = 20
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        more = len(lines) - self.MOST_LINES
+        shown = [*lines[: self.MOST_LINES], *([f"{more} more: gpubot policy check lists all"] if more > 0 else [])]
+        super().__init__("\n".join(f"GPUBOT_POLICY: {line}." for line in shown))
+        self.lines = lines
+
+
 class DuplicateRental(Mistake):
     """The person rents the same already. Nothing was done. They can confirm that they want another one."""
 
@@ -175,6 +189,10 @@ class Refused(GpubotError):
         super().__init__(words, next_step=next_step)
         self.channels = channels
         self.again_at = again_at
+
+
+class OverBudget(Refused):
+    """A budget doesn't hold it, and the rules refuse that."""
 
 
 class BuyingBlocked(Refused):

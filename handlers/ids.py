@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
+from bot.model.budget import Month, Scope, ScopeKind
+from bot.model.spend import RowsOf
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
@@ -131,6 +133,7 @@ class Field(StrEnum):
     UP_TO = "up_to"
     TEAMMATES = "teammates"
     SETUP = "setup"
+    PROJECT = "project"
     PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
@@ -145,6 +148,7 @@ _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
 _PERSON = "[UW][A-Z0-9]{1,20}"
+_SCOPE = r"(?P<kind>person|project|team):(?P<name>[A-Za-z0-9_-]{0,30})"
 
 
 class NoValue(Value):
@@ -330,6 +334,16 @@ class QuoteUntilValue(Value):
         return datetime.fromtimestamp(self.until, UTC)
 
 
+class QuoteHoursValue(Value):
+    """`q8f3...:4`: a quote, and another number of hours for its request."""
+
+    TYPE_NAME: ClassVar[str] = "quote_hours"
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<hours>[1-9][0-9]{{0,3}})"
+
+    quote_id: str
+    hours: int
+
+
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
@@ -365,6 +379,55 @@ class NearbyValue(Value):
     index: int
 
 
+# --- the values of spend
+
+
+class SpendValue(Value):
+    """`2026-11:project:vision`, `2026-11:person:U0ANA` or `2026-11:team:`: a month, and whose money."""
+
+    TYPE_NAME: ClassVar[str] = "spend"
+    SHAPE: ClassVar[str] = f"(?P<month>[0-9]{{4}}-(?:0[1-9]|1[0-2])):{_SCOPE}"
+
+    month: Month
+    kind: ScopeKind
+    name: str
+
+    @classmethod
+    def of(cls, month: Month, scope: Scope) -> Self:
+        """Return the value for a scope's money of a month."""
+        return cls(month=month, kind=scope.kind, name=scope.name)
+
+    @property
+    def scope(self) -> Scope:
+        """Return whose money it is."""
+        return Scope(kind=self.kind, name=self.name)
+
+
+class SpendRowsValue(Value):
+    """`week:team::people` or `2026-10:project:vision:people`: a period in the words that people type, whose money,
+    and what the rows are."""
+
+    TYPE_NAME: ClassVar[str] = "spend_rows"
+    SHAPE: ClassVar[str] = (
+        rf"(?P<period>today|week|20[0-9]{{2}}-(?:0[1-9]|1[0-2])):{_SCOPE}:(?P<rows>people|projects|rentals)"
+    )
+
+    period: str
+    kind: ScopeKind
+    name: str
+    rows: RowsOf
+
+    @classmethod
+    def of(cls, period: str, scope: Scope, rows: RowsOf) -> Self:
+        """Return the value for a scope's money of a period."""
+        return cls(period=period, kind=scope.kind, name=scope.name, rows=rows)
+
+    @property
+    def scope(self) -> Scope:
+        """Return whose money it is."""
+        return Scope(kind=self.kind, name=self.name)
+
+
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
 """What the request form changes: a search, a request that waits for approval, or nothing if the search is new."""
@@ -396,6 +459,7 @@ class Action:
     CHANGE = ActionId("change", QuoteValue)
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
     KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
+    FOR_HOURS = ActionId("for_hours", QuoteHoursValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     SHOW_LINE = ActionId("show_line", LineValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
@@ -406,6 +470,7 @@ class Action:
     USE_GITHUB_KEYS = ActionId("use_github_keys", GithubKeysValue)
     CHOOSE_GITHUB_KEYS = ActionId("choose_github_keys", GithubNameValue)
     CANCEL_KEYS = ActionId("cancel_keys", NoValue)
+    RELOAD_POLICY = ActionId("reload_policy", NoValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     SSH = ActionId("ssh", RentalValue)
@@ -438,6 +503,8 @@ class Action:
     DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
     PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
+    SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
+    SPEND_CSV = ActionId("spend_csv", SpendValue)
 
 
 class CallbackId(Generic[V]):

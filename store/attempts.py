@@ -7,14 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
 from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.money import Micros
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
 from store.tables import attempts, ledger, resources
@@ -44,7 +43,6 @@ _LEDGER_OF = (
     .order_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
 )
 _LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
-_BILLED = select(func.sum(ledger.c.amount))
 _ALIVE = (
     select(resources)
     .where(resources.c.gone_at.is_(None))
@@ -194,9 +192,6 @@ class Attempts:
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
         return to_models(LedgerRow, await self._conn.execute(_LEDGER, {"key": rental_id}))
-
-    async def billed(self) -> Micros:
-        return int(await self._conn.scalar(_BILLED) or 0)
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Return every row, oldest first."""

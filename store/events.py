@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.event import Event
-from store.mapping import fetch_first, select_by, to_models, values
+from bot.model.event import Event, EventKind
+from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
 _NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
+_BETWEEN = (
+    select(events)
+    .where(
+        events.c.at >= param(events.c.at, "since"),
+        events.c.at < param(events.c.at, "until"),
+        events.c.id > param(events.c.id, "after"),
+    )
+    .order_by(events.c.id)
+    .limit(bindparam("max_rows"))
+)
+_OF_RENTALS = (
+    select(events)
+    .where(
+        events.c.rental_id.in_(bindparam("ids", expanding=True)),
+        events.c.kind.in_(bindparam("kinds", expanding=True, type_=events.c.kind.type)),
+    )
+    .order_by(events.c.id)
+)
 
 
 class Events:
@@ -30,8 +52,21 @@ class Events:
         """Return the events of a rental in the order in which they happened."""
         return to_models(Event, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
 
+    async def of_many(
+        self, rental_ids: Collection[str], kinds: Collection[EventKind]
+    ) -> Mapping[str, Sequence[Event]]:
+        found: defaultdict[str, list[Event]] = defaultdict(list)
+        rows = await self._conn.execute(_OF_RENTALS, {"ids": list(rental_ids), "kinds": list(kinds)})
+        for event in to_models(Event, rows):
+            found[event.rental_id or ""].append(event)
+        return found
+
     async def get(self, event_id: int) -> Event | None:
         return await fetch_first(self._conn, Event, _GET, event_id)
+
+    async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        given = {"since": since, "until": until, "after": after, "max_rows": limit}
+        return to_models(Event, await self._conn.execute(_BETWEEN, given))
 
     async def newest(self) -> Event | None:
         newest = to_models(Event, await self._conn.execute(_NEWEST))

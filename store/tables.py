@@ -25,11 +25,12 @@ from sqlalchemy import (
 from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
-from bot.model.budget import UNASSIGNED, ScopeKind
+from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
+from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension, Question
 from bot.model.request import Envelope, Request
@@ -305,6 +306,7 @@ filed_months = Table(
     metadata,
     Column("month", SafeText, primary_key=True),
     _time("filed_at", nullable=False),
+    _text("file"),  # the whole file, as it was sent
 )
 
 visits = Table(
@@ -390,6 +392,7 @@ messages = Table(
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
+    Column("charges_of", JsonText[MonthPart](MonthPart)),
     _bool("broadcast"),
     _int("target_version"),
     _int("shown_version"),
@@ -458,6 +461,15 @@ account = Table(
     Column("name", SafeText, primary_key=True),
     Column("key", SafeText, primary_key=True),
     _text("value"),  # JSON of the type that bot/model/account_facts.py names
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    _time("at", nullable=False),
+    _optional_text("by"),
+    Column("file", JsonText[PolicyFile](PolicyFile), nullable=False),
 )
 
 counters = Table("counters", metadata, Column("name", EnumText(Counter), primary_key=True), _int("count"))

@@ -54,6 +54,7 @@ def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
     for block in blocks:
         found += _block(block, modal=modal)
     total = sum(len(text["text"]) for text in text_objects(blocks))
+    total += sum(len(cell["text"]) for block in blocks for row in block.get("rows", ()) for cell in row)
     if total > 9000:
         found.append(f"{total} characters in all")
     return found
@@ -104,10 +105,40 @@ def _block(block: Json, *, modal: bool) -> list[str]:
             return _plain(block["text"], 150, "header")
         case "divider":
             return []
+        case "data_table" if not modal:
+            return _table(block)
+        case "data_visualization" if not modal:
+            return _chart(block)
         case "input" if modal:
             found = _plain(block["label"], 2000, "label") + _element(block["element"])
             return found + (_plain(block["hint"], 2000, "hint") if "hint" in block else [])
     return [f"block {block['type']}"]
+
+
+def _table(block: Json) -> list[str]:
+    rows = block["rows"]
+    found = [] if 2 <= len(rows) <= 101 else [f"{len(rows)} rows"]
+    found += [] if {len(row) for row in rows} == {len(rows[0])} and len(rows[0]) <= 20 else ["columns"]
+    found += [] if block["caption"] and 1 <= block["page_size"] <= 100 else ["caption or page"]
+    cells = [cell for row in rows for cell in row]
+    if not all(cell["text"] and cell["type"] in {"raw_text", "raw_number"} for cell in cells):
+        found.append("cells")
+    if any(not isinstance(cell["value"], int | float) for cell in cells if cell["type"] == "raw_number"):
+        found.append("numbers")
+    characters = sum(len(cell["text"]) for cell in cells)
+    return found if characters <= 10_000 else [*found, f"{characters} characters of cells"]
+
+
+def _chart(block: Json) -> list[str]:
+    chart = block["chart"]
+    labels = chart["axis_config"]["categories"]
+    found = [] if 0 < len(block["title"]) <= 50 else ["title"]
+    found += [] if 0 < len(labels) <= 20 and all(0 < len(label) <= 20 for label in labels) else ["labels"]
+    found += [] if 0 < len(chart["series"]) <= 12 else ["series"]
+    for series in chart["series"]:
+        if not 0 < len(series["name"]) <= 20 or [point["label"] for point in series["data"]] != labels:
+            found.append("points")
+    return found
 
 
 def _element(element: Json) -> list[str]:

@@ -22,7 +22,6 @@ from bot.errors import MarketAway, Mistake, Unusable
 from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
-from bot.policy.team.rules import Rules
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.sockets import Sockets
 from tests.market.conftest import Api
@@ -59,8 +58,7 @@ async def proxy() -> AsyncIterator[RecordingProxy]:
 
 
 async def built(stack: AsyncExitStack) -> Parts:
-    rules = Rules(admins=("U0ANA0000",), home_channel="C0GPUS000")
-    return await stack.enter_async_context(build(read_settings(), rules))
+    return await stack.enter_async_context(build(read_settings()))
 
 
 async def send_reply(parts: Parts, url: str) -> None:

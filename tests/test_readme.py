@@ -37,7 +37,7 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
 
 
 def test_the_policy_page_has_every_key_with_its_default() -> None:
-    policy = yaml_file.load(docs("policy.md").partition("```yaml\n")[2].partition("```")[0])
+    policy = yaml_file.load(docs("policy.md").partition("```yaml\n")[2].partition("```")[0]).value
     assert Rules.model_validate(policy) == Rules()
 
     def keys(value: object, name: str = "") -> set[str]:

@@ -17,10 +17,11 @@ from bot.doctor import host, market
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.doctor.host import github
 from bot.doctor.slack import slack
-from bot.errors import Mistake, Unusable
+from bot.errors import Unusable, WrongPolicy
 from bot.net.sessions import new_session
 from bot.ops.library_internals import check_dependencies
-from bot.policy.team.rules import Rules, read_rules
+from bot.policy.team.policy_file import read_policy
+from bot.policy.team.rules import Rules
 from bot.probe.key import probe_key_in
 from bot.text_file import ENV_FILE, open_to_others
 from handlers.slack_api.web_client import slack_client
@@ -96,7 +97,7 @@ def _probe_key(path: Path | None) -> list[Finding]:
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:
     def read(path: Path | None) -> Rules:
-        return read_rules(path, home_channel=settings.channel, admins=settings.admin_ids)
+        return read_policy(path, home_channel=settings.channel, admins=settings.admin_ids).rules
 
     if "GPUBOT_POLICY" in wrong_settings:
         return read(None), [not_checked("policy", "GPUBOT_POLICY first.")]
@@ -104,6 +105,5 @@ def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, 
         return read(None), [ok("policy", "the defaults, as GPUBOT_POLICY names no file.")]
     try:
         return read(settings.policy), [ok("policy", f"{settings.policy} is understood.")]
-    except Mistake as mistake:
-        lines = (line.removeprefix("GPUBOT_POLICY: ") for line in mistake.words.splitlines())
-        return read(None), [wrong("policy", line) for line in lines]
+    except WrongPolicy as mistake:
+        return read(None), [wrong("policy", f"{line}.") for line in mistake.lines]

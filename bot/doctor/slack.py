@@ -6,11 +6,13 @@ Every call only reads, except apps.connections.open: it makes a Socket Mode URL 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
@@ -20,8 +22,11 @@ from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
+from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
+DATA_BLOCKS = "Slack tables and charts"
+FINANCE = "finance"
 _TOKENS = {
     "invalid_auth": "It is not the token of an installed app.",
     "not_authed": "It is empty.",
@@ -51,15 +56,15 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
     )
     channels, people, groups = configured_channels(context), _people(context), _groups(context)
     if identity is None:
-        rest = [SCOPE, *channels, *people, *groups, APPROVERS]
+        rest = [SCOPE, *channels, *people, *groups, APPROVERS, DATA_BLOCKS]
         return [bot_token, app_token, *(not_checked(what, "the bot token first.") for what in rest)], None
     lookups = asyncio.gather(
         *(channel(client, identity.handle, what, configured) for what, configured in channels.items()),
         *(_person(client, identity, what, user_id) for what, user_id in people.items()),
         *(_group(client, what, group_id) for what, group_id in groups.items()),
     )
-    found, of_approvers = await asyncio.gather(lookups, approvers(context, client))
-    return [bot_token, *_scopes(identity), app_token, *found, *of_approvers], identity.clock_gap
+    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _data_blocks(client))
+    return [bot_token, *_scopes(identity), app_token, *found, *of_approvers, blocks], identity.clock_gap
 
 
 # --- tokens
@@ -125,6 +130,35 @@ def _named(scopes: Mapping[str, str]) -> str:
     return ", ".join(f"{scope} ({purpose})" for scope, purpose in scopes.items())
 
 
+# --- blocks
+
+
+async def _data_blocks(client: AsyncWebClient) -> Finding:
+    """Return whether the workspace takes the table and the chart of `/gpu spend`. The bot runs without."""
+    try:
+        await client.api_call("blocks.validate", params={"blocks": json.dumps(SAMPLE)})
+    except NO_ANSWER as error:
+        if code_of(error) == "invalid_blocks":
+            refused = ", ".join(_refused(error)) or "one of them"
+            return hint(DATA_BLOCKS, f"this workspace refuses {refused}. /gpu spend shows a plain table instead.")
+        return hint(
+            DATA_BLOCKS,
+            f"blocks.validate gave no usable answer ({code_of(error)}). "
+            "If the workspace refuses them, /gpu spend shows a plain table instead.",
+        )
+    return ok(DATA_BLOCKS, "/gpu spend can show both.")
+
+
+def _refused(error: Exception) -> list[str]:
+    """Return the types of the blocks of SAMPLE at which the errors of blocks.validate point."""
+    answer = error.response.data if isinstance(error, SlackApiError) else None
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    pointers = [str(one.get("pointer")) for one in errors or () if isinstance(one, dict)]
+    return [
+        block["type"] for n, block in enumerate(SAMPLE) if any(p.split("/")[1:2] == [str(n)] for p in pointers)
+    ]
+
+
 # --- people
 
 
@@ -132,13 +166,22 @@ def _people(context: CheckContext) -> dict[str, str]:
     """Return the id of each person who has a role, by the name that the finding has."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
-    approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
-    approvers += then_people(context.rules, Team())
-    return {f"{_role(user, admins, approvers)} {user}": user for user in dict.fromkeys((*admins, *approvers))}
+    named = context.rules.approvers
+    of_role = {
+        "admin": admins,
+        "approver": (*named.people, *named.quiet, *then_people(context.rules, Team())),
+        FINANCE: context.rules.finance.people,
+    }
+    return _by_roles(of_role)
 
 
-def _role(user: str, admins: Iterable[str], approvers: Iterable[str]) -> str:
-    return " and ".join(role for role, people in (("admin", admins), ("approver", approvers)) if user in people)
+def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the id of each person or group that has a role, by its roles and its id."""
+    roles: dict[str, list[str]] = {}
+    for role, names in of_role.items():
+        for name in dict.fromkeys(names):
+            roles.setdefault(name, []).append(role)
+    return {f"{' and '.join(of_name)} {name}": name for name, of_name in roles.items()}
 
 
 async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user_id: str) -> Finding:
@@ -159,7 +202,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
         return wrong(what, f"{who} is of another workspace. Name someone of yours.")
-    if person.guest:
+    if person.guest and not what.startswith(FINANCE):  # with that role alone, a guest may read what was spent
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
 
@@ -167,10 +210,12 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 def _groups(context: CheckContext) -> dict[str, str]:
     """Return the id of each user group in the policy, by the name that the finding has."""
     decide, rules = deciding_groups(context.rules), context.rules
-    return {
-        f"{_role(group, (), decide) or 'user'} group {group}": group
-        for group in dict.fromkeys((*decide, *rules.use.groups))
+    of_role = {
+        "approver group": decide,
+        f"{FINANCE} group": rules.finance.groups,
+        "user group": [one for one in rules.use.groups if one not in decide],
     }
+    return _by_roles(of_role)
 
 
 async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.clock import Clock
-from bot.errors import Stale, StoreBusy
+from bot.errors import OverBudget, Stale, StoreBusy
 from bot.lifecycle.budgets import settle
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
@@ -17,10 +18,13 @@ from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.message import Message
+from bot.model.policy_version import PolicyVersion
 from bot.model.rental import Rental
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 
 T = TypeVar("T")
+D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
 """For how long after the start nothing is ended or bought for a rental whose messages are not yet compared with
@@ -40,6 +44,26 @@ def random_id(length: int = ID_LENGTH) -> str:
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
+@dataclass
+class RulesInForce:
+    """The rules that this process uses for what begins now. bot/lifecycle/policy_versions.py replaces them."""
+
+    rules: Rules
+    source: PolicySource
+    version: PolicyVersion | None = None
+    """The version in the store that has these rules. None before they are stored."""
+    wrong: tuple[str, ...] = ()
+    """What is wrong with the file, if these rules hold because of that. A line for each mistake."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading the file until its rules are stored: of two readers, the later one has the newer file."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the rules changed."""
+
+
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -47,12 +71,17 @@ class Deps:
     store: Store
     clock: Clock
     rules: Rules
+    """The rules of this step, click or pass, from its beginning to its end: see `with_newest_rules`."""
+    in_force: RulesInForce | None = field(default=None, kw_only=True)
+    """None: the rules never change."""
     probe_line: str = field(default="", kw_only=True)
     """The line of authorized_keys that lets the probe's key run its script."""
     started_at: datetime = field(default=EVER, kw_only=True)
     """When the process started, by our clock."""
     started_real: datetime = field(default=EVER, kw_only=True)
     """When the process started, in real time."""
+    on_over_budget: Callable[[], None] = field(default=_nothing, kw_only=True)
+    """Called with each request that is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Makes a short id of this length."""
 
@@ -84,6 +113,13 @@ class StepDeps(Deps):
     """The resources that the first look since the start did not find."""
 
 
+def with_newest_rules(deps: D) -> D:
+    """Return the dependencies for a step, a click or a pass that begins now: they have the rules that are in force
+    now. Whatever lives longer than one of these calls this each time before it looks at the rules."""
+    in_force = deps.in_force
+    return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
+
+
 def may_compare(deps: Deps) -> bool:
     """Return whether the process started so recently that messages may still be compared with Slack. The time must
     be short by both clocks: in a sandbox, ours can be faster than real time."""
@@ -106,6 +142,9 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
                 return await decision(tx)
         except Stale:
             continue
+        except OverBudget:
+            deps.on_over_budget()
+            raise
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
 
 
@@ -145,17 +184,17 @@ async def apply(
         visited_at=visited_at,
         more_messages=more_messages,
     )
-    by = next((event.actor for event in events if event.actor is not None), None)
-    times = {"now": deps.clock.now(), "real_now": deps.clock.real()}
-    try:
-        await tx.rentals.apply(write)
-    except Stale:
-        if ledger:
-            await settle(tx, deps.rules, after.id, **times, by=None, within=False)
-        raise
+    await tx.rentals.apply(write)
     if settles:
-        await settle(tx, deps.rules, after.id, **times, by=by, within=within_budgets)
+        by = next((event.actor for event in events if event.actor is not None), None)
+        await settle_now(tx, deps, after.id, by=by, within=within_budgets)
     return after
+
+
+async def settle_now(tx: Tx, deps: Deps, rental_id: str, *, by: str | None = None, within: bool = False) -> None:
+    """Charge a rental's new ledger rows, and make balances hold what it holds now. Raise as `budgets.settle`."""
+    now, real_now = deps.clock.now(), deps.clock.real()
+    await settle(tx, deps.rules, rental_id, now=now, real_now=real_now, by=by, within=within)
 
 
 _MONEY = ("state", "owner", "envelope", "rate", "replaced_by", "attempts")

@@ -52,6 +52,8 @@ class PastEnd(Frozen):
 PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
 """The marketplace refuses our token."""
+POLICY_REFUSED = Fact[str]("policy_refused", str)
+"""The mistakes in the policy file of which the admins were notified, until a file without mistakes is read."""
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 """People were notified that the admins decide, because no approver is left."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
@@ -66,7 +68,12 @@ FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
 """The runs of which people were alerted, by rental."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
 """By attempt: `k7mq2:1`."""
+UNUSUAL_DAY = Fact[str]("unusual_day", str)
+"""The last day of which people were notified that it is unusually dear: `2026-11-28`, of `billing.timezone`."""
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
+
+DIGEST_DUE = Fact[datetime]("digest_due", datetime)
+"""When the newest digest that is done with was due."""
 
 
 class Counter(StrEnum):

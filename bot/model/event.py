@@ -10,9 +10,10 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Balance
+from bot.model.budget import Balance, Demand
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
+from bot.model.spend import Digest
 from bot.model.state import State
 
 
@@ -126,6 +127,11 @@ class EventKind(StrEnum):
     """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental, `facts.name`, that the store does not know."""
+    DIGEST = "digest"
+    """The home channel is told what the last week cost: `facts.digest`."""
+    MONTH_FILED = "month_filed"
+    """The file of a month, `facts.month`, is complete: `facts.amount` for `facts.count` rentals. Finance gets
+    it."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide. `facts.count` requests wait."""
     UNAUTHORIZED = "unauthorized"
@@ -134,8 +140,15 @@ class EventKind(StrEnum):
     BUDGET_ALERT = "budget_alert"
     """What was spent and reserved, `facts.balance`, reached a part of a budget, `facts.total`. `facts.people` is
     the person whose click reached it."""
+    UNUSUAL_DAY = "unusual_day"
+    """Today cost `facts.amount` so far, and a usual day costs `facts.estimate`. `facts.dearest` made it dear."""
     PAUSED = "paused"
     RESUMED = "resumed"
+    POLICY_CHANGED = "policy_changed"
+    """Another policy file came into force as version `facts.count`. `facts.detail` names the keys that changed."""
+    POLICY_REFUSED = "policy_refused"
+    """The policy file has mistakes, `facts.count`, so the rules from before hold. `facts.detail` has a line for
+    each of the first ones."""
     # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
@@ -167,6 +180,15 @@ class OtherOffer(Frozen):
     vendor_region: str | None = None
     rate: Decimal
     """USD per hour for the whole offer."""
+
+
+class DearRental(Frozen):
+    """What a rental cost on an unusually dear day."""
+
+    rental_id: str
+    owner: str
+    """Slack id of the person who was charged."""
+    amount: Micros
 
 
 class Facts(Frozen):
@@ -204,6 +226,9 @@ class Facts(Frozen):
     ask_before: Instant | None = None
     """Until when an approver can be asked for more time, in a notice of the end that comes because of that."""
     since: Instant | None = None
+    digest: Digest | None = None
+    month: str | None = None
+    """Such as `2026-11`."""
     amount: Micros | None = None
     estimate: Micros | None = None
     estimated: bool | None = None
@@ -242,6 +267,10 @@ class Facts(Frozen):
     """The fingerprint that was expected instead."""
     balance: Balance | None = None
     """The money of a budget's month when an alert was given. `total` is the budget."""
+    dearest: tuple[DearRental, ...] = ()
+    """The rentals that cost most on an unusual day, the dearest first."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 
@@ -480,14 +509,20 @@ EFFECTS: dict[EventKind, Effects] = {
     # Messages of their own ask the admins about these two, and about OWNER_LEFT.
     _E.UNKNOWN_MACHINE: Effects(),
     _E.OLDER_DATABASE: Effects(),
+    _E.DIGEST: Effects(alert=(To.HOME_CHANNEL,)),
+    # Finance gets the file itself.
+    _E.MONTH_FILED: Effects(),
     _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),
     _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
     _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),
     _E.AUTHORIZED_AGAIN: Effects(alert=(To.ADMINS,)),
     _E.PAUSED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
+    _E.POLICY_CHANGED: Effects(alert=(To.ADMINS,)),
+    _E.POLICY_REFUSED: Effects(alert=(To.ADMINS,)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
+    _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),
     _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
     # The alert goes to everyone who got an alert of the failure.
     _E.STORE_BACK: Effects(),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.model.base import Frozen, Instant
+from bot.model.budget import MonthPart
 
 
 class MessageKind(StrEnum):
@@ -32,6 +33,9 @@ class MessageKind(StrEnum):
     """Sent once to the person who asked, if the search takes longer."""
     REPLY = "reply"
     """Sent once to the person who acted, rendered when it was queued."""
+    FILE = "file"
+    """Uploaded once to one person's direct messages: a file of charges. After a crash during the upload, it is
+    uploaded again."""
 
     @property
     def surface(self) -> bool:
@@ -139,6 +143,8 @@ class Message(Frozen):
     """The question to the admins that the message asks."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists."""
+    charges_of: MonthPart | None = None
+    """For a file: what it has the charges of."""
     broadcast: bool = False
     """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1

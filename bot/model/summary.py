@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -11,8 +12,8 @@ from pydantic import ConfigDict, Field
 from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.base import Frozen
-from bot.model.budget import UseCosts
+from bot.model.base import Frozen, Instant
+from bot.model.budget import Demand, UseCosts
 from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
@@ -243,6 +244,8 @@ class Over(StrEnum):
 
     PER_HOUR = "per_hour"
     TOTAL = "total"
+    BUDGET = "budget"
+    """The budget of its owner, its project or the team does not hold it."""
 
 
 class OfferChoice(Frozen):
@@ -253,6 +256,10 @@ class OfferChoice(Frozen):
     offer: Offer
     envelope: Envelope
     over: tuple[Over, ...] = ()
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold it, the tightest one first."""
+    shorter: timedelta | None = None
+    """The longest lease in whole hours that the budgets hold, if they don't hold this one. None: no other."""
     refused: GpubotError | None = None
     """Why it can't be rented at all."""
     usual: timedelta | None = None
@@ -305,3 +312,18 @@ class QuoteView(Frozen):
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
     """The names of the teammates who have no SSH key."""
+
+
+class PolicyView(Frozen):
+    """What people read about the rules, besides the rules."""
+
+    since: Instant | None = None
+    """When the rules came into force. None if they are not stored yet."""
+    by: str | None = None
+    """The Slack id of the admin who brought them into force. None: a start or the operator did."""
+    names: Mapping[str, str] = Field(default_factory=dict)
+    """The names of people whom the rules name, by their ids. Unknown people are left out."""
+    may_reload: bool = False
+    """Whether the reader may have the file read again."""
+    wrong: tuple[str, ...] = ()
+    """What is wrong with the file, a line for each mistake, so that these rules stay."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.billing import accrued
+from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job
 from bot.lifecycle.loops.overdue import OverdueDeletion
@@ -24,6 +25,8 @@ from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
+from bot.policy.buying.months import month_of
+from bot.policy.team.rules import Rules
 from handlers.connection import Connection, TokenRefusal
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
@@ -38,13 +41,13 @@ def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
     )
 
 
-async def figures_now(store: Store, now: datetime) -> Figures | None:
+async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | None:
     """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
     try:
         async with store.read() as tx:
             rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
             unknown = await tx.questions.purchases()
-            unconfirmed, billed = await tx.rentals.unconfirmed(), await tx.rentals.billed()
+            unconfirmed, months = await tx.rentals.unconfirmed(), await tx.budgets.of_team()
     except (GpubotError, ValidationError):
         return None
     alive = [one for cost in costs for one in cost.alive]
@@ -53,7 +56,8 @@ async def figures_now(store: Store, now: datetime) -> Figures | None:
         dollars_per_hour=sum(
             (one.offer_rate if one.rate is None else one.rate for one in alive), start=Decimal(0)
         ),
-        spent=accrued(billed, alive, now, estimated=False).amount,
+        spent=accrued(sum(one.spent for one in months), alive, now, estimated=False).amount,
+        reserved=sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone)),
         idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
         unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
@@ -67,6 +71,7 @@ class HealthReport:
 
     clock: Clock
     store: Store
+    rules: RulesInForce
     engine: Engine
     overdue: OverdueDeletion
     visits: Visits
@@ -118,6 +123,8 @@ class HealthReport:
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
             **under_way,
+            "policy_version": self.rules.version.n if self.rules.version is not None else None,
+            "policy_mistakes": len(self.rules.wrong),
             "slack_refuses_token": refused is not None,
             "undelivered": undelivered,
             "perhaps_posted_twice": posted_twice,
@@ -138,7 +145,8 @@ class HealthReport:
                 live: dict[State, int] | None = await tx.rentals.states()
         except GpubotError:
             live = None
-        return self.metrics.exposition(await self.read(), live, await figures_now(self.store, self.clock.now()))
+        figures = await figures_now(self.store, self.rules.rules, self.clock.now())
+        return self.metrics.exposition(await self.read(), live, figures)
 
     def _count_commit(self) -> None:
         self.commits += 1

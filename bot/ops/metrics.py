@@ -25,6 +25,8 @@ class Figures:
     """What the machines of all rentals bill now."""
     spent: Micros
     """Everything that was billed so far."""
+    reserved: Micros
+    """What rentals hold of the current month."""
     idle_dollars_per_hour: Decimal
     """The same for rentals whose verdict is idle."""
     unknown_machines: int
@@ -66,6 +68,14 @@ class Metrics:
         self._commits = Counter(
             "gpubot_commits", "Write transactions that were committed.", registry=self.registry
         )
+        self._over_budget = Counter(
+            "gpubot_over_budget", "Requests that were refused because of a budget.", registry=self.registry
+        )
+        self._wrong_balances = Counter(
+            "gpubot_wrong_balances",
+            "Balances of budgets that were not the sum of what they consist of. Each is a bug.",
+            registry=self.registry,
+        )
         self._visits = Counter(
             "gpubot_visits",
             "Visits of machines by outcome: answered, or why there is no reading.",
@@ -80,6 +90,7 @@ class Metrics:
             for name, words in {
                 "dollars_per_hour": "USD an hour of all rented machines that bill now.",
                 "spent_dollars": "USD that all rentals have cost by now.",
+                "reserved_dollars": "USD of the current month that rentals hold.",
                 "idle_dollars_per_hour": "USD an hour of ready machines that are idle.",
                 "unknown_machines": "Machines on the account that no rental has.",
                 "unconfirmed_deletions": "Rentals with a machine that may bill although it should be gone.",
@@ -99,6 +110,14 @@ class Metrics:
     def commit(self) -> None:
         """Count a write transaction that was committed."""
         self._commits.inc()
+
+    def over_budget(self) -> None:
+        """Count a request that was refused because of a budget."""
+        self._over_budget.inc()
+
+    def wrong_balances(self, count: int) -> None:
+        """Count balances that had to be corrected."""
+        self._wrong_balances.inc(count)
 
     def visit(self, outcome: str) -> None:
         """Count a visit of a machine."""
@@ -122,6 +141,7 @@ class Metrics:
         if figures is not None:
             self._figures["dollars_per_hour"].set(float(figures.dollars_per_hour))
             self._figures["spent_dollars"].set(figures.spent / MICROS_PER_DOLLAR)
+            self._figures["reserved_dollars"].set(figures.reserved / MICROS_PER_DOLLAR)
             self._figures["idle_dollars_per_hour"].set(float(figures.idle_dollars_per_hour))
             self._figures["unknown_machines"].set(figures.unknown_machines)
             self._figures["unconfirmed_deletions"].set(figures.unconfirmed_deletions)

@@ -9,9 +9,8 @@ import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.clock import Clock
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
-from bot.policy.team.rules import Rules
 from handlers.delivery.pace import POST, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.phrases.blocks import Rendered
@@ -46,11 +45,11 @@ class DirectPosts:
     No post is stored, so use it only while the store takes no writes.
     """
 
-    def __init__(self, client: AsyncWebClient, pace: Pace, clock: Clock, rules: Rules) -> None:
+    def __init__(self, client: AsyncWebClient, pace: Pace, deps: Deps) -> None:
         self._client = client
         self._pace = pace
-        self._clock = clock
-        self._rules = rules
+        self._deps = deps
+        self._clock = deps.clock
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
         """When each alert that may not have arrived was last sent."""
 
@@ -61,7 +60,8 @@ class DirectPosts:
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        rendered = alert(event, Reader(id=user, rules=self._rules, now=self._clock.now()))
+        rules = with_newest_rules(self._deps).rules
+        rendered = alert(event, Reader(id=user, rules=rules, now=self._clock.now()))
         if rendered is None:
             return True
         outcome = await self.send(user, rendered, tries=1)

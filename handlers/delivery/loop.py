@@ -13,13 +13,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.account.older_database import note_start
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
-from bot.model.message import Message, NextCall
-from handlers.delivery.content import answer_body, content, earliest_post
+from bot.model.message import Message, MessageKind, NextCall
+from handlers.delivery.content import answer_body, content, earliest_post, upload
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
@@ -74,7 +74,7 @@ class Delivery:
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
-        self.direct = DirectPosts(client, self._pace, deps.clock, deps.rules)
+        self.direct = DirectPosts(client, self._pace, deps)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
@@ -231,14 +231,17 @@ class Delivery:
     async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
+        if message.kind is MessageKind.FILE:
+            file = await upload(self._deps, message)
+            return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
         if message.kind.answer:
-            body = await answer_body(self._deps, message)
+            body = await answer_body(with_newest_rules(self._deps), message)
             if body is None:
                 return Result(_nothing_to_say(message))
             if message.next_call is NextCall.ANSWER:
                 return await self.poster.answer(message, body)
             return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
-        rendered = await content(self._deps, message)
+        rendered = await content(with_newest_rules(self._deps), message)
         if rendered is None:
             return Result(_nothing_to_say(message))
         if message.refreshes:
@@ -249,7 +252,7 @@ class Delivery:
 
     async def _find(self, message: Message) -> Result:
         if message.ts is not None:
-            return await self.poster.compare(message, await content(self._deps, message))
+            return await self.poster.compare(message, await content(with_newest_rules(self._deps), message))
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await earliest_post(tx, message)

@@ -13,7 +13,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.account_facts import LOST_SINCE
@@ -69,7 +69,7 @@ class LostPosts:
     async def _places(self, tx: Tx) -> list[Destination]:
         """Return where to search: the newest conversations first, and last the people who have none in the
         store."""
-        rules, known = self._deps.rules, await tx.messages.conversations()
+        rules, known = with_newest_rules(self._deps).rules, await tx.messages.conversations()
         channels = dict.fromkeys([*known, rules.home_channel, rules.approvals_to])
         people = {person.id for person in await tx.people.known() if is_member(person)}
         written_to = {place.value for place in known.values()}

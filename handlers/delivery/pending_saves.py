@@ -9,7 +9,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.account.older_database import ask_again, note_put_back
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed
@@ -125,7 +125,7 @@ class PendingSaves:
             # A post whose result is lost is found again, because its begin is durable. Any other call is made
             # again. If a comparison were lost, our own edit after it would look like one that the database lost.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
-                await write(tx, pending.result, self._deps)
+                await write(tx, pending.result, with_newest_rules(self._deps))
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()

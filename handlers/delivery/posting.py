@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
-from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.content import Upload
+from handlers.delivery.pace import ANSWER, EDIT, POST, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
     NO_MESSAGE,
@@ -38,7 +40,8 @@ from handlers.slack_api.error_codes import (
     seconds_to_wait,
 )
 from handlers.views.answers.replies import asked_again_below
-from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.blocks import Json, Rendered
+from handlers.views.phrases.tables import plainer
 from handlers.views.surfaces.render import asks
 
 log = structlog.get_logger("gpubot.delivery")
@@ -51,6 +54,8 @@ with each further post."""
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
 """Errors by which Slack refuses the blocks, at any destination. It may take the text alone."""
+BLOCKS_STATUS = 400
+"""By this status, a `response_url` refuses what is sent to it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
 """Errors if somebody deleted the card, or the workspace deletes old messages."""
 
@@ -84,9 +89,15 @@ class Poster:
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
+        status, wait = 0, ""
         try:
-            async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
-                status, wait = response.status, response.headers.get("Retry-After", "")
+            for blocks in with_plainer(body["blocks"]):
+                plain = {**body, "blocks": blocks}
+                async with self._session.post(message.to.value, json=plain, allow_redirects=False) as response:
+                    status, wait = response.status, response.headers.get("Retry-After", "")
+                if status != BLOCKS_STATUS:
+                    break
+                log.error("slack.blocks_refused", error=status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
             return Result(_retried(message, now))
@@ -210,6 +221,34 @@ class Poster:
         posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         return Result(self._up_to_date(changed(posted, digest=digest(rendered)), rendered))
 
+    async def upload(self, message: Message, file: Upload) -> Result:
+        """Upload a file to a person's direct messages, with words beside it. If the app may not, post words
+        instead.
+
+        Rules: docs.slack.dev/messaging/working-with-files. Slack shares the file a while after the last call, in a
+        post that has no metadata. So it can't be found again: after a crash, the file is uploaded once more.
+        """
+        self._pace.posted(message.to.value, self._deps.clock.real())
+        try:
+            opened = await self._client.conversations_open(users=message.to.value)
+            begun = await self._client.files_getUploadURLExternal(filename=file.name, length=len(file.content))
+            async with self._session.post(
+                str(begun["upload_url"]), data=file.content, allow_redirects=False, raise_for_status=True
+            ):
+                pass
+            await self._client.files_completeUploadExternal(
+                files=[{"id": str(begun["file_id"]), "title": file.name}],
+                channel_id=str(opened["channel"]["id"]),
+                initial_comment=file.words,
+            )
+        except NO_ANSWER as error:
+            if error_code(error) == "missing_scope":
+                log.warning("slack.refused", method=UPLOAD, message=message.id, error="missing_scope")
+                return await self.post(message, file.without_file, None)
+            failed = self._failed(message, error, UPLOAD)
+            return replace(failed, message=changed(failed.message, sending=False))
+        return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
+
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""
         try:
@@ -306,17 +345,27 @@ class Poster:
 async def _with_blocks(
     call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any], count: Callable[[], None]
 ) -> AsyncSlackResponse:
-    """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with the
-    text alone. `count` counts each call in the pace."""
-    count()
-    try:
-        return await call(**body)
-    except SlackApiError as error:
-        if error_code(error) not in BLOCKS:
-            raise
-        log.error("slack.blocks_refused", error=error_code(error))
+    """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
+    plainer blocks. `count` counts each call in the pace."""
+    *richer, plainest = with_plainer(body["blocks"])
+    for blocks in richer:
         count()
-        return await call(**{**body, "blocks": []})
+        try:
+            return await call(**{**body, "blocks": blocks})
+        except SlackApiError as error:
+            if error_code(error) not in BLOCKS:
+                raise
+            log.error("slack.blocks_refused", error=error_code(error))
+    count()
+    return await call(**{**body, "blocks": plainest})
+
+
+def with_plainer(blocks: Sequence[Json]) -> list[Sequence[Json]]:
+    """Return the blocks, then what is sent instead each time that Slack refuses them: without tables and charts,
+    which a workspace may not take, and last the message's text alone."""
+    without_data = plainer(blocks)
+    tries = [blocks, without_data, []]
+    return [blocks for n, blocks in enumerate(tries) if n == 0 or list(blocks) != list(tries[n - 1])]
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:

@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.store import EVER
 from bot.model.base import changed
 from bot.model.person import Person
@@ -160,10 +160,14 @@ class People:
             _log.info("people.no_group_answer", group=group, error=error_code(error))
             return None
 
-    def _change_counts(self, user_id: str) -> tuple[int, ...]:
+    def _named_groups(self) -> frozenset[str]:
+        """Return the groups that the rules name now."""
+        return with_newest_rules(self._deps).rules.groups
+
+    def _change_counts(self, user_id: str) -> dict[str, int]:
         """Return how often this user and each group of the rules changed. If the counts differ after a lookup, its
         answer may be old."""
-        return tuple(self._changes[name] for name in (user_id, *sorted(self._deps.rules.groups)))
+        return {name: self._changes[name] for name in (user_id, *self._named_groups())}
 
     async def forget(self, user_id: str) -> None:
         """Forget what is cached about a person who changed. Raise StoreBusy.
@@ -179,7 +183,7 @@ class People:
 
     async def forget_group(self, group: str) -> None:
         """Forget everybody if the members of a group that the rules name changed. Raise StoreBusy."""
-        if group not in self._deps.rules.groups:
+        if group not in self._named_groups():
             return
         self._groups.pop(group, None)
         self._changes[group] += 1
@@ -187,7 +191,7 @@ class People:
             await tx.people.forget()
 
     async def _look_up(self, user_id: str) -> Person:
-        groups = sorted(self._deps.rules.groups)
+        groups = sorted(self._named_groups())
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
                 if self._home is None:

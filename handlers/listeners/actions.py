@@ -16,11 +16,14 @@ from handlers.listeners import (
     commands,
     github_keys,
     keys,
+    month_files,
     offers,
+    policy,
     rentals,
     replacing,
     requests,
     sharing,
+    spend,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -39,6 +42,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.CHANGE, offers.open_form),
             on(Action.SHOW_NEARBY, offers.show_nearby),
             on(Action.KEEP_UNTIL, offers.keep_until),
+            on(Action.FOR_HOURS, offers.for_hours),
             on(Action.SHOW_LINE, commands.show_line),
             on(Action.CHOOSE_FROM_LIST, offers.open_form),
             on(Action.ADD_KEY, keys.open_form),
@@ -48,6 +52,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.USE_GITHUB_KEYS, github_keys.take_shown),
             on(Action.CHOOSE_GITHUB_KEYS, github_keys.open_choice),
             on(Action.CANCEL_KEYS, keys.show_unchanged),
+            on(Action.RELOAD_POLICY, policy.reload),
             on(Action.SHOW_RENTAL, rentals.show),
             on(Action.DETAILS, rentals.show),
             on(Action.SSH, rentals.ssh),
@@ -83,6 +88,8 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
             on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
+            on(Action.SHOW_SPEND, spend.show),
+            on(Action.SPEND_CSV, month_files.send),
         )
     )
 )

@@ -10,8 +10,8 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import ProbeKind
-from handlers.ids import UNREADABLE, LineValue
-from handlers.listeners import github_keys, keys, offers, short_forms
+from handlers.ids import NO_VALUE, UNREADABLE, LineValue
+from handlers.listeners import github_keys, keys, offers, policy, short_forms, spend
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.private_keys import find_private_keys
@@ -26,6 +26,7 @@ Query: TypeAlias = (
     | commands.ListRentals
     | commands.ShowCatalog
     | commands.ShowProbe
+    | commands.ShowPolicy
     | commands.Help
     | commands.Home
 )
@@ -57,6 +58,10 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             | commands.Destroy()
         ):
             return await short_forms.carry_out(context, interaction, command)
+        case commands.Spend():
+            return await spend.ask(context, interaction, command)
+        case commands.ReloadPolicy():
+            return await policy.reload(context, interaction, NO_VALUE)
         case commands.Pause(reason=reason):
             done = await account.pause(context.deps, interaction.person, reason)
             return Reply(content=replies.paused(done, context.deps.rules.home_channel))
@@ -76,6 +81,8 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return Reply(content=_catalog(context, interaction))
         case commands.ShowProbe():
             return Reply(content=probe.probe(context.deps.rules))
+        case commands.ShowPolicy():
+            return await policy.show(context, interaction)
         case commands.Help():
             roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))

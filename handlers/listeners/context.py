@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import MarketAway
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
 from bot.model.person import Person
@@ -40,6 +40,11 @@ class Context:
     """How often one person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """How often one person may look up keys at GitHub."""
+
+    def with_newest_rules(self) -> Context:
+        """Return the context of a click, a command or an event that begins now."""
+        deps = with_newest_rules(self.deps)
+        return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
         """Return this person as the reader of an answer that is made now."""

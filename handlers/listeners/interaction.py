@@ -128,6 +128,9 @@ class Reply(Frozen):
     """Whether nothing was done: a modal then stays open and shows the reply."""
     block_id: str = ""
     """The input that a refusal is about; empty for the first input."""
+    to: Destination | None = None
+    """Where the reply goes, apart from the acknowledgement also for a command. Of an acknowledgement, Slack does
+    not tell whether it took the blocks. None: the usual place."""
 
 
 class OpenModal(Frozen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.base import changed
@@ -14,6 +16,7 @@ from handlers.ids import (
     NearbyValue,
     NoValue,
     OfferValue,
+    QuoteHoursValue,
     QuoteUntilValue,
     QuoteValue,
     VersionValue,
@@ -78,6 +81,13 @@ async def show_nearby(context: Context, interaction: UserInteraction, value: Nea
 async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
     """Search for the same request with another first end."""
     quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, value.moment)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def for_hours(context: Context, interaction: UserInteraction, value: QuoteHoursValue) -> Outcome:
+    """Search for the same request with another length."""
+    hours = timedelta(hours=value.hours)
+    quote, request = await previews.request_for(context.deps, interaction.person, value.quote_id, hours)
     return await ask(context, interaction, request, earlier=quote)
 
 

@@ -63,7 +63,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         again = choices.extend_by_button(details.rental, value.by)
     else:
         again = choices.extend_until_button(details.rental, value.by)
-    modal = modals.extend_confirm(details, longer, value, now=deps.clock.now())
+    modal = modals.extend_confirm(details, longer, value, context.reader(interaction.person))
     typed = interaction.kind is InteractionKind.COMMAND
     reply = Reply(content=replies.extend_to_confirm(details, longer.span, again)) if typed else None
     return OpenModal(modal=modal, reply=reply)

@@ -9,7 +9,7 @@ import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
-from bot.model.message import Message, MessageKind
+from bot.model.message import DestinationKind, Message, MessageKind
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply
@@ -40,7 +40,7 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
     real_now = context.deps.clock.real()
     message = Message(
         kind=MessageKind.REPLY,
-        to=interaction.reply_to,
+        to=reply.to or interaction.reply_to,
         body=reply_body(reply, interaction),
         created_at=real_now,
         due_at=real_now,
@@ -54,11 +54,12 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Send a reply to the `response_url` now, or as a direct message if there is none. Return whether Slack took
-    it."""
-    if not interaction.origin.response_url:
+    """Send a reply to where it goes now: the `response_url`, or the person's direct messages. Return whether Slack
+    took it."""
+    to = reply.to or interaction.reply_to
+    if to.kind is not DestinationKind.RESPONSE_URL:
         return await _post(context, interaction, reply)
-    hook = AsyncWebhookClient(interaction.origin.response_url, session=context.client.session, retry_handlers=[])
+    hook = AsyncWebhookClient(to.value, session=context.client.session, retry_handlers=[])
     hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
     try:
         async with asyncio.timeout(SEND_TIMEOUT):

@@ -164,7 +164,7 @@ def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Call
     ) -> None:
         with our_context.gate.handling():
             try:
-                await handler(our_context, event, context.bot_user_id)
+                await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:
                 _log.warning("event.not_handled", kind=kind, error=type(error).__name__)
                 raise EventNotHandled(kind) from None
@@ -183,7 +183,7 @@ def handle_after_ack(our_context: Context, kind: str, handler: Handler) -> Calla
     async def handle(event: dict[str, Any], context: AsyncBoltContext) -> None:
         with our_context.gate.handling():
             try:
-                await handler(our_context, event, context.bot_user_id)
+                await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:
                 _log.warning("event.not_handled", kind=kind, error=error_code(error))
 

@@ -15,7 +15,7 @@ import structlog
 
 from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
-from bot.model.message import RESPONSE_URL_LIFE
+from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
@@ -78,7 +78,8 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
-            await _serve(context, _without_expired_url(context, read(body)), handler, ack, body)
+            current = context.with_newest_rules()
+            await _serve(current, _without_expired_url(current, read(body)), handler, ack, body)
 
     return listen
 
@@ -175,6 +176,8 @@ async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack
 def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
     """Return the reply that is sent apart from the acknowledgement. Return None if there is none."""
     match interaction.kind, outcome:
+        case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
+            return reply
         case (InteractionKind.CLICK, Reply() as reply) | (
             InteractionKind.SUBMISSION,
             Reply(refused=False) as reply,
@@ -187,6 +190,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
 
 async def _acknowledge(context: Context, interaction: Interaction, outcome: Outcome, ack: Ack, body: Body) -> None:
     match interaction.kind, outcome:
+        case InteractionKind.COMMAND, Reply(to=Destination()):
+            await ack()
         case (
             InteractionKind.COMMAND,
             Reply(content=content) | OpenModal(reply=Reply(content=content)),

@@ -10,10 +10,13 @@ from rapidfuzz.distance import OSA
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
+from bot.model.budget import ScopeKind
 from bot.model.offer import Catalog
 from bot.model.request import Request
+from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
+from bot.policy.buying.spend import is_period
 from bot.policy.team.rules import Hours
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
@@ -99,12 +102,31 @@ class Keep(Frozen):
     """How long not to ask again. None if it wasn't typed."""
 
 
+class Spend(Frozen):
+    """Show what was spent."""
+
+    kind: ScopeKind = ScopeKind.TEAM
+    """Whose money. A person: that of the person who asks."""
+    project: str = ""
+    """The name of the project, as it was typed."""
+    period: str = PeriodKind.MONTH
+    """As `bot.policy.buying.spend.period_of` takes it."""
+
+
 class ShowCatalog(Frozen):
     pass
 
 
 class ShowProbe(Frozen):
     pass
+
+
+class ShowPolicy(Frozen):
+    pass
+
+
+class ReloadPolicy(Frozen):
+    """Read the policy file again."""
 
 
 class Pause(Frozen):
@@ -137,8 +159,11 @@ Command = (
     | Share
     | Extend
     | Keep
+    | Spend
     | ShowCatalog
     | ShowProbe
+    | ShowPolicy
+    | ReloadPolicy
     | Pause
     | Resume
     | Help
@@ -156,8 +181,10 @@ _ALIASES = {
     "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
     "extend": "extend prolong longer",
     "keep": "keep",
+    "spend": "spend spent spending cost costs bill bills budget budgets",
     "catalog": "catalog catalogue vendors regions gpus",
     "probe": "probe",
+    "policy": "policy rules",
     "pause": "pause",
     "resume": "resume",
     "help": "help ? -h --help",
@@ -169,6 +196,8 @@ _WITHOUT_ARGUMENTS: dict[type[Command], str] = {
     Again: "again",
     ShowCatalog: "catalog",
     ShowProbe: "probe",
+    ShowPolicy: "policy",
+    ReloadPolicy: "policy reload",
     Pause: "pause",
     Resume: "resume",
     Help: "help",
@@ -194,10 +223,12 @@ _MAX_TYPOS = {
     "extend": 2,
     "catalog": 2,
     "probe": 1,
+    "policy": 2,
     "again": 1,
     "list": 1,
     "show": 1,
     "keep": 1,
+    "spend": 1,
     "share": 1,
     "help": 1,
 }
@@ -331,6 +362,35 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
     return ListRentals(all=any(word in everyone for word in words))
 
 
+_OWN, _TEAM = {"me", "my", "mine", "i", "myself"}, {"team", "all", "everyone", "us", "we"}
+_PROJECT = re.compile(r"\bproject\s+[`'\"“*]*(?P<name>[a-z0-9][\w-]{0,40})[`'\"”*]*", re.IGNORECASE | re.ASCII)
+_SPEND_FILLERS = {"for", "of", "in", "the", "this", "so", "far", "by"}
+
+
+def _parse_spend(rest: str, _: ParseContext) -> Command:
+    # The name is read from the text as it was typed: `_` formats nothing in it.
+    named = _PROJECT.search(rest)
+    kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
+    others = rest[: named.start()] + " " + rest[named.end() :] if named else rest
+    words = [word for word in normalize(others).split() if word.lower() not in _SPEND_FILLERS]
+    period = None
+    while words:
+        word = words.pop(0)
+        found = word.lower()
+        if found == "last" and words and words[0].lower() == PeriodKind.MONTH:
+            found = f"last {words.pop(0).lower()}"
+        if is_period(found) and period is None:
+            period = found
+        elif kind is None and found in _OWN | _TEAM:
+            kind = ScopeKind.PERSON if found in _OWN else ScopeKind.TEAM
+        else:
+            raise Mistake(
+                f'I don\'t know "{short(word)}" here. '
+                "Try: /gpu spend, /gpu spend me today, or /gpu spend project vision 2026-10"
+            )
+    return Spend(kind=kind or ScopeKind.TEAM, project=project, period=period or PeriodKind.MONTH)
+
+
 Parser = Callable[[str, ParseContext], Command]
 """Takes the text after a command's name."""
 
@@ -348,6 +408,15 @@ def _parse_extend(rest: str, context: ParseContext) -> Command:
 def _parse_keep(rest: str, context: ParseContext) -> Command:
     words = read_duration(rest, "keep", context.max_lease)
     return Keep(id=words.id, duration=words.duration)
+
+
+def _parse_policy(rest: str, _: ParseContext) -> Command:
+    words = normalize(rest).lower().split()
+    if words in ([], ["show"]):
+        return ShowPolicy()
+    if words == ["reload"]:
+        return ReloadPolicy()
+    raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu policy, or /gpu policy reload')
 
 
 def _parse_share(rest: str) -> Command:
@@ -385,9 +454,11 @@ _PARSERS: dict[str, Parser] = {
     "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
     "extend": _parse_extend,
     "keep": _parse_keep,
+    "spend": _parse_spend,
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
+    "policy": _parse_policy,
     "pause": _parse_pause,
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),

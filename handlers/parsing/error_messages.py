@@ -131,6 +131,7 @@ class ErrorMessages:
             lease=lease or self.context.default_lease,
             up_to=later if lease not in {None, later} else None,
             setup=next(iter(parts.setups), None) or None,
+            project=next(iter(parts.projects), None) or None,
             probe=parts.probe,
         )
         text = request_text(request, default_lease=None if lease else self.context.default_lease)

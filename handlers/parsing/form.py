@@ -19,7 +19,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
-from handlers.views.answers.modals import ANY, NO_PROBE, NO_SETUP
+from handlers.views.answers.modals import ANY, BY_CHANNEL, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -55,6 +55,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
     if vendor is not None and vendor not in catalog.vendors:
         errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
     setup = _setup(inputs, rules, errors)
+    project = inputs.get(Field.PROJECT, BY_CHANNEL)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone)
     probe = inputs.get(Field.PROBE) != NO_PROBE
@@ -79,6 +80,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         until=until,
         teammates=tuple(inputs.get(Field.TEAMMATES, "").split()),
         setup=setup,
+        project=None if project == BY_CHANNEL else project,
         up_to=up_to,
         probe=probe,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),

@@ -143,6 +143,7 @@ class _RequestBuilder:
         end = self._only("ends", "end")
         latest_end = self._only("latest_ends", "later end")
         setup = self._only("setups", "set-up")
+        project = self._only("projects", "project")
         if gpu is None:
             families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
             raise self._refusal("Which GPU?", *(parts.with_values("gpus", family) for family in families))
@@ -171,6 +172,7 @@ class _RequestBuilder:
             up_to=up_to,
             teammates=self.mentioned.people,
             setup=setup,
+            project=project,
             probe=parts.probe,
             note=self.note,
         )

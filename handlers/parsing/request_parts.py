@@ -35,6 +35,7 @@ class RequestParts:
     vendors: list[str] = field(default_factory=list)
     """An empty name in `regions` or `vendors` means "any"."""
     setups: list[str] = field(default_factory=list)
+    projects: list[str] = field(default_factory=list)
     probe: bool = True
     """False if `no-probe` was typed."""
     leases: list[timedelta] = field(default_factory=list)

@@ -42,6 +42,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
         parts.append(f"vendor {request.vendor}")
     if request.setup is not None:
         parts.append(f"setup {request.setup}")
+    if request.project is not None:
+        parts.append(f"for project {request.project}")
     if not request.probe:
         parts.append("no-probe")
     if request.until is not None:

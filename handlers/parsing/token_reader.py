@@ -46,7 +46,15 @@ _VALUES_AFTER = {
 """The values that may follow each key or preposition."""
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
-    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW, TokenKind.SETUP, TokenKind.NO_PROBE}
+    | {
+        TokenKind.AT_MOST,
+        TokenKind.BELOW,
+        TokenKind.PRICE,
+        TokenKind.NOW,
+        TokenKind.SETUP,
+        TokenKind.PROJECT,
+        TokenKind.NO_PROBE,
+    }
     | {TokenKind.EXCLUDES, TokenKind.AT_LEAST, TokenKind.PLACE}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
@@ -76,6 +84,7 @@ class _TokenReader(AmountReader):
             TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
             TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
             TokenKind.SETUP: lambda token: self.parts.setups.append(token.name),
+            TokenKind.PROJECT: lambda token: self.parts.projects.append(token.name),
             TokenKind.NO_PROBE: self._read_no_probe,
             TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
             TokenKind.NUMBER: self.read_number,

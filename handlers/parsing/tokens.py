@@ -51,6 +51,8 @@ class TokenKind(Enum):
     """`up to 10:00`. The name is the end."""
     SETUP = auto()
     """`setup torch`. The name is the set-up's, or empty if none follows."""
+    PROJECT = auto()
+    """`for project vision`. The name is the project's, or empty if none follows."""
     BUSY = auto()
     """`while busy`: it ends when its GPUs stop."""
     NO_PROBE = auto()
@@ -183,6 +185,7 @@ _TIME = re.compile(
     r"|\d{1,2}:\d\d(?: ?(?:am|pm|uhr))?(?![\w.])|\d{1,2} ?(?:am|pm|uhr)(?![a-z0-9])"
 )
 _SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
+_PROJECT = re.compile(r"(?:for )?(?:the )?project(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _DURATION = re.compile(DURATION)
 _ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
 _FEATURE = re.compile(
@@ -276,6 +279,9 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
     setup = _SETUP.match(text, start)
     if setup is not None:
         yield setup.end(), (Token(TokenKind.SETUP, "", setup[1].rstrip(".")),)
+    project = _PROJECT.match(text, start)
+    if project is not None:
+        yield project.end(), (Token(TokenKind.PROJECT, "", project[1].rstrip(".")),)
     match = _PHRASE.match(text, start)
     if match is not None:
         phrase = match.group()

@@ -21,7 +21,7 @@ def post_message(call: Call) -> Json:
     wait = call.limits.post(channel.id)
     if wait:
         raise RateLimited(wait)
-    posted = content(args)
+    posted = content(workspace, args)
     thread_ts = thread_of(call, channel)
     broadcast = args.flag("reply_broadcast")
     message = workspace.post(
@@ -98,7 +98,7 @@ def update(call: Call) -> Json:
         raise ApiError("cant_update_message")
     if channel.archived:
         raise ApiError("is_archived")
-    posted = content(args, longest=LONGEST_EDIT)
+    posted = content(workspace, args, longest=LONGEST_EDIT)
     metadata = message.metadata
     if posted.metadata is not None and not workspace.lacks.metadata:
         metadata = posted.metadata or None
@@ -124,7 +124,7 @@ def post_ephemeral(call: Call) -> Json:
     person = workspace.person(call.args.needed("user"))
     if person is None or person.deleted or person.id not in channel.members:
         raise ApiError("user_not_in_channel")
-    posted = content(call.args, longest=LONGEST_EDIT)
+    posted = content(workspace, call.args, longest=LONGEST_EDIT)
     if posted.text and len(posted.text.encode(errors="replace")) > LONGEST_EDIT:
         raise ApiError("msg_too_long")
     thread_ts = thread_of(call, channel)

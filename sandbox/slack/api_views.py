@@ -1,11 +1,15 @@
-"""views.*: modals and the Home tab. Rules: https://docs.slack.dev/surfaces/modals."""
+"""views.*: modals and the Home tab; and blocks.validate.
 
+Rules: https://docs.slack.dev/surfaces/modals and https://docs.slack.dev/reference/methods/blocks.validate.
+"""
+
+import re
 import secrets
 from dataclasses import replace
 from typing import Any
 
 from sandbox.slack.arguments import ApiError
-from sandbox.slack.blocks import view_problems, with_ids
+from sandbox.slack.blocks import message_problems, view_problems, with_ids
 from sandbox.slack.call import Call
 from sandbox.slack.model import View
 from sandbox.slack.objects import view_json
@@ -38,6 +42,32 @@ def publish(call: Call) -> Json:
     workspace.homes[person.id] = view
     workspace.changes.notify()
     return {"ok": True, "view": view_json(view)}
+
+
+_PROBLEM = re.compile(r"(.*) \[json-pointer:(.*)\]", re.DOTALL)
+
+
+def validate(call: Call) -> Json:
+    """Answer whether blocks, a message or a view are valid, and if not, where and why."""
+    given = [name for name in ("blocks", "message", "view") if name in call.args]
+    if len(given) != 1:
+        raise ApiError("invalid_arguments", ["must provide exactly one of `blocks`, `view`, or `message`"])
+    name, value = given[0], call.args.parsed(given[0], "invalid_arguments")
+    if name == "view":
+        kind = value.get("type") if isinstance(value, dict) else None
+        _, problems = view_problems(value, "home" if kind == "home" else "modal")
+    else:
+        blocks = value.get("blocks") if name == "message" and isinstance(value, dict) else value
+        _, problems = message_problems(blocks, data_blocks_known=not call.workspace.lacks.data_blocks)
+    if not problems:
+        return {"ok": True}
+    found = [match for match in map(_PROBLEM.fullmatch, problems) if match is not None]
+    prefix = {"blocks": "/blocks", "view": "/view"}.get(name, "")
+    errors = [
+        {"code": "failed_constraint", "message": match[1], "pointer": match[2].removeprefix(prefix)}
+        for match in found
+    ]
+    raise ApiError(f"invalid_{name}", errors=errors)
 
 
 def _source(call: Call, kind: str) -> Json:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.slack import data_blocks
 from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
 from sandbox.slack.schema import (
     Check,
@@ -62,16 +63,17 @@ _input = fields(
     {**NAMED, "hint": plain(2000), "optional": boolean, "dispatch_action": boolean},
 )
 
-_block = by_type(
-    {
-        "actions": _actions,
-        "context": _context,
-        "divider": _divider,
-        "header": _header,
-        "input": _input,
-        "section": _section,
-    },
-    "a block",
+_everywhere: dict[str, Check] = {
+    "actions": _actions,
+    "context": _context,
+    "divider": _divider,
+    "header": _header,
+    "input": _input,
+    "section": _section,
+}
+_block = by_type(_everywhere, "a block")
+_block_of_message = by_type(
+    {**_everywhere, data_blocks.TABLE: data_blocks.table, data_blocks.CHART: data_blocks.chart}, "a block"
 )
 
 _view_common: dict[str, Check] = {
@@ -132,11 +134,14 @@ def texts_of(value: Any) -> Iterator[str]:
             yield from texts_of(entry)
 
 
-def message_problems(blocks: Any) -> tuple[str, list[str]]:
-    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid."""
+def message_problems(blocks: Any, *, data_blocks_known: bool = True) -> tuple[str, list[str]]:
+    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid. A
+    workspace that does not know tables and charts refuses these."""
     problems: list[str] = []
-    array(_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
+    known = _block_of_message if data_blocks_known else _block
+    array(known, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _no_duplicates(blocks, "/blocks", problems)
+    data_blocks.few_enough(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(map(len, texts_of(blocks))) > SUMMED_TEXT:

@@ -59,14 +59,14 @@ class Content:
     metadata: Json | None
 
 
-def content(args: Arguments, *, longest: int | None = None) -> Content:
-    """Return the content of a message, checked.
+def content(workspace: Workspace, args: Arguments, *, longest: int | None = None) -> Content:
+    """Return the content of a message, checked by what the workspace knows.
 
     Raise ApiError: no_text, msg_too_long (over `longest` characters; None: the text is cut at 40,000),
     invalid_blocks, invalid_blocks_format, msg_blocks_too_long, invalid_metadata_format, invalid_metadata_schema,
     metadata_too_large.
     """
-    text, blocks = args.text("text"), _blocks(args)
+    text, blocks = args.text("text"), _blocks(workspace, args)
     if not (text and text.strip()) and not blocks:
         raise ApiError("no_text")
     if text is not None:
@@ -76,13 +76,13 @@ def content(args: Arguments, *, longest: int | None = None) -> Content:
     return Content(text, blocks, _metadata(args))
 
 
-def _blocks(args: Arguments) -> list[Json] | None:
+def _blocks(workspace: Workspace, args: Arguments) -> list[Json] | None:
     blocks = args.parsed("blocks", "invalid_blocks_format")
     if blocks is None:
         return None
     if not isinstance(blocks, list):
         raise ApiError("invalid_blocks_format")
-    code, reasons = message_problems(blocks)
+    code, reasons = message_problems(blocks, data_blocks_known=not workspace.lacks.data_blocks)
     if code:
         raise ApiError(code, reasons)
     return with_ids(blocks)

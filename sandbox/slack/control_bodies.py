@@ -123,6 +123,7 @@ class LacksChange(ControlModel):
     usergroups: bool | None = None
     guest_flags: bool | None = None
     ephemerals: bool | None = None
+    data_blocks: bool | None = None
 
 
 class Tokens(ControlModel):

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sandbox.slack.blocks import elements_of
+from sandbox.slack.data_blocks import texts as table_texts
 from sandbox.slack.elements import choices
 from sandbox.slack.schema import Json
 
@@ -162,6 +163,12 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
             yield text_object(block.get("text"), reader)
         case "context":
             yield " ".join(text_object(entry, reader) for entry in block.get("elements") or [])
+        case "data_table":
+            yield str(block.get("caption", ""))
+            for row in table_texts(block):
+                yield " | ".join(row)
+        case "data_visualization":
+            yield str(block.get("title", ""))
         case "input":
             yield text_object(block.get("label"), reader)
             yield text_object(block.get("hint"), reader)

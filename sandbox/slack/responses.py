@@ -41,7 +41,7 @@ class Responses:
         args = Arguments(body)
         original = self._workspace.message(url.channel, url.ts)
         if url.kind == "message" and body.get("replace_original", True) in (True, "true", 1):
-            self._replace(original, content(args))
+            self._replace(original, content(self._workspace, args))
             return
         self.show(url.user, url.channel, args, thread_ts=args.text("thread_ts"))
 
@@ -55,7 +55,7 @@ class Responses:
 
         Raise ApiError if Slack refuses the content. Return None if the workspace lacks ephemeral messages.
         """
-        new = content(args)
+        new = content(self._workspace, args)
         everyone = args.text("response_type") == "in_channel"
         if thread_ts is not None and not self._workspace.replies(channel, thread_ts):
             raise ApiError("thread_not_found")

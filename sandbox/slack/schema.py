@@ -48,6 +48,12 @@ def integer(least: int, most: int) -> Check:
     return check
 
 
+def number(value: Any, where: str, problems: list[str]) -> None:
+    """Accept any number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        add_problem(problems, "must be a number", where)
+
+
 def one_of(*allowed: str) -> Check:
     """Return the check of one of these strings."""
 

@@ -37,6 +37,7 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "auth.test": Method(api_people.auth_test, SPECIAL),
+    "blocks.validate": Method(api_views.validate, SPECIAL),
     "chat.postEphemeral": Method(api_chat.post_ephemeral, TIER_4, "chat:write"),
     "chat.postMessage": Method(api_chat.post_message, None, "chat:write"),
     "chat.update": Method(api_chat.update, TIER_3, "chat:write"),

@@ -31,6 +31,7 @@ WITH_BASELINE = {
     "poll_many_p99",
     "polls_many_per_cpu",
     "probe_cpu",
+    "spend_query",
 } | ACKS
 
 

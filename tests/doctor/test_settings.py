@@ -32,8 +32,8 @@ async def test_each_missing_or_wrong_setting_has_a_line_and_the_rest_is_checked(
 async def test_a_policy_with_mistakes_has_a_line_for_each(installation: Installation) -> None:
     installation.policy("lease: {default: 4}\nauto_aprove: {}\n")
     assert await installation.not_ok() == [
-        "not ok  policy: lease.default: write it with a unit, such as 15m or 4h.",
-        "not ok  policy: auto_aprove: there is no such key.",
+        "not ok  policy: line 1, lease.default: write it with a unit, such as 15m or 4h.",
+        "not ok  policy: line 2, auto_aprove: there is no such key. Nearest: auto_approve.",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bot.doctor.findings import all_well
@@ -29,6 +31,7 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
     assert lines[10] == "ok      approvers: everyone who approves is in the approvals channel."
+    assert lines[11] == "ok      Slack tables and charts: /gpu spend can show both."
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -44,6 +47,7 @@ async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(installatio
         "left    home channel: not checked; the bot token first.",
         f"left    admin {CLEO}: not checked; the bot token first.",
         "left    approvers: not checked; the bot token first.",
+        "left    Slack tables and charts: not checked; the bot token first.",
     ]
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
@@ -92,7 +96,7 @@ async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(in
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark != "ok"] == [
         "hint    Slack scopes: missing, but I run without: app_mentions:read (answering people who mention me in "
-        "a channel), files:write (posting files, which nothing does yet). Paste manifest.yml again at "
+        "a channel), files:write (sending the files of months). Paste manifest.yml again at "
         "api.slack.com/apps, App Manifest, then Reinstall."
     ]
 
@@ -215,3 +219,34 @@ async def test_control_characters_in_a_name_are_removed(installation: Installati
     await installation.workspace("PATCH", f"people/{CLEO}", name="Cleo\x1b[2J\r\nok")
     lines = [finding.line() for finding in await installation.examine()]
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines
+
+
+async def test_a_workspace_that_refuses_tables_and_charts_is_ok_with_a_hint(installation: Installation) -> None:
+    await installation.workspace("POST", "lacks", data_blocks=True)
+    findings = await installation.examine()
+    assert all_well(findings)
+    (line,) = [finding.line() for finding in findings if finding.what == "Slack tables and charts"]
+    assert line == (
+        "hint    Slack tables and charts: this workspace refuses data_table, data_visualization. "
+        "/gpu spend shows a plain table instead."
+    )
+
+
+async def test_a_server_without_blocks_validate_is_ok_with_a_hint(installation: Installation) -> None:
+    body = json.dumps({"ok": False, "error": "unknown_method"})
+    await installation.workspace("POST", "faults", endpoint="blocks.validate", kind="garbage", body=body)
+    findings = await installation.examine()
+    assert all_well(findings)
+    assert [finding.line() for finding in findings if finding.mark == "hint"] == [
+        "hint    Slack tables and charts: blocks.validate gave no usable answer (unknown_method). "
+        "If the workspace refuses them, /gpu spend shows a plain table instead."
+    ]
+
+
+async def test_the_people_and_groups_of_finance_are_looked_up(installation: Installation) -> None:
+    installation.policy(f"finance: {{people: [{BEN}, {GUS}, U0NOBODY0], groups: [{APPROVERS}]}}\n")
+    lines = [finding.line() for finding in await installation.examine()]
+    assert f"ok      finance {BEN}: Ben." in lines
+    assert f"ok      finance {GUS}: Gus." in lines
+    assert f"ok      finance group {APPROVERS}: 1 member." in lines
+    assert any(line.startswith("not ok  finance U0NOBODY0: Slack knows nobody by this id.") for line in lines)

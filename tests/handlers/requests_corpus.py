@@ -686,6 +686,11 @@ RENT H100 NOW | = H100
 """
 
 SETUPS = """
+get h100 project vision | = H100 for project vision
+get h100 eu for project vision for 6h | = H100 EU for project vision for 6h
+get h100 eu 6h for the project vision-2 | = H100 EU for project vision-2 for 6h
+get h100 --project=vision, 6h | = H100 for project vision for 6h
+get h100 project vision project speech | ! One project at a time; I read vision and speech.
 get h100 setup torch | = H100 setup torch
 get h100 eu setup torch for 6h | = H100 EU setup torch for 6h
 get setup torch h100 eu now | = H100 EU setup torch

@@ -21,12 +21,14 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps, random_id
+from bot.lifecycle.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
@@ -339,6 +341,7 @@ async def team(
     folder: Path,
     *,
     rules: Rules = RULES,
+    policy: Path | None = None,
     url: str = "",
     timing: Timing | None = None,
     app: AppConfig | None = None,
@@ -348,9 +351,9 @@ async def team(
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
-    `url` names its database; by default it is a SQLite file in `folder`. `org` makes its workspace part of an
-    Enterprise organization. `key_source` is by default a GitHub without users. `new_id` makes the ids of quotes
-    and rentals.
+    If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
+    default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
+    `key_source` is by default a GitHub without users. `new_id` makes the ids of quotes and rentals.
     """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -360,7 +363,13 @@ async def team(
         store = await Database.open(url, claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
-            deps = Deps(store=store, clock=clock, rules=rules, new_id=new_id)
+            in_force = None
+            if policy is not None:
+                in_force = await rules_at_start(store, PolicySource(policy, home_channel=GPUS, admins=(CLEO,)))
+                rules = in_force.rules
+            deps = Deps(store=store, clock=clock, rules=rules, in_force=in_force, new_id=new_id)
+            if policy is not None:
+                await reload(deps)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
             delivery = Delivery(deps, world.client, world.session)

@@ -21,7 +21,7 @@ from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
-from tests.handlers.team import MANIFEST, RULES, Json, Team, an_offer, team
+from tests.handlers.team import MANIFEST, Json, Team, an_offer, team
 from tests.recording_proxy import no_proxies
 from tests.sandbox.slack_world import workspace
 from tests.store.make import rental, store_rental
@@ -137,7 +137,7 @@ async def test_a_token_file_is_read_again_after_slack_refused_its_token(
             "GPUBOT_DATABASE_URL": f"sqlite:///{tmp_path / 'gpubot.sqlite'}",
         }.items():
             monkeypatch.setenv(name, value)
-        async with build(read_settings(), RULES, retry_refused=0.02) as parts:
+        async with build(read_settings(), retry_refused=0.02) as parts:
             await store_rental(parts.store, rental(owner=ANA, card_channel=TRAINING))
             running = asyncio.create_task(parts.connection.run())
             try:
@@ -165,7 +165,7 @@ async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_
         missing = {line["scope"]: line["purpose"] for line in lines if line["event"] == "slack.scope_missing"}
     assert missing == {
         "app_mentions:read": "answering people who mention me in a channel",
-        "files:write": "posting files, which nothing does yet",
+        "files:write": "sending the files of months",
     }
 
 

@@ -10,6 +10,8 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.store import Store
 from bot.model.event import Event, EventKind, Facts
 from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
 from handlers.delivery.pace import Pace
@@ -53,7 +55,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def messages(slack: Slack, clock: Clock) -> DirectPosts:
-    return DirectPosts(cast(AsyncWebClient, slack), Pace(), clock, RULES)
+    return DirectPosts(
+        cast(AsyncWebClient, slack), Pace(), Deps(store=cast(Store, None), clock=clock, rules=RULES)
+    )
 
 
 async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minutes(

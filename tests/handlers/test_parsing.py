@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.errors import Mistake
 from bot.lifecycle.deps import random_id
 from bot.model.base import changed
+from bot.model.budget import ScopeKind
 from handlers.parsing.commands import (
     Again,
     Command,
@@ -30,6 +31,7 @@ from handlers.parsing.commands import (
     Resume,
     Show,
     ShowCatalog,
+    Spend,
     Ssh,
 )
 from tests.handlers.parsing_helpers import CATALOG, MONDAY_NOON, command
@@ -199,6 +201,16 @@ def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, near
         ("pause bill check", Pause(reason="bill check")),
         ("pause -- bill check", Pause(reason="bill check")),
         ("resume", Resume()),
+        ("spend", Spend()),
+        ("costs", Spend()),
+        ("bill of the team this month", Spend()),
+        ("Budget", Spend()),
+        ("spend me", Spend(kind=ScopeKind.PERSON)),
+        ("costs mine today", Spend(kind=ScopeKind.PERSON, period="today")),
+        ("spend week team", Spend(period="week")),
+        ("spend last month", Spend(period="last month")),
+        ("spend Project 3d_Vision 2026-10", Spend(kind=ScopeKind.PROJECT, project="3d_Vision", period="2026-10")),
+        ("spend in october for project vision", Spend(kind=ScopeKind.PROJECT, project="vision", period="october")),
         ("key", KeyShow()),
         ("key show", KeyShow()),
         ("key ssh-ed25519 AAAA you@laptop", KeySet(line="ssh-ed25519 AAAA you@laptop")),
@@ -234,7 +246,7 @@ def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["spend", "reserve", "deploy", "lease", "usage", "same as last time", "use", "please", "reuse k7mq2",
+    ["reserve", "deploy", "lease", "usage", "same as last time", "use", "please", "reuse k7mq2",
      "resize k7mq2", "release", "remote", "bend", "desktop", "report", "price"],
 )  # fmt: skip
 def test_a_word_that_is_no_typo_of_a_stopping_command_does_not_suggest_one(text: str) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.budget import ScopeKind
 from bot.model.rental import Rental
+from bot.model.spend import RowsOf
 from bot.model.state import State
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, LineValue, NoValue, SpanValue, Value
 from handlers.listeners import modals
@@ -129,7 +131,11 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "seconds": 5400 if value_type is SpanValue else None,
         "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,
-        "name": "ana-dev",
+        "name": ANA if "kind" in value_type.model_fields else "ana-dev",
+        "kind": ScopeKind.PERSON,
+        "month": "2026-11",
+        "period": "2026-11",
+        "rows": RowsOf.RENTALS,
         "people": EVE,
         "digests": FINGERPRINT.removeprefix("SHA256:"),
     }

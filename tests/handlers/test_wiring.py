@@ -50,7 +50,7 @@ async def app(tmp_path: Path) -> Any:
             people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,
-            direct=DirectPosts(client, Pace(), clock, RULES),
+            direct=DirectPosts(client, Pace(), deps),
         ),
     )
     yield made

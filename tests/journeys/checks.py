@@ -17,6 +17,7 @@ from bot.model.rental import Rental
 from handlers.views.phrases.rental_text import STATES
 from store import tables
 from store.db import Database
+from tests.budgets import check_settled
 from tests.forking import server_pid
 from tests.journeys.world import PEOPLE, World
 
@@ -95,6 +96,7 @@ class _Stored:
                     stored.rentals.append(rental)
                     stored.events[rental_id] = await tx.events.of(rental_id)
                     stored.ledger += await tx.rentals.ledger(rental_id)
+            await check_settled(store)
         finally:
             await store.close()
         return stored

@@ -13,6 +13,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.service import ending
 from bot.model.machine_use import Missed
+from bot.model.money import cost_at_most
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.health_report import figures_now
@@ -172,10 +173,14 @@ async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: st
         await here.sweep()
         await here.pass_time(65 * MINUTE)
         bill = await here.outside.look("bill")
-        figures = await figures_now(here.deps.store, here.now)
+        figures = await figures_now(here.deps.store, here.deps.rules, here.now)
+        (resource,) = await here.resources(rental)
+        assert resource.valid_from is not None
+        held = cost_at_most(Decimal("2.15"), rental.running_lease.ends_at + 15 * MINUTE - resource.valid_from)
         assert figures == Figures(
             dollars_per_hour=Decimal("2.15"),
             spent=sum(line["micros"] for line in bill["lines"] if line["name"] != "train-3"),
+            reserved=held,
             idle_dollars_per_hour=Decimal("2.15"),
             unknown_machines=1,
             unconfirmed_deletions=0,
@@ -184,7 +189,7 @@ async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: st
         await here.behaves("hyperstack", "delete_500", seconds=1200)
         await here.destroy(rental)
         await here.pass_time(6 * MINUTE)
-        figures = await figures_now(here.deps.store, here.now)
+        figures = await figures_now(here.deps.store, here.deps.rules, here.now)
         assert figures is not None
         assert (figures.unconfirmed_deletions, figures.idle_dollars_per_hour) == (1, Decimal(0))
         shown = Metrics().exposition({}, None, figures).decode()

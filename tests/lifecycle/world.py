@@ -41,6 +41,7 @@ from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from store.db import Database
+from tests.budgets import check_budgets
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
@@ -373,23 +374,6 @@ class World(WorldReader):
         for resource in await self.alive():
             if resource["name"] == make_name(rental.id, rental.attempts, rental.owner):
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
-
-
-async def check_budgets(store: Store) -> None:
-    """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
-    nothing, and that charges are what the ledger has."""
-    async with store.read() as tx:
-        balances = [changed(balance, alerted=0) for balance in await tx.budgets.all_balances()]
-        sums = [balance for balance in await tx.budgets.sums() if balance.reserved or balance.spent]
-        assert sorted(balances, key=str) == sorted(sums, key=str)
-        for rental in (await tx.rentals.get_many(await tx.rentals.all_ids())).values():
-            charges = await tx.budgets.charges_of(rental.id)
-            assert sum(one.amount for one in charges) == sum(
-                row.amount for row in await tx.rentals.ledger(rental.id)
-            )
-            held = await tx.budgets.reservations(rental.id)
-            assert all(one.owner == rental.owner and one.project == rental.project for one in held)
-            assert not (rental.state.over and held), rental.id
 
 
 @asynccontextmanager

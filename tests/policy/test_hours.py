@@ -20,7 +20,8 @@ from bot.policy.team.hours import (
     next_within_any,
     zone_of,
 )
-from bot.policy.team.rules import Hours, Rules, read_rules
+from bot.policy.team.policy_file import read_policy
+from bot.policy.team.rules import Hours, Rules
 
 WORKDAYS = Hours()
 UTC_ZONE = ZoneInfo("UTC")
@@ -165,5 +166,5 @@ def test_hours_that_cannot_be_read_give_one_line_that_says_how_to_write_them(
     path = tmp_path / "policy.yml"
     path.write_text(f"hours: {{{hours}}}", encoding="utf-8")
     with pytest.raises(Mistake) as caught:
-        read_rules(path, home_channel="C0HOME", admins=())
-    assert caught.value.words == f"GPUBOT_POLICY: hours.{words}"
+        read_policy(path, home_channel="C0HOME", admins=())
+    assert caught.value.words == f"GPUBOT_POLICY: line 1, hours.{words}"

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from bot.errors import Refused
 from bot.model.base import changed
 from bot.model.person import Person
 from bot.policy.team.roles import (
     Team,
     approvers_of,
+    check_reads_spend,
     has_buttons,
     is_teammate,
     may_accept,
@@ -29,12 +31,20 @@ from bot.policy.team.roles import (
     roles_of,
     rules_for,
     sees_money,
+    sees_spend_of,
+    sees_spend_of_people,
+    sees_use_of_people,
 )
-from bot.policy.team.rules import Access, Approval, Approvers, Rules
+from bot.policy.team.rules import Access, Approval, Approvers, Finance, Rules
 from tests.store import make
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
-RULES = Rules(admins=(ADMIN,), approvers=Approvers(people=(APPROVER,), groups=("S0GPU",)))
+FINANCE = "U0FINANCE"
+RULES = Rules(
+    admins=(ADMIN,),
+    approvers=Approvers(people=(APPROVER,), groups=("S0GPU",)),
+    finance=Finance(people=(FINANCE,), groups=("S0MONEY",)),
+)
 
 
 def person(user_id: str = MEMBER, **facts: Any) -> Person:
@@ -54,6 +64,11 @@ def roles(who: Person, rules: Rules = RULES) -> set[str]:
         (person(groups=frozenset({"S0GPU"})), {"user", "approver"}),
         (person(groups=frozenset({"S0OTHER"})), {"user"}),
         (person(guest=True), set()),
+        (person(FINANCE), {"user", "finance"}),
+        (person(FINANCE, guest=True), {"finance"}),
+        (person(groups=frozenset({"S0MONEY"})), {"user", "finance"}),
+        (person(FINANCE, outsider=True), set()),
+        (person(FINANCE, deactivated=True), set()),
     ],
 )
 def test_people_have_the_roles_that_the_rules_give_them(who: Person, has: set[str]) -> None:
@@ -236,3 +251,28 @@ def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
     assert may_withdraw(who, ANA.id, RULES) is withdraws
     assert may_deny(who, RULES) is denies
     assert may_pause_buying(who, RULES) is pauses
+
+
+@pytest.mark.parametrize(
+    ("who", "reads", "people", "use"),
+    [
+        (person(), True, False, False),
+        (person(guest=True), False, False, False),
+        (person(APPROVER), True, True, True),
+        (person(ADMIN), True, True, True),
+        (person(FINANCE), True, True, False),
+        (person(FINANCE, guest=True), True, True, False),
+        (person(FINANCE, outsider=True), False, False, False),
+    ],
+)
+def test_finance_reads_what_people_spend_and_not_how_they_use_it(
+    who: Person, reads: bool, people: bool, use: bool
+) -> None:
+    assert (sees_spend_of_people(who, RULES), sees_use_of_people(who, RULES)) == (people, use)
+    assert sees_spend_of(who, "U0OTHER", RULES) is people
+    assert sees_spend_of(who, who.id, RULES)
+    if reads:
+        check_reads_spend(who, RULES)
+    else:
+        with pytest.raises(Refused):
+            check_reads_spend(who, RULES)

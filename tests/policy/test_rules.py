@@ -16,8 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from bot.errors import Mistake
-from bot.policy.team.rules import AutoApprove, OverBudget, ProbeKind, ReadyAnnouncement, Rules, read_rules
+from bot.errors import Mistake, WrongPolicy
+from bot.model.base import changed
+from bot.model.policy_version import PolicyFile
+from bot.policy.team.policy_file import read_policy, rules_in
+from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenOver
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -51,7 +54,7 @@ digest: mon 09:00
 def read(tmp_path: Path, text: str) -> Rules:
     path = tmp_path / "policy.yml"
     path.write_text(text, encoding="utf-8")
-    return read_rules(path, home_channel="C0HOME", admins=("U0ADMIN",))
+    return read_policy(path, home_channel="C0HOME", admins=("U0ADMIN",)).rules
 
 
 def wrong(tmp_path: Path, text: str) -> list[str]:
@@ -93,7 +96,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (vision.channels, vision.people, vision.cost_center) == (("C0VISION",), ("U0ANA",), "4711")
     assert (vision.budget, vision.auto_approve) == (Decimal(3000), AutoApprove(total=Decimal(50)))
     assert (rules.budgets.team, rules.budgets.person) == (Decimal(9000), Decimal("500.5"))
-    assert (rules.budgets.alerts, rules.budgets.over) == ((Decimal("0.5"), Decimal(1)), OverBudget.REFUSE)
+    assert (rules.budgets.alerts, rules.budgets.over) == ((Decimal("0.5"), Decimal(1)), WhenOver.REFUSE)
     assert rules.budgets.unusual_from == Decimal(40)
     assert (rules.billing.account, rules.billing_zone) == ("acme-1", ZoneInfo("Europe/Berlin"))
     assert (rules.finance.people, rules.finance.groups) == (("U0FIN",), ("S0FIN",))
@@ -117,7 +120,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
 def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
-    without = read_rules(None, home_channel="C0HOME", admins=("U0ADMIN",))
+    without = read_policy(None, home_channel="C0HOME", admins=("U0ADMIN",)).rules
     rules = without if text is None else read(tmp_path, text)
     assert rules == Rules(admins=("U0ADMIN",), home_channel="C0HOME")
     assert (rules.auto_approve.per_hour, rules.auto_approve.total) == (Decimal("10.00"), Decimal("100.00"))
@@ -172,11 +175,11 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("lease: {notices: [2h, 0m]}", "lease.notices.1"),
         ("approvers: {quiet: [S0ML]}", "approvers.quiet.0"),
         ("approval: {then: [C0GPUS]}", "approval.then.0"),
-        ("projects: {unassigned: {}}", "projects.unassigned.[key]"),
-        ("projects: {a b: {}}", "projects.a b.[key]"),
+        ("projects: {unassigned: {}}", "projects.unassigned"),
+        ("projects: {a b: {}}", "projects.a b"),
         ("projects: {vision: {budget: 0}}", "projects.vision.budget"),
         ("projects: {vision: {cost_center: [1]}}", "projects.vision.cost_center"),
-        ("projects: {a: {channels: [C0GPUS]}, b: {channels: [C0GPUS]}}", "projects"),
+        ("projects: {a: {channels: [C0GPUS]}, b: {channels: [C0GPUS]}}", "projects.b.channels.0"),
         ("budgets: {alerts: [0%]}", "budgets.alerts"),
         ("budgets: {over: nobody}", "budgets.over"),
         ("billing: {timezone: Mars}", "billing.timezone"),
@@ -230,7 +233,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
 )
 def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
     (line,) = wrong(tmp_path, text)
-    assert line.startswith(f"GPUBOT_POLICY: {key}: ")
+    assert line.startswith(f"GPUBOT_POLICY: line 1, {key}: ")
     assert not re.search("Input|should|valid|tuple|dictionary|timedelta|pattern", line)
 
 
@@ -258,50 +261,128 @@ def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: s
     ],
 )
 def test_the_line_of_a_wrong_value_says_how_to_write_it(tmp_path: Path, text: str, words: str) -> None:
-    assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: {words}"]
+    assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: line 1, {words}"]
 
 
 def test_invalid_yaml_is_refused_with_its_line_and_column(tmp_path: Path) -> None:
     assert wrong(tmp_path, "use:\n  channels: [C0A\n") == [
-        f"GPUBOT_POLICY: {tmp_path}/policy.yml is no valid YAML: see line 3, column 1."
+        "GPUBOT_POLICY: line 2: this is no valid YAML, from column 13 on: "
+        "a [ or { that opens here is not closed, or a comma is missing in it."
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lease:\n  max: 2d\n  grace: 5m\n  max: 3d\n", "has lease.max twice, in line 2 and in line 4; keep one."),
-        ("admins: []\n'admins': [U0BEN]\n", "has admins twice, in line 1 and in line 2; keep one."),
+        (
+            "lease:\n  max: 2d\n  grace: 5m\n  max: 3d\n",
+            "line 4, lease.max: this key is also in line 2; keep one.",
+        ),
+        ("admins: []\n'admins': [U0BEN]\n", "line 2, admins: this key is also in line 1; keep one."),
         (
             "limits:\n  per_rental_gpus: 010\n",
-            "has 010 in line 2, which can be read as two numbers. Leave out the first 0, or quote it.",
+            "line 2, limits.per_rental_gpus: 010 can be read as two numbers: leave out the first 0, or quote it.",
         ),
-        ("limits: {per_rental_gpus: 0_8}", "has 0_8 in line 1, which can be read as two numbers. Leave out"),
+        ("limits: {per_rental_gpus: 0_8}", "line 1, limits.per_rental_gpus: 0_8 can be read as two numbers: "),
         (
             f"limits: {{per_rental_gpus: {'9' * 5000}}}",
-            "has a number of 5000 digits in line 1, which is too long.",
+            "line 1, limits.per_rental_gpus: a number of 5000 digits is too long.",
         ),
-        ("use: &all {}\n", "has an anchor or alias (& or *) in line 1. Write the value out, or quote the text."),
-        ("admins: *all\n", "has an anchor or alias (& or *) in line 1. Write the value out, or quote the text."),
-        ("use:\n  <<: {guests: true}\n", "has a merge key (<<) in line 2. Write the keys out."),
-        ("timezone: !!python/name:os.system\n", "has a tag (!) in line 1. Leave it out, or quote the text."),
-        ("--- {}\n--- {}\n", "starts a second document in line 2; keep one."),
-        ("[" * 100_000, "is nested too deep in line 1."),
-        ("- " * 100_000, "is nested too deep in line 1."),
-        ("a:\n" + "".join(" " * n + "a:\n" for n in range(1, 400)), "is nested too deep in line 21."),
-        ("? [a, b]\n: c\n", "has a list or mapping as a key in line 1; a key is a word."),
-        ("use: {}\nadmins: \x07\n", "is no valid YAML: line 2 has a sign that YAML doesn't allow."),
+        (
+            "use: &all {}\n",
+            "line 1, use: & and * are not understood here: write the value out, or quote the text.",
+        ),
+        ("admins: *all\n", "line 1, admins: & and * are not understood here: write the value out"),
+        ("use:\n  <<: {guests: true}\n", "line 2, use.<<: a merge key (<<) is not understood here: "),
+        (
+            "timezone: !!python/name:os.system\n",
+            "line 1, timezone: a tag (!) is not understood here: leave it out",
+        ),
+        ("--- {}\n--- {}\n", "line 2: a second document starts here; keep one."),
+        ("[" * 100_000, "line 1: this is nested too deep."),
+        ("- " * 100_000, "line 1: this is nested too deep."),
+        ("a:\n" + "".join(" " * n + "a:\n" for n in range(1, 400)), "line 21: this is nested too deep."),
+        ("? [a, b]\n: c\n", "line 1: the key is no word; if it is a text, quote it."),
+        ("use: {}\nadmins: \x07\n", "line 2: this is no valid YAML: it has a sign that YAML doesn't allow."),
+        ("lease:\n\tmax: 2d\n", "line 2: this is no valid YAML, from column 1 on: "),
+        ("lease:\n  max: 2d\n grace: 5m\n", "line 3: this is no valid YAML, from column 2 on: this is indented"),
+        ("timezone: 'UTC\nadmins: []\n", "line 1: this is no valid YAML, from column 11 on: the quotation mark"),
+        ("lease\nadmins: []\n", "line 2: this is no valid YAML, from column 7 on: there is one colon too many"),
     ],
 )
 def test_yaml_that_can_be_misread_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
     (line,) = wrong(tmp_path, text)
-    assert line.startswith(f"GPUBOT_POLICY: {tmp_path}/policy.yml {words}")
+    assert line.startswith(f"GPUBOT_POLICY: {words}")
+
+
+def test_a_file_with_several_mistakes_of_every_kind_gives_one_line_for_each_in_their_order(tmp_path: Path) -> None:
+    text = """\
+timezone: Nowhere
+lease:
+  max: 010
+  default: 2h
+  grace: 5
+  max: 3h
+limits: &limits {per_rental_gpus: 0}
+use: {guest: true}
+setup: {torch: missing.sh}
+"""
+    assert [line.removeprefix("GPUBOT_POLICY: ").split(": ")[0] for line in wrong(tmp_path, text)] == [
+        "line 1, timezone",
+        "line 3, lease.max",
+        "line 5, lease.grace",
+        "line 7, limits",
+        "line 7, limits.per_rental_gpus",
+        "line 8, use.guest",
+        "line 9, setup.torch",
+    ]
+
+
+def test_a_channel_of_several_projects_has_a_line_for_each_but_the_first(tmp_path: Path) -> None:
+    text = "projects:\n  a: {channels: [C1, C2]}\n  b:\n    channels:\n    - C3\n    - C1\n  c: {channels: [C2]}\n"
+    assert wrong(tmp_path, text) == [
+        "GPUBOT_POLICY: line 6, projects.b.channels.1: C1 is in a too; leave it in one project.",
+        "GPUBOT_POLICY: line 7, projects.c.channels.0: C2 is in a too; leave it in one project.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("self_aproval: true", "self_approval"),
+        ("lease: {grave: 5m}", "lease.grace"),
+        ("idle: {form: 2}", "idle.from"),
+        ("per_hour: 10", "auto_approve.per_hour"),
+        ("projects: {vision: {budgt: 5}}", "projects.vision.budget"),
+        ("projects: {vision: {auto_approve: {totl: 5}}}", "projects.vision.auto_approve.total"),
+        ("projekts: {}", "projects"),
+        ("lease: {provision_timeout: 10m}", "procure.provision_timeout"),
+        ("approver: [U0BEN]", "approvers"),
+        ("timeZone: UTC", "timezone"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_one(tmp_path: Path, text: str, nearest: str) -> None:
+    (line,) = wrong(tmp_path, text)
+    assert line.endswith(f": there is no such key. Nearest: {nearest}.")
+
+
+def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) -> None:
+    (tmp_path / "torch.sh").write_text("#!/bin/sh\ntrue\n", encoding="utf-8")
+    path = tmp_path / "policy.yml"
+    path.write_text(EVERY_KEY + "setup: {torch: torch.sh}\n", encoding="utf-8")
+    policy = read_policy(path, home_channel="C0HOME", admins=("U0ADMIN",))
+    kept = PolicyFile.model_validate_json(policy.file.model_dump_json())
+    (tmp_path / "torch.sh").unlink()
+    assert rules_in(kept, home_channel="C0HOME", admins=("U0ADMIN",)) == policy.rules
+    lost = changed(kept, scripts={})
+    with pytest.raises(WrongPolicy, match=r"setup.torch: I can't read torch.sh: it was not read with the file"):
+        rules_in(lost, home_channel="C0HOME", admins=())
 
 
 def test_aliases_of_aliases_fill_no_memory(tmp_path: Path) -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    (line,) = wrong(tmp_path, "l0: &l0 [lol]\n" + levels)
-    assert "has an anchor or alias" in line
+    line = wrong(tmp_path, "l0: &l0 [lol]\n" + levels)[0]
+    assert re.match(r"GPUBOT_POLICY: line \d+, l\d+: & and \* are not understood here", line)
 
 
 def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
@@ -309,7 +390,7 @@ def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
     with pytest.raises(Mistake, match="it is larger than 256 KiB"):
-        read_rules(path, home_channel="C0HOME", admins=())
+        read_policy(path, home_channel="C0HOME", admins=())
 
 
 @pytest.mark.parametrize(
@@ -326,14 +407,14 @@ def test_a_path_that_is_no_text_file_gives_one_line(
     path = tmp_path / "policy.yml"
     make(path)
     with pytest.raises(Mistake) as caught:
-        read_rules(path, home_channel="C0HOME", admins=())
+        read_policy(path, home_channel="C0HOME", admins=())
     assert caught.value.words == f"GPUBOT_POLICY: I can't read {path}: {words}"
 
 
 def test_only_the_first_of_very_many_wrong_values_are_listed(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "".join(f"key{n}: 1\n" for n in range(500)))
     assert len(lines) == 21
-    assert lines[-1] == "GPUBOT_POLICY: 480 more like these."
+    assert lines[-1] == "GPUBOT_POLICY: 480 more: gpubot policy check lists all."
 
 
 SCALARS = st.sampled_from(
@@ -376,7 +457,7 @@ def test_any_policy_is_understood_or_refused_in_clear_lines(
     path = tmp_path_factory.getbasetemp() / "fuzzed.yml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        rules = read_rules(path, home_channel="C0HOME", admins=())
+        rules = read_policy(path, home_channel="C0HOME", admins=()).rules
     except Mistake as mistake:
         for line in mistake.words.splitlines():
             assert re.fullmatch(r"GPUBOT_POLICY: .*[^ :]\.", line)
@@ -394,7 +475,11 @@ def test_a_span_may_be_366_days_and_check_in_null(tmp_path: Path) -> None:
 
 def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "timezone: Nowhere\nlease: {grace: 5}\nadmins: [x]\n")
-    assert [line.split(": ")[1] for line in lines] == ["timezone", "admins.0", "lease.grace"]
+    assert [line.split(": ")[1] for line in lines] == [
+        "line 1, timezone",
+        "line 2, lease.grace",
+        "line 3, admins.0",
+    ]
 
 
 def test_the_home_channel_is_no_key_of_the_file(tmp_path: Path) -> None:
@@ -410,7 +495,7 @@ def test_a_file_without_keys_gives_one_line(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_cannot_be_read_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="can't read") as caught:
-        read_rules(tmp_path / "none.yml", home_channel="C0HOME", admins=())
+        read_policy(tmp_path / "none.yml", home_channel="C0HOME", admins=())
     assert len(caught.value.words.splitlines()) == 1
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from bot.errors import Mistake
 from bot.policy.access.boot import check_setup
-from bot.policy.team.rules import Rules, read_rules
+from bot.policy.team.policy_file import read_policy
+from bot.policy.team.rules import Rules
 
 SCRIPT = "#!/bin/sh\npip install torch\n"
 
@@ -16,7 +17,7 @@ SCRIPT = "#!/bin/sh\npip install torch\n"
 def read(tmp_path: Path, setup: str) -> Rules:
     policy = tmp_path / "policy.yml"
     policy.write_text(f"setup: {setup}\n", encoding="utf-8")
-    return read_rules(policy, home_channel="C0HOME", admins=())
+    return read_policy(policy, home_channel="C0HOME", admins=()).rules
 
 
 def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> None:
@@ -70,16 +71,16 @@ def test_a_wrong_set_up_script_gives_one_line_that_names_it(tmp_path: Path, setu
         (tmp_path / name).write_bytes(content)
     with pytest.raises(Mistake) as caught:
         read(tmp_path, setup)
-    assert caught.value.words == f"GPUBOT_POLICY: {line}"
+    assert caught.value.words == f"GPUBOT_POLICY: line 1, {line}"
 
 
 def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path: Path) -> None:
     with pytest.raises(Mistake) as caught:
         read(tmp_path, "{a: missing.sh, b: missing.sh}\nself_approval: perhaps")
     assert [line.split(":")[1] for line in caught.value.words.splitlines()] == [
-        " self_approval",
-        " setup.a",
-        " setup.b",
+        " line 1, setup.a",
+        " line 1, setup.b",
+        " line 2, self_approval",
     ]
 
 

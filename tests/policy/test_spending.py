@@ -18,6 +18,7 @@ from bot.model.person import Person
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
+from bot.policy.buying.budgets import Room
 from bot.policy.buying.spending import (
     CONFIRM_ABOVE,
     affordable_lease,
@@ -333,6 +334,7 @@ def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> Off
         request(),
         RULES,
         person_rentals=rentals,
+        room=Room(),
         team_rate=Decimal(team),
         **options,
     )

@@ -34,6 +34,24 @@ def copies(element: Json, count: int) -> list[Json]:
     return [{**element, "action_id": f"a{number}"} for number in range(count)]
 
 
+def table(rows: int = 1, columns: int = 1, *, text: int = 1, **more: Any) -> Json:
+    cell = {"type": "raw_text", "text": "x" * text}
+    return {"type": "data_table", "caption": "x", "rows": [[cell] * columns] * (rows + 1), **more}
+
+
+def chart(series: int = 1, points: int = 1, *, label: int = 1, kind: str = "bar", **more: Any) -> Json:
+    labels = [f"{n:0{label}}" for n in range(points)]
+    data = [{"label": each, "value": 1.5} for each in labels]
+    lines = [{"name": str(n), "data": data} for n in range(series)]
+    shown = {"type": kind, "series": lines, "axis_config": {"categories": labels, "y_label": "USD"}}
+    return {"type": "data_visualization", "title": "x", "chart": shown, **more}
+
+
+def pie(segments: int, value: int = 1) -> Json:
+    shown = {"type": "pie", "segments": [{"label": "x", "value": value}] * segments}
+    return {"type": "data_visualization", "title": "x", "chart": shown}
+
+
 MESSAGES: list[tuple[str, int, Make]] = [
     ("blocks", 50, lambda n: [{"type": "divider"}] * n),
     ("block_id", 255, lambda n: [section("x", block_id="b" * n)]),
@@ -59,6 +77,17 @@ MESSAGES: list[tuple[str, int, Make]] = [
     ("option groups", 100, lambda n: [actions(menu(**grouped(n)))]),
     ("group label", 75, lambda n: [actions(menu(**grouped(1, label=n)))]),
     ("group options", 100, lambda n: [actions(menu(**grouped(1, options=n)))]),
+    ("table rows", 100, lambda n: [table(n)]),
+    ("table columns", 20, lambda n: [table(columns=n)]),
+    ("table text", 6000, lambda n: [table(text=n)]),
+    ("page_size", 100, lambda n: [table(page_size=n)]),
+    ("row header", 2, lambda n: [table(columns=3, row_header_column_index=n)]),
+    ("charts", 2, lambda n: [chart()] * n),
+    ("chart title", 50, lambda n: [chart(title="x" * n)]),
+    ("series", 12, lambda n: [chart(n)]),
+    ("points", 20, lambda n: [chart(points=n)]),
+    ("labels", 20, lambda n: [chart(label=n)]),
+    ("segments", 12, lambda n: [pie(n)]),
     ("summed text", 12_000, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000))]),
 ]
 
@@ -120,6 +149,23 @@ def test_a_modal_at_the_limit_is_accepted_and_above_it_refused(most: int, make: 
             [actions(menu(focus_on_load=True)), actions(menu(focus_on_load=True))],
             "only one element can have focus_on_load",
         ),
+        ([table(0)], "must have at least 2 items"),
+        ([{**table(), "rows": [[], []]}], "must have at least 1 items"),
+        ([{**table(), "caption": None}], "must be a string"),
+        ([table(page_size=0)], "must be from 1 to 100"),
+        ([{**table(), "rows": [*table()["rows"], *table(columns=2)["rows"]]}], "same number of cells"),
+        ([{**table(), "rows": [[{"type": "rich_text", "elements": []}]] * 2}], "unsupported type: rich_text"),
+        ([{**table(), "rows": [[{"type": "raw_number", "value": "1"}]] * 2}], "must be a number"),
+        ([pie(1, value=0)], "must be more than 0"),
+        ([chart(kind="radar")], "unsupported type: radar"),
+        (
+            [{**chart(2), "chart": {**chart()["chart"], "series": chart()["chart"]["series"] * 2}}],
+            "must be unique",
+        ),
+        (
+            [{**chart(), "chart": {**chart()["chart"], "axis_config": {"categories": ["a"]}}}],
+            "match the categories",
+        ),
         (["text"], "unsupported type: a block"),
         ("text", "must be an array"),
     ],
@@ -128,6 +174,18 @@ def test_wrong_blocks_are_refused_with_the_reason(blocks: Any, reason: str) -> N
     code, reasons = message_problems(blocks)
     assert code == "invalid_blocks"
     assert reason in reasons[0]
+
+
+def test_a_table_and_charts_are_for_messages_and_for_workspaces_that_know_them() -> None:
+    blocks = [table(), *[chart(kind=kind) for kind in ("area", "line")]]
+    assert message_problems(blocks) == ("", [])
+    for block in blocks:
+        assert view_problems(modal(block))[0] == "invalid_arguments"
+        code, reasons = message_problems([block], data_blocks_known=False)
+        assert (code, reasons) == (
+            "invalid_blocks",
+            [f"unsupported type: {block['type']} [json-pointer:/blocks/0]"],
+        )
 
 
 def test_every_kind_of_block_and_element_is_accepted() -> None:

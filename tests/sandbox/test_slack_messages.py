@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 
 from sandbox.slack import AppConfig
 from sandbox.slack.app_config import SCOPES
@@ -283,3 +284,51 @@ async def test_a_click_on_an_ephemeral_message_replaces_it_through_the_response_
         [replaced] = await world.see(ANA, after=more["seq"], wait=20)
         assert (replaced["reads"], replaced["edited"], replaced["buttons"]) == ("Rented", True, [])
         assert await world.see(BEN) == []
+
+
+TABLE = {"type": "data_table", "caption": "x", "rows": [[{"type": "raw_text", "text": "Ana"}]] * 2}
+
+
+async def test_a_table_reads_row_by_row_and_a_workspace_without_such_blocks_refuses_it() -> None:
+    async with workspace() as world:
+        await world.post(text="Spend", blocks=[TABLE])
+        assert (await world.see(BEN))[0]["reads"] == "x\nAna\nAna"
+        await world.act("lacks", data_blocks=True)
+        assert await world.refused(world.post(text="Spend", blocks=[TABLE])) == "invalid_blocks"
+
+
+async def test_blocks_validate_says_where_a_block_is_wrong_and_posts_nothing() -> None:
+    async with workspace() as world:
+
+        async def validate(**given: object) -> Json:
+            try:
+                answer = await world.client.api_call("blocks.validate", json=given)
+            except SlackApiError as error:
+                answer = error.response
+            assert isinstance(answer.data, dict)
+            return answer.data
+
+        wrong = {"type": "header", "text": {"type": "mrkdwn", "text": "x"}}
+        view = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": [wrong]}
+        assert await validate(blocks=[TABLE]) == {"ok": True}
+        for given, pointer in (
+            ({"blocks": [TABLE, wrong]}, "/1/text"),
+            ({"message": {"blocks": [wrong]}}, "/blocks/0/text"),
+            ({"view": view}, "/blocks/0/text"),
+        ):
+            assert await validate(**given) == {
+                "ok": False,
+                "error": f"invalid_{next(iter(given))}",
+                "errors": [
+                    {
+                        "code": "failed_constraint",
+                        "message": "unsupported type: mrkdwn",
+                        "pointer": pointer,
+                    }
+                ],
+            }
+        assert (await validate())["error"] == "invalid_arguments"
+        assert (await validate(blocks=[TABLE], message={"blocks": []}))["error"] == "invalid_arguments"
+        await world.act("lacks", data_blocks=True)
+        assert (await validate(blocks=[TABLE]))["errors"][0]["pointer"] == "/0"
+        assert await world.reads(BEN) == []

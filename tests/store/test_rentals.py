@@ -295,3 +295,20 @@ async def test_an_empty_database_has_never_had_a_rental(database: Database) -> N
     async with database.read() as tx:
         assert not await tx.rentals.any_ever()
         assert (await tx.rentals.usage(make.ANA)).team_rate == 0
+
+
+async def test_the_events_of_some_kinds_of_several_rentals_are_read_at_once(database: Database) -> None:
+    kinds = (EventKind.USE_CHANGED, EventKind.KEPT, EventKind.USE_CHANGED)
+    async with database.write() as tx:
+        for name in ("k7mq2", "p4wd9", "f6rat"):
+            await tx.quotes.add(make.quote(f"q-{name}"))
+            history = tuple(make.event(kind, name) for kind in kinds)
+            await tx.rentals.apply(make.unchecked(None, make.rental(name), events=history))
+    async with database.read() as tx:
+        found = await tx.events.of_many(["k7mq2", "p4wd9", "zzzzz"], [EventKind.USE_CHANGED])
+        assert {name: [event.kind for event in events] for name, events in found.items()} == {
+            "k7mq2": [EventKind.USE_CHANGED] * 2,
+            "p4wd9": [EventKind.USE_CHANGED] * 2,
+        }
+        assert [event.id for event in found["k7mq2"]] == sorted(event.id for event in found["k7mq2"])
+        assert found["zzzzz"] == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import DearRental, Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -251,6 +251,7 @@ facts = st.builds(
     end=st.none() | st.sampled_from(State),
     paid=st.none() | st.booleans(),
     self_approved=st.none() | st.booleans(),
+    dearest=st.lists(st.builds(DearRental, rental_id=rental_id, owner=user, amount=amount), max_size=3).map(tuple),
 )
 events = st.builds(
     Event,

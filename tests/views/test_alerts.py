@@ -45,6 +45,32 @@ Buying goes on again, resumed by U0CARL.
 """)
 
 
+def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
+    assert page(
+        notice(K.POLICY_CHANGED, CARL, count=2, detail="auto_approve.per_hour, projects.vision"),
+        notice(K.POLICY_CHANGED, count=3, detail="lease.max"),
+        notice(
+            K.POLICY_REFUSED, count=1, detail="line 2, lease.max: '<!here>' is no duration; write it such as 4h"
+        ),
+        notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
+    ) == snapshot("""\
+
+U0CARL changed the rules: auto_approve.per_hour, projects.vision. All rules: /gpu policy
+
+The rules changed: lease.max. All rules: /gpu policy
+
+The policy file has mistakes, so the rules from before hold.
+line 2, lease.max: '<!here>' is no duration; write it such as 4h.
+Mend it, then: /gpu policy reload
+
+The policy file has mistakes, so the rules from before hold.
+line 1, a: there is no such key.
+line 2, b: write a number.
+5 more: gpubot policy check lists all.
+Mend it, then: /gpu policy reload
+""")
+
+
 def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
     failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
     assert page(
@@ -120,4 +146,23 @@ U0CARL has spent $9.50 of November's $10.00; what runs can add $0.60 (100 %). No
 
 The team has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing
       stops. From 100 % on each rental asks an approver.
+""")
+
+
+def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
+    dearest = [
+        {"rental_id": "k7mq2", "owner": CARL, "amount": 431_200_000},
+        {"rental_id": "k7mq2", "owner": "U0GONE", "amount": 90_100_000},
+        {"rental_id": "p4wd9", "owner": CARL, "amount": 4_000},
+    ]
+    assert page(
+        notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=84_100_000, dearest=dearest),
+        notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
+    ) == snapshot("""\
+
+Unusual day: $612.40 so far today; a usual day costs $84.10. Most of it: k7mq2, U0CARL, $431.20;
+      k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
+[Show k7mq2] [Show p4wd9]
+
+Unusual day: $612.40 so far today; a usual day costs $0.00.
 """)

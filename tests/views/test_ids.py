@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
+from bot.model.budget import TEAM, Scope, ScopeKind
+from bot.model.spend import RowsOf
 from handlers.ids import (
     ACTION_VALUES,
     MODAL_VALUES,
@@ -30,6 +32,8 @@ from handlers.ids import (
     RentalValue,
     ShareValue,
     SpanValue,
+    SpendRowsValue,
+    SpendValue,
     UntilValue,
     Value,
     VersionValue,
@@ -38,6 +42,14 @@ from handlers.ids import (
 )
 
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
+scopes = st.sampled_from(
+    [
+        TEAM,
+        Scope(kind=ScopeKind.PERSON, name="U0ANA"),
+        Scope(kind=ScopeKind.PROJECT, name="vision"),
+        Scope(kind=ScopeKind.PROJECT, name="3d_vision-2"),
+    ]
+)
 digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)
 github_name = st.from_regex(r"[A-Za-z0-9-]{1,39}", fullmatch=True)
 rental = st.from_regex(r"[a-z0-9]{5}", fullmatch=True)
@@ -57,6 +69,8 @@ VALUES: list[st.SearchStrategy[Value]] = [
     st.builds(OfferValue, quote_id=quote, offer_id=st.from_regex(r"[!-~]{1,255}", fullmatch=True)),
     st.builds(NearbyValue, quote_id=quote, index=st.integers(0, 99)),
     st.builds(QuestionValue, question_id=rental, version=st.integers(1, 10**9 - 1)),
+    st.builds(SpendValue.of, st.sampled_from(["2026-11", "2027-01"]), scopes),
+    st.builds(SpendRowsValue.of, st.sampled_from(["today", "week", "2026-11"]), scopes, st.sampled_from(RowsOf)),
     st.builds(KeyValue, fingerprint=digest.map(lambda found: f"SHA256:{found}")),
     st.builds(GithubNameValue, name=github_name),
     st.builds(GithubKeysValue, name=github_name, digests=st.lists(digest, min_size=1, max_size=20).map(",".join)),
@@ -86,6 +100,9 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
         (QuestionValue(question_id="u7mq2", version=3), "u7mq2:3"),
+        (SpendValue.of("2026-11", TEAM), "2026-11:team:"),
+        (SpendValue.of("2026-11", Scope(kind=ScopeKind.PROJECT, name="vision")), "2026-11:project:vision"),
+        (SpendRowsValue.of("week", TEAM, RowsOf.PROJECTS), "week:team::projects"),
         (KeyValue(fingerprint=f"SHA256:{DIGEST}"), f"SHA256:{DIGEST}"),
         (GithubNameValue(name="ana-dev"), "ana-dev"),
         (GithubKeysValue.of("ana-dev", [f"SHA256:{DIGEST}"] * 2), f"ana-dev:{DIGEST},{DIGEST}"),
@@ -119,6 +136,12 @@ def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: V
         (ShareValue, "k7mq2:u0ben"),
         (ShareValue, "k7mq2:U0BEN,"),
         (SpanValue, "k7mq2:0s"),
+        (SpendRowsValue, "2026-11:team:"),
+        (SpendRowsValue, "tomorrow:team::people"),
+        (SpendRowsValue, "week:team::rents"),
+        (SpendValue, "2026-13:team:"),
+        (SpendValue, "2026-11:everyone:"),
+        (SpendValue, "2026-11:team"),
         (OfferValue, "q1:"),
         (OfferValue, "q1:a b"),
         (OfferValue, "q1:" + "x" * 256),

@@ -84,7 +84,7 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
     assert page(*shown) == snapshot("""\
 
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since it started; team $0.00/h.
+  Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
   Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68; 1x H100 EU, f6rat, $12.11.
 
 You rent nothing now. Try: /gpu get H100 EU
@@ -109,13 +109,11 @@ def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
         """\
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $2.42/h, $4.96 since it started; team $4.52/h, $2.10/h of it for 1 machine that
-      nobody rents here, and 1 machine of unknown price that nobody rents here.\
+      nobody rents here, and 1 machine of unknown price that nobody rents here. November: /gpu spend\
 """
     )
     nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
-    assert listing(nothing).splitlines()[-1] == snapshot(
-        "Running now: you nothing; team $2.10/h, $2.10/h of it for 1 machine that nobody rents here."
-    )
+    assert listing(nothing).splitlines()[-1] == snapshot("      November: /gpu spend")
 
 
 def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
@@ -131,7 +129,7 @@ Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. W
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests wait for you.
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since it started; team $0.00/h.
+  Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
 """)
 
 
@@ -149,16 +147,19 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
     ) == snapshot("""\
 
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
+      spend
 
 Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
+      spend
 
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h.
+  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
+      spend
 
 Waiting for approval: 8x H100 EU, p4wd9. Expires today at 22:05.   [Details]
-  Running now: you nothing; team $0.00/h.
+  Running now: you nothing; team $0.00/h. November: /gpu spend
 
 You rent nothing now. Try: /gpu get H100 EU
 
@@ -302,10 +303,13 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
+/gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu policy: the team's rules in words
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
+/gpu policy reload: reads the policy file again
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
@@ -320,9 +324,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
+/gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu policy: the team's rules in words
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 """)
 
 

@@ -442,7 +442,7 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
         longer = LongerLease(rental=rental, ends_at=ends_at, span=by, proposal=proposal)
         value = ExtendValue.of(rental.id, by, rental.running_lease.ends_at)
         shown = changed(details, sees_money=sees_money)
-        return dialog(modals.extend_confirm(shown, longer, value, now=clock(18, 0)), clock(18, 0))
+        return dialog(modals.extend_confirm(shown, longer, value, reading(clock(18, 0))), clock(18, 0))
 
     assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
 

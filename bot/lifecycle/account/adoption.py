@@ -20,6 +20,7 @@ from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost
+from bot.policy.buying.budgets import project_of
 from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import check_lease
 from bot.policy.team.roles import may_manage_account, may_use
@@ -86,6 +87,7 @@ async def adopt_machines(
         state=State.READY,
         quote_id=None,
         owner=owner.id,
+        project=project_of(owner, None, rules.home_channel, rules),
         card_channel=rules.home_channel,
         request=request,
         clicked_offer="",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, BuyingBlocked
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps, transact, with_newest_rules
 from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
@@ -52,6 +52,8 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 async def note_token(deps: Deps, refused: bool) -> None:
     """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls
     this after the first answer, and when the token is refused or accepted again."""
+
+    deps = with_newest_rules(deps)
 
     async def decision(tx: Tx) -> None:
         if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:

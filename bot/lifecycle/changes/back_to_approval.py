@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes.transitions import await_decision
 from bot.lifecycle.deciders import Deciders, deciders
 from bot.lifecycle.ports.store import Tx
@@ -13,6 +14,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, Rental, Waiting
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
@@ -27,6 +29,7 @@ async def ask_again(
     for the owner, who alone can name another end. An approver decides about that end as usual.
     """
     rental = snapshot.rental
+    rules = rules_of_project(rules, rental.project)
     proposal = propose(
         rental.request,
         offer.gpu if offer else rental.envelope.gpu,
@@ -35,7 +38,8 @@ async def ask_again(
         version=rental.envelope.version + 1,
         spent=snapshot.spent_at_most(now),
     )
-    by_approver = proposal.over and why is not Why.TOO_LITTLE_TIME
+    passed = await passed_by(tx, rules, changed(rental, envelope=proposal.envelope), now)
+    by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:
         waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)

@@ -127,6 +127,7 @@ def new_rental(
         state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
         quote_id=quote.id,
         owner=quote.owner,
+        project=quote.project,
         card_channel=card_channel,
         request=quote.request,
         teammates=quote.request.teammates,
@@ -147,6 +148,7 @@ def change_request(
     """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None."""
     fields = {
         "quote_id": quote.id,
+        "project": quote.project,
         "request": quote.request,
         "teammates": quote.request.teammates,
         "clicked_offer": offer.offer_id,

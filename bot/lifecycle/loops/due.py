@@ -18,7 +18,7 @@ from typing import ClassVar, Generic, TypeVar
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
@@ -159,6 +159,8 @@ class DueLoop(ABC, Generic[R]):
         """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
         of some work or the end of a claim makes one due."""
         self.passes += 1
+        # The work that this pass starts takes `deps`, and so its rules, once.
+        self.deps = with_newest_rules(self.deps)
         await self._renew_claims()
         await self.before_pass()
         free = self._at_once - len(self._under_way)

@@ -51,6 +51,11 @@ class Job:
                 self.next_at = min(self.next_at, now + self.retry)
 
 
+def every_day() -> CronTrigger:
+    """Return a trigger for 03:00 UTC."""
+    return CronTrigger(hour=3, minute=0, timezone="UTC")
+
+
 def every(minutes: int) -> CronTrigger:
     """Return a trigger for the multiples of `minutes` in each hour: 5 means :00, :05 and so on. An hour must be a
     multiple of `minutes`."""

@@ -15,7 +15,7 @@ import structlog
 
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account.buying_blocks import send_alerts
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
@@ -84,6 +84,7 @@ class OverdueDeletion:
 
     async def delete_overdue(self) -> None:
         """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""
+        self._deps = with_newest_rules(self._deps)
         now = self._deps.clock.now()
         checked_at, self._checked_at = self._checked_at, now
         async with self._deps.store.read() as tx:

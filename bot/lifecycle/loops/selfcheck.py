@@ -6,18 +6,22 @@ Times are real: when a test or the sandbox moves our clock, work is late only fo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.budgets import correct
+from bot.lifecycle.deps import Deps, StepDeps, settle_now, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
+from bot.lifecycle.ports.store import Tx
 from bot.model.event import Event, EventKind, Facts
+from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 
 log = structlog.get_logger()
@@ -75,6 +79,7 @@ class SelfCheck:
         await keep_running("selfcheck", self._turn, self.deps.clock)
 
     async def _turn(self) -> None:
+        self.deps = with_newest_rules(self.deps)
         failed_before, self._failed = self._failed, not await self.check()
         if self._failed and failed_before:
             await self.notify()
@@ -161,3 +166,21 @@ class SelfCheck:
             recipient = person, event.facts.name
             if recipient not in notified and await self.direct.post(person, event):
                 notified.add(recipient)
+
+
+async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
+    """Charge ledger rows that were not charged, and correct balances that are no sums, from the last month on. Log
+    and count each of them as a bug."""
+    zone = deps.rules.billing_zone
+    since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)
+
+    async def decision(tx: Tx) -> int:
+        uncharged = await tx.budgets.uncharged()
+        for rental_id in uncharged:
+            await settle_now(tx, deps, rental_id)
+        return len(uncharged) + await correct(tx, since)
+
+    wrong = await transact(deps, decision)
+    if wrong:
+        log.error("balances.corrected", count=wrong)
+        on_wrong(wrong)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.errors import bug_number
 from bot.lifecycle.account.buying_blocks import send_alerts
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
@@ -55,7 +55,7 @@ class StepFailures:
             name=rental.id,
             number=run.number,
             count=run.count,
-            until=overdue_at(rental.ends_at, rental.accepted_at, self._deps.rules),
+            until=overdue_at(rental.ends_at, rental.accepted_at, with_newest_rules(self._deps).rules),
         )
         self._runs[rental.id] = changed(run, notified_at=now)
         try:
@@ -80,4 +80,4 @@ class StepFailures:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         async with self._deps.store.write() as tx:
             await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
-            await send_alerts(tx, self._deps, event, rental.owner)
+            await send_alerts(tx, with_newest_rules(self._deps), event, rental.owner)

@@ -9,7 +9,7 @@ import structlog
 from typing_extensions import override
 
 from bot.errors import GpubotError
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.lifecycle.ports.due import Claimed, DueRows
@@ -53,7 +53,6 @@ class Visits(DueLoop[Claimed]):
         """`on_visit` is called with the outcome of each visit."""
         super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds)
         self.faults = VisitFaults()
-        self._switched_on = deps.rules.idle.probe is ProbeKind.SSH
         self._pause_between_logins = 1 / logins_per_second
         self._next_login = 0.0
         """The time of `clock.monotonic` from which on the next login may begin."""
@@ -61,6 +60,9 @@ class Visits(DueLoop[Claimed]):
         self._changed = False
         """Whether visits of a machine began, ended or were made due since the last pass."""
         deps.store.on_commit(self._note_change, Written.VISITS)
+
+    def _switched_on(self) -> bool:
+        return with_newest_rules(self.deps).rules.idle.probe is ProbeKind.SSH
 
     def _note_change(self) -> None:
         self._changed = True
@@ -75,11 +77,11 @@ class Visits(DueLoop[Claimed]):
 
     @override
     async def next_due(self) -> datetime | None:
-        return await super().next_due() if self._switched_on else None
+        return await super().next_due() if self._switched_on() else None
 
     @override
     async def first_due(self) -> datetime | None:
-        return await super().first_due() if self._switched_on else None
+        return await super().first_due() if self._switched_on() else None
 
     @override
     async def run(self) -> None:

@@ -21,13 +21,14 @@ from bot.lifecycle.ports.records import (
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.budget import Balance, Charge, Month, Reservation, Scope
-from bot.model.event import Event
+from bot.model.budget import Balance, Charge, ChargedMachine, Month, MonthPart, Reservation, Scope
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
 from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
+from bot.model.policy_version import PolicyVersion
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -95,9 +96,6 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
-
-    async def billed(self) -> Micros:
-        """Return the sum of the whole ledger."""
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
         """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
@@ -170,6 +168,9 @@ class Budgets(Protocol):
         """Replace what a rental holds. The balances are not changed."""
 
     async def add_charges(self, added: Collection[Charge]) -> None: ...
+    async def uncharged(self) -> list[str]:
+        """Return the ids of the rentals with a ledger row that was not charged. It reads the whole ledger."""
+
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
 
@@ -179,15 +180,30 @@ class Budgets(Protocol):
     async def filed(self) -> dict[Month, datetime]:
         """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
 
-    async def file(self, month: Month, at: datetime) -> None:
-        """Note that a month's file is complete."""
+    async def unfiled(self) -> list[Month]:
+        """Return the months that have charges and are not filed, oldest first."""
 
-    async def all_balances(self) -> list[Balance]:
-        """Return the balances of all months with money."""
+    async def file(self, month: Month, at: datetime, file: str) -> None:
+        """Keep a month's complete file. It is never changed."""
 
-    async def sums(self) -> list[Balance]:
-        """Return what the balances should be: the sums of all reservations and charges by scope and month, without
-        alerts."""
+    async def filed_file(self, month: Month) -> str | None:
+        """Return the complete file of a month. Return None if the month is not filed."""
+
+    async def billing_before(self, at: datetime) -> bool:
+        """Return whether something that may have billed before `at` has no ledger row yet."""
+
+    async def machines(self, month: Month) -> dict[str, ChargedMachine]:
+        """Return the machines of a month's charges and those that still bill, by their resource ids."""
+
+    async def all_balances(self, since: Month = "") -> list[Balance]:
+        """Return the balances with money of all months, or of those from `since` on."""
+
+    async def of_team(self) -> list[Balance]:
+        """Return the team's balances of all months, oldest first."""
+
+    async def sums(self, since: Month = "") -> list[Balance]:
+        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
+        and charges, without alerts."""
 
     async def clear(self) -> None:
         """Remove all reservations and the charges of months that are not filed, and set the money of all balances
@@ -248,9 +264,19 @@ class Events(Protocol):
         """Write an event of the account and return its id. A rental's events are written with its change."""
 
     async def of(self, rental_id: str) -> list[Event]: ...
+    async def of_many(
+        self, rental_ids: Collection[str], kinds: Collection[EventKind]
+    ) -> Mapping[str, Sequence[Event]]:
+        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
+        empty list."""
+
     async def get(self, event_id: int) -> Event | None: ...
     async def newest(self) -> Event | None:
         """Return the event that was written last."""
+
+    async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        """Return the first events from `since` on and before `until`, in the order in which they were written:
+        `limit` at most, with ids above `after`."""
 
 
 class Messages(Protocol):
@@ -301,6 +327,9 @@ class Messages(Protocol):
     async def conversations(self) -> dict[str, Destination]:
         """Return the ids of the channels and direct messages with posts, the newest first, each with the
         destination of one post. It reads all messages."""
+
+    async def file_waits(self, to: Destination, part: MonthPart) -> bool:
+        """Return whether a file of this part of a month is on its way to a person."""
 
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""
@@ -400,6 +429,16 @@ class AdminQuestions(Protocol):
         changed meanwhile."""
 
 
+class Policies(Protocol):
+    """The policy files that came into force."""
+
+    async def newest(self) -> PolicyVersion | None:
+        """Return the version that is in force. Return None before the first one is stored."""
+
+    async def add(self, version: PolicyVersion) -> None:
+        """Write the next version. Raise Stale if its number is in use."""
+
+
 class Overdue(Protocol):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
@@ -450,6 +489,8 @@ class Tx(Protocol):
     def probe_answers(self) -> ProbeAnswers: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def policies(self) -> Policies: ...
 
 
 class Written(StrEnum):

@@ -14,10 +14,13 @@ deciding          approve, deny, accept, withdraw
 leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use
 ending            destroy, take on an alarm
 account           pause and resume buying
+policy            show the team's rules, and read them again from their file
 admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
 ownership         give a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages
+spend             what was spent
+month_files       the file of a month's charges, with what the person may read
 readable_use      what people may read of a machine's use
 """

@@ -71,6 +71,7 @@ async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_
         person,
         earlier.request,
         asked_in=earlier.asked_in,
+        project=earlier.project,
         reply_to=reply_to,
         changes=earlier.changes,
     )

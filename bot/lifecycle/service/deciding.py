@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
+from bot.errors import AlreadyDecided, Decision, NextStep, OverBudget, Refused, RequestChanged, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.back_to_approval import ask_again
 from bot.lifecycle.changes.transitions import finish
@@ -16,12 +17,14 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.text import one_line
+from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.fewer_hours import FewerHours, shortened
 from bot.policy.buying.spending import (
     LONGEST_REASON,
@@ -33,7 +36,7 @@ from bot.policy.buying.spending import (
     over_limits,
 )
 from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
-from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
@@ -91,7 +94,9 @@ async def approve(
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         approver = None if rental.owner_decides else person.id
         after = transitions.approve(rental, now, approver=approver, fewer=fewer)
+        passed = await _check_budgets(tx, deps, rental, after, person)
         facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved)
+        facts = changed(facts, passed=passed)
         return await apply(
             tx,
             deps,
@@ -175,7 +180,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
         if not may_accept(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
-        if over_limits(rental.envelope.price, rental.envelope.total, rules):
+        if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
             raise Refused("By now this needs an approver.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         return False
     return check_approver(person, requesters_of(rental), rules)
@@ -289,6 +294,20 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
     return await apply(tx, deps, rental, after.rental, event)
 
 
+async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Demand, ...]:
+    """Return the budgets that an approval passes. Raise OverBudget if the rules refuse that, and Refused if its
+    owner decides alone, who may not pass a budget."""
+    passed = await passed_by(tx, deps.rules, after, deps.clock.now())
+    if passed and deps.rules.budgets.over is WhenOver.REFUSE:
+        names = await tx.people.names([rental.owner])
+        owner = None if person.id == rental.owner else names.get(rental.owner, rental.owner)
+        raise OverBudget(f"{say_passed(passed[0], owner)} I rented nothing.")
+    if passed and rental.owner_decides and rental.extension is None:
+        words = f"{say_passed(passed[0])} By now this needs an approver."
+        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+    return passed
+
+
 async def _approve_extension(
     tx: Tx,
     deps: Deps,
@@ -307,9 +326,11 @@ async def _approve_extension(
         approver=person.id,
         now=now,
     )
+    passed = await _check_budgets(tx, deps, rental, after, person)
     facts = changed(
         _decision_facts(extension.envelope, until=extension.ends_at, fewer=fewer, self_approved=self_approved),
         people=(extension.asked_by,),
+        passed=passed,
     )
     return await apply(
         tx,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.back_to_approval import others_facts
 from bot.lifecycle.changes.transitions import alter
@@ -21,7 +22,13 @@ from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
 from bot.model.text import say_span
-from bot.policy.buying.spending import LongerLease, extension_needs_confirmation, propose_longer_lease
+from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.spending import (
+    LongerLease,
+    extension_needs_confirmation,
+    propose_longer_lease,
+    within_budgets,
+)
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user, may_decide_idle, may_extend, sees_money
 from bot.policy.team.rules import Rules
@@ -145,7 +152,7 @@ async def extend(
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, rental, after, event, within_budgets=True)
         await tx.people.note_seen(person.id, now)
         people = await people_asked(tx, after) if asked else None
         return Extended(
@@ -174,7 +181,13 @@ async def _longer_lease(
     lease = rental.running_lease
     ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=deps.rules)
+    rules = rules_of_project(deps.rules, rental.project)
+    proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
+    if not already_allowed(lease, ends_at):
+        after = lease_changes.extend(
+            rental, envelope=proposal.envelope, ends_at=ends_at, question=lease.question, now=now
+        )
+        proposal = within_budgets(proposal, await passed_by(tx, rules, after, now), rules)
     if proposal.over and lease.ends_at <= now:
         words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
         raise TooLate(words, rental.id)

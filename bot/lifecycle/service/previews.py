@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
+from bot.lifecycle.budgets import room_for
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
@@ -27,6 +28,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView, RentalDetails
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
 from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
@@ -94,15 +96,22 @@ async def _choices(
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
     spent = await _spent_on(tx, quote.changes, deps.clock.now())
     answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
+    rules = rules_of_project(deps.rules, quote.project)
+    to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+    now, longest = deps.clock.now(), quote.request.longest
+    room = await room_for(
+        tx, rules, owner=quote.owner, project=quote.project, now=now, longest=longest, rental=to_change
+    )
     needs = needs_script(quote.request, quote.request.teammates)
     choices = []
     for offer in offers:
         choice = offer_choice(
             offer,
             quote.request,
-            deps.rules,
+            rules,
             person_rentals=usage.person_rentals,
             team_rate=usage.team_rate,
+            room=room,
             spent=spent,
             block=block,
         )
@@ -233,6 +242,12 @@ async def request_until(deps: Deps, person: Person, quote_id: str, first: dateti
     if first > last_moment(quote.request, quote.created_at):
         raise _unknown_search()
     return quote, kept_until(quote.request, first, quote.created_at)
+
+
+async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelta) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with one end, after `lease`. Raise as `quote_to_ask_again`."""
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    return quote, changed(quote.request, lease=lease, until=None, up_to=None)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:

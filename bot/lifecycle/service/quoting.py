@@ -14,6 +14,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.policy.access.boot import check_setup
+from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size
 from bot.policy.team.roles import check_user, may_use_in
 from bot.policy.use.leases import counted_from
@@ -52,10 +53,12 @@ async def ask(
     """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
     The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
-    the request or one of its teammates. Raise Mistake if the keys and the set-up don't fit into a boot script, or
-    if too little time is left until the end. Raise Refused after QUOTES_PER_MINUTE searches within a minute.
+    the request, its project or one of its teammates. Raise Mistake if the keys and the set-up don't fit into a
+    boot script, or if too little time is left until the end. Raise Refused after QUOTES_PER_MINUTE searches within
+    a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
+    project = project_of(person, request.project, asked_in, deps.rules)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
 
@@ -68,6 +71,7 @@ async def ask(
             person,
             changed(request, teammates=teammates),
             asked_in=asked_in,
+            project=project,
             reply_to=reply_to,
             rent_now=rent_now,
             replaces=replaces,
@@ -86,6 +90,7 @@ def new_quote(
     request: Request,
     *,
     asked_in: str,
+    project: str,
     reply_to: Destination,
     rent_now: bool = False,
     replaces: bool = False,
@@ -101,6 +106,7 @@ def new_quote(
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,
+        project=project,
         request=counted_from(request, now),
         rent_now=rent_now,
         changes=changes,

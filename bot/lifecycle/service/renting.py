@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.budgets import room_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.deciders import Deciders, deciders
@@ -21,6 +22,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.buying.budgets import Room, rules_of_project
 from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
 from bot.policy.team.roles import check_user, may_change, may_use_quote
 from bot.policy.use.leases import check_time_left
@@ -65,18 +67,32 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     proposal = check_rent(
         quote.request,
         offer,
-        deps.rules,
+        rules_of_project(deps.rules, quote.project),
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
+        room=await _room(tx, deps, quote),
     )
     await check_key(tx, deps.rules, person)
     asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
-    await apply(tx, deps, None, rental, *events)
+    await apply(tx, deps, None, rental, *events, within_budgets=True)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, deps.clock.now())
     return rental
+
+
+async def _room(tx: Tx, deps: Deps, quote: Quote, rental: Rental | None = None) -> Room:
+    """Return what budgets hold for a quote's request. `rental` is the request that it would replace."""
+    return await room_for(
+        tx,
+        deps.rules,
+        owner=quote.owner,
+        project=quote.project,
+        now=deps.clock.now(),
+        longest=quote.request.longest,
+        rental=rental,
+    )
 
 
 async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
@@ -159,9 +175,10 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     proposal = check_rent(
         quote.request,
         offer,
-        deps.rules,
+        rules_of_project(deps.rules, quote.project),
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
+        room=await _room(tx, deps, quote, rental),
         version=rental.envelope.version + 1,
         spent=(await load_snapshot(tx, rental)).spent_at_most(now),
     )
@@ -174,7 +191,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, rental, after, *events)
+    await apply(tx, deps, rental, after, *events, within_budgets=True)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)
     return after

@@ -70,6 +70,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Desti
             person,
             request,
             asked_in=earlier.asked_in if earlier is not None else rental.card_channel,
+            project=rental.project,
             reply_to=reply_to,
         )
         quote = changed(quote, replaces_rental=rental.id)

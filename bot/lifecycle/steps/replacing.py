@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import Mistake, NextStep, Refused
+from bot.errors import Mistake, NextStep, OverBudget, Refused
 from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.back_to_approval import envelope_facts
 from bot.lifecycle.deps import Deps, apply, free_id, transact
@@ -23,6 +24,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.access.boot import check_setup
+from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import fits
 from bot.policy.buying.replacing import (
@@ -140,5 +142,8 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
         facts=changed(envelope_facts(new), name=rental.id),
     )
     await apply(tx, deps, rental, lease_changes.note_replaced(rental, new.id, now), replaced)
+    passed = await passed_by(tx, deps.rules, new, now)
+    if passed:
+        raise OverBudget(say_passed(passed[0]))
     events = (started, *await let_in(tx, new, new.teammates, now))
     await apply(tx, deps, None, new, *events)

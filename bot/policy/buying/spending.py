@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, Refused
+from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget, Refused
 from bot.model.base import Frozen, Instant, changed
+from bot.model.budget import Demand
 from bot.model.event import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
@@ -18,10 +19,12 @@ from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
 from bot.model.text import say_span
+from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
-from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.two_ends import already_allowed
 
+_HOUR = timedelta(hours=1)
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
 it may add more than this."""
@@ -44,6 +47,8 @@ class Proposal(Frozen):
     envelope: Envelope
     over: tuple[Over, ...]
     """The limits that the envelope is over. If there are none, the owner decides alone."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold the envelope, the tightest one first."""
 
 
 class LongerLease(Frozen):
@@ -295,14 +300,29 @@ def check_rent(
     *,
     person_rentals: int,
     team_rate: Decimal,
+    room: Room,
     version: int = 1,
     spent: Micros = 0,
 ) -> Proposal:
-    """Return the proposal for a request and an offer, within what is left of the team's limit. Raise Refused or
-    Mistake if the offer can't be rented now, even with an approval."""
+    """Return the proposal for a request and an offer, within what is left of the team's limit. `rules` are those
+    of its project, and `room` is what budgets hold for it.
+
+    Raise Refused or Mistake if the offer can't be rented now, even with an approval.
+    """
     check_size(request, rules)
     left = check_usage(offer.rate, person_rentals, team_rate, rules)
-    return propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
+    proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
+    return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
+
+
+def within_budgets(proposal: Proposal, passed: tuple[Demand, ...], rules: Rules) -> Proposal:
+    """Return a proposal that an approver decides if it passes budgets. Raise OverBudget if the rules refuse
+    that."""
+    if not passed:
+        return proposal
+    if rules.budgets.over is WhenOver.REFUSE:
+        raise OverBudget(say_passed(passed[0]))
+    return changed(proposal, over=(*proposal.over, Over.BUDGET), passed=passed)
 
 
 def offer_choice(
@@ -312,6 +332,7 @@ def offer_choice(
     *,
     person_rentals: int,
     team_rate: Decimal,
+    room: Room,
     version: int = 1,
     spent: Micros = 0,
     block: BuyingBlocked | None = None,
@@ -326,13 +347,34 @@ def offer_choice(
             rules,
             person_rentals=person_rentals,
             team_rate=team_rate,
+            room=room,
             version=version,
             spent=spent,
         )
     except (Refused, Mistake) as error:
         refused = error.with_traceback(None)
         proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)
-    return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=block or refused)
+    over_budget = bool(proposal.passed) or isinstance(refused, OverBudget)
+    return OfferChoice(
+        offer=offer,
+        envelope=proposal.envelope,
+        over=proposal.over,
+        passed=proposal.passed,
+        shorter=_shorter(offer, request, rules, room, spent) if over_budget else None,
+        refused=block or refused,
+    )
+
+
+def _shorter(offer: Offer, request: Request, rules: Rules, room: Room, spent: Micros) -> timedelta | None:
+    """Return the longest lease in whole hours, shorter than the request's, that the budgets hold for an offer.
+    Return None if they hold none."""
+    fits, too_long = 0, math.ceil(request.longest / _HOUR)
+    while too_long - fits > 1:
+        hours = (fits + too_long) // 2
+        shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
+        total = propose(shorter, offer.gpu, offer.rate, rules, spent=spent).envelope.total
+        fits, too_long = (fits, hours) if room.passed(total, rules) else (hours, too_long)
+    return fits * _HOUR or None
 
 
 def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:

@@ -20,6 +20,8 @@ class Roles(Frozen):
     """Whether they may ask, rent and look."""
     approver: bool
     admin: bool
+    finance: bool
+    """Whether they read the spend of everybody, also if they are no users."""
     sole_admin: bool
     """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
 
@@ -101,7 +103,7 @@ def is_member(person: Person) -> bool:
 def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person. Non-members have none, whatever the rules say."""
     if not is_member(person):
-        return Roles(user=False, approver=False, admin=False, sole_admin=False)
+        return Roles(user=False, approver=False, admin=False, finance=False, sole_admin=False)
     admin = person.id in rules.admins
     approvers = approvers_of(rules)
     decide = {*approvers.people, *approvers.quiet, *approvers.groups, *rules.approval.then}
@@ -113,6 +115,7 @@ def roles_of(person: Person, rules: Rules) -> Roles:
         user=allowed_guest and (in_group or admin or approver),
         approver=approver,
         admin=admin,
+        finance=person.id in rules.finance.people or bool(person.groups & set(rules.finance.groups)),
         sole_admin=admin and not rules.approvers.groups and not named - {person.id},
     )
 
@@ -148,6 +151,11 @@ def may_pause_buying(person: Person, rules: Rules) -> bool:
     return roles_of(person, rules).admin
 
 
+def may_reload_policy(person: Person, rules: Rules) -> bool:
+    """Return whether a person may have the policy file read again: admins."""
+    return roles_of(person, rules).admin
+
+
 def may_manage_account(person: Person, rules: Rules) -> bool:
     """Return whether a person decides about machines that the bot doesn't know, and who owns a rental: admins."""
     return roles_of(person, rules).admin
@@ -158,6 +166,34 @@ def sees_unknown_machines(person: Person, rules: Rules) -> bool:
     also see the money of others."""
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
+
+
+# --- spend
+
+
+def check_reads_spend(person: Person, rules: Rules) -> None:
+    """Raise Refused if the person may not read what was spent: users may, and finance."""
+    if not roles_of(person, rules).finance:
+        check_user(person, rules)
+
+
+def sees_spend_of_people(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
+    own, and sums."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin or roles.finance
+
+
+def sees_use_of_people(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see what each person paid for idle and other time: approvers and admins. All
+    others see their own, and each project's."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
+def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
+    """Return whether a person may see what one person spent: that person, approvers, admins and finance."""
+    return person.id == other or sees_spend_of_people(person, rules)
 
 
 # --- teammates

@@ -6,24 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bot.errors import Mistake
-from bot.model.base import Frozen, changed
-from bot.model.text import one_line
-from bot.policy.access.setups import read_setups
-from bot.policy.team import yaml_file
+from bot.model.base import Frozen
 from bot.policy.team.rule_values import (
-    CHANNEL_ID,
-    GROUP_ID,
-    PROJECT_NAME,
-    USER_ID,
-    USER_OR_GROUP_ID,
     BudgetDollars,
     ChannelId,
     Count,
@@ -40,16 +29,12 @@ from bot.policy.team.rule_values import (
     Weekdays,
     WeekTime,
     Zone,
-    shown,
 )
-from bot.text_file import Unreadable, read_text
 
 LONGEST_IDLE = timedelta(hours=24)
 """How far back a verdict may look at most: each visit reads all samples of that time."""
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can ask for."""
-MOST_LINES = 20
-"""How many wrong values of one file are listed."""
 
 
 class Approvers(Frozen):
@@ -105,7 +90,7 @@ class Project(Frozen):
     """The project's own limits. None: those of the team."""
 
 
-class OverBudget(StrEnum):
+class WhenOver(StrEnum):
     """What happens to a rental that a budget doesn't hold."""
 
     APPROVER = "approver"
@@ -122,7 +107,7 @@ class Budgets(Frozen):
     """For each person."""
     alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
     """At which parts of a budget people are notified, lowest first."""
-    over: OverBudget = OverBudget.APPROVER
+    over: WhenOver = WhenOver.APPROVER
     unusual_from: Dollars = Decimal("100.00")
     """A day that costs less is not reported as unusual."""
 
@@ -291,11 +276,16 @@ class Rules(Frozen):
     @classmethod
     def _one_project_for_a_channel(cls, value: Mapping[str, Project]) -> Mapping[str, Project]:
         of: dict[str, str] = {}
+        wrong: list[InitErrorDetails] = []
         for name, project in value.items():
-            for channel in project.channels:
+            for n, channel in enumerate(project.channels):
                 if channel in of:
-                    raise ValueError(f"{channel} is in {of[channel]} and in {name}; leave it in one project")
-                of[channel] = name
+                    why = {"why": f"{channel} is in {of[channel]} too; leave it in one project"}
+                    error = PydanticCustomError("channel_of_two", "{why}", why)
+                    wrong.append(InitErrorDetails(type=error, loc=(name, "channels", n), input=channel))
+                of.setdefault(channel, name)
+        if wrong:
+            raise ValidationError.from_exception_data("projects", wrong)
         return value
 
     @property
@@ -317,87 +307,3 @@ class Rules(Frozen):
     def approvals_to(self) -> str:
         """Return the channel that approvals are asked in."""
         return self.approvals_channel or self.home_channel
-
-
-def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
-    """Return the rules of a YAML file, or the defaults if there is none.
-
-    Raise Mistake with one line for each key that is wrong.
-    """
-    content: Any = {}
-    if path is not None:
-        path_shown = one_line(str(path), 200)
-        try:
-            content = yaml_file.load(read_text(path))
-        except Unreadable as error:
-            raise Mistake(f"GPUBOT_POLICY: I can't read {path_shown}: {error}.") from error
-        except Mistake as error:
-            raise Mistake(f"GPUBOT_POLICY: {path_shown} {error.words}.") from error
-        content = {} if content is None else content
-        if not isinstance(content, dict):
-            raise Mistake(f"GPUBOT_POLICY: {path_shown} must hold keys, such as `self_approval: false`.")
-    if "home_channel" in content:
-        raise Mistake("GPUBOT_POLICY: home_channel is set by GPUBOT_CHANNEL, not in the file.")
-    setup, wrong = read_setups(content.get("setup"), path.parent if path else Path())
-    rules = Rules(home_channel=home_channel)
-    try:
-        rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
-        wrong = [*_nobody_asked(rules.approvers), *wrong]
-    except ValidationError as error:
-        wrong = [*((".".join(map(str, e["loc"])), _wrong(e)) for e in error.errors()), *wrong]
-    if wrong:
-        raise Mistake("\n".join(_lines(wrong)))
-    return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
-
-
-def _nobody_asked(approvers: Approvers) -> list[tuple[str, str]]:
-    """Return the mistake of rules by which nobody is ever asked. This is not checked in `Approvers`: people may
-    leave later."""
-    if approvers.quiet and not approvers.groups and not set(approvers.people) - set(approvers.quiet):
-        return [("approvers.quiet", "all approvers are quiet, so nobody would be asked; name another one")]
-    return []
-
-
-def _lines(wrong: list[tuple[str, str]]) -> list[str]:
-    """Return a line for each key that is wrong, with what is wrong."""
-    lines = [f"GPUBOT_POLICY: {one_line(key, 80)}: {words}." for key, words in wrong]
-    more = len(lines) - MOST_LINES
-    return lines if more <= 0 else [*lines[:MOST_LINES], f"GPUBOT_POLICY: {more} more like these."]
-
-
-def _wrong(error: ErrorDetails) -> str:
-    """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
-    kind, limits = error["type"], error.get("ctx", {})
-    if kind == "string_pattern_mismatch" and limits["pattern"] == PROJECT_NAME:
-        return f"{shown(str(error['input']))} is no name of a project; write 1 to 30 letters, digits, - and _"
-    if kind == "string_pattern_mismatch":
-        what, such_as = _IDS[limits["pattern"]]
-        return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
-    if kind in _LIMITS:
-        word, name = _LIMITS[kind]
-        return f"it must be {word} {limits[name]:,}"
-    if kind == "enum":
-        return f"write {limits['expected']}"
-    return _WRONG.get(kind) or error["msg"].removeprefix("Value error, ")
-
-
-_IDS = {
-    USER_ID: ("Slack user", "U0123ABCD"),
-    GROUP_ID: ("Slack user group", "S0123ABCD"),
-    CHANNEL_ID: ("Slack channel", "C0123ABCD"),
-    USER_OR_GROUP_ID: ("Slack user or user group", "U0123ABCD or S0123ABCD"),
-}
-_LIMITS = {
-    "greater_than": ("more than", "gt"),
-    "greater_than_equal": ("at least", "ge"),
-    "less_than_equal": ("at most", "le"),
-}
-_WRONG = {
-    "extra_forbidden": "there is no such key",
-    "model_type": "it has keys of its own; docs/policy.md shows them",
-    "tuple_type": "write a list, such as [A, B]",
-    "string_type": "write one word",
-    "string_too_long": "it is too long",
-    "decimal_max_places": "write at most 6 digits after the point",
-}
-"""Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

@@ -9,15 +9,18 @@ tags and merge keys are refused. Numbers are int or Decimal, never float.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
 import yaml
 
-from bot.errors import Mistake
+from bot.errors import WrongPolicy
 from bot.model.text import one_line
 
 Value: TypeAlias = "bool | int | Decimal | str | list[Value] | dict[str, Value] | None"
+KeyPath: TypeAlias = "tuple[str | int, ...]"
+"""Where a value is: the keys and the positions in lists, outermost first. The whole document has the path ()."""
 
 DEEPEST = 20
 """Levels of nesting. Policies have four."""
@@ -33,36 +36,88 @@ _NAMED: dict[str, Value] = {
 }
 
 
-def load(text: str) -> Value:
-    """Return the value of a YAML document, None if it is empty.
+_NOT_YAML = {
+    "could not find expected ':'": "a key needs a colon and a space after it",
+    "mapping values are not allowed": "there is one colon too many here, or this line is indented too far",
+    "expected <block end>": "this is indented differently than the lines around it, or quoted in part",
+    "cannot start any token": "a text with this sign must be quoted; indent with spaces, not with tabs",
+    "while parsing a flow": "a [ or { that opens here is not closed, or a comma is missing in it",
+    "while scanning a quoted scalar": "the quotation mark that opens here is not closed",
+    "expected alphabetic or numeric character": "a text that begins with & or * must be quoted",
+}
+"""What PyYAML's problems mean for the person who wrote the file, by a part of PyYAML's words."""
 
-    Raise Mistake if it is not YAML or uses something that can be misread. The words continue a sentence that
-    begins with the file's name: `has a tag (!) in line 3`.
+
+@dataclass
+class Document:
+    """What a document says, and where."""
+
+    value: Value = None
+    """None if the document is empty."""
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    """The line of each key and of each value in a list, counted from 1."""
+    wrong: dict[KeyPath, tuple[int, str]] = field(default_factory=dict)
+    """What can be misread: its line and words. What `value` has there must not be used."""
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """Return the line of a key or value, or of the key around it. Return None if there is none."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+def load(text: str) -> Document:
+    """Return what a YAML document says.
+
+    Raise WrongPolicy with one line if it is not YAML, or if nothing after the mistake could be understood.
     """
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Mistake(f"is no valid YAML{place}") from error
+        raise _no_yaml(error) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise Mistake(f"is no valid YAML: line {line} has a sign that YAML doesn't allow") from error
+        raise _refused(line, "this is no valid YAML: it has a sign that YAML doesn't allow") from error
+
+
+def _refused(line: int, words: str) -> WrongPolicy:
+    return WrongPolicy((f"line {line}: {words}",))
+
+
+def _no_yaml(error: yaml.MarkedYAMLError) -> WrongPolicy:
+    problem, context = error.problem or "", error.context or ""
+    mark, hint = error.problem_mark or error.context_mark, ""
+    for part, words in _NOT_YAML.items():
+        if part in problem or part in context:
+            mark = (error.problem_mark if part in problem else error.context_mark) or mark
+            hint = f": {words}"
+            break
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return _refused(line, f"this is no valid YAML, from column {column} on{hint}")
 
 
 class _Open:
     """A list or mapping that is still being read."""
 
-    def __init__(self, into: list[Value] | dict[str, Value]) -> None:
+    def __init__(self, into: list[Value] | dict[str, Value], path: KeyPath | None) -> None:
         self.into = into
+        self.path = path
+        """None if it is left out, because its key was there before."""
         self.key: str | None = None
         """The key of the value that comes next."""
-        self.lines: dict[str, int] = {}
-        """The line of each key."""
+        self.again = False
+        """Whether that key was there before."""
 
     @property
     def wants_key(self) -> bool:
         return isinstance(self.into, dict) and self.key is None
+
+    @property
+    def next_path(self) -> KeyPath | None:
+        """Return the path of the value that comes next. Return None if it is left out."""
+        if self.path is None or self.again:
+            return None
+        return (*self.path, len(self.into) if isinstance(self.into, list) else self.key or "")
 
 
 class _Builder:
@@ -71,86 +126,101 @@ class _Builder:
 
     def __init__(self) -> None:
         self._stack: list[_Open] = []
-        self._result: Value = None
+        self._document = Document()
         self._documents = 0
 
-    def build(self, text: str) -> Value:
+    def build(self, text: str) -> Document:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             self._take(event)
-        return self._result
+        return self._document
 
     def _take(self, event: yaml.Event) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise Mistake(f"starts a second document in line {line}; keep one")
+                raise _refused(line, "a second document starts here; keep one")
         elif isinstance(event, yaml.CollectionEndEvent):
             self._stack.pop()
-            if self._stack:
-                self._stack[-1].key = None
+            self._end_value()
         elif isinstance(event, yaml.NodeEvent):
             self._node(event, line)
 
     def _node(self, event: yaml.NodeEvent, line: int) -> None:
-        if event.anchor is not None:
-            raise Mistake(
-                f"has an anchor or alias (& or *) in line {line}. Write the value out, or quote the text"
-            )
-        if getattr(event, "tag", None) is not None:
-            raise Mistake(f"has a tag (!) in line {line}. Leave it out, or quote the text")
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event, line)
+        current = self._stack[-1] if self._stack else None
+        if current is not None and current.wants_key:
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _refused(line, "the key is no word; if it is a text, quote it")
+            self._key(current, event, line)
+            self._check_marks(event, line, current.next_path)
             return
-        if len(self._stack) >= DEEPEST:
-            raise Mistake(f"is nested too deep in line {line}")
-        if self._stack and self._stack[-1].wants_key:
-            raise Mistake(f"has a list or mapping as a key in line {line}; a key is a word")
-        opened: list[Value] | dict[str, Value] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-        self._put(opened)
-        self._stack.append(_Open(opened))
-
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
-        if self._stack and self._stack[-1].wants_key:
-            self._key(event, line)
+        path = current.next_path if current is not None else ()
+        if path is not None and isinstance(path[-1] if path else None, int):
+            self._document.lines[path] = line
+        self._check_marks(event, line, path)
+        if isinstance(event, yaml.ScalarEvent):
+            self._put(event.value if event.style else self._plain(event.value, line, path))
+            self._end_value()
+        elif isinstance(event, yaml.CollectionStartEvent):
+            if len(self._stack) >= DEEPEST:
+                raise _refused(line, "this is nested too deep")
+            opened: list[Value] | dict[str, Value] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+            self._put(opened)
+            self._stack.append(_Open(opened, path))
         else:
-            self._put(event.value if event.style else _plain(event.value, line))
+            self._put(None)
+            self._end_value()
 
-    def _key(self, event: yaml.ScalarEvent, line: int) -> None:
-        current, key = self._stack[-1], str(event.value)
+    def _check_marks(self, event: yaml.NodeEvent, line: int, path: KeyPath | None) -> None:
+        if event.anchor is not None:
+            self._note(path, line, "& and * are not understood here: write the value out, or quote the text")
+        if getattr(event, "tag", None) is not None:
+            self._note(path, line, "a tag (!) is not understood here: leave it out, or quote the text")
+
+    def _key(self, current: _Open, event: yaml.ScalarEvent, line: int) -> None:
+        key = str(event.value)
+        current.key, current.again = key, key in current.into
+        if current.path is None:
+            return
+        path = (*current.path, key)
+        if current.again:
+            before = self._document.lines[path]
+            self._note(path, line, f"this key is also in line {before}; keep one")
+            return
+        self._document.lines[path] = line
         if key == "<<" and not event.style:
-            raise Mistake(f"has a merge key (<<) in line {line}. Write the keys out")
-        if key in current.lines:
-            name = ".".join([*(level.key for level in self._stack if level.key is not None), key])
-            raise Mistake(
-                f"has {one_line(name, 80)} twice, in line {current.lines[key]} and in line {line}; keep one"
-            )
-        current.key, current.lines[key] = key, line
+            self._note(path, line, "a merge key (<<) is not understood here: write the keys out")
+
+    def _note(self, path: KeyPath | None, line: int, words: str) -> None:
+        if path is not None:
+            self._document.wrong.setdefault(path, (line, words))
 
     def _put(self, value: Value) -> None:
         if not self._stack:
-            self._result = value
+            self._document.value = value
             return
         current = self._stack[-1]
         if isinstance(current.into, list):
             current.into.append(value)
-        elif current.key is not None:
+        elif current.key is not None and not current.again:
             current.into[current.key] = value
-            if not isinstance(value, dict | list):
-                current.key = None
 
+    def _end_value(self) -> None:
+        """Note that the value of a key is complete."""
+        if self._stack:
+            self._stack[-1].key = None
 
-def _plain(text: str, line: int) -> Value:
-    """Return the value of a scalar without quotes."""
-    if text in _NAMED:
-        return _NAMED[text]
-    if _LEADING_ZERO.match(text) and text.lstrip("+-").replace("_", "").isdecimal():
-        shown = one_line(text, 20)
-        raise Mistake(
-            f"has {shown} in line {line}, which can be read as two numbers. Leave out the first 0, or quote it"
-        )
-    if not _NUMBER.fullmatch(text):
-        return text
-    if len(text) > LONGEST_NUMBER:
-        raise Mistake(f"has a number of {len(text)} digits in line {line}, which is too long")
-    return Decimal(text) if "." in text else int(text)
+    def _plain(self, text: str, line: int, path: KeyPath | None) -> Value:
+        """Return the value of a scalar without quotes."""
+        if text in _NAMED:
+            return _NAMED[text]
+        if _LEADING_ZERO.match(text) and text.lstrip("+-").replace("_", "").isdecimal():
+            shown = one_line(text, 20)
+            self._note(path, line, f"{shown} can be read as two numbers: leave out the first 0, or quote it")
+            return text
+        if not _NUMBER.fullmatch(text):
+            return text
+        if len(text) > LONGEST_NUMBER:
+            self._note(path, line, f"a number of {len(text)} digits is too long")
+            return text
+        return Decimal(text) if "." in text else int(text)

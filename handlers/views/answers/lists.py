@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.base import changed
+from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind
 from bot.model.money import in_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
+from bot.policy.buying.budgets import say_month
+from bot.policy.buying.months import month_of
 from bot.policy.team.roles import has_buttons
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
@@ -78,6 +81,8 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader.times
     total, ended = _totals_text(live), _ended(live)
+    if total:
+        total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
@@ -178,6 +183,7 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
         receipt(details, idle=False) if money and rental.state.over else "",
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
+        f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
         _allowed(details) if money else "",
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
@@ -246,6 +252,7 @@ def catalog(known: Catalog, reader: Reader) -> Rendered:
         f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
         f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
+        f"Projects: {', '.join(sorted(reader.rules.projects)[:60])}." if reader.rules.projects else "",
         f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
         f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
@@ -277,11 +284,16 @@ HELP = (
     ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
     ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
+    ("/gpu policy", "the team's rules in words"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
 )
-ADMIN_HELP = (("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),)
+ADMIN_HELP = (
+    ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
+    ("/gpu policy reload", "reads the policy file again"),
+)
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:

@@ -17,6 +17,7 @@ from bot.model.state import State
 from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.access.teammates import MOST_TEAMMATES
+from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
 from bot.policy.team.rules import ProbeKind, Rules
@@ -44,6 +45,7 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    join,
     note,
     per_hour,
     person,
@@ -56,6 +58,7 @@ from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
+BY_CHANNEL = "-"
 """The value of `None`. No set-up has this name."""
 NO_PROBE = "no-probe"
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
@@ -141,6 +144,7 @@ def form(
             required=False,
         ),
         _setup_select(wanted.setup, rules),
+        _project_select(wanted.project, rules),
         _no_probe_box(wanted, rules),
         blocks.text_input(
             Field.NOTE,
@@ -189,6 +193,15 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
 
 
+def _project_select(chosen: str | None, rules: Rules) -> Json | None:
+    """Return the choice of a project. Return None if the rules have none."""
+    if not rules.projects:
+        return None
+    names = dict.fromkeys([*([chosen] if chosen else []), *rules.projects])
+    options = [option("That of the channel", BY_CHANNEL), *(option(escape(name, 40), name) for name in names)]
+    return blocks.select(Field.PROJECT, "Project", options, chosen=chosen or BY_CHANNEL)
+
+
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the box for `no-probe`. Return None if the rules switch the probe off.
 
@@ -234,7 +247,10 @@ def rent_confirm(
         cost_text(choice, quote, reader.rules),
     ]
     if choice.needs_approval:
-        limits = over_limits_of_envelope(choice.envelope, reader.rules)
+        limits = join(
+            over_limits_of_envelope(choice.envelope, reader.rules, quote.project),
+            *map(say_passed, choice.passed[:1]),
+        )
         lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
     return blocks.modal(
         Callback.RENT_CONFIRM,
@@ -252,7 +268,7 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     total = dollars_at_most(envelope.total)
     lines = [_asked_for(details, reader.now)]
     if extension is None:
-        limits = over_limits_of_envelope(envelope, reader.rules)
+        limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
         lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
     else:
         lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
@@ -403,7 +419,7 @@ def extend(details: RentalDetails, reader: Reader) -> Modal:
 
 
 def extend_confirm(
-    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, *, now: datetime
+    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
 ) -> Modal:
     """Return the dialog that confirms an expensive extension, or a request for its approval."""
     rental, envelope = details.rental, longer.proposal.envelope
@@ -412,11 +428,18 @@ def extend_confirm(
     more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
     if details.sees_money:
         more = f"{length} more, about {dollars(cost(rate, longer.span))}"
-    lines = [f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - now)}."]
+    lines = [
+        f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - reader.now)}."
+    ]
     if details.sees_money:
         lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
     if longer.proposal.over:
-        lines.append("That is over the limits, so an approver decides.")
+        passed = longer.proposal.passed
+        mine = reader.id == rental.owner
+        why = "That is over the limits, so an"
+        if passed:
+            why = f"{say_passed(passed[0], None if mine else owner(details))} An"
+        lines.append(f"{why} approver decides.")
     return blocks.modal(
         Callback.EXTEND_CONFIRM,
         f"Extend {rental.id}?",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import BuyingBlocked, Mistake
+from bot.model.budget import UNASSIGNED
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -14,18 +15,29 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.summary import OfferChoice, QuoteView
+from bot.model.summary import OfferChoice, Over, QuoteView
 from bot.model.text import say_rate
+from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import night_end
-from handlers.ids import Action, NearbyValue, OfferValue, QuoteUntilValue, QuoteValue, RentalValue, offer_value
+from handlers.ids import (
+    Action,
+    NearbyValue,
+    OfferValue,
+    QuoteHoursValue,
+    QuoteUntilValue,
+    QuoteValue,
+    RentalValue,
+    offer_value,
+)
 from handlers.views.answers import replies
 from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.budget_text import budget_name
 from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.views.phrases.error_text import paused_by, refusal_text
 from handlers.views.phrases.format import (
@@ -101,7 +113,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     hidden = count - len(shown)
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
     card_place = _where_the_card_goes(quote, view.asked_in)
-    approval = _approval_needed(shown, rules)
+    approval = _approval_needed(shown, rules_of_project(rules, quote.project))
     stands = _still_stands(view.still_waiting, shown)
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
@@ -122,9 +134,18 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.context(stands) if stands else None,
         blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,
-        blocks.actions(*_actions(quote, count, everything)),
+        blocks.actions(*_shorter(quote, best or next(iter(shown), None)), *_actions(quote, count, everything)),
         closed=False,
     )
+
+
+def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
+    """Return the button that searches for the longest lease that the budgets hold, if they don't hold this one."""
+    if choice is None or choice.shorter is None:
+        return []
+    hours = choice.shorter // timedelta(hours=1)
+    value = QuoteHoursValue(quote_id=quote.id, hours=hours)
+    return [button(f"For {span(choice.shorter)} instead", Action.FOR_HOURS, value)]
 
 
 def _not_replaced(rental: Rental | None) -> str:
@@ -145,8 +166,10 @@ def _heading(quote: Quote, times: Times) -> str:
     request = quote.request
     wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     setup = f"setup {escape(request.setup)}" if request.setup else ""
+    project = "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
     no_probe = "" if request.probe else "no-probe"
-    parts = [wanted, contract(request.contract), cap_text(request), how_long(request, times), setup, no_probe]
+    length = how_long(request, times)
+    parts = [wanted, contract(request.contract), cap_text(request), length, project, setup, no_probe]
     heading = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 
@@ -251,17 +274,22 @@ def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
 
 
 def _rent_label(choice: OfferChoice) -> str:
+    if choice.passed and choice.over == (Over.BUDGET,):
+        return f"Ask for {per_hour(choice.offer.rate)}: over {budget_name(choice.passed[0])}"
     return f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
-    overs = {choice.over for choice in choices if choice.needs_approval and choice.refused is None}
-    if not overs:
+    needing = [choice for choice in choices if choice.needs_approval and choice.refused is None]
+    if not needing:
         return ""
-    join = " and " if len(overs) == 1 else " or "
-    limits = limit_names(frozenset().union(*overs), rules, join)
-    return f"Over the {limits}: an approver decides."
+    overs = {choice.over for choice in needing}
+    limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
+    passed = next((choice.passed[0] for choice in needing if choice.passed), None)
+    if passed is None:
+        return f"Over the {limits}: an approver decides."
+    return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
 
 
 def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:

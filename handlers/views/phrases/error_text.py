@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bot.errors import (
@@ -105,3 +105,10 @@ def _with_facts(problem: GpubotError, longest: int) -> str:
     if problem.next_step is not None:
         parts.append(NEXT_STEPS[problem.next_step])
     return " ".join(parts)
+
+
+def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
+    """Return the first line, and below it the lines about the first of `count` mistakes in the policy file."""
+    more = count - len(lines)
+    rest = [f"{more} more: gpubot policy check lists all."] if more > 0 else []
+    return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.lifecycle.billing import ledger_span
 from bot.model.attempt import Why
+from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question
 from bot.model.machine_use import NOT_COMPUTING
 from bot.model.rental import Extension, Rental
@@ -129,8 +130,10 @@ def people(details: RentalSummary) -> str:
 
 
 def subject(details: RentalDetails) -> str:
-    """Return `1x H100 EU, Ana, k7mq2`."""
-    return f"{describe(details.rental)}, {people(details)}, {details.rental.id}"
+    """Return `1x H100 EU, Ana, vision, k7mq2`, without the project if it has none."""
+    rental = details.rental
+    project = "" if rental.project == UNASSIGNED else f"{escape(rental.project, 40)}, "
+    return f"{describe(rental)}, {people(details)}, {project}{rental.id}"
 
 
 def machine(details: RentalDetails) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
+from handlers.ids import Action, RentalValue
+from handlers.views.event_text.digest import digest
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
-from handlers.views.phrases.format import Reader, escape, person, plural
+from handlers.views.phrases.error_text import mistakes_text
+from handlers.views.phrases.format import Reader, dollars, escape, identifier, join, person, plural
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
@@ -31,6 +34,10 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.BUDGET_ALERT:
             return blocks.message(budget_alert(event, reader.rules, names or {}))
+        case EventKind.DIGEST:
+            return digest(event.facts.digest) if event.facts.digest is not None else None
+        case EventKind.UNUSUAL_DAY:
+            return _unusual_day(event, names or {})
         case EventKind.PAUSED:
             who = person(names or {}, event.actor)
             why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
@@ -40,6 +47,37 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
         case EventKind.RESUMED:
             who = person(names or {}, event.actor)
             return blocks.message(f"Buying goes on again, resumed by {who}.")
+        case EventKind.POLICY_CHANGED:
+            who = f"{person(names or {}, event.actor)} changed the rules" if event.actor else "The rules changed"
+            keys = escape(event.facts.detail or "", 500)
+            return blocks.message(f"{who}: {keys}. All rules: /gpu policy")
+        case EventKind.POLICY_REFUSED:
+            lines = (event.facts.detail or "").splitlines()
+            first = "The policy file has mistakes, so the rules from before hold."
+            mistakes = mistakes_text(first, lines, event.facts.count or len(lines))
+            return blocks.message(f"{mistakes}\nMend it, then: /gpu policy reload")
     failure = step_failure_text(event, reader.times)
     words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
+
+
+def _unusual_day(event: Event, names: Mapping[str, str]) -> Rendered:
+    """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
+    dearest = event.facts.dearest
+    what = "; ".join(
+        f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
+    )
+    text = join(
+        f"Unusual day: {dollars(event.facts.amount or 0)} so far today;",
+        f"a usual day costs {dollars(event.facts.estimate or 0)}.",
+        f"Most of it: {what}." if what else "",
+    )
+    shown = dict.fromkeys(one.rental_id for one in dearest)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            *(button(f"Show {name}", Action.SHOW_RENTAL, RentalValue(rental_id=name)) for name in shown)
+        ),
+        closed=False,
+    )

@@ -91,7 +91,7 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(
             why_waiting(details),
-            over_limits_of_envelope(envelope, reader.rules),
+            over_limits_of_envelope(envelope, reader.rules, details.rental.project),
             _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),

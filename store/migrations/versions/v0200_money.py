@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.create_index("messages_reminders", "messages", ["closed"], sqlite_where=reminder, postgresql_where=reminder)
     for table in ("quotes", "rentals"):
         op.add_column(table, sa.Column("project", sa.Text(), nullable=False, server_default="unassigned"))
+    op.add_column("messages", sa.Column("charges_of", sa.Text()))
     op.create_table(
         "charges",
         sa.Column("resource_id", sa.Text(), nullable=False),
@@ -69,5 +70,14 @@ def upgrade() -> None:
         "filed_months",
         sa.Column("month", sa.Text(), nullable=False),
         sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("month", name="filed_months_pk"),
+    )
+    op.create_table(
+        "policy_versions",
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("n", name="policy_versions_pk"),
     )

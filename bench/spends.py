@@ -1,0 +1,90 @@
+"""Measures how much CPU the answer to `/gpu spend` takes, with a long ledger and with one of that month alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.figures import Figure, figure
+from bench.history import fill
+from bench.sizes import Size
+from bench.timing import cpu_ms
+from bot.clock import MovedClock
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service import spend as service
+from bot.model.budget import TEAM
+from bot.model.person import Person
+from bot.model.spend import PeriodKind
+from bot.policy.team.rules import Rules
+from handlers.views.answers import spend
+from handlers.views.phrases.format import Reader
+from store.db import Database
+
+ROUNDS = 10
+"""The two ledgers are asked in turns, so that a change of the machine's speed favours neither."""
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ADMIN = Person(id="U0ADMIN00", name="Cleo")
+RULES = Rules(admins=(ADMIN.id,))
+OLDER_MONTHS = 99
+_SPREAD = """
+UPDATE charges SET
+    month = CASE WHEN rowid <= :charged THEN '2026-11' ELSE printf('19%02d-12', rowid % :months) END,
+    owner = 'U0P' || (rowid % 40),
+    project = 'p' || (rowid % 7),
+    started_at = printf('2026-11-%02d 20:00:00.000000', 1 + rowid % 18),
+    ended_at = printf('2026-11-%02d 02:00:00.000000', 2 + rowid % 18)
+"""
+"""Each charge goes over midnight, so that it must be cut for the chart."""
+
+
+async def measure(size: Size, folder: Path) -> Figure:
+    """Return `spend_query`: CPU milliseconds for each answer with the people of the team."""
+    long, short = folder / "long.sqlite", folder / "short.sqlite"
+    for file, count in ((long, size.finished), (short, size.charged)):
+        await fill(file, MovedClock(NOON), count)
+        await asyncio.to_thread(_spread, file, size.charged)
+    async with _asker(long) as ask_long, _asker(short) as ask_short:
+        took = await _compare([ask_long, ask_short], size.spends)
+    return figure("spend_query", took[0], "ms", took[1])
+
+
+def _spread(file: Path, charged: int) -> None:
+    """Leave so many charges in this month, on its days and of several people. Move the rest to older months."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(_SPREAD, {"charged": charged, "months": OLDER_MONTHS})
+        connection.execute("ANALYZE")
+
+
+@asynccontextmanager
+async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    clock = MovedClock(NOON)
+    store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
+    deps = Deps(store, clock, RULES)
+
+    async def ask() -> None:
+        found = await service.report(deps, ADMIN, TEAM, PeriodKind.MONTH)
+        answer = spend.report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
+        if "Team $" not in answer.text or not found.rows or found.forecast is None:
+            raise AssertionError("the answer has no sums")
+
+    try:
+        await ask()
+        yield ask
+    finally:
+        await store.close()
+
+
+async def _compare(askers: list[Callable[[], Awaitable[None]]], answers: int) -> list[float]:
+    took = [0.0 for _ in askers]
+    each = max(answers // ROUNDS, 1)
+    for _ in range(ROUNDS):
+        for index, ask in enumerate(askers):
+            began = cpu_ms()
+            for _ in range(each):
+                await ask()
+            took[index] += cpu_ms() - began
+    return [total / (each * ROUNDS) for total in took]

@@ -1,0 +1,226 @@
+"""Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from rapidfuzz.distance import OSA
+
+from bot.errors import WrongPolicy
+from bot.model.base import Frozen, changed
+from bot.model.policy_version import PolicyFile
+from bot.model.text import one_line
+from bot.policy.access.setups import ScriptReader, read_setups
+from bot.policy.team import yaml_file
+from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
+from bot.policy.team.rules import Approvers, Rules
+from bot.policy.team.yaml_file import KeyPath
+from bot.text_file import Unreadable, read_text
+
+
+class Policy(Frozen):
+    """A policy file and the rules that it makes."""
+
+    file: PolicyFile
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """Where the rules come from: a policy file, and the settings that belong to them."""
+
+    path: Path | None
+    """GPUBOT_POLICY. None: the default rules hold."""
+    home_channel: str
+    """GPUBOT_CHANNEL."""
+    admins: tuple[str, ...]
+    """GPUBOT_ADMINS."""
+
+    def read(self) -> Policy:
+        """Read the file. Raise as `read_policy`."""
+        return read_policy(self.path, home_channel=self.home_channel, admins=self.admins)
+
+    def rules_in(self, file: PolicyFile) -> Rules:
+        """Return the rules of a file that was read before. Raise as `rules_in`."""
+        return rules_in(file, home_channel=self.home_channel, admins=self.admins)
+
+
+def read_policy(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Policy:
+    """Read a policy file and the scripts that it names. Without a file, return the default rules.
+
+    `home_channel` and `admins` are those of GPUBOT_CHANNEL and GPUBOT_ADMINS. Raise WrongPolicy with every
+    mistake.
+    """
+    scripts: dict[str, str] = {}
+
+    def read_script(name: str) -> str:
+        scripts[name] = read_text((path or Path()).parent / name)
+        return scripts[name]
+
+    try:
+        text = "" if path is None else read_text(path)
+    except Unreadable as error:
+        raise WrongPolicy((f"I can't read {one_line(str(path), 200)}: {error}",)) from error
+    rules = _rules(text, read_script, home_channel=home_channel, admins=admins)
+    return Policy(file=PolicyFile(text=text, scripts=scripts), rules=rules)
+
+
+def rules_in(file: PolicyFile, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
+    """Return the rules of a file that was read before. Raise WrongPolicy as `read_policy`."""
+
+    def read_script(name: str) -> str:
+        if name not in file.scripts:
+            raise Unreadable("it was not read with the file")
+        return file.scripts[name]
+
+    return _rules(file.text, read_script, home_channel=home_channel, admins=admins)
+
+
+def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
+    document = yaml_file.load(text)
+    content = {} if document.value is None else document.value
+    if not isinstance(content, dict):
+        raise WrongPolicy(("line 1: the file must hold keys, such as `self_approval: false`",))
+    setup, wrong_setups = read_setups(content.get("setup"), read_script)
+    wrong: dict[KeyPath, list[str]] = {path: [words] for path, (_, words) in document.wrong.items()}
+    for keys, words in wrong_setups.items():
+        wrong.setdefault(keys, [words])
+    if "home_channel" in content:
+        wrong[("home_channel",)] = ["it is set by GPUBOT_CHANNEL, not in the file"]
+    rules = Rules()
+    try:
+        rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
+        if _asks_nobody(rules.approvers):
+            words = "all approvers are quiet, so nobody would be asked; name another one"
+            wrong.setdefault(("approvers", "quiet"), []).append(words)
+    except ValidationError as error:
+        found = [(_path(one), _words(one)) for one in error.errors()]
+        # What can be misread has one line. So has a value around it, which may only be wrong because of that.
+        reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
+        for path, words in found:
+            if path not in reported:
+                wrong.setdefault(path, []).append(words)
+    if wrong:
+        raise WrongPolicy(_lines(wrong, document))
+    return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
+
+
+def _asks_nobody(approvers: Approvers) -> bool:
+    """Return whether all approvers are quiet. `Approvers` doesn't check this, because people may leave later."""
+    return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
+
+
+def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> tuple[str, ...]:
+    """Return a line for each mistake, in their order in the file."""
+    found: list[tuple[int, str]] = []
+    for path, mistakes in wrong.items():
+        line = document.wrong[path][0] if path in document.wrong else document.line_of(path)
+        place = ", ".join([*([f"line {line}"] if line else []), *([_key(path)] if path else [])])
+        found.extend((line or 0, f"{place}: {words}" if place else words) for words in mistakes)
+    return tuple(text for _, text in sorted(found, key=lambda one: one[0]))
+
+
+def _key(path: KeyPath) -> str:
+    return one_line(".".join(map(str, path)), 80)
+
+
+# --- what is wrong with a value
+
+
+def _path(error: ErrorDetails) -> KeyPath:
+    """Return where a wrong value, or a key with a wrong name, is."""
+    path = tuple(error["loc"])
+    return path[:-1] if path[-1:] == ("[key]",) else path
+
+
+def _words(error: ErrorDetails) -> str:
+    """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"there is no such key. Nearest: {_nearest_key(tuple(error['loc']))}"
+    if kind == "string_pattern_mismatch" and limits["pattern"] == PROJECT_NAME:
+        return f"{shown(str(error['input']))} is no name of a project; write 1 to 30 letters, digits, - and _"
+    if kind == "string_pattern_mismatch":
+        what, such_as = _IDS[limits["pattern"]]
+        return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
+    if kind in _LIMITS:
+        word, name = _LIMITS[kind]
+        return f"it must be {word} {limits[name]:,}"
+    if kind == "enum":
+        return f"write {limits['expected']}"
+    return _WRONG.get(kind) or error["msg"].removeprefix("Value error, ")
+
+
+_IDS = {
+    USER_ID: ("Slack user", "U0123ABCD"),
+    GROUP_ID: ("Slack user group", "S0123ABCD"),
+    CHANNEL_ID: ("Slack channel", "C0123ABCD"),
+    USER_OR_GROUP_ID: ("Slack user or user group", "U0123ABCD or S0123ABCD"),
+}
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+_WRONG = {
+    "model_type": "it has keys of its own; docs/policy.md shows them",
+    "dict_type": "write a name, and below it keys of its own; docs/policy.md shows them",
+    "mapping_type": "write a name, and below it keys of its own; docs/policy.md shows them",
+    "tuple_type": "write a list, such as [A, B]",
+    "string_type": "write one word",
+    "string_too_long": "it is too long",
+    "decimal_max_places": "write at most 6 digits after the point",
+}
+"""Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
+
+
+def _nearest_key(path: KeyPath) -> str:
+    """Return the key that an unknown key may have meant, with the keys around it: the most similar one at the same
+    place, or one with exactly this name elsewhere."""
+    around, name = tuple(map(str, path[:-1])), str(path[-1])
+    siblings = [".".join((*around, key)) for key in _keys(_model_at(path[:-1]))]
+    elsewhere = _all_keys().get(name)
+
+    def likeness(key: str) -> float:
+        return float(OSA.normalized_similarity(key.rpartition(".")[2], name))
+
+    nearest = max(siblings, key=likeness)
+    return elsewhere if elsewhere is not None and likeness(nearest) < 0.7 else nearest
+
+
+def _model_at(path: KeyPath) -> type[BaseModel]:
+    """Return the model whose keys stand below this path."""
+    model: Any = Rules
+    for key in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = _keys(model).get(str(key))
+        else:
+            model = (get_args(model) or (None,))[-1]  # the values of a mapping or of a list
+        while not isinstance(model, type) and type(None) in get_args(model):
+            model = get_args(model)[0]
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else Rules
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the type of each key of a part of the file."""
+    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    return {name: kind for name, kind in fields.items() if name != "home_channel"}
+
+
+@cache
+def _all_keys() -> dict[str, str]:
+    """Return every key that has a fixed place, with the keys around it, by its own name."""
+    found: dict[str, str] = {}
+    models: list[tuple[str, type[BaseModel]]] = [("", Rules)]
+    for above, model in models:
+        for name, kind in _keys(model).items():
+            found.setdefault(name, above + name)
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                models.append((f"{above}{name}.", kind))
+    return found

@@ -1,0 +1,192 @@
+"""The answer to `/gpu spend`: words first, which stand alone in the notification, then a table and a chart."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from fractions import Fraction
+
+from bot.model.budget import ScopeKind
+from bot.model.money import Micros
+from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.policy.buying.budgets import say_month
+from bot.policy.buying.spend import MICROSECOND, day_of, month_before
+from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers.month_files import invoice_differences
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
+from handlers.views.phrases.machine_text import describe
+from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
+
+_FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
+_HOUR = timedelta(hours=1)
+
+
+def report(shown: SpendReport, reader: Reader) -> Rendered:
+    """Return the answer."""
+    words = join(_words(shown, reader), _forecast(shown, reader))
+    return blocks.message(
+        words,
+        blocks.section(words),
+        _table(shown),
+        _chart(shown),
+        _small_print(shown),
+        _buttons(shown),
+        closed=False,
+    )
+
+
+# --- words
+
+
+def _words(shown: SpendReport, reader: Reader) -> str:
+    """Return `November so far: you $212.40, of which $31.20 idle. Team $4,310.11 of $9,000.00.`"""
+    when = _when(shown, reader)
+    whole = dollars(shown.whole.amount) + _of(shown.budget)
+    match shown.scope.kind:
+        case ScopeKind.TEAM:
+            return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
+        case ScopeKind.PROJECT:
+            idle = f", of which {dollars(shown.whole.use.idle)} idle" if shown.whole.use.idle else ""
+            you = f" You {_spent(shown.own)}." if shown.own.amount else ""
+            return f"{when}, project {escape(shown.scope.name, 40)}: {whole}{idle}.{you}"
+        case ScopeKind.PERSON if shown.scope.name == reader.id:
+            rentals = f", for {plural(shown.whole.rentals, 'rental')}" if shown.whole.rentals else ""
+            return f"{when}: you {_spent(shown.whole)}{rentals}{_budget(shown.budget)}."
+        case ScopeKind.PERSON:
+            return f"{when}: {dollars(shown.whole.amount)} for {plural(shown.whole.rentals, 'rental')}."
+
+
+def _when(shown: SpendReport, reader: Reader) -> str:
+    period = shown.period
+    if period.kind is PeriodKind.TODAY:
+        return "Today so far"
+    if period.kind is PeriodKind.WEEK:
+        return "This week so far"
+    now = reader.now.astimezone(reader.rules.billing_zone)
+    year, name = int(period.month[:4]), say_month(period.month)
+    return f"{name} so far" if period.running else name if year == now.year else f"{name} {year}"
+
+
+def _spent(spent: Spent) -> str:
+    if not spent.amount:
+        return "nothing"
+    idle = f", of which {dollars(spent.use.idle)} idle" if spent.use.idle else ""
+    return f"{dollars(spent.amount)}{idle}"
+
+
+def _of(budget: Micros | None) -> str:
+    return "" if budget is None else f" of {dollars(budget)}"
+
+
+def _budget(budget: Micros | None) -> str:
+    return "" if budget is None else f" (your budget is {dollars(budget)})"
+
+
+def _forecast(shown: SpendReport, reader: Reader) -> str:
+    """Return `At this rate the team spends about $9,120 by the 30th.`"""
+    if shown.forecast is None:
+        return ""
+    match shown.scope.kind:
+        case ScopeKind.TEAM:
+            who = "the team spends"
+        case ScopeKind.PROJECT:
+            who = "it spends"
+        case ScopeKind.PERSON:
+            who = "you spend" if shown.scope.name == reader.id else "they spend"
+    last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
+    return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
+
+
+def _small_print(shown: SpendReport) -> Json | None:
+    """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
+    late, estimated = shown.whole.late, shown.whole.estimated
+    differences = f"{dollars(estimated)} is estimated." if estimated else ""
+    if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
+        differences = invoice_differences(estimated, shown.unknown_count)
+    parts = [
+        f"{plural(shown.left_out, 'more row is', 'more rows are')} in the last one." if shown.left_out else "",
+        f"{dollars(late)} was billed after I asked for the deletion." if late else "",
+        differences,
+    ]
+    words = join(*parts)
+    return blocks.context(words) if words else None
+
+
+# --- the table and the chart
+
+
+def _table(shown: SpendReport) -> Json | None:
+    columns = [_FIRST[shown.rows_of], *([] if shown.rows_of is RowsOf.RENTALS else ["Rentals"]), "GPU hours"]
+    if shown.sees_use:
+        columns += ["Working", "Connected", "Idle", "Not seen"]
+    rows = [_row(_name(row, shown), row.spent, shown) for row in shown.rows]
+    if shown.rest is not None:
+        rows.append(_row(f"{shown.left_out} more", shown.rest, shown))
+    return table(f"Spend by {_FIRST[shown.rows_of].lower()}", [*columns, "Total"], rows)
+
+
+def _row(name: str, spent: Spent, shown: SpendReport) -> list[Json]:
+    hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
+    count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
+    use = spent.use
+    amounts = [use.used, use.connected, use.idle, use.unknown] if shown.sees_use else []
+    return [
+        text_cell(name),
+        *count,
+        number_cell(hours, f"{hours:,.1f}"),
+        *(_money(amount) for amount in (*amounts, spent.amount)),
+    ]
+
+
+def _money(amount: Micros) -> Json:
+    return number_cell(drawn_dollars(amount), blocks.plain(dollars(amount), 30)["text"])
+
+
+def _name(row: SpendRow, shown: SpendReport) -> str:
+    if shown.rows_of is RowsOf.PEOPLE:
+        return clean(shown.names.get(row.key, ""), 40) or row.key
+    rental = shown.rentals.get(row.key)
+    return row.key if rental is None else f"{row.key}, {describe(rental)}"
+
+
+def _chart(shown: SpendReport) -> Json | None:
+    by = "week" if any(point.first != point.last for point in shown.points) else "day"
+    return bar_chart(f"USD by {by}", "Total", [(_label(point), point.amount) for point in shown.points])
+
+
+def _label(point: SpendPoint) -> str:
+    """Return `28 Nov`, or `23 to 28 Nov` for a week."""
+    if point.first == point.last:
+        return _day(point.first)
+    first = f"{point.first.day}" if point.first.month == point.last.month else _day(point.first)
+    return f"{first} to {_day(point.last)}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"
+
+
+# --- buttons
+
+
+def _buttons(shown: SpendReport) -> Json | None:
+    scope, period = shown.scope, shown.period
+    other = RowsOf.PROJECTS if shown.rows_of is RowsOf.PEOPLE else RowsOf.PEOPLE
+    before = month_before(period.month)
+    rows = None
+    if shown.chooses_rows:
+        label = "Projects" if other is RowsOf.PROJECTS else "People"
+        rows = button(label, Action.SHOW_SPEND, SpendRowsValue.of(period.words, scope, other))
+    return blocks.actions(
+        rows,
+        button(say_month(before), Action.SHOW_SPEND, SpendRowsValue.of(before, scope, shown.rows_of)),
+        button("CSV", Action.SPEND_CSV, SpendValue.of(period.month, shown.file)),
+    )
+
+
+SAMPLE: tuple[Json, Json] = (
+    table("Spend by person", ["Person", "Total"], [[text_cell("Ana"), _money(14_680_000)]]) or {},
+    bar_chart("USD by day", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)]) or {},
+)
+"""A small table and chart, with which `gpubot doctor` asks whether the workspace takes such blocks."""

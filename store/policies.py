@@ -1,0 +1,28 @@
+"""The policy files that came into force: versions are added and read, never changed."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import Stale
+from bot.model.policy_version import PolicyVersion
+from store.mapping import insert_new, to_models, values
+from store.tables import policy_versions
+
+_NEWEST = select(policy_versions).order_by(policy_versions.c.n.desc()).limit(1)
+
+
+class Policies:
+    """bot.lifecycle.ports.store.Policies."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def newest(self) -> PolicyVersion | None:
+        found = to_models(PolicyVersion, await self._conn.execute(_NEWEST))
+        return found[0] if found else None
+
+    async def add(self, version: PolicyVersion) -> None:
+        if not await insert_new(self._conn, policy_versions, values(version)):
+            raise Stale

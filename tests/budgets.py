@@ -1,0 +1,36 @@
+"""What must hold of budgets at each moment: the balances are sums, and the charges are the ledger."""
+
+from __future__ import annotations
+
+from bot.lifecycle.ports.store import Store
+from bot.model.base import changed
+from bot.model.budget import TEAM
+
+
+async def check_budgets(store: Store) -> None:
+    """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
+    nothing, and that charges are what the ledger has."""
+    async with store.read() as tx:
+        balances = [changed(balance, alerted=0) for balance in await tx.budgets.all_balances()]
+        sums = [balance for balance in await tx.budgets.sums() if balance.reserved or balance.spent]
+        assert sorted(balances, key=str) == sorted(sums, key=str)
+        for rental in (await tx.rentals.get_many(await tx.rentals.all_ids())).values():
+            charges = await tx.budgets.charges_of(rental.id)
+            assert sum(one.amount for one in charges) == sum(
+                row.amount for row in await tx.rentals.ledger(rental.id)
+            )
+            held = await tx.budgets.reservations(rental.id)
+            assert all(one.owner == rental.owner and one.project == rental.project for one in held)
+            assert not (rental.state.over and held), rental.id
+
+
+async def check_settled(store: Store) -> None:
+    """Check that nothing is reserved any more, and that the team has spent what the ledger has."""
+    await check_budgets(store)
+    async with store.read() as tx:
+        team = await tx.budgets.of_team()
+        assert sum(balance.reserved for balance in team) == 0
+        ids = await tx.rentals.all_ids()
+        billed = [row.amount for one in ids for row in await tx.rentals.ledger(one)]
+        assert sum(balance.spent for balance in team) == sum(billed)
+    assert all(balance.scope == TEAM for balance in team)

@@ -1,0 +1,184 @@
+"""`/gpu policy`: the rules in words for everyone, and reading them again from the file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.lifecycle.policy_versions import reload
+from bot.model.event import Event, EventKind
+from bot.policy.team.rules import Rules
+from handlers.ids import Action
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import Outcome, Reply, UserInteraction, command
+from handlers.listeners.wrapper import make_listener
+from handlers.views.answers import replies
+from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, TRAINING
+from tests.handlers.team import Team, team
+
+FIRST = f"approvers: {{people: [{BEN}]}}\nauto_approve: {{per_hour: 12.00}}\n"
+SECOND = FIRST.replace("12.00", "34.00") + f"admins: [{BEN}]\nlease: {{max: 2d}}\n"
+BAD = SECOND.replace("2d", "010") + "self_aproval: true\n"
+
+
+def policy(tmp_path: Path, text: str = FIRST) -> Path:
+    path = tmp_path / "policy.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+async def newest(ours: Team) -> Event:
+    async with ours.deps.store.read() as tx:
+        event = await tx.events.newest()
+    assert event is not None
+    return event
+
+
+async def per_hour(ours: Team) -> str:
+    """Return the limit that `/gpu help` names."""
+    words = await ours.command(ANA, "help")
+    return words.rpartition("Up to ")[2].partition("/h")[0]
+
+
+def labels(message: dict[str, Any]) -> list[str]:
+    return [button["text"] for button in message["buttons"]]
+
+
+async def test_anyone_reads_the_rules_in_words_and_only_admins_have_the_button(tmp_path: Path) -> None:
+    async with team(tmp_path, policy=policy(tmp_path)) as ours:
+        await ours.command(BEN, "list")  # so that his name is known
+        await ours.add_eve_and_gus()
+        for user in (ANA, GUS):
+            words = await ours.command(user, "policy")
+            assert "Up to $12.00/h and $100.00 in all people rent on their own." in words
+            assert "Above, Ben decide" in words
+            assert "In force since" in words
+        assert "Read the file again" not in str(await ours.run_command(ANA, "rules"))
+        assert "Read the file again" in str(await ours.run_command(CLEO, "policy"))
+
+
+async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_and_when(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        assert await per_hour(ours) == "$12.00"
+        path.write_text(SECOND, encoding="utf-8")
+        ours.clock.jump(timedelta(hours=1))
+        words = await ours.command(CLEO, "policy reload")
+        assert words == (
+            "I read the policy file again. Changed: admins, auto_approve.per_hour, lease.max. "
+            "All rules: /gpu policy"
+        )
+        assert await per_hour(ours) == "$34.00"
+        async with ours.deps.store.read() as tx:
+            version = await tx.policies.newest()
+        assert version is not None
+        assert (version.n, version.by, version.at) == (2, CLEO, ours.clock.now())
+        assert version.file.text == SECOND
+        event = await newest(ours)
+        assert (event.kind, event.actor, event.facts.count) == (EventKind.POLICY_CHANGED, CLEO, 2)
+        await ours.deliver_all()
+        (told,) = [m["reads"] for m in await ours.world.see(BEN) if "changed the rules" in m["reads"]]
+        assert told == "Cleo changed the rules: admins, auto_approve.per_hour, lease.max. All rules: /gpu policy"
+        assert not [m for m in await ours.world.see(CLEO) if "changed the rules" in m["reads"]]
+        assert "Nothing changed" in await ours.command(BEN, "policy reload")
+        assert await newest(ours) == event
+
+
+async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once(tmp_path: Path) -> None:
+    path = policy(tmp_path, FIRST + f"admins: [{BEN}]\n")
+    async with team(tmp_path, policy=path) as ours:
+        path.write_text(BAD, encoding="utf-8")
+        words = await ours.command(CLEO, "policy reload")
+        mistakes = (
+            "line 4, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it.\n"
+            "line 5, self_aproval: there is no such key. Nearest: self_approval."
+        )
+        assert words == f"The policy file has mistakes, so I changed nothing.\n{mistakes}"
+        assert await per_hour(ours) == "$12.00"
+        event = await newest(ours)
+        assert (event.kind, event.actor, event.facts.count) == (EventKind.POLICY_REFUSED, CLEO, 2)
+        await ours.command(CLEO, "policy reload")
+        await ours.deliver_all()
+        told = [m["reads"] for m in await ours.world.see(BEN) if "policy file has mistakes" in m["reads"]]
+        assert len(told) == 1
+        assert mistakes in told[0]
+        assert mistakes in await ours.command(CLEO, "policy")
+        assert "mistakes" not in await ours.command(ANA, "policy")
+        path.write_text(SECOND, encoding="utf-8")
+        message = await ours.look(CLEO, TRAINING, "so I changed nothing")
+        await ours.click(CLEO, message, "Read the file again")
+        assert await per_hour(ours) == "$34.00"
+        assert "mistakes" not in await ours.command(CLEO, "policy")
+
+
+async def test_only_admins_have_the_file_read_again(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        path.write_text(SECOND, encoding="utf-8")
+        refused = "Only admins have the policy file read again. I changed nothing."
+        assert await ours.command(BEN, "policy reload") == refused
+        await ours.forge(ANA, Action.RELOAD_POLICY.id, None)
+        assert refused in await ours.replies()
+        assert await per_hour(ours) == "$12.00"
+
+
+async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        path.write_text(SECOND, encoding="utf-8")
+        with ours.locked():
+            assert "so nothing was done" in await ours.command(CLEO, "policy reload")
+        assert await per_hour(ours) == "$12.00"
+        assert "Changed" in await ours.command(CLEO, "policy reload")
+
+
+async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert "people rent on their own" in await ours.command(ANA, "policy")
+        assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
+        assert (await ours.command(CLEO, "policy reload")).startswith("GPUBOT_POLICY names no file")
+
+
+async def test_what_follows_the_command_is_said(tmp_path: Path) -> None:
+    async with team(tmp_path, policy=policy(tmp_path)) as ours:
+        assert await ours.command(CLEO, "policy reset") == (
+            'I don\'t know "reset" here. Try: /gpu policy, or /gpu policy reload'
+        )
+
+
+async def test_a_click_uses_the_rules_with_which_it_began(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        seen: list[Rules] = []
+
+        async def handler(context: Context, _: UserInteraction) -> Outcome:
+            seen.append(context.deps.rules)
+            path.write_text(SECOND, encoding="utf-8")
+            await reload(context.deps)
+            seen.append(context.deps.rules)
+            return Reply(content=replies.reply("done"))
+
+        async def ack(**_: Any) -> None:
+            return
+
+        listen = make_listener(ours.context, command, handler)
+        body = {"user_id": ANA, "channel_id": TRAINING, "command": "/gpu", "text": "", "team_id": ""}
+        await listen(ack, body)
+        await listen(ack, body)
+        limits = [rules.auto_approve.per_hour for rules in seen]
+        assert limits == [Decimal(12), Decimal(12), Decimal(34), Decimal(34)]
+        assert await per_hour(ours) == "$34.00"
+
+
+async def test_a_group_that_is_named_newly_counts_at_once(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        assert "may rent, no guests" in await ours.command(ANA, "policy")
+        person = await ours.context.people.get(BEN)
+        assert person.groups == frozenset()
+        path.write_text(f"{FIRST}use: {{groups: [{APPROVERS}]}}\n", encoding="utf-8")
+        await ours.command(CLEO, "policy reload")
+        person = await ours.context.people.get(BEN)
+        assert person.groups == {APPROVERS}

@@ -1,0 +1,309 @@
+"""`/gpu spend` as people see it: words, a table, a chart, and who sees what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.lifecycle.spend import notify_unusual_day
+from bot.model.attempt import AttemptState
+from bot.model.base import changed
+from bot.model.budget import Charge
+from bot.model.rental import Ending
+from bot.model.state import State
+from bot.policy.buying.months import month_of
+from bot.policy.team.rules import Access, Budgets, Finance, Project
+from handlers.ids import Action, SpendRowsValue
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GUS, TRAINING
+from tests.handlers.team import EVE, NOON, RULES, Json, Team, team
+from tests.store import make
+
+H, DAY, DOLLAR = timedelta(hours=1), timedelta(days=1), 1_000_000
+OURS = changed(
+    RULES,
+    projects={"vision": Project(budget=Decimal("3000.00")), "speech": Project()},
+    budgets=Budgets(team=Decimal("9000.00"), person=Decimal("500.00")),
+    finance=Finance(people=(GUS,)),
+)
+
+
+@pytest.fixture
+async def ours(tmp_path: Path) -> AsyncIterator[Team]:
+    async with team(tmp_path, rules=OURS) as found:
+        await found.add_eve_and_gus()
+        yield found
+
+
+async def billed(ours: Team, rental_id: str, owner: str, start: datetime, hours: int, **fields: Any) -> Charge:
+    """Store a rental that is over, with one charge of $10.00 an hour."""
+    amount = 10 * DOLLAR * hours
+    end = start + hours * H
+    ended = changed(
+        make.rental(rental_id, owner=owner, state=State.DESTROYED),
+        ending=Ending(outcome=State.DESTROYED, since=end),
+        over_at=end,
+        due_at=None,
+        project=fields.get("project", "vision"),
+    )
+    resource_id = f"res-{rental_id}"
+    row = make.ledger_row(resource_id, rental_id, owner=owner, started_at=start, ended_at=end, amount=amount)
+    given = {
+        "resource_id": resource_id,
+        "n": 1,
+        "started_at": start,
+        "ended_at": end,
+        "rental_id": rental_id,
+        "month": month_of(start, OURS.billing_zone),
+        "owner": owner,
+        "project": "vision",
+        "gpus": 8,
+        "rate": Decimal(10),
+        "amount": amount,
+        "unknown": amount - fields.get("idle", 0),
+        **fields,
+    }
+    charge = Charge(**given)
+    async with ours.deps.store.write() as tx:
+        await tx.quotes.add(make.quote(ended.quote_id or "", owner=owner))
+        change = make.unchecked(
+            None,
+            ended,
+            attempts=(make.attempt(rental_id, state=AttemptState.GONE),),
+            resources=(make.resource(resource_id, rental_id, status="deleted", gone_at=end),),
+            ledger=(row,),
+        )
+        await tx.rentals.apply(change)
+        await tx.budgets.add_charges([charge])
+    return charge
+
+
+async def some_days(ours: Team) -> None:
+    """Let Ana and Ben spend on some days of November, and Ana in October."""
+    await ours.command(ANA, "help")  # so that the bot knows her name
+    await billed(ours, "octob", ANA, datetime(2026, 10, 30, 22, tzinfo=UTC), 5)
+    for day in range(10, 16):
+        await billed(ours, f"a{day}", ANA, datetime(2026, 11, day, 8, tzinfo=UTC), 2, idle=DOLLAR)
+    await billed(ours, "bens1", BEN, NOON - 3 * DAY, 7, idle=30 * DOLLAR, project="speech", estimated=True)
+    await billed(ours, "today", ANA, NOON - 3 * H, 2, used=20 * DOLLAR, unknown=0, late=5 * DOLLAR)
+
+
+async def asks(ours: Team, user: str, text: str = "spend") -> Json:
+    """Type a command that is answered through the `response_url`. Return the answer as the person sees it."""
+    assert await ours.command(user, text) == ""
+    await ours.deliver()
+    return (await ours.world.see(user, channel=TRAINING))[-1]
+
+
+def page(message: Json) -> str:
+    """Return what a message says, in lines that fit here."""
+    return "\n".join(fill(line, 100, subsequent_indent="      ") for line in message["reads"].splitlines())
+
+
+def labels(message: Json) -> list[str]:
+    return [button["text"] for button in message["buttons"]]
+
+
+async def test_anyone_reads_their_own_the_teams_sum_and_the_projects(ours: Team) -> None:
+    await some_days(ours)
+    answer = await asks(ours, EVE)
+    assert answer["only_you"]
+    assert fill(answer["text"], 100) == snapshot(
+        """\
+November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
+team spends about $270 by the 30th.\
+"""
+    )
+    assert page(answer) == snapshot("""\
+November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
+      team spends about $270 by the 30th.
+Spend by project
+Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
+speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
+USD by week
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
+""")
+    assert labels(answer) == ["October", "CSV"]
+
+
+async def test_approvers_read_people_or_projects_and_the_month_before(ours: Team) -> None:
+    await some_days(ours)
+    answer = await asks(ours, BEN)
+    assert page(answer) == snapshot("""\
+November so far: you $70.00, of which $30.00 idle (your budget is $500.00). Team $210.00 of
+      $9,000.00. At this rate the team spends about $270 by the 30th.
+Spend by person
+Person | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
+Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
+USD by week
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
+""")
+    assert labels(answer) == ["Projects", "October", "CSV"]
+    await ours.click(BEN, answer, "Projects")
+    await ours.deliver()
+    projects = (await ours.world.see(BEN, channel=TRAINING))[-1]
+    assert (projects["ts"], labels(projects)) == (answer["ts"], ["People", "October", "CSV"])
+    assert "Project | Rentals" in projects["reads"]
+    await ours.click(BEN, projects, "October")
+    await ours.deliver()
+    assert page((await ours.world.see(BEN, channel=TRAINING))[-1]) == snapshot("""\
+October: you nothing. Team $50.00.
+Spend by project
+Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
+USD by week
+The invoice may differ by machines not rented through me and tax.\
+""")
+
+
+async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
+    await some_days(ours)
+    answer = await asks(ours, ANA, "spend me")
+    assert page(answer) == snapshot("""\
+November so far: you $140.00, of which $6.00 idle, for 7 rentals (your budget is $500.00). At this
+      rate you spend about $140 by the 30th.
+Spend by rental
+Rental | GPU hours | Working | Connected | Idle | Not seen | Total
+a10, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a11, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a12, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a13, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a14, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a15, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+today, 1x H100 SXM 80 GB EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
+USD by week
+$5.00 was billed after I asked for the deletion.\
+""")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("costs today", "Today so far: you $20.00. Team $20.00."),
+        ("bill week", "This week so far: you $20.00. Team $20.00."),
+        ("spend last month", "October: you $50.00. Team $50.00."),
+        ("budget me october", "October: you $50.00, for 1 rental."),
+        ("spend 2025-10", "October 2025: you nothing. Team $0.00."),
+        ("spend project Vision today", "Today so far, project vision: $20.00. You $20.00."),
+        ("spend for project unassigned", "November so far, project unassigned: $0.00."),
+    ],
+)
+async def test_other_periods_and_projects(ours: Team, text: str, words: str) -> None:
+    await some_days(ours)
+    assert (await asks(ours, ANA, text))["text"] == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("spend project nowhere", "I don't know that project. Projects: vision, speech, unassigned."),
+        ("spend 2027-01", "2027-01 has not begun. This month: /gpu spend"),
+        ("spend vision", 'I don\'t know "vision" here.'),
+        ("spend me team", 'I don\'t know "team" here.'),
+        ("spend project", 'I don\'t know "project" here.'),
+    ],
+)
+async def test_what_can_not_be_read_is_said(ours: Team, text: str, words: str) -> None:
+    assert words in await ours.command(ANA, text)
+
+
+async def test_finance_reads_people_without_their_idle_time_in_direct_messages_if_it_may_not_rent(
+    ours: Team,
+) -> None:
+    await some_days(ours)
+    assert await ours.command(GUS, "spend") == ""
+    await ours.deliver()
+    (answer,) = [m for m in await ours.world.see(GUS) if m["is_dm"]]
+    assert "Person | Rentals | GPU hours | Total" in answer["reads"]
+    assert "Idle" not in answer["reads"]
+    assert "don't let you rent" in await ours.command(GUS, "list")
+
+
+async def test_who_may_not_rent_reads_nothing(tmp_path: Path) -> None:
+    rules = changed(OURS, use=Access(guests=False), finance=Finance())
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.add_eve_and_gus()
+        assert "don't let you rent" in await ours.command(GUS, "spend")
+
+
+async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button(ours: Team) -> None:
+    await some_days(ours)
+    value = SpendRowsValue(period="2026-11", kind="person", name=ANA, rows="rentals").encode()
+    await ours.forge(EVE, Action.SHOW_SPEND.id, value)
+    assert (await ours.replies())[-1] == "Only they, approvers, admins and finance see what one person spent."
+    people = SpendRowsValue(period="2026-11", kind="team", name="", rows="people").encode()
+    await ours.forge(EVE, Action.SHOW_SPEND.id, people)
+    await ours.deliver()
+    assert "Person" not in (await ours.look(EVE, TRAINING, "November so far"))["reads"]
+
+
+async def test_a_workspace_that_refuses_tables_gets_a_plain_one(ours: Team) -> None:
+    await some_days(ours)
+    await ours.world.act("lacks", data_blocks=True)
+    assert page(await asks(ours, CLEO)) == snapshot("""\
+November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
+      team spends about $270 by the 30th.
+Person     Rentals  GPU hours  Working  Connected    Idle  Not seen    Total
+Ana              7      112.0   $20.00      $0.00   $6.00   $114.00  $140.00
+U0BEN0000        1       56.0    $0.00      $0.00  $30.00    $40.00   $70.00
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
+""")
+    await ours.command(GUS, "spend")
+    await ours.deliver()
+    assert "GPU hours" in [m for m in await ours.world.see(GUS) if m["is_dm"]][-1]["reads"]
+
+
+async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
+    await some_days(ours)
+    await ours.fault("response_url", "status", status=400, times=2)
+    answer = await asks(ours, BEN)
+    assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
+    assert answer["reads"].startswith("November so far: you $70.00")
+    await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
+    await ours.command(GUS, "spend")
+    await ours.deliver()
+    (answer,) = [m for m in await ours.world.see(GUS) if m["is_dm"]]
+    assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
+
+
+async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) -> None:
+    await some_days(ours)
+    await ours.command(BEN, "help")  # who he is can't be written down later
+    with ours.locked():
+        assert await ours.command(BEN, "spend") == ""
+    assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
+
+
+async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
+    await some_days(ours)
+    await notify_unusual_day(ours.deps)
+    assert await ours.queued() == []
+    await billed(ours, "dear1", ANA, NOON - 11 * H, 9, project="speech")
+    for _ in range(2):
+        await notify_unusual_day(ours.deps)
+    await ours.deliver_all()
+    (told,) = [m for m in await ours.world.see(BEN, channel=APPROVALS) if "Unusual day" in m["reads"]]
+    assert page(told) == snapshot(
+        """\
+Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, Ana, $90.00; today,
+      Ana, $20.00.\
+"""
+    )
+    assert labels(told) == ["Show dear1", "Show today"]
+    await ours.click(BEN, told, "Show dear1")
+    await ours.deliver()
+    assert "dear1" in (await ours.look(BEN, APPROVALS, "Destroyed"))["reads"]
+    ours.clock.jump(DAY)
+    await notify_unusual_day(ours.deps)
+    assert await ours.queued() == []

@@ -1,0 +1,72 @@
+"""The operator changes the policy file while the bot runs, and starts it with one that has mistakes."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.demo.processes import NotRunning
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import World
+
+FIRST = "auto_approve: {per_hour: 2.00}\n"
+SECOND = "auto_approve: {per_hour: 20.00}\n"
+BAD = "auto_approve: {per_hour: 010}\nself_aproval: true\n"
+
+
+def policy(world: World, text: str) -> Path:
+    path = world.folder / "policy.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+async def test_rules_change_at_sighup_and_a_bad_file_never_replaces_good_rules(stopped_world: World) -> None:
+    world = stopped_world
+    path = policy(world, FIRST)
+    await world.start(GPUBOT_POLICY=str(path))
+    await world.sets_key()
+    assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    assert "Over the $2.00/h limit: an approver decides." in (await world.offers()).text
+
+    policy(world, SECOND)
+    world.bot.process.send_signal(signal.SIGHUP)
+    await world.until_logged("policy.changed")
+    assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    told = await world.reads("Cleo", "The rules changed: auto_approve.per_hour. All rules: /gpu policy")
+    assert told.is_dm
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+
+    health = await world.play.settle()
+    assert (health["policy_version"], health["policy_mistakes"]) == (2, 0)
+    policy(world, BAD)
+    await world.stop()
+    world.expected_errors.add("policy.refused")
+    await world.restart()
+    told = await world.reads("Cleo", "line 2, self_aproval: there is no such key. Nearest: self_approval.")
+    assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
+    assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+
+    health = await world.play.settle()
+    assert (health["policy_version"], health["policy_mistakes"]) == (2, 2)
+    outcome = await world.play.types("Cleo", "#training", "policy reload")
+    assert "so I changed nothing" in str(outcome.payload)
+    policy(world, FIRST)
+    outcome = await world.play.types("Cleo", "#training", "policy reload")
+    assert "Changed: auto_approve.per_hour." in str(outcome.payload)
+    assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=["hyperstack"])
+
+
+async def test_without_rules_in_the_store_a_bad_file_ends_the_start(stopped_world: World) -> None:
+    world = stopped_world
+    with pytest.raises(NotRunning) as caught:
+        await world.start(GPUBOT_POLICY=str(policy(world, BAD)))
+    assert "GPUBOT_POLICY: line 2, self_aproval: there is no such key. Nearest: self_approval." in str(
+        caught.value
+    )
+    assert "Traceback" not in world.log.read_text(encoding="utf-8")

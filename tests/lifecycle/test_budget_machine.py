@@ -1,0 +1,220 @@
+"""People, vendors and time act in an order that hypothesis chooses, and no budget is ever passed without a
+decision.
+
+What may pass a budget is an approval, an adoption, another owner and other rules. After one of these, the sums of
+that moment are the new bound. What a vendor bills after the bot asked for a deletion is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bot.errors import GpubotError
+from bot.lifecycle.budgets import count_again
+from bot.lifecycle.service import renting, replacing
+from bot.model.base import changed
+from bot.model.budget import Month, Scope
+from bot.model.money import Micros
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.buying.budgets import budget_of
+from bot.policy.team.rules import AutoApprove, Bill, Budgets, Limits, Project, Rules, WhenOver
+from tests.budgets import check_budgets, check_settled
+from tests.lifecycle.adopting import add_machine, adopt, change_owner
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
+from tests.store.make import REPLY_TO
+
+T = TypeVar("T")
+PEOPLE = (ANA, BEN, CLEO)
+ROOMY = changed(
+    RULES,
+    projects={"vision": Project(channels=(TRAINING,), budget=Decimal(60))},
+    limits=Limits(per_person_rentals=20, team_per_hour=Decimal(1000)),
+    auto_approve=AutoApprove(total=Decimal(60)),
+    budgets=Budgets(team=Decimal(90), person=Decimal(45)),
+)
+HOURS = st.sampled_from([1, 2, 5, 9])
+AMOUNTS = st.sampled_from([None, Decimal(20), Decimal(45), Decimal(90), Decimal(200)])
+
+
+class BudgetMachine(RuleBasedStateMachine):
+    """One team with small budgets, from the last days of October on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.bounds: dict[tuple[Month, Scope], Micros] = {}
+        folder = self.stack.enter_context(TemporaryDirectory())
+        self.here: World = self.run(
+            self.stack.enter_async_context(world(f"sqlite:///{Path(folder)}/team.db", rules=ROOMY))
+        )
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def act(self, work: Coroutine[Any, Any, object], *, excused: bool = False) -> None:
+        """Do something that may be refused. If it is `excused`, it may pass budgets."""
+        with suppress(GpubotError):
+            self.run(work)
+        if excused:
+            self.run(self.note_bounds())
+
+    async def sums(self) -> dict[tuple[Month, Scope], Micros]:
+        async with self.here.deps.store.read() as tx:
+            return {
+                (one.month, one.scope): one.reserved + one.spent - one.late
+                for one in await tx.budgets.all_balances()
+            }
+
+    async def note_bounds(self) -> None:
+        self.bounds = await self.sums()
+
+    async def those(self, *states: State) -> list[Rental]:
+        return [rental for rental in await self.here.rentals() if rental.state in states]
+
+    def one_of(self, n: int, *states: State) -> Rental | None:
+        found = self.run(self.those(*states))
+        return found[n % len(found)] if found else None
+
+    @initialize(minutes=st.integers(0, 2000))
+    def begin_near_the_months_end(self, minutes: int) -> None:
+        self.run(self.here.pass_time(timedelta(days=5, minutes=minutes)))
+
+    @rule(person=st.sampled_from(PEOPLE), hours=HOURS, count=st.sampled_from([1, 1, 2]), more=st.booleans())
+    def rent(self, person: Person, hours: int, count: int, more: bool) -> None:
+        up_to = (hours + 4) * HOUR if more else None
+        self.act(self.here.get(person=person, lease=hours * HOUR, count=count, up_to=up_to))
+
+    @rule(n=st.integers(0, 9), hours=HOURS)
+    def change(self, n: int, hours: int) -> None:
+        rental = self.one_of(n, State.AWAITING_APPROVAL)
+        if rental is not None:
+            self.act(self._change(rental, hours))
+
+    async def _change(self, rental: Rental, hours: int) -> None:
+        owner = next(person for person in PEOPLE if person.id == rental.owner)
+        quote = await self.here.ask(owner, changes=rental.id, lease=hours * HOUR)
+        await renting.rent(self.here.deps, owner, quote.id, quote.offers[0].offer_id)
+        await self.here.settle()
+
+    @rule(n=st.integers(0, 9), yes=st.booleans())
+    def decide(self, n: int, yes: bool) -> None:
+        waiting = [one for one in self.run(self.here.rentals()) if one.waiting_envelope is not None]
+        if waiting:
+            rental = waiting[n % len(waiting)]
+            approver = CLEO if rental.owner == BEN.id else BEN
+            work = self.here.approve(rental, approver) if yes else self.here.deny(rental, approver)
+            self.act(work, excused=yes)
+
+    @rule(n=st.integers(0, 9), hours=HOURS)
+    def extend(self, n: int, hours: int) -> None:
+        rental = self.one_of(n, State.READY)
+        if rental is not None:
+            owner = next(person for person in PEOPLE if person.id == rental.owner)
+            self.act(self.here.extend(rental, hours * HOUR, owner))
+
+    @rule(n=st.integers(0, 9))
+    def destroy(self, n: int) -> None:
+        rental = self.one_of(n, State.READY, State.PROVISIONING, State.PROCURING)
+        if rental is not None:
+            self.act(self.here.destroy(rental, CLEO))
+
+    @rule(n=st.integers(0, 9), to=st.sampled_from(PEOPLE))
+    def give_to(self, n: int, to: Person) -> None:
+        rental = self.one_of(n, State.READY, State.PROVISIONING, State.AWAITING_APPROVAL)
+        if rental is not None:
+            self.act(change_owner(self.here, CLEO, rental, to), excused=True)
+
+    @rule(owner=st.sampled_from(PEOPLE), hours=HOURS)
+    def adopt_a_machine(self, owner: Person, hours: int) -> None:
+        async def found() -> None:
+            await adopt(self.here, await add_machine(self.here), ends_at=self.here.now + hours * HOUR, owner=owner)
+
+        self.act(found(), excused=True)
+
+    @rule(n=st.integers(0, 9))
+    def replace_it(self, n: int) -> None:
+        rental = self.one_of(n, State.READY, State.LOST)
+        if rental is not None:
+            owner = next(person for person in PEOPLE if person.id == rental.owner)
+            self.act(self._replace(rental, owner))
+
+    async def _replace(self, rental: Rental, owner: Person) -> None:
+        await replacing.replace(self.here.deps, owner, rental.id, reply_to=REPLY_TO, reason="it doesn't work")
+        await self.here.settle()
+
+    @rule(n=st.integers(0, 9))
+    def lose(self, n: int) -> None:
+        rental = self.one_of(n, State.READY)
+        if rental is not None:
+            self.run(self.here.vanish(rental, "terminated"))
+
+    @rule(how=st.sampled_from(["normal", "sold_out", "fails_later", "slow", "fails_with_resource"]))
+    def vendors_behave(self, how: str) -> None:
+        self.run(self.here.behaves("*", how))
+
+    @rule(span=st.sampled_from([10 * MINUTE, HOUR, 5 * HOUR, timedelta(days=1)]))
+    def wait(self, span: timedelta) -> None:
+        self.run(self.here.pass_time(span))
+
+    @rule(team=AMOUNTS, person=AMOUNTS, refuse=st.booleans(), zone=st.sampled_from(["UTC", "America/Chicago"]))
+    def reload_rules(self, team: Decimal | None, person: Decimal | None, refuse: bool, zone: str) -> None:
+        budgets = Budgets(team=team, person=person, over=WhenOver.REFUSE if refuse else WhenOver.APPROVER)
+        self.run(self._reload(changed(ROOMY, budgets=budgets, billing=Bill(timezone=zone))))
+
+    async def _reload(self, new: Rules) -> None:
+        self.here.restart(replace(self.here.deps, rules=new))
+        async with self.here.deps.store.write() as tx:
+            await count_again(tx, new, self.here.now)
+        await self.note_bounds()
+
+    @invariant()
+    def no_budget_is_passed(self) -> None:
+        self.run(check_budgets(self.here.deps.store))
+        rules = self.here.deps.rules
+        for (month, scope), used in self.run(self.sums()).items():
+            budget = budget_of(scope, rules)
+            if budget is not None:
+                assert used <= max(budget, self.bounds.get((month, scope), 0)), (month, scope)
+
+    def teardown(self) -> None:
+        try:
+            self.run(self._end_everything())
+            self.run(self.stack.aclose())
+        finally:
+            self.runner.close()
+
+    async def _end_everything(self) -> None:
+        await self.here.behaves("*", "normal")
+        for rental in await self.here.rentals():
+            with suppress(GpubotError):
+                await self.here.withdraw(rental, CLEO)
+            with suppress(GpubotError):
+                await self.here.destroy(rental, CLEO)
+        await self.here.pass_time(timedelta(days=2))
+        assert all(rental.state.over for rental in await self.here.rentals())
+        await check_settled(self.here.deps.store)
+        bill = await self.here.outside.look("bill")
+        async with self.here.deps.store.read() as tx:
+            spent = sum(balance.spent for balance in await tx.budgets.of_team())
+        assert spent == sum(line["micros"] for line in bill["lines"])
+
+
+TestBudgets = BudgetMachine.TestCase
+TestBudgets.settings = settings(
+    max_examples=6, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)

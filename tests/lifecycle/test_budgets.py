@@ -1,0 +1,245 @@
+"""What rentals hold of budgets from the click to the bill, who decides what a budget doesn't hold, and alerts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import OverBudget, Refused
+from bot.lifecycle.budgets import correct, count_again
+from bot.lifecycle.service import ownership, previews
+from bot.model.base import changed
+from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
+from bot.model.event import EventKind as E
+from bot.model.money import Micros, cost_at_most
+from bot.model.state import State
+from bot.model.summary import Over
+from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
+
+MONTH, NEXT = "2026-11", "2026-12"
+VISION = Project(channels=(TRAINING,), budget=Decimal(40), cost_center="4711")
+
+
+def rules(**budgets: object) -> Rules:
+    return changed(
+        RULES,
+        projects={"vision": VISION},
+        budgets=Budgets(**budgets),
+        approval=Approval(expires=timedelta(days=9)),
+    )
+
+
+def of(name: str) -> Scope:
+    kind = ScopeKind.PERSON if name.startswith("U0") else ScopeKind.PROJECT
+    return Scope(kind=kind, name=name)
+
+
+async def balance(here: World, scope: Scope | str, month: str = MONTH) -> Balance:
+    async with here.deps.store.read() as tx:
+        (found,) = await tx.budgets.balances(month, [of(scope) if isinstance(scope, str) else scope])
+    return found
+
+
+async def money(here: World, scope: Scope | str, month: str = MONTH) -> tuple[Micros, Micros]:
+    """Return what is reserved and what is spent."""
+    found = await balance(here, scope, month)
+    return found.reserved, found.spent
+
+
+async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        rental = await here.rent(await here.ask(), settle=False)
+        assert rental.project == "vision"
+        for scope in (ANA.id, "vision", TEAM):
+            assert await money(here, scope) == (rental.envelope.total, 0)
+        assert await money(here, UNASSIGNED) == (0, 0)
+        rental = await here.until(rental, State.READY)
+        reserved, spent = await money(here, TEAM)
+        (resource,) = await here.resources(rental)
+        assert resource.valid_from is not None
+        assert rental.lease is not None
+        assert rental.rate is not None
+        longest = rental.lease.ends_at + here.deps.rules.lease.grace - resource.valid_from
+        assert (reserved, spent) == (cost_at_most(rental.rate, longest), 0)
+        await here.pass_time(HOUR)
+        rental = await here.until(await here.destroy(rental), State.DESTROYED)
+        (row,) = await here.ledger(rental)
+        for scope in (ANA.id, "vision", TEAM):
+            assert await money(here, scope) == (0, row.amount)
+
+
+async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        await here.ready(lease=8 * HOUR)  # holds about $18 of $40
+        quote = await here.ask(lease=10 * HOUR)
+        choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
+        assert (choice.over, choice.refused) == ((Over.BUDGET,), None)
+        assert choice.passed[0].balance.scope == of("vision")
+        assert choice.shorter is not None
+        assert timedelta(0) < choice.shorter < 10 * HOUR
+        before = await money(here, "vision")
+        rental = await here.rent(quote)
+        assert rental.state is State.AWAITING_APPROVAL
+        assert await money(here, "vision") == before
+        approved = await here.approve(rental)
+        assert approved.approved_by == BEN.id
+        event = await here.last_event(rental, E.APPROVED)
+        assert [one.balance.scope for one in event.facts.passed] == [of("vision")]
+        assert sum(await money(here, "vision")) > 40_000_000
+        shorter = await here.get(lease=HOUR)
+        assert shorter.state is State.AWAITING_APPROVAL
+
+
+async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(5))) as here:
+        quote = await here.ask(lease=4 * HOUR)
+        choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
+        assert isinstance(choice.refused, OverBudget)
+        with pytest.raises(OverBudget, match=r"^You have \$5\.00 left in November; this can come to \$11\.12\.$"):
+            await here.rent(quote)
+        assert await here.rentals() == []
+        assert choice.shorter == HOUR
+        rental = await here.get(lease=HOUR)
+        assert (await here.until(rental, State.READY)).state is State.READY
+
+
+async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url: str) -> None:
+    refuse = changed(rules(over=WhenOver.REFUSE), auto_approve=AutoApprove(total=Decimal(1)))
+    async with world(sqlite_url, rules=refuse) as here:
+        first, second = await here.get(lease=8 * HOUR), await here.get(lease=8 * HOUR)
+        assert first.state is second.state is State.AWAITING_APPROVAL
+        await here.approve(first)
+        with pytest.raises(OverBudget, match=r"^vision has .* left in November; this can come to .* I rented"):
+            await here.approve(second)
+
+
+async def test_an_extension_adds_the_difference_and_asks_when_the_budget_is_full(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        rental = await here.ready(lease=2 * HOUR)
+        before, _ = await money(here, "vision")
+        longer = await here.extend(rental, 3 * HOUR)
+        after, _ = await money(here, "vision")
+        assert rental.rate is not None
+        assert abs(after - before - cost_at_most(rental.rate, 3 * HOUR)) <= 1
+        asks = await here.extend(longer, 40 * HOUR)
+        assert asks.extension is not None
+        assert (await money(here, "vision"))[0] == after
+        assert (await here.approve(asks)).extension is None
+        assert sum(await money(here, "vision")) > 40_000_000
+
+
+async def test_two_ends_hold_the_later_one_so_that_moving_on_adds_nothing(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        rental = await here.ready(lease=2 * HOUR, up_to=6 * HOUR)
+        assert rental.lease is not None
+        assert rental.lease.latest_end is not None
+        assert rental.rate is not None
+        (resource,) = await here.resources(rental)
+        assert resource.valid_from is not None
+        longest = rental.lease.latest_end + here.deps.rules.lease.grace - resource.valid_from
+        assert (await money(here, TEAM))[0] == cost_at_most(rental.rate, longest)
+
+
+async def test_across_the_months_end_it_holds_the_whole_in_both_and_then_what_can_fall_into_each(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        await here.pass_time(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 3 * HOUR)
+        rental = await here.rent(await here.ask(lease=6 * HOUR), settle=False)
+        total = rental.envelope.total
+        assert [await money(here, "vision", month) for month in (MONTH, NEXT)] == [(total, 0), (total, 0)]
+        rental = await here.until(rental, State.READY)
+        november, december = (await money(here, "vision", MONTH))[0], (await money(here, "vision", NEXT))[0]
+        assert 0 < november < december < total
+        await here.pass_time(5 * HOUR)
+        rental = await here.until(await here.destroy(rental), State.DESTROYED)
+        (row,) = await here.ledger(rental)
+        spent = [(await money(here, scope, month)) for scope in ("vision", ANA.id) for month in (MONTH, NEXT)]
+        assert [one[0] for one in spent] == [0, 0, 0, 0]
+        assert spent[0][1] + spent[1][1] == row.amount == spent[2][1] + spent[3][1]
+        assert spent[0][1] <= november
+        assert spent[1][1] <= december
+
+
+async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        rental = await here.ready(lease=4 * HOUR)
+        held = (await money(here, ANA.id))[0]
+        await here.pass_time(HOUR)
+        async with here.deps.store.write() as tx:
+            await tx.rentals.lock_spending()
+            await ownership.change_owner(tx, here.deps, CLEO, rental.id, BEN)
+        assert (await money(here, ANA.id), await money(here, BEN.id)) == ((0, 0), (held, 0))
+        await here.pass_time(HOUR)
+        rental = await here.until(await here.destroy(rental, BEN), State.DESTROYED)
+        (row,) = await here.ledger(rental)
+        anas, bens = (await money(here, ANA.id))[1], (await money(here, BEN.id))[1]
+        assert anas + bens == row.amount
+        assert anas > 0
+        assert abs(anas - bens) < row.amount // 10
+        assert (await money(here, "vision"))[1] == row.amount
+
+
+async def test_each_alert_of_a_month_is_given_once_to_the_channel_and_to_who_clicked(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules(alerts=(Decimal("0.6"), Decimal(1)))) as here:
+        first = await here.ready(lease=8 * HOUR)
+        assert await here.notices(E.BUDGET_ALERT) == []
+        await here.get(lease=4 * HOUR)
+        told = await here.notices(E.BUDGET_ALERT)
+        assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
+        facts = told[0][1].facts
+        assert facts.balance is not None
+        assert (facts.balance.scope, facts.balance.alerted, facts.total) == (of("vision"), 60, 40_000_000)
+        await here.destroy(first)
+        await here.get(lease=4 * HOUR)
+        assert len(await here.notices(E.BUDGET_ALERT)) == 2
+
+
+async def test_a_budget_that_is_set_later_counts_what_its_month_had(sqlite_url: str) -> None:
+    async with world(sqlite_url) as here:
+        await here.ready(lease=8 * HOUR)
+        here.restart(replace(here.deps, rules=changed(RULES, budgets=Budgets(person=Decimal(20)))))
+        assert (await here.get(lease=2 * HOUR)).state is State.AWAITING_APPROVAL
+
+
+async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone_cuts_anew(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        await here.pass_time(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 90 * MINUTE)
+        rental = await here.ready(lease=4 * HOUR)
+        await here.pass_time(30 * MINUTE)
+        rental = await here.until(await here.destroy(rental), State.DESTROYED)
+        runs = await here.ready(lease=4 * HOUR)
+        async with here.deps.store.read() as tx:
+            before = await tx.budgets.all_balances(), await tx.budgets.charges_of(rental.id)
+        async with here.deps.store.write() as tx:
+            assert await correct(tx) == 0
+            await count_again(tx, here.deps.rules, here.now)
+        async with here.deps.store.read() as tx:
+            assert (await tx.budgets.all_balances(), await tx.budgets.charges_of(rental.id)) == before
+        berlin = changed(here.deps.rules, billing=Bill(timezone="Europe/Berlin"))
+        async with here.deps.store.write() as tx:
+            await count_again(tx, berlin, here.now)
+            assert {one.month for one in await tx.budgets.charges_of(rental.id)} == {MONTH, NEXT}
+            assert await correct(tx) == 0
+            assert await tx.budgets.reservations(runs.id)
+            assert await tx.budgets.add(TEAM, MONTH, reserved=7) is not None
+            assert await correct(tx) == 1
+
+
+async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
+    own = changed(VISION, auto_approve=AutoApprove(total=Decimal(3)), channels=(), people=(BEN.id,))
+    projects = {"vision": own, "Speech": Project(people=(ANA.id,))}
+    async with world(sqlite_url, rules=changed(RULES, projects=projects)) as here:
+        mine = await here.get()
+        assert (mine.project, mine.state) == ("Speech", State.PROVISIONING)
+        with pytest.raises(Refused, match="Only the people of vision and approvers can charge it"):
+            await here.ask(project="vision")
+        bens = await here.rent(await here.ask(BEN, project="VISION"), person=BEN)
+        assert (bens.project, bens.state) == ("vision", State.AWAITING_APPROVAL)
+        assert (await here.get(person=CLEO)).project == UNASSIGNED

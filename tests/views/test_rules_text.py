@@ -1,0 +1,169 @@
+"""The rules in plain words, for `/gpu policy` and `gpubot policy check`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from bot.__main__ import cli
+from bot.model.policy_version import PolicyFile
+from bot.model.summary import PolicyView
+from bot.policy.team.policy_file import rules_in
+from bot.policy.team.rules import Project, Rules
+from handlers.views.answers.rules import shown, terminal_text
+from handlers.views.phrases.format import Reader
+from tests.policy.test_rules import keys
+from tests.slack_limits import problems_of_message
+
+BASE: dict[str, Any] = {
+    "approvers": {"people": ["U0FAY"]},
+    "approval": {"then": ["U0ELI"]},
+    "projects": {"vision": {}},
+}
+OTHERS = {
+    "timezone": "Europe/Berlin",
+    "admins": "[U0CLEO]",
+    "approvers.people": "[U0BEN]",
+    "approvers.groups": "[S0APPROVE]",
+    "approvers.quiet": "[U0DORA]",
+    "approvals_channel": "C0APPROVE",
+    "use.channels": "[C0GPUS]",
+    "use.groups": "[S0ML]",
+    "use.guests": "true",
+    "auto_approve.per_hour": "12.50",
+    "auto_approve.total": "80",
+    "limits.per_rental_gpus": "16",
+    "limits.per_person_rentals": "2",
+    "limits.team_per_hour": "250.75",
+    "self_approval": "true",
+    "approval.expires": "9h",
+    "approval.remind": "30m",
+    "approval.then": "[U0DORA, S0ML]",
+    "approval.then_after": "2h",
+    "procure.attempts": "3",
+    "procure.dearer": "7.5%",
+    "procure.provision_timeout": "20m",
+    "lease.default": "2h",
+    "lease.max": "2d",
+    "lease.notices": "[10m, 1h]",
+    "lease.grace": "5m",
+    "keys.per_person": "3",
+    "keys.github": "false",
+    "check_in.after": "null",
+    "hours.time": "'09:30-24:00'",
+    "hours.days": "'mon,wed,sat-sun'",
+    "idle.probe": "none",
+    "idle.gpu_below": "10%",
+    "idle.after": "20m",
+    "idle.never_used": "40m",
+    "idle.connected": "3h",
+    "idle.from": "5.50",
+    "idle.again": "[1h, 3h]",
+    "idle.urgent_per_hour": "20.00",
+    "idle.channel_after": "null",
+    "idle.approvers_after": "5h",
+    "announce.ready": "thread",
+    "announce.address_in_channel": "true",
+    "projects": "{audio: {}}",
+    "projects.vision.channels": "[C0VISION]",
+    "projects.vision.people": "[U0ANA]",
+    "projects.vision.budget": "3000",
+    "projects.vision.cost_center": "4711",
+    "projects.vision.auto_approve": "{total: 50}",
+    "budgets.team": "9000",
+    "budgets.person": "500.50",
+    "budgets.alerts": "[50%]",
+    "budgets.over": "refuse",
+    "budgets.unusual_from": "40",
+    "billing.account": "acme-1",
+    "billing.timezone": "Europe/Berlin",
+    "finance.people": "[U0FIN]",
+    "finance.groups": "[S0FIN]",
+    "digest": "mon 09:00",
+}
+"""Another value for each key than in BASE and the defaults."""
+
+
+def words(content: dict[str, Any]) -> str:
+    file = PolicyFile(text=yaml.safe_dump(content))
+    return terminal_text(rules_in(file, home_channel="C0HOME", admins=()))
+
+
+def with_key(key: str, value: str) -> dict[str, Any]:
+    """Return BASE with another value for a key."""
+    content = deepcopy(BASE)
+    *around, last = key.split(".")
+    part: dict[str, Any] = content
+    for name in around:
+        part = part.setdefault(name, {})
+    part[last] = yaml.safe_load(value)
+    return content
+
+
+def leaves(of: dict[str, object], above: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, parts in of.items():
+        found |= leaves(parts, f"{above}{name}.") if isinstance(parts, dict) else {above + name}
+    return found
+
+
+def test_every_key_is_tried() -> None:
+    projects = {f"projects.vision.{name}" for name in Project.model_fields}
+    assert OTHERS.keys() == leaves(keys(Rules)) - {"setup", "home_channel"} | projects
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_another_value_of_any_key_changes_the_words(key: str) -> None:
+    assert words(with_key(key, OTHERS[key])) != words(BASE)
+
+
+def test_set_ups_are_named() -> None:
+    file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
+    assert "Set-up scripts: torch." in terminal_text(rules_in(file, home_channel="C0HOME", admins=()))
+
+
+def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text(
+        "auto_approve: {per_hour: 12.5}\nprojects:\n  vision: {channels: [C0V], budget: 3000, cost_center: R&D}\n",
+        encoding="utf-8",
+    )
+    done = CliRunner().invoke(cli, ["policy", "check", str(path)])
+    assert done.exit_code == 0
+    assert "  Up to $12.50/h and $100.00 in all people rent on their own.\n" in done.stdout
+    project = "  vision: for C0V, named by everyone, $3,000.00 a month, cost center R&D.\n"
+    assert project in done.stdout
+
+
+def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text(
+        "lease:\n  max: 010\n  grave: 5m\n" + "".join(f"k{n}: 1\n" for n in range(50)), encoding="utf-8"
+    )
+    done = CliRunner().invoke(cli, ["policy", "check", str(path)])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "line 2, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it.",
+        "line 3, lease.grave: there is no such key. Nearest: lease.grace.",
+    ]
+    assert len(lines) == 52
+
+
+def test_the_answer_to_gpu_policy_stays_within_slacks_limits_and_escapes_text_from_the_file() -> None:
+    projects = {f"project-{n}": {"cost_center": "<!channel> *R&D* " + "x" * 50} for n in range(300)}
+    rules = Rules.model_validate({"projects": projects, "approvers": {"people": ["U0BEN"]}})
+    view = PolicyView(
+        since=datetime(2026, 11, 24, tzinfo=UTC), by="U0BEN", names={"U0BEN": "<@U1> `x`"}, may_reload=True
+    )
+    rendered = shown(view, Reader(id="U0ANA", rules=rules, now=datetime(2026, 11, 24, tzinfo=UTC)))
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    assert "<!channel>" not in str(rendered)
+    assert "<@U1>" not in str(rendered)
+    assert "Read the file again" in str(rendered.blocks[-1])

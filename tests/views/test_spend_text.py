@@ -1,0 +1,140 @@
+"""The answer to `/gpu spend` within Slack's limits, with names from outside; and its tables as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.base import changed
+from bot.model.budget import TEAM, Scope, ScopeKind, UseCosts
+from bot.model.spend import Period, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.policy.team.rules import Rules
+from handlers.delivery.posting import with_plainer
+from handlers.views.answers import spend
+from handlers.views.phrases.format import Reader
+from handlers.views.phrases.tables import bar_chart, number_cell, plainer, table, text_cell
+from tests.slack_limits import problems_of_message
+from tests.views import strategies as some
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOVEMBER = Period(
+    kind=PeriodKind.MONTH,
+    month="2026-11",
+    start=datetime(2026, 11, 1, tzinfo=UTC),
+    end=datetime(2026, 12, 1, tzinfo=UTC),
+    running=True,
+)
+READER = Reader(id="U0ANA", rules=Rules(), now=NOON)
+DOLLAR = 1_000_000
+
+
+def spent(amount: int, **use: int) -> Spent:
+    return Spent(rentals=3, gpu_time=timedelta(hours=12, minutes=30), use=UseCosts(unknown=amount, **use))
+
+
+def report(**fields: Any) -> SpendReport:
+    return SpendReport(
+        **{
+            "scope": TEAM,
+            "period": NOVEMBER,
+            "own": spent(181_200_000, idle=31_200_000),
+            "whole": spent(4_310_110_000),
+            "budget": 9_000 * DOLLAR,
+            "rows_of": RowsOf.PEOPLE,
+            "rows": (SpendRow(key="U0ANA", spent=spent(5_000)),),
+            "sees_use": True,
+            "points": (),
+            "names": {"U0ANA": "Ana"},
+            "rentals": {},
+            "chooses_rows": True,
+            "file": TEAM,
+            **fields,
+        }
+    )
+
+
+MONEY = st.integers(0, 10**12)
+SPENT = st.builds(lambda amount, idle: spent(amount, idle=idle), MONEY, MONEY)
+
+
+@given(
+    names=st.lists(some.text, max_size=50),
+    one=SPENT,
+    scope=st.sampled_from(
+        [
+            TEAM,
+            Scope(kind=ScopeKind.PROJECT, name="3d_vision"),
+            *[Scope(kind=ScopeKind.PERSON, name=name) for name in ("U0ANA", "U0BEN")],
+        ]
+    ),
+    days=st.integers(0, 31),
+    forecast=st.none() | MONEY,
+)
+def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
+    names: list[str], one: Spent, scope: Scope, days: int, forecast: int | None
+) -> None:
+    keys = [f"U{n}" for n in range(len(names))]
+    days_of_chart = [date(2026, 10, 1) + timedelta(days=n) for n in range(min(days, 20))]
+    shown = report(
+        scope=scope,
+        period=changed(NOVEMBER, running=days > 3),
+        own=one,
+        whole=one,
+        own_budget=one.amount,
+        rows=tuple(SpendRow(key=key, spent=one) for key in keys),
+        rest=one if keys else None,
+        left_out=3 if keys else 0,
+        names=dict(zip(keys, names, strict=True)),
+        points=tuple(SpendPoint(first=day, last=day, amount=one.amount) for day in days_of_chart),
+        forecast=forecast,
+    )
+    rendered = spend.report(shown, READER)
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    assert problems_of_message(rendered.text, plainer(rendered.blocks)) == []
+
+
+def test_words_of_the_storyboard() -> None:
+    words = spend.report(report(), READER).text
+    assert words == "November so far: you $212.40, of which $31.20 idle. Team $4,310.11 of $9,000.00."
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"), [(2_939_600_000, "about $2,940"), (9_994_000, "about $9.99"), (0, "about $0.00")]
+)
+def test_a_forecast_is_rough(amount: int, words: str) -> None:
+    text = spend.report(report(forecast=amount), READER).text
+    assert text.endswith(f"At this rate the team spends {words} by the 30th.")
+
+
+def test_a_table_as_text_is_in_columns() -> None:
+    rows = [[text_cell("Ana <b>"), number_cell(1234.5, "$1,234.50")], [text_cell("B`"), number_cell(0, "$0.00")]]
+    shown = table("x", ["Person", "Total"], rows)
+    assert shown is not None
+    (block,) = plainer([shown])
+    assert block["text"]["text"] == ("```Person       Total\nAna &lt;b&gt;  $1,234.50\nB'           $0.00```")
+
+
+def test_a_long_table_as_text_is_in_several_paragraphs_with_all_its_rows() -> None:
+    rows = [[text_cell(f"person {n:02}" + "x" * 50), number_cell(1, "$1.00")] for n in range(50)]
+    shown = table("x", ["Person", "Total"], rows)
+    assert shown is not None
+    parts = [block["text"]["text"] for block in plainer([shown])]
+    assert len(parts) > 1
+    assert sum(part.count("person") for part in parts) == 50
+
+
+def test_nothing_to_show_makes_no_table_and_no_chart() -> None:
+    assert table("x", ["Person"], []) is None
+    assert bar_chart("x", "Total", [("28 Nov", 1)]) is None
+    assert bar_chart("x", "Total", [("27 Nov", 0), ("28 Nov", 0)]) is None
+
+
+def test_refused_blocks_are_sent_plainer_each_time() -> None:
+    words, data = {"type": "section"}, spend.SAMPLE
+    assert with_plainer([words, *data]) == [[words, *data], [words, *plainer([data[0]])], []]
+    assert with_plainer([words]) == [[words], []]
+    assert with_plainer([]) == [[]]
