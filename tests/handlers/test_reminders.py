@@ -135,3 +135,40 @@ async def test_nothing_more_is_asked_about_what_was_decided(tmp_path: Path, then
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, BEN, last) == []
         assert await pings_of(ours, CLEO, last) == []
+
+
+# --- their channel is gone
+
+
+@pytest.mark.parametrize("change", [{"archived": True}, {"bot": False}], ids=["archived", "without the bot"])
+async def test_if_the_approvers_channel_is_gone_each_approver_is_asked_directly(
+    tmp_path: Path, change: dict[str, bool]
+) -> None:
+    rules = changed(NAMED, approvers=Approvers(people=(BEN, CLEO)))
+    async with team(tmp_path, rules=rules) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        await ours.world.act(f"channels/{APPROVALS}", "PATCH", **change)
+        last = await last_ping(ours)
+        rental = await asked(ours)
+        await ours.deliver_all()
+        for person in (BEN, CLEO):
+            assert await pings_of(ours, person, last) == ["dm"]
+        told = await ours.look(BEN, direct(BEN), "Approve up to")
+        await ours.click(BEN, told, "Approve up to")
+        assert (await ours.submit(BEN))["ok"]
+        await ours.deliver_all()
+        assert (await ours.rental(rental.id)).approved_by == BEN
+        assert "Approved by Ben" in (await ours.look(CLEO, direct(CLEO), "Approved by"))["text"]
+
+
+async def test_a_question_in_a_channel_that_was_archived_later_is_asked_directly_once_it_changes(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, rules=NAMED) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        rental = await asked(ours)
+        await ours.world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
+        await change_request(ours, rental)
+        await ours.deliver_all()
+        told = await ours.look(BEN, direct(BEN), "Approve up to")
+        assert {button["value"] for button in told["buttons"]} == {f"{rental.id}:2"}
