@@ -111,7 +111,7 @@ async def upload(deps: Deps, message: Message) -> Upload | None:
         return None
     async with deps.store.read() as tx:
         reader = await _person(tx, message.to.value)
-        file = await file_for(tx, deps, reader, message.charges_of)
+        file = await file_for(tx, deps, reader, message.charges_of, as_finance=message.event_id is not None)
     # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
     written = await asyncio.to_thread(file.written)
     return Upload(file.name, written.encode(), month_file_words(file, reader.id), no_file(file, reader.id))

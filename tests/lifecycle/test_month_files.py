@@ -13,6 +13,7 @@ import pytest
 
 from bot.lifecycle.budgets import count_again
 from bot.lifecycle.month_files import file_months, month_file
+from bot.lifecycle.service.account import resume
 from bot.lifecycle.service.spend import report
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart
@@ -187,6 +188,31 @@ async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: W
     here.people.groups["S0FIN"] = frozenset({DORA.id})
     await run_job(here)
     assert await files_sent(here) == [(DORA.id, "2026-11")]
+
+
+async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) -> None:
+    await before_december(here, HOUR)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    lost = await add_machine(here, "gpubot-k7mq2-1-u0ana")
+    await here.pass_time(2 * HOUR)
+    here.restart(replace(here.deps, swept=lambda: False))
+    await run_job(here)
+    here.restart(replace(here.deps, swept=lambda: True))
+    await here.sweep()
+    await run_job(here)
+    assert await files_sent(here) == []
+    rental = await adopted(here, lost)
+    await here.sweep()
+    await run_job(here)
+    assert await files_sent(here) == [], "it billed in November"
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    await run_job(here)
+    assert await files_sent(here) == [], "an admin says when buying goes on"
+    await resume(here.deps, CLEO)
+    await run_job(here)
+    assert len(await files_sent(here)) == 2
+    _, november = await file_of(here, "2026-11")
+    assert [row["ChargeClass"] for row in november] == ["", ""]
 
 
 async def test_a_month_is_filed_although_nobody_is_finance(url: str) -> None:
