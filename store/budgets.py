@@ -28,7 +28,7 @@ from bot.model.base import changed
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
 from store.mapping import INSERTS, Values, param, select_by, to_models, values
-from store.tables import attempts, balances, charges, filed_months, rentals, reservations, resources
+from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
 _b, _c = balances.c, charges.c
 
@@ -63,6 +63,12 @@ _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
+_UNCHARGED = (
+    select(ledger.c.rental_id)
+    .distinct()
+    .where(~exists().where(_c.resource_id == ledger.c.resource_id, _c.n == ledger.c.n))
+    .order_by(ledger.c.rental_id)
+)
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
 _FILED = select(filed_months.c.month, filed_months.c.filed_at)
 _FILED_FILE = select_by(filed_months.c.month).with_only_columns(filed_months.c.file)
@@ -179,6 +185,9 @@ class Budgets:
     async def add_charges(self, added: Collection[Charge]) -> None:
         if added:
             await self._conn.execute(insert(charges), [values(one) for one in added])
+
+    async def uncharged(self) -> list[str]:
+        return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
         return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))

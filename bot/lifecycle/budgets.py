@@ -14,12 +14,12 @@ from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, Month, Passed, Reservation, Scope, scopes_of
+from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, scopes_of
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import Room, budget_of, new_alert, passed_budgets
+from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
 from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
@@ -313,13 +313,18 @@ async def room_for(
     return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
 
 
-async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Passed, ...]:
-    """Return the budgets that don't hold what a stored rental would hold if it changed to `after`."""
+async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
+    """Return the budgets that don't hold what a rental would hold if it changed to `after`."""
+    return tuple(demand for demand in await demands_of(tx, rules, after, now) if demand.passes)
+
+
+async def demands_of(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
+    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first."""
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
     for one in await tx.budgets.reservations(after.id):
         more[one.month] = more.get(one.month, 0) - one.amount
-    return passed_budgets(more, await _balances(tx, after.owner, after.project, more), rules)
+    return demands(more, await _balances(tx, after.owner, after.project, more), rules)
 
 
 async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -> tuple[Balance, ...]:

@@ -70,19 +70,24 @@ class Balance(Frozen):
     """The highest alert that was given, in percent of the budget. 0: none."""
 
 
-class Passed(Frozen):
-    """A budget that does not hold what is asked for."""
+class Demand(Frozen):
+    """What something asks of a budget in one month."""
 
     balance: Balance
     """Without what is asked for."""
     budget: Micros
     more: Micros
-    """What is asked for in that month."""
+    """What is asked for."""
 
     @property
-    def left(self) -> Micros:
-        """Return what the budget still holds, at least zero."""
+    def free(self) -> Micros:
+        """What the budget still holds, at least zero."""
         return max(self.budget - self.balance.reserved - self.balance.spent, 0)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the budget does not hold it. What adds nothing passes no budget."""
+        return self.more > 0 and self.balance.reserved + self.balance.spent + self.more > self.budget
 
 
 class Reservation(Frozen):

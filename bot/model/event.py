@@ -10,7 +10,7 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Balance, Passed
+from bot.model.budget import Balance, Demand
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
 from bot.model.spend import Digest
@@ -243,7 +243,7 @@ class Facts(Frozen):
     """The money of a budget's month when an alert was given. `total` is the budget."""
     dearest: tuple[DearRental, ...] = ()
     """The rentals that cost most on an unusual day, the dearest first."""
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[Demand, ...] = ()
     """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""

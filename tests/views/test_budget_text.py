@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from bot.errors import OverBudget
 from bot.model.base import changed
-from bot.model.budget import TEAM, Balance, Passed, Scope, ScopeKind
+from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.event import EventKind
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
@@ -36,9 +36,9 @@ VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
 MINE = Scope(kind=ScopeKind.PERSON, name=ANA)
 
 
-def passed(scope: Scope) -> Passed:
+def passed(scope: Scope) -> Demand:
     balance = Balance(scope=scope, month="2026-11", reserved=87_900_000, spent=2_900_000_000)
-    return Passed(balance=balance, budget=3_000_000_000, more=16_060_000)
+    return Demand(balance=balance, budget=3_000_000_000, more=16_060_000)
 
 
 def shown(*choices: OfferChoice) -> str:

@@ -307,7 +307,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
 /gpu policy reload: reads the policy file again
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
@@ -328,7 +328,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 """)
 
 

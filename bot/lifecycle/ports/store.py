@@ -168,6 +168,9 @@ class Budgets(Protocol):
         """Replace what a rental holds. The balances are not changed."""
 
     async def add_charges(self, added: Collection[Charge]) -> None: ...
+    async def uncharged(self) -> list[str]:
+        """Return the ids of the rentals with a ledger row that was not charged. It reads the whole ledger."""
+
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
 

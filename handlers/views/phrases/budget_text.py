@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Passed, Scope, ScopeKind
+from bot.model.budget import Demand, Scope, ScopeKind
 from bot.model.event import Event
 from bot.policy.buying.budgets import say_month
 from bot.policy.team.rules import Rules, WhenOver
@@ -42,7 +42,7 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
     return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
 
 
-def budget_name(passed: Passed) -> str:
+def budget_name(passed: Demand) -> str:
     """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
     scope = passed.balance.scope
     return "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
