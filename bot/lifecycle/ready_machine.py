@@ -34,6 +34,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
         approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
         replacement=await _replacement(tx, rental, now),
+        spent=snapshot.spent_at_most(now),
         may_compare=may_compare(deps),
     )
 

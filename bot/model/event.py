@@ -201,6 +201,8 @@ class Facts(Frozen):
     hours: timedelta | None = None
     """The whole lease."""
     until: Instant | None = None
+    ask_before: Instant | None = None
+    """Until when an approver can be asked for more time, in a notice of the end that comes because of that."""
     since: Instant | None = None
     amount: Micros | None = None
     estimate: Micros | None = None

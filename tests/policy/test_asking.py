@@ -10,7 +10,7 @@ import pytest
 
 from bot.model.person import Absence
 from bot.policy.team.asking import Mentions, Waits, others_are_due, reminders, who_is_asked
-from bot.policy.team.hours import Availability, after_hours, next_available
+from bot.policy.team.hours import Availability, after_hours, last_available, next_available
 from bot.policy.team.roles import Team, rules_for
 from bot.policy.team.rules import Approval, Approvers, Hours, Rules
 
@@ -108,6 +108,24 @@ def test_a_person_is_available_in_their_hours_when_they_are_back() -> None:
 )
 def test_time_in_which_everybody_is_away_does_not_count(people: list[Availability], expected: datetime) -> None:
     assert after_hours(NOON, 8 * HOUR, people, Hours()) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "people", "expected"),
+    [
+        (utc(24, 23), [HERE], utc(24, 19)),
+        (utc(24, 15), [HERE], utc(24, 15)),
+        (utc(25, 6), [HERE], utc(24, 19)),
+        (utc(30, 6), [HERE], utc(27, 19)),  # before Monday comes Friday
+        (utc(24, 23), [HERE, Availability(CHICAGO)], utc(24, 23)),
+        (utc(24, 23), [away(since=utc(24, 14))], utc(24, 14)),
+        (utc(24, 23), [away(since=utc(9, 7))], None),
+    ],
+)
+def test_until_when_somebody_can_be_asked(
+    moment: datetime, people: list[Availability], expected: datetime | None
+) -> None:
+    assert last_available(moment, people, Hours()) == expected
 
 
 # --- reminders

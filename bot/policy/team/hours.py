@@ -66,6 +66,24 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
     return moment
 
 
+def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
+    """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
+    itself if one still can. Return None if nobody can in the two weeks before."""
+    ends = [end for person in people if (end := _last_available(moment, person, hours)) is not None]
+    return max(ends, default=None)
+
+
+def _last_available(moment: datetime, person: Availability, hours: Hours) -> datetime | None:
+    today = moment.astimezone(person.zone).date()
+    for day in (today - timedelta(days=n) for n in range(DAYS_AHEAD)):
+        start, end = _start(day, person.zone, hours), min(_end_of(day, person.zone, hours), moment)
+        while (away := next((one for one in person.absences if one.since < end <= one.until), None)) is not None:
+            end = away.since
+        if day.weekday() in hours.days and start < end:
+            return end
+    return None
+
+
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
     """Return the first moment from `moment` on at which at least one of these people can be asked. There must be
     one at least."""
@@ -126,5 +144,10 @@ def _available_until(moment: datetime, person: Availability, hours: Hours) -> da
 
 def _end(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return when the hours of the day that `moment` is in end."""
-    midnight = datetime.combine(moment.astimezone(zone).date(), time(), tzinfo=zone)
+    return _end_of(moment.astimezone(zone).date(), zone, hours)
+
+
+def _end_of(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return when the hours of a day end."""
+    midnight = datetime.combine(day, time(), tzinfo=zone)
     return (midnight + timedelta(minutes=hours.time[1])).astimezone(UTC)

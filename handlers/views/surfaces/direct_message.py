@@ -221,7 +221,9 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     elif can_move(lease):
         text += "It goes on only if its GPUs are busy then. "
     more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    if more is not None and needs_approver(rental, reader, spent=details.spent.amount):
+    if event.facts.ask_before is not None:
+        text += _ask_in_time(event.facts.ask_before, rental, times)
+    elif more is not None and needs_approver(rental, reader, spent=details.spent.amount):
         then = times.time(until, event.at)
         text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
     else:
@@ -234,6 +236,13 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
         blocks.actions(more, destroy_button(rental) if own else None),
         closed=False,
     )
+
+
+def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
+    """Return until when more time can be asked for. With two ends, more time is that after the later one."""
+    lease = rental.running_lease
+    than = f" than until {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else ""
+    return f"Need longer{than}? Ask before {times.time(before)}: no approver is there after that."
 
 
 def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:
