@@ -100,7 +100,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
         *(
             block
             for words, summary in zip(waiting, live.waiting, strict=False)
-            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental)))
+            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental, reader.now)))
         ),
         blocks.context(waiting[-1]) if live.more_waiting else None,
         *(
