@@ -1,4 +1,4 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | policy check."""
+"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | policy check."""
 
 from __future__ import annotations
 
@@ -124,6 +124,43 @@ def check(file: Annotated[Path, typer.Argument(help="A policy file, such as poli
             print(f"{line}.")
         raise typer.Exit(1) from None
     print(terminal_text(read.rules))
+
+
+export = typer.Typer(invoke_without_command=True)
+cli.add_typer(export, name="export")
+
+
+@export.callback()
+def export_month(
+    context: typer.Context,
+    month: Annotated[str, typer.Option(metavar="MONTH", help="Such as 2026-10.")] = "",
+    project: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this project was charged.")
+    ] = None,
+) -> None:
+    """Write a month's charges to a CSV file (FOCUS 1.2) in this folder. `run` may go on meanwhile."""
+    if context.invoked_subcommand is not None:
+        return
+    from bot.config.settings import read_settings
+    from bot.ops.export import export_month, month_written
+    from bot.ops.logs import keep_quiet
+
+    keep_quiet()
+    print(month_written(asyncio.run(export_month(read_settings(), month, project, Path()))))
+
+
+@export.command("events")
+def export_events(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day, such as 2026-11-01.")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="The last day, such as 2026-11-30.")],
+) -> None:
+    """Print who did what and when, as lines of JSON, for auditors. `run` may go on meanwhile."""
+    from bot.config.settings import read_settings
+    from bot.ops.export import export_events
+    from bot.ops.logs import keep_quiet
+
+    keep_quiet()
+    asyncio.run(export_events(read_settings(), first, last, sys.stdout))
 
 
 def _command() -> str:

@@ -25,12 +25,14 @@ from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import FirstSweep
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
+from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import Job, every, every_day
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
+from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
 from bot.lifecycle.spend import notify_unusual_day
 from bot.market.catalog_cache import CatalogCache
@@ -65,7 +67,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
-UNUSUAL_EVERY_MINUTES = 15
+MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -187,6 +189,8 @@ async def build(
                 _work(background, partial(check_deciders, directory=people)),
             ),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
+            Job("months", every(minutes=MONTHS_EVERY_MINUTES), _work(step_deps, file_months)),
+            Job("digest", every(minutes=DIGEST_EVERY_MINUTES), _work(background, send_digest)),
             Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), _work(background, notify_unusual_day)),
             Job(
                 "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))

@@ -19,7 +19,8 @@ NOT_SUBMITTED = "not_submitted"
 """The kind of an action that closes a modal, or leaves it open."""
 CARD = re.compile(
     rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), "
-    rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?, (?P<id>{RENTAL_ID})\.(?: (?P<rest>.*))?$",
+    rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?:, (?P<project>[\w-]+))?, (?P<id>{RENTAL_ID})\."
+    rf"(?: (?P<rest>.*))?$",
     re.DOTALL,
 )
 """The first line of a card."""

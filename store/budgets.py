@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, BindParameter, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.model.attempt import AttemptState
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, Month, Reservation, Scope, ScopeKind, scopes_of
+from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
-from store.mapping import INSERTS, Values, param, select_by, to_models, upsert, values
-from store.tables import balances, charges, filed_months, reservations
+from store.mapping import INSERTS, Values, param, select_by, to_models, values
+from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
 _b, _c = balances.c, charges.c
 
@@ -49,7 +63,52 @@ _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
+_UNCHARGED = (
+    select(ledger.c.rental_id)
+    .distinct()
+    .where(~exists().where(_c.resource_id == ledger.c.resource_id, _c.n == ledger.c.n))
+    .order_by(ledger.c.rental_id)
+)
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
+_FILED = select(filed_months.c.month, filed_months.c.filed_at)
+_FILED_FILE = select_by(filed_months.c.month).with_only_columns(filed_months.c.file)
+_UNFILED = (
+    select(_c.month).where(_c.month.not_in(select(filed_months.c.month))).group_by(_c.month).order_by(_c.month)
+)
+
+_a, _r = attempts.c, resources.c
+_RESOURCES = resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt))
+_BEFORE = param(_a.intended_at, "at")
+_BILLING_BEFORE = select(
+    or_(
+        exists()
+        .select_from(_RESOURCES)
+        .where(_r.gone_at.is_(None), func.coalesce(_r.valid_from, _a.intended_at) < _BEFORE),
+        exists()
+        .select_from(attempts.join(rentals, rentals.c.id == _a.rental_id))
+        .where(
+            rentals.c.live,
+            _a.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
+            _a.intended_at < _BEFORE,
+        ),
+    )
+)
+"""An attempt may turn out to have bought something. Only that of a rental that is over can't: if a resource of it
+appears, it is alive."""
+_MACHINES = select(
+    *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
+    *(rentals.c.card_channel, rentals.c.vendor_region, rentals.c.envelope),
+)
+_CHARGED_MACHINES = (
+    _MACHINES.select_from(
+        charges.join(_RESOURCES, _r.resource_id == _c.resource_id).join(rentals, rentals.c.id == _r.rental_id)
+    )
+    .where(_c.month == param(_c.month, "in_month"))
+    .distinct()
+)
+_ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals, rentals.c.id == _r.rental_id)).where(
+    _r.gone_at.is_(None)
+)
 
 
 @cache
@@ -127,6 +186,9 @@ class Budgets:
         if added:
             await self._conn.execute(insert(charges), [values(one) for one in added])
 
+    async def uncharged(self) -> list[str]:
+        return list((await self._conn.execute(_UNCHARGED)).scalars())
+
     async def charges_of(self, rental_id: str) -> list[Charge]:
         return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))
 
@@ -134,10 +196,34 @@ class Budgets:
         return to_models(Charge, await self._conn.execute(_CHARGES_IN, {"key": month}))
 
     async def filed(self) -> dict[Month, datetime]:
-        return {row.month: row.filed_at for row in await self._conn.execute(select(filed_months))}
+        return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}
 
-    async def file(self, month: Month, at: datetime) -> None:
-        await upsert(self._conn, filed_months, {"month": month, "filed_at": at})
+    async def unfiled(self) -> list[Month]:
+        return list(await self._conn.scalars(_UNFILED))
+
+    async def file(self, month: Month, at: datetime, file: str) -> None:
+        await self._conn.execute(insert(filed_months), {"month": month, "filed_at": at, "file": file})
+
+    async def filed_file(self, month: Month) -> str | None:
+        return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
+
+    async def billing_before(self, at: datetime) -> bool:
+        return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
+
+    async def machines(self, month: Month) -> dict[str, ChargedMachine]:
+        rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
+        rows += await self._conn.execute(_ALIVE_MACHINES)
+        return {
+            row.resource_id: ChargedMachine(
+                vendor=row.vendor,
+                region=(row.offer.vendor_region if row.offer is not None else row.vendor_region) or "",
+                gpu=row.gpu,
+                contract=row.envelope.contract if row.offer is None else row.offer.contract,
+                name=row.resource_name or "",
+                channel=row.card_channel,
+            )
+            for row in rows
+        }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
         rows = await self._conn.execute(_ALL, {"since": since})

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.errors import GpubotError, StoreBusy
+from bot.errors import CannotOpen, GpubotError, StoreBusy
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store, Written
 from bot.model.account_facts import WRITES_TRIED_AT
@@ -30,7 +30,8 @@ from store.connections import (
 )
 from store.events import Events
 from store.messages import Messages
-from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection
+from store.migrations import HEAD
+from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection, startup_errors
 from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
@@ -86,6 +87,29 @@ async def migrate(url: str) -> None:
         await migrating.upgrade(engines.writer)
     finally:
         await close(engines, ownership)
+
+
+@asynccontextmanager
+async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transaction]:
+    """Read one moment of a database, which another process may have open. `name` is what PostgreSQL shows of the
+    connection.
+
+    Raise CannotOpen if there is no database of this version, and StoreBusy if it doesn't answer.
+    """
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        raise CannotOpen(f"There is no database {path}. gpubot run makes it.")
+    engines = postgres_engines(url, name) if path is None else sqlite_engines(path)
+    try:
+        async with startup_errors(), engines.reader.connect() as conn:
+            await conn.begin()
+            found = await conn.run_sync(migrating.revision)
+            migrating.check_known(found)
+            if found != HEAD:
+                raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
+            yield Transaction(conn, clock, name, writes=False)
+    finally:
+        await engines.dispose()
 
 
 async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event, EventKind
-from store.mapping import fetch_first, select_by, to_models, values
+from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
 _NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
+_BETWEEN = (
+    select(events)
+    .where(
+        events.c.at >= param(events.c.at, "since"),
+        events.c.at < param(events.c.at, "until"),
+        events.c.id > param(events.c.id, "after"),
+    )
+    .order_by(events.c.id)
+    .limit(bindparam("max_rows"))
+)
 _OF_RENTALS = (
     select(events)
     .where(
@@ -52,6 +63,10 @@ class Events:
 
     async def get(self, event_id: int) -> Event | None:
         return await fetch_first(self._conn, Event, _GET, event_id)
+
+    async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        given = {"since": since, "until": until, "after": after, "max_rows": limit}
+        return to_models(Event, await self._conn.execute(_BETWEEN, given))
 
     async def newest(self) -> Event | None:
         newest = to_models(Event, await self._conn.execute(_NEWEST))

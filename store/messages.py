@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     false,
     func,
     or_,
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import EVER
+from bot.model.budget import MonthPart
 from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
 from bot.model.state import State
 from store.columns import SafeText
@@ -89,6 +91,15 @@ _CONVERSATIONS = (
     .order_by(func.max(_c.id).desc())
 )
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
+
+_FILE_WAITS = select(
+    exists().where(
+        _c.due_at.is_not(None),
+        _c.kind == MessageKind.FILE,
+        _c.to == param(_c.to, "reader"),
+        _c.charges_of == param(_c.charges_of, "part"),
+    )
+)
 
 _REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
 _TO_REFRESH = (
@@ -280,6 +291,9 @@ class Messages:
 
     async def conversations(self) -> dict[str, Destination]:
         return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}
+
+    async def file_waits(self, to: Destination, part: MonthPart) -> bool:
+        return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def undelivered(self) -> int:
         return await self._conn.scalar(_UNDELIVERED) or 0

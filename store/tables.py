@@ -25,7 +25,7 @@ from sqlalchemy import (
 from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
-from bot.model.budget import UNASSIGNED, ScopeKind
+from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
 from bot.model.message import MessageKind
@@ -306,6 +306,7 @@ filed_months = Table(
     metadata,
     Column("month", SafeText, primary_key=True),
     _time("filed_at", nullable=False),
+    _text("file"),  # the whole file, as it was sent
 )
 
 visits = Table(
@@ -392,6 +393,7 @@ messages = Table(
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
     Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
+    Column("charges_of", JsonText[MonthPart](MonthPart)),
     _bool("broadcast"),
     _int("target_version"),
     _int("shown_version"),

@@ -14,12 +14,12 @@ from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, Month, Passed, Reservation, Scope, scopes_of
+from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, scopes_of
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import Room, budget_of, new_alert, passed_budgets
+from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
 from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
@@ -117,10 +117,13 @@ def charges(
     rows: Iterable[LedgerRow],
     events: Sequence[Event],
     rules: Rules,
+    *,
     filed: Collection[Month] = (),
+    kept: Collection[Charge] = (),
 ) -> list[Charge]:
-    """Return the charges of these ledger rows of a rental, oldest first. `events` are all of its events, or
-    at least the changes of its use and its owner, and `filed` the months to which nothing is charged any more."""
+    """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
+    `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
+    which nothing is charged any more."""
     rental = facts.rental
     attempt_of = {resource.resource_id: resource.attempt for resource in facts.resources}
     asked = {resource.resource_id: resource.delete_accepted_at for resource in facts.resources}
@@ -139,6 +142,7 @@ def charges(
             deleted_at=min(filter(None, (asked.get(row.resource_id), ended)), default=None),
             zone=rules.billing_zone,
             filed=filed,
+            kept=[one for one in kept if (one.resource_id, one.n) == (row.resource_id, row.n)],
         )
     return found
 
@@ -152,6 +156,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
     if not billing:
         return []
     attempts, resources, ledger = await tx.rentals.facts_of(billing)
+    filed = await tx.budgets.filed()
     events = await tx.events.of_many(billing, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
     found: list[Charge] = []
     for rental_id, rental in billing.items():
@@ -167,7 +172,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
             for one in facts.resources
             if one.gone_at is None
         ]
-        found += charges(facts, rows, events[rental_id], rules)
+        found += charges(facts, rows, events[rental_id], rules, filed=filed)
     return found
 
 
@@ -223,7 +228,7 @@ async def settle(
         charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental_id)}
         rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
         if rows:
-            new = charges(facts, rows, await tx.events.of(rental_id), rules, await tx.budgets.filed())
+            new = charges(facts, rows, await tx.events.of(rental_id), rules, filed=await tx.budgets.filed())
             await tx.budgets.add_charges(new)
     before = await tx.budgets.reservations(rental_id)
     after = reservations(facts, now, rules)
@@ -308,13 +313,18 @@ async def room_for(
     return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
 
 
-async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Passed, ...]:
-    """Return the budgets that don't hold what a stored rental would hold if it changed to `after`."""
+async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
+    """Return the budgets that don't hold what a rental would hold if it changed to `after`."""
+    return tuple(demand for demand in await demands_of(tx, rules, after, now) if demand.passes)
+
+
+async def demands_of(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
+    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first."""
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
     for one in await tx.budgets.reservations(after.id):
         more[one.month] = more.get(one.month, 0) - one.amount
-    return passed_budgets(more, await _balances(tx, after.owner, after.project, more), rules)
+    return demands(more, await _balances(tx, after.owner, after.project, more), rules)
 
 
 async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -> tuple[Balance, ...]:
@@ -338,12 +348,11 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
         if rental is None:
             continue
         facts = await _facts_of(tx, rental)
-        kept = await tx.budgets.charges_of(rental_id)
-        charged = {(one.resource_id, one.n) for one in kept}
-        rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
-        await tx.budgets.add_charges(
-            charges(facts, rows, await tx.events.of(rental_id), rules, filed) if rows else []
-        )
+        if facts.ledger:
+            kept = await tx.budgets.charges_of(rental_id)
+            await tx.budgets.add_charges(
+                charges(facts, facts.ledger, await tx.events.of(rental_id), rules, filed=filed, kept=kept)
+            )
         await tx.budgets.set_reservations(rental_id, reservations(facts, now, rules))
     for balance in await tx.budgets.sums():
         await tx.budgets.add(

@@ -181,17 +181,17 @@ async def apply(
         releases_claim=releases_claim,
         visited_at=visited_at,
     )
-    by = next((event.actor for event in events if event.actor is not None), None)
-    times = {"now": deps.clock.now(), "real_now": deps.clock.real()}
-    try:
-        await tx.rentals.apply(write)
-    except Stale:
-        if ledger:
-            await settle(tx, deps.rules, after.id, **times, by=None, within=False)
-        raise
+    await tx.rentals.apply(write)
     if settles:
-        await settle(tx, deps.rules, after.id, **times, by=by, within=within_budgets)
+        by = next((event.actor for event in events if event.actor is not None), None)
+        await settle_now(tx, deps, after.id, by=by, within=within_budgets)
     return after
+
+
+async def settle_now(tx: Tx, deps: Deps, rental_id: str, *, by: str | None = None, within: bool = False) -> None:
+    """Charge a rental's new ledger rows, and make balances hold what it holds now. Raise as `budgets.settle`."""
+    now, real_now = deps.clock.now(), deps.clock.real()
+    await settle(tx, deps.rules, rental_id, now=now, real_now=real_now, by=by, within=within)
 
 
 _MONEY = ("state", "owner", "envelope", "rate", "replaced_by", "attempts")

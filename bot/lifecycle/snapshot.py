@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.changes.transitions import schedule
-from bot.lifecycle.deps import StepDeps, apply
+from bot.lifecycle.deps import StepDeps, apply, settle_now, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
@@ -183,6 +184,8 @@ async def save(
             )
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
+        if ledger:  # it was written
+            await transact(deps, partial(settle_now, deps=deps, rental_id=rental.id))
         raise
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.lifecycle.account.buying_blocks import send_alerts
@@ -10,12 +10,13 @@ from bot.lifecycle.budgets import live_charges
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNUSUAL_DAY
-from bot.model.budget import Charge, Month
+from bot.model.budget import Charge, Month, Scope, ScopeKind
 from bot.model.event import DearRental, Event, EventKind, Facts
+from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying import spend
-from bot.policy.buying.months import months_between
+from bot.policy.buying.months import month_end, month_of, months_between
 from bot.policy.buying.spend import MEDIAN_OF, Running, period_of
 from bot.policy.team.rules import Rules
 
@@ -34,6 +35,11 @@ async def charges_of_months(tx: Tx, rules: Rules, months: Collection[Month], now
     return [*found, *(charge for charge in await live_charges(tx, rules, now) if charge.month in months)]
 
 
+async def unknown_machine_count(tx: Tx) -> int:
+    """Return how many machines run now that no rental has, so that no charge has them either."""
+    return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
+
+
 async def running_machines(tx: Tx, rentals: Iterable[Rental], now: datetime) -> list[Running]:
     """Return the machines of these rentals that bill now, with the ends of their leases as they stand."""
     ends = {rental.id: _end(rental, now) for rental in rentals}
@@ -48,6 +54,32 @@ def _end(rental: Rental, now: datetime) -> datetime:
     if rental.state is State.DESTROYING or rental.state.over:
         return now
     return rental.lease.ends_at if rental.lease is not None else now + rental.request.lease
+
+
+async def forecast_of_month(
+    tx: Tx, rules: Rules, scope: Scope, charges: Sequence[Charge], now: datetime
+) -> Micros | None:
+    """Return what this month costs a scope in all at this rate. Return None if too little is known yet. `charges`
+    are those of the scope in the months of `months_of_usual_day`."""
+    zone = rules.billing_zone
+    month = month_of(now, zone)
+    past, today = spend.recent_days(charges, now, zone)
+    if spend.usual_day(past) is None:
+        return None
+    rentals = [
+        rental
+        for rental in await tx.rentals.live(scope.name if scope.kind is ScopeKind.PERSON else None)
+        if scope.kind is not ScopeKind.PROJECT or rental.project == scope.name
+    ]
+    return spend.forecast(
+        spent=sum(charge.amount for charge in charges if charge.month == month),
+        today=today,
+        past=past,
+        running=await running_machines(tx, rentals, now),
+        now=now,
+        end=month_end(month, zone),
+        zone=zone,
+    )
 
 
 async def notify_unusual_day(deps: Deps) -> None:

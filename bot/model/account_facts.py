@@ -72,6 +72,9 @@ UNUSUAL_DAY = Fact[str]("unusual_day", str)
 """The last day of which people were notified that it is unusually dear: `2026-11-28`, of `billing.timezone`."""
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
+DIGEST_DUE = Fact[datetime]("digest_due", datetime)
+"""When the newest digest that is done with was due."""
+
 
 class Counter(StrEnum):
     """What is counted."""

@@ -43,6 +43,18 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
     )
 
 
+class MonthPart(Frozen):
+    """The charges of a scope in a month: what a file is made of."""
+
+    month: Month
+    scope: Scope = TEAM
+
+    @property
+    def project(self) -> str | None:
+        """Return the project whose charges these are. Return None if they are not those of a project."""
+        return self.scope.name if self.scope.kind is ScopeKind.PROJECT else None
+
+
 class Balance(Frozen):
     """The money of a scope in a month."""
 
@@ -58,19 +70,24 @@ class Balance(Frozen):
     """The highest alert that was given, in percent of the budget. 0: none."""
 
 
-class Passed(Frozen):
-    """A budget that does not hold what is asked for."""
+class Demand(Frozen):
+    """What something asks of a budget in one month."""
 
     balance: Balance
     """Without what is asked for."""
     budget: Micros
     more: Micros
-    """What is asked for in that month."""
+    """What is asked for."""
 
     @property
-    def left(self) -> Micros:
-        """Return what the budget still holds, at least zero."""
+    def free(self) -> Micros:
+        """What the budget still holds, at least zero."""
         return max(self.budget - self.balance.reserved - self.balance.spent, 0)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the budget does not hold it. What adds nothing passes no budget."""
+        return self.more > 0 and self.balance.reserved + self.balance.spent + self.more > self.budget
 
 
 class Reservation(Frozen):
@@ -143,3 +160,19 @@ class Charge(Frozen):
     def by_use(self) -> UseCosts:
         """Return what the amount was billed for."""
         return UseCosts(used=self.used, connected=self.connected, idle=self.idle, unknown=self.unknown)
+
+
+class ChargedMachine(Frozen):
+    """The machine that a charge is for, as its row in a month's file describes it."""
+
+    vendor: str
+    """Empty if the API didn't state it."""
+    region: str
+    """The vendor's region. Empty if it is unknown."""
+    gpu: str
+    """Its canonical name."""
+    contract: str
+    name: str
+    """Its name in the account. Empty if it has none."""
+    channel: str
+    """The Slack id of the channel, or the person, that has its card."""

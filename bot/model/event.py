@@ -10,9 +10,10 @@ from enum import Enum, StrEnum, auto
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Balance, Passed
+from bot.model.budget import Balance, Demand
 from bot.model.machine_use import GpusSeen, Use, Verdict
 from bot.model.money import Micros
+from bot.model.spend import Digest
 from bot.model.state import State
 
 
@@ -121,6 +122,11 @@ class EventKind(StrEnum):
     """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental, `facts.name`, that the store does not know."""
+    DIGEST = "digest"
+    """The home channel is told what the last week cost: `facts.digest`."""
+    MONTH_FILED = "month_filed"
+    """The file of a month, `facts.month`, is complete: `facts.amount` for `facts.count` rentals. Finance gets
+    it."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide. `facts.count` requests wait."""
     UNAUTHORIZED = "unauthorized"
@@ -198,6 +204,9 @@ class Facts(Frozen):
     """The whole lease."""
     until: Instant | None = None
     since: Instant | None = None
+    digest: Digest | None = None
+    month: str | None = None
+    """Such as `2026-11`."""
     amount: Micros | None = None
     estimate: Micros | None = None
     estimated: bool | None = None
@@ -234,7 +243,7 @@ class Facts(Frozen):
     """The money of a budget's month when an alert was given. `total` is the budget."""
     dearest: tuple[DearRental, ...] = ()
     """The rentals that cost most on an unusual day, the dearest first."""
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[Demand, ...] = ()
     """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
@@ -456,6 +465,9 @@ EFFECTS: dict[EventKind, Effects] = {
     # Messages of their own ask the admins about these two, and about OWNER_LEFT.
     _E.UNKNOWN_MACHINE: Effects(),
     _E.OLDER_DATABASE: Effects(),
+    _E.DIGEST: Effects(alert=(To.HOME_CHANNEL,)),
+    # Finance gets the file itself.
+    _E.MONTH_FILED: Effects(),
     _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),
     _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
     _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),

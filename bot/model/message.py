@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.model.base import Frozen, Instant
+from bot.model.budget import MonthPart
 
 
 class MessageKind(StrEnum):
@@ -30,6 +31,9 @@ class MessageKind(StrEnum):
     """Sent once to the person who asked, if the search takes longer."""
     REPLY = "reply"
     """Sent once to the person who acted, rendered when it was queued."""
+    FILE = "file"
+    """Uploaded once to one person's direct messages: a file of charges. After a crash during the upload, it is
+    uploaded again."""
 
     @property
     def surface(self) -> bool:
@@ -134,6 +138,8 @@ class Message(Frozen):
     """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered."""
+    charges_of: MonthPart | None = None
+    """For a file: what it has the charges of."""
     broadcast: bool = False
     """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
 from bot.model.base import Frozen, Instant
+from bot.model.gpu import name_key
 
 OFFER_LIFE = timedelta(minutes=30)
 """How long an offer's price stands if the API doesn't state it (docs/compute-clear.md)."""
@@ -45,3 +47,30 @@ class Catalog(Frozen):
     regions: tuple[str, ...]
     contracts: tuple[str, ...]
     read_at: Instant
+
+
+_VENDORS = {
+    "aws": "AWS",
+    "coreweave": "CoreWeave",
+    "datacrunch": "DataCrunch",
+    "digitalocean": "DigitalOcean",
+    "fluidstack": "FluidStack",
+    "gcp": "GCP",
+    "hpcai": "HPC-AI",
+    "imwt": "IMWT",
+    "massedcompute": "Massed Compute",
+    "oci": "OCI",
+    "ovh": "OVH",
+    "runpod": "RunPod",
+    "tensordock": "TensorDock",
+    "vastai": "Vast.ai",
+}
+
+
+def vendor_name(name: str) -> str:
+    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`. Return a name with capital letters
+    unchanged."""
+    if name != name.lower():
+        return name
+    words = re.split(r"[_\s-]+", name)
+    return _VENDORS.get(name_key(name)) or " ".join(word[:1].upper() + word[1:] for word in words if word) or name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
@@ -89,6 +90,46 @@ class SpendPoint(Frozen):
     amount: Micros
 
 
+class ProjectWeek(Frozen):
+    """What a project was charged in a week, and what runs for it now."""
+
+    project: str
+    spent: Spent = Spent()
+    running: int = 0
+    """How many of its rentals run now."""
+    rate: Decimal = Decimal(0)
+    """What they cost, USD per hour."""
+
+
+class Digest(Frozen):
+    """What the home channel is told once a week."""
+
+    first: date
+    """The first day of the week, in the policy's `timezone`."""
+    last: date
+    projects: tuple[ProjectWeek, ...]
+    """Those that were charged something in the week, or for which something runs now; the dearest first."""
+    month: Month
+    """The month in which the digest was made."""
+    forecast: Micros | None = None
+    """What that month costs in all at this rate. None if too little is known yet."""
+
+    @property
+    def spent(self) -> Spent:
+        """Return what the team was charged in the week. Each rental is in one project."""
+        return sum((one.spent for one in self.projects), start=Spent())
+
+    @property
+    def running(self) -> int:
+        """Return how many rentals run now."""
+        return sum(one.running for one in self.projects)
+
+    @property
+    def rate(self) -> Decimal:
+        """Return what they cost, USD per hour."""
+        return sum((one.rate for one in self.projects), start=Decimal(0))
+
+
 class SpendReport(Frozen):
     """The answer to `/gpu spend`, with everything that its reader may see."""
 
@@ -114,6 +155,8 @@ class SpendReport(Frozen):
     """Each day or week up to now, oldest first."""
     forecast: Micros | None = None
     """What the month costs in all at this rate. None if it is over, or if too little is known yet."""
+    unknown_count: int = 0
+    """How many machines that no rental has run now. The invoice has them too."""
     names: dict[str, str]
     """The display names of the people in the rows, by user id."""
     rentals: dict[str, Rental]

@@ -13,7 +13,7 @@ from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Passed, UseCosts
+from bot.model.budget import Demand, UseCosts
 from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
@@ -254,7 +254,7 @@ class OfferChoice(Frozen):
     offer: Offer
     envelope: Envelope
     over: tuple[Over, ...] = ()
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[Demand, ...] = ()
     """The budgets that don't hold it, the tightest one first."""
     shorter: timedelta | None = None
     """The longest lease in whole hours that the budgets hold, if they don't hold this one. None: no other."""

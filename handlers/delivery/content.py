@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
+from bot.lifecycle.service.month_files import file_for
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
 from bot.model.event import Event
@@ -17,6 +20,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from handlers.views.answers import offers
+from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
@@ -87,6 +91,30 @@ async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> Rent
     if message.kind is not MessageKind.DIRECT:
         return await details_for_message(tx, rental, deps.clock.now())
     return await details_for_direct_message(tx, deps, await _person(tx, message.to.value), rental)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file and what is said beside it."""
+
+    name: str
+    content: bytes
+    words: str
+    """Escaped mrkdwn."""
+    without_file: Rendered
+    """What is posted if Slack takes no files of ours."""
+
+
+async def upload(deps: Deps, message: Message) -> Upload | None:
+    """Return the file that a message uploads, as it is now. Return None if it names none."""
+    if message.charges_of is None:
+        return None
+    async with deps.store.read() as tx:
+        reader = await _person(tx, message.to.value)
+        file = await file_for(tx, deps, reader, message.charges_of)
+    # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
+    written = await asyncio.to_thread(file.written)
+    return Upload(file.name, written.encode(), month_file_words(file, reader.id), no_file(file, reader.id))
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:

@@ -18,8 +18,8 @@ from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
-from bot.model.message import Message, NextCall
-from handlers.delivery.content import answer_body, content, earliest_post
+from bot.model.message import Message, MessageKind, NextCall
+from handlers.delivery.content import answer_body, content, earliest_post, upload
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
@@ -231,6 +231,9 @@ class Delivery:
     async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
+        if message.kind is MessageKind.FILE:
+            file = await upload(self._deps, message)
+            return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
         if message.kind.answer:
             body = await answer_body(with_newest_rules(self._deps), message)
             if body is None:

@@ -22,6 +22,8 @@ EDITS_FOR_CHANGES = 25
 could wait for a minute while many machines are starting."""
 MINUTE = timedelta(minutes=1)
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
+UPLOAD = "files"
+"""files.getUploadURLExternal and .completeUploadExternal: Tier 4 each, more than posts are allowed."""
 
 
 class _Window:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
-from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.content import Upload
+from handlers.delivery.pace import ANSWER, EDIT, POST, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
     NO_MESSAGE,
@@ -218,6 +220,34 @@ class Poster:
             return self._failed(message, error, POST)
         posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         return Result(self._up_to_date(changed(posted, digest=digest(rendered)), rendered))
+
+    async def upload(self, message: Message, file: Upload) -> Result:
+        """Upload a file to a person's direct messages, with words beside it. If the app may not, post words
+        instead.
+
+        Rules: docs.slack.dev/messaging/working-with-files. Slack shares the file a while after the last call, in a
+        post that has no metadata. So it can't be found again: after a crash, the file is uploaded once more.
+        """
+        self._pace.posted(message.to.value, self._deps.clock.real())
+        try:
+            opened = await self._client.conversations_open(users=message.to.value)
+            begun = await self._client.files_getUploadURLExternal(filename=file.name, length=len(file.content))
+            async with self._session.post(
+                str(begun["upload_url"]), data=file.content, allow_redirects=False, raise_for_status=True
+            ):
+                pass
+            await self._client.files_completeUploadExternal(
+                files=[{"id": str(begun["file_id"]), "title": file.name}],
+                channel_id=str(opened["channel"]["id"]),
+                initial_comment=file.words,
+            )
+        except NO_ANSWER as error:
+            if error_code(error) == "missing_scope":
+                log.warning("slack.refused", method=UPLOAD, message=message.id, error="missing_scope")
+                return await self.post(message, file.without_file, None)
+            failed = self._failed(message, error, UPLOAD)
+            return replace(failed, message=changed(failed.message, sending=False))
+        return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""

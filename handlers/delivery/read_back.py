@@ -185,7 +185,8 @@ class Finder:
                 return
             posts, cursor = _page(answer)
             for post in posts:
-                search.posts_of_bots += bool(post.get("bot_id"))
+                # Files of ours are shared by Slack, without metadata.
+                search.posts_of_bots += bool(post.get("bot_id")) and not post.get("files")
                 if _is_ours(post):
                     search.posts_of_ours += 1
                     place = channel, str(post.get("ts"))

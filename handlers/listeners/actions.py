@@ -16,6 +16,7 @@ from handlers.listeners import (
     commands,
     github_keys,
     keys,
+    month_files,
     offers,
     policy,
     rentals,
@@ -86,7 +87,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
             on(Action.SHOW_SPEND, spend.show),
-            on(Action.SPEND_CSV, spend.csv),
+            on(Action.SPEND_CSV, month_files.send),
         )
     )
 )

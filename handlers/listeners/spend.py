@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bot.errors import Refused
 from bot.lifecycle.service import spend as service
 from bot.model.budget import Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.spend import RowsOf
 from bot.policy.team.roles import may_use
-from handlers.ids import SpendRowsValue, SpendValue
+from handlers.ids import SpendRowsValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
@@ -25,11 +24,6 @@ async def show(context: Context, interaction: UserInteraction, value: SpendRowsV
     """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
     clicked."""
     return await _report(context, interaction, value.scope, value.period, value.rows)
-
-
-async def csv(_context: Context, _interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Send the file of a month."""
-    raise Refused(f"I can't make the file of {value.month} yet. I sent nothing.")
 
 
 async def _report(

@@ -30,7 +30,7 @@ NEEDED: Mapping[str, str] = MappingProxyType(
 OPTIONAL: Mapping[str, str] = MappingProxyType(
     {
         "app_mentions:read": "answering people who mention me in a channel",
-        "files:write": "posting files, which nothing does yet",
+        "files:write": "sending the files of months",
     }
 )
 """Apps that were installed with an older manifest.yml lack these. All the rest works without them."""

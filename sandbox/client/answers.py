@@ -61,6 +61,14 @@ class Button(_Answer):
     value: str | None = None
 
 
+class SharedFile(_Answer):
+    """A file that a message shares."""
+
+    name: str
+    url: str
+    """Where its bytes are."""
+
+
 class SeenMessage(_Answer):
     """A message as one person sees it. `text` is the notification, `reads` what the blocks say."""
 
@@ -76,6 +84,7 @@ class SeenMessage(_Answer):
     text: str
     reads: str
     buttons: tuple[Button, ...] = ()
+    files: tuple[SharedFile, ...] = ()
     edited: bool = False
     deleted: bool = False
 

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 from mimetypes import guess_type
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -27,10 +28,18 @@ class File:
     alt_text: str
     title: str
     created: int
+    url: str = ""
+    """Where a person's browser downloads it."""
+    content: bytes = b""
     received: bool = False
     completed: bool = False
     shares: dict[str, dict[str, list[Json]]] = field(default_factory=dict)
     """As in Slack's file object: `public` or `private`, then the channel, then the messages."""
+
+    @property
+    def mimetype(self) -> str:
+        """Return the type that Slack guesses from the name."""
+        return guess_type(self.name)[0] or "application/octet-stream"
 
     def as_json(self) -> Json:
         """Return Slack's file object."""
@@ -41,10 +50,11 @@ class File:
             "name": self.name,
             "title": self.title,
             "alt_txt": self.alt_text,
-            "mimetype": guess_type(self.name)[0] or "application/octet-stream",
+            "mimetype": self.mimetype,
             "filetype": self.name.rpartition(".")[2],
             "user": BOT_USER,
             "size": self.length,
+            "url_private_download": self.url,
             "mode": "hosted",
             "is_public": "public" in self.shares,
             "shares": self.shares,
@@ -52,7 +62,7 @@ class File:
 
 
 class Files:
-    """The files of a workspace. Their bytes are counted, but not stored."""
+    """The files of a workspace."""
 
     def __init__(self, workspace: Workspace, timing: Timing) -> None:
         self._workspace = workspace
@@ -64,8 +74,12 @@ class Files:
 
     def begin(self, name: str, length: int, alt_text: str) -> tuple[str, File]:
         """Begin an upload. Return the URL for the bytes, and the file."""
+        file_id = self._workspace.new_id("F")
         file = File(
-            self._workspace.new_id("F"), name, length, alt_text, title=name, created=self._workspace.seconds()
+            *(file_id, name, length, alt_text),
+            title=name,
+            created=self._workspace.seconds(),
+            url=f"{self.url}/files/{file_id}/{quote(name, safe='')}",
         )
         token = secrets.token_urlsafe(24)
         self._files[file.id] = self._by_token[token] = file
@@ -83,8 +97,15 @@ class Files:
         raw = await request.read()
         if len(raw) != file.length:
             return web.Response(status=400, text="Length mismatch")
-        file.received = True
+        file.content, file.received = raw, True
         return web.Response(text=f"OK - {len(raw)}")
+
+    async def download(self, request: web.Request) -> web.Response:
+        """Return the bytes of a file, as a person's browser gets them."""
+        file = self._files.get(request.match_info["file"])
+        if file is None or not file.completed:
+            return web.Response(status=404, text="Not found")
+        return web.Response(body=file.content, content_type=file.mimetype)
 
     def complete(self, files: list[File], channel: Channel | None, comment: str, thread_ts: str | None) -> None:
         """Complete the uploads. In a channel they are shared as one message after a while."""

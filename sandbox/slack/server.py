@@ -104,6 +104,7 @@ class SlackSandbox:
         router = app.router
         router.add_route("*", "/api/{method}", self.api.serve)
         router.add_post("/upload/v1/{token}", self.files.receive)
+        router.add_get("/files/{file}/{name}", self.files.download)
         router.add_get("/link/", self.sockets.serve)
         router.add_post("/commands/{url:.+}", self.responses.serve)
         router.add_post("/actions/{url:.+}", self.responses.serve)

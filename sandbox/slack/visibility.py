@@ -55,6 +55,7 @@ def message_seen(workspace: Workspace, person: Person, message: Message) -> Json
         "text": text,
         "reads": "\n".join(line for line in lines if line),
         "buttons": render.buttons(message.blocks, reader),
+        "files": [{"name": file["name"], "url": file["url_private_download"]} for file in message.files],
         "edited": message.edited,
         "deleted": message.deleted,
     }

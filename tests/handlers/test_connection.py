@@ -165,7 +165,7 @@ async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_
         missing = {line["scope"]: line["purpose"] for line in lines if line["event"] == "slack.scope_missing"}
     assert missing == {
         "app_mentions:read": "answering people who mention me in a channel",
-        "files:write": "posting files, which nothing does yet",
+        "files:write": "sending the files of months",
     }
 
 

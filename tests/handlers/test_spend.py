@@ -128,8 +128,8 @@ Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I asked for the deletion. $70.00 is estimated: the vendor left out a start,
-      an end or a price.\
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
 """)
     assert labels(answer) == ["October", "CSV"]
 
@@ -145,8 +145,8 @@ Person | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I asked for the deletion. $70.00 is estimated: the vendor left out a start,
-      an end or a price.\
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
 """)
     assert labels(answer) == ["Projects", "October", "CSV"]
     await ours.click(BEN, answer, "Projects")
@@ -161,7 +161,8 @@ October: you nothing. Team $50.00.
 Spend by project
 Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
-USD by week\
+USD by week
+The invoice may differ by machines not rented through me and tax.\
 """)
 
 
@@ -255,8 +256,8 @@ November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00
 Person     Rentals  GPU hours  Working  Connected    Idle  Not seen    Total
 Ana              7      112.0   $20.00      $0.00   $6.00   $114.00  $140.00
 U0BEN0000        1       56.0    $0.00      $0.00  $30.00    $40.00   $70.00
-$5.00 was billed after I asked for the deletion. $70.00 is estimated: the vendor left out a start,
-      an end or a price.\
+$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
+      ($70.00), machines not rented through me and tax.\
 """)
     await ours.command(GUS, "spend")
     await ours.deliver()

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.store import Store
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
+from bot.model.budget import Charge
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, stored_destination, to_response_url
 from bot.model.offer import Offer
@@ -16,7 +18,6 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from store.db import Database
 from tests.databases import START
 
 HOME = "C0HOME"
@@ -144,6 +145,28 @@ def ledger_row(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: A
     )
 
 
+def charge(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: Any) -> Charge:
+    """Return the charge of the whole of `ledger_row`."""
+    amount = fields.get("amount", 2_150_000)
+    return Charge(
+        **{
+            "resource_id": resource_id,
+            "n": 1,
+            "rental_id": rental_id,
+            "month": "2025-03",
+            "owner": ANA,
+            "project": "unassigned",
+            "gpus": 1,
+            "started_at": START,
+            "ended_at": START + timedelta(hours=1),
+            "rate": Decimal("2.15"),
+            "amount": amount,
+            "unknown": amount,
+            **fields,
+        }
+    )
+
+
 def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", **fields: Any) -> Event:
     return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, **fields})
 
@@ -186,7 +209,7 @@ def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
 
 
 async def store_rental(
-    database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
+    database: Store, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
     """Store a rental with its quote, an event, its card and these attempts. Return it."""
     started = started or rental()
@@ -203,3 +226,25 @@ async def store_rental(
             )
         )
     return started
+
+
+async def store_charged(database: Store, *charged: Charge, **attempted: Any) -> None:
+    """Store rentals that are over with a resource and a ledger row for each of these charges. `attempted` are
+    fields of their attempts."""
+    for one in charged:
+        rental_id, resource_id = one.rental_id, one.resource_id
+        over = rental(rental_id, owner=one.owner, project=one.project, state=State.DESTROYED, due_at=None)
+        await store_rental(database, over, attempt(rental_id, **{"state": AttemptState.GONE, **attempted}))
+        async with database.write() as tx:
+            row = ledger_row(
+                resource_id,
+                rental_id,
+                owner=one.owner,
+                started_at=one.started_at,
+                ended_at=one.ended_at,
+                rate=one.rate,
+                amount=one.amount,
+            )
+            gone = resource(resource_id, rental_id, gone_at=one.ended_at)
+            await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
+            await tx.budgets.add_charges([one])

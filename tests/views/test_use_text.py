@@ -71,7 +71,7 @@ Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40
 Ready: 1x H100 EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
       [Details]
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since they started; team $0.00/h.\
+  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend\
 """)
 
 

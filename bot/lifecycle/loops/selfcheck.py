@@ -9,17 +9,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.budgets import correct
-from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
+from bot.lifecycle.deps import Deps, StepDeps, settle_now, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
 from bot.lifecycle.ports.outside import DirectPosts
+from bot.lifecycle.ports.store import Tx
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
@@ -169,10 +169,18 @@ class SelfCheck:
 
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
-    """Correct the balances that are no sums, from the last month on. Log and count each of them as a bug."""
-    last = month_start(month_of(deps.clock.now(), deps.rules.billing_zone), deps.rules.billing_zone)
-    since = month_of(last - timedelta(days=1), deps.rules.billing_zone)
-    wrong = await transact(deps, partial(correct, since=since))
+    """Charge ledger rows that were not charged, and correct balances that are no sums, from the last month on. Log
+    and count each of them as a bug."""
+    zone = deps.rules.billing_zone
+    since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)
+
+    async def decision(tx: Tx) -> int:
+        uncharged = await tx.budgets.uncharged()
+        for rental_id in uncharged:
+            await settle_now(tx, deps, rental_id)
+        return len(uncharged) + await correct(tx, since)
+
+    wrong = await transact(deps, decision)
     if wrong:
         log.error("balances.corrected", count=wrong)
         on_wrong(wrong)

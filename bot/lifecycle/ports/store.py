@@ -21,7 +21,7 @@ from bot.lifecycle.ports.records import (
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.budget import Balance, Charge, Month, Reservation, Scope
+from bot.model.budget import Balance, Charge, ChargedMachine, Month, MonthPart, Reservation, Scope
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
@@ -168,6 +168,9 @@ class Budgets(Protocol):
         """Replace what a rental holds. The balances are not changed."""
 
     async def add_charges(self, added: Collection[Charge]) -> None: ...
+    async def uncharged(self) -> list[str]:
+        """Return the ids of the rentals with a ledger row that was not charged. It reads the whole ledger."""
+
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
 
@@ -177,8 +180,20 @@ class Budgets(Protocol):
     async def filed(self) -> dict[Month, datetime]:
         """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
 
-    async def file(self, month: Month, at: datetime) -> None:
-        """Note that a month's file is complete."""
+    async def unfiled(self) -> list[Month]:
+        """Return the months that have charges and are not filed, oldest first."""
+
+    async def file(self, month: Month, at: datetime, file: str) -> None:
+        """Keep a month's complete file. It is never changed."""
+
+    async def filed_file(self, month: Month) -> str | None:
+        """Return the complete file of a month. Return None if the month is not filed."""
+
+    async def billing_before(self, at: datetime) -> bool:
+        """Return whether something that may have billed before `at` has no ledger row yet."""
+
+    async def machines(self, month: Month) -> dict[str, ChargedMachine]:
+        """Return the machines of a month's charges and those that still bill, by their resource ids."""
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
         """Return the balances with money of all months, or of those from `since` on."""
@@ -259,6 +274,10 @@ class Events(Protocol):
     async def newest(self) -> Event | None:
         """Return the event that was written last."""
 
+    async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        """Return the first events from `since` on and before `until`, in the order in which they were written:
+        `limit` at most, with ids above `after`."""
+
 
 class Messages(Protocol):
     """The outbox."""
@@ -305,6 +324,9 @@ class Messages(Protocol):
     async def conversations(self) -> dict[str, Destination]:
         """Return the ids of the channels and direct messages with posts, the newest first, each with the
         destination of one post. It reads all messages."""
+
+    async def file_waits(self, to: Destination, part: MonthPart) -> bool:
+        """Return whether a file of this part of a month is on its way to a person."""
 
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""

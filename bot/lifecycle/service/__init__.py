@@ -21,5 +21,6 @@ previews          what people see before they decide: offers, requests that wait
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages
 spend             what was spent
+month_files       the file of a month's charges, with what the person may read
 readable_use      what people may read of a machine's use
 """

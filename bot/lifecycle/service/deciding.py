@@ -17,7 +17,7 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.budget import Passed
+from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
@@ -255,7 +255,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
     return await apply(tx, deps, rental, after.rental, event)
 
 
-async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Passed, ...]:
+async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Demand, ...]:
     """Return the budgets that an approval passes. Raise OverBudget if the rules refuse that, and Refused if its
     owner decides alone, who may not pass a budget."""
     passed = await passed_by(tx, deps.rules, after, deps.clock.now())

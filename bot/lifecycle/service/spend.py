@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.spend import charges_of_months, months_of_usual_day, running_machines
+from bot.lifecycle.spend import (
+    charges_of_months,
+    forecast_of_month,
+    months_of_usual_day,
+    unknown_machine_count,
+)
 from bot.model.budget import TEAM, UNASSIGNED, Charge, Scope, ScopeKind
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.spend import PeriodKind, RowsOf, SpendReport, SpendRow, Spent
 from bot.policy.buying import spend as policy
 from bot.policy.buying.budgets import budget_of
-from bot.policy.buying.months import month_end, month_of, months_between
-from bot.policy.buying.spend import days_of, in_period, period_of, points, recent_days
+from bot.policy.buying.months import months_between
+from bot.policy.buying.spend import days_of, in_period, period_of, points
 from bot.policy.team.roles import check_reads_spend, sees_spend_of, sees_spend_of_people, sees_use_of_people
 from bot.policy.team.rules import Rules
 
@@ -53,9 +56,10 @@ async def report(
         spent = in_period(charges, period, _KEYS[chosen])
         keys = policy.dearest(spent, len(spent))
         shown = keys[:MOST_ROWS]
-        forecast = await _forecast(tx, rules, scope, charges, now) if this_month else None
+        forecast = await forecast_of_month(tx, rules, scope, charges, now) if this_month else None
         names = await tx.people.names(shown) if chosen is RowsOf.PEOPLE else {}
         rentals = await tx.rentals.get_many(shown) if chosen is RowsOf.RENTALS else {}
+        unknown_count = await unknown_machine_count(tx)
     own_budget, budget = _budgets(person, scope, rules) if this_month else (None, None)
     own_scope = Scope(kind=ScopeKind.PERSON, name=person.id)
     own = [charge for charge in charges if charge.owner == person.id]
@@ -73,6 +77,7 @@ async def report(
         sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or sees_use_of_people(person, rules),
         points=points(days_of(charges, period, now, zone)),
         forecast=forecast,
+        unknown_count=unknown_count,
         names=names,
         rentals={rental_id: rentals[rental_id] for rental_id in shown if rental_id in rentals},
         chooses_rows=scope.kind is ScopeKind.TEAM and sees_spend_of_people(person, rules),
@@ -121,25 +126,3 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
     """Return the budgets of the person and of the scope. Only the whole team's money has both."""
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
-
-
-async def _forecast(tx: Tx, rules: Rules, scope: Scope, charges: Sequence[Charge], now: datetime) -> Micros | None:
-    zone = rules.billing_zone
-    month = month_of(now, zone)
-    past, today = recent_days(charges, now, zone)
-    if policy.usual_day(past) is None:
-        return None
-    rentals = [
-        rental
-        for rental in await tx.rentals.live(scope.name if scope.kind is ScopeKind.PERSON else None)
-        if scope.kind is not ScopeKind.PROJECT or rental.project == scope.name
-    ]
-    return policy.forecast(
-        spent=sum(charge.amount for charge in charges if charge.month == month),
-        today=today,
-        past=past,
-        running=await running_machines(tx, rentals, now),
-        now=now,
-        end=month_end(month, zone),
-        zone=zone,
-    )

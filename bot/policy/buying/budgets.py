@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
-from bot.model.budget import UNASSIGNED, Balance, Month, Passed, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind
 from bot.model.money import Micros, micros
 from bot.model.person import Person
 from bot.policy.team.roles import roles_of
@@ -75,27 +75,32 @@ def say_month(month: Month) -> str:
     return month_name[int(month.split("-")[1])]
 
 
-def say_passed(passed: Passed, owner: str | None = None) -> str:
+def say_passed(passed: Demand, owner: str | None = None) -> str:
     """Return what a budget still holds and what was asked for: to the owner of the request, or to somebody else if
     there is the name of its `owner`."""
     scope = passed.balance.scope
     person = "You have" if owner is None else f"{owner} has"
     who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "Your team has"}.get(scope.kind, f"{scope.name} has")
-    left = f"${Decimal(passed.left).scaleb(-6):,.2f} left in {say_month(passed.balance.month)}"
+    left = f"${Decimal(passed.free).scaleb(-6):,.2f} left in {say_month(passed.balance.month)}"
     return f"{who} {left}; this can come to ${Decimal(passed.more).scaleb(-6):,.2f}."
+
+
+def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
+    """Return what is asked of each budget, `more` by months, the tightest one first. `balances` are those of its
+    scopes in these months."""
+    found = []
+    for balance in balances:
+        budget = budget_of(balance.scope, rules)
+        if budget is not None:
+            found.append(Demand(balance=balance, budget=budget, more=more.get(balance.month, 0)))
+    return tuple(sorted(found, key=lambda one: (one.free - one.more, one.balance.month)))
 
 
 def passed_budgets(
     more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules
-) -> tuple[Passed, ...]:
-    """Return the budgets that don't hold what is asked for, `more` by months, the tightest one first. `balances`
-    are those of its scopes in these months. What adds nothing passes no budget."""
-    found = []
-    for balance in balances:
-        budget, added = budget_of(balance.scope, rules), more.get(balance.month, 0)
-        if budget is not None and added > 0 and balance.reserved + balance.spent + added > budget:
-            found.append(Passed(balance=balance, budget=budget, more=added))
-    return tuple(sorted(found, key=lambda one: (one.left, one.balance.month)))
+) -> tuple[Demand, ...]:
+    """Return the budgets that don't hold what is asked for, as `demands` does."""
+    return tuple(demand for demand in demands(more, balances, rules) if demand.passes)
 
 
 class Room(Frozen):
@@ -109,7 +114,7 @@ class Room(Frozen):
     held: Mapping[Month, Micros] = Field(default_factory=dict)
     """What it holds already, by months."""
 
-    def passed(self, total: Micros, rules: Rules) -> tuple[Passed, ...]:
+    def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
         """Return the budgets that don't hold an envelope with this total."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
         return passed_budgets(more, self.balances, rules)

@@ -44,18 +44,24 @@ def cut(
     deleted_at: datetime | None = None,
     zone: ZoneInfo,
     filed: Collection[str] = (),
+    kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
     """Return the charges of a ledger row, oldest first. Their amounts sum to that of the row, and the last one
     takes what rounding leaves.
 
     `known` is what was seen of the use of its machine, and `deleted_at` when the bot asked for its deletion. What
-    falls into a month that is `filed` is charged to the next month that is not, as a correction.
+    falls into a month that is `filed` is charged to the next month that is not, as a correction. What the row's
+    charges that are `kept` have is left out: with them, the amounts sum to that of the row.
     """
     months = months_between(row.started_at, row.ended_at, zone)
     borders = {month_start(month, zone) for month in months[1:]}
     borders |= {one.since for one in owners if one.since is not None and row.started_at < one.since < row.ended_at}
+    moments = {moment for one in kept for moment in (one.started_at, one.ended_at)}
+    borders |= {moment for moment in moments if row.started_at < moment < row.ended_at}
     charges = []
     for start, end in pairwise((row.started_at, *sorted(borders), row.ended_at)):
+        if any(one.started_at <= start and end <= one.ended_at for one in kept):
+            continue
         month = billed_in = month_of(start, zone)
         while month in filed:
             month = next_month(month)

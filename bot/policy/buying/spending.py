@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget, Refused
 from bot.model.base import Frozen, Instant, changed
-from bot.model.budget import Passed
+from bot.model.budget import Demand
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -46,7 +46,7 @@ class Proposal(Frozen):
     envelope: Envelope
     over: tuple[Over, ...]
     """The limits that the envelope is over. If there are none, the owner decides alone."""
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[Demand, ...] = ()
     """The budgets that don't hold the envelope, the tightest one first."""
 
 
@@ -314,7 +314,7 @@ def check_rent(
     return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
 
 
-def within_budgets(proposal: Proposal, passed: tuple[Passed, ...], rules: Rules) -> Proposal:
+def within_budgets(proposal: Proposal, passed: tuple[Demand, ...], rules: Rules) -> Proposal:
     """Return a proposal that an approver decides if it passes budgets. Raise OverBudget if the rules refuse
     that."""
     if not passed:

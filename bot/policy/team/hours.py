@@ -75,15 +75,15 @@ def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) 
     does. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week."""
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
-    evenings = (_at(day - timedelta(days=n), NIGHT_BEGINS, zone) for n in range(2))
+    evenings = (at_time(day - timedelta(days=n), NIGHT_BEGINS, zone) for n in range(2))
     return morning if next(evening for evening in evenings if evening < morning) <= end else None
 
 
 def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
-    return _at(day, hours.time[0], zone)
+    return at_time(day, hours.time[0], zone)
 
 
-def _at(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """Return a time of a day, in minutes after midnight, in UTC. A time that the clocks skip is later by the time
     that they skip."""
     hour, minute = divmod(minutes, 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.base import changed
+from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind
 from bot.model.money import in_cents
 from bot.model.offer import Catalog
@@ -182,6 +183,7 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
         receipt(details, idle=False) if money and rental.state.over else "",
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
+        f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
         _allowed(details) if money else "",
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),

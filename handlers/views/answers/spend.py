@@ -6,21 +6,20 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from bot.model.budget import ScopeKind
-from bot.model.money import MICROS_PER_DOLLAR, Micros
+from bot.model.money import Micros
 from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, clean, dollars, escape, join, plural
+from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)
-_ROUGH_FROM = 10 * MICROS_PER_DOLLAR
-"""From this amount on, a forecast is in whole dollars."""
 
 
 def report(shown: SpendReport, reader: Reader) -> Rendered:
@@ -95,19 +94,20 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
             who = "it spends"
         case ScopeKind.PERSON:
             who = "you spend" if shown.scope.name == reader.id else "they spend"
-    amount = shown.forecast
-    rough = f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}" if amount >= _ROUGH_FROM else dollars(amount)
     last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
-    return f"At this rate {who} about {rough} by the {last}{'st' if last == 31 else 'th'}."
+    return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
 
 
 def _small_print(shown: SpendReport) -> Json | None:
-    """Return what the invoice may differ by, and what was billed although the bot had asked for deletion."""
+    """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
+    differences = f"{dollars(estimated)} is estimated." if estimated else ""
+    if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
+        differences = invoice_differences(estimated, shown.unknown_count)
     parts = [
         f"{plural(shown.left_out, 'more row is', 'more rows are')} in the last one." if shown.left_out else "",
         f"{dollars(late)} was billed after I asked for the deletion." if late else "",
-        f"{dollars(estimated)} is estimated: the vendor left out a start, an end or a price." if estimated else "",
+        differences,
     ]
     words = join(*parts)
     return blocks.context(words) if words else None

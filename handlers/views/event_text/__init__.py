@@ -42,7 +42,7 @@ def without_money(facts: Facts) -> Facts:
     nothing = dict.fromkeys(
         ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid")
     )
-    return changed(facts, **nothing)
+    return changed(facts, **nothing, passed=())
 
 
 __all__ = [

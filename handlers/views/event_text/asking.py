@@ -11,6 +11,7 @@ from handlers.views.event_text.composition import (
     EventText,
     allowed_text,
     cost_of,
+    over_budget,
     said,
     sentence_case,
     total_text,
@@ -90,7 +91,8 @@ def _approved(context: EventContext) -> EventText:
     if context.event.actor == context.owner_id and context.facts.self_approved is False:
         return EventText(f"{context.actor} goes on", allowed_text(context.facts), colon=True)
     own = " (own request)" if context.facts.self_approved else ""
-    return EventText(f"Approved{context.by_whom_and_when}{own}", allowed_text(context.facts), colon=True)
+    over = over_budget(context)
+    return EventText(f"Approved{context.by_whom_and_when}{own}{over}", allowed_text(context.facts), colon=True)
 
 
 def _approved_not_ready(context: EventContext) -> EventText:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bot.model.event import Event, Facts
 from bot.model.summary import AccruedCost, RentalDetails
+from handlers.views.phrases.budget_text import whose_budget
 from handlers.views.phrases.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
 from handlers.views.phrases.machine_text import vendor
 
@@ -117,3 +118,9 @@ def said(facts: Facts) -> str:
 def market_answer(facts: Facts) -> str:
     """Return the market's answer in its own words, or an empty text if there was none."""
     return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""
+
+
+def over_budget(context: EventContext) -> str:
+    """Return ` over vision's budget` if an approval passed a budget, else an empty text."""
+    passed = context.facts.passed
+    return f" over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""

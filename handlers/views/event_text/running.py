@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
-from handlers.views.event_text.composition import EventContext, EventText, said, sentence_case
+from handlers.views.event_text.composition import EventContext, EventText, over_budget, said, sentence_case
 from handlers.views.phrases.asked_text import asked_by_event
 from handlers.views.phrases.format import escape, identifier, join, person, span, with_full_stop
 from handlers.views.phrases.machine_text import sold_but_seen
@@ -85,7 +85,10 @@ def _stands(context: EventContext) -> str:
 
 def _extension_approved(context: EventContext) -> EventText:
     own = " (own request)" if context.facts.self_approved else ""
-    return EventText(f"More time approved by {context.actor}{own}", f"it ends {_end_text(context)}.", colon=True)
+    over = over_budget(context)
+    return EventText(
+        f"More time approved by {context.actor}{own}{over}", f"it ends {_end_text(context)}.", colon=True
+    )
 
 
 def _extension_over(words: str) -> Callable[[EventContext], EventText]:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Balance, Passed, ScopeKind
+from bot.model.budget import Demand, Scope, ScopeKind
 from bot.model.event import Event
 from bot.policy.buying.budgets import say_month
 from bot.policy.team.rules import Rules, WhenOver
 from handlers.views.phrases.format import as_written, dollars, escape, person
 
 
-def scope_name(balance: Balance, names: Mapping[str, str]) -> str:
-    """Return who or what a balance is of, at the start of a sentence: `Vision`, `Ana`, `The team`."""
-    match balance.scope.kind:
+def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
+    """Return who or what a scope is, at the start of a sentence: `vision`, `Ana`, `The team`."""
+    match scope.kind:
         case ScopeKind.PERSON:
-            return person(names, balance.scope.name)
+            return person(names, scope.name)
         case ScopeKind.PROJECT:
-            return as_written(escape(balance.scope.name, 40))
+            return as_written(escape(scope.name, 40))
         case ScopeKind.TEAM:
             return "The team"
+
+
+def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
+    """Return `vision's budget`, `Ana's budget` or `the team's budget`."""
+    name = escape(scope.name, 40) if scope.kind is ScopeKind.PROJECT else person(names, scope.name)
+    return f"{'the team' if scope.kind is ScopeKind.TEAM else name}'s budget"
 
 
 def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
@@ -27,7 +33,7 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
     balance, budget = event.facts.balance, event.facts.total
     if balance is None or budget is None:
         return ""
-    has = f"{scope_name(balance, names)} has spent {dollars(balance.spent)} of {say_month(balance.month)}'s"
+    has = f"{scope_name(balance.scope, names)} has spent {dollars(balance.spent)} of {say_month(balance.month)}'s"
     more = f"what runs can add {dollars(balance.reserved)} ({balance.alerted} %)."
     refuse = rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
@@ -36,8 +42,7 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
     return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
 
 
-def budget_name(passed: Passed) -> str:
+def budget_name(passed: Demand) -> str:
     """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
     scope = passed.balance.scope
-    whose = {ScopeKind.PERSON: "your", ScopeKind.TEAM: "the team's"}.get(scope.kind)
-    return f"{whose} budget" if whose else f"{escape(scope.name, 30)}'s budget"
+    return "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})

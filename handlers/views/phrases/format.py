@@ -112,6 +112,7 @@ def channel(channel_id: str) -> str:
 # --- money
 
 _CENT = Decimal("0.01")
+_ROUGH_FROM = 10 * MICROS_PER_DOLLAR
 
 
 def _cents(cents: int) -> str:
@@ -129,6 +130,11 @@ def dollars(amount: Micros) -> str:
 def dollars_at_most(amount: Micros) -> str:
     """Return the most that something can cost, rounded up: it must never cost more than people read."""
     return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
+
+
+def about_dollars(amount: Micros) -> str:
+    """Return an amount that is not known exactly: in whole dollars from $10 on, else to the cent."""
+    return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
 
 
 def _rate_cents(rate: Decimal) -> int:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
 from bot.model.event import Facts
-from bot.model.gpu import display_name, display_variant, name_key
+from bot.model.gpu import display_name, display_variant
 from bot.model.machine_use import GpuModel, SetupState
+from bot.model.offer import vendor_name
 from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.policy.use.as_sold import differs
 from handlers.views.phrases.format import as_written, clean, escape, listed
-
-_VENDORS = {
-    "aws": "AWS",
-    "coreweave": "CoreWeave",
-    "datacrunch": "DataCrunch",
-    "digitalocean": "DigitalOcean",
-    "fluidstack": "FluidStack",
-    "gcp": "GCP",
-    "hpcai": "HPC-AI",
-    "imwt": "IMWT",
-    "massedcompute": "Massed Compute",
-    "oci": "OCI",
-    "ovh": "OVH",
-    "runpod": "RunPod",
-    "tensordock": "TensorDock",
-    "vastai": "Vast.ai",
-}
 
 
 def vendor(name: str | None) -> str:
@@ -37,12 +20,8 @@ def vendor(name: str | None) -> str:
     known = clean(name or "", 40)
     if not known:
         return "the vendor"
-    if known != known.lower():
-        return as_written(escape(known))
-    words = re.split(r"[_\s-]+", known)
-    return escape(
-        _VENDORS.get(name_key(known)) or " ".join(word[:1].upper() + word[1:] for word in words if word) or known
-    )
+    shown = escape(vendor_name(known))
+    return as_written(shown) if known != known.lower() else shown
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:

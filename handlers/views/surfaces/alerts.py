@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
 from handlers.ids import Action, RentalValue
+from handlers.views.event_text.digest import digest
 from handlers.views.event_text.trouble import outage_text, step_failure_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
@@ -33,6 +34,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.BUDGET_ALERT:
             return blocks.message(budget_alert(event, reader.rules, names or {}))
+        case EventKind.DIGEST:
+            return digest(event.facts.digest) if event.facts.digest is not None else None
         case EventKind.UNUSUAL_DAY:
             return _unusual_day(event, names or {})
         case EventKind.PAUSED:

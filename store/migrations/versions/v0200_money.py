@@ -12,6 +12,7 @@ down_revision = "v0100"
 def upgrade() -> None:
     for table in ("quotes", "rentals"):
         op.add_column(table, sa.Column("project", sa.Text(), nullable=False, server_default="unassigned"))
+    op.add_column("messages", sa.Column("charges_of", sa.Text()))
     op.create_table(
         "charges",
         sa.Column("resource_id", sa.Text(), nullable=False),
@@ -65,6 +66,7 @@ def upgrade() -> None:
         "filed_months",
         sa.Column("month", sa.Text(), nullable=False),
         sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("month", name="filed_months_pk"),
     )
     op.create_table(

@@ -1,0 +1,282 @@
+"""A month's charges as a file that accounting programs import: CSV by the FOCUS 1.2 specification.
+
+Rules: https://focus.finops.org/focus-specification. The file has all of its mandatory columns, then those of its
+other columns that we can fill, then our own, whose names begin with `x_`. A null is an empty cell. Unit prices are
+left out: the specification wants quantity times price to be the cost, which rounding to micro-dollars breaks.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from bot.model.budget import Charge, ChargedMachine, Month, MonthPart
+from bot.model.gpu import display_name
+from bot.model.money import Micros
+from bot.model.offer import vendor_name
+from bot.model.request import Contract
+from bot.policy.buying.months import month_end, month_start
+
+ISSUER = "Compute Clear"
+_FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet runs a cell that begins with one of these as a formula
+(owasp.org/www-community/attacks/CSV_Injection)."""
+_MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A charge with what its row in the file says about it."""
+
+    charge: Charge
+    machine: ChargedMachine
+    requester: str
+    """The display name of its owner."""
+    cost_center: str
+    """Empty if its project has none."""
+    running: bool
+    """Whether the machine still bills, so that the charge is counted up to now."""
+
+
+@dataclass(frozen=True)
+class BillingMonth:
+    """The month of a file, and the account that its invoice is addressed to."""
+
+    month: Month
+    zone: ZoneInfo
+    account: str
+
+    @cached_property
+    def start(self) -> datetime:
+        """Return its first moment, in UTC."""
+        return month_start(self.month, self.zone)
+
+    @cached_property
+    def end(self) -> datetime:
+        """Return the first moment after it, in UTC."""
+        return month_end(self.month, self.zone)
+
+
+def focus_file(rows: Iterable[FileRow], billing: BillingMonth) -> str:
+    """Return the file with a row for each charge, in the order of `rows`, below a row with the columns' names."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(COLUMNS)
+    writer.writerows([cell(row, billing) for cell in COLUMNS.values()] for row in rows)
+    return written.getvalue()
+
+
+def part_of(file: str, *, project: str | None = None, owner: str | None = None) -> str:
+    """Return a file of `focus_file` with only the rows of a project, or of an owner, by their Slack id. None: of
+    all."""
+    reader = csv.reader(io.StringIO(file, newline=""))
+    names = next(reader)
+    in_project, tags = names.index("SubAccountId"), names.index("Tags")
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(names)
+    writer.writerows(
+        row
+        for row in reader
+        if project in {None, row[in_project]} and owner in {None, json.loads(row[tags])["requester"]}
+    )
+    return written.getvalue()
+
+
+def file_name(month: Month, *, complete: bool, part: str = "") -> str:
+    """Return the name of a month's file, such as `gpubot-2026-11.csv`. `part` names what it is cut to. The file of
+    a month that is not complete is named `gpubot-2026-11-so-far.csv`."""
+    return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
+
+
+@dataclass(frozen=True)
+class MonthFile:
+    """A file of charges. Writing it takes long if it has many rows, so that is left to `written`."""
+
+    part: MonthPart
+    owner: str | None
+    """The Slack id of the person whose charges alone it has. None: it has those of everybody."""
+    billing: BillingMonth
+    rows: tuple[FileRow, ...]
+    complete: str | None
+    """The complete file of the month, for everybody, from which this one is cut. None: the month is not
+    complete."""
+    unknown_count: int = 0
+    """How many machines that no rental has run now."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return file_name(self.part.month, complete=self.complete is not None, part=self.part.project or "")
+
+    @property
+    def amount(self) -> Micros:
+        """Return the sum of its charges."""
+        return sum(row.charge.amount for row in self.rows)
+
+    @property
+    def estimated(self) -> Micros:
+        """Return the part that is an estimate, because the API left something out."""
+        return sum(row.charge.amount for row in self.rows if row.charge.estimated)
+
+    @property
+    def rental_count(self) -> int:
+        """Return how many rentals it has charges of."""
+        return len({row.charge.rental_id for row in self.rows})
+
+    @property
+    def running_count(self) -> int:
+        """Return how many of its machines still bill."""
+        return sum(row.running for row in self.rows)
+
+    def written(self) -> str:
+        """Return the text of the file."""
+        if self.complete is None:
+            return focus_file(self.rows, self.billing)
+        return part_of(self.complete, project=self.part.project, owner=self.owner)
+
+
+# --- cells
+
+
+def _text(text: str) -> str:
+    """Return a text as a cell. A text that a spreadsheet could run as a formula gets an apostrophe in front."""
+    risky = text.startswith(_FORMULA) or (text and unicodedata.category(text[0]) == "Cc")
+    return f"'{text}" if risky else text
+
+
+def _usd(amount: Micros) -> str:
+    return f"{Decimal(amount).scaleb(-6):.6f}"
+
+
+def _hours(charge: Charge) -> str:
+    """Return the hours of a charge, rounded to a billionth: plain digits, since the specification allows no
+    exponent."""
+    length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
+    return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
+
+
+def _time(at: datetime) -> str:
+    """Return a time in UTC, without the fraction of its second, for which the specification's format has no
+    place."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _description(row: FileRow) -> str:
+    machine = row.machine
+    place = " ".join(filter(None, (vendor_name(machine.vendor), machine.region)))
+    parts = [f"{row.charge.gpus}x {display_name(machine.gpu)}", row.charge.rental_id, place]
+    return ", ".join(filter(None, [*parts, "still running" if row.running else ""]))
+
+
+def _tags(row: FileRow) -> str:
+    tags = {
+        "requester": row.charge.owner,
+        "cost_center": row.cost_center or None,
+        "channel": row.machine.channel,
+    }
+    return json.dumps(tags)
+
+
+_Cell: TypeAlias = Callable[[FileRow, BillingMonth], str]
+
+
+def _of_row(cell: Callable[[FileRow], str]) -> _Cell:
+    return lambda row, _: cell(row)
+
+
+def _of_charge(cell: Callable[[Charge], str]) -> _Cell:
+    return lambda row, _: cell(row.charge)
+
+
+def _of_machine(cell: Callable[[ChargedMachine], str]) -> _Cell:
+    return lambda row, _: _text(cell(row.machine))
+
+
+def _of_month(cell: Callable[[BillingMonth], str]) -> _Cell:
+    return lambda _, billing: cell(billing)
+
+
+def _always(text: str) -> _Cell:
+    return lambda _, __: text
+
+
+_amount = _of_charge(lambda charge: _usd(charge.amount))
+_quantity = _of_charge(_hours)
+_hours_unit = _always("Hours")
+_project = _of_charge(lambda charge: _text(charge.project))
+_region = _of_machine(lambda machine: machine.region)
+_cost_center = _of_row(lambda row: _text(row.cost_center))
+
+MANDATORY: Mapping[str, _Cell] = MappingProxyType(
+    {
+        "BilledCost": _amount,
+        "BillingAccountId": _of_month(lambda billing: _text(billing.account)),
+        "BillingAccountName": _always(""),
+        "BillingCurrency": _always("USD"),
+        "BillingPeriodEnd": _of_month(lambda billing: _time(billing.end)),
+        "BillingPeriodStart": _of_month(lambda billing: _time(billing.start)),
+        "ChargeCategory": _always("Usage"),
+        "ChargeClass": _of_charge(lambda charge: "Correction" if charge.correction else ""),
+        "ChargeDescription": _of_row(lambda row: _text(_description(row))),
+        "ChargePeriodEnd": _of_charge(lambda charge: _time(charge.ended_at)),
+        "ChargePeriodStart": _of_charge(lambda charge: _time(charge.started_at)),
+        "ContractedCost": _amount,
+        "EffectiveCost": _amount,
+        "InvoiceIssuerName": _always(ISSUER),
+        "ListCost": _amount,
+        "PricingQuantity": _quantity,
+        "PricingUnit": _hours_unit,
+        "ProviderName": _always(ISSUER),
+        # The API may not state the vendor of an adopted machine, and the column takes no null.
+        "PublisherName": _of_machine(lambda machine: vendor_name(machine.vendor) or ISSUER),
+        "ServiceCategory": _always("Compute"),
+        "ServiceName": _always("GPU rental"),
+    }
+)
+OTHERS: Mapping[str, _Cell] = MappingProxyType(
+    {
+        "ChargeFrequency": _always("Usage-Based"),
+        "ConsumedQuantity": _quantity,
+        "ConsumedUnit": _hours_unit,
+        "PricingCategory": _of_machine(
+            lambda machine: "Dynamic" if machine.contract == Contract.SPOT else "Standard"
+        ),
+        "RegionId": _region,
+        "RegionName": _region,
+        "ResourceId": _of_charge(lambda charge: _text(charge.resource_id)),
+        "ResourceName": _of_machine(lambda machine: machine.name),
+        "ResourceType": _always("Virtual Machine"),
+        "ServiceSubcategory": _always("Virtual Machines"),
+        "SkuId": _of_row(lambda row: _text(f"{row.machine.gpu}:{row.charge.gpus}")),
+        "SubAccountId": _project,
+        "SubAccountName": _project,
+        "Tags": _of_row(_tags),
+    }
+)
+OURS: Mapping[str, _Cell] = MappingProxyType(
+    {
+        "x_CostCenter": _cost_center,
+        "x_Project": _project,
+        "x_Requester": _of_row(lambda row: _text(row.requester)),
+        "x_RentalId": _of_charge(lambda charge: _text(charge.rental_id)),
+        "x_IdleCost": _of_charge(lambda charge: _usd(charge.idle)),
+        "x_UnknownCost": _of_charge(lambda charge: _usd(charge.unknown)),
+        "x_Estimated": _of_row(lambda row: _flag(row.charge.estimated or row.running)),
+    }
+)
+COLUMNS: Mapping[str, _Cell] = MappingProxyType({**MANDATORY, **OTHERS, **OURS})

@@ -1,0 +1,54 @@
+"""The week's spend for the home channel."""
+
+from __future__ import annotations
+
+from calendar import month_abbr
+from datetime import date
+from decimal import Decimal
+
+from bot.model.spend import Digest, Spent
+from bot.policy.buying.budgets import say_month
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.format import about_dollars, dollars, escape, join, per_hour, plural
+
+MOST_PROJECTS = 10
+
+
+def digest(week: Digest) -> Rendered:
+    """Return the message: the sums first, then a line for each project if there are several."""
+    first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
+    words = [join(first, f"Now: {_running(week.running, week.rate)}.", _forecast(week))]
+    if len(week.projects) > 1:
+        words += [
+            f"{escape(one.project, 40)}: {_spent(one.spent)}; now {_running(one.running, one.rate)}"
+            for one in week.projects[:MOST_PROJECTS]
+        ]
+    more = len(week.projects) - MOST_PROJECTS
+    words += [f"{plural(more, 'more project')}: /gpu spend"] if more > 0 else []
+    return blocks.message("\n".join(words))
+
+
+def _days(first: date, last: date) -> str:
+    """Return `16 to 22 Nov`, or `30 Nov to 6 Dec`."""
+    begin = f"{first.day}" if first.month == last.month else f"{first.day} {month_abbr[first.month]}"
+    return f"{begin} to {last.day} {month_abbr[last.month]}"
+
+
+def _spent(spent: Spent) -> str:
+    """Return `$1,940.12 for 61 rentals; idle $212.70 (11 %)`."""
+    idle = ""
+    if spent.use.idle:
+        idle = f"; idle {dollars(spent.use.idle)} ({round(100 * spent.use.idle / spent.amount)} %)"
+    return f"{dollars(spent.amount)} for {plural(spent.rentals, 'rental')}{idle}"
+
+
+def _running(count: int, rate: Decimal) -> str:
+    return f"{plural(count, 'machine')}, {per_hour(rate)}" if count else "no machine"
+
+
+def _forecast(week: Digest) -> str:
+    """Return `At this rate November comes to about $2,940.`"""
+    if week.forecast is None:
+        return ""
+    return f"At this rate {say_month(week.month)} comes to about {about_dollars(week.forecast)}."

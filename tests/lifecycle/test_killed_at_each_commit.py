@@ -1,0 +1,157 @@
+"""SIGKILL before and after each commit of a rental's life: nothing is reserved twice or for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.service import leasing, renting
+from bot.lifecycle.snapshot import load, save
+from bot.model.attempt import AttemptState
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.person import Key, Person
+from bot.model.rental import Ending
+from bot.model.state import State
+from bot.policy.team.rules import Budgets, Rules, WhenOver
+from store.db import Database
+from tests.budgets import check_budgets, check_settled
+from tests.databases import START
+from tests.store import make
+
+ANA = Person(id=make.ANA, name="Ana")
+HOUR = timedelta(hours=1)
+RULES = Rules(
+    admins=("U0ADMIN",), home_channel=make.HOME, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE)
+)
+MOST_COMMITS = 20
+
+
+async def live(url: str, kill_at: int | None, *, before: bool) -> None:
+    """Live the part of a rental's life that the database doesn't have yet. Kill this process before or after its
+    commit number `kill_at`."""
+    clock = MovedClock(START)
+    store = await Database.open(url, claimant="test", clock=clock)
+    commit, commits = store._commit, 0
+
+    async def counted(*given: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == kill_at and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await commit(*given)
+        if commits == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    store._commit = counted  # type: ignore[assignment, method-assign]
+    nothing = cast(Any, None)
+    deps = StepDeps(store, clock, RULES, market=nothing, prober=nothing, channels=nothing, directory=nothing)
+    rental_id = await rented(deps)
+    clock.put(START + HOUR)
+    await reach(deps, rental_id, State.READY)
+    snapshot = await load(deps, rental_id)
+    if snapshot is not None and snapshot.rental.running_lease.ends_at == START + 4 * HOUR:
+        await leasing.extend(deps, ANA, rental_id, HOUR)
+    clock.put(START + 3 * HOUR)
+    await reach(deps, rental_id, State.DESTROYED)
+    await store.close()
+
+
+async def rented(deps: StepDeps) -> str:
+    """Return the id of the rental. Rent it if nobody did."""
+    async with deps.store.write() as tx:
+        quote = await tx.quotes.get("q1")
+        if quote is None:
+            quote = make.quote("q1")
+            await tx.quotes.add(quote)
+            await tx.people.put(ANA, START)
+            await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 A", comment="", fingerprint="F"))
+    if quote.rental_id is not None:
+        return quote.rental_id
+    return (await renting.rent(deps, ANA, "q1", quote.offers[0].offer_id)).id
+
+
+async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
+    """Take the steps of a rental, each with its own commit, until it is in state `goal`, was in it, or is over."""
+    order = [State.PROCURING, State.PROVISIONING, State.READY, State.DESTROYING, State.DESTROYED]
+    while (snapshot := await load(deps, rental_id)) is not None:
+        rental, now = snapshot.rental, deps.clock.now()
+        if order.index(rental.state) >= order.index(goal):
+            return
+        if rental.state is State.PROCURING and not snapshot.attempts:
+            attempt = make.attempt(rental_id, offer=make.offer("bought"), intended_at=START)
+            snapshot = snapshot.with_facts(attempt).with_rental(
+                transitions.begin_attempt(rental, attempt.called_offer, now)
+            )
+        elif rental.state is State.PROCURING:
+            bought = changed(snapshot.attempts[0], state=AttemptState.BOUGHT, accepted=True)
+            resource = make.resource(rental_id=rental_id, rate=Decimal("2.15"), valid_from=START)
+            after = transitions.accept(rental, now=now, due_at=now)
+            snapshot = snapshot.with_facts(bought, (resource,)).with_rental(after)
+        elif rental.state is State.PROVISIONING:
+            after = transitions.become_ready(
+                rental, host="h", port=22, rate=Decimal("2.15"), lease=make.lease(START + 4 * HOUR)
+            )
+            snapshot = snapshot.with_rental(after)
+        elif rental.state is State.READY:
+            snapshot = snapshot.with_rental(
+                transitions.begin_destroying(rental, Ending(outcome=State.DESTROYED), now)
+            )
+        elif not snapshot.ledger:
+            gone = changed(snapshot.resources[0], gone_at=now, valid_to=now)
+            snapshot = snapshot.with_facts(changed(snapshot.attempts[0], state=AttemptState.GONE), (gone,))
+            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now)
+        else:
+            snapshot = snapshot.with_rental(transitions.confirm_destroyed(rental, now))
+        await save(deps, snapshot)
+
+
+def run(url: str, kill_at: int | None, before: bool) -> int:
+    """Run `live` in a process of its own, and return its exit status."""
+    process = multiprocessing.get_context("forkserver").Process(target=_live, args=(url, kill_at, before))
+    process.start()
+    process.join()
+    return cast(int, process.exitcode)
+
+
+def _live(url: str, kill_at: int | None, before: bool) -> None:
+    asyncio.run(live(url, kill_at, before=before))
+
+
+async def checked(url: str, *, over: bool) -> None:
+    store = await Database.open(url, claimant="check", clock=MovedClock(START))
+    await (check_settled(store) if over else check_budgets(store))
+    async with store.read() as tx:
+        team = await tx.budgets.of_team()
+        assert sum(balance.spent for balance in team) in ({6_450_000} if over else {0, 6_450_000})
+    await store.close()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_what_a_killed_process_reserved_and_spent_is_right_and_its_life_goes_on(
+    tmp_path: Path, before: bool
+) -> None:
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    statuses = []
+    for kill_at in range(1, MOST_COMMITS):
+        url = f"sqlite:///{tmp_path}/{kill_at}.db"
+        statuses.append(run(url, kill_at, before))
+        if statuses[-1] == 0:
+            break
+        asyncio.run(checked(url, over=False))
+        assert run(url, None, before) == 0
+        asyncio.run(checked(url, over=True))
+    assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1)
+    assert statuses[-1] == 0
+    assert len(statuses) > 8

@@ -1,0 +1,188 @@
+"""A month ends: its file is complete once its last machine is gone, and what is found later is in a later one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.lifecycle.budgets import count_again
+from bot.lifecycle.month_files import file_months, month_file
+from bot.model.base import changed
+from bot.model.budget import MonthPart
+from bot.model.event import EventKind as E
+from bot.model.message import Message, MessageKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.team.rules import Bill, Finance, Rules
+from tests.lifecycle.adopting import add_machine, adopt, change_owner
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
+
+FINANCE = changed(RULES, finance=Finance(people=(DORA.id,), groups=("S0FIN",)))
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+async def file_of(here: World, month: str) -> tuple[str, list[dict[str, str]]]:
+    """Return the name and the rows of a month's file as it is now."""
+    async with here.deps.store.read() as tx:
+        file = await month_file(tx, here.deps.rules, here.now, MonthPart(month=month))
+    return file.name, list(csv.DictReader(io.StringIO(file.written(), newline="")))
+
+
+def total(rows: Iterable[dict[str, str]]) -> int:
+    return int(sum(Decimal(row["BilledCost"]) for row in rows) * 1_000_000)
+
+
+async def files_sent(here: World) -> list[tuple[str, str]]:
+    """Return who was sent the file of which month, in order."""
+    found: list[Message] = await here.messages(MessageKind.FILE)
+    return [(one.to.value, one.charges_of.month) for one in found if one.charges_of is not None]
+
+
+async def run_job(here: World) -> None:
+    await file_months(here.deps)
+    await here.settle()
+
+
+async def before_december(here: World, span: timedelta, rules: Rules = FINANCE) -> None:
+    """Set the rules, and let time pass until `span` before December."""
+    here.people.groups["S0FIN"] = frozenset({CLEO.id})
+    here.restart(replace(here.deps, rules=rules))
+    await here.pass_time(DECEMBER - span - here.now)
+
+
+async def test_a_machine_that_runs_across_the_end_is_counted_up_to_it_until_it_is_gone(here: World) -> None:
+    await before_december(here, 5 * HOUR)
+    short = await here.until(await here.destroy(await here.ready(person=BEN), BEN), State.DESTROYED)
+    long = await here.ready(lease=8 * HOUR)
+    await here.pass_time(HOUR)
+    name, rows = await file_of(here, "2026-11")
+    assert name == "gpubot-2026-11-so-far.csv"
+    assert [(row["x_RentalId"], row["x_Estimated"]) for row in rows] == [(short.id, "false"), (long.id, "true")]
+    assert total(rows[:1]) == sum(row.amount for row in await here.ledger(short))
+
+    await here.pass_time(DECEMBER + HOUR - here.now)
+    await run_job(here)
+    assert await files_sent(here) == []
+    name, november = await file_of(here, "2026-11")
+    assert name == "gpubot-2026-11-so-far.csv"
+    assert november[1]["ChargePeriodEnd"] == "2026-12-01T00:00:00Z"
+    assert november[1]["ChargeDescription"].endswith(", still running")
+    _, december = await file_of(here, "2026-12")
+    assert [(row["x_RentalId"], row["ChargePeriodStart"]) for row in december] == [
+        (long.id, "2026-12-01T00:00:00Z")
+    ]
+
+    await here.until(await here.destroy(long), State.DESTROYED)
+    for _ in range(2):
+        await run_job(here)
+    assert await files_sent(here) == [(DORA.id, "2026-11"), (CLEO.id, "2026-11")]
+    name, complete = await file_of(here, "2026-11")
+    assert name == "gpubot-2026-11.csv"
+    assert [row["x_Estimated"] for row in complete] == ["false", "false"]
+    event = await here.account_event(E.MONTH_FILED)
+    assert (event.facts.month, event.facts.amount, event.facts.count) == ("2026-11", total(complete), 2)
+    _, december = await file_of(here, "2026-12")
+    assert total(complete) + total(december) == await here.bill()
+
+
+async def adopted(here: World, resource_id: str) -> Rental:
+    return await adopt(here, resource_id, ends_at=here.now + HOUR)
+
+
+async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_file(here: World) -> None:
+    await before_december(here, HOUR)
+    train = await add_machine(here)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    await here.pass_time(2 * HOUR)
+    await run_job(here)
+    before = await file_of(here, "2026-11")
+    rental = await adopted(here, train)
+    _, running = await file_of(here, "2026-12")
+    assert [(row["ChargeClass"], row["x_Estimated"]) for row in running] == [("Correction", "true"), ("", "true")]
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert await file_of(here, "2026-11") == before
+    name, december = await file_of(here, "2026-12")
+    assert name == "gpubot-2026-12-so-far.csv"
+    assert [(row["ChargeClass"], row["BillingPeriodStart"]) for row in december] == [
+        ("Correction", "2026-12-01T00:00:00Z"),
+        ("", "2026-12-01T00:00:00Z"),
+    ]
+    assert december[0]["ChargePeriodEnd"] == "2026-12-01T00:00:00Z"
+    assert total(before[1]) + total(december) == await here.bill()
+
+
+async def test_the_months_are_those_of_the_invoice(here: World) -> None:
+    rules = changed(FINANCE, billing=Bill(account="acme", timezone="America/Chicago"))
+    await before_december(here, HOUR, rules)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    await here.pass_time(6 * HOUR)  # December begins at 06:00 UTC
+    await run_job(here)
+    assert await files_sent(here) == []
+    await here.pass_time(HOUR + MINUTE)
+    await run_job(here)
+    assert len(await files_sent(here)) == 2
+    _, (row,) = await file_of(here, "2026-11")
+    assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == ("2026-11-01T05:00:00Z", "2026-12-01T06:00:00Z")
+    assert row["BillingAccountId"] == "acme"
+    # A closed file stays, whatever the rules say later.
+    here.restart(replace(here.deps, rules=FINANCE))
+    assert await file_of(here, "2026-11") == ("gpubot-2026-11.csv", [row])
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Chicago"])
+async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_charge(
+    here: World, zone: str
+) -> None:
+    await before_december(here, 12 * HOUR)
+    rental = await here.ready(lease=24 * HOUR)
+    await here.pass_time(18 * HOUR)
+    rental = await here.until(await here.destroy(rental), State.DESTROYED)
+    await run_job(here)
+    _, november = await file_of(here, "2026-11")
+    rules = changed(FINANCE, billing=Bill(timezone=zone))
+    here.restart(replace(here.deps, rules=rules))
+    async with here.deps.store.write() as tx:
+        await count_again(tx, rules, here.now)
+    assert await file_of(here, "2026-11") == ("gpubot-2026-11.csv", november)
+    _, december = await file_of(here, "2026-12")
+    assert total(november) + total(december) == await here.bill()
+
+
+async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
+    await before_december(here, 5 * HOUR)
+    rental = await here.ready(lease=3 * HOUR)
+    await here.pass_time(HOUR)
+    rental = await change_owner(here, CLEO, rental, BEN)
+    await here.until(await here.destroy(rental, BEN), State.DESTROYED)
+    _, rows = await file_of(here, "2026-11")
+    assert [row["x_Requester"] for row in rows] == [ANA.name, BEN.name]
+    assert total(rows) == await here.bill()
+
+
+async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: World) -> None:
+    await before_december(here, HOUR)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    await here.pass_time(2 * HOUR)
+    here.people.groups["S0FIN"] = None
+    await run_job(here)
+    assert (await files_sent(here), (await file_of(here, "2026-11"))[0]) == ([], "gpubot-2026-11-so-far.csv")
+    here.people.groups["S0FIN"] = frozenset({DORA.id})
+    await run_job(here)
+    assert await files_sent(here) == [(DORA.id, "2026-11")]
+
+
+async def test_a_month_is_filed_although_nobody_is_finance(url: str) -> None:
+    async with world(url) as here:
+        await before_december(here, HOUR, RULES)
+        await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+        await here.pass_time(2 * HOUR)
+        await run_job(here)
+        assert (await files_sent(here), (await file_of(here, "2026-11"))[0]) == ([], "gpubot-2026-11.csv")
+        await check(here)

@@ -1,0 +1,125 @@
+"""Projects and budgets in offers, dialogs, the card and the history."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.errors import OverBudget
+from bot.model.base import changed
+from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
+from bot.model.event import EventKind
+from bot.model.summary import OfferChoice, Over
+from bot.policy.buying.budgets import say_passed
+from handlers.views.answers import modals, offers
+from tests.views.screens import card, dialog, message, page, thread
+from tests.views.stories import (
+    ANA,
+    BEN,
+    HYPERSTACK,
+    NEBIUS,
+    QUOTE,
+    H,
+    clock,
+    envelope,
+    happened,
+    reading,
+    ready,
+    view_of,
+    waiting,
+)
+
+NOW = clock(12, 35)
+VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
+MINE = Scope(kind=ScopeKind.PERSON, name=ANA)
+
+
+def passed(scope: Scope) -> Demand:
+    balance = Balance(scope=scope, month="2026-11", reserved=87_900_000, spent=2_900_000_000)
+    return Demand(balance=balance, budget=3_000_000_000, more=16_060_000)
+
+
+def shown(*choices: OfferChoice) -> str:
+    quote = changed(QUOTE, project="vision")
+    return message(offers.found(view_of(quote, choices), reading(NOW, ANA)), NOW)
+
+
+def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
+    first, second = (OfferChoice(offer=offer, envelope=envelope()) for offer in (HYPERSTACK, NEBIUS))
+    asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
+    refused = OverBudget(say_passed(passed(TEAM)))
+    assert page(
+        shown(changed(first, passed=(passed(VISION),), **asks), second),
+        shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(passed(MINE),))),
+        shown(changed(first, refused=refused, shorter=H), changed(second, refused=refused)),
+    ) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready, project vision*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h: over vision's
+      budget]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
+  vision has $12.10 left in November; this can come to $16.06. An approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[For 4 h instead] [Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready, project vision*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+  Over the $100.00 limit. You have $12.10 left in November; this can come to $16.06. An approver
+      decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready, project vision*
+Nothing here can be rented now. Your team has $12.10 left in November; this can come to $16.06.
+$2.15/h  Hyperstack, nor-1
+$2.42/h  Nebius, eu-north1
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[For 1 h instead] [Refresh] [Change]
+""")
+
+
+def test_dialogs_say_which_budget_does_not_hold_it() -> None:
+    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(passed(VISION),))
+    assert dialog(modals.rent_confirm(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
+== Ask for approval? ==
+1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+vision has $12.10 left in November; this can come to $16.06. An approver decides; nothing is rented
+      until then.
+[Ask] [Go back]\
+""")
+
+
+def test_the_history_says_whose_budget_an_approval_passed() -> None:
+    allowed: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "envelope": 1}
+    assert page(
+        *(
+            thread(happened(EventKind.APPROVED, clock(14, 12), BEN, passed=(passed(scope),), **allowed), waiting())
+            for scope in (VISION, MINE, TEAM)
+        ),
+        thread(
+            happened(
+                EventKind.EXTENSION_APPROVED, clock(18, 12), BEN, until=clock(20, 40), passed=(passed(VISION),)
+            )
+        ),
+    ) == snapshot("""\
+
+Approved by Ben at 14:12 over vision's budget: up to $21.16/h for 6 h.
+
+Approved by Ben at 14:12 over Ana's budget: up to $21.16/h for 6 h.
+
+Approved by Ben at 14:12 over the team's budget: up to $21.16/h for 6 h.
+
+More time approved by Ben over vision's budget: it ends 20:40.
+""")
+
+
+def test_the_card_names_the_project() -> None:
+    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot("*Ready*: 1x H100 EU, Ana, vision, k7mq2")

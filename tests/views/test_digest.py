@@ -1,0 +1,63 @@
+"""The week's spend, as the home channel reads it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from bot.model.base import changed
+from bot.model.budget import UseCosts
+from bot.model.event import EventKind, Facts
+from bot.model.spend import Digest, ProjectWeek, Spent
+from bot.policy.team.rules import Rules
+from handlers.views.phrases.format import Reader
+from handlers.views.surfaces.alerts import alert
+from tests.databases import START
+from tests.store import make
+
+
+def spent(rentals: int, used: int, idle: int = 0) -> Spent:
+    return Spent(rentals=rentals, use=UseCosts(used=used, idle=idle))
+
+
+VISION = ProjectWeek(
+    project="vision", spent=spent(40, 1_109_200_000, 101_200_000), running=3, rate=Decimal("20.10")
+)
+OTHERS = ProjectWeek(
+    project="unassigned", spent=spent(21, 618_220_000, 111_500_000), running=2, rate=Decimal("11.10")
+)
+WEEK = Digest(
+    first=date(2026, 11, 16),
+    last=date(2026, 11, 22),
+    projects=(VISION, OTHERS),
+    month="2026-11",
+    forecast=2_939_700_000,
+)
+
+
+def text(week: Digest) -> str:
+    event = make.event(EventKind.DIGEST, None, facts=Facts(digest=week))
+    rendered = alert(event, Reader(rules=Rules(), now=START))
+    assert rendered is not None
+    return rendered.text
+
+
+def test_a_digest_has_the_sums_and_a_line_for_each_project() -> None:
+    assert text(WEEK).splitlines() == [
+        "Last week (16 to 22 Nov): $1,940.12 for 61 rentals; idle $212.70 (11 %). Now: 5 machines, $31.20/h. "
+        "At this rate November comes to about $2,940.",
+        "vision: $1,210.40 for 40 rentals; idle $101.20 (8 %); now 3 machines, $20.10/h",
+        "unassigned: $729.72 for 21 rentals; idle $111.50 (15 %); now 2 machines, $11.10/h",
+    ]
+
+
+def test_a_digest_of_one_project_is_one_line() -> None:
+    quiet = ProjectWeek(project="vision", spent=spent(1, 4_000))
+    week = changed(WEEK, first=date(2026, 11, 30), last=date(2026, 12, 6), projects=(quiet,), forecast=None)
+    assert text(week) == "Last week (30 Nov to 6 Dec): &lt;$0.01 for 1 rental. Now: no machine."
+
+
+def test_a_digest_of_many_projects_names_the_dearest() -> None:
+    week = changed(WEEK, projects=tuple(changed(VISION, project=f"p{n}") for n in range(13)))
+    lines = text(week).splitlines()
+    assert (len(lines), lines[10].split(":")[0], lines[11]) == (12, "p9", "3 more projects: /gpu spend")

@@ -1,0 +1,79 @@
+"""The words beside a file of charges."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.model.base import changed
+from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
+from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
+from handlers.views.answers.month_files import file_on_its_way, month_file_words, no_file
+from tests.policy.test_focus import CHARGE, MACHINE
+from tests.store.make import ANA
+
+VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
+OF_ANA = Scope(kind=ScopeKind.PERSON, name=ANA)
+FEW = "The invoice may differ by machines not rented through me and tax."
+
+
+def a_file(
+    scope: Scope = TEAM,
+    owner: str | None = None,
+    *,
+    complete: bool = False,
+    running: bool = False,
+    unknown: int = 0,
+) -> MonthFile:
+    part = MonthPart(month="2026-11", scope=scope)
+    billing = BillingMonth(month="2026-11", zone=ZoneInfo("UTC"), account="a")
+    row = FileRow(charge=CHARGE, machine=MACHINE, requester="Ana", cost_center="", running=running)
+    text = "" if complete else None
+    return MonthFile(part=part, owner=owner, billing=billing, rows=(row,), complete=text, unknown_count=unknown)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (a_file(), f"November 2026, everyone: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(owner=ANA), f"November 2026, you: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(OF_ANA, ANA), f"November 2026, you: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(OF_ANA, "U0BEN"), f"November 2026, one person: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(VISION), f"November 2026, vision: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(VISION, ANA), f"November 2026, you in vision: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (
+            a_file(running=True, unknown=2),
+            "November 2026, everyone: $27.60 for 1 rental. Not complete: 1 machine still runs, counted up to now. "
+            "The invoice may differ by machines not rented through me (2 run now) and tax.",
+        ),
+        (
+            a_file(complete=True, unknown=1),
+            "November 2026, everyone: $27.60 for 1 rental. The month is complete: this file never changes. What "
+            "is found later is in a later month's file. The invoice may differ by machines not rented through me "
+            "(1 runs now) and tax.",
+        ),
+    ],
+)
+def test_the_words_say_whose_charges_a_file_has_and_whether_it_is_complete(file: MonthFile, words: str) -> None:
+    assert month_file_words(file, ANA) == words
+    assert no_file(file, ANA).text.startswith(words)
+
+
+def test_what_is_estimated_is_said() -> None:
+    file = a_file()
+    (row,) = file.rows
+    estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
+    words = month_file_words(changed_rows(file, row, estimated), ANA)
+    assert "differ by what is estimated ($27.60), machines" in words
+
+
+def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:
+    return MonthFile(file.part, file.owner, file.billing, rows, file.complete)
+
+
+def test_the_click_is_answered_with_the_month() -> None:
+    assert (
+        file_on_its_way(MonthPart(month="2027-01")).text
+        == "The file of January 2027 comes in our direct messages."
+    )
