@@ -35,6 +35,7 @@ from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
 from bot.lifecycle.spend import notify_unusual_day
+from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.net.github import github_at
@@ -66,7 +67,7 @@ SANDBOX_CLAIM_SECONDS = 4.0
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
-APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES = 15, 30
+APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
 MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
@@ -188,6 +189,7 @@ async def build(
                 every(minutes=APPROVERS_EVERY_MINUTES),
                 _work(background, partial(check_deciders, directory=people)),
             ),
+            Job("waiting", every(minutes=WAITING_EVERY_MINUTES), _work(background, check_waiting)),
             Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
             Job("months", every(minutes=MONTHS_EVERY_MINUTES), _work(step_deps, file_months)),
             Job("digest", every(minutes=DIGEST_EVERY_MINUTES), _work(background, send_digest)),

@@ -137,6 +137,7 @@ class Field(StrEnum):
     PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
+    LENGTH = "length"
     OWNER = "owner"
     REASON = "reason"
     MACHINE_NAME = "machine_name"
@@ -479,6 +480,8 @@ class Action:
     SHARE = ActionId("share", ShareValue)
     CANCEL = ActionId("cancel", RentalValue)
     APPROVE = ActionId("approve", VersionValue)
+    OPEN_REQUEST = ActionId("open_request", RentalValue)
+    FEWER_HOURS = ActionId("fewer_hours", VersionValue)
     DENY = ActionId("deny", VersionValue)
     ACCEPT = ActionId("accept", VersionValue)
     EXTEND_FORM = ActionId("extend_form", RentalValue)
@@ -529,6 +532,7 @@ class Callback:
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
     RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
+    FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
     EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId("extend_confirm", ExtendValue, UntilValue)

@@ -28,7 +28,7 @@ from bot.model.message import Destination, Message, MessageKind, lowest_version,
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
-from store.tables import admin_questions, messages, rentals
+from store.tables import IS_REMINDER, admin_questions, messages, rentals
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at"})
@@ -143,6 +143,7 @@ _REOPEN_NEWEST = (
     )
     .values(closed=False)
 )
+_SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
 _SHOW_AGAIN = (
     update(messages)
@@ -176,6 +177,7 @@ _SHOW_ALL_AGAIN = (
             _c.rental_id.in_(select(rentals.c.id).where(rentals.c.live)),
             _c.question_id.in_(select(admin_questions.c.id).where(_not_over)),
             _c.question_id.in_(select(admin_questions.c.part_of).where(_not_over)),
+            _c.kind == MessageKind.REMINDER,
         )
     ),
 )
@@ -223,6 +225,9 @@ class Messages:
 
     async def show_question(self, question_id: str) -> None:
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
+
+    async def show_reminders(self) -> None:
+        await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def show_all_again(self) -> None:
         for statement in _SHOW_ALL_AGAIN:

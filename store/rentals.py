@@ -292,6 +292,8 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             if state_changed and after.state.over:
                 await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)
+            if before is not None and before.waiting_envelope != after.waiting_envelope:
+                await self._messages.show_reminders()
 
 
 # --- turns a rental into its row and back. A field of a group (lease, ending ...) has a column with both names:

@@ -391,7 +391,6 @@ messages = Table(
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
-    Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     Column("charges_of", JsonText[MonthPart](MonthPart)),
     _bool("broadcast"),
@@ -415,6 +414,8 @@ Index("messages_question", messages.c.question_id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
+IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
+Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
 _due_messages = messages.c.due_at.is_not(None)
 Index("messages_due", messages.c.due_at, sqlite_where=_due_messages, postgresql_where=_due_messages)
 _refreshes = messages.c.refresh_at.is_not(None)

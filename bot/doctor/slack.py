@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
+from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
@@ -165,9 +166,10 @@ def _people(context: CheckContext) -> dict[str, str]:
     """Return the id of each person who has a role, by the name that the finding has."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
+    approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
     of_role = {
         "admin": admins,
-        "approver": context.rules.approvers.people,
+        "approver": (*approvers, *then_people(context.rules, Team())),
         FINANCE: context.rules.finance.people,
     }
     return _by_roles(of_role)
@@ -208,10 +210,11 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 def _groups(context: CheckContext) -> dict[str, str]:
     """Return the id of each user group in the policy, by the name that the finding has."""
     rules = context.rules
+    decide = deciding_groups(rules)
     of_role = {
-        "approver group": rules.approvers.groups,
+        "approver group": decide,
         f"{FINANCE} group": rules.finance.groups,
-        "user group": [one for one in rules.use.groups if one not in rules.approvers.groups],
+        "user group": [one for one in rules.use.groups if one not in decide],
     }
     return _by_roles(of_role)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from bot.lifecycle.account.buying_blocks import notify_admins
 from bot.lifecycle.changes.transitions import alter
@@ -15,8 +15,18 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.policy.team.hours import zone_of
-from bot.policy.team.roles import Team, approvers_of, are_named, is_member, rules_for
+from bot.policy.team.asking import Asked, who_is_asked
+from bot.policy.team.hours import Availability, zone_of
+from bot.policy.team.roles import (
+    Team,
+    approvers_of,
+    are_named,
+    deciding_groups,
+    is_member,
+    named_to_decide,
+    rules_for,
+    then_people,
+)
 from bot.policy.team.rules import Rules
 
 LOOKED_UP_AT_ONCE = 20
@@ -30,11 +40,12 @@ async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> R
 
 async def team_of(tx: Tx, rules: Rules) -> Team:
     """Return what the store knows of the people and groups that may decide."""
-    named = {*rules.admins, *rules.approvers.people}
-    members = await tx.account.all(GROUP_MEMBERS) if rules.approvers.groups else {}
-    named |= {one for group in rules.approvers.groups for one in members.get(group, ())}
+    groups = deciding_groups(rules)
+    named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
+    members = await tx.account.all(GROUP_MEMBERS) if groups else {}
+    named |= {one for group in groups for one in members.get(group, ())}
     gone = frozenset(person.id for person in await tx.people.known(named) if not is_member(person))
-    return Team(gone=gone, members={group: members[group] for group in rules.approvers.groups if group in members})
+    return Team(gone=gone, members={group: members[group] for group in groups if group in members})
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
@@ -45,28 +56,35 @@ def requesters_of(rental: Rental) -> tuple[str, ...]:
 class Deciders(NamedTuple):
     """Who is asked about a request."""
 
-    people: tuple[str, ...]
-    """Slack ids: the approvers that the rules name, and the known members of their groups. The requesters are left
-    out, unless nobody else is known."""
+    asked: Asked
     admins_decide: bool
     """Whether they are the admins because no approver is left who may decide it."""
-    zones: frozenset[ZoneInfo]
-    """The time zones of the people whom the store knows, or the team's if it knows none of them."""
+    available: Mapping[str, Availability]
+    """When each of the approvers, and of the people of `approval.then`, can be asked whom the store knows."""
+    hours: tuple[Availability, ...]
+    """When the approvers can be asked whom the store knows, or the people of `approval.then` if they are asked
+    instead. The team's own zone if the store knows none of them."""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Return the Slack ids of the people who are asked."""
+        return self.asked.people
 
 
-async def deciders(tx: Tx, rules: Rules, requesters: Collection[str]) -> Deciders:
-    """Return who is asked now about a request of these people."""
+async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datetime) -> Deciders:
+    """Return who is asked about a request of these people at `now`."""
     team = await team_of(tx, rules)
     left = rules_for(rules, team, requesters)
-    asked = approvers_of(left)
-    members = [one for group in asked.groups for one in sorted(team.members.get(group, frozenset()) - team.gone)]
-    everyone = tuple(dict.fromkeys((*asked.people, *members)))
-    people = tuple(one for one in everyone if one not in requesters) or everyone
-    zones = frozenset(zone_of(person.tz, rules) for person in await tx.people.known(people))
+    known = await tx.people.known({*named_to_decide(approvers_of(left), team), *then_people(left, team)})
+    available = {person.id: Availability(zone_of(person.tz, rules)) for person in known}
+    asked = who_is_asked(left, team, requesters, available, now)
+    counting = asked.others if asked.others_instead else (*asked.people, *asked.away)
+    hours = tuple(available[one] for one in counting if one in available)
     return Deciders(
-        people,
+        asked,
         admins_decide=are_named(rules.approvers) and not are_named(left.approvers),
-        zones=zones or frozenset({zone_of(None, rules)}),
+        available=available,
+        hours=hours or (Availability(zone_of(None, rules)),),
     )
 
 
@@ -74,25 +92,28 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     """Look up the people and groups that may decide. If the last approver left, or one is back, notify the admins
     and the people whose requests wait of who decides now. Raise StoreBusy if the store doesn't take it.
 
-    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names.
+    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names. So
+    are the people of `approval.then`.
     """
-    approvers = deps.rules.approvers
-    if not are_named(approvers):
-        await directory.refresh(deps.rules.admins)
+    rules, groups = deps.rules, deciding_groups(deps.rules)
+    people = {*rules.approvers.people, *rules.approvers.quiet, *rules.admins, *then_people(rules, Team())}
+    if not are_named(rules.approvers) and not groups:
+        await directory.refresh(people)
         return
-    found = await asyncio.gather(*map(directory.members, approvers.groups))
+    found = await asyncio.gather(*map(directory.members, groups))
     members = {one for group in found for one in group or ()}
     async with deps.store.read() as tx:
         new = members - {person.id for person in await tx.people.known(members)}
     # Slack allows few look-ups a minute, and removes people who left from its groups on its own.
-    await directory.refresh({*approvers.people, *deps.rules.admins, *sorted(new)[:LOOKED_UP_AT_ONCE]})
+    await directory.refresh({*people, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:
-        for group, members in zip(approvers.groups, found, strict=True):
+        for group, members in zip(groups, found, strict=True):
             # Without an answer, the last known members count.
             if members is not None and frozenset(members) != await tx.account.get(GROUP_MEMBERS, group):
                 await tx.account.set(GROUP_MEMBERS, frozenset(members), group)
-        none_left = not are_named((await rules_now(tx, deps.rules)).approvers)
+        left = await rules_now(tx, rules)
+        none_left = are_named(rules.approvers) and not are_named(left.approvers)
         if none_left != (await tx.account.get(NO_APPROVER_SINCE) is not None):
             await tx.account.set(NO_APPROVER_SINCE, deps.clock.now() if none_left else None)
             await _notify(tx, deps, none_left=none_left)
@@ -103,7 +124,7 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
     now, waiting = deps.clock.now(), await tx.rentals.waiting()
     for rental in waiting:
-        asked = await deciders(tx, deps.rules, requesters_of(rental))
+        asked = await deciders(tx, deps.rules, requesters_of(rental), now)
         facts = Facts(
             people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
         )

@@ -17,6 +17,7 @@ from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import EVER, Store, Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
+from bot.model.message import Message
 from bot.model.policy_version import PolicyVersion
 from bot.model.rental import Rental
 from bot.policy.team.policy_file import PolicySource
@@ -159,9 +160,10 @@ async def apply(
     releases_claim: bool = False,
     visited_at: datetime | None = None,
     within_budgets: bool = False,
+    more_messages: tuple[Message, ...] = (),
 ) -> Rental:
     """Write a change of a rental with all messages that it causes, what it holds of budgets, and what it was
-    charged. Return the rental.
+    charged. Return the rental. `more_messages` belong to the first event.
 
     Raise as `Rentals.apply`. Raise Stale too if the rental must stay `within_budgets` and they don't hold it: the
     caller judged older balances.
@@ -180,6 +182,7 @@ async def apply(
         ledger=ledger,
         releases_claim=releases_claim,
         visited_at=visited_at,
+        more_messages=more_messages,
     )
     await tx.rentals.apply(write)
     if settles:

@@ -83,15 +83,17 @@ def change(
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
     visited_at: datetime | None = None,
+    more_messages: tuple[Message, ...] = (),
 ) -> Change:
-    """Return a change with all messages that it causes."""
+    """Return a change with all messages that it causes. `more_messages` belong to its first event."""
     messages: list[tuple[int | None, Message]] = []
     if before is None:
         messages.append(
             (None, _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now))
         )
     for index, event in enumerate(events):
-        messages.extend((index, message) for message in _messages_of(event, after, rules, real_now))
+        messages.extend((index, message) for message in _messages_of(event, before, after, rules, real_now))
+    messages.extend((0, message) for message in more_messages)
     return Change(
         before=before,
         after=after,
@@ -105,15 +107,19 @@ def change(
     )
 
 
-def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
+def _messages_of(
+    event: Event, before: Rental | None, rental: Rental, rules: Rules, real_now: datetime
+) -> list[Message]:
     messages = []
     if event.effects.thread(event) and not _notifies_reader_twice(event, rental, rules):
         broadcast = event.kind is EventKind.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
         messages.append(changed(thread, broadcast=broadcast))
-    if _asks_approvers(event, rental):
-        approval = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
-        messages.append(changed(approval, envelope=event.facts.envelope))
+    if _asks_approvers(event, before, rental):
+        messages.append(_message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now))
+    messages += [
+        _message(MessageKind.APPROVAL, to_person(one), rental, real_now) for one in event.facts.then or ()
+    ]
     messages.extend(direct_messages(event, rental, rules, real_now))
     return messages
 
@@ -137,9 +143,12 @@ def direct_messages(event: Event, rental: Rental, rules: Rules, real_now: dateti
     ]
 
 
-def _asks_approvers(event: Event, rental: Rental) -> bool:
-    if event.effects.approvers is Approvers.IF_THEY_DECIDE:
-        return rental.waiting is not None and not rental.owner_decides
+def _asks_approvers(event: Event, before: Rental | None, rental: Rental) -> bool:
+    match event.effects.approvers:
+        case Approvers.IF_THEY_DECIDE:
+            return rental.approver_decides
+        case Approvers.IF_NOT_ASKED_YET:
+            return rental.approver_decides and not (before is not None and before.approver_decides)
     return event.effects.approvers is Approvers.YES
 
 

@@ -31,9 +31,10 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
         history=await tx.events.of(rental.id) if ending else (),
         direct=await tx.messages.direct_of(rental.id) if ending else (),
         owner=await tx.people.get(rental.owner, EVER),
-        approver_zones=(await deciders(tx, deps.rules, [rental.owner])).zones,
+        approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
         replacement=await _replacement(tx, rental, now),
+        spent=snapshot.spent_at_most(now),
         may_compare=may_compare(deps),
     )
 

@@ -245,6 +245,7 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
         disk_gb=fields.amount(entry.get("boot_disk_in_gb")) or None,
         expires_at=fields.instant(entry.get("expires_at"))
         or (fields.instant(entry.get("created_at")) or now) + OFFER_LIFE,
+        read_at=now,
     )
 
 

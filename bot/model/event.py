@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -35,6 +35,11 @@ class EventKind(StrEnum):
     DECIDERS_CHANGED = "deciders_changed"
     """Other people, `facts.people`, are asked about what waits. `facts.admins_decide` tells that no approver is
     left."""
+    APPROVERS_REMINDED = "approvers_reminded"
+    """Approvers, `facts.people`, were reminded of what waits."""
+    OTHERS_ASKED = "others_asked"
+    """The people of `approval.then`, `facts.then`, are asked too. `facts.away` has the approvers if all of them
+    are away."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
@@ -177,6 +182,15 @@ class DearRental(Frozen):
     amount: Micros
 
 
+class OtherOffer(Frozen):
+    """The cheapest offer beside the one that was clicked."""
+
+    vendor: str
+    vendor_region: str | None = None
+    rate: Decimal
+    """USD per hour for the whole offer."""
+
+
 class Facts(Frozen):
     """The facts of an event as they were when it happened. Each kind uses some of these."""
 
@@ -199,10 +213,18 @@ class Facts(Frozen):
     the database has no rental."""
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide."""
+    read_at: Instant | None = None
+    """When the price, `rate`, and that of the `other` offer were read."""
+    other: OtherOffer | None = None
+    """In a request for approval. None if there was no other offer, or if none is known."""
     span: timedelta | None = None
+    asked_span: timedelta | None = None
+    """If an approver approved fewer hours, `span`: the length that was asked for."""
     hours: timedelta | None = None
     """The whole lease."""
     until: Instant | None = None
+    ask_before: Instant | None = None
+    """Until when an approver can be asked for more time, in a notice of the end that comes because of that."""
     since: Instant | None = None
     digest: Digest | None = None
     month: str | None = None
@@ -221,6 +243,10 @@ class Facts(Frozen):
     count: int | None = None
     people: tuple[str, ...] | None = None
     """Slack ids."""
+    then: tuple[str, ...] | None = None
+    """The people of `approval.then` who are asked by this event. They are among `people`."""
+    away: tuple[str, ...] | None = None
+    """The approvers who are not asked because they are away."""
     without_key: tuple[str, ...] | None = None
     """The people among `people` who had no SSH key, so that they are asked for one. In READY, the teammates who
     were asked for one before and still have none."""
@@ -299,6 +325,11 @@ def if_admins_decide(event: Event) -> bool:
     return bool(event.facts.admins_decide)
 
 
+def if_fewer_hours(event: Event) -> bool:
+    """Return whether an approver approved fewer hours than were asked for."""
+    return event.facts.asked_span is not None
+
+
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
     message becomes the receipt."""
@@ -337,6 +368,9 @@ class Approvers(Enum):
     NO = auto()
     IF_THEY_DECIDE = auto()
     """Only if an approver decides what waits, and not its owner."""
+    IF_NOT_ASKED_YET = auto()
+    """As IF_THEY_DECIDE, but not if they were asked about the earlier version: that message then shows the new
+    one, and mentions nobody again."""
     YES = auto()
 
 
@@ -394,13 +428,17 @@ _IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
 EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
-    _E.CHANGED: Effects(thread=always, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST, settles=(_Q.REQUEST,)),
-    _E.APPROVED: Effects(thread=always, settles=(_Q.REQUEST,)),
+    _E.CHANGED: Effects(
+        thread=always, approvers=Approvers.IF_NOT_ASKED_YET, asks=_Q.REQUEST, settles=(_Q.REQUEST,)
+    ),
+    _E.APPROVED: Effects(thread=always, direct=_OWNER, direct_if=if_fewer_hours, settles=(_Q.REQUEST,)),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
     _E.DENIED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.EXPIRED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.WITHDRAWN: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
+    _E.APPROVERS_REMINDED: Effects(),
+    _E.OTHERS_ASKED: Effects(thread=always),
     _E.STARTED: Effects(),
     _E.RENTING: Effects(thread=always),
     _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
@@ -417,7 +455,13 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXTENSION_ASKED: Effects(
         thread=always, approvers=Approvers.YES, asks=_Q.EXTENSION, settles=(_Q.NEEDED, _Q.UNANSWERED)
     ),
-    _E.EXTENSION_APPROVED: Effects(thread=always, settles=(_Q.EXTENSION,), lengthens=True),
+    _E.EXTENSION_APPROVED: Effects(
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
+        direct_if=if_fewer_hours,
+        settles=(_Q.EXTENSION,),
+        lengthens=True,
+    ),
     _E.EXTENSION_DENIED: Effects(
         thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), settles=(_Q.EXTENSION,)
     ),
@@ -499,6 +543,31 @@ def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
     question is still open."""
     question = event.effects.asks
     return next((other for other in events_after(event, events) if question in other.effects.settles), None)
+
+
+DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
+"""The questions that approvers decide before something is bought."""
+
+
+def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event | None:
+    """Return the newest event that asks one of these questions. Return None if there is none."""
+    return next((event for event in reversed(events) if event.effects.asks in questions), None)
+
+
+def newest_version(asked: Event, events: Sequence[Event]) -> Event:
+    """Return the event that asks for the newest version of a request, if `asked` asked for an earlier one and its
+    owner only changed it since. A change that no approver decides is no such version. If `asked` only asks more
+    people, begin with what they are asked about."""
+    if asked.kind is EventKind.OTHERS_ASKED:
+        before = [event for event in events if event.id < asked.id]
+        asked = newest_asked(before, DECISIONS) or asked
+    for event in events_after(asked, events):
+        if asked.effects.asks is not OpenQuestion.REQUEST or event.effects.asks is not OpenQuestion.REQUEST:
+            continue
+        if event.kind is not EventKind.CHANGED or event.facts.admins_decide is None:
+            break
+        asked = event
+    return asked
 
 
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event | None:

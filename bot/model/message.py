@@ -18,11 +18,13 @@ class MessageKind(StrEnum):
     THREAD = "thread"
     """Posted once in the card's thread, from the facts of one event."""
     APPROVAL = "approval"
-    """A surface in the approvals channel, for one version of an envelope."""
+    """A surface for the approvers, about what one event asked and how its owner changed that since."""
     DIRECT = "direct"
     """A surface in one person's direct messages, caused by one event."""
     ALERT = "alert"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
+    REMINDER = "reminder"
+    """A surface in one approver's direct messages: what waited for them when they were reminded."""
     QUESTION = "question"
     """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
     QUOTE = "quote"
@@ -46,7 +48,12 @@ class MessageKind(StrEnum):
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
-_SURFACES = frozenset({MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT, MessageKind.QUESTION})
+_SURFACES = frozenset(
+    {
+        *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
+        *(MessageKind.REMINDER, MessageKind.QUESTION),
+    }
+)
 
 
 class NextCall(StrEnum):
@@ -134,10 +141,8 @@ class Message(Frozen):
     quote_id: str | None = None
     question_id: str | None = None
     """The question to the admins that the message asks."""
-    envelope: int | None = None
-    """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None
-    """For a reply: what to send, as rendered."""
+    """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists."""
     charges_of: MonthPart | None = None
     """For a file: what it has the charges of."""
     broadcast: bool = False

@@ -31,6 +31,8 @@ class Offer(Frozen):
     memory_gb: Decimal | None = None
     disk_gb: Decimal | None = None
     expires_at: Instant
+    read_at: Instant | None = None
+    """When the market was asked for it. None for an offer from before version 0.2."""
 
     @property
     def gpu_rate(self) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.base import Frozen
+from bot.model.base import Frozen, Instant
 
 
 class Person(Frozen):
@@ -20,6 +20,13 @@ class Person(Frozen):
     bot: bool = False
     groups: frozenset[str] = frozenset()
     """Ids of the user groups that the policy names and that the person is in."""
+
+
+class Absence(Frozen):
+    """A time in which an approver is not asked, because they said that they are away."""
+
+    since: Instant
+    until: Instant
 
 
 class Key(Frozen):

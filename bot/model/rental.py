@@ -227,6 +227,11 @@ class Rental(Frozen):
         return self.waiting is not None and self.waiting.decider is Decider.OWNER
 
     @property
+    def approver_decides(self) -> bool:
+        """Whether the request waits for an approver."""
+        return self.waiting is not None and self.waiting.decider is Decider.APPROVER
+
+    @property
     def needs_later_end(self) -> bool:
         """Whether the rental waits for its owner to name a later end. Nobody can approve it with the present
         end."""

@@ -6,24 +6,28 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.lifecycle.deciders import requesters_of, rules_now
+from bot.lifecycle.budgets import demands_of, if_approved
+from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.month_files import file_for
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
+from bot.model.base import changed
 from bot.model.event import Event
-from bot.model.message import Message, MessageKind
+from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from bot.policy.team.roles import roles_of
 from handlers.views.answers import offers
 from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.reminder import reminder
 from handlers.views.surfaces.render import render_message
 
 
@@ -32,14 +36,20 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
         if message.kind is MessageKind.QUESTION:
             return await _admin_question(tx, deps, message)
+        if message.kind is MessageKind.REMINDER:
+            return await _reminder(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        rules = deps.rules
+        reader, asks = Reader(rules=deps.rules, now=deps.clock.now()), None
+        if message.to.kind is DestinationKind.PERSON and message.kind is MessageKind.APPROVAL:
+            reader = await _reader(tx, deps, message.to.value)
         if message.kind is MessageKind.APPROVAL and rental is not None:
-            rules = await rules_now(tx, rules, requesters_of(rental))
-        reader = Reader(rules=rules, now=deps.clock.now())
+            requesters = requesters_of(rental)
+            reader = changed(reader, rules=await rules_now(tx, deps.rules, requesters))
+            if message.shown_version == 0 and message.to.kind is DestinationKind.CHANNEL:
+                asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
         if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
             reader = await _reader(tx, deps, message.to.value)
         return render_message(
@@ -48,6 +58,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
             await _details(tx, deps, message, rental) if rental is not None else None,
             reader,
             names=await tx.people.names(_people_in(event)) if event is not None else {},
+            asks=asks,
             newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
 
@@ -66,6 +77,18 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
         return True
     others = [one for one in await tx.messages.direct_of(message.rental_id) if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
+
+
+async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return what an approver is reminded of. Return None if they approve nothing any more."""
+    reader = await _reader(tx, deps, message.to.value)
+    rules = await rules_now(tx, deps.rules)
+    if not roles_of(await _person(tx, message.to.value), rules).approver:
+        return None
+    rentals = await tx.rentals.get_many((message.body or {}).get("rentals", ()))
+    found = [await details_for_message(tx, rental, reader.now) for rental in rentals.values()]
+    found.sort(key=lambda details: (details.rental.created_at, details.rental.id))
+    return reminder(found, changed(reader, rules=rules))
 
 
 async def _admin_question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
@@ -88,8 +111,12 @@ async def _reader(tx: Tx, deps: Deps, user_id: str) -> Reader:
 
 
 async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> RentalDetails | None:
+    now = deps.clock.now()
     if message.kind is not MessageKind.DIRECT:
-        return await details_for_message(tx, rental, deps.clock.now())
+        details = await details_for_message(tx, rental, now)
+        if message.kind is not MessageKind.APPROVAL or rental.waiting_envelope is None:
+            return details
+        return changed(details, demands=await demands_of(tx, deps.rules, if_approved(rental, now), now))
     return await details_for_direct_message(tx, deps, await _person(tx, message.to.value), rental)
 
 

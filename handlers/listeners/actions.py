@@ -62,6 +62,8 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.SHARE, sharing.share),
             on(Action.CANCEL, rentals.confirm_destroy),
             on(Action.APPROVE, requests.approve),
+            on(Action.OPEN_REQUEST, requests.show),
+            on(Action.FEWER_HOURS, requests.open_fewer_hours),
             on(Action.DENY, requests.open_deny),
             on(Action.ACCEPT, requests.approve),
             on(Action.EXTEND_FORM, rentals.open_extend_form),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.errors import Mistake, NoTeammate
-from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, callback_of
+from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
 from handlers.listeners import (
     admin_questions,
     github_keys,
@@ -21,7 +21,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
 from handlers.parsing.commands import read_github_name
-from handlers.parsing.form import InvalidForm, read_form, read_hours
+from handlers.parsing.form import InvalidForm, read_form, read_hours, read_length
 
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -60,6 +60,14 @@ async def extend(context: Context, interaction: UserInteraction, value: EndValue
     return await rentals.extend(context, interaction, ExtendValue.of(value.rental_id, longer, value.moment))
 
 
+async def fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    try:
+        length = read_length(interaction.inputs)
+    except InvalidForm as invalid:
+        return FieldErrors(errors=invalid.errors)
+    return await requests.approve_fewer_hours(context, interaction, value, length)
+
+
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     """Raise Mistake: a notice has no submit button, so the payload is forged or broken."""
     raise Mistake("There is nothing to send off here. I changed nothing.")
@@ -74,6 +82,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.FORM, form),
             on(Callback.RENT_CONFIRM, offers.rent_confirmed),
             on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
+            on(Callback.FEWER_HOURS, fewer_hours),
             on(Callback.DENY, requests.deny),
             on(Callback.EXTEND, extend),
             on(Callback.EXTEND_CONFIRM, rentals.extend_confirmed),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.errors import RequestChanged
 from bot.lifecycle.service import deciding, previews
-from handlers.ids import Field, VersionValue
+from handlers.ids import Field, RentalValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
 from handlers.views.answers import modals, replies
 from handlers.views.phrases.format import escape
 from handlers.views.surfaces.approval import approval
+
+
+async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Reply with what a rental waits for, or how it was decided."""
+    newest = await previews.newest_request(context.deps, interaction.person, value.rental_id)
+    return Reply(content=approval(newest.details, context.reader(interaction.person), asked=newest.asked))
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -22,8 +30,35 @@ async def approve(context: Context, interaction: UserInteraction, value: Version
 
 async def approve_confirmed(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Approve the version that was shown. Reply with the newest version if there is a newer one."""
+    return await _approve(context, interaction, value)
+
+
+async def open_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Open the dialog with shorter leases. Reply with the newest version if there is a newer one."""
     try:
-        rental = await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
+        details, choices = await previews.fewer_hours_to_choose(
+            context.deps, interaction.person, value.rental_id, value.version
+        )
+    except RequestChanged as change:
+        return await _newer_version(context, interaction, value.rental_id, change)
+    return OpenModal(modal=modals.fewer_hours(details, choices, context.reader(interaction.person)))
+
+
+async def approve_fewer_hours(
+    context: Context, interaction: UserInteraction, value: VersionValue, length: timedelta
+) -> Outcome:
+    """Approve the version that was shown, for fewer hours. Reply with the newest version if there is a newer
+    one."""
+    return await _approve(context, interaction, value, length)
+
+
+async def _approve(
+    context: Context, interaction: UserInteraction, value: VersionValue, length: timedelta | None = None
+) -> Outcome:
+    try:
+        rental = await deciding.approve(
+            context.deps, interaction.person, value.rental_id, value.version, length=length
+        )
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
     return reply_unless_shown(interaction, replies.decided(rental, "Approved"))
@@ -62,5 +97,5 @@ async def _newer_version(
 ) -> Outcome:
     newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     reader = context.reader(interaction.person)
-    current = approval(newest.details, reader, version=newest.version, asked=newest.asked, first=False)
+    current = approval(newest.details, reader, asked=newest.asked)
     return Reply(content=replies.newer_version(escape(change.words, 300), current))

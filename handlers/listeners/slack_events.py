@@ -18,6 +18,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
 from bot.model.message import Message, MessageKind, to_person
+from bot.policy.team.roles import deciding_groups
 from handlers.listeners import commands, hints
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
@@ -56,7 +57,7 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
-        if group in context.deps.rules.approvers.groups:
+        if group in deciding_groups(context.deps.rules):
             await check_deciders(context.deps, context.people)
 
 

@@ -23,6 +23,7 @@ from handlers.views.answers.modals import ANY, BY_CHANNEL, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+_SECONDS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 class InvalidForm(Exception):
@@ -92,6 +93,14 @@ def read_hours(inputs: Mapping[str, str]) -> timedelta:
     if not _COUNT.fullmatch(hours):
         raise InvalidForm({Field.HOURS: "Choose one of these."})
     return timedelta(hours=int(hours))
+
+
+def read_length(inputs: Mapping[str, str]) -> timedelta:
+    """Return the length that was chosen, which the input has in seconds. Raise InvalidForm if none was chosen."""
+    seconds = inputs.get(Field.LENGTH, "")
+    if not _SECONDS.fullmatch(seconds):
+        raise InvalidForm({Field.LENGTH: "Choose one of these."})
+    return timedelta(seconds=int(seconds))
 
 
 def _gpu_and_features(chosen: str, catalog: Catalog) -> tuple[str, tuple[str, ...]]:

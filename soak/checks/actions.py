@@ -10,7 +10,7 @@ from soak.evidence import NOT_SUBMITTED, RENTAL_ID, Evidence, PerformedAction
 
 _RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
-DECISIONS = frozenset({"approve", "approve_confirm", "deny", "deny_form"})
+DECISIONS = frozenset({"approve", "approve_confirm", "fewer_hours_form", "deny", "deny_form"})
 
 
 def every_request_is_answered(evidence: Evidence) -> list[str]:

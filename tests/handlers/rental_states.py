@@ -52,7 +52,7 @@ async def change_request(ours: Team, rental: Rental) -> None:
         kind=EventKind.CHANGED,
         at=ours.clock.now(),
         actor=rental.owner,
-        facts=Facts(envelope=2, total=envelope.total),
+        facts=Facts(envelope=2, total=envelope.total, people=(BEN,), admins_decide=False),
     )
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, rental, after, event)

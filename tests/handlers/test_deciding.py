@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from bot.lifecycle.deciders import check_deciders, deciders
+from bot.model.base import changed
 from bot.model.state import State
+from bot.policy.team.rules import Approvers
 from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
-from tests.handlers.rental_states import asked, change_request, let_the_owner_decide, question
-from tests.handlers.team import team
+from tests.handlers.rental_states import H, asked, change_request, let_the_owner_decide, question
+from tests.handlers.team import NOON, RULES, an_offer, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
 from tests.handlers.test_unknown_machines import direct
@@ -28,6 +30,23 @@ async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> 
         assert (await ours.submit(BEN))["ok"]
         approved = await ours.rental(rental.id)
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
+
+
+async def test_approvers_read_the_clicked_price_and_the_cheapest_other_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        offers = [
+            an_offer(name, rate, vendor=vendor, vendor_region=None, read_at=NOON)
+            for name, rate, vendor in (("o1", "12.00", "a"), ("o2", "12.50", "nebius"), ("o3", "13.00", "c"))
+        ]
+        await ours.click(ANA, await ours.offered(ANA, *offers), "Ask for")
+        assert (await ours.submit(ANA))["ok"]
+        await ours.deliver()
+        shown = " ".join((await question(ours))["reads"].split())
+        assert "Cheapest other then: $12.50/h from Nebius." in shown
+        (rental,) = await ours.rentals()
+        async with ours.deps.store.read() as tx:
+            (asked,) = await tx.events.of(rental.id)
+        assert asked.facts.read_at == NOON
 
 
 async def test_a_note_shows_its_signs_as_typed_and_so_cannot_speak_for_the_bot(tmp_path: Path) -> None:
@@ -54,6 +73,39 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         )
         assert await ours.modal(user) is None
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_an_approver_approves_fewer_hours_in_a_dialog_and_the_requester_reads_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.click(BEN, await question(ours), "Approve fewer hours")
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        options = next(one for one in dialog["inputs"] if one["block_id"] == "length")["options"]
+        assert [option["text"].split(",")[0] for option in options] == ["4 h", "2 h", "1 h"]
+        assert (await ours.submit(BEN, length=str(4 * 3600)))["ok"]
+        approved = await ours.rental(rental.id)
+        assert (approved.state, approved.approved_by, approved.request.lease) == (State.PROCURING, BEN, 4 * H)
+        await ours.deliver()
+        told = await ours.look(ANA, direct(ANA), "Approved by Ben")
+        assert "for 4 h, not the 6 h asked for." in told["text"]
+        assert "for 4 h, not the 6 h asked for." in (await ours.look(BEN, APPROVALS, "Approved by Ben"))["text"]
+
+
+async def test_a_quiet_member_of_the_group_is_not_mentioned_and_may_decide(tmp_path: Path) -> None:
+    rules = changed(RULES, approvers=Approvers(groups=(APPROVERS,), quiet=(CLEO,)))
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[BEN, CLEO])
+        await ours.has_key(ANA)
+        await check_deciders(ours.deps, ours.context.people)
+        last = (await ours.world.get("pings"))["last"]
+        rental = await asked(ours)
+        pings = (await ours.world.get("pings", after=last))["pings"]
+        assert {ping["user"] for ping in pings} & {BEN, CLEO} == {BEN}
+        assert "Asked: Ben." in (await ours.look(ANA, TRAINING, "Waiting for approval"))["text"]
+        await ours.click(CLEO, await question(ours, CLEO), "Approve up to")
+        assert (await ours.submit(CLEO))["ok"]
+        assert (await ours.rental(rental.id)).approved_by == CLEO
 
 
 async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> None:
@@ -144,7 +196,7 @@ async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_an
         await ours.refuse("usergroups.users.list", refusal, times=None)
         await check_deciders(ours.deps, ours.context.people)
         async with ours.deps.store.read() as tx:
-            now = await deciders(tx, ours.deps.rules, [ANA])
+            now = await deciders(tx, ours.deps.rules, [ANA], ours.clock.now())
         assert (now.people, now.admins_decide) == (((CLEO,), True) if admins_decide else ((BEN,), False))
 
 
@@ -183,6 +235,21 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         assert shown["only_you"]
         newest = next(button for button in shown["buttons"] if button["text"].startswith("Approve up to"))
         assert newest["value"] == f"{rental.id}:2"
+
+
+async def test_a_change_edits_the_message_to_the_approvers_and_mentions_nobody_again(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        before = await question(ours)
+        last = (await ours.world.get("pings"))["last"]
+        await change_request(ours, rental)
+        await ours.deliver()
+        after = await question(ours)
+        assert after["ts"] == before["ts"]
+        assert "Changed by Ana" in after["reads"]
+        assert after["buttons"][0]["value"] == f"{rental.id}:2"
+        pings = (await ours.world.get("pings", after=last))["pings"]
+        assert [ping for ping in pings if ping["user"] == BEN] == []
 
 
 async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -> None:

@@ -11,13 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.policy.team.hours import after_hours, is_within, next_morning, next_within, next_within_any, zone_of
+from bot.policy.team.hours import (
+    Availability,
+    after_hours,
+    is_within,
+    next_morning,
+    next_within,
+    next_within_any,
+    zone_of,
+)
 from bot.policy.team.policy_file import read_policy
 from bot.policy.team.rules import Hours, Rules
 
 WORKDAYS = Hours()
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN, TOKYO, CHICAGO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Chicago")
+IN_BERLIN = Availability(BERLIN)
 
 
 def utc(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
@@ -89,20 +98,20 @@ def test_hours_that_the_clocks_skip_come_on_the_next_day_or_a_week_later() -> No
 def test_time_that_counts_only_in_hours_stands_still_while_nobodys_day_goes_on(
     moment: datetime, zones: set[ZoneInfo], expected: datetime
 ) -> None:
-    assert after_hours(moment, timedelta(hours=8), zones, WORKDAYS) == expected
+    assert after_hours(moment, timedelta(hours=8), set(map(Availability, zones)), WORKDAYS) == expected
 
 
 def test_time_in_hours_goes_on_over_a_change_of_the_clocks() -> None:
     every_day = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
     for month in (3, 10):
         start = utc(24, 5, month=month)
-        assert after_hours(start, timedelta(days=3), {BERLIN}, every_day) == start + timedelta(days=3)
+        assert after_hours(start, timedelta(days=3), {IN_BERLIN}, every_day) == start + timedelta(days=3)
     rare = Hours(time=(8 * 60, 8 * 60 + 1), days=frozenset({0}))
-    assert after_hours(utc(24, 5), timedelta(days=60), {BERLIN}, rare) <= utc(24, 5) + timedelta(days=366)
+    assert after_hours(utc(24, 5), timedelta(days=60), {IN_BERLIN}, rare) <= utc(24, 5) + timedelta(days=366)
 
 
 def test_of_several_people_the_first_whose_hours_come_counts() -> None:
-    assert next_within_any(utc(24, 20), {BERLIN, TOKYO}, WORKDAYS) == utc(24, 23)
+    assert next_within_any(utc(24, 20), {Availability(BERLIN), Availability(TOKYO)}, WORKDAYS) == utc(24, 23)
 
 
 @given(

@@ -13,6 +13,7 @@ from bot.model.base import changed
 from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Asked, Lease, Question
 from bot.model.state import State
+from bot.policy.team.hours import Availability
 from bot.policy.team.rules import CheckIn, Idle, Rules
 from bot.policy.use import questions
 from tests.store import make
@@ -190,7 +191,7 @@ def test_the_card_and_the_approvers_learn_of_it_after_the_spans_of_the_rules() -
     assert told(asked()) == first + 4 * HOUR
     assert told(asked(), urgent=True) == first + HOUR
     assert told(asked(approvers_at=at(8))) == at(8) + timedelta(days=1)
-    tokyo, utc = ZoneInfo("Asia/Tokyo"), ZoneInfo("UTC")
+    tokyo, utc = Availability(ZoneInfo("Asia/Tokyo")), Availability(ZoneInfo("UTC"))
     assert questions.approvers_in_hours(NIGHT, lease(), {utc}, RULES) == MORNING
     assert questions.approvers_in_hours(NIGHT, lease(), {utc, tokyo}, RULES) == NIGHT + HOUR
     assert questions.approvers_in_hours(NIGHT, lease(20), {utc}, RULES) is None

@@ -23,7 +23,8 @@ from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.rental import Asked, Extension, Question
 from bot.model.state import State
-from bot.policy.team.rules import CheckIn, Rules
+from bot.policy.team.hours import Availability
+from bot.policy.team.rules import AutoApprove, CheckIn, Lease, Rules
 from bot.policy.use.ready import (
     Act,
     Ask,
@@ -75,7 +76,7 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
         lease=make.lease(at(ends), **lease),
     )
     live = make.attempt(state=AttemptState.BOUGHT)
-    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approver_zones": {UTC}}
+    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approvers": {Availability(UTC)}}
     return Machine(**{**usual, **own})
 
 
@@ -301,7 +302,7 @@ def test_the_card_and_then_the_approvers_learn_that_nobody_answers() -> None:
 def test_the_approvers_are_notified_in_the_hours_of_one_of_them_and_not_of_who_left() -> None:
     night = unanswered(13, on_card=True)
     check(night, 13, 17, RULES)  # the next question
-    check(replace(night, approver_zones={UTC, NEW_YORK}), 13, TellOthers, RULES)
+    check(replace(night, approvers={Availability(UTC), Availability(NEW_YORK)}), 13, TellOthers, RULES)
     left = Person(id=make.ANA, name="Ana", deactivated=True)
     check(replace(unanswered(6, on_card=True), owner=left), 6, 10, RULES)
 
@@ -407,3 +408,43 @@ def test_the_first_of_two_ends_moves_on_if_the_machine_is_in_use(
 def test_the_later_of_two_ends_does_not_move() -> None:
     stated = told(event(E.ENDING, 11.5, 12), posted=11.5)
     check(machine("12h 98", 12, notices_checked_at=at(11.5), **stated), 12, End(Why.LEASE_ENDED))
+
+
+# --- approvers can't be asked at the end
+
+
+ONE_NOTICE = changed(NO_CHECK_IN, lease=Lease(notices=(30 * MINUTE,)))
+DEAR = changed(ONE_NOTICE, auto_approve=AutoApprove(per_hour=Decimal("1.00")))
+"""A machine at $2.00/h needs an approver."""
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "expected"),
+    [
+        ({"ends": 11.5}, 10, 11.0),  # 19:30: somebody can be asked then
+        ({"ends": 14}, 10, 11.0),  # 22:00: the hours end at 20:00
+        ({"ends": 14}, 11, GiveNotice(at(14), ask_before=at(12))),
+        ({"ends": 14}, 11.9, GiveNotice(at(14), ask_before=at(12))),
+        ({"ends": 14}, 12, 13.5),
+        ({"ends": 14, "notices_checked_at": at(11)}, 11.5, 13.5),  # told already, or extended since
+        ({"ends": 14, "approvers": {Availability(UTC), Availability(NEW_YORK)}}, 11, 13.5),
+        ({"ends": 71}, 11, GiveNotice(at(71), ask_before=at(12))),  # on Monday at 7:00
+    ],
+)
+def test_the_owner_is_told_in_time_if_nobody_can_be_asked_for_more_at_the_end(
+    fields: Any, now: float, expected: Expected
+) -> None:
+    check(machine(**fields), now, expected, DEAR)
+
+
+def test_with_two_ends_the_owner_is_told_in_time_of_the_later_one() -> None:
+    one = machine("11h 98", 10, 14, notices_checked_at=at(10.5))
+    moved = changed(one.rental, lease=changed(one.lease, ends_at=at(13)))
+    check(replace(one, rental=moved), 11, GiveNotice(at(13), ask_before=at(12)), DEAR)
+
+
+def test_nobody_is_told_to_ask_in_time_if_no_approver_decides_or_more_time_is_asked_for() -> None:
+    check(machine(ends=14), 11, 13.5, ONE_NOTICE)
+    extension = Extension(envelope=make.envelope(), ends_at=at(20), asked_by=make.ANA, asked_at=at(1))
+    check(machine(ends=14, extension=extension), 11, 13.5, DEAR)
+    check(machine(ends=14), 11, 13.5, changed(DEAR, lease=Lease(max=14 * HOUR, notices=(30 * MINUTE,))))

@@ -35,7 +35,7 @@ from bot.policy.team.roles import (
     sees_spend_of_people,
     sees_use_of_people,
 )
-from bot.policy.team.rules import Access, Approvers, Finance, Rules
+from bot.policy.team.rules import Access, Approval, Approvers, Finance, Rules
 from tests.store import make
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
@@ -73,6 +73,23 @@ def roles(who: Person, rules: Rules = RULES) -> set[str]:
 )
 def test_people_have_the_roles_that_the_rules_give_them(who: Person, has: set[str]) -> None:
     assert roles(who) == has
+
+
+def test_quiet_approvers_and_the_people_of_then_may_decide() -> None:
+    rules = Rules(
+        admins=(ADMIN,),
+        approvers=Approvers(people=(APPROVER,), quiet=("U0QUIET",)),
+        approval=Approval(then=("U0THEN", "S0BOSS")),
+    )
+    for who in (person("U0QUIET"), person("U0THEN"), person(groups=frozenset({"S0BOSS"}))):
+        assert roles(who, rules) == {"user", "approver"}
+
+
+def test_if_only_quiet_approvers_are_left_the_admins_are_asked_and_the_quiet_may_decide() -> None:
+    rules = Rules(admins=(ADMIN,), approvers=Approvers(people=(APPROVER, "U0QUIET"), quiet=("U0QUIET",)))
+    left = rules_for(rules, Team(gone=frozenset({APPROVER})))
+    assert approvers_of(left).people == (ADMIN,)
+    assert {"approver"} <= roles(person("U0QUIET"), left)
 
 
 @pytest.mark.parametrize("fact", ["outsider", "deactivated", "bot"])

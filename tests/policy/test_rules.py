@@ -249,6 +249,10 @@ def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: s
             "use.channels.0: '#gpus' is no id of a Slack channel; write it such as C0123ABCD.",
         ),
         ("admins: U0BEN", "admins: write a list, such as [A, B]."),
+        (
+            "approvers: {people: [U0BEN], quiet: [U0BEN, U0DORA]}",
+            "approvers.quiet: all approvers are quiet, so nobody would be asked; name another one.",
+        ),
         ("lease: 4h", "lease: it has keys of its own; docs/policy.md shows them."),
         ("check_in: {after: 0m}", "check_in.after: it must be more than 0."),
         ("procure: {attempts: 200}", "procure.attempts: it must be at most 100."),

@@ -121,6 +121,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
     ("admin_questions_not_over", lambda tx: tx.questions.not_over()),
+    ("messages_reminders", lambda tx: tx.messages.show_reminders()),
     ("messages_question", lambda tx: tx.messages.show_question("u7mq2")),
     ("admin_questions_parts", lambda tx: tx.questions.parts("u7mq2")),
     ("admin_questions_parts", lambda tx: tx.questions.has_open_part("u7mq2")),

@@ -11,10 +11,11 @@ from typing import Any
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
+from bot.policy.team.asking import Mentions
 from handlers.views.phrases.blocks import Modal, Rendered
 from handlers.views.phrases.format import JOINER
 from handlers.views.surfaces.render import render_message
-from tests.views.stories import ANA, reading, ready
+from tests.views.stories import ANA, BEN, reading, ready
 
 Json = dict[str, Any]
 WIDTH = 100
@@ -143,7 +144,6 @@ def outbox(
     *,
     to: str = ANA,
     shown: int = 1,
-    envelope: int = 1,
     newest: bool = True,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
@@ -152,11 +152,11 @@ def outbox(
         to=stored_destination(to),
         rental_id="k7mq2",
         shown_version=shown,
-        envelope=envelope,
         created_at=now,
     )
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
-    return render_message(row, event, details, reader, newest=newest)
+    asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None
+    return render_message(row, event, details, reader, newest=newest, asks=asks)
 
 
 def card(details: RentalDetails, now: datetime) -> str:
@@ -177,8 +177,6 @@ def direct(
     return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to, newest=newest), shown_at)
 
 
-def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1, envelope: int = 1) -> str:
+def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1) -> str:
     """Return the message to the approvers as text."""
-    return message(
-        outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown, envelope=envelope), now
-    )
+    return message(outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown), now)

@@ -7,7 +7,8 @@ from decimal import Decimal
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import EventKind, OtherOffer
+from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from tests.views.screens import approval, card, page
 from tests.views.stories import (
@@ -34,17 +35,58 @@ def test_a_request_mentions_the_approvers_once() -> None:
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
-      if it sells out.
-  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
+      sells out.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
-[Approve up to $137.54] [Deny]
+[Approve up to $137.54] [Approve fewer hours] [Deny]
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
-      if it sells out.
-  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Deny]
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
+      sells out.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny]
+""")
+
+
+def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machines_are_used() -> None:
+    other = OtherOffer(vendor="nebius", vendor_region="eu-north1", rate=Decimal("19.36"))
+    asked = changed(ASKED, facts=changed(ASKED.facts, read_at=clock(14, 3), other=other))
+    idle = Use(verdict=Verdict.IDLE, since=clock(13, 15))
+    details = waiting(asked)
+    live = tuple(changed(one, state=State.READY, use=idle) for one in details.owners_live if one.id == "a2bc3")
+    text = " ".join(approval(asked, changed(details, owners_live=live), clock(14, 5)).split())
+    assert "$18.40/h ($2.30 per GPU, read 14:03); allows $21.16/h if it sells out." in text
+    assert (
+        "Cheapest other then: $19.36/h from Nebius eu-north1. Ana runs now: 1x A100 (a2bc3), idle for 50 min."
+        in text
+    )
+    only = changed(asked, facts=changed(asked.facts, other=None))
+    assert "No other offer then." in approval(only, waiting(only), clock(14, 5))
+
+
+def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
+    newer = envelope("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
+    change = happened(
+        K.CHANGED, clock(14, 10), ANA, id=2, envelope=2, people=(BEN,), admins_decide=False, read_at=clock(14, 9)
+    )
+    approved = happened(K.APPROVED, clock(14, 12), BEN, id=3, envelope=2, hours=4 * H)
+    assert page(
+        approval(ASKED, waiting(change, envelope=newer), clock(14, 10)),
+        approval(
+            ASKED,
+            waiting(change, approved, envelope=newer, state=State.PROCURING, waiting=None),
+            clock(14, 12),
+        ),
+    ) == snapshot("""\
+
+Approve up to $95.22? 8x H100 EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
+  Over the $10.00/h limit. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out. No
+      other offer then. Changed by Ana at 14:10.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
+[Approve up to $95.22] [Approve fewer hours] [Deny]
+
+Approved by Ben at 14:12: for 4 h. 8x H100 EU for Ana, p4wd9.
 """)
 
 
@@ -103,22 +145,22 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
     )
     big = ready(asked, extension=eight, request=request(count=8), rate=Decimal("18.40"), spent=13_430_000)
     assert page(
-        approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10), envelope=2),
-        approval(asked, big, clock(18, 10), envelope=2),
-        approval(asked, ready(asked, approved), clock(18, 20), envelope=2),
+        approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10)),
+        approval(asked, big, clock(18, 10)),
+        approval(asked, ready(asked, approved), clock(18, 20)),
     ) == snapshot("""\
 
 Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
   Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
       fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $101.00] [Deny]
+[Approve up to $101.00] [Approve fewer hours] [Deny]
 
 Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
       fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $79.05] [Deny]
+[Approve up to $79.05] [Approve fewer hours] [Deny]
 
 More time approved by Ben: it ends tomorrow at 18:40. 1x H100 EU for Ana, k7mq2.
 """)

@@ -13,7 +13,7 @@ from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.rental import Alarm
 from bot.model.state import State
-from tests.views.screens import direct, outbox, page
+from tests.views.screens import direct, outbox, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
@@ -29,6 +29,7 @@ from tests.views.stories import (
     lease,
     making,
     ready,
+    waiting,
 )
 
 K = EventKind
@@ -346,4 +347,43 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
       destroyed it and my database is older.
 [Replace k7mq2, up to $2.47/h]
+""")
+
+
+def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() -> None:
+    notice = changed(NOTICE, facts=changed(NOTICE.facts, ask_before=clock(18, 30)))
+    later = ready(notice, spent=97_000_000)
+    rental = later.rental
+    lease = changed(rental.running_lease, latest_end=clock(23, 40))
+    two_ends = changed(later, rental=changed(rental, lease=lease, request=changed(rental.request, up_to=11 * H)))
+    assert page(direct(notice, later), direct(notice, two_ends)) == snapshot("""\
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). Need longer? Ask before 18:30: no approver is there after
+      that.
+[Ask for 2 h more, about $4.84] [Destroy k7mq2]
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Need longer than
+      until 23:40? Ask before 18:30: no approver is there after that.
+[Go on 2 h, already approved] [Destroy k7mq2]
+""")
+
+
+def test_the_owner_reads_who_approved_fewer_hours() -> None:
+    fewer: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 4 * H, "span": 4 * H, "asked_span": 6 * H}
+    approved = happened(K.APPROVED, clock(14, 12), BEN, **fewer)
+    shorter: dict[str, Any] = {"span": 8 * H, "asked_span": 24 * H, "until": clock(2, 40, day=25)}
+    longer = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, **shorter)
+    started = waiting(approved, state=State.PROCURING, waiting=None)
+    assert page(
+        direct(approved, started), direct(longer, ready(longer)), thread(approved, started), thread(longer)
+    ) == snapshot("""\
+
+Approved by Ben at 14:12: your 8x H100 EU, p4wd9. Up to $21.16/h for 4 h, not the 6 h asked for.
+
+More time approved by Ben: your 1x H100 EU, k7mq2. 8 h, not the 24 h asked for; it ends tomorrow at
+      02:40.
+
+Approved by Ben at 14:12: up to $21.16/h for 4 h, not the 6 h asked for.
+
+More time approved by Ben: 8 h, not the 24 h asked for; it ends tomorrow at 02:40.
 """)

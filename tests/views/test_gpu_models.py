@@ -87,10 +87,10 @@ About $54.00, at most $65.00 (6 h, and 30 min to start and end, at $10.00/h); if
 [Rent from $9.00/h] [Go back]
 
 Approve up to $137.54? 8x A100 PCIe 80 GB EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
-      if it sells out.
-  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Deny]
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
+      sells out.
+  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny]
 
 *Waiting for approval*: 8x A100 PCIe 80 GB EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
 [Change] [Add teammate] [Withdraw]
@@ -178,7 +178,7 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
         direct(asked, owners),
         card(owners, clock(12, 39)),
         thread(asked, owners),
-        approval(asked, approvers, clock(12, 39), envelope=2),
+        approval(asked, approvers, clock(12, 39)),
     ) == snapshot("""\
 
 Waiting for you: your 1x A100 SXM 40 GB EU, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80 GB.
@@ -194,10 +194,10 @@ Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothin
       now from DataCrunch FIN-03. Expires today at 20:39.
 
 Approve up to $9.00? 1x A100 SXM 40 GB EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
-  Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h now (as of 12:39); allows $1.50/h if it
-      sells out.
+  Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h (read 12:39); allows $1.50/h if it sells
+      out.
   Ana runs nothing else. Expires today at 20:39.
-[Approve up to $9.00] [Deny]
+[Approve up to $9.00] [Approve fewer hours] [Deny]
 """)
 
 

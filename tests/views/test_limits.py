@@ -113,7 +113,6 @@ def test_messages_of_the_outbox_are_valid(
             kind=kind,
             to=to_person(who),
             shown_version=shown,
-            envelope=details.rental.envelope.version,
             created_at=now,
         )
         rendered = render_message(message, event, with_event, reading(now, who))
@@ -253,9 +252,7 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
 @given(note=some.text)
 def test_a_note_can_not_forge_a_line(note: str) -> None:
     now = clock(14, 5)
-    message = Message(
-        kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown_version=1, envelope=1, created_at=now
-    )
+    message = Message(kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown_version=1, created_at=now)
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)

@@ -123,10 +123,10 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
 Waits for you: 8x H100 EU, Ana, p4wd9. Expires today at 22:05.
-[Approve up to $137.54] [Deny]
+[Approve up to $137.54] [Approve fewer hours] [Deny]
 Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. Without a yes it ends
       18:40.
-[Approve up to $101.00] [Deny]
+[Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests wait for you.
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
@@ -307,7 +307,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
 /gpu policy reload: reads the policy file again
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
@@ -328,7 +328,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 """)
 
 

@@ -8,7 +8,8 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.person import Key
-from bot.model.summary import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over, RentalDetails
+from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from handlers.ids import Field, VersionValue
 from handlers.views.answers import modals
 from tests.slack_limits import problems_of_view
@@ -188,3 +189,43 @@ The public one: it lets you into what you rent. Never the private one.
 Public key: ()
 [Save] [Go back]
 """)
+
+
+def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None:
+    details = waiting()
+    allowed = envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H)
+    two_ends = waiting(request=request(count=8, up_to=12 * H), envelope=allowed)
+    later = ready(extension=LONGER)
+    views = [modals.fewer_hours(one, _shorter(one), reading(NOW)) for one in (details, two_ends, later)]
+    views.append(modals.fewer_hours(details, [], reading(NOW)))
+    assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
+
+== Fewer hours: p4wd9 ==
+8x H100 EU, 6 h, for Ana: fine-tune run 7
+Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
+  Ana reads who approved fewer hours. The offer and its prices stay.
+[Approve fewer hours] [Go back]
+
+== Fewer hours: p4wd9 ==
+8x H100 EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
+  Ana reads who approved fewer hours. The offer and its prices stay.
+[Approve fewer hours] [Go back]
+
+== Fewer hours: k7mq2 ==
+1x H100 EU, 24 h more, for Ana: fine-tune run 7
+Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to $11.50 | 2 h more,
+      up to $6.66 | 1 h more, up to $4.24
+  Ana reads who approved fewer hours. The offer and its prices stay.
+[Approve fewer hours] [Go back]
+
+== Fewer hours: p4wd9 ==
+It is too short for fewer hours. Approve or deny it.
+[Close]
+""")
+    assert [problems_of_view(one.view) for one in views] == [[]] * 4
+
+
+def _shorter(details: RentalDetails) -> list[FewerHours]:
+    lengths = lengths_to_choose(details.rental, NOW)
+    return [shortened(details.rental, one, spent=0, now=NOW, rules=RULES) for one in lengths]

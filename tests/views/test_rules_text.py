@@ -21,7 +21,11 @@ from handlers.views.phrases.format import Reader
 from tests.policy.test_rules import keys
 from tests.slack_limits import problems_of_message
 
-BASE: dict[str, Any] = {"approval": {"then": ["U0ELI"]}, "projects": {"vision": {}}}
+BASE: dict[str, Any] = {
+    "approvers": {"people": ["U0CLEO"]},
+    "approval": {"then": ["U0ELI"]},
+    "projects": {"vision": {}},
+}
 OTHERS = {
     "timezone": "Europe/Berlin",
     "admins": "[U0CLEO]",

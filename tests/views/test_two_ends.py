@@ -395,7 +395,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         message(
             replies.extended(extended(undecided.rental, 12 * H, waits=True, asked=names), times), clock(18, 0)
         ),
-        *(approval(asked, each, clock(19, 0), envelope=2).splitlines()[-2] for each in (undecided, moved, last)),
+        *(approval(asked, each, clock(19, 0)).splitlines()[-2] for each in (undecided, moved, last)),
         thread(asked, undecided),
         direct(READY_EVENT, undecided, clock(18, 1)),
         dialog(modals.extend(undecided, reader=reading(clock(18, 0))), clock(18, 0)),

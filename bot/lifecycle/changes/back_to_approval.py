@@ -40,7 +40,7 @@ async def ask_again(
     )
     passed = await passed_by(tx, rules, changed(rental, envelope=proposal.envelope), now)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
-    asked = await deciders(tx, rules, [rental.owner]) if by_approver else None
+    asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:
         waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
     else:
@@ -62,15 +62,29 @@ async def ask_again(
         before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
         amount=bill.amount if known else None,
         estimated=bill.estimated if known else None,
+        read_at=offer.read_at if offer else await _read_at(tx, rental),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
+    """Return when the price in the rental's envelope was read, as the newest event that says it."""
+    return next((e.facts.read_at for e in reversed(await tx.events.of(rental.id)) if e.facts.read_at), None)
 
 
 def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
     """Return the decision that a request waits for if these people are asked `now`. The time to decide,
     `approval.expires`, passes only within the hours of at least one of them."""
-    expires_at = after_hours(now, rules.approval.expires, asked.zones, rules.hours)
+    expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
     return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
+
+
+def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
+    """Return `then` and `away` for Facts. Return nothing unless others are asked because each approver is away."""
+    who = asked.asked
+    if who.others_instead:
+        return {"then": who.others, "away": who.away}
+    return {} if who.people else {"away": who.away}
 
 
 def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
@@ -86,4 +100,5 @@ def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
         why=waiting.why if waiting else None,
         people=asked.people if asked else None,
         admins_decide=asked.admins_decide if asked else None,
+        **(others_facts(asked) if asked else {}),
     )

@@ -21,6 +21,7 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
+from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
@@ -182,13 +183,17 @@ def change_owner(rental: Rental, owner: str, now: datetime, *, asked_about: Use 
     return alter(rental, owner=owner, teammates=teammates, lease=lease)
 
 
-def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
-    """Buy what was approved. `approver` is None if its owner decided alone."""
+def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
+    """Buy what was approved, for `fewer` hours if that is set. `approver` is None if its owner decided alone.
+
+    The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later."""
+    shorter = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
     return _procure(
         rental,
         now,
+        **shorter,
         approved_by=approver or rental.approved_by,
-        approval_notice_at=approval_notice_at(rental, approver, now),
+        approval_notice_at=approval_notice_at(rental, approver, now) if fewer is None else None,
     )
 
 

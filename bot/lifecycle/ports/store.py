@@ -314,6 +314,9 @@ class Messages(Protocol):
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
 
+    async def show_reminders(self) -> None:
+        """Make the open reminders of approvers due."""
+
     async def show_question(self, question_id: str) -> None:
         """Make the open surfaces about a question to the admins due."""
 

@@ -21,9 +21,11 @@ from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
+from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.text import one_line
 from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.policy.buying.fewer_hours import FewerHours, shortened
 from bot.policy.buying.spending import (
     LONGEST_REASON,
     ONLY_APPROVERS,
@@ -53,32 +55,33 @@ _DECISIONS: dict[EventKind, Decision | None] = {
 """What the error for a late click calls the decision. None if nobody decided in time."""
 
 
-async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
-    """Approve version `version` of the envelope that waits: that of the request, or of its extension.
+async def approve(
+    deps: Deps, person: Person, rental_id: str, version: int, *, length: timedelta | None = None
+) -> Rental:
+    """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
+    `length`, approve it for fewer hours (`FewerHours.length`).
 
     If too little time is left until the end that its owner named, the request waits for the owner instead: only
     they can name another end.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
     the set-up don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
-    waits any more, if the request now waits for its owner, or if the owner left.
+    waits any more, if the request now waits for its owner, if the owner left, or if `length` is not shorter than
+    what waits.
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
-        rules = await rules_now(tx, deps.rules, requesters_of(rental))
-        self_approved = check_may_decide(person, rental, rules)
-        owner = await tx.people.get(rental.owner, EVER)
-        if owner is not None and owner.deactivated:
-            words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
-            raise TooLate(f"{words} I changed nothing.", rental.id)
-        _check_version(deps, rental, version)
-        await tx.people.note_seen(person.id, deps.clock.now())
-        if rental.extension is not None:
-            return await _approve_extension(
-                tx, deps, person, rental, rental.extension, self_approved=self_approved
-            )
+        rental, self_approved = await load_approvable(tx, deps, person, rental_id, version)
         now = deps.clock.now()
+        await tx.people.note_seen(person.id, now)
+        fewer = await _fewer_hours(tx, deps, rental, length, now)
+        if rental.extension is not None:
+            extension = rental.extension
+            if fewer is not None and fewer.ends_at is not None:
+                extension = changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
+            return await _approve_extension(
+                tx, deps, person, rental, extension, fewer=fewer, self_approved=self_approved
+            )
         if too_little_time(rental.request, now):
             return await _wait_for_later_end(tx, deps, rental, now)
         if rental.bought_later:
@@ -89,9 +92,10 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
-        after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)
+        approver = None if rental.owner_decides else person.id
+        after = transitions.approve(rental, now, approver=approver, fewer=fewer)
         passed = await _check_budgets(tx, deps, rental, after, person)
-        facts = changed(_decision_facts(rental, self_approved=self_approved), passed=passed)
+        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed)
         return await apply(
             tx,
             deps,
@@ -105,6 +109,21 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         who = "You" if person.id == rental.owner else "Who asked"
         raise TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
     return rental
+
+
+async def load_approvable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> tuple[Rental, bool]:
+    """Return a rental of which this person may approve version `version` of the envelope, if its owner is still
+    here, and whether they approve their own request, as an approver. Raise Refused, RequestChanged and TooLate as
+    `approve`."""
+    rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
+    rules = await rules_now(tx, deps.rules, requesters_of(rental))
+    self_approved = check_may_decide(person, rental, rules)
+    owner = await tx.people.get(rental.owner, EVER)
+    if owner is not None and owner.deactivated:
+        words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
+        raise TooLate(f"{words} I changed nothing.", rental.id)
+    _check_version(deps, rental, version)
+    return rental, self_approved
 
 
 async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reason: str = "") -> Rental:
@@ -233,15 +252,36 @@ def _expired(rental: Rental) -> TooLate:
 # --- changes
 
 
-def _decision_facts(rental: Rental, *, self_approved: bool) -> Facts:
-    envelope = rental.newest_envelope
+async def _fewer_hours(
+    tx: Tx, deps: Deps, rental: Rental, length: timedelta | None, now: datetime
+) -> FewerHours | None:
+    """Return what an approval for this length allows. Return None if it is approved as it was asked for. Raise
+    TooLate as `shortened`."""
+    if length is None:
+        return None
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    return shortened(rental, length, spent=spent, now=now, rules=deps.rules)
+
+
+def _decision_facts(
+    envelope: Envelope,
+    *,
+    until: datetime | None = None,
+    fewer: FewerHours | None = None,
+    self_approved: bool = False,
+    passed: tuple[Demand, ...] = (),
+) -> Facts:
+    """Return the facts of a decision about this envelope. `until` is the new end of an extension."""
     return Facts(
         envelope=envelope.version,
         max_rate=envelope.max_rate,
         total=envelope.total,
         hours=envelope.lease,
-        until=rental.extension.ends_at if rental.extension else None,
+        until=until,
+        span=fewer.length if fewer else None,
+        asked_span=fewer.asked if fewer else None,
         self_approved=self_approved,
+        passed=passed,
     )
 
 
@@ -270,7 +310,14 @@ async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, pers
 
 
 async def _approve_extension(
-    tx: Tx, deps: Deps, person: Person, rental: Rental, extension: Extension, *, self_approved: bool
+    tx: Tx,
+    deps: Deps,
+    person: Person,
+    rental: Rental,
+    extension: Extension,
+    *,
+    fewer: FewerHours | None,
+    self_approved: bool,
 ) -> Rental:
     check_lease(extension.envelope.lease, deps.rules)
     now = deps.clock.now()
@@ -281,7 +328,16 @@ async def _approve_extension(
         now=now,
     )
     passed = await _check_budgets(tx, deps, rental, after, person)
-    facts = changed(_decision_facts(rental, self_approved=self_approved), passed=passed)
+    facts = changed(
+        _decision_facts(
+            extension.envelope,
+            until=extension.ends_at,
+            fewer=fewer,
+            self_approved=self_approved,
+            passed=passed,
+        ),
+        people=(extension.asked_by,),
+    )
     return await apply(
         tx,
         deps,
@@ -297,8 +353,7 @@ async def _drop_extension(
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
     facts = changed(
-        _decision_facts(rental, self_approved=False),
-        until=rental.running_lease.ends_at,
+        _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at),
         detail=reason or None,
         people=(rental.extension.asked_by,) if rental.extension else None,
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes
+from bot.lifecycle.changes.back_to_approval import others_facts
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
@@ -127,7 +128,7 @@ async def extend(
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
-            asked = await deciders(tx, deps.rules, requesters_of(after))
+            asked = await deciders(tx, deps.rules, requesters_of(after), now)
         else:
             after = lease_changes.extend(
                 rental,
@@ -140,6 +141,7 @@ async def extend(
         facts = Facts(
             people=asked.people if asked else None,
             admins_decide=asked.admins_decide if asked else None,
+            **(others_facts(asked) if asked else {}),
             envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,

@@ -12,7 +12,7 @@ from bot.lifecycle.budgets import room_for
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.deciding import check_may_decide, load_deniable
+from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
@@ -20,7 +20,7 @@ from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.replacing import remainder_now
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
-from bot.model.event import Event, OpenQuestion
+from bot.model.event import DECISIONS, Event, newest_asked
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -29,6 +29,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView, RentalDetails
 from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
 from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
 from bot.policy.use.leases import too_little_time, without_past_end
@@ -49,7 +50,6 @@ class RequestView(Frozen):
     """The newest version of a request or an extension."""
 
     details: RentalDetails
-    version: int
     asked: Event
     """The event that asked for it."""
 
@@ -289,6 +289,23 @@ async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, versio
         return await details_for(tx, deps, person, rental)
 
 
+async def fewer_hours_to_choose(
+    deps: Deps, person: Person, rental_id: str, version: int
+) -> tuple[RentalDetails, list[FewerHours]]:
+    """Return a rental, and the shorter leases for which this person may approve version `version`, the longest
+    first: none if what waits is too short for fewer hours. Raise Refused, RequestChanged
+    and TooLate as `deciding.approve`."""
+    async with deps.store.read() as tx:
+        rental, _ = await load_approvable(tx, deps, person, rental_id, version)
+        now = deps.clock.now()
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        choices = [
+            shortened(rental, length, spent=spent, now=now, rules=deps.rules)
+            for length in lengths_to_choose(rental, now)
+        ]
+        return await details_for(tx, deps, person, rental), choices
+
+
 async def request_to_deny(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
     """Return a rental for a dialog in which the person denies version `version`. Raise as `deciding.deny`."""
     async with deps.store.read() as tx:
@@ -308,9 +325,10 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
         details = await details_for(tx, deps, person, rental)
-    questions = {OpenQuestion.REQUEST, OpenQuestion.EXTENSION}
-    asked = next(event for event in reversed(details.events) if event.effects.asks in questions)
-    return RequestView(details=details, version=rental.newest_envelope.version, asked=asked)
+    asked = newest_asked(details.events, DECISIONS)
+    if asked is None:
+        raise TooLate("I don't know this request any more.")
+    return RequestView(details=details, asked=asked)
 
 
 async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:

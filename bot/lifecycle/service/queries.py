@@ -140,7 +140,7 @@ async def _runs_script(tx: Tx, rental: Rental) -> bool:
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
-    people |= {person for event in events for person in event.facts.people or ()}
+    people |= {person for event in events for person in (*(event.facts.people or ()), *(event.facts.away or ()))}
     scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
     people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
@@ -292,7 +292,11 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     if not events:
         return None
     facts = events[-1].facts
-    return PeopleAsked(names=await names_of(tx, facts.people or ()), admins_decide=bool(facts.admins_decide))
+    return PeopleAsked(
+        names=await names_of(tx, facts.people or ()),
+        admins_decide=bool(facts.admins_decide),
+        away=await names_of(tx, facts.away or ()),
+    )
 
 
 def own_roles(deps: Deps, person: Person) -> Roles:

@@ -15,7 +15,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -23,7 +23,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, rules_of_project
-from bot.policy.buying.spending import Proposal, check_rent
+from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
 from bot.policy.team.roles import check_user, may_change, may_use_quote
 from bot.policy.use.leases import check_time_left
 
@@ -73,7 +73,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         room=await _room(tx, deps, quote),
     )
     await check_key(tx, deps.rules, person)
-    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await apply(tx, deps, None, rental, *events, within_budgets=True)
@@ -147,9 +147,16 @@ def _new_rental(
         now=now,
     )
     kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
-    return rental, Event(
-        rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental, asked)
-    )
+    facts = _with_prices(envelope_facts(rental, asked), offer, quote)
+    return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=facts)
+
+
+def _with_prices(facts: Facts, offer: Offer, quote: Quote) -> Facts:
+    """Return the facts with what the approvers read of prices: when they were read, and the cheapest other offer.
+    Return them unchanged if nobody has to approve it."""
+    if facts.admins_decide is None:
+        return facts
+    return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
 
 
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
@@ -177,10 +184,10 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     )
     await check_key(tx, deps.rules, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
-    asked = await deciders(tx, deps.rules, [person.id]) if proposal.over else None
+    asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
     waiting = waiting_for(asked, now, deps.rules) if asked else None
     after = transitions.change_request(rental, quote, offer, envelope=proposal.envelope, waiting=waiting, now=now)
-    facts = envelope_facts(after, asked)
+    facts = _with_prices(envelope_facts(after, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))

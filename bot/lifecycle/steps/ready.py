@@ -66,9 +66,10 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, facts)
         case ready.SkipNotice():
             return snapshot.with_rental(changes.check_notices(rental, now))
-        case ready.GiveNotice(until, unseen, vendor):
+        case ready.GiveNotice(until, unseen, vendor, ask_before):
             facts = _ending_facts(snapshot, until, now)
             facts = changed(facts, verdict=Verdict.UNKNOWN, vendor=vendor) if unseen else facts
+            facts = changed(facts, ask_before=ask_before)
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
         case ready.Ask(use):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +11,7 @@ from fractions import Fraction
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget, Refused
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
+from bot.model.event import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -374,6 +375,16 @@ def _shorter(offer: Offer, request: Request, rules: Rules, room: Room, spent: Mi
         total = propose(shorter, offer.gpu, offer.rate, rules, spent=spent).envelope.total
         fits, too_long = (fits, hours) if room.passed(total, rules) else (hours, too_long)
     return fits * _HOUR or None
+
+
+def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:
+    """Return the cheapest of the `offers` beside the clicked one, for the approvers. Return None if there is no
+    other."""
+    others = (offer for offer in offers if offer.offer_id != clicked.offer_id)
+    best = min(others, key=lambda offer: offer.rate, default=None)
+    if best is None:
+        return None
+    return OtherOffer(vendor=best.vendor, vendor_region=best.vendor_region, rate=best.rate)
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:

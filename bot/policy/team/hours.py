@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bot.model.person import Absence
 from bot.policy.team.rules import Hours, Rules
 
 NIGHT_BEGINS = 22 * 60
@@ -41,10 +43,51 @@ def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     return next((start for start in starts if start >= moment and is_within(start, zone, hours)), moment)
 
 
-def next_within_any(moment: datetime, zones: Collection[ZoneInfo], hours: Hours) -> datetime:
-    """Return the first moment from `moment` on that is within the hours in at least one of these zones. There must
-    be one zone at least."""
-    return min(next_within(moment, zone, hours) for zone in zones)
+class Availability(NamedTuple):
+    """When a person can be asked: in the hours of their zone, unless they are away."""
+
+    zone: ZoneInfo
+    absences: tuple[Absence, ...] = ()
+
+    def is_away(self, moment: datetime) -> bool:
+        """Return whether the person is away then."""
+        return self.back_at(moment) is not None
+
+    def back_at(self, moment: datetime) -> datetime | None:
+        """Return when a person is back who is away at this moment. Return None if they are not away."""
+        return max((one.until for one in self.absences if one.since <= moment < one.until), default=None)
+
+
+def next_available(moment: datetime, person: Availability, hours: Hours) -> datetime:
+    """Return the first moment from `moment` on at which a person can be asked, in UTC."""
+    moment = next_within(moment, person.zone, hours)
+    while (back_at := person.back_at(moment)) is not None:
+        moment = next_within(back_at, person.zone, hours)
+    return moment
+
+
+def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
+    """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
+    itself if one still can. Return None if nobody can in the two weeks before."""
+    ends = [end for person in people if (end := _last_available(moment, person, hours)) is not None]
+    return max(ends, default=None)
+
+
+def _last_available(moment: datetime, person: Availability, hours: Hours) -> datetime | None:
+    today = moment.astimezone(person.zone).date()
+    for day in (today - timedelta(days=n) for n in range(DAYS_AHEAD)):
+        start, end = _start(day, person.zone, hours), min(_end_of(day, person.zone, hours), moment)
+        while (away := next((one for one in person.absences if one.since < end <= one.until), None)) is not None:
+            end = away.since
+        if day.weekday() in hours.days and start < end:
+            return end
+    return None
+
+
+def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
+    """Return the first moment from `moment` on at which at least one of these people can be asked. There must be
+    one at least."""
+    return min(next_available(moment, person, hours) for person in people)
 
 
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
@@ -54,14 +97,17 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     return next(start for start in starts if start > moment)
 
 
-def after_hours(moment: datetime, span: timedelta, zones: Collection[ZoneInfo], hours: Hours) -> datetime:
-    """Return when `span` has passed since `moment`, if only time within the hours in at least one of these zones
-    counts. There must be one zone at least. The result is at most LONGEST_WAIT later, or `span` if that is
-    longer."""
+def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
+    """Return when `span` has passed since `moment`, if only time counts in which at least one of these people can
+    be asked. There must be one at least. The result is at most LONGEST_WAIT later, or `span` if that is longer."""
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:
-        moment = next_within_any(moment, zones, hours)
-        ends = [_end(moment, zone, hours) for zone in zones if is_within(moment, zone, hours)]
+        moment = next_within_any(moment, people, hours)
+        ends = [
+            _available_until(moment, person, hours)
+            for person in people
+            if is_within(moment, person.zone, hours) and not person.is_away(moment)
+        ]
         # The clocks may be set back within the hours: the end of that day then seems to be over.
         end = max([*ends, moment + timedelta(minutes=1)])
         if moment + span <= end:
@@ -90,7 +136,18 @@ def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 
+def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
+    """Return until when a person can be asked who can be asked at this moment."""
+    away = (one.since for one in person.absences if one.since > moment)
+    return min([_end(moment, person.zone, hours), *away])
+
+
 def _end(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return when the hours of the day that `moment` is in end."""
-    midnight = datetime.combine(moment.astimezone(zone).date(), time(), tzinfo=zone)
+    return _end_of(moment.astimezone(zone).date(), zone, hours)
+
+
+def _end_of(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return when the hours of a day end."""
+    midnight = datetime.combine(day, time(), tzinfo=zone)
     return (midnight + timedelta(minutes=hours.time[1])).astimezone(UTC)

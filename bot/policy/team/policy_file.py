@@ -19,7 +19,7 @@ from bot.model.text import one_line
 from bot.policy.access.setups import ScriptReader, read_setups
 from bot.policy.team import yaml_file
 from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
-from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Approvers, Rules
 from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
 
@@ -96,6 +96,8 @@ def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: t
     rules = Rules()
     try:
         rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
+        if _asks_nobody(rules.approvers):
+            wrong[("approvers", "quiet")] = ["all approvers are quiet, so nobody would be asked; name another one"]
     except ValidationError as error:
         found = [(_path(one), _words(one)) for one in error.errors()]
         # What can be misread has one line. So has a value around it, which may only be wrong because of that.
@@ -106,6 +108,12 @@ def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: t
     if wrong:
         raise WrongPolicy(_lines(wrong, document))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
+
+
+def _asks_nobody(approvers: Approvers) -> bool:
+    """Return whether rules name approvers and all of them are quiet. This is not checked in `Approvers`: people
+    may leave later."""
+    return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
 
 def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> tuple[str, ...]:

@@ -32,8 +32,20 @@ def are_named(approvers: Approvers) -> bool:
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return who decides requests: the approvers that the rules name, or the admins if they name none."""
-    return rules.approvers if are_named(rules.approvers) else Approvers(people=rules.admins)
+    """Return who decides requests: the approvers that the rules name, or the admins if they name none. Quiet
+    approvers decide in both cases."""
+    named = rules.approvers
+    return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
+
+
+def then_groups(rules: Rules) -> tuple[str, ...]:
+    """Return the groups of `approval.then`."""
+    return tuple(one for one in rules.approval.then if one.startswith("S"))
+
+
+def deciding_groups(rules: Rules) -> tuple[str, ...]:
+    """Return the groups whose members may decide requests."""
+    return tuple(dict.fromkeys((*rules.approvers.groups, *then_groups(rules))))
 
 
 class Team(Frozen):
@@ -48,22 +60,38 @@ class Team(Frozen):
         """Return whether a group has, or may have, a member who is not gone and not among the people `without`."""
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
+    def members_of(self, groups: Collection[str]) -> list[str]:
+        """Return the known members of these groups who are not gone."""
+        return [one for group in groups for one in sorted(self.members.get(group, frozenset()) - self.gone)]
+
+
+def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
+    """Return the people among the approvers and the known members of their groups, each once."""
+    return tuple(dict.fromkeys((*approvers.people, *team.members_of(approvers.groups))))
+
+
+def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
+    """Return the people of `approval.then` and the known members of its groups who are not gone, each once."""
+    groups = then_groups(rules)
+    people = [one for one in rules.approval.then if one not in groups and one not in team.gone]
+    return tuple(dict.fromkeys((*people, *team.members_of(groups))))
+
 
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are not gone.
 
-    If no approver is left who may decide a request of these `requesters`, the admins decide, as if the rules named
-    no approvers.
+    If no approver is left who may be asked about a request of these `requesters`, the admins decide, as if the
+    rules named no approvers. Quiet approvers are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
     if not are_named(named):
         return changed(rules, admins=admins)
-    without = () if rules.self_approval else requesters
+    without = {*named.quiet, *(() if rules.self_approval else requesters)}
     people = tuple(one for one in named.people if one not in team.gone)
     groups = tuple(group for group in named.groups if team.can_decide(group, ()))
-    others_left = any(team.can_decide(group, without) for group in groups) or set(people) - set(without)
-    left = Approvers(people=people, groups=groups) if others_left else Approvers()
+    others_left = any(team.can_decide(group, without) for group in groups) or set(people) - without
+    left = changed(named, people=people, groups=groups) if others_left else Approvers(quiet=named.quiet)
     return changed(rules, admins=admins, approvers=left)
 
 
@@ -78,16 +106,17 @@ def roles_of(person: Person, rules: Rules) -> Roles:
         return Roles(user=False, approver=False, admin=False, finance=False, sole_admin=False)
     admin = person.id in rules.admins
     approvers = approvers_of(rules)
-    approver = person.id in approvers.people or bool(person.groups & set(approvers.groups))
+    decide = {*approvers.people, *approvers.quiet, *approvers.groups, *rules.approval.then}
+    approver = person.id in decide or bool(person.groups & decide)
     allowed_guest = rules.use.guests or not person.guest
     in_group = not rules.use.groups or bool(person.groups & set(rules.use.groups))
-    others = (set(rules.admins) | set(rules.approvers.people)) - {person.id}
+    named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     return Roles(
         user=allowed_guest and (in_group or admin or approver),
         approver=approver,
         admin=admin,
         finance=person.id in rules.finance.people or bool(person.groups & set(rules.finance.groups)),
-        sole_admin=admin and not rules.approvers.groups and not others,
+        sole_admin=admin and not rules.approvers.groups and not named - {person.id},
     )
 
 

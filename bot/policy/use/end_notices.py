@@ -5,9 +5,11 @@ Every time is of our clock, which the sandbox can move, not real time.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.model.rental import Lease, Rental
+from bot.policy.team.hours import Availability, last_available
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import UNSEEN_NOTICE, can_move
 
@@ -17,6 +19,8 @@ NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
 """An owner who was notified of an end this recently needs no notice of it, except the last notice."""
+ASK_IN_TIME = timedelta(hours=1)
+"""How long before the approvers' hours end the owner is notified that they can't be asked for more time later."""
 QUIET = timedelta(minutes=1)
 """No question is asked within this time of a notice: two pings in one minute read as one."""
 APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
@@ -49,6 +53,14 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
     """Return whether a notice is due, and the end has not come yet."""
     at = next_notice(lease, rules)
     return at is not None and at <= now < lease.ends_at
+
+
+def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
+    """Return until when these approvers can be asked for more time, if their hours end before the lease does: the
+    later one of two ends. Return None if somebody can be asked at the end, or if nobody can before it."""
+    end = lease.latest_end or lease.ends_at
+    last = last_available(end, approvers, rules.hours)
+    return None if last == end else last
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:

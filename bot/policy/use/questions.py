@@ -15,7 +15,7 @@ from bot.model.machine_use import NOT_COMPUTING, Use, Verdict
 from bot.model.money import Micros, cost, cost_at_most, micros, time_for
 from bot.model.rental import Asked, Lease, Question, Rental
 from bot.model.state import State
-from bot.policy.team.hours import next_within, next_within_any
+from bot.policy.team.hours import Availability, next_within, next_within_any
 from bot.policy.team.rules import Rules
 from bot.policy.use.end_notices import last_notice_at, may_ask_at
 from bot.policy.use.leases import ask_after
@@ -204,10 +204,12 @@ def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Ru
     return _before_last_notice(lease, at, rules)
 
 
-def approvers_in_hours(at: datetime, lease: Lease, zones: Collection[ZoneInfo], rules: Rules) -> datetime | None:
-    """Return when the approvers, who live in these zones, may receive a notification that is due at `at`: in the
-    hours of one of them. Return None if the last notice of the end comes first."""
-    return _before_last_notice(lease, next_within_any(at, zones, rules.hours), rules)
+def approvers_in_hours(
+    at: datetime, lease: Lease, approvers: Collection[Availability], rules: Rules
+) -> datetime | None:
+    """Return when the approvers may receive a notification that is due at `at`: in the hours of one of them.
+    Return None if the last notice of the end comes first."""
+    return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 
 
 def idle_cost(use: Use, rate: Decimal | None, now: datetime) -> Micros | None:

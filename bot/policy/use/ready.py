@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
 
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
@@ -21,7 +20,8 @@ from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.policy.team.hours import zone_of
+from bot.policy.buying.spending import propose_longer_lease
+from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, probing, questions, two_ends
 from bot.policy.use.samples import open_connections
@@ -59,11 +59,13 @@ class Machine:
     """The direct messages about the machine. Empty unless it `is_ending`."""
     owner: Person | None = None
     """The owner as last known. None if the store doesn't know them."""
-    approver_zones: Collection[ZoneInfo] = ()
-    """The time zones of the people who decide; at least one."""
+    approvers: Collection[Availability] = ()
+    """When the people who decide can be asked; at least one."""
     answers: ProbeAnswers | None = None
     """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
     replacement: Replacement | None = None
+    spent: Micros = 0
+    """The most that the rental has cost by now."""
     may_compare: bool = False
     """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
 
@@ -120,6 +122,8 @@ class GiveNotice(NamedTuple):
     """Whether it ends because nobody sees if it is in use."""
     vendor: str | None = None
     """The vendor, if nobody sees into any of its machines, since they don't run the boot script."""
+    ask_before: datetime | None = None
+    """Until when an approver can be asked for more time, if that is why the notice comes now."""
 
 
 class Ask(NamedTuple):
@@ -264,6 +268,31 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return Due(now, GiveNotice(lease.ends_at, unseen, rental.vendor if unseen and runs_none else None))
 
 
+def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Notify the owner ASK_IN_TIME before the approvers' hours end, if the machine ends outside of these hours and
+    more time needs an approver. If the machine became ready or was extended since then, leave it out."""
+    lease, rental = machine.lease, machine.rental
+    before = end_notices.ask_before(lease, machine.approvers, rules)
+    if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
+        return None
+    at = before - end_notices.ASK_IN_TIME
+    if at <= lease.notices_checked_at:
+        return None
+    if at > now:
+        return Due(at)
+    notice = GiveNotice(lease.ends_at, ask_before=before)
+    return Due(now, notice) if _more_is_asked_for(machine, rules, now) else None
+
+
+def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
+    """Return whether an approver would decide about an hour more after the last end, and could allow it."""
+    rental, lease = machine.rental, machine.lease
+    end = (lease.latest_end or lease.ends_at) + two_ends.MOVES_BY
+    if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
+        return False
+    return bool(propose_longer_lease(rental, end, spent=machine.spent, now=now, rules=rules).over)
+
+
 class _Notified(NamedTuple):
     """How far the owner was notified of the end of the lease."""
 
@@ -327,11 +356,7 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
         return None
     at = questions.approvers_notified_at(asked, lease, urgent=questions.is_urgent(rental, rules), rules=rules)
     if at is not None and at <= now:
-        at = (
-            None
-            if _owner_left(machine)
-            else questions.approvers_in_hours(now, lease, machine.approver_zones, rules)
-        )
+        at = None if _owner_left(machine) else questions.approvers_in_hours(now, lease, machine.approvers, rules)
     return _once_seen(at, TellOthers(changed(asked, approvers_at=now), use), machine, rules, now)
 
 
@@ -385,6 +410,7 @@ RULES: tuple[Rule, ...] = (
     _without_probe,
     _replaced,
     _notice,
+    _ask_in_time,
     _question,
     _unanswered_on_card,
     _unanswered_to_approvers,

@@ -100,7 +100,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
         *(
             block
             for words, summary in zip(waiting, live.waiting, strict=False)
-            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental)))
+            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental, reader.now)))
         ),
         blocks.context(waiting[-1]) if live.more_waiting else None,
         *(
@@ -252,6 +252,7 @@ def catalog(known: Catalog, reader: Reader) -> Rendered:
         f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
         f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
+        f"Projects: {', '.join(sorted(reader.rules.projects)[:60])}." if reader.rules.projects else "",
         f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
         f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
@@ -287,7 +288,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
 )
 ADMIN_HELP = (
     ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),

@@ -18,6 +18,7 @@ from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.access.teammates import MOST_TEAMMATES
 from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
@@ -265,15 +266,7 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)
-    words = note(rental.request.note)
-    more = extension.ends_at - rental.running_lease.ends_at if extension else None
-    length = span(envelope.lease) if more is None else f"{span(more)} more"
-    if more is None and (rental.request.until is not None or rental.request.up_to is not None):
-        length = how_long_in_dialog(rental.request, reader.now)
-    lines = [
-        f"{describe(envelope if extension is None else rental)}, {length}, for {owner(details)}"
-        + (f": {words}" if words else "")
-    ]
+    lines = [_asked_for(details, reader.now)]
     if extension is None:
         limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
         lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
@@ -286,6 +279,55 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
         submit=f"Approve up to {total}",
         value=VersionValue(rental_id=rental.id, version=envelope.version),
     )
+
+
+def _asked_for(details: RentalDetails, now: datetime) -> str:
+    """Return `8x H100 EU, 6 h, for Ana: fine-tune run 7`, or `8x H100, 2 h more, ...` for an extension."""
+    rental, extension = details.rental, details.rental.extension
+    words = note(rental.request.note)
+    length = span(rental.newest_envelope.lease)
+    if extension is not None:
+        length = f"{span(extension.ends_at - rental.running_lease.ends_at)} more"
+    elif rental.request.until is not None or rental.request.up_to is not None:
+        length = how_long_in_dialog(rental.request, now)
+    what = describe(rental.envelope if extension is None else rental)
+    return f"{what}, {length}, for {owner(details)}" + (f": {words}" if words else "")
+
+
+def fewer_hours(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
+    """Return the dialog with the shorter leases for which a request or an extension can be approved, or one that
+    says that there is none."""
+    rental = details.rental
+    title = f"Fewer hours: {rental.id}"
+    if not choices:
+        return notice(title, "It is too short for fewer hours. Approve or deny it.")
+    more = " more" if rental.extension is not None else ""
+    return blocks.modal(
+        Callback.FEWER_HOURS,
+        title,
+        blocks.section(_asked_for(details, reader.now)),
+        blocks.select(
+            Field.LENGTH,
+            "Approve for",
+            [
+                option(
+                    f"{_length_label(rental, one)}{more}, up to {dollars_at_most(one.envelope.total)}",
+                    str(one.length // timedelta(seconds=1)),
+                )
+                for one in choices
+            ],
+            chosen=None,
+        ),
+        blocks.context(f"{owner(details)} reads who approved fewer hours. The offer and its prices stay."),
+        submit="Approve fewer hours",
+        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+    )
+
+
+def _length_label(rental: Rental, fewer: FewerHours) -> str:
+    """Return `4 h`, or `up to 8 h while its GPUs are busy` if two ends remain."""
+    two_ends = rental.extension is None and fewer.request.up_to is not None
+    return f"up to {span(fewer.length)} while busy" if two_ends else span(fewer.length)
 
 
 def deny(details: RentalDetails) -> Modal:

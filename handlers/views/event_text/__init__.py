@@ -40,7 +40,7 @@ def event_text(
 def without_money(facts: Facts) -> Facts:
     """Return the facts without amounts and prices, for a reader who may not see them."""
     nothing = dict.fromkeys(
-        ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid")
+        ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid", "other")
     )
     return changed(facts, **nothing, passed=())
 

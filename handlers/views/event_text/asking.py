@@ -16,7 +16,7 @@ from handlers.views.event_text.composition import (
     sentence_case,
     total_text,
 )
-from handlers.views.phrases.asked_text import asked_by_event
+from handlers.views.phrases.asked_text import asked_by_event, away_text
 from handlers.views.phrases.format import difference, escape, join, per_hour
 from handlers.views.phrases.machine_text import describe, place
 from handlers.views.phrases.rental_text import people_text, so_far, why_asked_again, without_key_text
@@ -132,6 +132,19 @@ def _deciders_changed(context: EventContext) -> EventText:
     return EventText("Approvers decide again", f"Asked: {people}." if people else "")
 
 
+def _approvers_reminded(context: EventContext) -> EventText:
+    names = [context.details.names.get(one, one) for one in context.facts.people or ()]
+    return EventText(f"{people_text(names) or 'Nobody'} {'was' if len(names) == 1 else 'were'} reminded")
+
+
+def _others_asked(context: EventContext) -> EventText:
+    names = context.details.names
+    asked = [names.get(one, one) for one in context.facts.then or ()]
+    away = [names.get(one, one) for one in context.facts.away or ()]
+    lead = away_text(away) if away else "Nobody has decided yet"
+    return EventText(f"{lead}, so {people_text(asked)} {'is' if len(asked) == 1 else 'are'} asked")
+
+
 def _started(context: EventContext) -> EventText:
     allowed, replaced = allowed_text(context.facts), context.facts.name
     if replaced is not None:
@@ -156,6 +169,8 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.APPROVED: _approved,
     EventKind.APPROVED_NOT_READY: _approved_not_ready,
     EventKind.DECIDERS_CHANGED: _deciders_changed,
+    EventKind.APPROVERS_REMINDED: _approvers_reminded,
+    EventKind.OTHERS_ASKED: _others_asked,
     EventKind.DENIED: _request_over("Denied"),
     EventKind.EXPIRED: _request_over("Expired"),
     EventKind.WITHDRAWN: _request_over("Withdrawn"),

@@ -7,7 +7,17 @@ from typing import NamedTuple
 from bot.model.event import Event, Facts
 from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views.phrases.budget_text import whose_budget
-from handlers.views.phrases.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
+from handlers.views.phrases.format import (
+    Times,
+    about_span,
+    dollars_at_most,
+    escape,
+    join,
+    per_hour,
+    person,
+    sentence,
+    span,
+)
 from handlers.views.phrases.machine_text import vendor
 
 
@@ -88,10 +98,17 @@ def allowed_text(facts: Facts) -> str:
     """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
     parts = [
         f"up to {per_hour(facts.max_rate)}" if facts.max_rate is not None else "",
-        f"for {span(facts.hours)}" if facts.hours is not None else "",
+        f"for {fewer_hours_text(facts) or span(facts.hours)}" if facts.hours is not None else "",
     ]
     text = join(*parts)
     return f"{text}." if text else ""
+
+
+def fewer_hours_text(facts: Facts) -> str:
+    """Return `4 h, not the 6 h asked for`. Return an empty text unless fewer hours were approved."""
+    if facts.span is None or facts.asked_span is None:
+        return ""
+    return f"{about_span(facts.span)}, not the {about_span(facts.asked_span)} asked for"
 
 
 def total_text(facts: Facts) -> str | None:

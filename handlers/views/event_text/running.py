@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
-from handlers.views.event_text.composition import EventContext, EventText, over_budget, said, sentence_case
+from handlers.views.event_text.composition import (
+    EventContext,
+    EventText,
+    fewer_hours_text,
+    over_budget,
+    said,
+    sentence_case,
+)
 from handlers.views.phrases.asked_text import asked_by_event
 from handlers.views.phrases.format import escape, identifier, join, person, span, with_full_stop
 from handlers.views.phrases.machine_text import sold_but_seen
@@ -86,9 +93,9 @@ def _stands(context: EventContext) -> str:
 def _extension_approved(context: EventContext) -> EventText:
     own = " (own request)" if context.facts.self_approved else ""
     over = over_budget(context)
-    return EventText(
-        f"More time approved by {context.actor}{own}{over}", f"it ends {_end_text(context)}.", colon=True
-    )
+    fewer = fewer_hours_text(context.facts)
+    ends = f"{f'{fewer}; ' if fewer else ''}it ends {_end_text(context)}."
+    return EventText(f"More time approved by {context.actor}{own}{over}", ends, colon=True)
 
 
 def _extension_over(words: str) -> Callable[[EventContext], EventText]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.model.money import Micros, cost
 from bot.model.rental import Rental
+from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
@@ -77,9 +78,15 @@ def destroy_button(rental: Rental) -> Json:
     return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 
-def decision_buttons(rental: Rental) -> tuple[Json, Json]:
-    """Return the buttons that decide the version of the envelope that waits."""
+def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
+    """Return the buttons that decide the version of the envelope that waits. Without a shorter lease to choose,
+    there is no button for fewer hours."""
     envelope = rental.newest_envelope
     value = VersionValue(rental_id=rental.id, version=envelope.version)
     approve = f"Approve up to {dollars_at_most(envelope.total)}"
-    return button(approve, Action.APPROVE, value, style="primary"), button("Deny", Action.DENY, value)
+    fewer = button("Approve fewer hours", Action.FEWER_HOURS, value) if lengths_to_choose(rental, now) else None
+    return (
+        button(approve, Action.APPROVE, value, style="primary"),
+        fewer,
+        button("Deny", Action.DENY, value),
+    )

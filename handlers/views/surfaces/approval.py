@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind, settled_by
-from bot.model.machine_use import NOT_COMPUTING
+from bot.model.event import Event, EventKind, newest_version, settled_by
+from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
+from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_limits
+from bot.policy.team.asking import Mentions
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.asked_text import mentions
+from handlers.views.phrases.asked_text import asked_by_event, mentions
 from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.budget_text import standing
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
     Reader,
@@ -29,9 +33,10 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.lease_buttons import decision_buttons
 from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text
-from handlers.views.phrases.machine_text import describe, machines_of
+from handlers.views.phrases.machine_text import describe, machines_of, place
 from handlers.views.phrases.rental_text import (
     current_state,
+    first_after,
     has_left,
     machine,
     owner,
@@ -42,31 +47,35 @@ from handlers.views.phrases.rental_text import (
 from handlers.views.phrases.use_text import current_use, verdict_text
 
 OTHERS_SHOWN = 3
+BUDGETS_SHOWN = 3
 
 
-def approval(details: RentalDetails, reader: Reader, *, version: int, asked: Event, first: bool) -> Rendered:
-    """Return the question about version `version` of an envelope while it waits. Later, return the answer.
+def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Mentions | None = None) -> Rendered:
+    """Return the question while it waits for an answer. Later, return the answer.
 
-    `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
-    edits don't.
+    `asked` is the event that made the message. If the owner changed the request since, the message shows the
+    newest version. `asks` is set for the post, which mentions these approvers; its edits mention nobody.
     """
-    rental = details.rental
+    rental, asked = details.rental, newest_version(asked, details.events)
+    version = asked.facts.envelope
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, reader)
-    elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
+    elif rental.waiting is not None and rental.approver_decides and rental.envelope.version == version:
         lines = _request(details, rental.waiting, asked, reader)
     else:
         return _answer(details, asked, reader.times)
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
-    elif first:
-        lines.append(f"Asked: {mentions(details, asked, reader.rules)}.")
+    else:
+        lines.append(_others_asked(details, asked, reader.times))
+        lines.append(mentions(details, asked, asks, reader.rules) if asks is not None else "")
+    lines = [line for line in lines if line]
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental)),
+        None if left else blocks.actions(*decision_buttons(rental, reader.now)),
         closed=False,
     )
 
@@ -80,15 +89,51 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
 
 def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
-    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
-    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
-    money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked.at)}){more}."
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
-        join(why_waiting(details), over_limits_of_envelope(envelope, reader.rules, details.rental.project), money),
+        join(
+            why_waiting(details),
+            over_limits_of_envelope(envelope, reader.rules, rental.project),
+            _prices(envelope, asked, times),
+            _who_changed(asked, details, times),
+        ),
+        _budgets(details),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
+
+
+def _others_asked(details: RentalDetails, asked: Event, times: Times) -> str:
+    """Return that other people are asked, and why: all approvers are away, or nobody decided for a while."""
+    later = first_after(details, asked, EventKind.OTHERS_ASKED)
+    if later is None:
+        return asked_by_event(asked.facts, details) if asked.facts.away else ""
+    words = event_text(later, details, times)
+    return words.text if words is not None else ""
+
+
+def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
+    if asked.kind is not EventKind.CHANGED:
+        return ""
+    return f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
+
+
+def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
+    """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
+    read."""
+    facts = asked.facts
+    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
+    read = f"read {times.time(facts.read_at or asked.at)}"
+    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
+    return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
+
+
+def _other_offer(asked: Event) -> str:
+    other = asked.facts.other
+    if other is not None:
+        return f"Cheapest other then: {per_hour(other.rate)} from {place(other.vendor, other.vendor_region)}."
+    clicked = asked.kind in {EventKind.ASKED, EventKind.CHANGED} and asked.facts.read_at is not None
+    return "No other offer then." if clicked else ""
 
 
 def _length(rental: Rental, times: Times) -> str:
@@ -98,7 +143,8 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
-    rental, envelope, rules, times = details.rental, extension.envelope, reader.rules, reader.times
+    rental, envelope, times = details.rental, extension.envelope, reader.times
+    limits = rules_of_project(reader.rules, rental.project)
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price
@@ -107,13 +153,19 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
         f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
         join(
-            over_limits_text(over_limits(envelope.price, envelope.total, rules), rules),
+            over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
             f"{so_far(details.spent)}.",
             note(rental.request.note),
         ),
+        _budgets(details),
         join(_others(details, times), without_a_yes(rental, times)),
     ]
+
+
+def _budgets(details: RentalDetails) -> str:
+    """Return what is left of each budget now and after this."""
+    return join(*(standing(demand, details.names) for demand in details.demands[:BUDGETS_SHOWN]))
 
 
 def _others(details: RentalDetails, times: Times) -> str:
@@ -131,10 +183,11 @@ def _others(details: RentalDetails, times: Times) -> str:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    since = times.time(rental.procuring_since or rental.created_at)
+    """Return `1x A100 (k7mq2), idle for 50 min`, or since when it is rented if nobody sees how it is used."""
     use = current_use(rental)
-    verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in NOT_COMPUTING else ""
-    return f"{machines_of(rental)}, since {since}{verdict}"
+    seen = use is not None and use.verdict is not Verdict.UNKNOWN
+    since = f"since {times.time(rental.procuring_since or rental.created_at)}"
+    return f"{machines_of(rental)} ({rental.id}), {verdict_text(use, times).lower() if use and seen else since}"
 
 
 def _answer(details: RentalDetails, asked: Event, times: Times) -> Rendered:

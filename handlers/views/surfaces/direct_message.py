@@ -147,6 +147,8 @@ def _approved_by(details: RentalDetails) -> list[str]:
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
+    if decisions[-1].facts.asked_span is not None:  # fewer hours: another message said so
+        return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
 
@@ -219,7 +221,9 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     elif can_move(lease):
         text += "It goes on only if its GPUs are busy then. "
     more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    if more is not None and needs_approver(rental, reader, spent=details.spent.amount):
+    if event.facts.ask_before is not None:
+        text += _ask_in_time(event.facts.ask_before, rental, times)
+    elif more is not None and needs_approver(rental, reader, spent=details.spent.amount):
         then = times.time(until, event.at)
         text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
     else:
@@ -232,6 +236,13 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
         blocks.actions(more, destroy_button(rental) if own else None),
         closed=False,
     )
+
+
+def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
+    """Return until when more time can be asked for. With two ends, more time is that after the later one."""
+    lease = rental.running_lease
+    than = f" than until {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else ""
+    return f"Need longer{than}? Ask before {times.time(before)}: no approver is there after that."
 
 
 def _put_back(event: Event, name: str, rental: Rental, reader: Reader) -> str:

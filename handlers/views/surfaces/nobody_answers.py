@@ -7,6 +7,7 @@ from bot.model.event import Event, EventKind, settled_by
 from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.team.asking import Mentions
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, RentalValue
 from handlers.views.event_text import event_text
@@ -20,9 +21,9 @@ from handlers.views.phrases.rental_text import current_state
 from handlers.views.phrases.use_text import verdict_then
 
 
-def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, first: bool) -> Rendered:
+def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, asks: Mentions | None) -> Rendered:
     """Return what was idle when the approvers were notified, with what they can do. Later, return what was
-    decided. `first` is True for the post."""
+    decided. `asks` is set for the post, which mentions these approvers."""
     times, rental = reader.times, details.rental
     asked_owner = person(details.names, details.owner_at(event))
     name = f"{rental.id}, {machines_of(rental)}, {asked_owner}"
@@ -38,7 +39,9 @@ def nobody_answers(event: Event, details: RentalDetails, reader: Reader, *, firs
         return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
     this = RentalValue(rental_id=rental.id)
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
-    mentioned = f"Asked: {mentions(details, event, reader.rules)}." if first and _is_first(event, details) else ""
+    mentioned = ""
+    if asks is not None and _is_first(event, details):
+        mentioned = mentions(details, event, asks, reader.rules)
     return blocks.message(
         "\n".join(filter(None, (text, mentioned))),
         blocks.section(text),

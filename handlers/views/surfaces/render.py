@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.summary import RentalDetails
+from bot.policy.team.asking import Mentions
 from handlers.ids import Action, action_of
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
@@ -43,12 +44,13 @@ def render_message(
     *,
     names: Mapping[str, str] | None = None,
     newest: bool = True,
+    asks: Mentions | None = None,
 ) -> Rendered | None:
     """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
     rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
     `names` has the people whom an alert names. `newest` tells whether the reader of a direct message got no later
-    one about the rental.
+    one about the rental. `asks` has the people whom the post of a message to the approvers mentions.
     """
     if message.kind is MessageKind.ALERT:
         return alert(event, reader, names=names) if event else None
@@ -62,10 +64,9 @@ def render_message(
         case MessageKind.DIRECT if event:
             return direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
-            return nobody_answers(event, details, reader, first=message.shown_version == 0)
+            return nobody_answers(event, details, reader, asks=asks)
         case MessageKind.APPROVAL if event:
-            version = message.envelope or details.rental.envelope.version
-            return approval(details, reader, version=version, asked=event, first=message.shown_version == 0)
+            return approval(details, reader, asked=event, asks=asks)
     return None
 
 

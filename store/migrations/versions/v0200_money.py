@@ -10,6 +10,10 @@ down_revision = "v0100"
 
 
 def upgrade() -> None:
+    # The event of a message says which version of an envelope the message asks about.
+    op.drop_column("messages", "envelope")
+    reminder = sa.text("kind = 'reminder'")
+    op.create_index("messages_reminders", "messages", ["closed"], sqlite_where=reminder, postgresql_where=reminder)
     for table in ("quotes", "rentals"):
         op.add_column(table, sa.Column("project", sa.Text(), nullable=False, server_default="unassigned"))
     op.add_column("messages", sa.Column("charges_of", sa.Text()))

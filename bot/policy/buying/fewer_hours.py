@@ -1,0 +1,119 @@
+"""Approving fewer hours than were asked for: the lengths to choose from, and what is allowed for each. Pure.
+
+An approver may only shorten what waits: the offer, its price and the highest price stay. Of two ends, the later
+one is shortened, never to before the first one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import TooLate
+from bot.model.base import Frozen, Instant, changed
+from bot.model.money import Micros, cost_at_most
+from bot.model.rental import Extension, Rental
+from bot.model.request import Envelope, Request
+from bot.policy.buying.spending import billed_span, propose_longer_lease
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME
+
+HOURS = (48, 24, 12, 8, 4, 2, 1)
+"""The lengths to choose from, as far as they are shorter than what was asked for."""
+
+
+class FewerHours(Frozen):
+    """A shorter lease than the one that was asked for."""
+
+    length: timedelta
+    """How long: from ready, from now until an end that was named, or the time that an extension adds."""
+    asked: timedelta
+    """The length that was asked for, counted in the same way."""
+    request: Request
+    envelope: Envelope
+    """What is allowed then. It has the version of the envelope that waits."""
+    ends_at: Instant | None = None
+    """The new end of an extension. None for a request."""
+
+
+def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
+    """Return the lengths for which an approver may approve what waits, the longest first. Return none if nothing
+    waits for an approver, or if it is too short."""
+    if rental.waiting_envelope is None or rental.owner_decides:
+        return ()
+    asked, least = asked_length(rental, now), _least(rental, now)
+    hours = {timedelta(hours=n) for n in HOURS}
+    if rental.extension is None and rental.request.up_to is not None:
+        hours.add(least)
+    return tuple(sorted((one for one in hours if least <= one < asked), reverse=True))
+
+
+def asked_length(rental: Rental, now: datetime) -> timedelta:
+    """Return the length that was asked for, as `FewerHours.length` counts it."""
+    request = rental.request
+    if rental.extension is not None:
+        return rental.extension.ends_at - max(rental.running_lease.ends_at, now)
+    return request.longest if request.last_end is None else request.last_end - now
+
+
+def _least(rental: Rental, now: datetime) -> timedelta:
+    """Return the shortest length that an approver may choose: up to the first of two ends. With an extension, at
+    least one second more than the later end, which needs no approval."""
+    request, shortest = rental.request, timedelta(seconds=1)
+    if rental.extension is not None:
+        lease = rental.running_lease
+        return (max(lease.latest_end or lease.ends_at, now) - max(lease.ends_at, now)) + shortest
+    if request.until is not None:
+        shortest = LEAST_TIME
+    if request.up_to is None:
+        return shortest
+    first = request.lease if request.until is None else request.until - now
+    # A dialog shows whole minutes.
+    return max(first - first % timedelta(minutes=1), shortest)
+
+
+def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime, rules: Rules) -> FewerHours:
+    """Return what is allowed if what waits is approved for this length. `spent` is the most that the rental has
+    cost by now. Raise TooLate if the length is not, or no longer, shorter than what waits."""
+    asked, envelope = asked_length(rental, now), rental.newest_envelope
+    if not _least(rental, now) <= length < asked:
+        words = f"{rental.id} can't be approved for that long. I approved nothing."
+        raise TooLate(words, rental.id)
+    if rental.extension is not None:
+        return _shorter_extension(rental, rental.extension, length, spent=spent, now=now, rules=rules)
+    request = _shorter_request(rental.request, length, now)
+    total = spent + cost_at_most(envelope.max_rate, billed_span(request.longest, rules))
+    return FewerHours(
+        length=length,
+        asked=asked,
+        request=request,
+        envelope=changed(envelope, lease=request.longest, total=min(total, envelope.total)),
+    )
+
+
+def _shorter_request(request: Request, length: timedelta, now: datetime) -> Request:
+    if request.until is None:
+        if request.up_to is None:
+            return changed(request, lease=length)
+        return changed(request, up_to=length if length > request.lease else None)
+    last = now + length
+    if request.up_to is None:
+        return changed(request, until=last, lease=length)
+    more = last - request.until
+    return changed(request, up_to=request.lease + more if more > timedelta(0) else None)
+
+
+def _shorter_extension(
+    rental: Rental, extension: Extension, length: timedelta, *, spent: Micros, now: datetime, rules: Rules
+) -> FewerHours:
+    ends_at = max(rental.running_lease.ends_at, now) + length
+    proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).envelope
+    asked = extension.envelope
+    return FewerHours(
+        length=length,
+        asked=asked_length(rental, now),
+        request=rental.request,
+        envelope=changed(
+            asked, lease=proposed.lease, total=min(proposed.total, asked.total), price=proposed.price
+        ),
+        ends_at=ends_at,
+    )

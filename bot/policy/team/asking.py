@@ -1,0 +1,127 @@
+"""Who is asked about a request: who is mentioned, who is reminded, who is asked next, and when. Pure.
+
+People that the rules call quiet may decide, and are never asked. Who is away is not asked until they are back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.model.base import Frozen
+from bot.policy.team.hours import Availability, after_hours, next_available
+from bot.policy.team.roles import Team, approvers_of, named_to_decide, then_people
+from bot.policy.team.rules import Approvers, Rules
+
+
+class Mentions(Frozen):
+    """Whom the one message to the approvers mentions."""
+
+    groups: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """Who is asked about a request now."""
+
+    people: tuple[str, ...]
+    """Slack ids of the approvers who are asked, and of the known members of their groups. If `others_instead`, the
+    others."""
+    mentions: Mentions
+    away: tuple[str, ...]
+    """The approvers who are not asked because they are away."""
+    others: tuple[str, ...]
+    """The people of `approval.then` who are here, without the approvers who are asked."""
+    others_instead: bool
+    """Whether the others are asked at once, because each approver is away."""
+
+
+def who_is_asked(
+    rules: Rules, team: Team, requesters: Collection[str], available: Mapping[str, Availability], now: datetime
+) -> Asked:
+    """Return who is asked about a request of the `requesters`. `rules` are those that hold now (`rules_for`),
+    `available` has the people whom the store knows.
+
+    The requesters are left out, unless nobody else is known.
+    """
+    approvers = approvers_of(rules)
+
+    def is_away(person: str) -> bool:
+        return person in available and available[person].is_away(now)
+
+    everyone = tuple(one for one in named_to_decide(approvers, team) if one not in approvers.quiet)
+    decide = tuple(one for one in everyone if one not in requesters) or everyone
+    here = tuple(one for one in decide if not is_away(one))
+    away = tuple(one for one in decide if is_away(one))
+    others = tuple(one for one in then_people(rules, team) if one not in (*requesters, *here) and not is_away(one))
+    others_instead = bool(away and others and not here)
+    return Asked(
+        people=others if others_instead else here,
+        mentions=_mentions(approvers, team, is_left_out=lambda one: one in approvers.quiet or is_away(one)),
+        away=away,
+        others=others,
+        others_instead=others_instead,
+    )
+
+
+def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], bool]) -> Mentions:
+    """Return the groups and people to mention. A group with a member who is left out is not mentioned: its other
+    members are mentioned by name."""
+    groups, people = [], list(approvers.people)
+    for group in approvers.groups:
+        members = sorted(team.members.get(group, frozenset()) - team.gone)
+        if any(map(is_left_out, members)):
+            people += members
+        else:
+            groups.append(group)
+    here = dict.fromkeys(one for one in people if not is_left_out(one))
+    return Mentions(groups=tuple(groups), people=tuple(here))
+
+
+# --- when a request that waits is asked about again
+
+
+class Waits(NamedTuple):
+    """A request or an extension that waits for approvers."""
+
+    rental_id: str
+    asked_at: datetime
+    """When its newest version was asked for."""
+    asked: tuple[str, ...]
+    """Who is asked now."""
+    reminded: frozenset[str] = frozenset()
+    """Who was reminded of it."""
+    others_asked: bool = False
+    """Whether the people of `approval.then` were asked."""
+
+
+def reminders(
+    waiting: Sequence[Waits], available: Mapping[str, Availability], rules: Rules, now: datetime
+) -> dict[str, tuple[str, ...]]:
+    """Return the people who are reminded now, each with the ids of all rentals that wait for them, in the order of
+    `waiting`. A person is reminded of a request once, after it waited `approval.remind` in their own hours."""
+    found = {}
+    for person in dict.fromkeys(one for wait in waiting for one in wait.asked):
+        own = available.get(person)
+        if own is None or next_available(now, own, rules.hours) > now:
+            continue
+        theirs = [wait for wait in waiting if person in wait.asked]
+        if any(person not in wait.reminded and _remind_at(wait, own, rules) <= now for wait in theirs):
+            found[person] = tuple(wait.rental_id for wait in theirs)
+    return found
+
+
+def _remind_at(wait: Waits, person: Availability, rules: Rules) -> datetime:
+    return after_hours(wait.asked_at, rules.approval.remind, [person], rules.hours)
+
+
+def others_are_due(wait: Waits, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
+    """Return whether other people are asked now: nobody decided for `approval.then_after` in the hours of at least
+    one approver, or none of the approvers is here."""
+    if wait.others_asked:
+        return False
+    people = [available[one] for one in wait.asked if one in available]
+    if not people:
+        return True
+    return after_hours(wait.asked_at, rules.approval.then_after, people, rules.hours) <= now

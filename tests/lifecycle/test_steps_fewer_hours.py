@@ -1,0 +1,123 @@
+"""An approver approves fewer hours than were asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import Refused, RequestChanged, TooLate
+from bot.lifecycle.service import deciding, previews
+from bot.model.event import EventKind as E
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.checks import check
+from tests.lifecycle.leases import destroyed_at, end_of, waiting_for_extension
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World
+
+
+async def lengths(here: World, rental: Rental) -> dict[timedelta, int]:
+    """Return the lengths that Ben may choose, with their totals in cents."""
+    version = rental.newest_envelope.version
+    _, choices = await previews.fewer_hours_to_choose(here.deps, BEN, rental.id, version)
+    return {one.length: one.envelope.total // 10_000 for one in choices}
+
+
+async def approve(here: World, rental: Rental, length: timedelta, person: Person = BEN) -> Rental:
+    version = rental.newest_envelope.version
+    await deciding.approve(here.deps, person, rental.id, version, length=length)
+    await here.settle()
+    return await here.rental(rental.id)
+
+
+async def test_the_machine_runs_for_the_fewer_hours_and_costs_no_more_than_their_total(here: World) -> None:
+    rental = await here.get(count=8, lease=6 * HOUR)
+    assert await lengths(here, rental) == {4 * HOUR: 9522, 2 * HOUR: 5290, HOUR: 3174}
+    before = rental.envelope
+    rental = await here.until(await approve(here, rental, 4 * HOUR), State.READY)
+    assert (rental.approved_by, rental.request.lease) == (BEN.id, 4 * HOUR)
+    assert (rental.envelope.lease, rental.envelope.total) == (4 * HOUR, 95_220_000)
+    assert (rental.envelope.max_rate, rental.envelope.price) == (before.max_rate, before.price)
+    assert end_of(rental) == rental.running_lease.ready_at + 4 * HOUR
+    facts = (await here.last_event(rental, E.APPROVED)).facts
+    assert (facts.span, facts.asked_span, facts.total) == (4 * HOUR, 6 * HOUR, 95_220_000)
+    assert await here.direct(rental) == [(ANA.id, E.APPROVED), (ANA.id, E.READY)]
+    await destroyed_at(here, rental)
+    assert await here.bill() <= rental.envelope.total
+    await check(here)
+
+
+async def test_the_owner_who_reads_of_fewer_hours_is_not_notified_of_the_approval_again(here: World) -> None:
+    await here.behaves("hyperstack", "slow")
+    rental = await approve(here, await here.get(count=8, lease=6 * HOUR), 2 * HOUR)
+    await here.pass_time(HOUR)
+    assert E.APPROVED_NOT_READY not in await here.event_kinds(rental)
+
+
+@pytest.mark.parametrize("length", [6 * HOUR, 7 * HOUR, timedelta(0)])
+async def test_never_more_than_was_asked_for(here: World, length: timedelta) -> None:
+    rental = await here.get(count=8, lease=6 * HOUR)
+    with pytest.raises(TooLate, match="be approved for that long"):
+        await approve(here, rental, length)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_only_approvers_approve_fewer_hours_and_only_of_the_version_that_they_saw(here: World) -> None:
+    rental = await here.get(count=8, lease=6 * HOUR)
+    for person in (ANA, CLEO):
+        with pytest.raises(Refused, match="Only approvers"):
+            await approve(here, rental, 2 * HOUR, person)
+        with pytest.raises(Refused, match="Only approvers"):
+            await previews.fewer_hours_to_choose(here.deps, person, rental.id, 1)
+    with pytest.raises(RequestChanged):
+        await deciding.approve(here.deps, BEN, rental.id, 2, length=2 * HOUR)
+
+
+async def test_of_two_ends_the_later_one_becomes_earlier_never_before_the_first(here: World) -> None:
+    rental = await here.get(count=8, lease=6 * HOUR, up_to=12 * HOUR)
+    assert list(await lengths(here, rental)) == [8 * HOUR, 6 * HOUR]
+    with pytest.raises(TooLate):
+        await approve(here, rental, 4 * HOUR)
+    shorter = await approve(here, rental, 8 * HOUR)
+    assert (shorter.request.lease, shorter.request.up_to) == (6 * HOUR, 8 * HOUR)
+    assert shorter.envelope.lease == 8 * HOUR
+    other = await approve(here, await here.get(count=8, gpu="H200", lease=6 * HOUR, up_to=12 * HOUR), 6 * HOUR)
+    assert (other.request.lease, other.request.up_to) == (6 * HOUR, None)
+
+
+async def test_a_named_end_becomes_earlier_counted_from_the_approval(here: World) -> None:
+    until = here.now + 6 * HOUR
+    rental = await here.get(count=8, until=until)
+    await here.pass_time(90 * MINUTE)
+    assert list(await lengths(here, rental)) == [4 * HOUR, 2 * HOUR, HOUR]
+    with pytest.raises(TooLate):
+        await approve(here, rental, 5 * HOUR)
+    approved_at = here.now
+    rental = await here.until(await approve(here, rental, 2 * HOUR), State.READY)
+    assert end_of(rental) == approved_at + 2 * HOUR
+
+
+async def test_of_a_named_and_a_later_end_the_first_one_stays(here: World) -> None:
+    first = here.now + 4 * HOUR
+    rental = await here.get(count=8, until=first, lease=4 * HOUR, up_to=10 * HOUR)
+    await here.pass_time(30 * MINUTE)
+    assert list(await lengths(here, rental)) == [8 * HOUR, 4 * HOUR, 3 * HOUR + 30 * MINUTE]
+    now = here.now
+    rental = await approve(here, rental, 8 * HOUR)
+    assert (rental.request.until, rental.request.last_end) == (first, now + 8 * HOUR)
+
+
+async def test_an_extension_becomes_shorter_and_the_owner_reads_by_whom(here: World) -> None:
+    rental = await waiting_for_extension(here)
+    ends, asked = end_of(rental), rental.newest_envelope
+    assert list(await lengths(here, rental)) == [12 * HOUR, 8 * HOUR, 4 * HOUR, 2 * HOUR, HOUR]
+    rental = await approve(here, rental, 8 * HOUR)
+    assert (end_of(rental), rental.extension) == (ends + 8 * HOUR, None)
+    assert (rental.envelope.version, rental.envelope.lease) == (asked.version, 32 * HOUR)
+    assert rental.envelope.total < asked.total
+    assert (await here.direct(rental))[-1] == (ANA.id, E.EXTENSION_APPROVED)
+    facts = (await here.last_event(rental, E.EXTENSION_APPROVED)).facts
+    assert (facts.span, facts.asked_span, facts.until) == (8 * HOUR, 24 * HOUR, ends + 8 * HOUR)
+    assert await destroyed_at(here, rental) == ends + 8 * HOUR
+    await check(here)
