@@ -21,6 +21,7 @@ from bot.demo.printing import Printer
 from bot.demo.processes import SETUP, environment, free_port, run_sandbox, start_bot, stop, write_policy
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
+from handlers.views.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
 
@@ -81,6 +82,7 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
                 await _replace_what_is_lost(play, tell)
                 await _use_and_end(play, tell)
                 bill = await sandbox.bill()
+                await _read_what_was_spent(play, tell, sum(line.micros for line in bill))
             except ControlError as error:
                 raise Missed(str(error)) from None
             finally:
@@ -272,6 +274,20 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB EU, Ana with Cleo", TODAY)
     play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
+
+
+async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
+    """Ben, an admin, reads what the month cost, person by person. Raise Missed unless it is what the sandbox
+    `billed`, in micro-dollars."""
+    tell(
+        "Everyone can read what the month cost: their own, and the team's. Approvers, admins and finance see\n"
+        "each person. Slack shows the table so that people can sort it, and a chart; here are its rows."
+    )
+    await play.types("Ben", "#gpus", "spend")
+    answer = play.sees("Ben", "so far: you nothing. Team $", only_you=True)
+    team = f"Team {dollars(billed)}"
+    if team not in answer.text:
+        raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")
 
 
 async def _ledger(url: str) -> list[LedgerRow]:

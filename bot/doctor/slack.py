@@ -166,10 +166,10 @@ def _people(context: CheckContext) -> dict[str, str]:
     """Return the id of each person who has a role, by the name that the finding has."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
-    named = context.rules.approvers
+    approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
     of_role = {
         "admin": admins,
-        "approver": (*named.people, *named.quiet, *then_people(context.rules, Team())),
+        "approver": (*approvers, *then_people(context.rules, Team())),
         FINANCE: context.rules.finance.people,
     }
     return _by_roles(of_role)
@@ -209,7 +209,8 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 
 def _groups(context: CheckContext) -> dict[str, str]:
     """Return the id of each user group in the policy, by the name that the finding has."""
-    decide, rules = deciding_groups(context.rules), context.rules
+    rules = context.rules
+    decide = deciding_groups(rules)
     of_role = {
         "approver group": decide,
         f"{FINANCE} group": rules.finance.groups,

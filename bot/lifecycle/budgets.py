@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent_at_most, still_billing
+from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
@@ -325,6 +326,13 @@ async def demands_of(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tupl
     for one in await tx.budgets.reservations(after.id):
         more[one.month] = more.get(one.month, 0) - one.amount
     return demands(more, await _balances(tx, after.owner, after.project, more), rules)
+
+
+def if_approved(rental: Rental, now: datetime) -> Rental:
+    """Return a rental as it would be if what waits was approved now, for `demands_of`."""
+    if rental.extension is None:
+        return transitions.approve(rental, now, approver=None)
+    return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)
 
 
 async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -> tuple[Balance, ...]:

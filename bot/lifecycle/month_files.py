@@ -83,8 +83,16 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 
 
 async def file_months(deps: StepDeps) -> None:
-    """Keep the file of each month that became complete, and send it to finance. Raise StoreBusy."""
+    """Keep the file of each month that became complete, and send it to finance. Raise StoreBusy.
+
+    Do nothing before the account was compared with the store, and while buying is paused because the database is
+    older than the account: machines that it lacks may have billed in the month.
+    """
+    if not deps.swept():
+        return
     async with deps.store.read() as tx:
+        if await tx.questions.pausing():
+            return
         months = await tx.budgets.unfiled()
         complete = [month for month in months if await is_complete(tx, deps.rules, deps.clock.now(), month)]
     if not complete:

@@ -176,15 +176,6 @@ class LeftOut(Frozen):
     """Slack ids of teammates who have no key."""
 
 
-class OtherOffer(Frozen):
-    """The cheapest offer beside the one that was clicked."""
-
-    vendor: str
-    vendor_region: str | None = None
-    rate: Decimal
-    """USD per hour for the whole offer."""
-
-
 class DearRental(Frozen):
     """What a rental cost on an unusually dear day."""
 
@@ -192,6 +183,15 @@ class DearRental(Frozen):
     owner: str
     """Slack id of the person who was charged."""
     amount: Micros
+
+
+class OtherOffer(Frozen):
+    """The cheapest offer beside the one that was clicked."""
+
+    vendor: str
+    vendor_region: str | None = None
+    rate: Decimal
+    """USD per hour for the whole offer."""
 
 
 class Facts(Frozen):

@@ -66,6 +66,8 @@ class RentalDetails(RentalSummary):
     left: frozenset[str] = frozenset()
     """Slack ids of the former owners, and of the people whose keys were sent, who left the workspace. Empty if the
     rental never had another owner."""
+    demands: tuple[Demand, ...] = ()
+    """What an approval would ask of each budget, the tightest one first. Only in the approvers' message."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
     decision."""

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.lifecycle.budgets import demands_of, if_approved
 from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
@@ -110,8 +111,12 @@ async def _reader(tx: Tx, deps: Deps, user_id: str) -> Reader:
 
 
 async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> RentalDetails | None:
+    now = deps.clock.now()
     if message.kind is not MessageKind.DIRECT:
-        return await details_for_message(tx, rental, deps.clock.now())
+        details = await details_for_message(tx, rental, now)
+        if message.kind is not MessageKind.APPROVAL or rental.waiting_envelope is None:
+            return details
+        return changed(details, demands=await demands_of(tx, deps.rules, if_approved(rental, now), now))
     return await details_for_direct_message(tx, deps, await _person(tx, message.to.value), rental)
 
 
@@ -133,7 +138,7 @@ async def upload(deps: Deps, message: Message) -> Upload | None:
         return None
     async with deps.store.read() as tx:
         reader = await _person(tx, message.to.value)
-        file = await file_for(tx, deps, reader, message.charges_of)
+        file = await file_for(tx, deps, reader, message.charges_of, as_finance=message.event_id is not None)
     # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
     written = await asyncio.to_thread(file.written)
     return Upload(file.name, written.encode(), month_file_words(file, reader.id), no_file(file, reader.id))

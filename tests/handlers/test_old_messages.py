@@ -72,8 +72,8 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "taken_on remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
         "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is "
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
-        "put_all_back one_by_one keep_until for_hours fewer_hours open_request "
-        "show_spend reload_policy spend_csv"
+        "put_all_back one_by_one keep_until for_hours fewer_hours open_request spend_csv show_spend "
+        "reload_policy"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (

@@ -12,10 +12,10 @@ from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.spend import Digest
 from bot.model.state import State
-from bot.policy.team.rules import Rules
-from tests.lifecycle.world import HOME, HOUR, MINUTE, RULES, World
+from bot.policy.team.rules import Project, Rules
+from tests.lifecycle.world import HOME, HOUR, MINUTE, RULES, TRAINING, World
 
-WEEKLY = changed(RULES, digest=(0, 9 * 60))
+WEEKLY = changed(RULES, digest=(0, 9 * 60), projects={"vision": Project(channels=(TRAINING,))})
 MONDAY = datetime(2026, 11, 30, 9, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
@@ -46,7 +46,7 @@ async def test_a_week_is_told_once_and_a_week_without_rentals_not_at_all(here: W
     for _ in range(3):
         (digest,) = await digests(here)
     assert (digest.first, digest.last) == (date(2026, 11, 23), date(2026, 11, 29))
-    assert [(one.project, one.spent.amount, one.running) for one in digest.projects] == [("unassigned", billed, 1)]
+    assert [(one.project, one.spent.amount, one.running) for one in digest.projects] == [("vision", billed, 1)]
     assert (digest.spent.rentals, digest.running, digest.rate) == (1, 1, running.rate)
     assert digest.forecast is not None
     await here.until(await here.destroy(running), State.DESTROYED)

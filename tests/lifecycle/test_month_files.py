@@ -13,8 +13,10 @@ import pytest
 
 from bot.lifecycle.budgets import count_again
 from bot.lifecycle.month_files import file_months, month_file
+from bot.lifecycle.service.account import resume
+from bot.lifecycle.service.spend import report
 from bot.model.base import changed
-from bot.model.budget import MonthPart
+from bot.model.budget import TEAM, MonthPart
 from bot.model.event import EventKind as E
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
@@ -37,6 +39,11 @@ async def file_of(here: World, month: str) -> tuple[str, list[dict[str, str]]]:
 
 def total(rows: Iterable[dict[str, str]]) -> int:
     return int(sum(Decimal(row["BilledCost"]) for row in rows) * 1_000_000)
+
+
+async def reported(here: World, month: str) -> int:
+    """Return what `/gpu spend team` says of a month, in micro-dollars."""
+    return (await report(here.deps, CLEO, TEAM, month)).whole.amount
 
 
 async def files_sent(here: World) -> list[tuple[str, str]]:
@@ -72,6 +79,7 @@ async def test_a_machine_that_runs_across_the_end_is_counted_up_to_it_until_it_i
     assert await files_sent(here) == []
     name, november = await file_of(here, "2026-11")
     assert name == "gpubot-2026-11-so-far.csv"
+    assert await reported(here, "2026-11") == total(november)
     assert november[1]["ChargePeriodEnd"] == "2026-12-01T00:00:00Z"
     assert november[1]["ChargeDescription"].endswith(", still running")
     _, december = await file_of(here, "2026-12")
@@ -86,10 +94,13 @@ async def test_a_machine_that_runs_across_the_end_is_counted_up_to_it_until_it_i
     name, complete = await file_of(here, "2026-11")
     assert name == "gpubot-2026-11.csv"
     assert [row["x_Estimated"] for row in complete] == ["false", "false"]
+    assert await reported(here, "2026-11") == total(complete)
     event = await here.account_event(E.MONTH_FILED)
     assert (event.facts.month, event.facts.amount, event.facts.count) == ("2026-11", total(complete), 2)
     _, december = await file_of(here, "2026-12")
     assert total(complete) + total(december) == await here.bill()
+    ledger = [row for rental in (short, long) for row in await here.ledger(rental)]
+    assert total(complete) + total(december) == sum(row.amount for row in ledger)
 
 
 async def adopted(here: World, resource_id: str) -> Rental:
@@ -110,6 +121,7 @@ async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_
     assert await file_of(here, "2026-11") == before
     name, december = await file_of(here, "2026-12")
     assert name == "gpubot-2026-12-so-far.csv"
+    assert await reported(here, "2026-12") == total(december)
     assert [(row["ChargeClass"], row["BillingPeriodStart"]) for row in december] == [
         ("Correction", "2026-12-01T00:00:00Z"),
         ("", "2026-12-01T00:00:00Z"),
@@ -176,6 +188,31 @@ async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: W
     here.people.groups["S0FIN"] = frozenset({DORA.id})
     await run_job(here)
     assert await files_sent(here) == [(DORA.id, "2026-11")]
+
+
+async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) -> None:
+    await before_december(here, HOUR)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    lost = await add_machine(here, "gpubot-k7mq2-1-u0ana")
+    await here.pass_time(2 * HOUR)
+    here.restart(replace(here.deps, swept=lambda: False))
+    await run_job(here)
+    here.restart(replace(here.deps, swept=lambda: True))
+    await here.sweep()
+    await run_job(here)
+    assert await files_sent(here) == []
+    rental = await adopted(here, lost)
+    await here.sweep()
+    await run_job(here)
+    assert await files_sent(here) == [], "it billed in November"
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    await run_job(here)
+    assert await files_sent(here) == [], "an admin says when buying goes on"
+    await resume(here.deps, CLEO)
+    await run_job(here)
+    assert len(await files_sent(here)) == 2
+    _, november = await file_of(here, "2026-11")
+    assert [row["ChargeClass"] for row in november] == ["", ""]
 
 
 async def test_a_month_is_filed_although_nobody_is_finance(url: str) -> None:

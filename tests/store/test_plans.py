@@ -15,6 +15,7 @@ from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
 from bot.lifecycle.ports.store import EVER
 from bot.model.account_facts import PAUSED
+from bot.model.budget import MonthPart
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -143,6 +144,13 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
     ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
     ("rentals_over", lambda tx: tx.rentals.ended_costs(START)),
+    ("charges_month", lambda tx: tx.budgets.machines("2026-11")),
+    ("resources_alive", lambda tx: tx.budgets.machines("2026-11")),
+    ("rentals_live|resources_alive", lambda tx: tx.budgets.billing_before(START)),
+    (
+        "messages_due|messages_once",
+        lambda tx: tx.messages.file_waits(to_channel("U0ANA"), MonthPart(month="2026-11")),
+    ),
     ("charges_month", lambda tx: tx.budgets.charges_in("2026-11")),
     ("charges_rental", lambda tx: tx.budgets.charges_of("k7mq2")),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),

@@ -14,9 +14,10 @@ from bot.model.event import EventKind
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
 from handlers.views.answers import modals, offers
-from tests.views.screens import card, dialog, message, page, thread
+from tests.views.screens import approval, card, dialog, message, page, thread
 from tests.views.stories import (
     ANA,
+    ASKED,
     BEN,
     HYPERSTACK,
     NEBIUS,
@@ -36,7 +37,7 @@ VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
 MINE = Scope(kind=ScopeKind.PERSON, name=ANA)
 
 
-def passed(scope: Scope) -> Demand:
+def demand(scope: Scope) -> Demand:
     balance = Balance(scope=scope, month="2026-11", reserved=87_900_000, spent=2_900_000_000)
     return Demand(balance=balance, budget=3_000_000_000, more=16_060_000)
 
@@ -49,10 +50,10 @@ def shown(*choices: OfferChoice) -> str:
 def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
     first, second = (OfferChoice(offer=offer, envelope=envelope()) for offer in (HYPERSTACK, NEBIUS))
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
-    refused = OverBudget(say_passed(passed(TEAM)))
+    refused = OverBudget(say_passed(demand(TEAM)))
     assert page(
-        shown(changed(first, passed=(passed(VISION),), **asks), second),
-        shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(passed(MINE),))),
+        shown(changed(first, passed=(demand(VISION),), **asks), second),
+        shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(demand(MINE),))),
         shown(changed(first, refused=refused, shorter=H), changed(second, refused=refused)),
     ) == snapshot("""\
 
@@ -85,7 +86,7 @@ $2.42/h  Nebius, eu-north1
 
 
 def test_dialogs_say_which_budget_does_not_hold_it() -> None:
-    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(passed(VISION),))
+    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(demand(VISION),))
     assert dialog(modals.rent_confirm(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
 1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
@@ -101,12 +102,12 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
     allowed: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "envelope": 1}
     assert page(
         *(
-            thread(happened(EventKind.APPROVED, clock(14, 12), BEN, passed=(passed(scope),), **allowed), waiting())
+            thread(happened(EventKind.APPROVED, clock(14, 12), BEN, passed=(demand(scope),), **allowed), waiting())
             for scope in (VISION, MINE, TEAM)
         ),
         thread(
             happened(
-                EventKind.EXTENSION_APPROVED, clock(18, 12), BEN, until=clock(20, 40), passed=(passed(VISION),)
+                EventKind.EXTENSION_APPROVED, clock(18, 12), BEN, until=clock(20, 40), passed=(demand(VISION),)
             )
         ),
     ) == snapshot("""\
@@ -123,3 +124,14 @@ More time approved by Ben over vision's budget: it ends 20:40.
 
 def test_the_card_names_the_project() -> None:
     assert card(ready(project="vision"), NOW).split(".")[0] == snapshot("*Ready*: 1x H100 EU, Ana, vision, k7mq2")
+
+
+def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:
+    fits = changed(demand(VISION), more=37_540_000, balance=changed(demand(VISION).balance, reserved=0))
+    details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
+    assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "free" in line] == snapshot(
+        [
+            "  The team in November: $12.10 of $3,000.00 free; this is $3.96 more. vision in November: $100.00 of",
+            "      $3,000.00 free; $62.46 after this.",
+        ]
+    )

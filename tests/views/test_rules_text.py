@@ -22,7 +22,7 @@ from tests.policy.test_rules import keys
 from tests.slack_limits import problems_of_message
 
 BASE: dict[str, Any] = {
-    "approvers": {"people": ["U0FAY"]},
+    "approvers": {"people": ["U0CLEO"]},
     "approval": {"then": ["U0ELI"]},
     "projects": {"vision": {}},
 }

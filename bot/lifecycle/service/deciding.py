@@ -95,8 +95,7 @@ async def approve(
         approver = None if rental.owner_decides else person.id
         after = transitions.approve(rental, now, approver=approver, fewer=fewer)
         passed = await _check_budgets(tx, deps, rental, after, person)
-        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved)
-        facts = changed(facts, passed=passed)
+        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed)
         return await apply(
             tx,
             deps,
@@ -270,6 +269,7 @@ def _decision_facts(
     until: datetime | None = None,
     fewer: FewerHours | None = None,
     self_approved: bool = False,
+    passed: tuple[Demand, ...] = (),
 ) -> Facts:
     """Return the facts of a decision about this envelope. `until` is the new end of an extension."""
     return Facts(
@@ -281,6 +281,7 @@ def _decision_facts(
         span=fewer.length if fewer else None,
         asked_span=fewer.asked if fewer else None,
         self_approved=self_approved,
+        passed=passed,
     )
 
 
@@ -328,9 +329,14 @@ async def _approve_extension(
     )
     passed = await _check_budgets(tx, deps, rental, after, person)
     facts = changed(
-        _decision_facts(extension.envelope, until=extension.ends_at, fewer=fewer, self_approved=self_approved),
+        _decision_facts(
+            extension.envelope,
+            until=extension.ends_at,
+            fewer=fewer,
+            self_approved=self_approved,
+            passed=passed,
+        ),
         people=(extension.asked_by,),
-        passed=passed,
     )
     return await apply(
         tx,

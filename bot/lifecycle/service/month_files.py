@@ -21,8 +21,9 @@ async def ask_for(deps: Deps, person: Person, part: MonthPart) -> None:
             await send_file(tx, deps, person.id, part)
 
 
-async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart) -> MonthFile:
-    """Return a file with the charges that its reader may see now."""
-    everything = sees_spend_of_people(reader, deps.rules)
+async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
+    """Return a file with the charges that its reader may see now. `as_finance` tells that it was sent to them as
+    one of finance: the store may not know yet that they are in one of its groups."""
+    everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id
     return await month_file(tx, deps.rules, deps.clock.now(), part, readable_of=readable_of)

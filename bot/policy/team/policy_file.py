@@ -97,8 +97,7 @@ def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: t
     try:
         rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
         if _asks_nobody(rules.approvers):
-            words = "all approvers are quiet, so nobody would be asked; name another one"
-            wrong.setdefault(("approvers", "quiet"), []).append(words)
+            wrong[("approvers", "quiet")] = ["all approvers are quiet, so nobody would be asked; name another one"]
     except ValidationError as error:
         found = [(_path(one), _words(one)) for one in error.errors()]
         # What can be misread has one line. So has a value around it, which may only be wrong because of that.
@@ -112,7 +111,8 @@ def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: t
 
 
 def _asks_nobody(approvers: Approvers) -> bool:
-    """Return whether all approvers are quiet. `Approvers` doesn't check this, because people may leave later."""
+    """Return whether rules name approvers and all of them are quiet. This is not checked in `Approvers`: people
+    may leave later."""
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
 

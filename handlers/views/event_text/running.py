@@ -92,7 +92,8 @@ def _stands(context: EventContext) -> str:
 
 def _extension_approved(context: EventContext) -> EventText:
     own = " (own request)" if context.facts.self_approved else ""
-    over, fewer = over_budget(context), fewer_hours_text(context.facts)
+    over = over_budget(context)
+    fewer = fewer_hours_text(context.facts)
     ends = f"{f'{fewer}; ' if fewer else ''}it ends {_end_text(context)}."
     return EventText(f"More time approved by {context.actor}{own}{over}", ends, colon=True)
 

@@ -8,7 +8,7 @@ from bot.model.budget import Demand, Scope, ScopeKind
 from bot.model.event import Event
 from bot.policy.buying.budgets import say_month
 from bot.policy.team.rules import Rules, WhenOver
-from handlers.views.phrases.format import as_written, dollars, escape, person
+from handlers.views.phrases.format import as_written, dollars, dollars_at_most, escape, person
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -46,3 +46,13 @@ def budget_name(passed: Demand) -> str:
     """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
     scope = passed.balance.scope
     return "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
+
+
+def standing(demand: Demand, names: Mapping[str, str]) -> str:
+    """Return what is left of a budget now, and after what waits: `vision in November: $1,210.40 of $3,000.00 free;
+    $1,072.86 after this.`"""
+    who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
+    free = f"{dollars(demand.free)} of {dollars(demand.budget)} free"
+    after = demand.free - demand.more
+    then = f"{dollars(after)} after this" if after >= 0 else f"this is {dollars_at_most(-after)} more"
+    return f"{who}: {free}; {then}."

@@ -9,12 +9,14 @@ from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_by_event, mentions
 from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.budget_text import standing
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
     Reader,
@@ -45,6 +47,7 @@ from handlers.views.phrases.rental_text import (
 from handlers.views.phrases.use_text import current_use, verdict_text
 
 OTHERS_SHOWN = 3
+BUDGETS_SHOWN = 3
 
 
 def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Mentions | None = None) -> Rendered:
@@ -91,10 +94,11 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(
             why_waiting(details),
-            over_limits_of_envelope(envelope, reader.rules, details.rental.project),
+            over_limits_of_envelope(envelope, reader.rules, rental.project),
             _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),
+        _budgets(details),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 
@@ -139,7 +143,8 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
-    rental, envelope, rules, times = details.rental, extension.envelope, reader.rules, reader.times
+    rental, envelope, times = details.rental, extension.envelope, reader.times
+    limits = rules_of_project(reader.rules, rental.project)
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price
@@ -148,13 +153,19 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
         f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
         join(
-            over_limits_text(over_limits(envelope.price, envelope.total, rules), rules),
+            over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
             f"{so_far(details.spent)}.",
             note(rental.request.note),
         ),
+        _budgets(details),
         join(_others(details, times), without_a_yes(rental, times)),
     ]
+
+
+def _budgets(details: RentalDetails) -> str:
+    """Return what is left of each budget now and after this."""
+    return join(*(standing(demand, details.names) for demand in details.demands[:BUDGETS_SHOWN]))
 
 
 def _others(details: RentalDetails, times: Times) -> str:
