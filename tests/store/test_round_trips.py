@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from itertools import count
@@ -42,6 +42,7 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     bool: st.booleans(),
     Decimal: st.decimals(min_value=0, max_value=10**9, allow_nan=False, allow_infinity=False),
     datetime: MOMENTS,
+    date: st.dates(),
     AwareDatetime: MOMENTS,
     timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
     type(None): st.none(),
