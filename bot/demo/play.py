@@ -11,7 +11,7 @@ import aiohttp
 
 from bot.demo.processes import Bot
 from bot.errors import GpubotError
-from sandbox.client import Outcome, SandboxClient, SeenMessage
+from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
 SETTLE_SECONDS = 60.0
 MAX_JUMPS = 5000
@@ -62,13 +62,14 @@ class Play:
             raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
         await self.settle()
 
-    async def confirms(self, name: str) -> None:
-        """Submit the open modal, and settle. Raise Missed if the bot refuses it."""
+    async def confirms(self, name: str, choice: str | None = None) -> None:
+        """Submit the open modal, and settle. With a `choice`, choose the option with this text first. Raise Missed
+        if there is none, or if the bot refuses it."""
         modal = await self.sandbox.open_modal(self.people[name])
-        shown = f"{modal.title}: {modal.reads} [{modal.submit}]"
+        shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
         self.on_action(name, "dialog", shown, await self.sandbox.now())
         self._since = dict(self._read)
-        outcome = await self.sandbox.submit(self.people[name], modal)
+        outcome = await self.sandbox.submit(self.people[name], modal, _chosen(modal, choice) if choice else None)
         if not outcome.ok:
             raise Missed(f"the dialog was not taken: {outcome}")
         await self.settle()
@@ -93,6 +94,18 @@ class Play:
                 continue
             if (dm is None or message.is_dm == dm) and (only_you is None or message.only_you == only_you):
                 return message
+        raise Missed(f"{name} doesn't see {words!r}.")
+
+    async def is_sent(self, name: str, words: str) -> SeenMessage:
+        """Wait, in real time, until `name` sees these words in a file's post: Slack makes it a while after the
+        bot's last call. Raise Missed if it does not come."""
+        user = self.people[name]
+        while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
+            await self.read()
+            try:
+                return self.sees(name, words, dm=True)
+            except Missed:
+                continue
         raise Missed(f"{name} doesn't see {words!r}.")
 
     # --- time
@@ -161,3 +174,12 @@ def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> d
     """Return when the bot is next due, at least a second from now; `otherwise` if nothing is due."""
     due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
     return max(due, now + timedelta(seconds=1))
+
+
+def _chosen(modal: Modal, choice: str) -> dict[str, dict[str, str]]:
+    """Return the values with which a modal is submitted if the option with the text `choice` is chosen."""
+    for field_ in modal.inputs:
+        for option in field_.options:
+            if option.text == choice:
+                return {field_.block_id: {field_.action_id: option.value}}
+    raise Missed(f"the dialog has no choice {choice!r}: {[one.text for f in modal.inputs for one in f.options]}")
