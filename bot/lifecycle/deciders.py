@@ -12,7 +12,7 @@ from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
-from bot.model.account_facts import GROUP_MEMBERS, NO_APPROVER_SINCE
+from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.policy.team.asking import Asked, who_is_asked
@@ -76,7 +76,10 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
     team = await team_of(tx, rules)
     left = rules_for(rules, team, requesters)
     known = await tx.people.known({*named_to_decide(approvers_of(left), team), *then_people(left, team)})
-    available = {person.id: Availability(zone_of(person.tz, rules)) for person in known}
+    absences = await tx.account.all(ABSENCES)
+    available = {
+        person.id: Availability(zone_of(person.tz, rules), absences.get(person.id, ())) for person in known
+    }
     asked = who_is_asked(left, team, requesters, available, now)
     counting = asked.others if asked.others_instead else (*asked.people, *asked.away)
     hours = tuple(available[one] for one in counting if one in available)

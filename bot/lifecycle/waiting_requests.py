@@ -13,6 +13,7 @@ from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deciders import Deciders, deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
+from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,
     Event,
@@ -26,7 +27,7 @@ from bot.model.event import (
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.rental import Rental
 from bot.policy.team.asking import Waits, others_are_due, reminders
-from bot.policy.team.hours import Availability
+from bot.policy.team.hours import Availability, after_hours
 
 
 class _Waiting(NamedTuple):
@@ -66,6 +67,20 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
         )
         event = Event(rental_id=rental.id, kind=EventKind.OTHERS_ASKED, at=now, facts=facts)
         await apply(tx, deps, rental, alter(rental), event)
+
+
+async def count_again(tx: Tx, deps: Deps) -> None:
+    """Count again when each request that waits expires, because an approver went away or is back."""
+    now, rules = deps.clock.now(), deps.rules
+    for one in await _load(tx, deps):
+        waiting = one.rental.waiting
+        if waiting is None:
+            continue
+        expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
+        expires_at = max(expires_at, now)
+        if expires_at != waiting.expires_at:
+            after = alter(one.rental, waiting=changed(waiting, expires_at=expires_at), due_at=expires_at)
+            await apply(tx, deps, one.rental, after)
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from bot.model.base import Frozen, Instant
+from bot.model.person import Absence
 
 T = TypeVar("T")
 
@@ -49,6 +50,8 @@ class PastEnd(Frozen):
     since: Instant
 
 
+ABSENCES = Fact[tuple[Absence, ...]]("absences", tuple[Absence, ...])
+"""The last absences of an approver, by Slack id. Only the last one can go on."""
 PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
 """The marketplace refuses our token."""

@@ -142,6 +142,9 @@ class EventKind(StrEnum):
     the person whose click reached it."""
     UNUSUAL_DAY = "unusual_day"
     """Today cost `facts.amount` so far, and a usual day costs `facts.estimate`. `facts.dearest` made it dear."""
+    APPROVER_AWAY = "approver_away"
+    """An approver is away until `facts.until`."""
+    APPROVER_BACK = "approver_back"
     PAUSED = "paused"
     RESUMED = "resumed"
     POLICY_CHANGED = "policy_changed"
@@ -516,6 +519,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
     _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),
     _E.AUTHORIZED_AGAIN: Effects(alert=(To.ADMINS,)),
+    _E.APPROVER_AWAY: Effects(),
+    _E.APPROVER_BACK: Effects(),
     _E.PAUSED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.POLICY_CHANGED: Effects(alert=(To.ADMINS,)),

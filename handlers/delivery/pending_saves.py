@@ -9,11 +9,13 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.account.older_database import ask_again, note_put_back
+from bot.lifecycle.deciders import deciders, requesters_of
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed
-from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
+from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
+from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 
 log = structlog.get_logger("gpubot.delivery")
@@ -43,7 +45,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
     """Write a result with its counts, in one transaction."""
     message, given_up = result.message, result.given_up
     if result.refused:
-        given_up = not await fall_back(tx, message, deps.rules)
+        given_up = not await fall_back(tx, message, deps)
     elif result.card_missing and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, message.to)
     else:
@@ -143,17 +145,20 @@ class PendingSaves:
         return True
 
 
-# --- the next destination if Slack refuses one: the home channel, then the owner, then the admins
+# --- the next destination if Slack refuses one: the home channel, then the owner, then the admins. What approvers
+# are asked in a channel goes to each of them instead
 
 
-async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
+async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     """Send a message to its next destination and return True. If there is none, close the message and return
     False."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    to = next_destination(message, rental.owner if rental is not None else None, rules)
+    if rental is not None and await _ask_each_approver(tx, message, rental, deps):
+        return True
+    to = next_destination(message, rental.owner if rental is not None else None, deps.rules)
     log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
-        await tx.messages.save(changed(message, closed=True, due_at=None, refresh_at=None))
+        await tx.messages.save(_closed(message))
     elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, to)
     else:
@@ -161,12 +166,43 @@ async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
     return to is not None
 
 
+async def _ask_each_approver(tx: Tx, message: Message, rental: Rental, deps: Deps) -> bool:
+    """Ask each approver in a direct message what Slack refuses in their channel. Return False if the message asks
+    them nothing there, or if nobody is known who could be asked."""
+    if message.kind is not MessageKind.APPROVAL or message.to.kind is not DestinationKind.CHANNEL:
+        return False
+    asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
+    real_now = deps.clock.real()
+    for person in asked.people:
+        direct = Message(
+            kind=message.kind,
+            to=to_person(person),
+            rental_id=message.rental_id,
+            event_id=message.event_id,
+            created_at=real_now,
+            due_at=real_now,
+        )
+        await tx.messages.add(direct)
+    if asked.people:
+        log.warning("delivery.approvers_asked", message=message.id, people=len(asked.people))
+        await tx.messages.save(_closed(message))
+    return bool(asked.people)
+
+
+def _closed(message: Message) -> Message:
+    return changed(message, closed=True, due_at=None, refresh_at=None)
+
+
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
     """Return the destination to try after `message.to`. Return None after the last one.
 
-    A direct message and an answer have no fallback: they may hold what only one person may read.
+    A direct message and an answer have no fallback: they may hold what only one person may read. An approver who
+    is asked directly is one of several.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
+        return None
+    direct = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.PERSON
+    if direct and message.to.value not in rules.admins:
         return None
     people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
     chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys([*people, *rules.admins]))]

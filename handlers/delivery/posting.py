@@ -56,6 +56,8 @@ BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_l
 """Errors by which Slack refuses the blocks, at any destination. It may take the text alone."""
 BLOCKS_STATUS = 400
 """By this status, a `response_url` refuses what is sent to it."""
+CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
+"""Errors if a channel was archived or deleted, or the bot was removed from it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
 """Errors if somebody deleted the card, or the workspace deletes old messages."""
 
@@ -254,7 +256,11 @@ class Poster:
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
-            return self._failed(message, error, EDIT)
+            failed, gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
+            if failed.given_up and gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
+                # Nobody can answer the question there any more.
+                return Result(unposted(message), refused=True)
+            return failed
 
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows how much time has passed. If Slack can't take it now, the next refresh

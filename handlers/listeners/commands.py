@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, PrivateKey
-from bot.lifecycle.service import account, queries
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service import account, away, queries
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
@@ -62,13 +63,25 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             return await spend.ask(context, interaction, command)
         case commands.ReloadPolicy():
             return await policy.reload(context, interaction, NO_VALUE)
-        case commands.Pause(reason=reason):
-            done = await account.pause(context.deps, interaction.person, reason)
-            return Reply(content=replies.paused(done, context.deps.rules.home_channel))
-        case commands.Resume():
-            return Reply(content=replies.resumed(await account.resume(context.deps, interaction.person)))
+        case commands.Pause() | commands.Resume() | commands.Away() | commands.Back():
+            return Reply(content=await _switch(context.deps, interaction.person, command))
         case _:
             return await _answer(context, interaction, command)
+
+
+async def _switch(
+    deps: Deps, person: Person, command: commands.Pause | commands.Resume | commands.Away | commands.Back
+) -> Rendered:
+    """Carry out what an admin says about all buying, or an approver about their absence."""
+    match command:
+        case commands.Pause(reason=reason):
+            return replies.paused(await account.pause(deps, person, reason), deps.rules.home_channel)
+        case commands.Resume():
+            return replies.resumed(await account.resume(deps, person))
+        case commands.Away(until=until):
+            return replies.away(until, await away.go_away(deps, person, until))
+        case commands.Back():
+            return replies.back(await away.come_back(deps, person))
 
 
 async def _answer(context: Context, interaction: UserInteraction, query: Query) -> Outcome:
@@ -85,7 +98,7 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return await policy.show(context, interaction)
         case commands.Help():
             roles = queries.own_roles(context.deps, interaction.person)
-            return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))
+            return Reply(content=lists.help_(roles, rules=context.deps.rules))
         case commands.Home():
             return Reply(content=await _home(context, interaction))
 

@@ -24,6 +24,7 @@ from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, pars
 from handlers.parsing.request_parts import ParseContext
 from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
+from handlers.parsing.until import UNTIL, UnclearEnd, parse_return
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """The most characters of a command. Only a key comes near that."""
@@ -129,6 +130,16 @@ class ReloadPolicy(Frozen):
     """Read the policy file again."""
 
 
+class Away(Frozen):
+    """An approver is away until then."""
+
+    until: datetime
+
+
+class Back(Frozen):
+    """`away off`: the approver is back."""
+
+
 class Pause(Frozen):
     reason: str = ""
 
@@ -164,6 +175,8 @@ Command = (
     | ShowProbe
     | ShowPolicy
     | ReloadPolicy
+    | Away
+    | Back
     | Pause
     | Resume
     | Help
@@ -185,6 +198,7 @@ _ALIASES = {
     "catalog": "catalog catalogue vendors regions gpus",
     "probe": "probe",
     "policy": "policy rules",
+    "away": "away vacation holiday ooo",
     "pause": "pause",
     "resume": "resume",
     "help": "help ? -h --help",
@@ -198,6 +212,7 @@ _WITHOUT_ARGUMENTS: dict[type[Command], str] = {
     ShowProbe: "probe",
     ShowPolicy: "policy",
     ReloadPolicy: "policy reload",
+    Back: "away off",
     Pause: "pause",
     Resume: "resume",
     Help: "help",
@@ -419,6 +434,22 @@ def _parse_policy(rest: str, _: ParseContext) -> Command:
     raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu policy, or /gpu policy reload')
 
 
+def _parse_away(rest: str, context: ParseContext) -> Command:
+    """Return an absence until a day or a time, or its end. Raise Mistake if neither can be read."""
+    words = normalize(rest).lower().strip()
+    if words in {"off", "back", "over", "end", "no"}:
+        return Back()
+    if words and not words.startswith(("until", "till", "til")):
+        words = f"until {words}"
+    found = UNTIL.fullmatch(words)
+    if found is None or not found["end"]:
+        raise Mistake("Until when? Try: /gpu away until mon, or /gpu away off")
+    try:
+        return Away(until=parse_return(found["end"], context.now, context.zone, context.hours.time[0]))
+    except UnclearEnd as unclear:
+        raise Mistake(f"{unclear.words} Try: /gpu away until {unclear.ends[0]}") from None
+
+
 def _parse_share(rest: str) -> Command:
     mentioned = take_people(rest)
     rental_id = read_id(mentioned.text, "share")
@@ -459,6 +490,7 @@ _PARSERS: dict[str, Parser] = {
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
     "policy": _parse_policy,
+    "away": _parse_away,
     "pause": _parse_pause,
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),

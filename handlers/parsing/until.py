@@ -125,6 +125,15 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     raise UnclearEnd(f'"{text}" has passed.', f"tomorrow {clock}")
 
 
+def parse_return(text: str, now: datetime, zone: str, starts: int) -> datetime:
+    """Return when a person is back, as `parse_end` does. A day without a time is `starts` minutes after its
+    midnight."""
+    if _FIND_DAY.fullmatch(text):
+        hour, minute = divmod(starts, 60)
+        text = f"{text} {hour}:{minute:02}"
+    return parse_end(text, now, zone).at
+
+
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> datetime:
     """Return the later of two ends as `parse_end` does. Without a day, it is the next such time after `first`."""
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone).at

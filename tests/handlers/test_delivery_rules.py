@@ -30,6 +30,7 @@ RULES = Rules(home_channel=HOME.value, admins=(BEN.value, CLEO.value))
         (THREAD, ANA, [TRAINING, HOME, ANA, BEN, CLEO]),
         (CARD, CLEO, [TRAINING, HOME, CLEO, BEN]),
         (APPROVAL, ANA, [TRAINING, HOME, BEN, CLEO]),
+        (APPROVAL, CLEO, [ANA]),
         (MessageKind.DIRECT, ANA, [ANA]),
         (MessageKind.ALERT, ANA, [BEN]),
         (MessageKind.REPLY, ANA, [ANA]),

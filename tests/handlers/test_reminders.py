@@ -17,6 +17,7 @@ from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question
 from tests.handlers.team import NOON, RULES, Team, an_offer, team
 from tests.handlers.test_unknown_machines import direct
+from tests.rentals import waiting
 
 NAMED = changed(RULES, approvers=Approvers(people=(BEN,)), approval=Approval(then=(CLEO,)))
 
@@ -135,3 +136,115 @@ async def test_nothing_more_is_asked_about_what_was_decided(tmp_path: Path, then
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, BEN, last) == []
         assert await pings_of(ours, CLEO, last) == []
+
+
+# --- their channel is gone
+
+
+@pytest.mark.parametrize("change", [{"archived": True}, {"bot": False}], ids=["archived", "without the bot"])
+async def test_if_the_approvers_channel_is_gone_each_approver_is_asked_directly(
+    tmp_path: Path, change: dict[str, bool]
+) -> None:
+    rules = changed(NAMED, approvers=Approvers(people=(BEN, CLEO)))
+    async with team(tmp_path, rules=rules) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        await ours.world.act(f"channels/{APPROVALS}", "PATCH", **change)
+        last = await last_ping(ours)
+        rental = await asked(ours)
+        await ours.deliver_all()
+        for person in (BEN, CLEO):
+            assert await pings_of(ours, person, last) == ["dm"]
+        told = await ours.look(BEN, direct(BEN), "Approve up to")
+        await ours.click(BEN, told, "Approve up to")
+        assert (await ours.submit(BEN))["ok"]
+        await ours.deliver_all()
+        assert (await ours.rental(rental.id)).approved_by == BEN
+        assert "Approved by Ben" in (await ours.look(CLEO, direct(CLEO), "Approved by"))["text"]
+
+
+async def test_a_question_in_a_channel_that_was_archived_later_is_asked_directly_once_it_changes(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, rules=NAMED) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        rental = await asked(ours)
+        await ours.world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
+        await change_request(ours, rental)
+        await ours.deliver_all()
+        told = await ours.look(BEN, direct(BEN), "Approve up to")
+        assert {button["value"] for button in told["buttons"]} == {f"{rental.id}:2"}
+
+
+# --- approvers who are away
+
+
+async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_it(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, rules=NAMED) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        answer = await ours.command(BEN, "away until thu")
+        assert "I ask you nothing until" in answer
+        assert "Meanwhile I ask Cleo." in answer
+        last = await last_ping(ours)
+        rental = await asked(ours)
+        await ours.deliver_all()
+        assert await pings_of(ours, BEN, last) == []
+        assert await pings_of(ours, CLEO, last) == ["dm"]
+        assert "Ben is away, so Cleo is asked." in (await question(ours))["text"]
+        assert "Ben is away, so Cleo is asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
+        assert (
+            "Ben is away, so I asked Cleo for approval" in (await ours.look(ANA, TRAINING, "so I asked"))["text"]
+        )
+        await pass_time(ours, 5 * H)
+        assert await pings_of(ours, CLEO, last) == ["dm"]
+        await ours.forge(BEN, "approve", f"{rental.id}:1")  # whoever is away may still decide
+        assert (await ours.submit(BEN))["ok"]
+        assert (await ours.rental(rental.id)).approved_by == BEN
+
+
+async def test_if_the_last_approver_goes_away_others_are_asked_at_once_and_once(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=NAMED) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        await asked(ours)
+        last = await last_ping(ours)
+        for _ in range(2):
+            await ours.command(BEN, "away until fri 18:00")
+        await ours.deliver_all()
+        assert await pings_of(ours, CLEO, last) == ["dm"]
+        assert "Ben is away, so Cleo is asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
+
+
+async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path) -> None:
+    rules = changed(NAMED, approval=Approval())
+    async with team(tmp_path, rules=rules) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        rental = await asked(ours)
+        before = waiting(rental).expires_at
+        assert "Meanwhile requests wait." in await ours.command(BEN, "away until fri")
+        later = waiting(await ours.rental(rental.id)).expires_at
+        assert (before, later) == (NOON + 8 * H, NOON + 3 * 24 * H + 4 * H)  # on Friday from 8:00 on
+        last = await last_ping(ours)
+        await pass_time(ours, 5 * H)
+        assert await pings_of(ours, BEN, last) == []
+        assert "I ask you again" in await ours.command(BEN, "away off")
+        assert "You weren't away." in await ours.command(BEN, "away off")
+        assert before < waiting(await ours.rental(rental.id)).expires_at < later
+        await pass_time(ours, H)
+        assert await pings_of(ours, BEN, last) == ["dm"]
+
+
+@pytest.mark.parametrize(
+    ("user", "text", "words"),
+    [
+        (ANA, "away until mon", "Only approvers are asked about requests"),
+        (BEN, "away", "Until when? Try: /gpu away until mon, or /gpu away off"),
+        (BEN, "away until someday", "Until when?"),
+        (BEN, "away until 2029-01-01", "That is more than a year away."),
+        (BEN, "away until mon 25:00", "is no time."),
+        (BEN, "away mon", "I ask you nothing until"),
+    ],
+)
+async def test_what_is_typed_after_away(tmp_path: Path, user: str, text: str, words: str) -> None:
+    async with team(tmp_path, rules=NAMED) as ours:
+        assert words in await ours.command(user, text)

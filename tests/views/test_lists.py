@@ -21,6 +21,7 @@ from bot.model.summary import (
     UnknownSummary,
     UnknownTotal,
 )
+from bot.policy.team.roles import Roles
 from handlers.views.answers import choices, lists
 from handlers.views.phrases.lease_buttons import destroy_button
 from tests.views.screens import message, page
@@ -288,7 +289,10 @@ Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
 
 
 def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
-    shown = [lists.help_(admin=admin, user=user, rules=RULES) for admin, user in ((True, True), (False, False))]
+    everything, nothing = (
+        Roles(user=has, approver=has, admin=has, finance=has, sole_admin=False) for has in (True, False)
+    )
+    shown = [lists.help_(roles, rules=RULES) for roles in (everything, nothing)]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
@@ -308,6 +312,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
+/gpu away until mon: asks you about no request until then; /gpu away off ends that
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
 /gpu policy reload: reads the policy file again
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.

@@ -14,7 +14,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import Roles, has_buttons
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views.event_text import event_text, without_money
@@ -290,18 +290,21 @@ HELP = (
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
 )
+APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
 ADMIN_HELP = (
     ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
     ("/gpu policy reload", "reads the policy file again"),
 )
 
 
-def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
-    """Return the answer to `/gpu help`. `admin` adds the commands of admins, `user` the team's limits."""
-    lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
+def help_(roles: Roles, *, rules: Rules) -> Rendered:
+    """Return the answer to `/gpu help`: with the commands of approvers and admins for these, and the team's limits
+    for users."""
+    more = (*(APPROVER_HELP if roles.approver else ()), *(ADMIN_HELP if roles.admin else ()))
+    lines = [f"{command}: {words}" for command, words in (*HELP, *more)]
     limits = rules.auto_approve
     alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
-    ask = f"Up to {alone} in all you decide alone; above, an approver does." if user else ""
+    ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, ask))),
         blocks.section("\n".join(lines)),

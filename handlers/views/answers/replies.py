@@ -24,7 +24,7 @@ from handlers.views.phrases.error_text import error_text
 from handlers.views.phrases.format import Reader, Times, channel, dollars, escape, identifier, join, per_hour, span
 from handlers.views.phrases.lease_buttons import extend_button
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.rental_text import STATES, without_key_text
+from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
@@ -118,6 +118,17 @@ def end_dropped(request: Request, command: str) -> Rendered:
     name = f"{describe(request)}, {span(request.lease)} from ready"
     another = f"To name another: {escape(command, 300)}"
     return reply(f"The end that you named {near}, so I look for {name}. {another}")
+
+
+def away(until: datetime, asked: PeopleAsked) -> Rendered:
+    """Return the answer to `/gpu away`: until when, and who is asked meanwhile."""
+    meanwhile = f"Meanwhile I ask {people_text(asked.names)}." if asked.names else "Meanwhile requests wait."
+    return reply(f"I ask you nothing until {Times.date_and_time(until)}. {meanwhile} Back earlier: /gpu away off")
+
+
+def back(was_away: bool) -> Rendered:
+    """Return the answer to `/gpu away off`."""
+    return reply("I ask you again about requests." if was_away else "You weren't away.")
 
 
 def paused(changed: bool, home_channel: str) -> Rendered:
