@@ -37,6 +37,8 @@ class Play:
     _since: dict[str, int] = field(default_factory=dict)
     """By name, the newest change that this person had read when somebody last acted or time last passed, or that
     `until_sees` has returned since then."""
+    _last_read: int = 0
+    """The number of the newest change when everyone had read everything."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
@@ -78,6 +80,9 @@ class Play:
 
     async def read(self) -> None:
         """Let everyone read what is new to them. Report each state of a message once, for its first reader."""
+        last = await self.sandbox.last_change(next(iter(self.people.values())))
+        if last == self._last_read:
+            return
         for name, user in self.people.items():
             for message in await self.sandbox.see(user, self._read.get(name, 0), versions=True):
                 self._read[name] = max(self._read.get(name, 0), message.seq)
@@ -86,6 +91,7 @@ class Play:
                 if state not in self._reported:
                     self._reported.add(state)
                     self.on_message(name, message)
+        self._last_read = last
 
     def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
         """Return the newest message with these words that `name` sees. Raise Missed if there is none."""
@@ -135,7 +141,7 @@ class Play:
             health = await self.settle()
             if happened():
                 return
-            now = await self.sandbox.now()
+            now = time_of(health)
             if now - start > within:
                 raise Missed(f"It didn't happen within {within}.")
             await self.sandbox.jump_to(next_due(health, now, otherwise=now + timedelta(minutes=1)))
@@ -144,10 +150,8 @@ class Play:
     async def passes(self, span: timedelta) -> None:
         """Let that much time pass, one due time after the other."""
         end = await self.sandbox.now() + span
-        while (now := await self.sandbox.now()) < end:
-            health = await self.settle()
+        while (now := time_of(health := await self.settle())) < end:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
-        await self.settle()
         self._since = dict(self._read)
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
@@ -168,6 +172,11 @@ class Play:
         seen = self.sees(name, words, dm=dm)
         self._since[name] = seen.seq
         return seen
+
+
+def time_of(health: dict[str, Any]) -> datetime:
+    """Return the sandbox's time when /health was answered."""
+    return datetime.fromisoformat(health["clock"]["now"])
 
 
 def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
