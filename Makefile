@@ -7,6 +7,9 @@ SEED     ?= 1
 KILLS    ?= 20
 DATABASE ?= both
 
+# Every process of the tests, the demo and the soak would compile each module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: programs demo test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo

@@ -106,7 +106,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, event.set)
     async with build(settings, read_policy_again=hang_up) as parts:
         try:
-            server = await health.serve(settings.http, parts.clock, parts.report.read, parts.report.exposition)
+            report = parts.report
+            server = await health.serve(settings.http, parts.clock, report.read, report.exposition, report.works)
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:

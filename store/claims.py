@@ -141,6 +141,16 @@ def _next_due(table: Table, dialect: str, *, some_left_out: bool, claimed: bool)
     )
 
 
+@cache
+def _oldest_due(table: Table, *, some_left_out: bool) -> Select[Any]:
+    return (
+        select(table.c.id, table.c.due_at)
+        .where(table.c.due_at.is_not(None), _others(table, some_left_out))
+        .order_by(table.c.due_at)
+        .limit(1)
+    )
+
+
 class DueTable(Generic[C]):
     """bot.lifecycle.ports.due.DueRows, except for `defer`."""
 
@@ -193,6 +203,6 @@ class PlainDueTable(DueTable[Claimed]):
 
 async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:
     """Return the id and the due time of the row that is due first, claimed or not, except the rows `without`."""
-    first = select(table.c.id, table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
-    row = (await conn.execute(first.where(table.c.id.not_in(without)) if without else first)).first()
+    statement = _oldest_due(table, some_left_out=bool(without))
+    row = (await conn.execute(statement, _with({}, without))).first()
     return None if row is None else (row.id, row.due_at)

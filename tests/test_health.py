@@ -43,6 +43,9 @@ class HealthServer:
         self.settled = False
         self.reports = 0
         self.report_takes = 0.0
+        self.works = False
+        self.waits = asyncio.Event()
+        """Set once a request that waits asked whether work is under way."""
         self.reported = asyncio.Event()
 
     async def report(self) -> health.Report:
@@ -50,6 +53,10 @@ class HealthServer:
         self.reported.set()
         self.clock.seconds += self.report_takes
         return {"settled": self.settled, "clock": {"revision": 0}}
+
+    def is_working(self) -> bool:
+        self.waits.set()
+        return self.works
 
     async def ask(self, **params: str) -> health.Report:
         async with self.session.get(self.url, params=params) as answer:
@@ -95,7 +102,7 @@ async def _serve() -> AsyncIterator[HealthServer]:
         async def metrics() -> bytes:
             return b""
 
-        runner = await health.serve("127.0.0.1:0", server.clock, server.report, metrics)
+        runner = await health.serve("127.0.0.1:0", server.clock, server.report, metrics, server.is_working)
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/health"
         yield server
         await runner.cleanup()
@@ -124,6 +131,26 @@ async def test_a_wait_ends_once_everything_is_settled(server: HealthServer) -> N
     [waiting] = await server.start_waiting(1)
     server.settled = True
     assert (await waiting)["settled"]
+
+
+async def test_a_request_that_waits_reads_no_report_while_work_is_under_way(server: HealthServer) -> None:
+    server.works = server.settled = True
+    waiting = asyncio.create_task(server.ask(**FOR_EVER))
+    await server.waits.wait()
+    assert (await server.ask())["settled"]
+    assert (waiting.done(), server.reports) == (False, 1)
+    server.works = False
+    assert (await waiting)["settled"]
+    assert server.reports == 2
+
+
+async def test_a_wait_that_ends_during_work_is_answered_with_a_report(server: HealthServer) -> None:
+    server.works = True
+    waiting = asyncio.create_task(server.ask(settled="0", wait="20"))
+    await server.waits.wait()
+    server.clock.seconds += 21
+    assert not (await waiting)["settled"]
+    assert server.reports == 1
 
 
 async def test_a_fourth_waiting_request_is_answered_at_once_until_another_one_ends(server: HealthServer) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 
 from bot.demo.processes import Bot
 from bot.errors import GpubotError
-from sandbox.client import Outcome, SandboxClient, SeenMessage
+from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
 SETTLE_SECONDS = 60.0
 MAX_JUMPS = 5000
@@ -37,6 +37,8 @@ class Play:
     _since: dict[str, int] = field(default_factory=dict)
     """By name, the newest change that this person had read when somebody last acted or time last passed, or that
     `until_sees` has returned since then."""
+    _last_read: int = 0
+    """The number of the newest change when everyone had read everything."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
@@ -62,13 +64,14 @@ class Play:
             raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
         await self.settle()
 
-    async def confirms(self, name: str) -> None:
-        """Submit the open modal, and settle. Raise Missed if the bot refuses it."""
+    async def confirms(self, name: str, choice: str | None = None) -> None:
+        """Submit the open modal, and settle. With a `choice`, choose the option with this text first. Raise Missed
+        if there is none, or if the bot refuses it."""
         modal = await self.sandbox.open_modal(self.people[name])
-        shown = f"{modal.title}: {modal.reads} [{modal.submit}]"
+        shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
         self.on_action(name, "dialog", shown, await self.sandbox.now())
         self._since = dict(self._read)
-        outcome = await self.sandbox.submit(self.people[name], modal)
+        outcome = await self.sandbox.submit(self.people[name], modal, _chosen(modal, choice) if choice else None)
         if not outcome.ok:
             raise Missed(f"the dialog was not taken: {outcome}")
         await self.settle()
@@ -77,6 +80,9 @@ class Play:
 
     async def read(self) -> None:
         """Let everyone read what is new to them. Report each state of a message once, for its first reader."""
+        last = await self.sandbox.last_change(next(iter(self.people.values())))
+        if last == self._last_read:
+            return
         for name, user in self.people.items():
             for message in await self.sandbox.see(user, self._read.get(name, 0), versions=True):
                 self._read[name] = max(self._read.get(name, 0), message.seq)
@@ -85,6 +91,7 @@ class Play:
                 if state not in self._reported:
                     self._reported.add(state)
                     self.on_message(name, message)
+        self._last_read = last
 
     def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
         """Return the newest message with these words that `name` sees. Raise Missed if there is none."""
@@ -93,6 +100,18 @@ class Play:
                 continue
             if (dm is None or message.is_dm == dm) and (only_you is None or message.only_you == only_you):
                 return message
+        raise Missed(f"{name} doesn't see {words!r}.")
+
+    async def is_sent(self, name: str, words: str) -> SeenMessage:
+        """Wait, in real time, until `name` sees these words in a file's post: Slack makes it a while after the
+        bot's last call. Raise Missed if it does not come."""
+        user = self.people[name]
+        while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
+            await self.read()
+            try:
+                return self.sees(name, words, dm=True)
+            except Missed:
+                continue
         raise Missed(f"{name} doesn't see {words!r}.")
 
     # --- time
@@ -122,7 +141,7 @@ class Play:
             health = await self.settle()
             if happened():
                 return
-            now = await self.sandbox.now()
+            now = time_of(health)
             if now - start > within:
                 raise Missed(f"It didn't happen within {within}.")
             await self.sandbox.jump_to(next_due(health, now, otherwise=now + timedelta(minutes=1)))
@@ -131,10 +150,8 @@ class Play:
     async def passes(self, span: timedelta) -> None:
         """Let that much time pass, one due time after the other."""
         end = await self.sandbox.now() + span
-        while (now := await self.sandbox.now()) < end:
-            health = await self.settle()
+        while (now := time_of(health := await self.settle())) < end:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
-        await self.settle()
         self._since = dict(self._read)
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
@@ -157,7 +174,21 @@ class Play:
         return seen
 
 
+def time_of(health: dict[str, Any]) -> datetime:
+    """Return the sandbox's time when /health was answered."""
+    return datetime.fromisoformat(health["clock"]["now"])
+
+
 def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
     """Return when the bot is next due, at least a second from now; `otherwise` if nothing is due."""
     due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
     return max(due, now + timedelta(seconds=1))
+
+
+def _chosen(modal: Modal, choice: str) -> dict[str, dict[str, str]]:
+    """Return the values with which a modal is submitted if the option with the text `choice` is chosen."""
+    for field_ in modal.inputs:
+        for option in field_.options:
+            if option.text == choice:
+                return {field_.block_id: {field_.action_id: option.value}}
+    raise Missed(f"the dialog has no choice {choice!r}: {[one.text for f in modal.inputs for one in f.options]}")

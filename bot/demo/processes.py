@@ -97,13 +97,17 @@ class Bot:
 
 
 def write_policy(folder: Path) -> Path:
-    """Write a policy file that names the set-up script `torch`, and return its path.
+    """Write a policy file with the set-up script `torch` and the project `sweeps`, and return its path.
 
     The sandbox starts at the real time. So that people are asked at any time, their hours are the whole week.
     """
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"
-    policy.write_text('setup: {torch: torch.sh}\nhours: {time: "00:00-24:00", days: mon-sun}\n')
+    policy.write_text(
+        "setup: {torch: torch.sh}\n"
+        'hours: {time: "00:00-24:00", days: mon-sun}\n'
+        "projects: {sweeps: {channels: [C0GPUS000], budget: 110.00}}\n"
+    )
     return policy
 
 

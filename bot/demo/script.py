@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import re
 import signal
 import tempfile
@@ -192,13 +194,18 @@ async def _machine_of(play: Play, rental: str) -> str:
 
 
 async def _rent_with_approval(play: Play, tell: Tell) -> None:
-    """Cleo wants eight GPUs. That is over the limits, so Ben approves it. They compute for 10 min."""
-    tell("Cleo needs eight GPUs. That is over the team's limits, so an approver decides. Here that is Ben.")
+    """Cleo wants eight GPUs. That is over the limits, and more than is left of the project's budget. Ben approves
+    fewer hours. They compute for 10 min."""
+    tell(
+        "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $110 a month, so\n"
+        "an approver decides. Here that is Ben. He approves fewer hours, and 80 % of the budget are in use then."
+    )
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")
-    await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve up to")
-    await play.confirms("Ben")
+    await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve fewer hours")
+    await play.confirms("Ben", "4 h, up to $95.22")
+    play.sees("Ben", "sweeps has spent $0.00 of", dm=True)
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
 
@@ -277,17 +284,27 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
 
 
 async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
-    """Ben, an admin, reads what the month cost, person by person. Raise Missed unless it is what the sandbox
+    """Ben, an admin, reads what the month cost, and gets its file. Raise Missed unless both have what the sandbox
     `billed`, in micro-dollars."""
     tell(
         "Everyone can read what the month cost: their own, and the team's. Approvers, admins and finance see\n"
-        "each person. Slack shows the table so that people can sort it, and a chart; here are its rows."
+        "each person. Slack shows the table so that people can sort it, and a chart; here are its rows. [CSV]\n"
+        "sends a file for finance (FOCUS 1.2). Its sum is the bill, to the micro-dollar."
     )
     await play.types("Ben", "#gpus", "spend")
     answer = play.sees("Ben", "so far: you nothing. Team $", only_you=True)
     team = f"Team {dollars(billed)}"
     if team not in answer.text:
         raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")
+    await play.clicks("Ben", answer, "CSV")
+    sent = await play.is_sent("Ben", ", everyone: ")
+    async with play.session.get(sent.files[0].url) as response:
+        rows = list(csv.DictReader(io.StringIO(await response.text())))
+    summed = sum(Decimal(row["BilledCost"]) for row in rows)
+    if summed * MICROS_PER_DOLLAR != billed:
+        raise Missed(f"The file has ${summed}, and the bill ${Decimal(billed) / MICROS_PER_DOLLAR}.")
+    name, now = sent.files[0].name, await play.sandbox.now()
+    play.on_action("Ben", "terminal", f"{name}: {len(rows)} rows, ${summed} in all", now)
 
 
 async def _ledger(url: str) -> list[LedgerRow]:

@@ -17,16 +17,21 @@ LONGEST_WAIT = 60.0
 READ_EVERY = 0.02
 """Real seconds between two reports while a request waits."""
 MOST_WAITERS = 3
-"""How many requests may wait. Each reads the store 50 times a second, so a further request is answered at once."""
+"""How many requests may wait. Each may read the store 50 times a second, so a further request is answered at
+once."""
 
 
 async def serve(
-    address: str, clock: Clock, report: Callable[[], Awaitable[Report]], exposition: Callable[[], Awaitable[bytes]]
+    address: str,
+    clock: Clock,
+    report: Callable[[], Awaitable[Report]],
+    exposition: Callable[[], Awaitable[bytes]],
+    works: Callable[[], bool],
 ) -> web.AppRunner:
     """Start the server and return its runner, which the caller must clean up.
 
-    `report` returns the answer of /health, and `exposition` returns that of /metrics. Raise OSError if the port is
-    taken.
+    `report` returns the answer of /health, and `exposition` returns that of /metrics. While `works` returns True,
+    nothing is settled, and a request that waits reads no report. Raise OSError if the port is taken.
     """
     waiting = 0
 
@@ -43,18 +48,19 @@ async def serve(
         except ValueError:
             raise web.HTTPBadRequest(text="settled is a whole number, wait is in seconds") from None
         until = clock.monotonic() + wait
-        current = await report()
-        if waiting < MOST_WAITERS:
-            waiting += 1
-            try:
-                while not (current["settled"] and current["clock"]["revision"] >= revision):
-                    disconnected = request.transport is None
-                    if disconnected or clock.monotonic() >= until:
-                        break
-                    await clock.pause(READ_EVERY)
+        may_wait = wait > 0 and waiting < MOST_WAITERS
+        waiting += may_wait
+        try:
+            while True:
+                ends = not may_wait or request.transport is None or clock.monotonic() >= until
+                if ends or not works():
                     current = await report()
-            finally:
-                waiting -= 1
+                    settled = current["settled"] and current["clock"]["revision"] >= revision
+                    if settled or ends or clock.monotonic() >= until:
+                        break
+                await clock.pause(READ_EVERY)
+        finally:
+            waiting -= may_wait
         return web.json_response(current, status=200 if current.get("well", True) else 503)
 
     async def metrics(_: web.Request) -> web.Response:

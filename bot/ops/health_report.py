@@ -148,6 +148,10 @@ class HealthReport:
         figures = await figures_now(self.store, self.rules.rules, self.clock.now())
         return self.metrics.exposition(await self.read(), live, figures)
 
+    def works(self) -> bool:
+        """Return whether anything is under way, or is known to begin within moments. This reads no store."""
+        return any(self._under_way().values()) or self.engine.pass_is_due() or self.visits.pass_is_due()
+
     def _count_commit(self) -> None:
         self.commits += 1
 

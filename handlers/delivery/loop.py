@@ -232,7 +232,7 @@ class Delivery:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
         if message.kind is MessageKind.FILE:
-            file = await upload(self._deps, message)
+            file = await upload(with_newest_rules(self._deps), message)
             return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
         if message.kind.answer:
             body = await answer_body(with_newest_rules(self._deps), message)

@@ -42,7 +42,9 @@ STORY = (
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
-    ("Ben", r"^\[Approve up to \$137\.54\]$"),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$110\.00 of \$110\.00 free"),
+    ("Ben", r"^\[Approve fewer hours\]$"),
+    ("gpubot", r"^sweeps has spent \$0\.00 of \w+'s \$110\.00; what runs can add \$95\.22 \(80 %\)"),
     ("gpubot", r"^A machine I don't know is running: .* named train-cleo-3, .* It may be Cleo's\."),
     ("Ben", r"^\[Give it an owner\]$"),
     ("gpubot", r"^Ben made you the owner of 1x H100 SXM 80 GB"),
@@ -64,6 +66,9 @@ STORY = (
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^Ended .*; the vendor confirms it\. \$\S+, of which \$\S+ idle: .* at \$18\.40/h\."),
     ("gpubot", r"^Destroyed: 1x H100 SXM 80 GB EU, Ana with Cleo, .*, of which \$\S+ idle\."),
+    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person \| Rentals \| GPU hours \| Working"),
+    ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
+    ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )
 TOLD = (
     "Ana rents one GPU, ",
@@ -74,6 +79,7 @@ TOLD = (
     "Ana rented for 1h up to 3h, ",
     "Ana also rents a spot machine. ",
     "Ana's end comes near, ",
+    "Everyone can read what the month cost",
 )
 """What explains to a newcomer what happens next, and why."""
 

@@ -122,7 +122,7 @@ async def test_a_port_in_use_by_gpubot_is_ok(installation: Installation) -> None
 
     address = f"127.0.0.1:{installation.compute_url.rpartition(':')[2]}"
     await installation.compute.stop()
-    runner = await health.serve(address, SystemClock(), report, figures)
+    runner = await health.serve(address, SystemClock(), report, figures, lambda: False)
     installation.set(GPUBOT_HTTP=address)
     findings = await installation.examine()
     await runner.cleanup()

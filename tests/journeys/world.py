@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from bot.demo.laptop import Laptop
-from bot.demo.play import Missed, Play, next_due
+from bot.demo.play import Missed, Play, next_due, time_of
 from bot.demo.processes import Bot, environment, free_port, start_bot, stop
 from sandbox.client import Addresses, Fault, Json, Machine, Outcome, SandboxClient, SeenMessage
 from sandbox.clock import SandboxClock
@@ -253,7 +253,8 @@ class World:
 
     async def comes_due(self) -> None:
         """Settle, and jump to the next due time without waiting for what happens then."""
-        health, now = await self.play.settle(), await self.now()
+        health = await self.play.settle()
+        now = time_of(health)
         await self.sandbox.jump_to(next_due(health, now, otherwise=now))
 
     async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> SeenMessage:
@@ -268,7 +269,7 @@ class World:
             card = await self.card(rental_id)
             if card.text.startswith(words):
                 return card
-            now = await self.now()
+            now = time_of(health)
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
             await self.sandbox.jump_to(next_due(health, now, otherwise=now))

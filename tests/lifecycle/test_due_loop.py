@@ -113,6 +113,26 @@ async def until(reached: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_a_pass_is_due_after_a_commit_and_once_a_row_that_was_read_is_due(
+    database: Database, clock: MovedClock
+) -> None:
+    loop = Loop(database, clock)
+    loop.gate.set()
+    assert not loop.pass_is_due()
+    await add(database, "q1")
+    assert loop.pass_is_due()
+    await loop.run_pass()
+    await loop.drain()
+    loop._wake.clear()
+    assert await loop.run_pass() == START + HOUR
+    assert not loop.pass_is_due()
+    clock.jump(HOUR)
+    assert loop.pass_is_due()
+    await loop.run_pass()
+    await loop.drain()
+    assert loop.journal.begun == ["q1", "q1"]
+
+
 async def test_running_work_keeps_its_claim_beside_a_second_claimant_however_the_clock_is_moved(
     database: Database, clock: MovedClock
 ) -> None:

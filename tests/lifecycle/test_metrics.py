@@ -207,7 +207,7 @@ async def test_metrics_are_served_beside_health() -> None:
     async def figures() -> bytes:
         return metrics.exposition(await report(), {State.READY: 2}, None)
 
-    server = await health.serve("127.0.0.1:0", SystemClock(), report, figures)
+    server = await health.serve("127.0.0.1:0", SystemClock(), report, figures, lambda: False)
     try:
         async with (
             aiohttp.ClientSession() as session,

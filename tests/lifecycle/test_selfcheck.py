@@ -110,7 +110,7 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
     async def figures() -> bytes:
         return b""
 
-    server = await health.serve("127.0.0.1:0", SystemClock(), report, figures)
+    server = await health.serve("127.0.0.1:0", SystemClock(), report, figures, lambda: False)
     try:
         async with (
             aiohttp.ClientSession() as session,

@@ -1,9 +1,11 @@
-"""Another machine in the place of one that was lost or doesn't work, on both databases."""
+"""Another machine in the place of one that was lost or doesn't work. The story, and clicks at once, are told on
+both databases."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -31,8 +33,21 @@ from tests.store.make import REPLY_TO
 
 
 @pytest.fixture
-async def here(url: str) -> AsyncIterator[World]:
-    """Yield a world on each database. After the test, check what must always hold."""
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    async with checked_world(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def on_both(url: str) -> AsyncIterator[World]:
+    """Yield a world on each database."""
+    async with checked_world(url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def checked_world(url: str) -> AsyncIterator[World]:
+    """Yield a world. After the test, check what must always hold."""
     async with world(url, ssh_timeout=0.05, timeouts=Timeouts(offers=5)) as made:
         yield made
         await check(made)
@@ -62,8 +77,9 @@ async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
 
 
 async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within_the_old_limits(
-    here: World,
+    on_both: World,
 ) -> None:
+    here = on_both
     here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))))
     asked = await here.get(contract=Contract.SPOT, lease=6 * HOUR, teammates=(CLEO.id,), note="run 7")
     rental = await here.until(await here.approve(asked, BEN), State.READY)
@@ -91,7 +107,8 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert len(await here.bought()) == 2
 
 
-async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(here: World) -> None:
+async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(on_both: World) -> None:
+    here = on_both
     rental = await lost(here)
     first, second = await click(here, rental), await click(here, rental)
     await here.settle()

@@ -132,6 +132,8 @@ class World(WorldReader):
         """When the next row of each loop is due, as its last pass returned it."""
         self._queued = True
         """Whether messages were written since the queued ones were last read."""
+        self._message_commits = 0
+        """How many commits wrote messages."""
         self._next_message: datetime | None = None
         """When the next queued message is due."""
         self.restart(deps)
@@ -189,20 +191,18 @@ class World(WorldReader):
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""
-        self._queued = False
-        async with self.deps.store.read() as tx:
+        async with self.deps.store.write(durable=False) as tx:
+            commits = self._message_commits
             queued = await tx.messages.due(FOREVER, 1000)
-        waiting = [message for message in queued if message.due_at is not None and message.due_at <= self.now]
-        self._next_message = soonest(*(message.due_at for message in queued if message not in waiting))
-        if not waiting:
-            return
-        async with self.deps.store.write() as tx:
+            waiting = [message for message in queued if message.due_at is not None and message.due_at <= self.now]
+            self._next_message = soonest(*(message.due_at for message in queued if message not in waiting))
             for message in waiting:
                 posted: dict[str, Any] = {"shown_version": message.target_version, "due_at": None}
                 posted |= {"compare_with": None, "digest": "shown"}
                 if message.posted_at is None:
                     posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
                 await tx.messages.save(changed(message, **posted))
+        self._queued = self._message_commits > commits + bool(waiting)
 
     async def _deliver_due(self) -> None:
         """Mark all queued messages as posted, if there can be any."""
@@ -211,6 +211,7 @@ class World(WorldReader):
 
     def _note_messages(self) -> None:
         self._queued = True
+        self._message_commits += 1
 
     def restart(self, deps: StepDeps) -> None:
         """Restart the bot with other parts."""

@@ -131,7 +131,7 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "free" in line] == snapshot(
         [
-            "  The team in November: $12.10 of $3,000.00 free; this is $3.96 more. vision in November: $100.00 of",
-            "      $3,000.00 free; $62.46 after this.",
+            "  The team in November: $12.10 of $3,000.00 free; this needs $3.96 more. vision in November: $100.00",
+            "      of $3,000.00 free; $62.46 after this.",
         ]
     )

@@ -80,7 +80,7 @@ class DueLoop(ABC, Generic[R]):
         self._under_way: dict[str, _UnderWay] = {}
         self._claiming = False
         self._next_due: datetime | None = None
-        """When the next row is due, as read after the last claims."""
+        """When the next row is due, as it was read last."""
         deps.store.on_commit(self._wake.set, self.written)
 
     # --- what is done with a row
@@ -118,6 +118,11 @@ class DueLoop(ABC, Generic[R]):
         """Return how many rows are worked on, plus one while some are being claimed: the store no longer reports
         those as due, and the work on them hasn't begun."""
         return len(self._under_way) + self._claiming
+
+    def pass_is_due(self) -> bool:
+        """Return whether the next pass begins as soon as the pause since the last one is over: a commit woke the
+        loop, or a row that it knows of is due. This reads no store."""
+        return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
     def under_way(self) -> dict[str, datetime]:
         """Return the ids of the rows that are worked on, each with the real time at which its work began."""
@@ -168,7 +173,7 @@ class DueLoop(ABC, Generic[R]):
             return None
         now, due = self.deps.clock.now(), self._next_due
         if due is None or due > now:
-            due = await self.next_due()
+            self._next_due = due = await self.next_due()
         if due is None or due > now:
             return due
         self._claiming, self._next_due = True, None

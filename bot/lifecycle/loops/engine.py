@@ -84,6 +84,10 @@ class Engine:
         """Return how many steps are running, plus one for each of the two loops that is claiming rows."""
         return self._steps.in_flight + self._searches.in_flight
 
+    def pass_is_due(self) -> bool:
+        """Return whether the next pass of one of the two loops begins without a wait for a due time."""
+        return self._steps.pass_is_due() or self._searches.pass_is_due()
+
     def under_way(self) -> dict[str, datetime]:
         """Return the ids of the quotes and rentals whose steps are running, and when each step started (real
         time)."""

@@ -54,5 +54,5 @@ def standing(demand: Demand, names: Mapping[str, str]) -> str:
     who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
     free = f"{dollars(demand.free)} of {dollars(demand.budget)} free"
     after = demand.free - demand.more
-    then = f"{dollars(after)} after this" if after >= 0 else f"this is {dollars_at_most(-after)} more"
+    then = f"{dollars(after)} after this" if after >= 0 else f"this needs {dollars_at_most(-after)} more"
     return f"{who}: {free}; {then}."
