@@ -12,7 +12,7 @@ from bot.config.settings import Settings
 from bot.policy.team import yaml_file
 from bot.policy.team.rules import Rules
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
-from handlers.views.answers.lists import ADMIN_HELP, HELP
+from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP, HELP
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -49,7 +49,7 @@ def test_the_policy_page_has_every_key_with_its_default() -> None:
 
 
 def test_the_commands_page_has_each_command_of_the_help() -> None:
-    helped = " ".join(f"{command} {words}" for command, words in (*HELP, *ADMIN_HELP))
+    helped = " ".join(f"{command} {words}" for command, words in (*HELP, *APPROVER_HELP, *ADMIN_HELP))
     command = re.compile(r"/gpu ([a-z]+)")
     assert set(command.findall(docs("commands.md"))) == {"help", *command.findall(helped)}
 
