@@ -70,6 +70,7 @@ class NextStep(Enum):
     """Send the line of an SSH key instead."""
     TRY_AGAIN_OR_PASTE_A_KEY = auto()
     LIST_KEYS = auto()
+    READ_THIS_MONTH = auto()
     REMOVE_A_KEY = auto()
     """Remove one of their own SSH keys, to make room for another."""
 

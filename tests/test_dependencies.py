@@ -17,7 +17,7 @@ from bot.errors import Unusable
 from bot.ops import library_internals
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTED = {"_mapping", "_replace"}
+DOCUMENTED = {"_asdict", "_mapping", "_replace"}
 """Public attributes in spite of their names: of SQLAlchemy's rows and of named tuples."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}

@@ -64,9 +64,12 @@ async def built(stack: AsyncExitStack) -> Parts:
 async def send_reply(parts: Parts, url: str) -> None:
     """Send a private reply to a `response_url`."""
     answer = Message(
-        kind=MessageKind.REPLY, to=to_response_url(url), body={"text": "hello"}, created_at=SystemClock().now()
+        kind=MessageKind.REPLY,
+        to=to_response_url(url),
+        body={"text": "hello", "blocks": []},
+        created_at=SystemClock().now(),
     )
-    await parts.delivery.poster.answer(answer, {"text": "hello"})
+    await parts.delivery.poster.answer(answer, {"text": "hello", "blocks": []})
 
 
 @pytest.mark.parametrize("login", ["", "ana:pass%21word@"])

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
+from bot.lifecycle.budgets import count_again
 from bot.lifecycle.service import account, admin_questions, replacing
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt
@@ -48,7 +49,14 @@ async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -
         here.jump(stored.dumped - MINUTE - here.now)
         await _buy_again(here, released_url, starting)
         here.jump(stored.dumped - here.now)
+        await first_start(here)
         yield here
+
+
+async def first_start(here: World) -> None:
+    """Count what the rentals hold and were charged, as the first start of this version does."""
+    async with here.deps.store.write() as tx:
+        await count_again(tx, here.deps.rules, here.now)
 
 
 async def _buy_again(here: World, url: str, bought: Collection[Attempt]) -> None:
@@ -191,6 +199,7 @@ async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: 
     before = await at(database, contents)
     await database.dispose()
     async with world(released_url) as here:
+        await first_start(here)
         here.jump(3 * 24 * HOUR)  # past the end of each lease
         await here.overdue.delete_overdue()
         here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))

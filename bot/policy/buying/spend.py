@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from bot.errors import Mistake
+from bot.errors import Mistake, NextStep
 from bot.model.budget import Charge, Month, UseCosts
 from bot.model.money import Micros, cost, micros
 from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
@@ -56,7 +56,7 @@ def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
         return Period(kind=kind, month=month, start=day_start(first, zone), end=end, running=True)
     wanted = _month_of_words(words, month)
     if wanted > month:
-        raise Mistake(f"{wanted} has not begun. This month: /gpu spend")
+        raise Mistake(f"{wanted} has not begun.", next_step=NextStep.READ_THIS_MONTH)
     return Period(
         kind=PeriodKind.MONTH,
         month=wanted,
