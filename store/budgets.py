@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Row,
+    Select,
     and_,
     bindparam,
     delete,
@@ -54,12 +55,12 @@ _CHARGED = (
     .where(_c.month >= param(_c.month, "since"))
     .group_by(_c.month, _c.owner, _c.project)
 )
-_OF_MONTH = select_by(_b.month, _b.kind, _b.name)
 _THIS = and_(
     _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
 )
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
 _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
+_ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
@@ -112,6 +113,16 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals, rentals.c.id ==
 
 
 @cache
+def _of_scopes(number: int) -> Select[Any]:
+    """Return the statement that selects the balances of so many scopes in a month. Only their rows are read: a
+    month has one for each person."""
+    these = [
+        and_(_b.kind == param(_b.kind, f"kind_{n}"), _b.name == param(_b.name, f"name_{n}")) for n in range(number)
+    ]
+    return select(balances).where(_b.month == param(_b.month, "key"), or_(*these))
+
+
+@cache
 def _add(dialect: str) -> Any:
     """Return the statement that adds to a balance, or makes it, and returns it."""
     new = INSERTS[dialect](balances)
@@ -144,13 +155,12 @@ class Budgets:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def balances(self, month: Month, scopes: Collection[Scope] | None = None) -> list[Balance]:
-        found = {
-            balance.scope: balance
-            for balance in map(_balance, await self._conn.execute(_OF_MONTH, {"key": month}))
+    async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
+        wanted = {
+            f"{name}_{n}": getattr(scope, name) for n, scope in enumerate(scopes) for name in ("kind", "name")
         }
-        if scopes is None:
-            return list(found.values())
+        rows = await self._conn.execute(_of_scopes(len(scopes)), {"key": month, **wanted})
+        found = {balance.scope: balance for balance in map(_balance, rows)}
         return [found.get(scope) or Balance(scope=scope, month=month) for scope in scopes]
 
     async def add(
@@ -177,14 +187,15 @@ class Budgets:
     async def reservations(self, rental_id: str) -> list[Reservation]:
         return to_models(Reservation, await self._conn.execute(_RESERVATIONS, {"key": rental_id}))
 
-    async def set_reservations(self, rental_id: str, held: Collection[Reservation]) -> None:
-        await self._conn.execute(_DROP_RESERVATIONS, {"key": rental_id})
-        if held:
-            await self._conn.execute(insert(reservations), [values(one) for one in held])
+    async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
+        if before:
+            await self._conn.execute(_DROP_RESERVATIONS, {"key": before[0].rental_id})
+        if after:
+            await self._conn.execute(_ADD_RESERVATIONS, [values(one) for one in after])
 
     async def add_charges(self, added: Collection[Charge]) -> None:
         if added:
-            await self._conn.execute(insert(charges), [values(one) for one in added])
+            await self._conn.execute(_ADD_CHARGES, [values(one) for one in added])
 
     async def uncharged(self) -> list[str]:
         return list((await self._conn.execute(_UNCHARGED)).scalars())

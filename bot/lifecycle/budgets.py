@@ -211,38 +211,44 @@ def differences(
 
 
 async def settle(
-    tx: Tx, rules: Rules, rental_id: str, *, now: datetime, real_now: datetime, by: str | None = None, within: bool
+    tx: Tx,
+    rules: Rules,
+    rental: Rental,
+    *,
+    now: datetime,
+    real_now: datetime,
+    by: str | None = None,
+    new_rental: bool = False,
+    within: bool = False,
 ) -> None:
-    """Charge the new ledger rows of a rental, and make the balances hold what the rental as it is stored holds
+    """Charge the new ledger rows of a rental, which is as it is stored, and make the balances hold what it holds
     now.
 
     The caller has taken the spending lock. `by` is the person whose click changed the rental: if a budget reaches
-    an alert, they are notified too. If the rental must stay `within` its budgets and a balance does not hold what
-    the rental adds, raise Stale: the caller judged an older balance.
+    an alert, they are notified too. A `new_rental` holds nothing yet. If the rental must stay `within` its budgets
+    and a balance does not hold what the rental adds, raise Stale: the caller judged an older balance.
     """
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        return
     facts = await _facts_of(tx, rental)
     new: list[Charge] = []
     if facts.ledger:
-        charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental_id)}
+        charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental.id)}
         rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
         if rows:
-            new = charges(facts, rows, await tx.events.of(rental_id), rules, filed=await tx.budgets.filed())
+            new = charges(facts, rows, await tx.events.of(rental.id), rules, filed=await tx.budgets.filed())
             await tx.budgets.add_charges(new)
-    before = await tx.budgets.reservations(rental_id)
+    before = [] if new_rental else await tx.budgets.reservations(rental.id)
     after = reservations(facts, now, rules)
     if before != after:
-        await tx.budgets.set_reservations(rental_id, after)
+        await tx.budgets.replace_reservations(before, after)
     for month, scope, more in differences(before, after, new):
         limit = budget_of(scope, rules) if within and more.reserved + more.spent > 0 else None
         balance = await tx.budgets.add(scope, month, **more._asdict(), limit=limit)
         if balance is None:
             raise Stale
         await _alert(tx, rules, balance, now=now, real_now=real_now, by=by)
-    if rental.state.over and rental.replaces is not None:
-        await settle(tx, rules, rental.replaces, now=now, real_now=real_now, by=by, within=False)
+    replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
+    if replaced is not None:
+        await settle(tx, rules, replaced, now=now, real_now=real_now, by=by)
 
 
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
@@ -361,7 +367,7 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
             await tx.budgets.add_charges(
                 charges(facts, facts.ledger, await tx.events.of(rental_id), rules, filed=filed, kept=kept)
             )
-        await tx.budgets.set_reservations(rental_id, reservations(facts, now, rules))
+        await tx.budgets.replace_reservations((), reservations(facts, now, rules))
     for balance in await tx.budgets.sums():
         await tx.budgets.add(
             balance.scope, balance.month, reserved=balance.reserved, spent=balance.spent, late=balance.late

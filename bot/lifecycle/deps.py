@@ -187,14 +187,24 @@ async def apply(
     await tx.rentals.apply(write)
     if settles:
         by = next((event.actor for event in events if event.actor is not None), None)
-        await settle_now(tx, deps, after.id, by=by, within=within_budgets)
+        new_rental = before is None
+        await settle_now(tx, deps, after, by=by, new_rental=new_rental, within=within_budgets)
     return after
 
 
-async def settle_now(tx: Tx, deps: Deps, rental_id: str, *, by: str | None = None, within: bool = False) -> None:
+async def settle_now(
+    tx: Tx, deps: Deps, rental: Rental, *, by: str | None = None, new_rental: bool = False, within: bool = False
+) -> None:
     """Charge a rental's new ledger rows, and make balances hold what it holds now. Raise as `budgets.settle`."""
     now, real_now = deps.clock.now(), deps.clock.real()
-    await settle(tx, deps.rules, rental_id, now=now, real_now=real_now, by=by, within=within)
+    await settle(tx, deps.rules, rental, now=now, real_now=real_now, by=by, new_rental=new_rental, within=within)
+
+
+async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
+    """As `settle_now`, for a rental that is read from the store."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is not None:
+        await settle_now(tx, deps, rental)
 
 
 _MONEY = ("state", "owner", "envelope", "rate", "replaced_by", "attempts")

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.changes.transitions import schedule
-from bot.lifecycle.deps import StepDeps, apply, settle_now, transact
+from bot.lifecycle.deps import StepDeps, apply, settle_stored, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
@@ -185,7 +185,7 @@ async def save(
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
         if ledger:  # it was written
-            await transact(deps, partial(settle_now, deps=deps, rental_id=rental.id))
+            await transact(deps, partial(settle_stored, deps=deps, rental_id=rental.id))
         raise
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.errors import GpubotError
 from bot.lifecycle.budgets import count_again
-from bot.lifecycle.service import renting, replacing
+from bot.lifecycle.service import deciding, previews, renting, replacing
 from bot.model.base import changed
 from bot.model.budget import Month, Scope
 from bot.model.money import Micros
@@ -34,7 +34,7 @@ from bot.policy.buying.budgets import budget_of
 from bot.policy.team.rules import AutoApprove, Bill, Budgets, Limits, Project, Rules, WhenOver
 from tests.budgets import check_budgets, check_settled
 from tests.lifecycle.adopting import add_machine, adopt, change_owner
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, TRAINING, World, world
 from tests.store.make import REPLY_TO
 
 T = TypeVar("T")
@@ -111,14 +111,22 @@ class BudgetMachine(RuleBasedStateMachine):
         await renting.rent(self.here.deps, owner, quote.id, quote.offers[0].offer_id)
         await self.here.settle()
 
-    @rule(n=st.integers(0, 9), yes=st.booleans())
-    def decide(self, n: int, yes: bool) -> None:
+    @rule(n=st.integers(0, 9), how=st.sampled_from(["approve", "approve fewer hours", "deny"]))
+    def decide(self, n: int, how: str) -> None:
         waiting = [one for one in self.run(self.here.rentals()) if one.waiting_envelope is not None]
         if waiting:
             rental = waiting[n % len(waiting)]
-            approver = CLEO if rental.owner == BEN.id else BEN
-            work = self.here.approve(rental, approver) if yes else self.here.deny(rental, approver)
-            self.act(work, excused=yes)
+            approver = DORA if rental.owner == BEN.id else BEN
+            decisions = {"approve": self.here.approve, "deny": self.here.deny}
+            decide = decisions.get(how, self._approve_fewer_hours)
+            self.act(decide(rental, approver), excused=how != "deny")
+
+    async def _approve_fewer_hours(self, rental: Rental, approver: Person) -> None:
+        version = rental.newest_envelope.version
+        _, choices = await previews.fewer_hours_to_choose(self.here.deps, approver, rental.id, version)
+        if choices:
+            await deciding.approve(self.here.deps, approver, rental.id, version, length=choices[-1].length)
+            await self.here.settle()
 
     @rule(n=st.integers(0, 9), hours=HOURS)
     def extend(self, n: int, hours: int) -> None:

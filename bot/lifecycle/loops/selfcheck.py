@@ -14,7 +14,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.budgets import correct
-from bot.lifecycle.deps import Deps, StepDeps, settle_now, transact, with_newest_rules
+from bot.lifecycle.deps import Deps, StepDeps, settle_stored, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.notifications import alerted
@@ -177,7 +177,7 @@ async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     async def decision(tx: Tx) -> int:
         uncharged = await tx.budgets.uncharged()
         for rental_id in uncharged:
-            await settle_now(tx, deps, rental_id)
+            await settle_stored(tx, deps, rental_id)
         return len(uncharged) + await correct(tx, since)
 
     wrong = await transact(deps, decision)

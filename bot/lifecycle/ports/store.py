@@ -141,9 +141,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 class Budgets(Protocol):
     """What is charged to months, what rentals hold of them, and the balances of both."""
 
-    async def balances(self, month: Month, scopes: Collection[Scope] | None = None) -> list[Balance]:
-        """Return the balances of a month: one for each of these scopes, in their order, or all that are stored. A
-        scope of which nothing is stored has a balance of zero."""
+    async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
+        """Return the balances of a month, one for each of these scopes, in their order. A scope of which nothing
+        is stored has a balance of zero."""
 
     async def add(
         self,
@@ -164,8 +164,8 @@ class Budgets(Protocol):
     async def reservations(self, rental_id: str) -> list[Reservation]:
         """Return what a rental holds, by months."""
 
-    async def set_reservations(self, rental_id: str, held: Collection[Reservation]) -> None:
-        """Replace what a rental holds. The balances are not changed."""
+    async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
+        """Replace what a rental holds: all of its reservations. The balances are not changed."""
 
     async def add_charges(self, added: Collection[Charge]) -> None: ...
     async def uncharged(self) -> list[str]:

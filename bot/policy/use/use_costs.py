@@ -1,7 +1,8 @@
 """How much of an amount was billed for use, for connections, for idling, and for time that nobody saw.
 
-The shares are computed when they are read, from what was billed and from the rental's changes of verdict, which
-are stored. So they can be cut by months and owners, and need no correction when a verdict reaches back.
+The shares are computed from what was billed and from the rental's changes of verdict, which are stored: when a
+ledger row is charged, cut by months and owners, and when they are read. A verdict that reaches back needs no
+correction, because a resource is charged once it is gone.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _approval(rules: Rules, names: Names) -> list[str]:
         f"Up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)} people rent on their own.",
         f"Above, {named} decide, asked in {where}." if named else f"Above, the admins decide, asked in {where}.",
         f"Never mentioned or reminded: {quiet}." if quiet else "",
-        f"Approvers {own}.",
+        own,
         f"A request expires after {span(approval.expires)}. Approvers are reminded after {span(approval.remind)}.",
         f"After {span(approval.then_after)}, {then} are asked too." if then else "",
         "Of these times only the hours of an approver count.",
