@@ -90,9 +90,9 @@ class BudgetMachine(RuleBasedStateMachine):
         found = self.run(self.those(*states))
         return found[n % len(found)] if found else None
 
-    @initialize(minutes=st.integers(0, 2000))
-    def begin_near_the_months_end(self, minutes: int) -> None:
-        self.run(self.here.pass_time(timedelta(days=5, minutes=minutes)))
+    @initialize(days=st.sampled_from([5, 5, 108]), minutes=st.integers(0, 2000))
+    def begin_near_the_months_end_or_before_the_clocks_change(self, days: int, minutes: int) -> None:
+        self.run(self.here.pass_time(timedelta(days=days, minutes=minutes)))
 
     @rule(person=st.sampled_from(PEOPLE), hours=HOURS, count=st.sampled_from([1, 1, 2]), more=st.booleans())
     def rent(self, person: Person, hours: int, count: int, more: bool) -> None:
