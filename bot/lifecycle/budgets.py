@@ -15,7 +15,7 @@ from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, scopes_of
+from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
@@ -48,10 +48,9 @@ class RentalFacts:
 # --- what a rental holds
 
 
-def latest_ready(rental: Rental, now: datetime, rules: Rules) -> datetime:
-    """Return when the machine of a request that is bought `now` is ready at the latest."""
-    procure = rules.procure
-    return (rental.procuring_since or now) + procure.attempts * procure.provision_timeout + BLOCKED_AT_MOST
+def latest_ready(since: datetime, rules: Rules) -> datetime:
+    """Return when the machine of a request that is bought from `since` on is ready at the latest."""
+    return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -73,7 +72,7 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
         return _of_machine(facts, total, now, rules)
     if rental.state is State.DESTROYING:
         return _whole(total, began, now + rules.lease.grace, rules)
-    ends_at = latest_ready(rental, now, rules) + rental.request.longest
+    ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
     return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
 
 
@@ -87,7 +86,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.latest_end or lease.ends_at
     if facts.replacement_waits:
-        ends_at = min(ends_at, latest_ready(rental, now, rules))
+        ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:
         ends_at = rental.ending.since or now
     ends_at += rules.lease.grace
@@ -150,10 +149,7 @@ def charges(
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
     """Return what the resources that still bill have been charged by `now` beyond their ledger rows."""
-    rentals = {rental.id: rental for rental in await tx.rentals.live()}
-    alive = await tx.rentals.alive_resources()
-    more = await tx.rentals.get_many({one.rental_id for one in alive} - rentals.keys())
-    billing = {one.rental_id: (rentals | more)[one.rental_id] for one in alive}
+    billing = await tx.rentals.get_many({one.rental_id for one in await tx.rentals.alive_resources()})
     if not billing:
         return []
     attempts, resources, ledger = await tx.rentals.facts_of(billing)
@@ -279,15 +275,17 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
 async def _alert(
     tx: Tx, rules: Rules, balance: Balance, *, now: datetime, real_now: datetime, by: str | None
 ) -> None:
-    """Notify the approvers' channel and the person `by`, if the balance reached an alert that was not given."""
+    """Notify the approvers' channel and the person `by`, if the balance reached an alert that was not given. Of a
+    person's own money, that person is notified instead: `by` may not see it."""
     percent = new_alert(balance, rules)
     if percent is None:
         return
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
+    reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     facts = Facts(
         balance=changed(balance, alerted=percent),
         total=budget_of(balance.scope, rules),
-        people=(by,) if by is not None else None,
+        people=(reader,) if reader is not None else None,
     )
     event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=now, facts=facts)
     event_id = await tx.events.add(event)
@@ -310,8 +308,8 @@ async def room_for(
 ) -> Room:
     """Return what budgets hold for a request that would be bought now and may run for `longest`. `rental` is the
     request that it would replace."""
-    reach = now + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST + longest
-    months = months_between(now, reach + rules.lease.grace, rules.billing_zone)
+    reach = latest_ready(now, rules) + longest + rules.lease.grace
+    months = months_between(now, reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
     settled = 0
     if rental is not None:

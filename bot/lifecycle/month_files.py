@@ -124,9 +124,7 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        await (
-            tx.rentals.lock_spending()
-        )  # what charges a month takes it too, so nothing is charged to it meanwhile
+        # What charges a month takes the spending lock too, so nothing is charged to it meanwhile.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:

@@ -113,7 +113,7 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         first, second = await here.get(lease=8 * HOUR), await here.get(lease=8 * HOUR)
         assert first.state is second.state is State.AWAITING_APPROVAL
         await here.approve(first)
-        with pytest.raises(OverBudget, match=r"^vision has .* left in November; this can come to .* I rented"):
+        with pytest.raises(OverBudget, match=r"^vision has .* left in November; this can come to .* I approved"):
             await here.approve(second)
 
 
@@ -243,3 +243,23 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
         bens = await here.rent(await here.ask(BEN, project="VISION"), person=BEN)
         assert (bens.project, bens.state) == ("vision", State.AWAITING_APPROVAL)
         assert (await here.get(person=CLEO)).project == UNASSIGNED
+
+
+async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(9))) as here:
+        rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
+        with pytest.raises(OverBudget, match=r"^You have \$\d\.\d\d left in November"):
+            await here.extend(rental, 40 * HOUR)
+        with pytest.raises(OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"):
+            await here.extend(rental, 40 * HOUR, BEN)
+
+
+async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules(person=Decimal(19))) as here:
+        rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
+        await here.extend(rental, 5 * HOUR, BEN)
+        told = [(to, event.facts.balance) for to, event in await here.notices(E.BUDGET_ALERT)]
+        assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
+        assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in told)

@@ -187,7 +187,9 @@ async def _longer_lease(
         after = lease_changes.extend(
             rental, envelope=proposal.envelope, ends_at=ends_at, question=lease.question, now=now
         )
-        proposal = within_budgets(proposal, await passed_by(tx, rules, after, now), rules)
+        # Teammates, who may not see the owner's money, read no numbers.
+        refusal = None if person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
+        proposal = within_budgets(proposal, await passed_by(tx, rules, after, now), rules, refusal=refusal)
     if proposal.over and lease.ends_at <= now:
         words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
         raise TooLate(words, rental.id)

@@ -315,13 +315,15 @@ def check_rent(
     return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
 
 
-def within_budgets(proposal: Proposal, passed: tuple[Demand, ...], rules: Rules) -> Proposal:
-    """Return a proposal that an approver decides if it passes budgets. Raise OverBudget if the rules refuse
-    that."""
+def within_budgets(
+    proposal: Proposal, passed: tuple[Demand, ...], rules: Rules, *, refusal: str | None = None
+) -> Proposal:
+    """Return a proposal that an approver decides if it passes budgets. Raise OverBudget if the rules refuse that,
+    with the words of `refusal`. None: with the numbers, to the owner."""
     if not passed:
         return proposal
     if rules.budgets.over is WhenOver.REFUSE:
-        raise OverBudget(say_passed(passed[0]))
+        raise OverBudget(refusal or say_passed(passed[0]))
     return changed(proposal, over=(*proposal.over, Over.BUDGET), passed=passed)
 
 

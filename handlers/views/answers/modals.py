@@ -437,7 +437,7 @@ def extend_confirm(
         passed = longer.proposal.passed
         mine = reader.id == rental.owner
         why = "That is over the limits, so an"
-        if passed:
+        if passed and details.sees_money:
             why = f"{say_passed(passed[0], None if mine else owner(details))} An"
         lines.append(f"{why} approver decides.")
     return blocks.modal(
