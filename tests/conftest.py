@@ -7,12 +7,16 @@ import os
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.forking import fork_programs
 from tests.programs import skipped_lines
 
-settings.register_profile("gpubot", deadline=None)  # no test asserts a duration
+settings.register_profile(
+    "gpubot",
+    deadline=None,  # no test asserts a duration
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # it traces each line of Python before 3.12
+)
 settings.load_profile("gpubot")
 
 fork_programs()

@@ -27,6 +27,9 @@ from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
 from bot.policy.team.rules import Rules
 from bot.policy.use.use_costs import Stretch, stretches
 
+NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
+"""How a rental ends that waited for a decision: what waited was never allowed."""
+
 
 @dataclass(frozen=True)
 class RentalFacts:
@@ -57,15 +60,17 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
     """Return what a rental holds of the budgets of each month.
 
     Until it is ready, it holds its total, less what its ledger has, in each month that it can reach. From then on
-    it holds the most that can fall into each month. While it waits for a decision it holds only what its attempts
-    may still bill, and once it is over nothing.
+    it holds the most that can fall into each month. While it waits for a decision, and if that was not an
+    approval, it holds only what its attempts may still bill, and once it is over nothing.
     """
     rental = facts.rental
     total = max(rental.envelope.total - facts.settled, 0)
     began = min((attempt.intended_at for attempt in facts.attempts if not attempt.settled), default=now)
     if rental.state.over:
         return {}
-    if rental.state is State.AWAITING_APPROVAL:
+    if rental.state is State.AWAITING_APPROVAL or (
+        rental.ending is not None and rental.ending.outcome in NOT_APPROVED
+    ):
         billed = spent_at_most(facts.ledger, facts.resources, facts.attempts, now) - facts.settled
         return _whole(billed, began, now + UNPROVEN_COUNTS_FOR, rules)
     if rental.lease is not None:

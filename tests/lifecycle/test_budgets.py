@@ -72,6 +72,19 @@ async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(
             assert await money(here, scope) == (0, row.amount)
 
 
+async def test_what_was_denied_holds_only_what_its_failed_attempts_may_still_bill(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        await here.behaves("*", "sold_out")
+        rental = await here.until(await here.rent(await here.ask()), State.AWAITING_APPROVAL)
+        while_it_waits = await money(here, TEAM)
+        assert 0 < while_it_waits[0] < rental.envelope.total
+        rental = await here.deny(rental, BEN)
+        assert rental.state is State.DESTROYING
+        assert await money(here, TEAM) == while_it_waits
+        await here.until(rental, State.DENIED)
+        assert await money(here, TEAM) == (0, 0)
+
+
 async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         await here.ready(lease=8 * HOUR)  # holds about $18 of $40
