@@ -165,11 +165,11 @@ class BudgetMachine(RuleBasedStateMachine):
         await replacing.replace(self.here.deps, owner, rental.id, reply_to=REPLY_TO, reason="it doesn't work")
         await self.here.settle()
 
-    @rule(n=st.integers(0, 9))
-    def lose(self, n: int) -> None:
+    @rule(n=st.integers(0, 9), how=st.sampled_from(["deleted", "missing"]))
+    def lose(self, n: int, how: str) -> None:
         rental = self.one_of(n, State.READY)
         if rental is not None:
-            self.run(self.here.vanish(rental, "terminated"))
+            self.run(self.here.vanish(rental, how))
 
     @rule(how=st.sampled_from(["normal", "sold_out", "fails_later", "slow", "fails_with_resource"]))
     def vendors_behave(self, how: str) -> None:
