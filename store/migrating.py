@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
-from store.connections import copying_tables
+from store import way_back
+from store.connections import copying_tables, sqlite_path
 from store.migrations import FIRST, HEAD
 from store.outages import startup_errors
+
+_LIVE = text("SELECT count(*) FROM rentals WHERE live")
+"""Every revision from FIRST on has this column."""
 
 
 def revision(connection: Connection) -> str | None:
@@ -55,14 +61,24 @@ def _check_references(connection: Connection) -> None:
         )
 
 
-async def upgrade(engine: AsyncEngine) -> None:
-    """Run the missing revisions. Raise StoreBusy in an outage, and CannotOpen in an outage that waiting does not
-    end."""
+async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
+    """Run the missing revisions, after a way back was made: see store/way_back.py. `asked` is whether a person
+    asked for it by `gpubot migrate`.
+
+    Raise CannotOpen if there is no space for the copy, if PostgreSQL has live rentals and nobody asked, and in an
+    outage that waiting does not end. Raise StoreBusy in another outage.
+    """
     async with startup_errors(), engine.connect() as conn:
         found = await conn.run_sync(revision)
-        await conn.rollback()
         if found == HEAD:
             return
         check_known(found)
+        path = sqlite_path(url)
+        live = 0 if found is None or path is not None else await conn.scalar(_LIVE) or 0
+        await conn.rollback()
+        if found is not None and path is not None:
+            await asyncio.to_thread(way_back.copy, path, found)
+        elif found is not None:
+            way_back.name_dump(url, found, live=0 if asked else live)
         async with copying_tables(conn), conn.begin():
             await conn.run_sync(_upgrade)
