@@ -6,38 +6,41 @@ from __future__ import annotations
 import filecmp
 import re
 import shlex
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import structlog
 
-from bot.errors import CannotOpen
 from store.backup import copy_sqlite
+from store.connections import sqlite_path
 from store.migrations import HEAD
 
 log = structlog.get_logger("gpubot")
 
 
-def copy(path: Path, found: str) -> None:
-    """Copy a database of the revision `found` to `PATH.before-v0200`, and log the two commands that go back.
+def keep(url: str, found: str) -> None:
+    """Copy a SQLite database of the revision `found`, and log the two commands that go back. Log the command that
+    dumps a PostgreSQL database. Raise CannotOpen if the copy can't be made."""
+    path = sqlite_path(url)
+    if path is None:
+        log.warning("database.migrates", schema=found, to_schema=HEAD, dump_first=dump_command(url))
+        return
+    kept = _copy(path)
+    log.warning("database.copied", schema=found, to_schema=HEAD, copy=str(kept), go_back=list(go_back(path, kept)))
 
-    An earlier copy stays. If it has the same content, as after a migration that failed, it is used; otherwise the
-    new one is `PATH.before-v0200.2`, and so on. Raise CannotOpen if the copy can't be made.
-    """
+
+def _copy(path: Path) -> Path:
+    """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays. If it has the same
+    content, as after a migration that failed, it is the copy; otherwise the new one is `PATH.before-v0200.2`, and
+    so on."""
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
-    for n in count(1):
-        number = "" if n == 1 else f".{n}"
-        kept = Path(f"{path}.before-{HEAD}{number}")
-        if not kept.exists():
-            new.rename(kept)
-            break
-        if filecmp.cmp(new, kept, shallow=False):
-            new.unlink()
-            break
-    log.warning("database.copied", schema=found, to_schema=HEAD, copy=str(kept), go_back=list(go_back(path, kept)))
+    names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))
+    kept = next(each for each in map(Path, names) if not each.exists() or filecmp.cmp(new, each, shallow=False))
+    new.replace(kept)
+    return kept
 
 
 def go_back(path: Path, copied: Path) -> tuple[str, str]:
@@ -47,19 +50,6 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
     here, there = shlex.quote(str(path)), shlex.quote(str(away))
     moves = f'for end in "" -wal -shm; do [ ! -e {here}$end ] || mv {here}$end {there}$end; done'
     return moves, f"cp -p {shlex.quote(str(copied))} {here}"
-
-
-def name_dump(url: str, found: str, *, live: int) -> None:
-    """Log the command that dumps a PostgreSQL database of the revision `found`. Raise CannotOpen if rentals are
-    live: a person dumps it first, then migrates it."""
-    command = dump_command(url)
-    if live:
-        are = "1 rental is live" if live == 1 else f"{live} rentals are live"
-        raise CannotOpen(
-            f"The database is of an older gpubot (schema {found}, mine is {HEAD}), and {are}. Nobody ends their "
-            f"machines until I run. Keep a copy, then migrate it:  {command}  &&  gpubot migrate"
-        )
-    log.warning("database.migrates", schema=found, to_schema=HEAD, dump_first=command)
 
 
 def dump_command(url: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from collections import namedtuple
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from bot.lifecycle.ports.records import Change
 from bot.model.state import State
 from store.db import Database, migrate
 from store.migrations import HEAD
+from store.preflight import check_database
 from store.way_back import dump_command
 from tests.databases import Postgres
 from tests.store import make
@@ -78,7 +79,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
         )
 
     with monkeypatch.context() as full:
-        full.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free")(1000))
+        full.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
         with pytest.raises(
             CannotOpen, match=r"can't be copied to .*: it needs .* MB, and the disk has 0.0 MB left"
         ):
@@ -124,9 +125,10 @@ async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_nam
     await at(database, schema(RELEASED[-1]))
     await at(database, running(*rows(RELEASED[-1])))
     before = await at(database, contents)
-    with pytest.raises(CannotOpen, match=r"\d+ rentals are live\. .*pg_dump .*gpubot migrate$") as refused:
-        await Database.open(url, claimant="test", clock=clock)
-    assert len(refused.value.words.splitlines()) == 1
+    for start in (Database.open(url, claimant="test", clock=clock), check_database(url)):
+        with pytest.raises(CannotOpen, match=r"\d+ rentals are live\. .*pg_dump .*gpubot migrate$") as refused:
+            await start
+        assert len(refused.value.words.splitlines()) == 1
     assert await at(database, contents) == before
     await at(database, running("UPDATE rentals SET live = false"))
     with capture_logs() as logs:
