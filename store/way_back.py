@@ -1,5 +1,5 @@
-"""The way back to the version from before a migration: a copy of a SQLite database, a command that dumps a
-PostgreSQL one. docs/upgrade.md has both ways."""
+"""The way back to the version from before a migration: a copy of a SQLite database, commands that dump and restore
+a PostgreSQL one. docs/upgrade.md has both ways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shlex
 from itertools import chain, count
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import structlog
 
@@ -21,10 +21,11 @@ log = structlog.get_logger("gpubot")
 
 def keep(url: str, found: str) -> None:
     """Copy a SQLite database of the revision `found`, and log the two commands that go back. Log the command that
-    dumps a PostgreSQL database. Raise CannotOpen if the copy can't be made."""
+    dumps a PostgreSQL database and those that restore the dump. Raise CannotOpen if the copy can't be made."""
     path = sqlite_path(url)
     if path is None:
-        log.warning("database.migrates", schema=found, to_schema=HEAD, dump_first=dump_command(url))
+        commands = {"dump_first": dump_command(url), "go_back": list(restore(url))}
+        log.warning("database.migrates", schema=found, to_schema=HEAD, **commands)
         return
     kept = _copy(path)
     log.warning("database.copied", schema=found, to_schema=HEAD, copy=str(kept), go_back=list(go_back(path, kept)))
@@ -53,12 +54,35 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
 
 
 def dump_command(url: str) -> str:
-    """Return the shell command that dumps a PostgreSQL database to the current folder. It has no password: pg_dump
-    asks for it, or reads PGPASSWORD or ~/.pgpass."""
+    """Return the shell command that dumps a PostgreSQL database to the current folder. Like those of `restore`, it
+    has no password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass."""
+    return f"pg_dump --format=custom --file={_dump_of(url)} {shlex.quote(_address(url))}"
+
+
+def restore(url: str) -> tuple[str, str]:
+    """Return the shell commands that restore a dump into a database of its own, `NAME_before_v0200`. The newer
+    database stays as it is."""
+    name = f"{re.sub(r'[^a-z0-9_]', '_', _name(url).lower())}_before_{HEAD}"
+    into = shlex.quote(_address(url, name))
+    return (
+        f"createdb --maintenance-db={shlex.quote(_address(url))} {name}",
+        f"pg_restore --no-owner --exit-on-error --dbname={into} {_dump_of(url)}",
+    )
+
+
+def _name(url: str) -> str:
+    return unquote(urlsplit(url).path.lstrip("/")) or "gpubot"
+
+
+def _dump_of(url: str) -> str:
+    return re.sub(r"[^\w.-]", "_", f"{_name(url)}.before-{HEAD}.dump")
+
+
+def _address(url: str, name: str | None = None) -> str:
+    """Return the URL without its password; with `name`, that of another database of the same server."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = [(key, value) for key, value in parse_qsl(parts.query) if "password" not in key.lower()]
     known = urlencode(query, quote_via=quote, safe="/")
-    address = urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, known, ""))
-    name = re.sub(r"[^\w.-]", "_", parts.path.lstrip("/")) or "gpubot"
-    return f"pg_dump --format=custom --file={shlex.quote(f'{name}.before-{HEAD}.dump')} {shlex.quote(address)}"
+    path = parts.path if name is None else f"/{name}"
+    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", path, known, ""))

@@ -133,11 +133,13 @@ def environment(
     }
 
 
-async def start_bot(settings: Mapping[str, str], log: Path, *, connections: int = 2) -> Bot:
+async def start_bot(
+    settings: Mapping[str, str], log: Path, *, connections: int = 2, python: str = sys.executable
+) -> Bot:
     """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             "-m",
             "bot",
             "run",

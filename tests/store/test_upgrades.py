@@ -22,7 +22,7 @@ from bot.model.state import State
 from store.db import Database, migrate
 from store.migrations import HEAD
 from store.preflight import check_database
-from store.way_back import dump_command
+from store.way_back import dump_command, restore
 from tests.databases import Postgres
 from tests.store import make
 from tests.store.released import RELEASED, rows, schema
@@ -149,6 +149,14 @@ async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_nam
 )  # fmt: skip
 def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
     assert dump_command(url) == f"pg_dump --format=custom --file={dumps}"
+
+
+def test_a_dump_is_restored_beside_the_newer_database() -> None:
+    assert restore("postgresql://ana:s3cret@/my%20gpus?host=/run/postgresql") == (
+        "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0200",
+        "pg_restore --no-owner --exit-on-error "
+        "--dbname='postgresql://ana@/my_gpus_before_v0200?host=/run/postgresql' my_gpus.before-v0200.dump",
+    )
 
 
 async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(

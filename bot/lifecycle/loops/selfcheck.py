@@ -170,11 +170,14 @@ class SelfCheck:
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that were not charged, and correct balances that are no sums, from the last month on. Log
-    and count each of them as a bug."""
+    and count each of them as a bug. Do nothing before the first rules are stored: after an upgrade, that counts
+    everything for the first time."""
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)
 
     async def decision(tx: Tx) -> int:
+        if await tx.policies.newest() is None:
+            return 0
         uncharged = await tx.budgets.uncharged()
         for rental_id in uncharged:
             await settle_stored(tx, deps, rental_id)
