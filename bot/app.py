@@ -106,8 +106,15 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, event.set)
     async with build(settings, read_policy_again=hang_up) as parts:
         try:
-            report = parts.report
-            server = await health.serve(settings.http, parts.clock, report.read, report.exposition, report.works)
+            report, token = parts.report, settings.machines_token
+            server = await health.serve(
+                settings.http,
+                parts.clock,
+                report.read,
+                report.exposition,
+                report.works,
+                machines=None if token is None else health.Machines(report.machines, token),
+            )
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
