@@ -127,10 +127,11 @@ class LacksChange(ControlModel):
 
 
 class Tokens(ControlModel):
-    """Whether the app's tokens are valid from now on."""
+    """Whether the app's tokens and its webhook are valid from now on."""
 
     bot: Literal["valid", "revoked"] | None = None
     app: Literal["valid", "revoked"] | None = None
+    webhook: Literal["valid", "removed"] | None = None
 
 
 class PaceChange(ControlModel):

@@ -65,6 +65,7 @@ async def test_a_failed_purchase_that_made_a_machine_ends_after_the_longest_time
     await here.behaves("hyperstack", "fails_with_resource")
     await here.fault("delete_resource", "status", status=500, times=None)
     rental = await here.get()
+    await here.pass_time(2 * MINUTE)
     async with here.deps.store.read() as tx:
         found = await watched_machines(tx, here.deps.rules)
         attempt = (await tx.rentals.attempts(rental.id))[0]
