@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
-from bot.model.text import one_line, say_rate, say_span
+from bot.model.text import one_line, say_span
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog.look import Living, Look, Options, Trouble
 from bot.watchdog.state import Outage, State
 
 MOST_LISTED = 20
 """How many machines a message lists. The others are only counted."""
+_CENT = Decimal("0.01")
 _SAME_TIME = timedelta(minutes=2)
 """The bot's last answer is at most this much older than the first look without one, if nothing was in between."""
 _TIME_ALONE = timedelta(hours=20)
@@ -26,11 +27,9 @@ _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     """Return the first warning of an outage. It mentions the admins."""
     mentions = " ".join(f"<@{admin}>" for admin in options.admins)
-    then = (
-        "If this lasts, I delete what is 2 h past its end. I say what and when an hour before."
-        if options.destroy
-        else "I delete nothing."
-    )
+    may_delete = options.destroy and look.bot.trouble is not Trouble.UNUSABLE
+    then = "If this lasts, I delete what is 2 h past its end, and say so an hour before." if may_delete else ""
+    then = then or "I delete nothing."
     return "\n".join(
         [f"{mentions} {_lead(state, outage, look)}", *_listing(state, look), f"{_STILL_BILLS} {then}"]
     )
@@ -115,13 +114,17 @@ def clock_is_wrong() -> str:
 
 def code(text: str, limit: int = 60) -> str:
     """Return text from outside as a code span on one line."""
-    line = one_line(text, limit).replace("`", "'") or "?"
-    return "`" + line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") + "`"
+    return f"`{_plain(text, limit) or '?'}`"
+
+
+def _plain(text: str, limit: int) -> str:
+    line = one_line(text, limit).replace("`", "'")
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _lead(state: State, outage: Outage, look: Look) -> str:
     """Return what is wrong with the bot, since when, and how old the knowledge of its machines is."""
-    since, why = _time(outage.since, look.at), code(look.bot.why, 300)
+    since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
     if state.answered_at is None:
         known = "it never named its machines to me, so I know no end"
     elif outage.since - state.answered_at <= _SAME_TIME and state.answered_at <= outage.since:
@@ -130,7 +133,9 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
         known = f"I know of no extension since {_time(state.answered_at, look.at)}"
     if look.bot.trouble is Trouble.NOT_WELL:
         fresh = look.bot.machines is not None
-        return f"gpubot is not well since {since}: {why}." + ("" if fresh else f" {known[0].upper()}{known[1:]}.")
+        return f"gpubot is not well since {since}: `{why}`." + (
+            "" if fresh else f" {known[0].upper()}{known[1:]}."
+        )
     if look.bot.trouble is Trouble.UNUSABLE:
         return f"gpubot gives me no machines since {since}: {why}. It may run, and {known}."
     return f"I can't reach gpubot since {since}: it may run, and {known}. ({why})"
@@ -183,7 +188,7 @@ def _more(entries: Sequence[tuple[str, Decimal | None]]) -> list[str]:
 
 def _total(entries: Iterable[tuple[str, Decimal | None]]) -> str:
     rates = [rate for _, rate in entries]
-    known = say_rate(sum((rate for rate in rates if rate is not None), start=Decimal(0)))
+    known = _price(sum((rate for rate in rates if rate is not None), start=Decimal(0)))
     return f"{known}/h" + (" and what states no price" if None in rates else "")
 
 
@@ -199,14 +204,19 @@ def _whose(machine: WatchedMachine, *, with_id: bool = False) -> str:
     """Return the rental, its owner and its price; with its resource's id if it is to be found at the market."""
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
-    return f"{code(machine.rental_id)}{resource}, {owner}, {say_rate(machine.rate)}/h"
+    return f"{code(machine.rental_id)}{resource}, {owner}, {_price(machine.rate)}/h"
 
 
 def _stranger(living: Living, look: Look) -> str:
-    price = "no price" if living.rate is None else f"{say_rate(living.rate)}/h"
+    price = "no price" if living.rate is None else f"{_price(living.rate)}/h"
     since = f", since {_time(living.since, look.at)}" if living.since is not None else ""
     name = code(living.name) if living.name else "no name"
     return f"• {name} ({code(living.resource_id)}), {price}{since}"
+
+
+def _price(rate: Decimal) -> str:
+    """Return a rate rounded up to the cent: `$2.15`."""
+    return f"${rate.quantize(_CENT, rounding=ROUND_CEILING):,}"
 
 
 def _time(moment: datetime, now: datetime) -> str:
