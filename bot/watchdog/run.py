@@ -19,7 +19,7 @@ from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
 from bot.watchdog import policy, words
-from bot.watchdog.look import Look, Options
+from bot.watchdog.look import Look, Options, Trouble
 from bot.watchdog.outside import SECONDS, Outside
 from bot.watchdog.settings import WatchdogSettings
 from bot.watchdog.state import State, StateFile
@@ -39,7 +39,7 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    for url in (settings.bot_url, settings.compute_clear_url, settings.slack_api_url):
+    for url in (settings.bot_url, settings.compute_clear_url, settings.slack_url):
         proxy_for(url)
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=SECONDS)
@@ -74,6 +74,7 @@ class Watchdog:
         self._clock = clock
         self._options = options
         self._state = State()
+        self._trouble: Trouble | None = None
         self._looked: tuple[float, float] | None = None
         """The real time of this process's last look: by the machine's clock, and monotonic."""
 
@@ -109,6 +110,9 @@ class Watchdog:
         """Look once, then say and delete what follows."""
         continues = self._continues()
         bot = await self._outside.ask_bot()
+        if bot.trouble is not self._trouble:
+            log.info("watchdog.bot", trouble=None if bot.trouble is None else bot.trouble.value)
+            self._trouble = bot.trouble
         account = await self._outside.list_account()
         look = Look(
             at=self._clock.now(),
