@@ -84,6 +84,8 @@ class Watchdog:
         if aside is not None:
             log.error("watchdog.file_put_aside", file=str(aside))
             self._state = policy.with_note(self._state, words.file_put_aside(str(aside)))
+        elif self._state == State():
+            self._state = policy.with_note(self._state, words.hello(self._options))
         try:
             self._file.write(self._state)
         except OSError as error:

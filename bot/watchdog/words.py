@@ -22,6 +22,14 @@ _TIME_ALONE = timedelta(hours=20)
 _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
 
 
+def hello(options: Options) -> str:
+    """Return the message of the first start, which shows that Slack takes messages."""
+    destroys = "delete what is 2 h past its end then" if options.destroy else "delete nothing"
+    return (
+        f"I watch gpubot from {code(options.host)} now. I warn here if it isn't well for 15 min, and {destroys}."
+    )
+
+
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     """Return the first warning of an outage. It mentions the admins."""
     mentions = " ".join(f"<@{admin}>" for admin in options.admins)
