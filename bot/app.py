@@ -42,6 +42,7 @@ from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
+from bot.operator import server as operator_server
 from bot.ops import health
 from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
@@ -88,6 +89,8 @@ class Parts:
     visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
+    deps: Deps
+    """For what people ask: its writes go before those of steps and delivery."""
     jobs: list[Job]
     policy: Callable[[], Coroutine[Any, Any, None]]
     """Brings the policy file into force, now and whenever it is read again."""
@@ -120,7 +123,8 @@ async def run(settings: Settings) -> None:
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            await _run_until(stop, parts)
+            async with operator_server.serve(settings.socket_path, parts.deps):
+                await _run_until(stop, parts)
         finally:
             await server.cleanup()
 
@@ -250,6 +254,7 @@ async def build(
             visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
+            deps=deps,
             jobs=jobs,
             policy=partial(
                 follow,

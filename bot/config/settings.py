@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     policy: Path | None = _field("GPUBOT_POLICY", default=None)
     probe_key_file: Path | None = _field("GPUBOT_PROBE_KEY_FILE", default=None)
     database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
+    socket: Path | None = _field("GPUBOT_SOCKET", default=None)
     http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600")
     log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
     def _known_database(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
         if not url:
-            return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
+            return SecretStr(f"sqlite:///{_data_folder() / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         path = url.removeprefix("sqlite:///")
@@ -165,6 +166,18 @@ class Settings(BaseSettings):
     def admin_ids(self) -> tuple[str, ...]:
         """Return the Slack user ids in `admins`."""
         return tuple(part.strip() for part in self.admins.split(","))
+
+    @property
+    def socket_path(self) -> Path:
+        """Return the socket for commands by hand: beside the SQLite database, else in the data folder."""
+        if self.socket is not None:
+            return self.socket
+        scheme, _, path = self.database_url.get_secret_value().partition(":///")
+        return Path(f"{path}.sock") if scheme == "sqlite" else _data_folder() / "gpubot.sock"
+
+
+def _data_folder() -> Path:
+    return platformdirs.user_data_path("gpubot")
 
 
 def _sendable(token: SecretStr) -> SecretStr:

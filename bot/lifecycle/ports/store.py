@@ -344,7 +344,7 @@ class People(Protocol):
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
-        """Return the last known display names. People that we don't know are left out."""
+        """Return the last known display names, and the operator's. People that we don't know are left out."""
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
