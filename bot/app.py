@@ -118,8 +118,15 @@ async def run(settings: Settings) -> None:
 
         on_signal(signal.SIGHUP, read_again)
         try:
-            report = parts.report
-            server = await health.serve(settings.http, parts.clock, report.read, report.exposition, report.works)
+            report, token = parts.report, settings.machines_token
+            server = await health.serve(
+                settings.http,
+                parts.clock,
+                report.read,
+                report.exposition,
+                report.works,
+                machines=None if token is None else health.Machines(report.machines, token),
+            )
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
