@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bot.config.settings import read_partly
+from bot.config.settings import Settings, read_partly
 from bot.errors import Mistake, Outage, Unusable
 from bot.operator.protocol import LONGEST_ANSWER, LONGEST_WHY, Answer, Command, Request, own_version
 from bot.text_file import ENV_FILE
@@ -59,7 +59,7 @@ def reason(why: str) -> str:
 def _socket_path() -> Path:
     """Return the socket of the bot with these settings. Raise Mistake if a setting that says where it is can't be
     read. No other setting is needed."""
-    settings, wrong = read_partly()
+    settings, wrong = read_partly(Settings)
     for name in (str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL"):
         if name in wrong:
             raise Mistake(wrong[name])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.clock import SystemClock
-from bot.config.settings import read_partly
+from bot.config.settings import Settings, read_partly
 from bot.errors import Mistake
 from bot.lifecycle.ports.outside import ResourceView
 from bot.market.client import ComputeClear
@@ -27,7 +27,7 @@ async def destroy_resource(
     Raise Mistake if the token is not set, if the account has no such machine, or if the second id is another one.
     Raise MarketAway if Compute Clear gives no usable answer.
     """
-    settings, wrong = read_partly()
+    settings, wrong = read_partly(Settings)
     for name in NEEDED:
         if name in wrong:
             raise Mistake(wrong[name])

@@ -17,6 +17,7 @@ from bot.lifecycle.ports.records import (
     UnfinishedAttempt,
     Unsendable,
     Usage,
+    WatchedResource,
 )
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
@@ -445,6 +446,9 @@ class Overdue(Protocol):
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
         their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
+
+    async def watched(self) -> list[WatchedResource]:
+        """Return the resources that are not gone, by their ids."""
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """Return an attempt as it is now. Return None if it is settled."""
