@@ -26,10 +26,9 @@ from tests.recording_proxy import no_proxies, recording_proxy
 async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(installation: Installation) -> None:
     findings = [finding.line() for finding in await installation.examine()]
     assert "ok      GPUBOT_SOCKET: commands by hand are for this user and root alone." in findings
-    installation.folder.chmod(0o755)
-    look = (
-        f"other users of this machine can look into {installation.folder}. Type: chmod 700 {installation.folder}"
-    )
+    folder = installation.folder
+    folder.chmod(0o755)
+    look = f"other users of this machine can look into {folder}. Type: chmod 700 {folder}"
     assert f"hint    GPUBOT_SOCKET: {look}" in [finding.line() for finding in await installation.examine()]
     folder.chmod(0o777)
     (line,) = await installation.not_ok()
