@@ -170,7 +170,7 @@ def destroy(
             raise typer.BadParameter("Name a rental, or a machine with --resource, not both.")
         keep_quiet()
         asked = partial(_typed_again, resource) if confirm is None else lambda: confirm
-        asyncio.run(destroy_resource(resource, asked, print))
+        asyncio.run(destroy_resource(resource, asked, partial(print, flush=True)))
         return
     from bot.operator import client, protocol
 
