@@ -1,4 +1,4 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | policy check.
+"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | watchdog | policy check.
 
 By hand: gpubot list | show | extend | destroy | pause | resume.
 """
@@ -111,6 +111,23 @@ def migrate() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(migrate_database(settings.database_url.get_secret_value()))
+
+
+@cli.command()
+def watchdog(
+    destroy: Annotated[
+        bool,
+        typer.Option("--destroy", help="While the bot is not well, delete machines that are 2 h past their end."),
+    ] = False,
+) -> None:
+    """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
+    from bot.ops.logs import set_up_logs
+    from bot.watchdog.run import run
+    from bot.watchdog.settings import read_watchdog_settings
+
+    settings = read_watchdog_settings()
+    set_up_logs(settings.log)
+    asyncio.run(run(settings, destroy=destroy))
 
 
 # --- by hand, when Slack is away
