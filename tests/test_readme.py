@@ -11,6 +11,7 @@ import pytest
 from bot.config.settings import Settings
 from bot.policy.team import yaml_file
 from bot.policy.team.rules import Rules
+from bot.watchdog.settings import WatchdogSettings
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP, HELP
 
@@ -25,7 +26,7 @@ def docs(name: str) -> str:
 
 
 def test_the_settings_table_names_every_setting_and_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", docs("settings.md"), re.MULTILINE))
+    rows = setting_rows(docs("settings.md").partition("\n## The watchdog")[0])
     assert rows.keys() == FIELDS.keys()
     needed = {name for name, default in rows.items() if default == "needed"}
     assert needed == {name for name, field in FIELDS.items() if field.is_required()}
@@ -34,6 +35,19 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
     assert defaults.keys() == {
         *("GPUBOT_HTTP", "GPUBOT_LOG", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_GITHUB_URL")
     }
+
+
+def test_the_watchdogs_settings_table_names_each_of_its_settings_and_what_is_needed() -> None:
+    rows = setting_rows(docs("settings.md").partition("\n## The watchdog")[2])
+    fields = {str(field.validation_alias): field for field in WatchdogSettings.model_fields.values()}
+    assert rows.keys() == fields.keys()
+    needed = {name for name, default in rows.items() if default == "needed"}
+    assert needed == {name for name, field in fields.items() if field.is_required()}
+
+
+def setting_rows(table: str) -> dict[str, str]:
+    """Return the default of each setting in a table, by its name."""
+    return dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", table, re.MULTILINE))
 
 
 def test_the_policy_page_has_every_key_with_its_default() -> None:

@@ -17,6 +17,7 @@ from bot.model.event import EventKind as E
 from bot.model.money import Micros, cost_at_most
 from bot.model.state import State
 from bot.model.summary import Over
+from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
 
@@ -256,6 +257,8 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
         bens = await here.rent(await here.ask(BEN, project="VISION"), person=BEN)
         assert (bens.project, bens.state) == ("vision", State.AWAITING_APPROVAL)
         assert (await here.get(person=CLEO)).project == UNASSIGNED
+        named = {person.name: projects_to_name(person, here.deps.rules) for person in (ANA, BEN, CLEO)}
+        assert named == {"Ana": ("Speech",), "Ben": ("vision", "Speech"), "Cleo": ()}
 
 
 async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(
