@@ -147,6 +147,7 @@ class Settings(CommandSettings):
     policy: Path | None = setting("GPUBOT_POLICY", default=None)
     probe_key_file: Path | None = setting("GPUBOT_PROBE_KEY_FILE", default=None)
     database_url: SecretStr = setting("GPUBOT_DATABASE_URL", default=SecretStr(""))
+    socket: Path | None = setting("GPUBOT_SOCKET", default=None)
     http: str = setting("GPUBOT_HTTP", default="127.0.0.1:8600")
     machines_token: SecretStr | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
@@ -170,7 +171,7 @@ class Settings(CommandSettings):
     def _known_database(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
         if not url:
-            return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
+            return SecretStr(f"sqlite:///{_data_folder() / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         path = url.removeprefix("sqlite:///")
@@ -192,6 +193,14 @@ class Settings(CommandSettings):
         """Return the Slack user ids in `admins`."""
         return ids_in(self.admins)
 
+    @property
+    def socket_path(self) -> Path:
+        """Return the socket for commands by hand: beside the SQLite database, else in the data folder."""
+        if self.socket is not None:
+            return self.socket
+        scheme, _, path = self.database_url.get_secret_value().partition(":///")
+        return Path(f"{path}.sock") if scheme == "sqlite" else _data_folder() / "gpubot.sock"
+
 
 def ids_in(text: str) -> tuple[str, ...]:
     """Return the ids in a list that commas separate."""
@@ -202,6 +211,10 @@ def check_clock(clock_url: str | None, *servers: str) -> None:
     """Raise ValueError if a borrowed clock, or a server that the command calls, is not on this machine."""
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("a borrowed clock is only for a sandbox on this machine")
+
+
+def _data_folder() -> Path:
+    return platformdirs.user_data_path("gpubot")
 
 
 def _sendable(token: SecretStr) -> SecretStr:
@@ -215,6 +228,16 @@ def _sendable(token: SecretStr) -> SecretStr:
 def read_settings() -> Settings:
     """Return the settings of `gpubot run`, as `read_settings_of` does."""
     return read_settings_of(Settings)
+
+
+def read_database_url() -> str:
+    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it is wrong, or if
+    `.env`, which may have it, can't be read."""
+    settings, wrong = read_partly(Settings)
+    for name in (str(ENV_FILE), "GPUBOT_DATABASE_URL"):
+        if name in wrong:
+            raise Mistake(wrong[name])
+    return settings.database_url.get_secret_value()
 
 
 def read_settings_of(kind: type[S]) -> S:

@@ -254,8 +254,14 @@ class WorkspaceControl:
 
     async def _change_tokens(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.Tokens)
-        self._api.bot_state = body.bot or self._api.bot_state
-        self._api.app_state = body.app or self._api.app_state
+        if body.bot == "new":
+            self._api.renew_bot_token()
+        elif body.bot is not None:
+            self._api.bot_state = body.bot
+        if body.app == "new":
+            self._api.renew_app_token()
+        elif body.app is not None:
+            self._api.app_state = body.app
         self._webhook.state = body.webhook or self._webhook.state
         return reply({"bot": self._api.bot_state, "app": self._api.app_state, "webhook": self._webhook.state})
 
