@@ -21,7 +21,7 @@ from bot.net.sessions import new_session
 from bot.watchdog import policy, words
 from bot.watchdog.look import Look, Options, Trouble
 from bot.watchdog.outside import SECONDS, Outside
-from bot.watchdog.settings import WatchdogSettings
+from bot.watchdog.settings import WatchdogSettings, read_watchdog_settings
 from bot.watchdog.state import State, StateFile
 
 EVERY = timedelta(minutes=1)
@@ -47,7 +47,12 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
             new_session(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
         )
         clock = await clock_of(settings.clock_url, session)
-        market = ComputeClear(settings.compute_clear_url, settings.compute_clear_token, clock)
+        market = ComputeClear(
+            settings.compute_clear_url,
+            settings.compute_clear_token,
+            clock,
+            read_token=lambda: read_watchdog_settings().compute_clear_token,
+        )
         stack.push_async_callback(market.aclose)
         options = Options(destroy=destroy, admins=settings.admin_ids, host=platform.node())
         watchdog = Watchdog(Outside(settings, session, market, clock), StateFile(settings.state), clock, options)

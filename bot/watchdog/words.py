@@ -70,7 +70,7 @@ def announcement(
             _lead(state, outage, look),
             "These live on past their end:",
             *lines,
-            f"I delete nothing: {why}. Delete them at Compute Clear if nobody needs them. {_STILL_BILLS}",
+            f"I delete nothing: {why}. If nobody needs them: `gpubot destroy --resource ID`. {_STILL_BILLS}",
         ]
     )
 
@@ -98,7 +98,7 @@ def token_refused(look: Look) -> str:
     bot = "gpubot is well, but" if look.bot.trouble is None else "Also,"
     return (
         f"{bot} Compute Clear refuses my token, the watchdog's: I can't see what lives. "
-        "Put a new one into COMPUTE_CLEAR_TOKEN there, and start me again."
+        "Put a new one into COMPUTE_CLEAR_TOKEN there, and restart me."
     )
 
 
