@@ -26,7 +26,8 @@ class BotAnswer(Frozen):
     trouble: Trouble | None = None
     """None if it is well."""
     why: str = ""
-    """What the trouble is, in words that continue a sentence. Data, never markup."""
+    """What the trouble is, in words that continue a sentence. If the bot is well, what is wrong all the same, such
+    as that Slack refuses its token. Data, never markup."""
     machines: tuple[WatchedMachine, ...] | None = None
     """None if it named none: it can't read its store, or gave no such answer."""
 

@@ -57,6 +57,7 @@ def decide(state: State, look: Look, options: Options) -> Decision:
     outage = _outage(state, look)
     if outage is None and state.outage is not None and state.outage.warned_at is not None:
         state = with_note(state, words.well_again(state.outage, look.at))
+    state = _with_wrong(state, look, options)
     if look.token_refused and not state.token_refused:
         state = with_note(state, words.token_refused(look))
     state = changed(
@@ -121,6 +122,19 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
 def with_note(state: State, text: str) -> State:
     """Return the state with one more text for Slack."""
     return changed(state, notes=(*state.notes, text)[-MOST_NOTES:])
+
+
+def _with_wrong(state: State, look: Look, options: Options) -> State:
+    """Return the state with a note if something has been wrong with Slack for WARN_AFTER while the bot is well:
+    the bot can't tell people of that."""
+    if look.bot.trouble is not None:
+        return state
+    if not look.bot.why:
+        return changed(state, wrong_since=None, wrong_told=False)
+    since = state.wrong_since if state.wrong_since is not None and look.continues else look.at
+    if state.wrong_told or look.at - since < WARN_AFTER:
+        return changed(state, wrong_since=since)
+    return with_note(changed(state, wrong_told=True), words.well_but(look, options))
 
 
 def _outage(state: State, look: Look) -> Outage | None:

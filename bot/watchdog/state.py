@@ -63,6 +63,10 @@ class State(Frozen):
     machines: tuple[WatchedMachine, ...] = ()
     """The machines that it named then."""
     outage: Outage | None = None
+    wrong_since: Instant | None = None
+    """Since when something is wrong with Slack while the bot is well."""
+    wrong_told: bool = False
+    """Whether people were notified of that."""
     token_refused: bool = False
     """Whether people were notified that the market refuses our token."""
     notes: tuple[str, ...] = ()

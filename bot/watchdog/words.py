@@ -32,12 +32,11 @@ def hello(options: Options) -> str:
 
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     """Return the first warning of an outage. It mentions the admins."""
-    mentions = " ".join(f"<@{admin}>" for admin in options.admins)
     may_delete = options.destroy and look.bot.trouble is not Trouble.UNUSABLE
     then = "If this lasts, I delete what is 2 h past its end, and say so an hour before." if may_delete else ""
     then = then or "I delete nothing."
     return "\n".join(
-        [f"{mentions} {_lead(state, outage, look)}", *_listing(state, look), f"{_STILL_BILLS} {then}"]
+        [f"{_mentions(options)} {_lead(state, outage, look)}", *_listing(state, look), f"{_STILL_BILLS} {then}"]
     )
 
 
@@ -73,6 +72,11 @@ def announcement(
             f"I delete nothing: {why}. If nobody needs them: `gpubot destroy --resource ID`. {_STILL_BILLS}",
         ]
     )
+
+
+def well_but(look: Look, options: Options) -> str:
+    """Return the message that something is wrong with Slack while the bot is well. It mentions the admins."""
+    return f"{_mentions(options)} gpubot runs, but can't tell you: {code(look.bot.why, 300)}"
 
 
 def well_again(outage: Outage, at: datetime) -> str:
@@ -113,6 +117,10 @@ def file_put_aside(path: str) -> str:
 def clock_is_wrong() -> str:
     """Return the message that this machine's clock is wrong."""
     return "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
+
+
+def _mentions(options: Options) -> str:
+    return " ".join(f"<@{admin}>" for admin in options.admins)
 
 
 def code(text: str, limit: int = 60) -> str:

@@ -153,6 +153,21 @@ def test_a_warning_that_slack_did_not_take_is_given_later() -> None:
     assert watch.deleted == [(back + 2 * HOUR, "res-1")]
 
 
+def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_minutes() -> None:
+    refused = BotAnswer(why="Slack refuses SLACK_BOT_TOKEN: all messages wait.", machines=())
+    watch = Watch()
+    watch.until(at(0.25), refused)
+    assert watch.said == []
+    watch.until(at(4), refused)
+    (text,) = watch.texts()
+    assert text == (
+        "<@U0CLEO000> gpubot runs, but can't tell you: `Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
+    )
+    watch.until(at(4.1), BotAnswer(machines=()))
+    watch.until(at(5), refused)
+    assert len(watch.texts()) == 2
+
+
 # --- deletions
 
 
