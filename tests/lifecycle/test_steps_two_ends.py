@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,9 @@ GRACE = 15 * MINUTE
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[World]:
+async def here(sqlite_url: str) -> AsyncIterator[World]:
     """A world whose machines are visited."""
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", probe_line=PROBE) as made:
+    async with world(sqlite_url, probe_line=PROBE) as made:
         yield made
 
 
@@ -116,9 +115,9 @@ async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here:
     assert await destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(tmp_path: Path) -> None:
+async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.get(lease=6 * HOUR, up_to=12 * HOUR, teammates=(BEN.id,))
         assert (rental.state, rental.envelope.lease) == (State.AWAITING_APPROVAL, 12 * HOUR)
         rental = await here.until(await here.approve(rental, DORA), State.READY)
@@ -138,9 +137,9 @@ async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_end
         assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (end + 4 * HOUR, None, 15 * HOUR)
 
 
-async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_path: Path) -> None:
+async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=HOUR, up_to=3 * HOUR)), State.READY)
         here.machines[rental].use(98)
         end = end_of(rental)
@@ -152,9 +151,9 @@ async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_pa
         assert (end_of(rental), rental.running_lease.latest_end) == (end + 4 * HOUR, None)
 
 
-async def test_more_time_within_what_is_allowed_is_given_whatever_waits(tmp_path: Path) -> None:
+async def test_more_time_within_what_is_allowed_is_given_whatever_waits(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=2 * HOUR, up_to=6 * HOUR)), State.READY)
         end, latest = end_of(rental), rental.running_lease.latest_end
         rental = await here.extend(rental, 20 * HOUR)
