@@ -76,6 +76,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     status, shown = await by_hand(world, "show", rental)
     assert status == 0
     assert "UTC  Ana rented within the limits" in shown
+    (machine,) = await world.alive()
+    assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     status, longer = await by_hand(world, "extend", rental, "1h", "--why", WHY)
     assert (status, longer.startswith(f"{rental} ends ")) == (0, True)
     status, twice = await by_hand(world, "extend", rental, "1h", "--why", WHY)
@@ -106,6 +108,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
         assert len([text for text in messages if text.startswith(said)]) == 2, (
             "in the home channel and to the admin"
         )
+    assert WHY not in world.log.read_text(encoding="utf-8"), "what people type is not logged"
     await check_consistency(world, bought=["hyperstack"])
 
 
