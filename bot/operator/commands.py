@@ -26,7 +26,7 @@ from bot.policy.team.rules import ProbeKind
 from handlers.parsing.rental_words import read_extension, read_id
 from handlers.parsing.request_parts import ParseContext
 from handlers.views.answers import lists, replies
-from handlers.views.phrases.format import JOINER, Reader, identifier
+from handlers.views.phrases.format import JOINER, Reader, escape, identifier
 
 MOST_RENTALS = 500
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
@@ -65,7 +65,8 @@ async def carry_out(deps: Deps, command: Command) -> str:
 
 def _deletable(machine: UnknownMachine | Resource) -> str:
     """Return the command that deletes a machine if nothing else can."""
-    return f"Without me, this deletes its machine: gpubot destroy --resource {identifier(machine.resource_id)}"
+    name = escape(machine.name) if isinstance(machine, UnknownMachine) and machine.name else "its machine"
+    return f"Without me, this deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
