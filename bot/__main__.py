@@ -1,6 +1,6 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | policy check.
+"""The command line: gpubot run | demo | sandbox | doctor | migrate | backup | copy | export | policy check.
 
-By hand: gpubot list | show | extend | destroy | pause | resume.
+On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
 """
 
 from __future__ import annotations
@@ -25,6 +25,23 @@ cli = typer.Typer(
 )
 policy = typer.Typer(help="The team's rules.", no_args_is_help=True)
 cli.add_typer(policy, name="policy")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from bot.ops.running_version import running_version
+
+        print(running_version())
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print version and commit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @cli.command()
@@ -111,6 +128,61 @@ def migrate() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(migrate_database(settings.database_url.get_secret_value()))
+
+
+@cli.command()
+def watchdog(
+    destroy: Annotated[
+        bool,
+        typer.Option("--destroy", help="While the bot is not well, delete machines that are 2 h past their end."),
+    ] = False,
+) -> None:
+    """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
+    from bot.ops.logs import set_up_logs
+    from bot.watchdog.run import run
+    from bot.watchdog.settings import read_watchdog_settings
+
+    settings = read_watchdog_settings()
+    set_up_logs(settings.log)
+    asyncio.run(run(settings, destroy=destroy))
+
+
+@cli.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to make, such as gpubot.backup.")]) -> None:
+    """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
+    from bot.config.settings import read_database_url
+    from bot.errors import Mistake
+    from store.backup import copy_sqlite
+    from store.connections import sqlite_path
+    from store.way_back import dump_command
+
+    url = read_database_url()
+    path = sqlite_path(url)
+    if path is None:
+        raise Mistake(f"Nothing was copied. For a PostgreSQL database:  {dump_command(url, str(file))}")
+    copy_sqlite(path, file)
+    print(f"{path} is copied to {file}.")
+
+
+@cli.command()
+def copy(
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="An empty PostgreSQL database. PGPASSWORD or ~/.pgpass can have the password."
+        ),
+    ],
+) -> None:
+    """Copy the SQLite database of a stopped gpubot to a PostgreSQL one."""
+    from bot.config.settings import read_database_url
+    from bot.ops.logs import keep_quiet
+    from store.copying import copy_to_postgres
+
+    keep_quiet()
+    source = read_database_url()
+    rows = asyncio.run(copy_to_postgres(source, to))
+    print(f"Copied {rows:,} rows. Next: move {source.removeprefix('sqlite:///')} away, so that no gpubot uses it")
+    print("any more, and put the new address into GPUBOT_DATABASE_URL.")
 
 
 # --- by hand, when Slack is away

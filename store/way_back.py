@@ -52,13 +52,15 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
     return moves, f"cp -p {shlex.quote(str(copied))} {here}"
 
 
-def dump_command(url: str) -> str:
-    """Return the shell command that dumps a PostgreSQL database to the current folder. It has no password: pg_dump
-    asks for it, or reads PGPASSWORD or ~/.pgpass."""
+def dump_command(url: str, file: str | None = None) -> str:
+    """Return the shell command that dumps a PostgreSQL database to a file, or to the current folder before a
+    migration. It has no password: pg_dump asks for it, or reads PGPASSWORD or ~/.pgpass."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = [(key, value) for key, value in parse_qsl(parts.query) if "password" not in key.lower()]
     known = urlencode(query, quote_via=quote, safe="/")
     address = urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, known, ""))
-    name = re.sub(r"[^\w.-]", "_", parts.path.lstrip("/")) or "gpubot"
-    return f"pg_dump --format=custom --file={shlex.quote(f'{name}.before-{HEAD}.dump')} {shlex.quote(address)}"
+    if file is None:
+        name = re.sub(r"[^\w.-]", "_", parts.path.lstrip("/")) or "gpubot"
+        file = f"{name}.before-{HEAD}.dump"
+    return f"pg_dump --format=custom --file={shlex.quote(file)} {shlex.quote(address)}"

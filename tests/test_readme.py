@@ -68,14 +68,14 @@ def test_the_commands_page_has_each_command_of_the_help() -> None:
     assert set(command.findall(docs("commands.md"))) == {"help", *command.findall(helped)}
 
 
-def test_the_front_page_gives_a_reason_for_each_scope() -> None:
-    table = README.partition("| scope | for |\n")[2].partition("\n\n")[0]
+def test_the_page_of_permissions_gives_a_reason_for_each_scope() -> None:
+    table = docs("permissions.md").partition("| scope | for |\n")[2].partition("\n\n")[0]
     scopes = re.findall(r"`([a-z_]+(?::[a-z]+)?)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
     assert sorted(scopes) == sorted({**NEEDED, **OPTIONAL})
 
 
-def test_the_front_page_names_each_host_and_port_of_the_default_settings() -> None:
-    hosts = README.partition("| host | why |\n")[2].partition("\n## ")[0]
+def test_the_page_of_permissions_names_each_host_and_port_of_the_default_settings() -> None:
+    hosts = docs("permissions.md").partition("| host | port | why |\n")[2].partition("\n## ")[0]
     defaults = [str(field.default) for field in FIELDS.values()]
     assert {urlsplit(default).hostname for default in defaults if default.startswith("https://")} == set(
         re.findall(r"^\| `(\S+)`", hosts, re.MULTILINE)

@@ -230,6 +230,16 @@ def read_settings() -> Settings:
     return read_settings_of(Settings)
 
 
+def read_database_url() -> str:
+    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it is wrong, or if
+    `.env`, which may have it, can't be read."""
+    settings, wrong = read_partly(Settings)
+    for name in (str(ENV_FILE), "GPUBOT_DATABASE_URL"):
+        if name in wrong:
+            raise Mistake(wrong[name])
+    return settings.database_url.get_secret_value()
+
+
 def read_settings_of(kind: type[S]) -> S:
     """Return the settings of a command. Raise Mistake with one line for each setting that is missing or wrong. No
     line shows a secret."""
