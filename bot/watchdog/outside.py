@@ -71,20 +71,17 @@ class Outside:
         headers = {"Authorization": f"Bearer {self._settings.machines_token.get_secret_value()}"}
         try:
             async with self._session.get(f"{self._settings.bot_url}/machines", headers=headers) as answer:
-                found = _bot_answer(answer.status, await _body(answer, LARGEST_ANSWER))
+                return _bot_answer(answer.status, await _body(answer, LARGEST_ANSWER))
         except TimeoutError:
-            found = BotAnswer(trouble=Trouble.UNREACHABLE, why=f"no answer within {SECONDS:g} s")
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why=f"no answer within {SECONDS:g} s")
         except Redirected:
-            found = BotAnswer(trouble=Trouble.UNUSABLE, why="its address sends me to another one")
+            return BotAnswer(trouble=Trouble.UNUSABLE, why="its address sends me to another one")
         except TooLong:
-            found = BotAnswer(trouble=Trouble.UNUSABLE, why="its answer is too long")
+            return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer is too long")
         except aiohttp.ClientConnectorError:
-            found = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
         except (aiohttp.ClientError, OSError):
-            found = BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
-        if found.trouble is not None:
-            log.warning("watchdog.bot", trouble=found.trouble.value)
-        return found
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
 
     async def list_account(self) -> Account:
         """Return what lives on the account."""
@@ -120,9 +117,13 @@ class Outside:
 
     async def post(self, text: str) -> Posted:
         """Post a message to Slack. If the answer gets lost, it counts as not taken."""
-        url, headers, body = self._call(text)
+        settings = self._settings
+        headers, body = {}, {"text": text}
+        if settings.webhook is None and settings.slack_bot_token is not None:
+            headers = {"Authorization": f"Bearer {settings.slack_bot_token.get_secret_value()}"}
+            body["channel"] = settings.channel or ""
         try:
-            async with self._session.post(url, json=body, headers=headers) as answer:
+            async with self._session.post(settings.slack_url, json=body, headers=headers) as answer:
                 content = await _body(answer, LARGEST_OF_SLACK)
                 taken = answer.status == 200 and (content.strip() == b"ok" or _says_ok(content))
                 if not taken:
@@ -131,15 +132,6 @@ class Outside:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.warning("watchdog.slack_away", error=type(error).__name__)
             return Posted(taken=False)
-
-    def _call(self, text: str) -> tuple[str, dict[str, str], dict[str, str]]:
-        """Return the URL, the headers and the body that post a text."""
-        settings = self._settings
-        if settings.webhook is not None:
-            return settings.webhook.get_secret_value(), {}, {"text": text}
-        token = "" if settings.slack_bot_token is None else settings.slack_bot_token.get_secret_value()
-        body = {"channel": settings.channel or "", "text": text}
-        return f"{settings.slack_api_url}chat.postMessage", {"Authorization": f"Bearer {token}"}, body
 
 
 async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:

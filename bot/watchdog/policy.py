@@ -114,7 +114,8 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
     state = changed(state, outage=changed(outage, deletions=(*others, deletion)))
     if before is not None and before.done == deletion.done:
         return state
-    return with_note(state, words.deleted(machine, at) if failure is None else words.not_deleted(machine, failure))
+    text = words.deleted(machine, at) if failure is None else words.not_deleted(machine, at, failure)
+    return with_note(state, text)
 
 
 def with_note(state: State, text: str) -> State:
@@ -126,12 +127,12 @@ def _outage(state: State, look: Look) -> Outage | None:
     """Return the outage as the look finds it. Return None if the bot is well."""
     if look.bot.trouble is None:
         return None
-    before = state.outage
-    if before is None or state.looked_at is None:
-        return Outage(since=look.at)
-    gap = look.at - state.looked_at
+    before, gap = state.outage, look.at - (state.looked_at or look.at)
+    watched = max(gap, timedelta(0)) if look.continues else timedelta(0)
+    if before is None:
+        return Outage(since=look.at - watched, watched=watched)
     if look.continues:
-        return changed(before, watched=before.watched + max(gap, timedelta(0)))
+        return changed(before, watched=before.watched + watched)
     # Nobody looked in between, or the clock was set. If the watchdog was stopped to prevent a deletion, that must
     # not follow at once after the next start.
     keeps = timedelta(0) <= gap <= LONGEST_GAP

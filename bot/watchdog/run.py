@@ -19,9 +19,9 @@ from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
 from bot.watchdog import policy, words
-from bot.watchdog.look import Look, Options
+from bot.watchdog.look import Look, Options, Trouble
 from bot.watchdog.outside import SECONDS, Outside
-from bot.watchdog.settings import WatchdogSettings
+from bot.watchdog.settings import WatchdogSettings, read_watchdog_settings
 from bot.watchdog.state import State, StateFile
 
 EVERY = timedelta(minutes=1)
@@ -39,7 +39,7 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    for url in (settings.bot_url, settings.compute_clear_url, settings.slack_api_url):
+    for url in (settings.bot_url, settings.compute_clear_url, settings.slack_url):
         proxy_for(url)
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=SECONDS)
@@ -47,7 +47,12 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
             new_session(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
         )
         clock = await clock_of(settings.clock_url, session)
-        market = ComputeClear(settings.compute_clear_url, settings.compute_clear_token, clock)
+        market = ComputeClear(
+            settings.compute_clear_url,
+            settings.compute_clear_token,
+            clock,
+            read_token=lambda: read_watchdog_settings().compute_clear_token,
+        )
         stack.push_async_callback(market.aclose)
         options = Options(destroy=destroy, admins=settings.admin_ids, host=platform.node())
         watchdog = Watchdog(Outside(settings, session, market, clock), StateFile(settings.state), clock, options)
@@ -74,6 +79,7 @@ class Watchdog:
         self._clock = clock
         self._options = options
         self._state = State()
+        self._trouble: Trouble | None = None
         self._looked: tuple[float, float] | None = None
         """The real time of this process's last look: by the machine's clock, and monotonic."""
 
@@ -83,6 +89,8 @@ class Watchdog:
         if aside is not None:
             log.error("watchdog.file_put_aside", file=str(aside))
             self._state = policy.with_note(self._state, words.file_put_aside(str(aside)))
+        elif self._state == State():
+            self._state = policy.with_note(self._state, words.hello(self._options))
         try:
             self._file.write(self._state)
         except OSError as error:
@@ -109,6 +117,9 @@ class Watchdog:
         """Look once, then say and delete what follows."""
         continues = self._continues()
         bot = await self._outside.ask_bot()
+        if bot.trouble is not self._trouble:
+            log.info("watchdog.bot", trouble=None if bot.trouble is None else bot.trouble.value)
+            self._trouble = bot.trouble
         account = await self._outside.list_account()
         look = Look(
             at=self._clock.now(),

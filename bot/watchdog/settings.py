@@ -80,9 +80,15 @@ class WatchdogSettings(CommandSettings):
 
     @model_validator(mode="after")
     def _clock_only_for_sandboxes(self) -> WatchdogSettings:
-        webhook = () if self.webhook is None else (self.webhook.get_secret_value(),)
-        check_clock(self.clock_url, self.bot_url, self.compute_clear_url, self.slack_api_url, *webhook)
+        check_clock(self.clock_url, self.bot_url, self.compute_clear_url, self.slack_url)
         return self
+
+    @property
+    def slack_url(self) -> str:
+        """The URL that takes messages. It is a secret if it is the webhook's."""
+        if self.webhook is not None:
+            return self.webhook.get_secret_value()
+        return f"{self.slack_api_url}chat.postMessage"
 
     @property
     def admin_ids(self) -> tuple[str, ...]:

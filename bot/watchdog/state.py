@@ -40,9 +40,9 @@ class Outage(Frozen):
     """A time in which the bot is not well, or can't be reached."""
 
     since: Instant
-    """The first look that found it so."""
+    """The last look that found it well, or the first that did not, if the watchdog did not run before that."""
     watched: timedelta = timedelta(0)
-    """For how long the looks have found it so. Times in which the watchdog did not run are left out."""
+    """How long that is ago. Times in which the watchdog did not run are left out."""
     warned_at: Instant | None = None
     """When Slack took the first warning."""
     announced: tuple[Announced, ...] = ()

@@ -17,11 +17,17 @@ from bot.watchdog.state import Outage, State
 MOST_LISTED = 20
 """How many machines a message lists. The others are only counted."""
 _CENT = Decimal("0.01")
-_SAME_TIME = timedelta(minutes=2)
-"""The bot's last answer is at most this much older than the first look without one, if nothing was in between."""
 _TIME_ALONE = timedelta(hours=20)
 """A moment that is not further away than this is shown without its day."""
 _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
+
+
+def hello(options: Options) -> str:
+    """Return the message of the first start, which shows that Slack takes messages."""
+    destroys = "delete what is 2 h past its end then" if options.destroy else "delete nothing"
+    return (
+        f"I watch gpubot from {code(options.host)} now. I warn here if it isn't well for 15 min, and {destroys}."
+    )
 
 
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
@@ -45,7 +51,7 @@ def announcement(
     options: Options,
 ) -> str:
     """Return the message about machines past their end: that they are deleted at `delete_at`, or live on."""
-    lines = [_line(machine, look, with_id=True) for machine in machines]
+    lines = [f"• {_machine(machine, look.at, with_id=True)}" for machine in machines]
     if delete_at is not None:
         return "\n".join(
             [
@@ -64,7 +70,7 @@ def announcement(
             _lead(state, outage, look),
             "These live on past their end:",
             *lines,
-            f"I delete nothing: {why}. Delete them at Compute Clear if nobody needs them. {_STILL_BILLS}",
+            f"I delete nothing: {why}. If nobody needs them: `gpubot destroy --resource ID`. {_STILL_BILLS}",
         ]
     )
 
@@ -78,16 +84,13 @@ def well_again(outage: Outage, at: datetime) -> str:
 
 def deleted(machine: WatchedMachine, at: datetime) -> str:
     """Return the message that a machine is being deleted."""
-    ended = f", which ended {_time(machine.ends_at, at)}" if machine.ends_at is not None else ""
-    return f"I deleted {_whose(machine, with_id=True)}{ended}. gpubot settles its cost once it is back."
+    return f"Deleted: {_machine(machine, at, with_id=True)}. gpubot settles its cost once it is back."
 
 
-def not_deleted(machine: WatchedMachine, failure: str) -> str:
+def not_deleted(machine: WatchedMachine, at: datetime, failure: str) -> str:
     """Return the message that the market did not delete a machine. `failure` is a sentence."""
-    return (
-        f"I couldn't delete {_whose(machine, with_id=True)}, and it bills on. I try again every 10 min. "
-        f"{code(failure, 200)}"
-    )
+    which = _machine(machine, at, with_id=True)
+    return f"Not deleted, so it bills on: {which}. I try again every 10 min. {code(failure, 200)}"
 
 
 def token_refused(look: Look) -> str:
@@ -95,7 +98,7 @@ def token_refused(look: Look) -> str:
     bot = "gpubot is well, but" if look.bot.trouble is None else "Also,"
     return (
         f"{bot} Compute Clear refuses my token, the watchdog's: I can't see what lives. "
-        "Put a new one into COMPUTE_CLEAR_TOKEN there, and start me again."
+        "Put a new one into COMPUTE_CLEAR_TOKEN there, and restart me."
     )
 
 
@@ -127,7 +130,7 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
     since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
     if state.answered_at is None:
         known = "it never named its machines to me, so I know no end"
-    elif outage.since - state.answered_at <= _SAME_TIME and state.answered_at <= outage.since:
+    elif state.answered_at == outage.since:
         known = "I know of no extension since then"
     else:
         known = f"I know of no extension since {_time(state.answered_at, look.at)}"
@@ -150,7 +153,7 @@ def _listing(state: State, look: Look) -> list[str]:
             return lines
         named = "These are the machines that gpubot named"
         when = f" at {_time(state.answered_at, look.at)}" if state.answered_at is not None else ""
-        rest = [(_line(machine, look), machine.rate) for machine in state.machines]
+        rest = [(f"• {_machine(machine, look.at)}", machine.rate) for machine in state.machines]
         return [*lines, f"{named}{when}, {_total(rest)}:", *_cut(rest)]
     if not look.account:
         return ["No machine lives on the account."]
@@ -167,7 +170,7 @@ def _listing(state: State, look: Look) -> list[str]:
             strangers.append((_stranger(living, look), living.rate))
             continue
         group = endless if machine.ends_at is None else (before if machine.ends_at > look.at else past)
-        group.append((_line(machine, look), machine.rate if living.rate is None else living.rate))
+        group.append((f"• {_machine(machine, look.at)}", machine.rate if living.rate is None else living.rate))
     everything = [entry for group in groups.values() for entry in group]
     verb = "lives" if len(everything) == 1 else "live"
     lines, left = [f"{_plural(len(everything), 'machine')} {verb}, {_total(everything)}."], MOST_LISTED
@@ -192,19 +195,16 @@ def _total(entries: Iterable[tuple[str, Decimal | None]]) -> str:
     return f"{known}/h" + (" and what states no price" if None in rates else "")
 
 
-def _line(machine: WatchedMachine, look: Look, *, with_id: bool = False) -> str:
+def _machine(machine: WatchedMachine, at: datetime, *, with_id: bool = False) -> str:
+    """Return the rental, its owner, its price and its end; with its resource's id if it is to be found at the
+    market."""
     if machine.ends_at is None:
         end = "no known end"
     else:
-        end = f"{'until' if machine.ends_at > look.at else 'ended'} {_time(machine.ends_at, look.at)}"
-    return f"• {_whose(machine, with_id=with_id)}, {end}"
-
-
-def _whose(machine: WatchedMachine, *, with_id: bool = False) -> str:
-    """Return the rental, its owner and its price; with its resource's id if it is to be found at the market."""
+        end = f"{'until' if machine.ends_at > at else 'ended'} {_time(machine.ends_at, at)}"
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
-    return f"{code(machine.rental_id)}{resource}, {owner}, {_price(machine.rate)}/h"
+    return f"{code(machine.rental_id)}{resource}, {owner}, {_price(machine.rate)}/h, {end}"
 
 
 def _stranger(living: Living, look: Look) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -45,14 +46,15 @@ async def outside(handler: Handler) -> AsyncIterator[Outside]:
 
 
 @asynccontextmanager
-async def reached_at(url: str) -> AsyncIterator[Outside]:
+async def reached_at(url: str, **slack: str) -> AsyncIterator[Outside]:
+    posts: dict[str, Any] = slack or {"GPUBOT_WATCHDOG_WEBHOOK": f"{url}/services/T0/B0/secret"}
     settings = WatchdogSettings(
         GPUBOT_URL=url,
         GPUBOT_MACHINES_TOKEN=OURS,
         COMPUTE_CLEAR_TOKEN=OURS,
         COMPUTE_CLEAR_URL=url,
         GPUBOT_ADMINS="U0CLEO000",
-        GPUBOT_WATCHDOG_WEBHOOK=f"{url}/services/T0/B0/secret",
+        **posts,
     )
     clock = SystemClock()
     market = ComputeClear(url, SecretStr(OURS), clock)
@@ -130,6 +132,21 @@ async def test_a_message_counts_as_said_only_if_slack_says_so(
     headers = {} if date is None else {"Date": date}
     async with outside(answers(status, text, **headers)) as found:
         assert await found.post("Hello") == posted
+
+
+async def test_without_a_webhook_the_bots_token_posts_to_the_channel() -> None:
+    asked: list[tuple[str, str, object]] = []
+
+    async def slack(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Authorization"], await request.json()))
+        return web.json_response({"ok": True})
+
+    async with outside(slack) as server:
+        url = server._settings.bot_url
+        names = {"SLACK_BOT_TOKEN": "xoxb-1", "GPUBOT_CHANNEL": "C0GPUS000", "SLACK_API_URL": f"{url}/api"}
+        async with reached_at(url, **names) as found:
+            assert (await found.post("Hello")).taken
+    assert asked == [("/api/chat.postMessage", "Bearer xoxb-1", {"channel": "C0GPUS000", "text": "Hello"})]
 
 
 @pytest.mark.parametrize(

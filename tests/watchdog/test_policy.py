@@ -48,7 +48,7 @@ class Watch:
     def __init__(self, *machines: WatchedMachine, destroy: bool = True) -> None:
         self.options = Options(destroy=destroy, admins=("U0CLEO000",), host="bastion")
         self.state = State()
-        self.now = TWO - MINUTE
+        self.now = TWO
         self.account: tuple[Living, ...] | None = living(*range(1, len(machines) + 1))
         self.slack_takes = True
         self.clock_is_wrong = False
@@ -56,7 +56,7 @@ class Watch:
         self.said: list[tuple[datetime, Message]] = []
         self.deleted: list[tuple[datetime, str]] = []
         self.look(BotAnswer(machines=machines))
-        self.now = TWO
+        self.now += MINUTE
 
     def look(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
         """Look once, now."""
@@ -122,7 +122,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
 def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
     watch = Watch(machine(1, at(1)))
     for _ in range(5):
-        watch.until(watch.now + 14 * MINUTE)
+        watch.until(watch.now + 13 * MINUTE)
         watch.until(watch.now, BotAnswer(machines=(machine(1, at(1)),)))
     assert watch.said == []
 
@@ -278,11 +278,11 @@ def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> 
     watch.until(at(2.25) + 25 * MINUTE)
     assert [when for when, _ in watch.deleted] == [at(2.25) + timedelta(minutes=10 * n) for n in range(3)]
     (failure,) = watch.texts()
-    assert failure.startswith("I couldn't delete `k7mq1` (`res-1`), `Ana`, $2.10/h, and it bills on.")
+    assert failure.startswith("Not deleted, so it bills on: `k7mq1` (`res-1`), `Ana`, $2.10/h, ended")
     watch.market_fails = None
     watch.until(at(3))
     watch.look(BotAnswer(machines=()))
-    assert watch.texts()[1].startswith("I deleted `k7mq1`")
+    assert watch.texts()[1].startswith("Deleted: `k7mq1`")
     assert (
         watch.texts()[2] == "gpubot is well again, after 3h1m. I deleted 1 machine meanwhile, and delete no more."
     )

@@ -21,7 +21,7 @@ STRANGER = Living(resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), 
 
 
 def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
-    state = changed(State(answered_at=TWO - MINUTE, machines=MACHINES), **known)
+    state = changed(State(answered_at=TWO, machines=MACHINES), **known)
     look = Look(
         at=at(0.25), continues=True, bot=bot, account=account, market_trouble="Compute Clear can't be reached."
     )
@@ -98,7 +98,7 @@ def test_foreign_text_mentions_nobody_and_formats_nothing() -> None:
     stranger = Living(resource_id="res-9", name=evil, rate=None, since=None)
     known = Living(resource_id=evil, name=evil, rate=None, since=None)
     bot = BotAnswer(trouble=DEAD.trouble, why=evil)
-    text = warning(bot, (stranger, known), machines=(named,)) + words.not_deleted(named, evil)
+    text = warning(bot, (stranger, known), machines=(named,)) + words.not_deleted(named, TWO, evil)
     assert text.count("<@") == len(OPTIONS.admins)
     assert "<!" not in text.replace("<!date^", "")
     assert "`&lt;!channel&gt; '*x*' &lt;@U0BEN0000&gt;`" in text
