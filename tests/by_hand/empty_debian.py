@@ -4,8 +4,8 @@
     .venv/bin/python -m tests.by_hand.empty_debian page
 
 `image` runs what deploy/Dockerfile says, with Debian and its Python in the place of the base image, and asks the
-HEALTHCHECK before the bot runs and while it runs. `page` follows docs/deploy-systemd.md word by word, in a root that
-systemd has booted. Both run the bot against the sandbox on this machine's loopback.
+HEALTHCHECK before the bot runs and while it runs. `page` boots the root with systemd, and follows
+docs/deploy-systemd.md word by word. Both run the bot against the sandbox on this machine's loopback.
 
 They need root, and Debian's packages debootstrap and systemd-container. Each takes a few minutes and about 1 GB in
 the folder for temporary files. What is not committed is not tried.
@@ -39,7 +39,7 @@ DEBIAN = "trixie"
 EXTRA_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Those of a proxy of this machine, which the new root then trusts too."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-INSTALL = {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": CERTIFICATES}
+INSTALL = {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": CERTIFICATES, "PIP_PROGRESS_BAR": "off"}
 BOOTED = Path("/run/systemd/system").exists()
 NSPAWN = ("systemd-nspawn", "--quiet", *(() if BOOTED else ("--register=no", "--keep-unit")))
 TAG = "try"
