@@ -1,6 +1,6 @@
 """The command line: gpubot run | demo | sandbox | doctor | migrate | backup | copy | export | policy check.
 
-By hand: gpubot list | show | extend | destroy | pause | resume.
+On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
 """
 
 from __future__ import annotations
@@ -131,6 +131,23 @@ def migrate() -> None:
 
 
 @cli.command()
+def watchdog(
+    destroy: Annotated[
+        bool,
+        typer.Option("--destroy", help="While the bot is not well, delete machines that are 2 h past their end."),
+    ] = False,
+) -> None:
+    """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
+    from bot.ops.logs import set_up_logs
+    from bot.watchdog.run import run
+    from bot.watchdog.settings import read_watchdog_settings
+
+    settings = read_watchdog_settings()
+    set_up_logs(settings.log)
+    asyncio.run(run(settings, destroy=destroy))
+
+
+@cli.command()
 def backup(file: Annotated[Path, typer.Argument(help="The file to make, such as gpubot.backup.")]) -> None:
     """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
     from bot.config.settings import read_database_url
@@ -225,7 +242,7 @@ def destroy(
             raise typer.BadParameter("Name a rental, or a machine with --resource, not both.")
         keep_quiet()
         asked = partial(_typed_again, resource) if confirm is None else lambda: confirm
-        asyncio.run(destroy_resource(resource, asked, print))
+        asyncio.run(destroy_resource(resource, asked, partial(print, flush=True)))
         return
     from bot.operator import client, protocol
 

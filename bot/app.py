@@ -28,12 +28,13 @@ from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
 from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job, every, every_day
+from bot.lifecycle.loops.jobs import Job, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
+from bot.lifecycle.retention import drop_old, look_for_people_who_left
 from bot.lifecycle.spend import notify_unusual_day
 from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
@@ -70,6 +71,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
 MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
+RETENTION_EVERY_MINUTES = 10
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -219,6 +221,8 @@ async def build(
             Job(
                 "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
             ),
+            Job("retention", every(minutes=RETENTION_EVERY_MINUTES), _work(background, drop_old)),
+            Job("people", every_hour(), _work(step_deps, look_for_people_who_left)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS

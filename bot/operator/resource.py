@@ -14,9 +14,8 @@ from bot.errors import Mistake
 from bot.lifecycle.ports.outside import ResourceView
 from bot.market.client import ComputeClear
 from bot.model.text import one_line
-from bot.text_file import ENV_FILE
 
-NEEDED = (str(ENV_FILE), "COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
+NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
 
 async def destroy_resource(

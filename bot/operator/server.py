@@ -72,11 +72,8 @@ def listen(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if others_may_write(path.parent):
-            raise Unusable(
-                f"GPUBOT_SOCKET: other users of this machine can write to {path.parent}, so they could take the "
-                f"place of {path.name}. Type: chmod go-w {path.parent}"
-            )
+        if (problem := folder_problem(path)) is not None:
+            raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
         listening.bind(str(path))
         path.chmod(0o600)  # before listen(): until then nobody can connect
@@ -91,9 +88,16 @@ def listen(path: Path) -> socket.socket:
     return listening
 
 
-def others_may_write(folder: Path) -> bool:
-    """Return whether people other than its owner can add files to a folder, or replace them. Raise OSError."""
-    return bool(folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def folder_problem(path: Path) -> str | None:
+    """Return what is wrong with the folder of a socket, and what to do, if other users can replace files in it.
+    Return None if they can't. Raise OSError if there is no such folder."""
+    folder = path.parent
+    if not folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None
+    return (
+        f"other users of this machine can write to {folder}, so they could take the place of {path.name}. "
+        f"Type: chmod go-w {folder}"
+    )
 
 
 def _remove_stale(path: Path) -> None:
