@@ -154,7 +154,16 @@ def blocks() -> Iterator[str]:
     yield from re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-AFTERWARDS = """
+def restoring() -> str:
+    """Return what docs/operating.md says to type to restore a backup."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    lines = re.findall(
+        r"^    (.+)$", page.partition("Restore it while")[2].partition("With PostgreSQL")[0], re.MULTILINE
+    )
+    return "\n".join(lines).replace(" FILE ", " /root/backup.sqlite ") + "\n"
+
+
+AFTERWARDS = f"""
 until journalctl --unit gpubot | grep --quiet gpubot.ready; do sleep 1; done
 touch /root/ready
 until [ -e /root/helped ]; do sleep 1; done
@@ -163,8 +172,7 @@ systemctl reload gpubot
 systemctl is-active gpubot
 gpubot list
 gpubot backup /root/backup.sqlite
-ls -l /root/backup.sqlite /var/lib/gpubot
-systemctl restart gpubot
+{restoring()}ls -l /root/backup.sqlite /var/lib/gpubot
 until [ "$(journalctl --unit gpubot | grep --count gpubot.ready)" = 2 ]; do sleep 1; done
 systemctl show --property=MainPID,User,MemoryCurrent,CPUUsageNSec,NRestarts gpubot
 ps -o user,rss,etime,args -p "$(systemctl show --property=MainPID --value gpubot)"
