@@ -180,8 +180,16 @@ systemd-analyze verify gpubot.service
 systemd-analyze --no-pager security gpubot.service | tail -n 1
 systemctl stop gpubot
 systemctl show --property=Result,ExecMainStatus gpubot
+cp /root/watchdog/secrets/* /etc/gpubot/secrets/
+install --owner gpubot --mode 0600 /root/watchdog/.env /etc/gpubot/.env
+cp /opt/gpubot/source/deploy/gpubot-watchdog.service /etc/systemd/system/
+systemctl start gpubot-watchdog
+until [ -e /var/lib/gpubot/watchdog.json ]; do sleep 1; done
+systemctl is-active gpubot-watchdog
+journalctl --no-pager --output=cat --unit gpubot-watchdog
+systemctl stop gpubot-watchdog
 """
-"""What is asked once the page has been followed."""
+"""What is asked once the page has been followed. The watchdog begins after the bot ended."""
 UNIT = f"""
 [Unit]
 Wants=network-online.target
@@ -205,6 +213,7 @@ async def page(folder: Path) -> None:
     run("git", "-C", root / "repository.git", "tag", TAG)
     async with sandbox(folder) as (addresses, client):
         write_page(root, addresses)
+        write_watchdog(root, addresses, (await client.slack.get("workspace"))["webhook_url"])
         with (folder / "boot.log").open("wb") as log:
             booted = await asyncio.create_subprocess_exec(
                 *NSPAWN, f"--directory={root}", "--boot", stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
@@ -227,7 +236,7 @@ async def page(folder: Path) -> None:
 def write_page(root: Path, addresses: Addresses) -> None:
     """Write what is typed in the root: the page with the sandbox's addresses instead of the real ones."""
     given = settings(addresses)
-    servers = "\n".join(f"{name}={value}" for name, value in given.items() if name.endswith("_URL"))
+    servers = "\n".join(lines_of_urls(given))
     typed = "".join(blocks())
     for of_page, here in (
         (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git TAG={TAG}"),
@@ -244,6 +253,26 @@ def write_page(root: Path, addresses: Addresses) -> None:
     (units / "page.service").write_text(UNIT, encoding="utf-8")
     (units / "default.target.wants").mkdir(exist_ok=True)
     (units / "default.target.wants" / "page.service").symlink_to("../page.service")
+
+
+def write_watchdog(root: Path, addresses: Addresses, webhook: str) -> None:
+    """Write the settings and secrets of a watchdog."""
+    given = settings(addresses)
+    secrets = root / "root" / "watchdog" / "secrets"
+    secrets.mkdir(parents=True)
+    for name, secret in (
+        ("compute-clear-token", given["COMPUTE_CLEAR_TOKEN"]),
+        ("machines-token", "0123456789" * 4),
+        ("watchdog-webhook", webhook),
+    ):
+        (secrets / name).write_text(f"{secret}\n", encoding="utf-8")
+    lines = ["GPUBOT_URL=http://127.0.0.1:8600", f"GPUBOT_ADMINS={given['GPUBOT_ADMINS']}", *lines_of_urls(given)]
+    (secrets.parent / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def lines_of_urls(given: Mapping[str, str]) -> list[str]:
+    """Return the lines of `.env` that lead to the sandbox."""
+    return [f"{name}={value}" for name, value in given.items() if name.endswith("_URL")]
 
 
 # --- the outside world
