@@ -5,7 +5,7 @@
 
 `image` runs what deploy/Dockerfile says, with Debian and its Python in the place of the base image, and asks the
 HEALTHCHECK before the bot runs and while it runs. `page` boots the root with systemd, and follows
-docs/deploy-systemd.md word by word. Both run the bot against the sandbox on this machine's loopback.
+docs/deploy-systemd.md word by word. In both somebody rents a machine, from the sandbox on this machine's loopback.
 
 They need root, and Debian's packages debootstrap and systemd-container. Each takes a few minutes and about 1 GB in
 the folder for temporary files. What is not committed is not tried.
@@ -24,12 +24,15 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.processes import environment, free_port, run_sandbox, stop
+from bot.demo.laptop import Laptop
+from bot.demo.play import Play
+from bot.demo.processes import Bot, environment, free_port, run_sandbox, stop
 from sandbox.client import Addresses, SandboxClient
 from sandbox.slack.default import ANA, CLEO, GPUS
 
@@ -141,7 +144,7 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
             await client.sockets(least=2, wait=60)
             healthy = await asyncio.create_subprocess_exec(*words(check, inside))
             say(f"HEALTHCHECK while it runs: status {await healthy.wait()}")
-            await help_of(client)
+            await rent_one(client, inside["GPUBOT_HTTP"], bot, root.parent)
         finally:
             say(f"Status after SIGTERM: {await stop(bot)}")
 
@@ -223,7 +226,7 @@ async def page(folder: Path) -> None:
             while not (root / "root" / "ready").exists() and not ended.done():
                 await SystemClock().pause(0.5)
             if not ended.done():
-                await help_of(client)
+                await rent_one(client, "127.0.0.1:8600", booted, folder)
                 (root / "root" / "helped").touch()
             await ended
         finally:
@@ -293,11 +296,24 @@ def settings(addresses: Addresses) -> dict[str, str]:
     return {name: value for name, value in every.items() if of_bot.match(name) and name not in ours}
 
 
-async def help_of(client: SandboxClient) -> None:
-    """Type `/gpu help` in the home channel, and print the beginning of what is answered."""
+async def rent_one(client: SandboxClient, http: str, process: asyncio.subprocess.Process, folder: Path) -> None:
+    """Type `/gpu help`, rent a machine, let the bot look into it, and wait until its end. Print what happened."""
     outcome = await client.command(ANA, "#gpus", "help")
-    say(f"/gpu help: {'acknowledged' if outcome.ok else outcome.error}, {str(outcome.payload)[:200]}")
-    assert outcome.ok
+    say(f"/gpu help: {'acknowledged' if outcome.ok else outcome.error}, {str(outcome.payload)[:150]}")
+    laptop = Laptop.new(folder / "laptop", "ana@laptop")
+    async with aiohttp.ClientSession(base_url=f"http://{http}") as session:
+        bot = Bot(process, f"http://{http}/health", folder / "bot.log")
+        play = Play(client, bot, session, {"Ana": ANA, "Cleo": CLEO})
+        await play.types("Ana", "dm", f"key {laptop.public_key}")
+        await play.types("Ana", "#gpus", "get H100 EU for 1h now")
+        say((await play.until_sees("Ana", "is ready", timedelta(hours=1), dm=True)).text)
+        await play.passes(timedelta(minutes=10))
+        async with session.get("/metrics") as answer:
+            found = re.findall(r"^gpubot_visits_total.*$", await answer.text(), re.MULTILINE)
+        say("\n".join(found))
+        say((await play.until_sees("Ana", "the vendor confirms it", timedelta(hours=2))).text)
+    alive = [machine for machine in (await client.account()).resources if machine.alive]
+    say(f"Machines that live on: {len(alive)}")
 
 
 def main() -> None:
