@@ -242,7 +242,7 @@ def destroy(
             raise typer.BadParameter("Name a rental, or a machine with --resource, not both.")
         keep_quiet()
         asked = partial(_typed_again, resource) if confirm is None else lambda: confirm
-        asyncio.run(destroy_resource(resource, asked, partial(print, flush=True)))
+        destroy_resource(resource, asked, partial(print, flush=True))
         return
     from bot.operator import client, protocol
 
@@ -255,7 +255,7 @@ def _typed_again(resource: str) -> str | None:
     """Return the id that is typed at the question. Return None if nobody is at a terminal."""
     if not sys.stdin.isatty():
         return None
-    return input(f"Its disk goes too, and nobody is asked. Type {resource} again to delete it: ")
+    return str(typer.prompt(f"Its disk goes too, and nobody is asked. Type {resource} again to delete it"))
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from bot import app
 from bot.config.settings import Settings
 from bot.model.attempt import AttemptState
 from bot.ops.metrics import Metrics
+from bot.watchdog.settings import WatchdogSettings
 from tests.programs import program
 from tests.store import make
 
@@ -49,12 +50,17 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     run(program("systemd-analyze"), "verify", "--man=no", copy)
 
 
-def test_the_unit_and_the_compose_file_give_each_secret_as_a_file() -> None:
-    unit = (DEPLOY / "gpubot.service").read_text(encoding="utf-8")
-    loaded = dict(re.findall(r"^LoadCredential=(\S+):(/etc/gpubot/secrets/\S+)$", unit, re.MULTILINE))
-    given = dict(re.findall(r"^Environment=(\w+)_FILE=%d/(\S+)$", unit, re.MULTILINE))
-    assert given.keys() == SECRETS
-    assert set(given.values()) == loaded.keys()
+def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
+    given = {}
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8")
+        loaded = re.findall(r"^LoadCredential=(\S+):/etc/gpubot/secrets/(\S+)$", text, re.MULTILINE)
+        given[unit.stem] = dict(re.findall(r"^Environment=(\w+)_FILE=%d/(\S+)$", text, re.MULTILINE))
+        assert loaded == [(name, name) for name in given[unit.stem].values()]
+    assert given["gpubot"].keys() == SECRETS
+    fields = WatchdogSettings.model_fields.values()
+    assert {"COMPUTE_CLEAR_TOKEN", "GPUBOT_MACHINES_TOKEN"} < given["gpubot-watchdog"].keys()
+    assert given["gpubot-watchdog"].keys() <= {str(field.validation_alias) for field in fields}
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     service = compose["services"]["gpubot"]
     files = {

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.config.settings import Settings, read_partly
 from bot.errors import Mistake, Outage, Unusable
-from bot.operator.protocol import LONGEST_ANSWER, LONGEST_WHY, Answer, Command, Request, own_version
+from bot.operator.protocol import LONGEST_ANSWER, LONGEST_WHY, Answer, Command, Request, own_version, short_path
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0
@@ -26,7 +26,8 @@ def ask(command: Command) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(LONGEST_WAIT)
         try:
-            connection.connect(str(path))
+            with short_path(path) as short:
+                connection.connect(short)
         except PermissionError:
             raise Unusable(f"Only root and the user who runs gpubot may use {path}.") from None
         except OSError:

@@ -8,6 +8,8 @@ import unicodedata
 from bot.errors import Mistake, NextStep
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.service import account, ending, leasing, queries
+from bot.model.admin_question import UnknownMachine
+from bot.model.attempt import Resource
 from bot.model.person import OPERATOR
 from bot.model.text import one_line
 from bot.operator.protocol import (
@@ -24,7 +26,7 @@ from bot.policy.team.rules import ProbeKind
 from handlers.parsing.rental_words import read_extension, read_id
 from handlers.parsing.request_parts import ParseContext
 from handlers.views.answers import lists, replies
-from handlers.views.phrases.format import JOINER, Reader
+from handlers.views.phrases.format import JOINER, Reader, escape, identifier
 
 MOST_RENTALS = 500
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
@@ -40,10 +42,14 @@ async def carry_out(deps: Deps, command: Command) -> str:
     match command:
         case ListAll():
             live = await queries.live_rentals(deps, OPERATOR, everyone=True, most=MOST_RENTALS)
-            text = lists.list_texts(live, reader, everyone=True).text
+            unknown = [
+                machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
+            ]
+            text = "\n".join([lists.list_texts(live, reader, everyone=True).text, *map(_deletable, unknown)])
         case Show():
             details = await queries.show(deps, OPERATOR, _id(command.id, "show"))
-            text = lists.show_texts(details, reader).text
+            machines = [resource for resource in details.resources if resource.gone_at is None]
+            text = "\n".join([lists.show_texts(details, reader).text, *map(_deletable, machines)])
         case Extend():
             text = await _extend(deps, command, reader)
         case Destroy():
@@ -55,6 +61,12 @@ async def carry_out(deps: Deps, command: Command) -> str:
         case Resume():
             text = replies.resumed(await account.resume(deps, OPERATOR, _reason(command.why))).text
     return on_terminal(text)
+
+
+def _deletable(machine: UnknownMachine | Resource) -> str:
+    """Return the command that deletes a machine if nothing else can."""
+    name = escape(machine.name) if isinstance(machine, UnknownMachine) and machine.name else "its machine"
+    return f"Without me, this deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from bot.errors import GpubotError, Mistake, Unusable, bug_number
 from bot.lifecycle.deps import Deps
 from bot.operator.commands import carry_out, on_terminal
-from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version
+from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version, short_path
 from bot.tracebacks import parts_of
 from handlers.views.phrases.error_text import error_text
 
@@ -47,7 +47,8 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
         finally:
             running.discard(task)
 
-    server = await asyncio.start_unix_server(connected, sock=listening, limit=LONGEST_REQUEST)
+    # Not start_unix_server, which in Python 3.13 looks for the path that was bound: `short_path` holds no longer.
+    server = await asyncio.start_server(connected, sock=listening, limit=LONGEST_REQUEST)
     try:
         yield
     finally:
@@ -75,7 +76,8 @@ def listen(path: Path) -> socket.socket:
         if (problem := folder_problem(path)) is not None:
             raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
-        listening.bind(str(path))
+        with short_path(path) as short:
+            listening.bind(short)
         path.chmod(0o600)  # before listen(): until then nobody can connect
         listening.listen(BACKLOG)
     except OSError as error:
@@ -105,9 +107,9 @@ def _remove_stale(path: Path) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise Unusable(f"GPUBOT_SOCKET: {path} is there and is no socket. Name another path.")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other, short_path(path) as short:
             try:
-                other.connect(str(path))
+                other.connect(short)
             except ConnectionRefusedError:
                 path.unlink()
                 return

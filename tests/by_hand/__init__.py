@@ -1,1 +1,1 @@
-"""Programs that are run by hand, as root, because they need what CI doesn't have."""
+"""Plays that take too long, or need too much of the network, for each run of the tests."""

@@ -4,8 +4,8 @@
     .venv/bin/python -m tests.by_hand.empty_debian page
 
 `image` runs what deploy/Dockerfile says, with Debian and its Python in the place of the base image, and asks the
-HEALTHCHECK before the bot runs and while it runs. `page` follows docs/deploy-systemd.md word by word, in a root that
-systemd has booted. Both run the bot against the sandbox on this machine's loopback.
+HEALTHCHECK before the bot runs and while it runs. `page` boots the root with systemd, and follows
+docs/deploy-systemd.md word by word. In both somebody rents a machine, from the sandbox on this machine's loopback.
 
 They need root, and Debian's packages debootstrap and systemd-container. Each takes a few minutes and about 1 GB in
 the folder for temporary files. What is not committed is not tried.
@@ -24,12 +24,15 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.processes import environment, free_port, run_sandbox, stop
+from bot.demo.laptop import Laptop
+from bot.demo.play import Play
+from bot.demo.processes import Bot, environment, free_port, run_sandbox, stop
 from sandbox.client import Addresses, SandboxClient
 from sandbox.slack.default import ANA, CLEO, GPUS
 
@@ -39,7 +42,7 @@ DEBIAN = "trixie"
 EXTRA_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Those of a proxy of this machine, which the new root then trusts too."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-INSTALL = {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": CERTIFICATES}
+INSTALL = {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": CERTIFICATES, "PIP_PROGRESS_BAR": "off"}
 BOOTED = Path("/run/systemd/system").exists()
 NSPAWN = ("systemd-nspawn", "--quiet", *(() if BOOTED else ("--register=no", "--keep-unit")))
 TAG = "try"
@@ -141,7 +144,7 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
             await client.sockets(least=2, wait=60)
             healthy = await asyncio.create_subprocess_exec(*words(check, inside))
             say(f"HEALTHCHECK while it runs: status {await healthy.wait()}")
-            await help_of(client)
+            await rent_one(client, inside["GPUBOT_HTTP"], bot, root.parent)
         finally:
             say(f"Status after SIGTERM: {await stop(bot)}")
 
@@ -154,7 +157,16 @@ def blocks() -> Iterator[str]:
     yield from re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-AFTERWARDS = """
+def restoring() -> str:
+    """Return what docs/operating.md says to type to restore a backup."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    lines = re.findall(
+        r"^    (.+)$", page.partition("Restore it while")[2].partition("With PostgreSQL")[0], re.MULTILINE
+    )
+    return "\n".join(lines).replace(" FILE ", " /root/backup.sqlite ") + "\n"
+
+
+AFTERWARDS = f"""
 until journalctl --unit gpubot | grep --quiet gpubot.ready; do sleep 1; done
 touch /root/ready
 until [ -e /root/helped ]; do sleep 1; done
@@ -163,8 +175,7 @@ systemctl reload gpubot
 systemctl is-active gpubot
 gpubot list
 gpubot backup /root/backup.sqlite
-ls -l /root/backup.sqlite /var/lib/gpubot
-systemctl restart gpubot
+{restoring()}ls -l /root/backup.sqlite /var/lib/gpubot
 until [ "$(journalctl --unit gpubot | grep --count gpubot.ready)" = 2 ]; do sleep 1; done
 systemctl show --property=MainPID,User,MemoryCurrent,CPUUsageNSec,NRestarts gpubot
 ps -o user,rss,etime,args -p "$(systemctl show --property=MainPID --value gpubot)"
@@ -172,8 +183,16 @@ systemd-analyze verify gpubot.service
 systemd-analyze --no-pager security gpubot.service | tail -n 1
 systemctl stop gpubot
 systemctl show --property=Result,ExecMainStatus gpubot
+cp /root/watchdog/secrets/* /etc/gpubot/secrets/
+install --owner gpubot --mode 0600 /root/watchdog/.env /etc/gpubot/.env
+cp /opt/gpubot/source/deploy/gpubot-watchdog.service /etc/systemd/system/
+systemctl start gpubot-watchdog
+until [ -e /var/lib/gpubot/watchdog.json ]; do sleep 1; done
+systemctl is-active gpubot-watchdog
+journalctl --no-pager --output=cat --unit gpubot-watchdog
+systemctl stop gpubot-watchdog
 """
-"""What is asked once the page has been followed."""
+"""What is asked once the page has been followed. The watchdog begins after the bot ended."""
 UNIT = f"""
 [Unit]
 Wants=network-online.target
@@ -197,6 +216,7 @@ async def page(folder: Path) -> None:
     run("git", "-C", root / "repository.git", "tag", TAG)
     async with sandbox(folder) as (addresses, client):
         write_page(root, addresses)
+        write_watchdog(root, addresses, (await client.slack.get("workspace"))["webhook_url"])
         with (folder / "boot.log").open("wb") as log:
             booted = await asyncio.create_subprocess_exec(
                 *NSPAWN, f"--directory={root}", "--boot", stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
@@ -206,7 +226,7 @@ async def page(folder: Path) -> None:
             while not (root / "root" / "ready").exists() and not ended.done():
                 await SystemClock().pause(0.5)
             if not ended.done():
-                await help_of(client)
+                await rent_one(client, "127.0.0.1:8600", booted, folder)
                 (root / "root" / "helped").touch()
             await ended
         finally:
@@ -219,7 +239,7 @@ async def page(folder: Path) -> None:
 def write_page(root: Path, addresses: Addresses) -> None:
     """Write what is typed in the root: the page with the sandbox's addresses instead of the real ones."""
     given = settings(addresses)
-    servers = "\n".join(f"{name}={value}" for name, value in given.items() if name.endswith("_URL"))
+    servers = "\n".join(lines_of_urls(given))
     typed = "".join(blocks())
     for of_page, here in (
         (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git TAG={TAG}"),
@@ -236,6 +256,26 @@ def write_page(root: Path, addresses: Addresses) -> None:
     (units / "page.service").write_text(UNIT, encoding="utf-8")
     (units / "default.target.wants").mkdir(exist_ok=True)
     (units / "default.target.wants" / "page.service").symlink_to("../page.service")
+
+
+def write_watchdog(root: Path, addresses: Addresses, webhook: str) -> None:
+    """Write the settings and secrets of a watchdog."""
+    given = settings(addresses)
+    secrets = root / "root" / "watchdog" / "secrets"
+    secrets.mkdir(parents=True)
+    for name, secret in (
+        ("compute-clear-token", given["COMPUTE_CLEAR_TOKEN"]),
+        ("machines-token", "0123456789" * 4),
+        ("watchdog-webhook", webhook),
+    ):
+        (secrets / name).write_text(f"{secret}\n", encoding="utf-8")
+    lines = ["GPUBOT_URL=http://127.0.0.1:8600", f"GPUBOT_ADMINS={given['GPUBOT_ADMINS']}", *lines_of_urls(given)]
+    (secrets.parent / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def lines_of_urls(given: Mapping[str, str]) -> list[str]:
+    """Return the lines of `.env` that lead to the sandbox."""
+    return [f"{name}={value}" for name, value in given.items() if name.endswith("_URL")]
 
 
 # --- the outside world
@@ -256,11 +296,24 @@ def settings(addresses: Addresses) -> dict[str, str]:
     return {name: value for name, value in every.items() if of_bot.match(name) and name not in ours}
 
 
-async def help_of(client: SandboxClient) -> None:
-    """Type `/gpu help` in the home channel, and print the beginning of what is answered."""
+async def rent_one(client: SandboxClient, http: str, process: asyncio.subprocess.Process, folder: Path) -> None:
+    """Type `/gpu help`, rent a machine, let the bot look into it, and wait until its end. Print what happened."""
     outcome = await client.command(ANA, "#gpus", "help")
-    say(f"/gpu help: {'acknowledged' if outcome.ok else outcome.error}, {str(outcome.payload)[:200]}")
-    assert outcome.ok
+    say(f"/gpu help: {'acknowledged' if outcome.ok else outcome.error}, {str(outcome.payload)[:150]}")
+    laptop = Laptop.new(folder / "laptop", "ana@laptop")
+    async with aiohttp.ClientSession(base_url=f"http://{http}") as session:
+        bot = Bot(process, f"http://{http}/health", folder / "bot.log")
+        play = Play(client, bot, session, {"Ana": ANA, "Cleo": CLEO})
+        await play.types("Ana", "dm", f"key {laptop.public_key}")
+        await play.types("Ana", "#gpus", "get H100 EU for 1h now")
+        say((await play.until_sees("Ana", "is ready", timedelta(hours=1), dm=True)).text)
+        await play.passes(timedelta(minutes=10))
+        async with session.get("/metrics") as answer:
+            found = re.findall(r"^gpubot_visits_total.*$", await answer.text(), re.MULTILINE)
+        say("\n".join(found))
+        say((await play.until_sees("Ana", "the vendor confirms it", timedelta(hours=2))).text)
+    alive = [machine for machine in (await client.account()).resources if machine.alive]
+    say(f"Machines that live on: {len(alive)}")
 
 
 def main() -> None:

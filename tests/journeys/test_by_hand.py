@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from tests.journeys.checks import check_consistency
@@ -22,8 +23,10 @@ class Said(NamedTuple):
     text: str
 
 
-async def by_hand(world: World, *words: str, settings: Mapping[str, str] | None = None) -> Said:
-    """Type `gpubot WORDS` on the bot's machine, without a terminal."""
+async def by_hand(
+    world: World, *words: str, settings: Mapping[str, str] | None = None, stdin: int = asyncio.subprocess.DEVNULL
+) -> Said:
+    """Type `gpubot WORDS` on the bot's machine, without a terminal unless that is its `stdin`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -31,12 +34,23 @@ async def by_hand(world: World, *words: str, settings: Mapping[str, str] | None 
         *words,
         env=settings or world.settings,
         cwd=world.folder,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
     return Said(process.returncode, output.decode().strip())
+
+
+async def at_a_terminal(command: Callable[..., Awaitable[Said]], typed: str) -> Said:
+    """Carry a command out at a terminal on which this is typed."""
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, typed.encode())
+        return await command(stdin=terminal)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 async def slack_goes_away(world: World) -> None:
@@ -76,6 +90,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     status, shown = await by_hand(world, "show", rental)
     assert status == 0
     assert "UTC  Ana rented within the limits" in shown
+    (machine,) = await world.alive()
+    assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     status, longer = await by_hand(world, "extend", rental, "1h", "--why", WHY)
     assert (status, longer.startswith(f"{rental} ends ")) == (0, True)
     status, twice = await by_hand(world, "extend", rental, "1h", "--why", WHY)
@@ -106,6 +122,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
         assert len([text for text in messages if text.startswith(said)]) == 2, (
             "in the home channel and to the admin"
         )
+    assert WHY not in world.log.read_text(encoding="utf-8"), "what people type is not logged"
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -118,8 +135,10 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     (machine,) = await world.alive()
     token = {name: world.settings[name] for name in ("PATH", "COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")}
 
-    async def delete(*more: str) -> Said:
-        return await by_hand(world, "destroy", "--resource", machine.resource_id, *more, settings=token)
+    async def delete(*more: str, stdin: int = asyncio.subprocess.DEVNULL) -> Said:
+        return await by_hand(
+            world, "destroy", "--resource", machine.resource_id, *more, settings=token, stdin=stdin
+        )
 
     known = f"{machine.resource_id}: {machine.name}, 1x nvidia-h100-sxm5-80gb, hyperstack, $2.15/h, "
     status, words = await delete()
@@ -128,8 +147,9 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     assert words.endswith(f"Name it twice, since I can't ask here: --confirm {machine.resource_id}")
     status, words = await delete("--confirm", machine.resource_id[:-1])
     assert (status, words.splitlines()[-1]) == (1, "That is another id. I deleted nothing.")
+    assert (await at_a_terminal(delete, "\x04")).status == 1, "Ctrl-D"
     assert len(await world.alive()) == 1
-    status, words = await delete("--confirm", machine.resource_id)
+    status, words = await at_a_terminal(delete, f"{machine.resource_id}\n")
     assert status == 0
     assert words.endswith("If gpubot runs, it notices that the machine is gone, and says so in Slack.")
     world.clock.jump(600)

@@ -15,7 +15,7 @@ from handlers.views.phrases.format import escape
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.rental_states import H, asked, running
 from tests.handlers.team import an_offer, team
-from tests.handlers.test_unknown_machines import direct
+from tests.handlers.test_unknown_machines import TRAIN, direct, found
 from tests.rentals import ending
 
 WHY = "*Slack* is <!channel> away"
@@ -39,6 +39,13 @@ async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path)
         for typed in ("", "the", "k7mq2 w8xyz", "*" * 200):
             with pytest.raises(GpubotError):
                 await carry_out(ours.deps, Show(id=typed))
+
+
+async def test_a_machine_that_no_rental_has_is_listed_with_the_command_that_deletes_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await found(ours)
+        listed = await carry_out(ours.deps, ListAll())
+        assert listed.splitlines()[-1].endswith(f" gpubot destroy --resource {TRAIN.resource_id}")
 
 
 async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_path: Path) -> None:

@@ -142,6 +142,16 @@ async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
     writer.close()
 
 
+async def test_a_folder_with_a_long_name_is_no_problem(
+    tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ("long" * 25) / "gpubot.sock"
+    monkeypatch.setenv("GPUBOT_SOCKET", str(path))
+    monkeypatch.chdir(tmp_path)
+    async with server.serve(path, deps):
+        assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
+
+
 # --- what is there already
 
 
