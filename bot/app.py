@@ -43,6 +43,7 @@ from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
+from bot.operator import server as operator_server
 from bot.ops import health
 from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
@@ -90,6 +91,8 @@ class Parts:
     visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
+    deps: Deps
+    """For what people ask: its writes go before those of steps and delivery."""
     jobs: list[Job]
     policy: Callable[[], Coroutine[Any, Any, None]]
     """Brings the policy file into force, now and whenever it is read again."""
@@ -117,12 +120,20 @@ async def run(settings: Settings) -> None:
 
         on_signal(signal.SIGHUP, read_again)
         try:
-            report = parts.report
-            server = await health.serve(settings.http, parts.clock, report.read, report.exposition, report.works)
+            report, token = parts.report, settings.machines_token
+            server = await health.serve(
+                settings.http,
+                parts.clock,
+                report.read,
+                report.exposition,
+                report.works,
+                machines=None if token is None else health.Machines(report.machines, token),
+            )
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            await _run_until(stop, parts)
+            async with operator_server.serve(settings.socket_path, parts.deps):
+                await _run_until(stop, parts)
         finally:
             await server.cleanup()
 
@@ -254,6 +265,7 @@ async def build(
             visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
+            deps=deps,
             jobs=jobs,
             policy=partial(
                 follow,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Integer, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.person import Channel, Key, Person
+from bot.model.person import OPERATOR, Channel, Key, Person
 from bot.model.state import State
 from store.mapping import param, select_by, to_model, to_models, upsert, values
 from store.tables import channels, people, person_keys, rentals
@@ -81,7 +81,8 @@ class People:
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
-        return {row.id: row.name for row in found}
+        operator = {OPERATOR.id: OPERATOR.name} if OPERATOR.id in user_ids else {}
+        return operator | {row.id: row.name for row in found}
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         if user_ids is None:

@@ -53,15 +53,16 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
     return moves, f"cp -p {shlex.quote(str(copied))} {here}"
 
 
-def dump_command(url: str) -> str:
-    """Return the shell command that dumps a PostgreSQL database to the current folder. Like those of `restore`, it
-    has no password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass."""
-    return f"pg_dump --format=custom --file={_dump_of(url)} {shlex.quote(_address(url))}"
+def dump_command(url: str, file: str | None = None) -> str:
+    """Return the shell command that dumps a PostgreSQL database to a file, or to the current folder before a
+    migration. Like those of `restore`, it has no password: PostgreSQL's programs ask for it, or read PGPASSWORD or
+    ~/.pgpass."""
+    return f"pg_dump --format=custom --file={shlex.quote(file or _dump_of(url))} {shlex.quote(_address(url))}"
 
 
 def restore(url: str) -> tuple[str, str]:
-    """Return the shell commands that restore a dump into a database of its own, `NAME_before_v0200`. The newer
-    database stays as it is."""
+    """Return the shell commands that restore a dump from before a migration into a database of its own,
+    `NAME_before_v0200`. The newer database stays as it is."""
     name = f"{re.sub(r'[^a-z0-9_]', '_', _name(url).lower())}_before_{HEAD}"
     into = shlex.quote(_address(url, name))
     return (

@@ -31,6 +31,7 @@ from bot.model.rental import Rental
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace as SlackPace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
@@ -201,13 +202,21 @@ class Team:
         _copy(self.database, copy)
         return copy
 
-    async def restart(self, *, put_back: Path | None = None) -> None:
-        """Start delivery again, as a new process does, after a copy of the database was put back."""
+    def deliver_at_once(self) -> None:
+        """Post from now on without waiting a second between two posts to one channel."""
+        self._start_delivery(self.deps, SlackPace(post_every=timedelta(0)))
+
+    def _start_delivery(self, deps: Deps, pace: SlackPace) -> None:
+        self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)
+
+    async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
+        """Start delivery again, as a new process does, after a copy of the database was put back. It waits between
+        two posts to one channel only if it gets a `pace`."""
         if put_back is not None:
             _copy(put_back, self.database)
         now, real = self.clock.now(), self.clock.real()
         deps = replace(self.deps, started_at=now, started_real=real)
-        self.delivery = Delivery(deps, self.world.client, self.world.session)
+        self._start_delivery(deps, pace or SlackPace(post_every=timedelta(0)))
         await self.delivery.begin()
         await self.deliver_all()
         await self.delivery.lost_posts.take_back()

@@ -19,7 +19,6 @@ from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
-from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
@@ -152,6 +151,7 @@ async def test_a_question_whose_answer_was_lost_is_asked_again_and_once_more_aft
     tmp_path: Path, case: Case
 ) -> None:
     async with team(tmp_path, rules=changed(TWO_ADMINS, admins=(CLEO,))) as ours:
+        ours.deliver_at_once()
         await case.ask(ours)
         await ours.deliver_all()
         copy = ours.copy_database()
@@ -174,6 +174,7 @@ async def test_a_question_whose_answer_was_lost_is_asked_again_and_once_more_aft
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 async def test_a_plain_restart_pings_nobody(tmp_path: Path, case: Case) -> None:
     async with team(tmp_path, rules=changed(TWO_ADMINS, admins=(CLEO,))) as ours:
+        ours.deliver_at_once()
         await case.ask(ours)
         await ours.deliver_all()
         before = set(await posts(ours))
@@ -208,8 +209,7 @@ async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=changed(RULES, limits=Limits(per_person_rentals=5))) as ours:
-        at_once = Pace(post_every=timedelta(0))
-        ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=at_once)
+        ours.deliver_at_once()
         for owner in (ANA, BEN):
             for gpu in ("A100", "B200", "H200", "L40S", "MI300X"):
                 await make_ready(ours, await starting(ours, f"{gpu}-{owner}", gpu, owner))
@@ -220,7 +220,7 @@ async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_
             await ours.command(rental.owner, f"extend {rental.id} 1h")
             await ours.deliver_all()
         ours.clock.jump(timedelta(minutes=10))
-        await ours.restart(put_back=copy)  # at Slack's pace; it raises TimeoutError after 30 s
+        await ours.restart(put_back=copy, pace=Pace())  # it raises TimeoutError after 30 s
         await check_slack_says_what_the_store_says(ours)
         for rental in rentals:
             time = "19:00" if rental.owner == ANA else "18:00"

@@ -1,4 +1,4 @@
-"""Two hundred people click at the same moment, and a budget holds fifty of them: exactly fifty rent."""
+"""Eighty people click at the same moment, and a budget holds twenty of them: exactly twenty rent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from store.db import Database
 from tests.databases import START
 from tests.store import make
 
-CLICKS, FIT = 200, 50
+CLICKS, FIT = 80, 20
 RATE = Decimal("2.15")
 LEASE = timedelta(hours=4)
 ROOMY = Limits(per_person_rentals=CLICKS, team_per_hour=Decimal(100_000))

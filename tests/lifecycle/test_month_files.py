@@ -58,23 +58,23 @@ async def run_job(here: World) -> None:
 
 
 async def before_december(here: World, span: timedelta, rules: Rules = FINANCE) -> None:
-    """Set the rules, and let time pass until `span` before December."""
+    """Set the rules, and jump to `span` before December."""
     here.people.groups["S0FIN"] = frozenset({CLEO.id})
     here.restart(replace(here.deps, rules=rules))
-    await here.pass_time(DECEMBER - span - here.now)
+    await here.be_down(DECEMBER - span - here.now)
 
 
 async def test_a_machine_that_runs_across_the_end_is_counted_up_to_it_until_it_is_gone(here: World) -> None:
     await before_december(here, 5 * HOUR)
     short = await here.until(await here.destroy(await here.ready(person=BEN), BEN), State.DESTROYED)
     long = await here.ready(lease=8 * HOUR)
-    await here.pass_time(HOUR)
+    await here.be_down(HOUR)
     name, rows = await file_of(here, "2026-11")
     assert name == "gpubot-2026-11-so-far.csv"
     assert [(row["x_RentalId"], row["x_Estimated"]) for row in rows] == [(short.id, "false"), (long.id, "true")]
     assert total(rows[:1]) == sum(row.amount for row in await here.ledger(short))
 
-    await here.pass_time(DECEMBER + HOUR - here.now)
+    await here.be_down(DECEMBER + HOUR - here.now)
     await run_job(here)
     assert await files_sent(here) == []
     name, november = await file_of(here, "2026-11")
@@ -111,7 +111,7 @@ async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_
     await before_december(here, HOUR)
     train = await add_machine(here)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
-    await here.pass_time(2 * HOUR)
+    await here.be_down(2 * HOUR)
     await run_job(here)
     before = await file_of(here, "2026-11")
     rental = await adopted(here, train)
@@ -134,10 +134,10 @@ async def test_the_months_are_those_of_the_invoice(here: World) -> None:
     rules = changed(FINANCE, billing=Bill(account="acme", timezone="America/Chicago"))
     await before_december(here, HOUR, rules)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
-    await here.pass_time(6 * HOUR)  # December begins at 06:00 UTC
+    await here.be_down(6 * HOUR)  # December begins at 06:00 UTC
     await run_job(here)
     assert await files_sent(here) == []
-    await here.pass_time(HOUR + MINUTE)
+    await here.be_down(HOUR + MINUTE)
     await run_job(here)
     assert len(await files_sent(here)) == 2
     _, (row,) = await file_of(here, "2026-11")
@@ -154,7 +154,7 @@ async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_cha
 ) -> None:
     await before_december(here, 12 * HOUR)
     rental = await here.ready(lease=24 * HOUR)
-    await here.pass_time(18 * HOUR)
+    await here.be_down(18 * HOUR)
     rental = await here.until(await here.destroy(rental), State.DESTROYED)
     await run_job(here)
     _, november = await file_of(here, "2026-11")
@@ -170,7 +170,7 @@ async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_cha
 async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
     await before_december(here, 5 * HOUR)
     rental = await here.ready(lease=3 * HOUR)
-    await here.pass_time(HOUR)
+    await here.be_down(HOUR)
     rental = await change_owner(here, CLEO, rental, BEN)
     await here.until(await here.destroy(rental, BEN), State.DESTROYED)
     _, rows = await file_of(here, "2026-11")
@@ -181,7 +181,7 @@ async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
 async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: World) -> None:
     await before_december(here, HOUR)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
-    await here.pass_time(2 * HOUR)
+    await here.be_down(2 * HOUR)
     here.people.groups["S0FIN"] = None
     await run_job(here)
     assert (await files_sent(here), (await file_of(here, "2026-11"))[0]) == ([], "gpubot-2026-11-so-far.csv")
@@ -194,7 +194,7 @@ async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) 
     await before_december(here, HOUR)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
     lost = await add_machine(here, "gpubot-k7mq2-1-u0ana")
-    await here.pass_time(2 * HOUR)
+    await here.be_down(2 * HOUR)
     here.restart(replace(here.deps, swept=lambda: False))
     await run_job(here)
     here.restart(replace(here.deps, swept=lambda: True))
@@ -219,7 +219,7 @@ async def test_a_month_is_filed_although_nobody_is_finance(url: str) -> None:
     async with world(url) as here:
         await before_december(here, HOUR, RULES)
         await here.until(await here.destroy(await here.ready()), State.DESTROYED)
-        await here.pass_time(2 * HOUR)
+        await here.be_down(2 * HOUR)
         await run_job(here)
         assert (await files_sent(here), (await file_of(here, "2026-11"))[0]) == ([], "gpubot-2026-11.csv")
         await check(here)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,9 @@ GRACE = 15 * MINUTE
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[World]:
+async def here(sqlite_url: str) -> AsyncIterator[World]:
     """A world whose machines are visited."""
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", probe_line=PROBE) as made:
+    async with world(sqlite_url, probe_line=PROBE) as made:
         yield made
 
 
@@ -41,6 +40,8 @@ async def two_ends(here: World, hours: float, latest: float, busy: int | None = 
 
 
 async def go_to(here: World, moment: datetime) -> None:
+    """Let the hour before a moment pass. Skip the time until then."""
+    await here.be_down(max(moment - HOUR - here.now, timedelta(0)))
     await here.pass_time(moment - here.now)
 
 
@@ -65,7 +66,7 @@ async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_pa
     assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (first, latest, 4.25 * HOUR)
     pings = await direct_messages(here, rental)
     for end in (first + HOUR, first + 2 * HOUR, latest):
-        await go_to(here, end_of(rental))
+        await here.pass_time(end_of(rental) - here.now)
         rental = await here.rental(rental.id)
         assert (rental.state, end_of(rental)) == (State.READY, end)
         assert (await here.last_event(rental, E.END_MOVED)).facts.until == end
@@ -78,6 +79,7 @@ async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_pa
 
 async def test_an_idle_machine_ends_at_the_first_end_of_which_its_owner_was_told(here: World) -> None:
     rental = await two_ends(here, 2, 12, busy=0)
+    await go_to(here, end_of(rental) - SECOND)
     assert await destroyed_at(here, rental) == end_of(rental)
     told = await here.last_event(rental, E.ENDING)
     assert (told.at, told.facts.verdict) == (end_of(rental) - 30 * MINUTE, None)
@@ -116,9 +118,9 @@ async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here:
     assert await destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(tmp_path: Path) -> None:
+async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.get(lease=6 * HOUR, up_to=12 * HOUR, teammates=(BEN.id,))
         assert (rental.state, rental.envelope.lease) == (State.AWAITING_APPROVAL, 12 * HOUR)
         rental = await here.until(await here.approve(rental, DORA), State.READY)
@@ -138,9 +140,9 @@ async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_end
         assert (lease.ends_at, lease.latest_end, rental.envelope.lease) == (end + 4 * HOUR, None, 15 * HOUR)
 
 
-async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_path: Path) -> None:
+async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=HOUR, up_to=3 * HOUR)), State.READY)
         here.machines[rental].use(98)
         end = end_of(rental)
@@ -152,9 +154,9 @@ async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(tmp_pa
         assert (end_of(rental), rental.running_lease.latest_end) == (end + 4 * HOUR, None)
 
 
-async def test_more_time_within_what_is_allowed_is_given_whatever_waits(tmp_path: Path) -> None:
+async def test_more_time_within_what_is_allowed_is_given_whatever_waits(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
-    async with world(f"sqlite:///{tmp_path}/gpubot.db", rules=rules, probe_line=PROBE) as here:
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=2 * HOUR, up_to=6 * HOUR)), State.READY)
         end, latest = end_of(rental), rental.running_lease.latest_end
         rental = await here.extend(rental, 20 * HOUR)
@@ -188,6 +190,9 @@ async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: Wo
     assert lease.latest_end is not None
     assert lease.ends_at - lease.ready_at == 2 * HOUR
     assert 4 * HOUR < lease.latest_end - lease.ready_at < 5 * HOUR
+    await go_to(here, lease.ends_at)
+    await go_to(here, lease.ends_at + HOUR)
+    await go_to(here, lease.latest_end - MINUTE)
     late = await destroyed_at(here, rental) - lease.latest_end
     assert timedelta(0) <= late <= GRACE + 20 * SECOND
     assert await here.bill() <= rental.envelope.total

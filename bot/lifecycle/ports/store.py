@@ -17,6 +17,7 @@ from bot.lifecycle.ports.records import (
     UnfinishedAttempt,
     Unsendable,
     Usage,
+    WatchedResource,
 )
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
@@ -362,7 +363,7 @@ class People(Protocol):
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
-        """Return the last known display names. People that we don't know are left out."""
+        """Return the last known display names, and the operator's. People that we don't know are left out."""
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
@@ -471,6 +472,9 @@ class Overdue(Protocol):
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
         their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
+
+    async def watched(self) -> list[WatchedResource]:
+        """Return the resources that are not gone, by their ids."""
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """Return an attempt as it is now. Return None if it is settled."""
