@@ -4,6 +4,7 @@ a PostgreSQL one. docs/upgrade.md has both ways."""
 from __future__ import annotations
 
 import filecmp
+import os
 import re
 import shlex
 from itertools import chain, count
@@ -38,6 +39,10 @@ def _copy(path: Path) -> Path:
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
+    if os.geteuid() == 0:
+        # The bot's user must be able to read what root puts back.
+        owner = path.stat()
+        os.chown(new, owner.st_uid, owner.st_gid)
     names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))
     kept = next(each for each in map(Path, names) if not each.exists() or filecmp.cmp(new, each, shallow=False))
     new.replace(kept)

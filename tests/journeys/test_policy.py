@@ -51,8 +51,9 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     world.bot.process.send_signal(signal.SIGHUP)
     await world.until_logged("policy.changed")
     assert '"changed": ["Slack"], "event": "settings.tokens_read"' in world.log.read_text(encoding="utf-8")
-    await world.sandbox.slack.post("sockets/disconnect", {"kill": True})
-    await world.sandbox.sockets(least=2, wait=WAIT)
+    await world.play.settle()
+    sockets = await world.sandbox.sockets()
+    await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
     assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
     told = await world.reads("Cleo", "The rules changed: auto_approve.per_hour. All rules: /gpu policy")
     assert told.is_dm
@@ -63,6 +64,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.until_card(rental, "Ready")
     await world.until_logged("market.token_read")
 
+    assert (await world.sandbox.sockets(opened=sockets.opened + 1, least=2, wait=WAIT)).opened > sockets.opened
     health = await world.play.settle()
     assert (health["policy_version"], health["policy_mistakes"]) == (2, 0)
     policy(world, BAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from datetime import timedelta
@@ -72,6 +73,8 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     await at(database, running(*rows(RELEASED[-1])))
     await database.dispose()
     before = await rows_of(url)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)  # of the bot's user, while root migrates it
 
     def others() -> list[str]:
         return sorted(
@@ -91,6 +94,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     copied = tmp_path / f"{path.name}.before-{HEAD}"
     assert others() == [copied.name]
     assert stat.S_IMODE(copied.stat().st_mode) == 0o600
+    assert copied.stat().st_uid == path.stat().st_uid
     assert await rows_of(f"sqlite:///{copied}") == before
     [line] = [line for line in logs if line["event"] == "database.copied"]
     after = await rows_of(url)
