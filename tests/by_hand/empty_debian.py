@@ -157,6 +157,12 @@ def blocks() -> Iterator[str]:
     yield from re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+CONNECTED = (
+    "import json, urllib.request as r; "
+    'print(json.load(r.urlopen("http://127.0.0.1:8600/health"))["connections"] == 2)'
+)
+
+
 def restoring() -> str:
     """Return what docs/operating.md says to type to restore a backup."""
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
@@ -167,7 +173,8 @@ def restoring() -> str:
 
 
 AFTERWARDS = f"""
-until journalctl --unit gpubot | grep --quiet gpubot.ready; do sleep 1; done
+connected() {{ python3 -c '{CONNECTED}' | grep --quiet True; }}
+until connected; do sleep 1; done
 touch /root/ready
 until [ -e /root/helped ]; do sleep 1; done
 python3 -c 'from urllib.request import urlopen; print("/live:", urlopen("http://127.0.0.1:8600/live").status)'
@@ -176,7 +183,7 @@ systemctl is-active gpubot
 gpubot list
 gpubot backup /root/backup.sqlite
 {restoring()}ls -l /root/backup.sqlite /var/lib/gpubot
-until [ "$(journalctl --unit gpubot | grep --count gpubot.ready)" = 2 ]; do sleep 1; done
+until connected; do sleep 1; done
 systemctl show --property=MainPID,User,MemoryCurrent,CPUUsageNSec,NRestarts gpubot
 ps -o user,rss,etime,args -p "$(systemctl show --property=MainPID --value gpubot)"
 systemd-analyze verify gpubot.service
@@ -192,7 +199,8 @@ systemctl is-active gpubot-watchdog
 journalctl --no-pager --output=cat --unit gpubot-watchdog
 systemctl stop gpubot-watchdog
 """
-"""What is asked once the page has been followed. The watchdog begins after the bot ended."""
+"""What is asked once the page has been followed, which ends with an upgrade to the same version. The watchdog begins
+after the bot ended."""
 UNIT = f"""
 [Unit]
 Wants=network-online.target
@@ -243,6 +251,7 @@ def write_page(root: Path, addresses: Addresses) -> None:
     typed = "".join(blocks())
     for of_page, here in (
         (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git TAG={TAG}"),
+        (r"^TAG=.*$", f"TAG={TAG}"),
         (r"\bC0123ABCD\b", given["GPUBOT_CHANNEL"]),
         (r"\bU0123ABCD\b", f"{given['GPUBOT_ADMINS']}\n{servers}"),
     ):
