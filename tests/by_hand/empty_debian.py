@@ -179,7 +179,7 @@ def restoring() -> str:
 
 
 AFTERWARDS = f"""
-connected() {{ python3 -c '{CONNECTED}' | grep --quiet True; }}
+connected() {{ python3 -c '{CONNECTED}' 2>/dev/null | grep --quiet True; }}
 until connected; do sleep 1; done
 touch /root/ready
 until [ -e /root/helped ]; do sleep 1; done
