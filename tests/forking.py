@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("bot", "sandbox")
+PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack")
 LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
 """What the server loads: the programs, and what they load once they run."""
 LONGEST_REQUEST = 100_000
