@@ -22,6 +22,7 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint deploy/Dockerfile
 cover: programs dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=json:.coverage.json --cov-report=
 	@$(BIN)/python -m tests.coverage_by_package .coverage.json

@@ -1,10 +1,14 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | export | policy check."""
+"""The command line: gpubot run | demo | sandbox | doctor | migrate | backup | copy | export | policy check.
+
+On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import sys
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +25,23 @@ cli = typer.Typer(
 )
 policy = typer.Typer(help="The team's rules.", no_args_is_help=True)
 cli.add_typer(policy, name="policy")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from bot.ops.running_version import running_version
+
+        print(running_version())
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print version and commit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @cli.command()
@@ -107,6 +128,150 @@ def migrate() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(migrate_database(settings.database_url.get_secret_value()))
+
+
+@cli.command()
+def watchdog(
+    destroy: Annotated[
+        bool,
+        typer.Option("--destroy", help="While the bot is not well, delete machines that are 2 h past their end."),
+    ] = False,
+) -> None:
+    """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
+    from bot.ops.logs import set_up_logs
+    from bot.watchdog.run import run
+    from bot.watchdog.settings import read_watchdog_settings
+
+    settings = read_watchdog_settings()
+    set_up_logs(settings.log)
+    asyncio.run(run(settings, destroy=destroy))
+
+
+@cli.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to make, such as gpubot.backup.")]) -> None:
+    """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
+    from bot.config.settings import read_database_url
+    from bot.errors import Mistake
+    from store.backup import copy_sqlite
+    from store.connections import sqlite_path
+    from store.way_back import dump_command
+
+    url = read_database_url()
+    path = sqlite_path(url)
+    if path is None:
+        raise Mistake(f"Nothing was copied. For a PostgreSQL database:  {dump_command(url, str(file))}")
+    copy_sqlite(path, file)
+    print(f"{path} is copied to {file}.")
+
+
+@cli.command()
+def copy(
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="An empty PostgreSQL database. PGPASSWORD or ~/.pgpass can have the password."
+        ),
+    ],
+) -> None:
+    """Copy the SQLite database of a stopped gpubot to a PostgreSQL one."""
+    from bot.config.settings import read_database_url
+    from bot.ops.logs import keep_quiet
+    from store.copying import copy_to_postgres
+
+    keep_quiet()
+    source = read_database_url()
+    rows = asyncio.run(copy_to_postgres(source, to))
+    print(f"Copied {rows:,} rows. Next: move {source.removeprefix('sqlite:///')} away, so that no gpubot uses it")
+    print("any more, and put the new address into GPUBOT_DATABASE_URL.")
+
+
+# --- by hand, when Slack is away
+
+RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")]
+Reason = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")]
+
+
+@cli.command("list")
+def list_all() -> None:
+    """By hand: what everybody rents, from the gpubot that runs on this machine."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.ListAll()))
+
+
+@cli.command()
+def show(rental: RentalId) -> None:
+    """By hand: one rental with its history."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Show(id=rental)))
+
+
+@cli.command()
+def extend(
+    rental: RentalId,
+    by: Annotated[list[str], typer.Argument(metavar="BY", help="By how much, such as 2h, or: until 18:00")],
+    why: Reason,
+) -> None:
+    """By hand: a later end, also over the limits and budgets that an approver may pass."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Extend(id=rental, by=" ".join(by), why=client.reason(why))))
+
+
+@cli.command()
+def destroy(
+    rental: Annotated[str | None, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")] = None,
+    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")] = None,
+    resource: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Instead: a machine of the account, by its id at Compute Clear. No bot needed."
+        ),
+    ] = None,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --resource: the same id, instead of a question.")
+    ] = None,
+) -> None:
+    """By hand: end a rental; or, with --resource, delete a machine although no gpubot runs."""
+    if resource is not None:
+        from bot.operator.resource import destroy_resource
+        from bot.ops.logs import keep_quiet
+
+        if rental is not None:
+            raise typer.BadParameter("Name a rental, or a machine with --resource, not both.")
+        keep_quiet()
+        asked = partial(_typed_again, resource) if confirm is None else lambda: confirm
+        destroy_resource(resource, asked, partial(print, flush=True))
+        return
+    from bot.operator import client, protocol
+
+    if rental is None or why is None:
+        raise typer.BadParameter("Name a rental and say why: gpubot destroy k7mq2 --why TEXT")
+    print(client.ask(protocol.Destroy(id=rental, why=client.reason(why))))
+
+
+def _typed_again(resource: str) -> str | None:
+    """Return the id that is typed at the question. Return None if nobody is at a terminal."""
+    if not sys.stdin.isatty():
+        return None
+    return str(typer.prompt(f"Its disk goes too, and nobody is asked. Type {resource} again to delete it"))
+
+
+@cli.command()
+def pause(why: Reason) -> None:
+    """By hand: stop all buying. Destroying goes on."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Pause(why=client.reason(why))))
+
+
+@cli.command()
+def resume(why: Reason) -> None:
+    """By hand: allow buying again."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Resume(why=client.reason(why))))
 
 
 @policy.command()

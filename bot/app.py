@@ -28,12 +28,13 @@ from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
 from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job, every, every_day
+from bot.lifecycle.loops.jobs import Job, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
+from bot.lifecycle.retention import drop_old, look_for_people_who_left
 from bot.lifecycle.spend import notify_unusual_day
 from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
@@ -42,6 +43,7 @@ from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
+from bot.operator import server as operator_server
 from bot.ops import health
 from bot.ops.health_report import HealthReport
 from bot.ops.logs import log_change
@@ -69,6 +71,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
 MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
+RETENTION_EVERY_MINUTES = 10
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -88,9 +91,13 @@ class Parts:
     visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
+    deps: Deps
+    """For what people ask: its writes go before those of steps and delivery."""
     jobs: list[Job]
     policy: Callable[[], Coroutine[Any, Any, None]]
     """Brings the policy file into force, now and whenever it is read again."""
+    read_secrets: Callable[[], None]
+    """Reads the settings again, and uses their tokens from the next call on."""
     catalog_cache: CatalogCache
     client: AsyncWebClient
     connection: Connection
@@ -99,19 +106,34 @@ class Parts:
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; at SIGHUP, read the policy file again. Raise Mistake, with words for the
-    operator, if the bot can't start."""
+    """Run until SIGTERM or SIGINT; at SIGHUP, read the tokens and the policy file again. Raise Mistake, with words
+    for the operator, if the bot can't start."""
     stop, hang_up = asyncio.Event(), asyncio.Event()
+    on_signal = asyncio.get_running_loop().add_signal_handler
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
-        asyncio.get_running_loop().add_signal_handler(number, event.set)
+        on_signal(number, event.set)
     async with build(settings, read_policy_again=hang_up) as parts:
+
+        def read_again() -> None:
+            parts.read_secrets()
+            hang_up.set()
+
+        on_signal(signal.SIGHUP, read_again)
         try:
-            report = parts.report
-            server = await health.serve(settings.http, parts.clock, report.read, report.exposition, report.works)
+            report, token = parts.report, settings.machines_token
+            server = await health.serve(
+                settings.http,
+                parts.clock,
+                report.read,
+                report.exposition,
+                report.works,
+                machines=None if token is None else health.Machines(report.machines, token),
+            )
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            await _run_until(stop, parts)
+            async with operator_server.serve(settings.socket_path, parts.deps):
+                await _run_until(stop, parts)
         finally:
             await server.cleanup()
 
@@ -159,6 +181,7 @@ async def build(
             settings.compute_clear_token,
             clock,
             on_token=partial(note_token, deps),
+            read_token=lambda: read_settings().compute_clear_token,
             on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
@@ -198,6 +221,8 @@ async def build(
             Job(
                 "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
             ),
+            Job("retention", every(minutes=RETENTION_EVERY_MINUTES), _work(background, drop_old)),
+            Job("people", every_hour(), _work(step_deps, look_for_people_who_left)),
             Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
         ]
         claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
@@ -240,6 +265,7 @@ async def build(
             visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
+            deps=deps,
             jobs=jobs,
             policy=partial(
                 follow,
@@ -247,6 +273,7 @@ async def build(
                 read_policy_again or asyncio.Event(),
                 then=partial(check_deciders, directory=people),
             ),
+            read_secrets=partial(_read_secrets, market, connection),
             catalog_cache=catalog_cache,
             client=client,
             connection=connection,
@@ -280,6 +307,19 @@ async def _log_start(settings: Settings, store: Database) -> None:
 def tokens_of(settings: Settings) -> Tokens:
     """Return Slack's tokens from the settings."""
     return Tokens(bot=settings.slack_bot_token.get_secret_value(), app=settings.slack_app_token.get_secret_value())
+
+
+def _read_secrets(market: ComputeClear, connection: Connection) -> None:
+    """Read the settings again, and use their tokens from the next call on. If a setting is wrong, change
+    nothing."""
+    try:
+        settings = read_settings()
+    except GpubotError as error:
+        log.error("settings.not_read", words=error.words)
+        return
+    used = {"Compute Clear": market.use_token(settings.compute_clear_token)}
+    used["Slack"] = connection.use_tokens(tokens_of(settings))
+    log.info("settings.tokens_read", changed=[name for name, changed in used.items() if changed])
 
 
 async def _run_until(stop: asyncio.Event, parts: Parts) -> None:

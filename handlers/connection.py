@@ -162,17 +162,22 @@ class Connection:
         except GpubotError:
             return None
 
+    def use_tokens(self, tokens: Tokens) -> bool:
+        """Use these tokens from the next call on. Open connections stay. Return whether one is another token
+        than before."""
+        different = tokens != self._tokens
+        self._tokens = tokens
+        self._client.token = tokens.bot
+        if self._sockets is not None:
+            self._sockets.use_token(tokens.app)
+        return different
+
     def _reload_tokens(self) -> None:
         try:
-            self._tokens = self._read_tokens()
+            self.use_tokens(self._read_tokens())
         except (GpubotError, OSError, ValueError) as error:
             # For example a file that is being replaced. The next try reads it.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
-        self._client.token = self._tokens.bot
-
-    def _reload_app_token(self) -> str:
-        self._reload_tokens()
-        return self._tokens.app
 
     async def _check_token(self) -> None:
         """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
@@ -236,7 +241,7 @@ class Connection:
         self._people.connected_to(HomeWorkspace.of(identity))
         register(app, self._context())
         sockets = Sockets(
-            app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_app_token
+            app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_tokens
         )
         log_missing_scopes(identity)
         await sockets.connect()

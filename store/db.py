@@ -81,10 +81,11 @@ class Transaction:
 
 
 async def migrate(url: str) -> None:
-    """Bring the schema up to date. Raise CannotOpen if the database is in use or can't be reached."""
+    """Bring the schema up to date. Raise CannotOpen if the database is in use, can't be reached or can't be
+    copied."""
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
-        await migrating.upgrade(engines.writer)
+        await migrating.upgrade(engines.writer, url, asked=True)
     finally:
         await close(engines, ownership)
 
@@ -153,13 +154,13 @@ class Database:
         """Take the database for this process and migrate it. The holder of its claims is `claimant` with a random
         number.
 
-        `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, and StoreBusy if it
-        doesn't answer.
+        `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, or if it is a
+        PostgreSQL of an older version with live rentals. Raise StoreBusy if it doesn't answer.
         """
         ownership, engines = await take_ownership(url, claimant)
         database = cls(engines, ownership, clock, claimant)
         try:
-            await migrating.upgrade(engines.writer)
+            await migrating.upgrade(engines.writer, url, asked=False)
             if isinstance(ownership, FileOwnership):
                 await database.end_claims()
         except BaseException:

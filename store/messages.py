@@ -8,9 +8,11 @@ from typing import Any, cast
 
 from sqlalchemy import (
     Boolean,
+    Integer,
     and_,
     bindparam,
     case,
+    delete,
     exists,
     false,
     func,
@@ -28,7 +30,7 @@ from bot.model.message import Destination, Message, MessageKind, lowest_version,
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
-from store.tables import IS_REMINDER, admin_questions, messages, rentals
+from store.tables import IS_REMINDER, TO_RESPONSE_URL, admin_questions, messages, rentals
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at"})
@@ -89,6 +91,35 @@ _CONVERSATIONS = (
     .where(_c.channel.is_not(None))
     .group_by(_c.to, _c.channel)
     .order_by(func.max(_c.id).desc())
+)
+_NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
+"""SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
+_DROP_ANSWERS = delete(messages).where(
+    _c.id.in_(
+        select(_c.id)
+        .where(TO_RESPONSE_URL, _c.closed, _c.created_at < param(_c.created_at, "before"), _c.id < _NEWEST_ID)
+        .order_by(_c.created_at)
+        .limit(bindparam("max_rows", type_=Integer))
+    )
+)
+# Scalar subqueries, which are looked up by key for each row. For EXISTS, PostgreSQL may read all rentals.
+_RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
+_QUESTION_OVER_AT = (
+    select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
+)
+_DROP_CLOSED = delete(messages).where(
+    _c.id.in_(
+        select(_c.id)
+        .where(
+            _c.closed,
+            _c.created_at < param(_c.created_at, "before"),
+            _c.id < _NEWEST_ID,
+            or_(_c.rental_id.is_(None), param(rentals.c.over_at, "over_before") > _RENTAL_OVER_AT),
+            or_(_c.question_id.is_(None), _QUESTION_OVER_AT.is_not(None)),
+        )
+        .order_by(_c.created_at)
+        .limit(bindparam("max_rows", type_=Integer))
+    )
 )
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
 
@@ -299,6 +330,13 @@ class Messages:
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
+
+    async def drop_answers(self, before: datetime, limit: int) -> int:
+        return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
+
+    async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
+        given = {"before": before, "over_before": over_before, "max_rows": limit}
+        return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def undelivered(self) -> int:
         return await self._conn.scalar(_UNDELIVERED) or 0

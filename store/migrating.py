@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
-from store.connections import copying_tables
+from store import way_back
+from store.connections import copying_tables, sqlite_path
 from store.migrations import FIRST, HEAD
 from store.outages import startup_errors
 
@@ -55,14 +58,39 @@ def _check_references(connection: Connection) -> None:
         )
 
 
-async def upgrade(engine: AsyncEngine) -> None:
-    """Run the missing revisions. Raise StoreBusy in an outage, and CannotOpen in an outage that waiting does not
-    end."""
+def check_start(connection: Connection, url: str, found: str | None) -> None:
+    """Raise CannotOpen if `run` does not migrate this database of the revision `found`: a PostgreSQL with live
+    rentals, of which a person keeps a copy first."""
+    if found in {None, HEAD} or sqlite_path(url) is not None:
+        return
+    # Every revision from FIRST on has this column.
+    live = connection.scalar(text("SELECT count(*) FROM rentals WHERE live"))
+    if live:
+        are = "1 rental is live" if live == 1 else f"{live} rentals are live"
+        raise CannotOpen(
+            f"The database is of an older gpubot (schema {found}, mine is {HEAD}), and {are}. Nobody ends their "
+            "machines until I run. "
+            f"Keep a copy, then migrate it:  {way_back.dump_command(url)}  &&  gpubot migrate"
+        )
+
+
+async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
+    """Run the missing revisions, after a way back was made: see store/way_back.py. `asked` is whether a person
+    asked for it by `gpubot migrate`.
+
+    Raise CannotOpen if there is no space for the copy, as `check_start` if nobody asked, and in an outage that
+    waiting does not end. Raise StoreBusy in another outage.
+    """
     async with startup_errors(), engine.connect() as conn:
         found = await conn.run_sync(revision)
-        await conn.rollback()
         if found == HEAD:
+            await conn.rollback()
             return
         check_known(found)
+        if not asked:
+            await conn.run_sync(check_start, url, found)
+        await conn.rollback()
+        if found is not None:
+            await asyncio.to_thread(way_back.keep, url, found)
         async with copying_tables(conn), conn.begin():
             await conn.run_sync(_upgrade)

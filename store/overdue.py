@@ -10,10 +10,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt, WatchedResource
 from bot.model.attempt import AttemptState, Marker, Resource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
@@ -50,6 +50,24 @@ _RESOURCES = select(
     resources.c.read_at,
     resources.c.delete_accepted_at,
 ).where(resources.c.rental_id.in_(bindparam("ids", expanding=True)), resources.c.gone_at.is_(None))
+_WATCHED = (
+    select(
+        resources.c.resource_id,
+        resources.c.rate,
+        attempts.c.resource_name.label("name"),
+        attempts.c.rate.label("offer_rate"),
+        attempts.c.extra,
+        rentals.c.lease_latest_end.label("latest_end"),
+        *(column for column in _COLUMNS if column.name in WatchedResource.model_fields),
+    )
+    .select_from(
+        resources.join(
+            attempts, and_(attempts.c.rental_id == resources.c.rental_id, attempts.c.n == resources.c.attempt)
+        ).join(rentals, rentals.c.id == resources.c.rental_id)
+    )
+    .where(resources.c.gone_at.is_(None))
+    .order_by(resources.c.resource_id)
+)
 _OWNED_BY_OTHERS = select(resources.c.resource_id).where(
     resources.c.resource_id.in_(bindparam("ids", expanding=True)),
     or_(
@@ -87,6 +105,9 @@ class Overdue:
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         found = await self._conn.execute(_PAST_END, {"by": by})
         return await self._with_resources([dict(row._mapping) for row in found])
+
+    async def watched(self) -> list[WatchedResource]:
+        return [to_model(WatchedResource, dict(row._mapping)) for row in await self._conn.execute(_WATCHED)]
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         found = await self._conn.execute(_ONE_UNSETTLED, {"key": rental_id, "attempt_n": n})

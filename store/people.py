@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import Integer, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.person import Channel, Key, Person
+from bot.model.person import OPERATOR, Channel, Key, Person
 from bot.model.state import State
 from store.mapping import param, select_by, to_model, to_models, upsert, values
 from store.tables import channels, people, person_keys, rentals
@@ -16,6 +17,7 @@ from store.tables import channels, people, person_keys, rentals
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
+_LEFT_AT = select(people.c.left_at).where(people.c.id == param(people.c.id, "key"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
 _EVERYBODY = select(people).order_by(people.c.id)
 _THESE = select(people).where(people.c.id.in_(bindparam("ids", expanding=True)))
@@ -47,6 +49,26 @@ _SEEN = (
 )
 
 
+_LEFT = (
+    select(people.c.id)
+    .where(
+        people.c.left_at < param(people.c.left_at, "before"),
+        ~exists().where(rentals.c.owner == people.c.id, rentals.c.live),
+    )
+    .order_by(people.c.left_at)
+    .limit(bindparam("max_rows", type_=Integer))
+)
+_these: Any = bindparam("ids", expanding=True)
+_DROP_KEYS = delete(person_keys).where(person_keys.c.user_id.in_(_these))
+_DROP = delete(people).where(people.c.id.in_(_these))
+_NOT_ASKED_SINCE = (
+    select(people.c.id)
+    .where(people.c.asked_at < param(people.c.asked_at, "before"), people.c.left_at.is_(None))
+    .order_by(people.c.asked_at)
+    .limit(bindparam("max_rows", type_=Integer))
+)
+
+
 class People:
     """bot.lifecycle.ports.store.People."""
 
@@ -59,7 +81,8 @@ class People:
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
-        return {row.id: row.name for row in found}
+        operator = {OPERATOR.id: OPERATOR.name} if OPERATOR.id in user_ids else {}
+        return operator | {row.id: row.name for row in found}
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         if user_ids is None:
@@ -67,7 +90,10 @@ class People:
         return to_models(Person, await self._conn.execute(_THESE, {"ids": list(user_ids)}))
 
     async def put(self, person: Person, real_now: datetime) -> None:
-        await upsert(self._conn, people, {**values(person), "asked_at": real_now})
+        left_at = None
+        if person.deactivated:
+            left_at = await self._conn.scalar(_LEFT_AT, {"key": person.id}) or real_now
+        await upsert(self._conn, people, {**values(person), "asked_at": real_now, "left_at": left_at})
 
     async def forget(self, user_id: str | None = None) -> None:
         """Make the stored person count as out of date, or all people if `user_id` is None.
@@ -76,6 +102,16 @@ class People:
         """
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
+
+    async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
+        return list(await self._conn.scalars(_NOT_ASKED_SINCE, {"before": before, "max_rows": limit}))
+
+    async def drop_left(self, before: datetime, limit: int) -> int:
+        ids = list(await self._conn.scalars(_LEFT, {"before": before, "max_rows": limit}))
+        if ids:
+            await self._conn.execute(_DROP_KEYS, {"ids": ids})
+            await self._conn.execute(_DROP, {"ids": ids})
+        return len(ids)
 
     async def keys(self, user_id: str) -> list[Key]:
         return to_models(Key, await self._conn.execute(_KEYS, {"key": user_id}))

@@ -41,16 +41,17 @@ async def check_database(url: str) -> Condition:
     try:
         async with startup_errors(), engines.writer.connect() as conn:
             await conn.begin()
-            found = await conn.run_sync(_try_writing)
+            found = await conn.run_sync(_try_writing, url)
             await conn.rollback()
     finally:
         await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
 
 
-def _try_writing(connection: Connection) -> str | None:
+def _try_writing(connection: Connection, url: str) -> str | None:
     found = migrating.revision(connection)
     migrating.check_known(found)
+    migrating.check_start(connection, url, found)
     if found is None:
         connection.execute(text("CREATE TABLE gpubot_doctor (tried INTEGER)"))
     else:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import Quote
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
-from store.tables import quotes
+from store.tables import HAS_OFFERS, messages, quotes, rentals
 
 _CLAIMED = (quotes.c.id, quotes.c.due_at)
 _GET = select_by(quotes.c.id)
@@ -46,6 +47,46 @@ _CLICKED = (
 )
 
 
+_OLD = select(quotes.c.id).where(
+    quotes.c.created_at < param(quotes.c.created_at, "before"), quotes.c.due_at.is_(None)
+)
+_OLDEST = bindparam("max_rows", type_=Integer)
+_newest = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
+_UNUSED = (
+    _OLD.where(
+        quotes.c.rental_id.is_(None),
+        # Scalar subqueries here, and the newest message stays: see store/messages.py.
+        select(func.count())
+        .where(messages.c.quote_id == quotes.c.id, or_(~messages.c.closed, messages.c.id == _newest))
+        .scalar_subquery()
+        == 0,
+        select(func.count()).where(rentals.c.quote_id == quotes.c.id).scalar_subquery() == 0,
+    )
+    .order_by(quotes.c.created_at)
+    .limit(_OLDEST)
+)
+_RENTAL_LIVES = select(rentals.c.live).where(rentals.c.id == quotes.c.rental_id).scalar_subquery()
+_these: Any = bindparam("ids", expanding=True)
+_DROP_ANSWERS = delete(messages).where(messages.c.quote_id.in_(_these))
+_DROP = delete(quotes).where(quotes.c.id.in_(_these))
+_DROP_OFFERS = (
+    update(quotes)
+    .where(
+        quotes.c.id.in_(
+            _OLD.where(HAS_OFFERS, _RENTAL_LIVES.is_(false())).order_by(quotes.c.created_at).limit(_OLDEST)
+        )
+    )
+    .values(offers=(), nearby=())
+)
+_DROP_REPLY_TO = (
+    update(quotes)
+    .where(
+        quotes.c.id.in_(_OLD.where(quotes.c.reply_to.is_not(None)).order_by(quotes.c.created_at).limit(_OLDEST))
+    )
+    .values(reply_to=None)
+)
+
+
 class Quotes(claims.PlainDueTable):
     """bot.lifecycle.ports.store.Quotes."""
 
@@ -72,3 +113,16 @@ class Quotes(claims.PlainDueTable):
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
+
+    async def drop_unused(self, before: datetime, limit: int) -> int:
+        ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))
+        if ids:
+            await self._conn.execute(_DROP_ANSWERS, {"ids": ids})
+            await self._conn.execute(_DROP, {"ids": ids})
+        return len(ids)
+
+    async def drop_offers(self, before: datetime, limit: int) -> int:
+        return (await self._conn.execute(_DROP_OFFERS, {"before": before, "max_rows": limit})).rowcount
+
+    async def drop_reply_to(self, before: datetime, limit: int) -> int:
+        return (await self._conn.execute(_DROP_REPLY_TO, {"before": before, "max_rows": limit})).rowcount

@@ -103,6 +103,12 @@ quotes = Table(
     *_claim(),
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
+_unused = quotes.c.rental_id.is_(None)
+Index("quotes_unused", quotes.c.created_at, sqlite_where=_unused, postgresql_where=_unused)
+HAS_OFFERS = text("offers <> '[]'")  # as a text, so that SQLite uses the index
+Index("quotes_with_offers", quotes.c.created_at, sqlite_where=HAS_OFFERS, postgresql_where=HAS_OFFERS)
+_answered_to = quotes.c.reply_to.is_not(None)
+Index("quotes_reply_to", quotes.c.created_at, sqlite_where=_answered_to, postgresql_where=_answered_to)
 
 rentals = Table(
     "rentals",
@@ -411,6 +417,12 @@ messages = Table(
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
 Index("messages_question", messages.c.question_id)
+_of_quote = messages.c.quote_id.is_not(None)
+Index("messages_quote", messages.c.quote_id, sqlite_where=_of_quote, postgresql_where=_of_quote)
+_closed = text("closed = 1")
+Index("messages_closed", messages.c.created_at, sqlite_where=_closed, postgresql_where=messages.c.closed)
+TO_RESPONSE_URL = text("""substr("to", 1, 4) = 'http'""")
+Index("messages_answers", messages.c.created_at, sqlite_where=TO_RESPONSE_URL, postgresql_where=TO_RESPONSE_URL)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
@@ -433,7 +445,11 @@ people = Table(
     _bool("bot"),
     Column("groups", JsonText[frozenset[str]](frozenset[str]), nullable=False),
     _time("asked_at", nullable=False),  # real time at which Slack was asked
+    _time("left_at"),  # real time at which Slack first said that they are deactivated
 )
+Index("people_asked", people.c.asked_at)
+_left = people.c.left_at.is_not(None)
+Index("people_left", people.c.left_at, sqlite_where=_left, postgresql_where=_left)
 
 person_keys = Table(
     "person_keys",

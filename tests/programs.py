@@ -21,6 +21,8 @@ PACKAGES = {
     "bash": "bash",
     "busybox": "busybox",
     "dash": "dash",
+    "git": "git",
+    "promtool": "promtool",
     "scp": "openssh-client",
     "sftp": "openssh-client",
     "shellcheck": "shellcheck",
@@ -28,6 +30,7 @@ PACKAGES = {
     "ssh-agent": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
+    "systemd-analyze": "systemd",
     "unshare": "util-linux",
 }
 

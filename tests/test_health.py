@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.ops import health
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+TOKEN = SecretStr("0123456789abcdef0123456789abcdef")
 FOR_EVER = {"settled": "0", "wait": "60"}
 
 
@@ -95,14 +97,24 @@ async def server() -> AsyncIterator[HealthServer]:
 
 
 @asynccontextmanager
-async def _serve() -> AsyncIterator[HealthServer]:
+async def _serve(*, with_machines: bool = False) -> AsyncIterator[HealthServer]:
     async with aiohttp.ClientSession() as session:
         server = HealthServer(session, StoppedClock())
 
         async def metrics() -> bytes:
             return b""
 
-        runner = await health.serve("127.0.0.1:0", server.clock, server.report, metrics, server.is_working)
+        async def machines() -> health.Report:
+            return {"well": False, "machines": None}
+
+        runner = await health.serve(
+            "127.0.0.1:0",
+            server.clock,
+            server.report,
+            metrics,
+            server.is_working,
+            machines=health.Machines(machines, TOKEN) if with_machines else None,
+        )
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/health"
         yield server
         await runner.cleanup()
@@ -173,3 +185,35 @@ async def test_a_wait_ends_when_its_client_disconnects(server: HealthServer) -> 
     [waiting] = await server.start_waiting(1)
     server.settled = True
     assert (await waiting)["settled"], "a disconnected client does not count as waiting"
+
+
+async def test_live_is_answered_without_a_report(server: HealthServer) -> None:
+    async with server.session.get(server.url.replace("/health", "/live")) as answer:
+        assert answer.status == 200
+    assert server.reports == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (None, 401),
+        ("Bearer", 401),
+        ("Bearer 0123456789abcdef0123456789abcdee", 401),
+        ("Bearer \xe9", 401),
+        (f"Bearer {TOKEN.get_secret_value()}", 503),
+    ],
+)
+async def test_machines_are_shown_only_with_the_token_and_with_503_if_the_bot_is_not_well(
+    given: str | None, status: int
+) -> None:
+    async with _serve(with_machines=True) as server:
+        headers = {} if given is None else {"Authorization": given}
+        async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
+            assert answer.status == status
+            assert ("machines" in await answer.text()) == (status == 503)
+
+
+async def test_without_a_token_in_the_settings_there_are_no_machines(server: HealthServer) -> None:
+    headers = {"Authorization": "Bearer "}
+    async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
+        assert answer.status == 404

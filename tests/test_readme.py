@@ -11,6 +11,7 @@ import pytest
 from bot.config.settings import Settings
 from bot.policy.team import yaml_file
 from bot.policy.team.rules import Rules
+from bot.watchdog.settings import WatchdogSettings
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP, HELP
 
@@ -25,7 +26,7 @@ def docs(name: str) -> str:
 
 
 def test_the_settings_table_names_every_setting_and_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", docs("settings.md"), re.MULTILINE))
+    rows = setting_rows(docs("settings.md").partition("\n## The watchdog")[0])
     assert rows.keys() == FIELDS.keys()
     needed = {name for name, default in rows.items() if default == "needed"}
     assert needed == {name for name, field in FIELDS.items() if field.is_required()}
@@ -34,6 +35,19 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
     assert defaults.keys() == {
         *("GPUBOT_HTTP", "GPUBOT_LOG", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_GITHUB_URL")
     }
+
+
+def test_the_watchdogs_settings_table_names_each_of_its_settings_and_what_is_needed() -> None:
+    rows = setting_rows(docs("settings.md").partition("\n## The watchdog")[2])
+    fields = {str(field.validation_alias): field for field in WatchdogSettings.model_fields.values()}
+    assert rows.keys() == fields.keys()
+    needed = {name for name, default in rows.items() if default == "needed"}
+    assert needed == {name for name, field in fields.items() if field.is_required()}
+
+
+def setting_rows(table: str) -> dict[str, str]:
+    """Return the default of each setting in a table, by its name."""
+    return dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", table, re.MULTILINE))
 
 
 def test_the_policy_page_has_every_key_with_its_default() -> None:
@@ -54,14 +68,14 @@ def test_the_commands_page_has_each_command_of_the_help() -> None:
     assert set(command.findall(docs("commands.md"))) == {"help", *command.findall(helped)}
 
 
-def test_the_front_page_gives_a_reason_for_each_scope() -> None:
-    table = README.partition("| scope | for |\n")[2].partition("\n\n")[0]
+def test_the_page_of_permissions_gives_a_reason_for_each_scope() -> None:
+    table = docs("permissions.md").partition("| scope | for |\n")[2].partition("\n\n")[0]
     scopes = re.findall(r"`([a-z_]+(?::[a-z]+)?)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
     assert sorted(scopes) == sorted({**NEEDED, **OPTIONAL})
 
 
-def test_the_front_page_names_each_host_and_port_of_the_default_settings() -> None:
-    hosts = README.partition("| host | why |\n")[2].partition("\n## ")[0]
+def test_the_page_of_permissions_names_each_host_and_port_of_the_default_settings() -> None:
+    hosts = docs("permissions.md").partition("| host | port | why |\n")[2].partition("\n## ")[0]
     defaults = [str(field.default) for field in FIELDS.values()]
     assert {urlsplit(default).hostname for default in defaults if default.startswith("https://")} == set(
         re.findall(r"^\| `(\S+)`", hosts, re.MULTILINE)

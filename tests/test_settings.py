@@ -337,6 +337,17 @@ def test_a_sandboxs_clock_is_refused_if_slack_the_market_or_the_clock_is_elsewhe
     assert problems() == ["GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine."]
 
 
+def test_the_socket_is_beside_the_sqlite_database_or_in_the_data_folder(env: pytest.MonkeyPatch) -> None:
+    env.setenv("XDG_DATA_HOME", "/home/bot/data")
+    assert read_settings().socket_path == Path("/home/bot/data/gpubot/gpubot.sqlite.sock")
+    env.setenv("GPUBOT_DATABASE_URL", "sqlite:////srv/gpubot/team.sqlite")
+    assert read_settings().socket_path == Path("/srv/gpubot/team.sqlite.sock")
+    env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:secret@db/gpubot")
+    assert read_settings().socket_path == Path("/home/bot/data/gpubot/gpubot.sock")
+    env.setenv("GPUBOT_SOCKET", "/run/gpubot/sock")
+    assert read_settings().socket_path == Path("/run/gpubot/sock")
+
+
 def test_no_secret_is_in_a_repr_or_a_dump(env: pytest.MonkeyPatch) -> None:
     env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
     settings = read_settings()

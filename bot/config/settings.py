@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -33,7 +33,15 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def _field(name: str, **more: Any) -> Any:
+CHANNEL_ID = r"^[CG][A-Z0-9]+$"
+USER_IDS = r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$"
+SHORTEST_TOKEN = 32
+"""The fewest characters of GPUBOT_MACHINES_TOKEN: nobody may guess it."""
+S = TypeVar("S", bound="CommandSettings")
+
+
+def setting(name: str, **more: Any) -> Any:
+    """Return the field of a setting with this name in the environment."""
     return Field(validation_alias=name, **more)
 
 
@@ -55,25 +63,15 @@ class _Files(PydanticBaseSettingsSource):
         return {name: value for value, name, _ in found if value is not None}
 
 
-class Settings(BaseSettings):
-    """The settings of `gpubot run`. Secrets never show in a repr or a log."""
+class CommandSettings(BaseSettings):
+    """The settings of one command. Secrets never show in a repr or a log. A setting that several commands have is
+    checked here."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
-
-    slack_bot_token: SecretStr = _field("SLACK_BOT_TOKEN")
-    slack_app_token: SecretStr = _field("SLACK_APP_TOKEN")
-    slack_api_url: str = _field("SLACK_API_URL", default="https://slack.com/api/")
-    compute_clear_token: SecretStr = _field("COMPUTE_CLEAR_TOKEN")
-    compute_clear_url: str = _field("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
-    github_url: str = _field("GPUBOT_GITHUB_URL", default="https://github.com")
-    channel: str = _field("GPUBOT_CHANNEL", pattern=r"^[CG][A-Z0-9]+$")
-    admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
-    policy: Path | None = _field("GPUBOT_POLICY", default=None)
-    probe_key_file: Path | None = _field("GPUBOT_PROBE_KEY_FILE", default=None)
-    database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
-    http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600")
-    log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)
-    clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
+    hints: ClassVar[Mapping[str, str]] = {}
+    """What a setting is, in addition to _HINTS, for the line about one that is missing or wrong."""
+    stand_ins: ClassVar[Mapping[str, str]] = {}
+    """Stand-in values of the settings without a default."""
 
     @classmethod
     @override
@@ -94,28 +92,32 @@ class Settings(BaseSettings):
             raise ValueError("it has a line break or another sign that can't be shown; write it on one line")
         return value
 
-    @field_validator("slack_bot_token")
+    @field_validator("slack_bot_token", check_fields=False)
     @classmethod
-    def _bot_token(cls, value: SecretStr) -> SecretStr:
+    def _bot_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
         if not value.get_secret_value().startswith("xoxb-"):
             raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
         return _sendable(value)
 
-    @field_validator("slack_app_token")
-    @classmethod
-    def _app_token(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith("xapp-"):
-            raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
-        return _sendable(value)
-
-    @field_validator("compute_clear_token")
+    @field_validator("compute_clear_token", check_fields=False)
     @classmethod
     def _market_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().strip():
             raise ValueError("it is empty: paste the token of your Compute Clear account")
         return _sendable(value)
 
-    @field_validator("slack_api_url", "compute_clear_url", "github_url", "clock_url")
+    @field_validator("machines_token", check_fields=False)
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        if len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"it has fewer than {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
+        return _sendable(value)
+
+    @field_validator("slack_api_url", "compute_clear_url", "github_url", "clock_url", check_fields=False)
     @classmethod
     def _safe_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -125,10 +127,38 @@ class Settings(BaseSettings):
             raise ValueError("plain http is only for this machine; use https")
         return value
 
-    @field_validator("slack_api_url")
+    @field_validator("slack_api_url", check_fields=False)
     @classmethod
     def _ends_with_slash(cls, value: str) -> str:
         return value if value.endswith("/") else value + "/"
+
+
+class Settings(CommandSettings):
+    """The settings of `gpubot run`."""
+
+    slack_bot_token: SecretStr = setting("SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr = setting("SLACK_APP_TOKEN")
+    slack_api_url: str = setting("SLACK_API_URL", default="https://slack.com/api/")
+    compute_clear_token: SecretStr = setting("COMPUTE_CLEAR_TOKEN")
+    compute_clear_url: str = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    github_url: str = setting("GPUBOT_GITHUB_URL", default="https://github.com")
+    channel: str = setting("GPUBOT_CHANNEL", pattern=CHANNEL_ID)
+    admins: str = setting("GPUBOT_ADMINS", pattern=USER_IDS)
+    policy: Path | None = setting("GPUBOT_POLICY", default=None)
+    probe_key_file: Path | None = setting("GPUBOT_PROBE_KEY_FILE", default=None)
+    database_url: SecretStr = setting("GPUBOT_DATABASE_URL", default=SecretStr(""))
+    socket: Path | None = setting("GPUBOT_SOCKET", default=None)
+    http: str = setting("GPUBOT_HTTP", default="127.0.0.1:8600")
+    machines_token: SecretStr | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
+    log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
+    clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
+        return _sendable(value)
 
     @field_validator("http")
     @classmethod
@@ -141,7 +171,7 @@ class Settings(BaseSettings):
     def _known_database(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
         if not url:
-            return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
+            return SecretStr(f"sqlite:///{_data_folder() / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         path = url.removeprefix("sqlite:///")
@@ -155,16 +185,36 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _clock_only_for_sandboxes(self) -> Settings:
-        if self.clock_url is not None and not all(
-            map(is_loopback, (self.clock_url, self.slack_api_url, self.compute_clear_url))
-        ):
-            raise ValueError("a borrowed clock is only for a sandbox on this machine")
+        check_clock(self.clock_url, self.slack_api_url, self.compute_clear_url)
         return self
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
         """Return the Slack user ids in `admins`."""
-        return tuple(part.strip() for part in self.admins.split(","))
+        return ids_in(self.admins)
+
+    @property
+    def socket_path(self) -> Path:
+        """Return the socket for commands by hand: beside the SQLite database, else in the data folder."""
+        if self.socket is not None:
+            return self.socket
+        scheme, _, path = self.database_url.get_secret_value().partition(":///")
+        return Path(f"{path}.sock") if scheme == "sqlite" else _data_folder() / "gpubot.sock"
+
+
+def ids_in(text: str) -> tuple[str, ...]:
+    """Return the ids in a list that commas separate."""
+    return tuple(part.strip() for part in text.split(","))
+
+
+def check_clock(clock_url: str | None, *servers: str) -> None:
+    """Raise ValueError if a borrowed clock, or a server that the command calls, is not on this machine."""
+    if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
+        raise ValueError("a borrowed clock is only for a sandbox on this machine")
+
+
+def _data_folder() -> Path:
+    return platformdirs.user_data_path("gpubot")
 
 
 def _sendable(token: SecretStr) -> SecretStr:
@@ -176,33 +226,48 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 def read_settings() -> Settings:
-    """Return the settings. Raise Mistake with one line for each setting that is missing or wrong. No line shows a
-    secret."""
-    settings, wrong = read_partly()
+    """Return the settings of `gpubot run`, as `read_settings_of` does."""
+    return read_settings_of(Settings)
+
+
+def read_database_url() -> str:
+    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it is wrong, or if
+    `.env`, which may have it, can't be read."""
+    settings, wrong = read_partly(Settings)
+    for name in (str(ENV_FILE), "GPUBOT_DATABASE_URL"):
+        if name in wrong:
+            raise Mistake(wrong[name])
+    return settings.database_url.get_secret_value()
+
+
+def read_settings_of(kind: type[S]) -> S:
+    """Return the settings of a command. Raise Mistake with one line for each setting that is missing or wrong. No
+    line shows a secret."""
+    settings, wrong = read_partly(kind)
     if wrong:
         raise Mistake("\n".join(dict.fromkeys(wrong.values())))
     return settings
 
 
-def read_partly() -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and a line for each setting that is missing or wrong, by its name.
+def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
+    """Return the settings of a command, and a line for each setting that is missing or wrong, by its name.
 
     A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
     a stand-in value, which must not be used.
     """
     env_file = read_env_file()
-    values, wrong = _from_files(env_file)
-    fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
+    values, wrong = _from_files(env_file, kind)
+    fields = {str(field.validation_alias): field.default for field in kind.model_fields.values()}
+    stand_in_for = {**fields, **_STAND_INS, **kind.stand_ins}
     token = _FILES.set(values)
     try:
         while True:
             try:
-                stand_ins = {name: _STAND_INS.get(name, fields[name]) for name in wrong}
-                settings = Settings(**stand_ins)
+                settings = kind(**{name: stand_in_for[name] for name in wrong})
                 break
             except ValidationError as error:
                 lines = {
-                    name: _line(name, problem["type"], problem["msg"])
+                    name: _line(name, problem["type"], problem["msg"], {**_HINTS, **kind.hints}.get(name, ""))
                     for problem in error.errors(include_input=False)
                     for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
                     if name not in wrong
@@ -220,11 +285,11 @@ def read_partly() -> tuple[Settings, dict[str, str]]:
     return settings, wrong
 
 
-def _from_files(env_file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values in `.env` and in the files that `<NAME>_FILE` names, and a line for each such file that
     can't be read."""
     values, wrong = {}, {}
-    for field in Settings.model_fields.values():
+    for field in kind.model_fields.values():
         name = str(field.validation_alias)
         path = os.environ.get(f"{name}_FILE") or env_file.values.get(f"{name}_FILE")
         if path:
@@ -261,9 +326,9 @@ _HINTS = {
 }
 
 
-def _line(name: str, kind: str, message: str) -> str:
-    """Return the line for a setting that pydantic found missing or wrong. The line doesn't show the value."""
-    hint = _HINTS.get(name, "")
+def _line(name: str, kind: str, message: str, hint: str) -> str:
+    """Return the line for a setting that pydantic found missing or wrong. `hint` says what it is. The line doesn't
+    show the value."""
     if kind == "missing":
         return f"{name} is not set. It is {hint}."
     if kind == "value_error":

@@ -128,6 +128,7 @@ def environment(
         "GPUBOT_CHANNEL": channel,
         "GPUBOT_ADMINS": admins,
         "GPUBOT_DATABASE_URL": f"sqlite:///{folder / 'gpubot.sqlite'}",
+        "GPUBOT_SOCKET": str(folder / "gpubot.sock"),
         "GPUBOT_HTTP": http,
         **({"GPUBOT_POLICY": str(policy)} if policy is not None else {}),
     }

@@ -32,7 +32,7 @@ CALL_SECONDS = 8.0
 
 async def examine(clock: Clock) -> list[Finding]:
     """Return what the checks find about the environment and `.env`. Change nothing."""
-    settings, wrong_settings = read_partly()
+    settings, wrong_settings = read_partly(Settings)
     rules, policy = _policy(settings, wrong_settings)
     context = CheckContext(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
     async with new_session(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as session:
@@ -53,6 +53,7 @@ async def examine(clock: Clock) -> list[Finding]:
             _guarded("GitHub", github(context)),
             _guarded("database", host.database(context)),
             _guarded("GPUBOT_HTTP", host.port(context, session)),
+            _guarded("GPUBOT_SOCKET", host.socket_by_hand(context)),
             _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),
         )
     clock_findings = host.clock({name: clock_gaps.get(name) for name in ("Slack", "Compute Clear")})

@@ -17,10 +17,13 @@ from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
+from bot.operator.server import folder_problem
+from bot.text_file import open_to_others
 from store.preflight import Condition, check_database
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
+SOCKET = "GPUBOT_SOCKET"
 PROXY = "proxy"
 
 _DATABASE_WORDS = {
@@ -67,6 +70,26 @@ async def port(context: CheckContext, session: aiohttp.ClientSession) -> list[Fi
     server.close()
     await server.wait_closed()
     return [ok(HTTP, f"{address} is free.")]
+
+
+async def socket_by_hand(context: CheckContext) -> list[Finding]:
+    """Return whether commands by hand can be given on GPUBOT_SOCKET, and are safe there."""
+    blocked = context.blocked_by("GPUBOT_DATABASE_URL", SOCKET)
+    if blocked:
+        return [not_checked(SOCKET, blocked)]
+    path = context.settings.socket_path
+    try:
+        problem = folder_problem(path)
+    except FileNotFoundError:
+        return [ok(SOCKET, "its folder is not there yet; gpubot run makes it.")]
+    except OSError as error:
+        return [wrong(SOCKET, f"{path} can't be used: {error.strerror}. Name another path.")]
+    if problem is not None:
+        return [wrong(SOCKET, problem)]
+    if open_to_others(path.parent):
+        folder = path.parent
+        return [hint(SOCKET, f"other users of this machine can look into {folder}. Type: chmod 700 {folder}")]
+    return [ok(SOCKET, "commands by hand are for this user and root alone.")]
 
 
 async def _is_gpubot(address: str, session: aiohttp.ClientSession) -> bool:

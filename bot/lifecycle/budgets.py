@@ -18,6 +18,7 @@ from bot.model.base import changed
 from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
+from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
@@ -281,12 +282,13 @@ async def _alert(
     tx: Tx, rules: Rules, balance: Balance, *, now: datetime, real_now: datetime, by: str | None
 ) -> None:
     """Notify the approvers' channel and the person `by`, if the balance reached an alert that was not given. Of a
-    person's own money, that person is notified instead: `by` may not see it."""
+    person's own money, that person is notified instead: `by` may not see it. The operator gets no messages."""
     percent = new_alert(balance, rules)
     if percent is None:
         return
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
+    reader = None if reader == OPERATOR.id else reader
     facts = Facts(
         balance=changed(balance, alerted=percent),
         total=budget_of(balance.scope, rules),

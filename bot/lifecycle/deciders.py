@@ -14,6 +14,7 @@ from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, to_person
 from bot.model.rental import Rental
 from bot.policy.team.asking import Asked, who_is_asked
 from bot.policy.team.hours import Availability, zone_of
@@ -89,6 +90,24 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
         available=available,
         hours=hours or (Availability(zone_of(None, rules)),),
     )
+
+
+async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
+    """Ask each approver in a direct message what Slack refuses in their channel. Return False if nobody is known
+    who could be asked."""
+    people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
+    real_now = deps.clock.real()
+    for person in people:
+        direct = Message(
+            kind=message.kind,
+            to=to_person(person),
+            rental_id=message.rental_id,
+            event_id=message.event_id,
+            created_at=real_now,
+            due_at=real_now,
+        )
+        await tx.messages.add(direct)
+    return bool(people)
 
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:

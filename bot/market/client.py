@@ -59,7 +59,7 @@ TIMEOUTS = Timeouts()
 
 
 class ComputeClear:
-    """A Market. It makes each call once."""
+    """A Market. It makes each call once; see Transport for the exception."""
 
     def __init__(
         self,
@@ -69,12 +69,13 @@ class ComputeClear:
         timeouts: Timeouts = TIMEOUTS,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
         *,
+        read_token: Callable[[], SecretStr] | None = None,
         on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is called with whether the token is refused, `on_call` with the outcome of each call: see
-        Transport."""
+        """`read_token` reads the token again when it is refused, `on_token` is called with whether it is refused,
+        and `on_call` with the outcome of each call: see Transport."""
         self._timeouts = timeouts
-        self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
+        self._http = Transport(base_url, token, clock, on_token, read_token=read_token, on_call=on_call)
         self._clock = clock
         self._anomalies = wire.Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}
@@ -82,6 +83,10 @@ class ComputeClear:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+    def use_token(self, token: SecretStr) -> bool:
+        """Use this token from the next call on. Return whether it is another one than before."""
+        return self._http.use_token(token)
 
     async def catalog(self) -> Catalog:
         """Return what the four discovery endpoints offer.

@@ -1,4 +1,4 @@
-"""Makes one HTTP call to the marketplace, once. Returns its answer, or raises the reason why none can be used."""
+"""Makes one HTTP call to the marketplace. Returns its answer, or raises the reason why none can be used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -77,10 +77,10 @@ class _Bearer(httpx.Auth):
     """Keeps the token out of the client's headers, where a log or a repr could show it."""
 
     def __init__(self, token: SecretStr) -> None:
-        self._token = token
+        self.token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
         yield request
 
 
@@ -106,7 +106,8 @@ class _Sessions:
 
 
 class Transport:
-    """Makes calls to one API with one token. It repeats no call and follows no redirect.
+    """Makes calls to one API with one token at a time. It follows no redirect. It repeats a call only if the token
+    was refused and another one is there by now: a call with a refused token did nothing.
 
     Each call that buys gets a new connection. If the server were just closing a pooled one, nobody would know
     whether the request arrived.
@@ -119,23 +120,29 @@ class Transport:
         clock: Clock,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
         *,
+        read_token: Callable[[], SecretStr] | None = None,
         on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is called with whether the token is refused: after the first answer, and when that changes.
+        """`read_token` reads the token again when it is refused; it may raise GpubotError. `on_token` is called
+        with whether the token is refused: after the first answer, and when that changes.
 
         `on_call` is called for each call with its name and outcome: a class of status such as `2xx`, or
         `no_answer`. It is called again with `unusable` if the answer could not be used.
         """
         self._on_call = on_call
         self._clock = clock
-        self._redactor = Redactor(token)
+        self._bearer = _Bearer(token)
+        self._tokens = {token.get_secret_value()}
+        """Every token so far. A late answer may still repeat an earlier one."""
+        self._redactor = Redactor(self._tokens)
+        self._read_token = read_token
         self._on_token = on_token
         self._refused: bool | None = None
 
         def client(*, keep_alive: bool) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 base_url=base_url,
-                auth=_Bearer(token),
+                auth=self._bearer,
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
                 transport=AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=keep_alive)),
                 # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
@@ -151,6 +158,15 @@ class Transport:
         await self._pooled.aclose()
         await self._unpooled.aclose()
 
+    def use_token(self, token: SecretStr) -> bool:
+        """Use this token from the next call on. Return whether it is another one than before."""
+        if token == self._bearer.token:
+            return False
+        self._bearer.token = token
+        self._tokens.add(token.get_secret_value())
+        self._redactor = Redactor(self._tokens)
+        return True
+
     async def ask(
         self,
         call: Call,
@@ -162,20 +178,35 @@ class Transport:
         json: object = None,
         yaml: bytes | None = None,
     ) -> Answer:
-        """Make the call once, within that many real seconds.
+        """Make the call, within that many real seconds.
 
         Raise TokenRefused for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
         body that can't be read, with `may_have_bought` only if the call buys and may have been carried out.
         """
         client = self._unpooled if call.buys else self._pooled
-        request = client.build_request(
-            method,
-            path,
-            params=params,
-            json=json,
-            content=yaml,
-            headers=None if yaml is None else {"Content-Type": "application/yaml"},
-        )
+
+        def request() -> httpx.Request:
+            return client.build_request(
+                method,
+                path,
+                params=params,
+                json=json,
+                content=yaml,
+                headers=None if yaml is None else {"Content-Type": "application/yaml"},
+            )
+
+        used = self._bearer.token
+        response, content = await self._send(call, client, request(), seconds)
+        if response.status_code == 401 and self._has_another_token(used):
+            response, content = await self._send(call, client, request(), seconds)
+        if response.status_code != 403 or call.open_to_all:
+            await self._note_token(refused=response.status_code in {401, 403})
+        return self._usable(call, response, content)
+
+    async def _send(
+        self, call: Call, client: httpx.AsyncClient, request: httpx.Request, seconds: float
+    ) -> tuple[httpx.Response, bytes]:
+        """Send the request once. Return the answer and its body, or raise MarketAway."""
         try:
             async with asyncio.timeout(seconds):
                 response = await client.send(request, stream=True)
@@ -195,9 +226,22 @@ class Transport:
             # `from None`, because the request in the cause contains the token.
             raise MarketAway(words, may_have_bought=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
-        if response.status_code != 403 or call.open_to_all:
-            await self._note_token(refused=response.status_code in {401, 403})
-        return self._usable(call, response, content)
+        return response, content
+
+    def _has_another_token(self, refused: SecretStr) -> bool:
+        """Return whether there is another token than the one that was refused. Read the token again if there was
+        none so far."""
+        if self._bearer.token != refused or self._read_token is None:
+            return self._bearer.token != refused
+        try:
+            found = self.use_token(self._read_token())
+        except (GpubotError, OSError, ValueError) as error:
+            # For example a file that is being replaced. The next refused call reads it.
+            _log.warning("market.token_not_read", error=type(error).__name__)
+            return False
+        if found:
+            _log.info("market.token_read")
+        return found
 
     def _count(self, call: Call, outcome: str) -> None:
         if self._on_call is not None:
@@ -299,22 +343,22 @@ _MIN_LENGTH = 8
 
 
 class Redactor:
-    """Masks the bot's token in answers, whose texts are stored and shown in Slack. A text may repeat the token
+    """Masks the bot's tokens in answers, whose texts are stored and shown in Slack. A text may repeat a token
     unchanged, in a URL, in JSON within JSON, or in HTML."""
 
-    def __init__(self, token: SecretStr) -> None:
-        secret = token.get_secret_value()
-        escaped = json.dumps(secret)[1:-1]
-        forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
-        forms |= {escaped, escaped.replace("/", "\\/")}
+    def __init__(self, tokens: Iterable[str]) -> None:
+        forms: set[str] = set()
+        for secret in tokens:
+            if len(secret) >= _MIN_LENGTH:
+                escaped = json.dumps(secret)[1:-1]
+                forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
+                forms |= {escaped, escaped.replace("/", "\\/")}
         longest_first = map(re.escape, sorted(forms, key=len, reverse=True))
         # Case is ignored: status words are stored in lower case, and %2f is the same as %2F.
-        self._pattern = re.compile(
-            "|".join(longest_first) if len(secret) >= _MIN_LENGTH else "(?!)", re.IGNORECASE
-        )
+        self._pattern = re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
 
     def masked(self, value: object) -> object:
-        """Return a decoded JSON value with the token masked in every text and key.
+        """Return a decoded JSON value with the tokens masked in every text and key.
 
         Raise NotJson if it is nested too deeply.
         """

@@ -61,6 +61,9 @@ class EventKind(StrEnum):
     STILL_NEEDED = "still_needed"
     ENDING = "ending"
     EXTENDED = "extended"
+    EXTENDED_BY_OPERATOR = "extended_by_operator"
+    """The operator extended it although that needs an approver, or decided on the time that waited for one. The
+    budgets that do not hold it are `facts.passed`."""
     EXTENSION_ASKED = "extension_asked"
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
@@ -222,7 +225,7 @@ class Facts(Frozen):
     """In a request for approval. None if there was no other offer, or if none is known."""
     span: timedelta | None = None
     asked_span: timedelta | None = None
-    """If an approver approved fewer hours, `span`: the length that was asked for."""
+    """If fewer hours were approved, `span`: the length that was asked for."""
     hours: timedelta | None = None
     """The whole lease."""
     until: Instant | None = None
@@ -287,7 +290,7 @@ class Event(Frozen):
     kind: EventKind
     at: Instant
     actor: str | None = None
-    """Slack user id. None is the bot itself."""
+    """Slack user id, or the id of OPERATOR. None is the bot itself."""
     facts: Facts = Facts()
 
     @property
@@ -455,6 +458,13 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.STILL_NEEDED: Effects(direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.NEEDED,)),
     _E.ENDING: Effects(direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, settles=(_Q.END,)),
     _E.EXTENDED: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
+    _E.EXTENDED_BY_OPERATOR: Effects(
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
+        direct_if=if_fewer_hours,
+        settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+        lengthens=True,
+    ),
     _E.EXTENSION_ASKED: Effects(
         thread=always, approvers=Approvers.YES, asks=_Q.EXTENSION, settles=(_Q.NEEDED, _Q.UNANSWERED)
     ),

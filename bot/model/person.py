@@ -22,6 +22,11 @@ class Person(Frozen):
     """Ids of the user groups that the policy names and that the person is in."""
 
 
+OPERATOR = Person(id="operator", name="the operator")
+"""Whoever types commands on the bot's machine (bot/operator). Ids in Slack begin with U or W, so nobody there has
+this id. The reason for each change is the `detail` of its event."""
+
+
 class Absence(Frozen):
     """A time in which an approver is not asked, because they said that they are away."""
 

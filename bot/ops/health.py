@@ -1,13 +1,16 @@
-"""The HTTP server of `/health` and `/metrics` on GPUBOT_HTTP, for operators, monitors and tests."""
+"""The HTTP server on GPUBOT_HTTP, for operators, monitors, the watchdog and tests: `/health`, `/live`, `/metrics`
+and `/machines`."""
 
 from __future__ import annotations
 
+import hmac
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import SecretStr
 
 from bot.clock import Clock
 
@@ -21,16 +24,26 @@ MOST_WAITERS = 3
 once."""
 
 
+class Machines(NamedTuple):
+    """What /machines answers, and the bearer token that it needs."""
+
+    read: Callable[[], Awaitable[Report]]
+    token: SecretStr
+
+
 async def serve(
     address: str,
     clock: Clock,
     report: Callable[[], Awaitable[Report]],
     exposition: Callable[[], Awaitable[bytes]],
     works: Callable[[], bool],
+    *,
+    machines: Machines | None = None,
 ) -> web.AppRunner:
     """Start the server and return its runner, which the caller must clean up.
 
-    `report` returns the answer of /health, and `exposition` returns that of /metrics. While `works` returns True,
+    `report` returns the answer of /health, and `exposition` that of /metrics. If `machines` is None, there is no
+    /machines. While `works` returns True,
     nothing is settled, and a request that waits reads no report. Raise OSError if the port is taken.
     """
     waiting = 0
@@ -61,13 +74,25 @@ async def serve(
                 await clock.pause(READ_EVERY)
         finally:
             waiting -= may_wait
-        return web.json_response(current, status=200 if current.get("well", True) else 503)
+        return _answer(current)
+
+    async def live(_: web.Request) -> web.Response:
+        """Answer while the event loop turns. A lost database, or a refused token, is no reason to restart the
+        process."""
+        return web.Response(text="live")
+
+    async def read_machines(request: web.Request) -> web.Response:
+        if machines is None or not _has_token(request, machines.token):
+            raise web.HTTPUnauthorized(text="no valid token", headers={"WWW-Authenticate": "Bearer"})
+        return _answer(await machines.read())
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/health", health), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/health", health), web.get("/live", live), web.get("/metrics", metrics)])
+    if machines is not None:
+        app.router.add_get("/machines", read_machines)
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     host, _, port = address.rpartition(":")
@@ -77,6 +102,17 @@ async def serve(
         await runner.cleanup()
         raise
     return runner
+
+
+def _answer(report: Report) -> web.Response:
+    """Return a report as JSON; status 503 if it says that the bot is not well."""
+    return web.json_response(report, status=200 if report.get("well", True) else 503)
+
+
+def _has_token(request: web.Request, token: SecretStr) -> bool:
+    """Return whether a request has this bearer token. How long that takes shows nothing of the token."""
+    given = request.headers.get("Authorization", "").encode(errors="replace")
+    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
 
 
 def _seconds(text: str) -> float:

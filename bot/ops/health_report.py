@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from bot.clock import Clock
 from bot.errors import GpubotError
+from bot.lifecycle.account.watched_machines import watched_machines
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.engine import Engine
@@ -113,11 +115,9 @@ class HealthReport:
         # The figures above were read one after the other. They describe the same moment only if nothing ran
         # meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
-        broken = self.selfcheck.wrong
         refused = self.connection.refused
         return {
-            "well": not broken,
-            "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
+            **self._wellness(undelivered),
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.connection.connected(),
             "next_due": next_at.isoformat() if next_at else None,
@@ -136,6 +136,25 @@ class HealthReport:
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
             "settled": quiet and not due and not refreshes and undelivered == 0,
+        }
+
+    async def machines(self) -> health.Report:
+        """Return the answer of /machines, as bot.model.watched_machine.MachinesAnswer describes it."""
+        await self.selfcheck.measure()
+        undelivered, watched = None, None
+        with suppress(GpubotError):
+            async with self.store.read() as tx:
+                undelivered = await tx.messages.undelivered()
+                watched = await watched_machines(tx, self.rules.rules)
+        machines = None if watched is None else [machine.model_dump(mode="json") for machine in watched]
+        return {**self._wellness(undelivered), "machines": machines}
+
+    def _wellness(self, undelivered: int | None) -> health.Report:
+        """Return whether the bot is well and what is wrong, as the last measurement found it."""
+        broken, refused = self.selfcheck.wrong, self.connection.refused
+        return {
+            "well": not broken,
+            "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
         }
 
     async def exposition(self) -> bytes:

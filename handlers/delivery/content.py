@@ -13,7 +13,12 @@ from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.month_files import file_for
 from bot.lifecycle.service.previews import quote_view
-from bot.lifecycle.service.queries import details_for_direct_message, details_for_message, readable_event
+from bot.lifecycle.service.queries import (
+    details_for_direct_message,
+    details_for_message,
+    readable_event,
+    waiting_for_approver,
+)
 from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import DestinationKind, Message, MessageKind
@@ -21,7 +26,6 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from bot.policy.team.roles import roles_of
 from handlers.views.answers import offers
 from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
@@ -81,14 +85,12 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
 
 async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Return what an approver is reminded of. Return None if they approve nothing any more."""
-    reader = await _reader(tx, deps, message.to.value)
-    rules = await rules_now(tx, deps.rules)
-    if not roles_of(await _person(tx, message.to.value), rules).approver:
+    person = await _person(tx, message.to.value)
+    found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
+    if found is None:
         return None
-    rentals = await tx.rentals.get_many((message.body or {}).get("rentals", ()))
-    found = [await details_for_message(tx, rental, reader.now) for rental in rentals.values()]
-    found.sort(key=lambda details: (details.rental.created_at, details.rental.id))
-    return reminder(found, changed(reader, rules=rules))
+    reader = await _reader(tx, deps, person.id)
+    return reminder(found, changed(reader, rules=await rules_now(tx, deps.rules)))
 
 
 async def _admin_question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

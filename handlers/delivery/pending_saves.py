@@ -9,13 +9,12 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.account.older_database import ask_again, note_put_back
-from bot.lifecycle.deciders import deciders, requesters_of
+from bot.lifecycle.deciders import ask_each_directly
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
-from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 
 log = structlog.get_logger("gpubot.delivery")
@@ -153,7 +152,10 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     """Send a message to its next destination and return True. If there is none, close the message and return
     False."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    if rental is not None and await _ask_each_approver(tx, message, rental, deps):
+    asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
+    if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):
+        log.warning("delivery.approvers_asked", message=message.id)
+        await tx.messages.save(_closed(message))
         return True
     to = next_destination(message, rental.owner if rental is not None else None, deps.rules)
     log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
@@ -164,29 +166,6 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     else:
         await tx.messages.save(changed(message, to=to, tries=0))
     return to is not None
-
-
-async def _ask_each_approver(tx: Tx, message: Message, rental: Rental, deps: Deps) -> bool:
-    """Ask each approver in a direct message what Slack refuses in their channel. Return False if the message asks
-    them nothing there, or if nobody is known who could be asked."""
-    if message.kind is not MessageKind.APPROVAL or message.to.kind is not DestinationKind.CHANNEL:
-        return False
-    asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
-    real_now = deps.clock.real()
-    for person in asked.people:
-        direct = Message(
-            kind=message.kind,
-            to=to_person(person),
-            rental_id=message.rental_id,
-            event_id=message.event_id,
-            created_at=real_now,
-            due_at=real_now,
-        )
-        await tx.messages.add(direct)
-    if asked.people:
-        log.warning("delivery.approvers_asked", message=message.id, people=len(asked.people))
-        await tx.messages.save(_closed(message))
-    return bool(asked.people)
 
 
 def _closed(message: Message) -> Message:

@@ -9,6 +9,7 @@ from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.base import changed
 from bot.model.quote import Quote
 from bot.model.request import Request
+from bot.policy.buying.budgets import projects_to_name
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     NO_VALUE,
@@ -109,7 +110,9 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
     request = earlier.request if earlier else None
     reader = context.reader(interaction.person)
-    return OpenModal(modal=modals.form(context.known_catalog(), reader, request=request, value=value))
+    projects = projects_to_name(interaction.person, reader.rules)
+    form = modals.form(context.known_catalog(), reader, projects=projects, request=request, value=value)
+    return OpenModal(modal=form)
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:

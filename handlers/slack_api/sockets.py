@@ -72,10 +72,11 @@ class Sockets:
         gate: Gate | None = None,
         count: int = CONNECTIONS,
         ticket_seconds: float = TICKET_SECONDS,
-        reload_token: Callable[[], str] | None = None,
+        reload_token: Callable[[], None] | None = None,
     ) -> None:
         """`gate` counts payloads that are not yet acknowledged. `ticket_seconds` are real seconds for which one
-        ticket is tried. `reload_token` reads the app token again; it is called if a connection stays closed.
+        ticket is tried. `reload_token` reads the app token again and calls `use_token`; it is called if a
+        connection stays closed.
 
         Construct this inside the running event loop.
         """
@@ -124,6 +125,11 @@ class Sockets:
         """Return how many connections are open."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
+    def use_token(self, app_token: str) -> None:
+        """Ask for tickets with this token from now on. Open connections stay."""
+        for handler in self._handlers:
+            handler.client.app_token = app_token
+
     async def watch(self) -> None:
         """Renew tickets that no longer work, until cancelled."""
         await keep_running("socket", self._check, self._clock)
@@ -138,7 +144,7 @@ class Sockets:
             if self._down[number] >= DEAD_AFTER:
                 log.warning("socket.dead", socket=number)
                 if self._reload_token is not None:
-                    handler.client.app_token = self._reload_token()
+                    self._reload_token()
                 handler.client.wss_uri = None
                 self._down[number] = 0.0
 

@@ -190,15 +190,15 @@ class SandboxClient:
     async def add_fault(self, endpoint: str, kind: str, **fields: object) -> Fault:
         """Put a fault in force at an endpoint of one server.
 
-        The endpoint is a Slack method, `response_url`, `socket`, `user_keys` of GitHub, or an operation of Compute
-        Clear.
+        The endpoint is a Slack method, `response_url`, `socket`, `webhook`, `user_keys` of GitHub, or an operation
+        of Compute Clear.
         """
         return await self._server_of(endpoint).add_fault(endpoint, kind, **fields)
 
     def _server_of(self, endpoint: str) -> Server:
         if endpoint == "user_keys":
             return self.github
-        return self.slack if "." in endpoint or endpoint in {"response_url", "socket"} else self.compute
+        return self.slack if "." in endpoint or endpoint in {"response_url", "socket", "webhook"} else self.compute
 
     async def remove_faults(self) -> None:
         """Remove every fault of all servers."""

@@ -15,17 +15,21 @@ DEFAULT_TOKEN = "compute-sandbox-token"  # noqa: S105 - it opens nothing but thi
 
 
 class ComputeSandbox:
-    """The Compute Clear API on this machine. `token` is the token of its one account."""
+    """The Compute Clear API on this machine. `token` is the first token of its one account."""
 
     def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN, seed: int | None = None) -> None:
         """With a `seed`, offers and resources get the same ids each time."""
         self.clock = clock
-        self.token = token
         self.market = Market(seed)
         self._hosts = Hosts(clock, self.market.schedule)
         self._api = Api(self.market, self._hosts, token)
         self.faults = Faults(clock, known=self._api.operations)
         self._served: Served | None = None
+
+    @property
+    def token(self) -> str:
+        """The account's token."""
+        return self._api.token
 
     async def start(self, port: int = 0) -> str:
         """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""

@@ -56,9 +56,10 @@ class PortBody(ControlModel):
 
 
 class TokenBody(ControlModel):
-    """Whether the account's token is valid."""
+    """Whether the account's token is valid, and its new value."""
 
-    valid: bool
+    valid: bool = True
+    token: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Control:
@@ -187,7 +188,9 @@ class Control:
         return reply({"port": body.port})
 
     async def _token(self, request: web.Request) -> web.Response:
-        self._api.token_valid = (await read(request, TokenBody)).valid
+        body = await read(request, TokenBody)
+        self._api.token_valid = body.valid
+        self._api.token = body.token or self._api.token
         return reply({"valid": self._api.token_valid})
 
 

@@ -127,10 +127,11 @@ class LacksChange(ControlModel):
 
 
 class Tokens(ControlModel):
-    """Whether the app's tokens are valid from now on."""
+    """Whether the tokens and the webhook are valid from now on. `new` replaces a token by a new, valid one."""
 
-    bot: Literal["valid", "revoked"] | None = None
-    app: Literal["valid", "revoked"] | None = None
+    bot: Literal["valid", "revoked", "new"] | None = None
+    app: Literal["valid", "revoked", "new"] | None = None
+    webhook: Literal["valid", "removed"] | None = None
 
 
 class PaceChange(ControlModel):

@@ -19,6 +19,7 @@ from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, TEAM, Workspace
 from sandbox.slack.web_api import WebApi
+from sandbox.slack.webhook import IncomingWebhook
 
 Item = TypeVar("Item")
 
@@ -27,10 +28,18 @@ class WorkspaceControl:
     """The control calls for the workspace itself."""
 
     def __init__(
-        self, workspace: Workspace, api: WebApi, sockets: Sockets, events: Events, limits: RateLimits
+        self,
+        workspace: Workspace,
+        api: WebApi,
+        sockets: Sockets,
+        events: Events,
+        limits: RateLimits,
+        *,
+        webhook: IncomingWebhook,
     ) -> None:
         self._workspace = workspace
         self._api = api
+        self._webhook = webhook
         self._sockets = sockets
         self._events = events
         self._limits = limits
@@ -74,6 +83,7 @@ class WorkspaceControl:
                 "events": app.events,
                 "commands": None if app.commands is None else list(app.commands),
                 "api_url": f"{self._api.url}/api/",
+                "webhook_url": self._api.url + self._webhook.path,
                 "lacks": asdict(workspace.lacks),
                 "pace": self._limits.scale,
             }
@@ -244,9 +254,16 @@ class WorkspaceControl:
 
     async def _change_tokens(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.Tokens)
-        self._api.bot_state = body.bot or self._api.bot_state
-        self._api.app_state = body.app or self._api.app_state
-        return reply({"bot": self._api.bot_state, "app": self._api.app_state})
+        if body.bot == "new":
+            self._api.renew_bot_token()
+        elif body.bot is not None:
+            self._api.bot_state = body.bot
+        if body.app == "new":
+            self._api.renew_app_token()
+        elif body.app is not None:
+            self._api.app_state = body.app
+        self._webhook.state = body.webhook or self._webhook.state
+        return reply({"bot": self._api.bot_state, "app": self._api.app_state, "webhook": self._webhook.state})
 
     async def _change_pace(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.PaceChange)

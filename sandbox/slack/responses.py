@@ -32,7 +32,7 @@ class Responses:
         except ApiError as error:
             return web.json_response(error.body, status=404)
         try:
-            self._answer(url, await _body(request))
+            self._answer(url, await read_body(request))
         except ApiError as error:
             return web.json_response(error.body, status=400)
         return web.Response(text="ok")
@@ -71,7 +71,7 @@ class Responses:
         )
 
 
-async def _body(request: web.Request) -> Json:
+async def read_body(request: web.Request) -> Json:
     """Return the body: JSON with any content type, or a form with `payload`."""
     raw = await request.read()
     try:

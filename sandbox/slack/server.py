@@ -27,8 +27,9 @@ from sandbox.slack.sockets import Sockets
 from sandbox.slack.timing import Timing
 from sandbox.slack.triggers import Triggers
 from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
+from sandbox.slack.webhook import IncomingWebhook
 
-ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload"})
+ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload", "webhook"})
 """The endpoints that can have faults."""
 
 
@@ -68,6 +69,7 @@ class SlackSandbox:
         self.files = Files(self.workspace, timing)
         self.workspace.on_file = self.events.file_shared
         self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.limits)
+        self.webhook = IncomingWebhook(self.workspace, self.limits)
         self.faults = Faults(clock, endpoint_of=endpoint_of, known=ENDPOINTS, error_body=error_body)
         self._clock = clock
         self._served: Served | None = None
@@ -81,6 +83,11 @@ class SlackSandbox:
     def app_token(self) -> str:
         """The app's app-level token."""
         return self.api.app_token
+
+    @property
+    def webhook_url(self) -> str:
+        """The URL of the app's incoming webhook, which posts to #gpus."""
+        return self.url + self.webhook.path
 
     @property
     def url(self) -> str:
@@ -108,10 +115,13 @@ class SlackSandbox:
         router.add_get("/link/", self.sockets.serve)
         router.add_post("/commands/{url:.+}", self.responses.serve)
         router.add_post("/actions/{url:.+}", self.responses.serve)
+        router.add_post("/services/{team}/{hook}/{secret}", self.webhook.serve)
         self.faults.add_routes(router)
         add_clock_routes(router, self._clock)
         PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
-        WorkspaceControl(self.workspace, self.api, self.sockets, self.events, self.limits).add_routes(router)
+        WorkspaceControl(
+            self.workspace, self.api, self.sockets, self.events, self.limits, webhook=self.webhook
+        ).add_routes(router)
         self.sockets.on_envelope = self._log_envelope
         app.on_shutdown.append(self._close)
         return app
@@ -138,9 +148,13 @@ def endpoint_of(request: web.Request) -> str:
     first, _, rest = request.path.lstrip("/").partition("/")
     if first == "api":
         return rest
-    return {"link": "socket", "commands": "response_url", "actions": "response_url", "upload": "upload"}.get(
-        first, "unknown"
-    )
+    return {
+        "link": "socket",
+        "commands": "response_url",
+        "actions": "response_url",
+        "upload": "upload",
+        "services": "webhook",
+    }.get(first, "unknown")
 
 
 def error_body(status: int) -> Json:

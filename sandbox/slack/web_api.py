@@ -69,9 +69,17 @@ class WebApi:
         self._files = files
         self._limits = limits
         self.url = ""
+        self.renew_bot_token()
+        self.renew_app_token()
+
+    def renew_bot_token(self) -> None:
+        """Replace the bot's token by a new, valid one."""
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(8)}"
-        self.app_token = f"xapp-1-sandbox-{secrets.token_hex(8)}"
         self.bot_state: TokenState = "valid"
+
+    def renew_app_token(self) -> None:
+        """Replace the app-level token by a new, valid one."""
+        self.app_token = f"xapp-1-sandbox-{secrets.token_hex(8)}"
         self.app_state: TokenState = "valid"
 
     async def serve(self, request: web.Request) -> web.Response:

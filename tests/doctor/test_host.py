@@ -20,6 +20,25 @@ from store.migrations import HEAD
 from tests.doctor.conftest import Installation
 from tests.recording_proxy import no_proxies, recording_proxy
 
+# --- the socket for commands by hand
+
+
+async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(installation: Installation) -> None:
+    findings = [finding.line() for finding in await installation.examine()]
+    assert "ok      GPUBOT_SOCKET: commands by hand are for this user and root alone." in findings
+    folder = installation.folder
+    folder.chmod(0o755)
+    look = f"other users of this machine can look into {folder}. Type: chmod 700 {folder}"
+    assert f"hint    GPUBOT_SOCKET: {look}" in [finding.line() for finding in await installation.examine()]
+    folder.chmod(0o777)
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  GPUBOT_SOCKET: other users of this machine can write to ")
+    assert line.endswith(f"Type: chmod go-w {folder}")
+    installation.set(GPUBOT_SOCKET=f"{folder}/new/gpubot.sock")
+    findings = [finding.line() for finding in await installation.examine()]
+    assert "ok      GPUBOT_SOCKET: its folder is not there yet; gpubot run makes it." in findings
+
+
 # --- the database
 
 

@@ -210,8 +210,8 @@ class Team:
         self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)
 
     async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
-        """Start delivery again, as a new process does, after a copy of the database was put back. Without a
-        `pace`, it doesn't wait between two posts to one channel."""
+        """Start delivery again, as a new process does, after a copy of the database was put back. It waits between
+        two posts to one channel only if it gets a `pace`."""
         if put_back is not None:
             _copy(put_back, self.database)
         now, real = self.clock.now(), self.clock.real()

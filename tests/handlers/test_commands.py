@@ -215,7 +215,7 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
 async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_and_why(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = await ours.command(CLEO, "pause bill *check*")
-        assert answer.startswith(f"Buying is paused. I said so in <#{RULES.home_channel}>.")
+        assert answer.startswith(f"Buying is paused. I say so in <#{RULES.home_channel}>.")
         await ours.deliver()
         told = await ours.look(ANA, RULES.home_channel, "Buying is paused")
         assert told["reads"].startswith('Buying is paused by Cleo: "bill *check*". Destroying goes on.')

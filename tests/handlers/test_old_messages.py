@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.base import changed
+from bot.model.message import MessageKind
 from bot.model.quote import Nearby, Quote
 from bot.model.state import State
 from handlers.ids import ACTION_VALUES, MODAL_VALUES
@@ -22,6 +23,7 @@ from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, running
 from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
 from tests.rentals import ending
+from tests.store.make import message, unchecked
 
 QUOTE = "q8f3mz2kq7wx"
 RENTAL = "k7mq2"
@@ -127,6 +129,49 @@ async def test_an_old_button_that_searches_again_starts_a_search(
             await tx.quotes.save(changed(quote, nearby=(nearby,)))
         await ours.forge(ANA, action_id, value)
         assert (await only_quote(ours)).request.gpu == gpu
+
+
+async def test_the_buttons_of_a_search_that_was_forgotten_say_so_and_rent_nothing(tmp_path: Path) -> None:
+    async with old_team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        async with ours.deps.store.write() as tx:
+            # The newest message stays, with what it refers to.
+            await tx.messages.add(message(MessageKind.ALERT, None, closed=True))
+            assert await tx.quotes.drop_unused(NOON + timedelta(days=1), 9) == 1
+        for action_id, value in (
+            ("rent", f"{QUOTE}:o-1"),
+            ("rent_another", f"{QUOTE}:o-1"),
+            *((action_id, QUOTE) for action_id in ("refresh", "try_again", "all_offers", "change")),
+            ("show_nearby", f"{QUOTE}:0"),
+            ("keep_until", f"{QUOTE}:1795536000"),
+            ("for_hours", f"{QUOTE}:4"),
+        ):
+            before = len(await ours.replies())
+            await ours.forge(ANA, action_id, value)
+            (said,) = (await ours.replies())[before:]
+            assert said.startswith(("I don't know this search any more.", "These offers are gone.")), action_id
+            assert "Ask again: /gpu get" in said
+        assert await ours.rentals() == []
+        assert await ours.quotes(ANA) == []
+
+
+async def test_a_list_whose_rental_is_over_still_says_what_it_made_once_its_offers_are_forgotten(
+    tmp_path: Path,
+) -> None:
+    async with old_team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        await ours.forge(ANA, "rent", f"{QUOTE}:o-1")
+        async with ours.deps.store.write() as tx:
+            assert await tx.quotes.drop_offers(NOON + timedelta(days=1), 9) == 0
+        rental = await ours.rental(RENTAL)
+        over = changed(rental, version=rental.version + 1, state=State.CANCELLED, over_at=NOON, due_at=None)
+        async with ours.deps.store.write() as tx:
+            await tx.rentals.apply(unchecked(rental, over))
+            assert await tx.quotes.drop_offers(NOON + timedelta(days=1), 9) == 1
+        await ours.forge(ANA, "rent", f"{QUOTE}:o-1")
+        assert (await ours.replies())[-1].startswith(f"This list already made {RENTAL}. Nothing more was rented.")
+        await ours.forge(ANA, "refresh", QUOTE)
+        assert [quote.request.gpu for quote in await ours.quotes(ANA)] == ["H100"]
 
 
 async def test_an_old_all_offers_button_shows_the_whole_list(tmp_path: Path) -> None:

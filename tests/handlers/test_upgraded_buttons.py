@@ -21,6 +21,7 @@ from bot.model.state import State
 from bot.policy.team.rules import Limits
 from sandbox.slack import default
 from sandbox.slack.default import TRAINING
+from store.db import migrate
 from tests.databases import postgres
 from tests.handlers.team import KEY_LINE, Team, team
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, RULES
@@ -36,6 +37,7 @@ H = timedelta(hours=1)
 async def ours(tmp_path: Path, released_url: str, stored: Stored) -> AsyncIterator[Team]:
     """The team at the time of the dump, with the upgraded database and its people. An admin resumed buying."""
     rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
+    await migrate(released_url)
     async with team(tmp_path, rules=rules, url=released_url) as made:
         workspace = made.world.sandbox.workspace
         people = {ANA: default.ANA, BEN: default.BEN, CLEO: default.CLEO, DORA: default.BEN}

@@ -9,7 +9,7 @@ import pytest
 
 from bot.demo.processes import NotRunning
 from tests.journeys.checks import check_consistency
-from tests.journeys.world import World
+from tests.journeys.world import WAIT, World
 
 FIRST = "auto_approve: {per_hour: 2.00}\n"
 SECOND = "auto_approve: {per_hour: 20.00}\n"
@@ -22,22 +22,46 @@ def policy(world: World, text: str) -> Path:
     return path
 
 
-async def test_rules_change_at_sighup_and_a_bad_file_never_replaces_good_rules(stopped_world: World) -> None:
+def secrets(world: World) -> dict[str, str]:
+    """Write the sandbox's tokens into files, and return the settings that name these."""
+    tokens = {
+        "SLACK_BOT_TOKEN": world.slack.bot_token,
+        "SLACK_APP_TOKEN": world.slack.app_token,
+        "COMPUTE_CLEAR_TOKEN": world.compute.token,
+    }
+    for name, token in tokens.items():
+        (world.folder / name).write_text(f"{token}\n", encoding="utf-8")
+    return dict.fromkeys(tokens, "") | {f"{name}_FILE": str(world.folder / name) for name in tokens}
+
+
+async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_good_rules(
+    stopped_world: World,
+) -> None:
     world = stopped_world
     path = policy(world, FIRST)
+    world.settings |= secrets(world)
     await world.start(GPUBOT_POLICY=str(path))
     await world.sets_key()
     assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
     assert "Over the $2.00/h limit: an approver decides." in (await world.offers()).text
 
     policy(world, SECOND)
+    await world.sandbox.slack.post("tokens", {"bot": "new", "app": "new"})
+    secrets(world)
     world.bot.process.send_signal(signal.SIGHUP)
     await world.until_logged("policy.changed")
+    assert '"changed": ["Slack"], "event": "settings.tokens_read"' in world.log.read_text(encoding="utf-8")
+    await world.sandbox.slack.post("sockets/disconnect", {"kill": True})
+    await world.sandbox.sockets(least=2, wait=WAIT)
     assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
     told = await world.reads("Cleo", "The rules changed: auto_approve.per_hour. All rules: /gpu policy")
     assert told.is_dm
+    # The token of Compute Clear is read again when it is refused. Nobody notices it.
     rental = await world.rents()
+    await world.sandbox.compute.post("token", {"token": "compute-sandbox-second-token"})
+    secrets(world)
     await world.until_card(rental, "Ready")
+    await world.until_logged("market.token_read")
 
     health = await world.play.settle()
     assert (health["policy_version"], health["policy_mistakes"]) == (2, 0)
@@ -59,6 +83,10 @@ async def test_rules_change_at_sighup_and_a_bad_file_never_replaces_good_rules(s
     assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
+    assert not [seen for seen in await world.sandbox.see(world.people["Cleo"]) if "my token" in seen.text]
+    written = world.log.read_text(encoding="utf-8")
+    tokens = (world.slack.bot_token, world.slack.app_token, world.compute.token)
+    assert not [token for token in tokens if token in written]
     await check_consistency(world, bought=["hyperstack"])
 
 

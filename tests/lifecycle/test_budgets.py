@@ -10,13 +10,15 @@ import pytest
 
 from bot.errors import OverBudget, Refused
 from bot.lifecycle.budgets import correct, count_again
-from bot.lifecycle.service import ownership, previews
+from bot.lifecycle.service import leasing, ownership, previews
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
 from bot.model.event import EventKind as E
 from bot.model.money import Micros, cost_at_most
+from bot.model.person import OPERATOR
 from bot.model.state import State
 from bot.model.summary import Over
+from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
 
@@ -256,6 +258,8 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
         bens = await here.rent(await here.ask(BEN, project="VISION"), person=BEN)
         assert (bens.project, bens.state) == ("vision", State.AWAITING_APPROVAL)
         assert (await here.get(person=CLEO)).project == UNASSIGNED
+        named = {person.name: projects_to_name(person, here.deps.rules) for person in (ANA, BEN, CLEO)}
+        assert named == {"Ana": ("Speech",), "Ben": ("vision", "Speech"), "Cleo": ()}
 
 
 async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(
@@ -276,3 +280,27 @@ async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(s
         told = [(to, event.facts.balance) for to, event in await here.notices(E.BUDGET_ALERT)]
         assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
         assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in told)
+
+
+async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told(sqlite_url: str) -> None:
+    """The approvers' channel gets the alerts, and the owner that of their own money. A budget that refuses an
+    approver refuses the operator."""
+    async with world(sqlite_url, rules=rules(person=Decimal(19), team=Decimal(25))) as here:
+        rental = await here.ready(lease=2 * HOUR)
+        await leasing.extend(here.deps, OPERATOR, rental.id, 10 * HOUR, why="a long run")
+        event = await here.last_event(rental, E.EXTENDED_BY_OPERATOR)
+        assert (event.actor, event.facts.detail) == (OPERATOR.id, "a long run")
+        assert {demand.balance.scope for demand in event.facts.passed} == {of(ANA.id), TEAM}
+        after = await here.rental(rental.id)
+        assert (after.envelope.total, after.approved_by) == (event.facts.total, OPERATOR.id)
+        assert (await money(here, TEAM))[0] == after.envelope.total
+        told = {
+            (event.facts.balance.scope, to)
+            for to, event in await here.notices(E.BUDGET_ALERT)
+            if event.facts.balance
+        }
+        home = here.deps.rules.home_channel
+        assert told == {(of(ANA.id), ANA.id), (of(ANA.id), home), (TEAM, home)}
+        here.restart(replace(here.deps, rules=rules(over=WhenOver.REFUSE, person=Decimal(19))))
+        with pytest.raises(OverBudget):
+            await leasing.extend(here.deps, OPERATOR, rental.id, 11 * HOUR, why="longer")

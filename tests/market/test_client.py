@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
-from bot.errors import MarketAway, RateLimited, TokenRefused
+from bot.errors import MarketAway, Mistake, RateLimited, TokenRefused
 from bot.market.client import LARGEST_DISCOVERY, ComputeClear
 from bot.market.transport import MAX_BODY
 from bot.model.request import Contract, Request
@@ -355,6 +356,44 @@ async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock:
     with pytest.raises(TokenRefused):
         await buy(client)
     assert reported == [False, True]
+    await client.aclose()
+
+
+async def test_a_refused_token_is_read_again_before_it_counts_as_refused(api: Api, clock: MovedClock) -> None:
+    """The call is repeated only with another token, because the refused one did nothing."""
+    stored, reported, second = [TOKEN], list[bool](), "cc-second-token-9b1c"
+
+    async def on_token(refused: bool) -> None:
+        reported.append(refused)
+
+    def read_token() -> SecretStr:
+        if not stored:
+            raise Mistake("COMPUTE_CLEAR_TOKEN_FILE: I can't read it")
+        return SecretStr(stored[-1])
+
+    async def only_second(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != f"Bearer {second}":
+            return web.json_response({}, status=401)
+        return web.json_response({"detail": f"{TOKEN} {second}"}, status=422)
+
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_token=on_token, read_token=read_token)
+    api.answers["/procure_offer"] = only_second
+    with capture_logs() as lines:
+        for _ in range(2):
+            with pytest.raises(TokenRefused):
+                await buy(client)
+            stored.clear()
+        assert (len(api.seen), reported) == (2, [True])
+        stored.append(second)
+        answer = await buy(client)
+    assert "[token] [token]" in answer.detail
+    assert (len(api.seen), reported) == (4, [True, False])
+    assert [line["event"] for line in lines if line["event"].startswith("market.token")] == [
+        "market.token_not_read",
+        "market.token_read",
+    ]
+    assert TOKEN not in str(lines)
+    assert second not in str(lines)
     await client.aclose()
 
 

@@ -48,6 +48,7 @@ budgets: {team: 9000, person: 500.50, alerts: [100%, 50%], over: refuse, unusual
 billing: {account: "acme-1", timezone: Europe/Berlin}
 finance: {people: [U0FIN], groups: [S0FIN]}
 digest: mon 09:00
+retention: {messages: 30d, quotes: 36h, people: 8d}
 """
 
 
@@ -101,6 +102,8 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.billing.account, rules.billing_zone) == ("acme-1", ZoneInfo("Europe/Berlin"))
     assert (rules.finance.people, rules.finance.groups) == (("U0FIN",), ("S0FIN",))
     assert rules.digest == (0, 9 * 60)
+    kept = rules.retention
+    assert (kept.messages, kept.quotes, kept.people) == (30 * 24 * HOUR, 36 * HOUR, 8 * 24 * HOUR)
     assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
@@ -185,6 +188,10 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("billing: {timezone: Mars}", "billing.timezone"),
         ("billing: {account: true}", "billing.account"),
         ("digest: monday", "digest"),
+        ("retention: {messages: 6d}", "retention.messages"),
+        ("retention: {quotes: 23h}", "retention.quotes"),
+        ("retention: {people: 6d}", "retention.people"),
+        ("retention: {people: null}", "retention.people"),
         ("digest: mon 24:00", "digest"),
         ("lease: {max: 4h30}", "lease.max"),
         ("lease: {default: 5h, max: 4h}", "lease"),

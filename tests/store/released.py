@@ -94,12 +94,14 @@ def stored_in(revision: str) -> Stored:
     return Stored(**{field.name: found[field.name] for field in fields(Stored)} | times)
 
 
-def _rows(revision: str) -> list[str]:
+def rows(revision: str) -> list[str]:
     """Return the statements that fill a database of this revision."""
     return dump_of(revision).read_text().rstrip(";\n").split(";\n")
 
 
-def _schema(revision: str) -> Callable[[Connection], None]:
+def schema(revision: str) -> Callable[[Connection], None]:
+    """Return a function that migrates a database to this revision."""
+
     def run(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", "store:migrations")
@@ -138,8 +140,8 @@ async def released_url(
         await server.run(f"CREATE DATABASE {name}")
         url = server.url(name)
     database = engine(url)
-    await at(database, _schema(release))
-    await at(database, running(*_rows(release)))
+    await at(database, schema(release))
+    await at(database, running(*rows(release)))
     await database.dispose()
     yield url
     if kind == "postgresql":

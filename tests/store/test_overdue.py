@@ -46,9 +46,14 @@ async def test_an_attempt_is_overdue_from_its_end_on_even_if_its_rental_cannot_b
         assert await tx.overdue.attempt("k7mq2", 1) == found
         assert await tx.overdue.attempt("k7mq2", 2) is None
         assert await tx.overdue.oldest_due(without=()) is not None
+        watched = await tx.overdue.watched()
         assert await tx.overdue.owned_by_others(found, ["res-k7mq2", "res-later", "res-new"]) == {"res-later"}
     assert (found.rental_id, found.n, found.newest, found.offer_id) == ("k7mq2", 1, True, "offer-k7mq2")
     assert [one.resource_id for one in found.resources] == ["res-k7mq2"]
+    assert [(one.resource_id, one.newest, one.ends_at) for one in watched] == [
+        ("res-k7mq2", True, START + HOUR),
+        ("res-later", True, START + 2 * HOUR),
+    ]
 
 
 async def test_an_accepted_deletion_is_written_to_the_attempt_and_its_resources(database: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -92,6 +93,11 @@ async def usage(tx: Transaction, without: str | None = None) -> None:
     await tx.rentals.usage(make.ANA, without=without)
 
 
+async def drop_unused(tx: Transaction) -> None:
+    await tx.quotes.add(make.quote(created_at=START - timedelta(days=9)))
+    assert await tx.quotes.drop_unused(START, 9) == 1
+
+
 THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
@@ -138,6 +144,14 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("messages_due", lambda tx: tx.messages.undelivered()),
     ("messages_refresh", lambda tx: tx.messages.to_refresh(START, 9, [7])),
     ("messages_refresh", lambda tx: tx.messages.next_refresh()),
+    ("messages_answers", lambda tx: tx.messages.drop_answers(START, 9)),
+    ("messages_closed", lambda tx: tx.messages.drop_closed(START, START, 9)),
+    ("quotes_unused", drop_unused),
+    ("messages_quote", drop_unused),
+    ("quotes_with_offers", lambda tx: tx.quotes.drop_offers(START, 9)),
+    ("quotes_reply_to", lambda tx: tx.quotes.drop_reply_to(START, 9)),
+    ("people_left", lambda tx: tx.people.drop_left(START, 9)),
+    ("people_asked", lambda tx: tx.people.not_asked_since(START, 9)),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
     ("messages_due", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),

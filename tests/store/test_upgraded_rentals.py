@@ -23,6 +23,7 @@ from bot.model.state import State
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 from bot.probe.key import stored_probe_key
 from handlers.delivery import content
+from store.db import migrate
 from store.tables import attempts, quotes, resources
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, SECOND, World, world
@@ -38,6 +39,7 @@ from tests.store.schemas import at, contents, engine
 async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines. New machines
     are visited if there is a `probe_line`."""
+    await migrate(released_url)
     async with world(released_url, rules=TEAM, probe_line=probe_line) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
@@ -198,6 +200,7 @@ async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: 
     database = engine(released_url)
     before = await at(database, contents)
     await database.dispose()
+    await migrate(released_url)
     async with world(released_url) as here:
         await first_start(here)
         here.jump(3 * 24 * HOUR)  # past the end of each lease

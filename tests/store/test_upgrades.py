@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
+from bot.errors import CannotOpen
 from bot.lifecycle.ports.records import Change
 from bot.model.state import State
 from store.db import Database, migrate
 from store.migrations import HEAD
+from store.preflight import check_database
+from store.way_back import dump_command
+from tests.databases import Postgres
 from tests.store import make
-from tests.store.released import RELEASED
-from tests.store.schemas import at, contents, engine
+from tests.store.released import RELEASED, rows, schema
+from tests.store.schemas import at, contents, engine, running
 
 
 async def rows_of(url: str) -> dict[str, list[dict[str, Any]]]:
@@ -47,10 +56,106 @@ async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
         ]
 
 
+def paste(commands: list[str]) -> None:
+    """Run commands as a person who pastes them into a shell."""
+    for command in commands:
+        subprocess.run(command, shell=True, check=True)  # noqa: S602 - the test is about what a shell makes of it
+
+
+async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_commands_go_back(
+    tmp_path: Path, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "the team's.db"
+    url = f"sqlite:///{path}"
+    database = engine(url)
+    await at(database, schema(RELEASED[-1]))
+    await at(database, running(*rows(RELEASED[-1])))
+    await database.dispose()
+    before = await rows_of(url)
+
+    def others() -> list[str]:
+        return sorted(
+            each.name for each in tmp_path.iterdir() if each.name not in {path.name, f"{path.name}.lock"}
+        )
+
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(
+            CannotOpen, match=r"can't be copied to .*: it needs .* MB, and the disk has 0.0 MB left"
+        ):
+            await Database.open(url, claimant="test", clock=clock)
+    assert (await rows_of(url), others()) == (before, [])
+
+    with capture_logs() as logs:
+        await (await Database.open(url, claimant="test", clock=clock)).close()
+    copied = tmp_path / f"{path.name}.before-{HEAD}"
+    assert others() == [copied.name]
+    assert stat.S_IMODE(copied.stat().st_mode) == 0o600
+    assert await rows_of(f"sqlite:///{copied}") == before
+    [line] = [line for line in logs if line["event"] == "database.copied"]
+    after = await rows_of(url)
+
+    # After SIGKILL, the newer database has a write-ahead log.
+    (tmp_path / f"{path.name}-wal").write_bytes(b"not of the older database")
+    paste(line["go_back"])
+    assert await rows_of(url) == before
+    away = copied.name.replace("before", "after")
+    assert others() == sorted([copied.name, away, f"{away}-wal"])
+    (tmp_path / f"{away}-wal").unlink()
+    assert await rows_of(f"sqlite:///{tmp_path / away}") == after
+
+    # The copy is the same again, and is used again. A database that changed is copied beside it.
+    await migrate(url)
+    assert [name for name in others() if "before" in name] == [copied.name]
+    paste(line["go_back"])
+    older = engine(url)
+    await at(older, running("UPDATE people SET name = 'Ana Lopez' WHERE name = 'Ana'"))
+    await older.dispose()
+    await migrate(url)
+    assert [name for name in others() if "before" in name] == [copied.name, f"{copied.name}.2"]
+    assert await rows_of(f"sqlite:///{copied}") == before
+
+
+async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_names_both_commands(
+    postgres: Postgres, clock: MovedClock
+) -> None:
+    await postgres.run("CREATE DATABASE live_rentals")
+    url = postgres.url("live_rentals")
+    database = engine(url)
+    await at(database, schema(RELEASED[-1]))
+    await at(database, running(*rows(RELEASED[-1])))
+    before = await at(database, contents)
+    for start in (Database.open(url, claimant="test", clock=clock), check_database(url)):
+        with pytest.raises(CannotOpen, match=r"\d+ rentals are live\. .*pg_dump .*gpubot migrate$") as refused:
+            await start
+        assert len(refused.value.words.splitlines()) == 1
+    assert await at(database, contents) == before
+    await at(database, running("UPDATE rentals SET live = false"))
+    with capture_logs() as logs:
+        await (await Database.open(url, claimant="test", clock=clock)).close()
+    assert [line["dump_first"] for line in logs if line["event"] == "database.migrates"] == [dump_command(url)]
+    await database.dispose()
+    await postgres.run("DROP DATABASE live_rentals WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    ("url", "dumps"),
+    [
+        ("postgresql://ana:s3cret@db.example:5432/gpubot", "gpubot.before-v0200.dump postgresql://ana@db.example:5432/gpubot"),
+        ("postgresql://db.example/gpus?password=s3cret&sslmode=require", "gpus.before-v0200.dump 'postgresql://db.example/gpus?sslmode=require'"),
+        ("postgresql://ana:s3cret@/gpubot?host=/run/postgresql", "gpubot.before-v0200.dump 'postgresql://ana@/gpubot?host=/run/postgresql'"),
+        ("postgresql://ana:s3cret@db.example", "gpubot.before-v0200.dump postgresql://ana@db.example"),
+    ],
+)  # fmt: skip
+def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
+    assert dump_command(url) == f"pg_dump --format=custom --file={dumps}"
+
+
 async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)
+    await migrate(released_url)
     database = await Database.open(released_url, claimant="test", clock=clock)
     found = set()
     for row in before["rentals"]:
@@ -84,6 +189,7 @@ async def test_a_machine_of_an_earlier_release_is_overdue_from_its_end_on(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)
+    await migrate(released_url)
     database = await Database.open(released_url, claimant="test", clock=clock)
     states = set()
     async with database.read() as tx:
@@ -104,6 +210,7 @@ async def test_a_machine_of_an_earlier_release_is_overdue_from_its_end_on(
 
 
 async def test_references_are_checked_after_an_upgrade(released_url: str, clock: MovedClock) -> None:
+    await migrate(released_url)
     database = await Database.open(released_url, claimant="test", clock=clock)
 
     async def orphan() -> None:

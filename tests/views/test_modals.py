@@ -181,6 +181,22 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
     )
 
 
+def test_the_form_has_the_projects_that_its_reader_may_name_and_the_one_that_was_asked_for() -> None:
+    reader, named = reading(NOW, zone="UTC"), ("vision", "speech")
+    wanted = [(request(), named), (request(project="gone"), named), (request(), ())]
+    shown = [
+        dialog(modals.form(CATALOG, reader=reader, projects=names, request=each), NOW).splitlines()
+        for each, names in wanted
+    ]
+    assert [[line for line in lines if line.startswith("Project")] for lines in shown] == snapshot(
+        [
+            ["Project: (That of the channel) | vision | speech"],
+            ["Project: That of the channel | (gone) | vision | speech"],
+            [],
+        ]
+    )
+
+
 def test_the_key_dialog_asks_for_the_public_key() -> None:
     assert page(dialog(modals.key(), NOW)) == snapshot("""\
 

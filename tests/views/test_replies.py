@@ -228,7 +228,7 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.no_mentions(),
     ) == snapshot("""\
 
-Buying is paused. I said so in <#C0GPUS>. Destroying goes on. /gpu resume starts it again.
+Buying is paused. I say so in <#C0GPUS>. Destroying goes on. /gpu resume starts it again.
 
 Buying was already paused. Destroying goes on. /gpu resume starts it again.
 

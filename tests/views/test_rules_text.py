@@ -86,6 +86,9 @@ OTHERS = {
     "finance.people": "[U0FIN]",
     "finance.groups": "[S0FIN]",
     "digest": "mon 09:00",
+    "retention.messages": "30d",
+    "retention.quotes": "36h",
+    "retention.people": "8d",
 }
 """Another value for each key than in BASE and the defaults."""
 

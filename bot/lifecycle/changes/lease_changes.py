@@ -77,6 +77,14 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
     )
 
 
+def extend_at_once(
+    rental: Rental, *, envelope: Envelope, ends_at: datetime, question: Question, approver: str, now: datetime
+) -> Rental:
+    """As `extend`, beyond the limits, by a decision of `approver`. It also decides a request for more time."""
+    extended = extend(rental, envelope=envelope, ends_at=ends_at, question=question, now=now)
+    return changed(extended, extension=None, approved_by=approver)
+
+
 def drop_extension(rental: Rental, now: datetime) -> Rental:
     """Drop a longer lease that was denied, taken back, or expired. The end stands."""
     return alter(rental, envelope=rental.unextended, extension=None, due_at=now)

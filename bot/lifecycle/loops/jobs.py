@@ -56,6 +56,11 @@ def every_day() -> CronTrigger:
     return CronTrigger(hour=3, minute=0, timezone="UTC")
 
 
+def every_hour() -> CronTrigger:
+    """Return a trigger for the start of each hour."""
+    return CronTrigger(minute=0, timezone="UTC")
+
+
 def every(minutes: int) -> CronTrigger:
     """Return a trigger for the multiples of `minutes` in each hour: 5 means :00, :05 and so on. An hour must be a
     multiple of `minutes`."""

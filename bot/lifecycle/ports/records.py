@@ -101,6 +101,29 @@ class UnfinishedAttempt(Frozen):
     """Those that are not gone."""
 
 
+class WatchedResource(Frozen):
+    """A resource that is not gone, with the times from which its latest end is counted. Like UnfinishedAttempt, it
+    holds nothing that might not be parsed."""
+
+    resource_id: str
+    name: str | None
+    rental_id: str
+    owner: str
+    rate: Decimal | None
+    """USD per hour. None if the API didn't state it."""
+    offer_rate: Decimal
+    newest: bool
+    """Whether its attempt is the rental's last one, to which `accepted_at` and the lease belong."""
+    extra: bool
+    """As `Attempt.extra`."""
+    intended_at: Instant
+    accepted_at: Instant | None
+    ends_at: Instant | None
+    latest_end: Instant | None
+    destroying_since: Instant | None
+    over_at: Instant | None
+
+
 class Change(Frozen):
     """Everything that one decision writes. Attempts, resources and the ledger are facts and always written; the
     rental, its events and messages only if the rental is still as it was in `before`. An attempt that the store

@@ -17,6 +17,7 @@ from bot.lifecycle.ports.records import (
     UnfinishedAttempt,
     Unsendable,
     Usage,
+    WatchedResource,
 )
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
@@ -51,6 +52,16 @@ class Quotes(DueRows[Claimed], Protocol):
 
     async def release(self, quote_id: str) -> None:
         """End this process's claim on it."""
+
+    async def drop_unused(self, before: datetime, limit: int) -> int:
+        """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,
+        `limit` at most. Return how many were removed."""
+
+    async def drop_offers(self, before: datetime, limit: int) -> int:
+        """As `drop_unused`, but remove only the offers of quotes whose rental is over."""
+
+    async def drop_reply_to(self, before: datetime, limit: int) -> int:
+        """As `drop_unused`, but remove only where the answer went."""
 
 
 class Rentals(DueRows[ClaimedRental], Protocol):
@@ -331,6 +342,14 @@ class Messages(Protocol):
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""
 
+    async def drop_answers(self, before: datetime, limit: int) -> int:
+        """Remove the oldest messages from before that real time that were sent to a `response_url`, `limit` at
+        most. Return how many were removed. The newest of all messages stays, so that no id is used again."""
+
+    async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
+        """As `drop_answers`, for messages that are never edited again. Keep those of a rental that was not over
+        before `over_before`, our time, and those of a question that is not over."""
+
     async def undelivered(self) -> int:
         """Return how many wait to be posted, answered or edited. Refreshes don't count."""
 
@@ -344,7 +363,7 @@ class People(Protocol):
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
-        """Return the last known display names. People that we don't know are left out."""
+        """Return the last known display names, and the operator's. People that we don't know are left out."""
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
@@ -352,6 +371,14 @@ class People(Protocol):
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
         """Make `get` treat the stored person as too old. None: all people."""
+
+    async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
+        """Return the ids of people about whom Slack was last asked before that real time, the longest ago first,
+        `limit` at most. Leave out those who left the workspace."""
+
+    async def drop_left(self, before: datetime, limit: int) -> int:
+        """Remove the rows and keys of people who left the workspace before that real time, the first who left
+        first, `limit` at most. Keep owners of rentals that are not over. Return how many were removed."""
 
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
@@ -445,6 +472,9 @@ class Overdue(Protocol):
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
         their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
+
+    async def watched(self) -> list[WatchedResource]:
+        """Return the resources that are not gone, by their ids."""
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """Return an attempt as it is now. Return None if it is settled."""

@@ -19,13 +19,13 @@ async def pause(deps: Deps, person: Person, why: str = "") -> bool:
     return await _set(deps, person, paused=True, why=why)
 
 
-async def resume(deps: Deps, person: Person) -> bool:
-    """Allow buying again, and notify the same people. Return False if buying wasn't paused. Raise Refused if the
-    person is no admin."""
-    return await _set(deps, person, paused=False)
+async def resume(deps: Deps, person: Person, why: str = "") -> bool:
+    """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
+    Raise Refused if the person is no admin."""
+    return await _set(deps, person, paused=False, why=why)
 
 
-async def _set(deps: Deps, person: Person, *, paused: bool, why: str = "") -> bool:
+async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
     if not may_pause_buying(person, deps.rules):
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 

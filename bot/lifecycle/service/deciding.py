@@ -47,6 +47,7 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.DENIED: Decision.DENIED,
     EventKind.WITHDRAWN: Decision.WITHDREW,
     EventKind.EXTENSION_APPROVED: Decision.APPROVED,
+    EventKind.EXTENDED_BY_OPERATOR: Decision.APPROVED,
     EventKind.EXTENSION_DENIED: Decision.DENIED,
     EventKind.EXTENSION_WITHDRAWN: Decision.WITHDREW,
     EventKind.EXPIRED: None,

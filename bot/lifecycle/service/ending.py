@@ -9,6 +9,7 @@ from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -16,8 +17,8 @@ from bot.model.state import State
 from bot.policy.team.roles import may_destroy
 
 
-async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Destroy a rental in any state, also while it is being bought.
+async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> Rental:
+    """Destroy a rental in any state, also while it is being bought. `why` is the person's reason.
 
     Raise Mistake if the id is unknown, Refused if the person may not destroy it, TooLate if it is over or being
     destroyed.
@@ -27,7 +28,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
         rental = await load_destroyable(tx, deps, person, rental_id)
         now = deps.clock.now()
         snapshot = await load_snapshot(tx, rental)
-        after, events = finish(
+        after, (event,) = finish(
             rental,
             _end_of(rental),
             attempts=snapshot.attempts,
@@ -36,7 +37,8 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
             why=Why.ASKED,
             by=person.id,
         )
-        await apply(tx, deps, rental, after, *events)
+        event = changed(event, facts=changed(event.facts, detail=why or None))
+        await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
         return after
 

@@ -30,7 +30,7 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.team.hours import zone_of
-from bot.policy.team.roles import check_user, may_decide_idle, may_extend, sees_money
+from bot.policy.team.roles import check_user, decides_at_once, may_decide_idle, may_extend, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import extension_left
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
@@ -100,13 +100,20 @@ async def extension_to_confirm(
 
 
 async def extend(
-    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
+    deps: Deps,
+    person: Person,
+    rental_id: str,
+    by: timedelta | datetime,
+    *,
+    shown_end: int | None = None,
+    why: str = "",
 ) -> Extended:
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
     ends no approval is needed, even while an extension waits: the envelope holds it already. Beyond it, both ends
-    become one.
+    become one. The operator's extension is made at once, also if an extension waits, which is decided by it; `why`
+    is the reason.
 
     `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
 
@@ -124,7 +131,18 @@ async def extend(
         lease = rental.running_lease
         question = after_extension(lease.question, now, deps.rules)
         asked = None
-        if proposal.over:
+        waited = None if already_allowed(lease, ends_at) else rental.extension
+        if decides_at_once(person) and (proposal.over or waited is not None):
+            after = lease_changes.extend_at_once(
+                rental,
+                envelope=proposal.envelope,
+                ends_at=ends_at,
+                question=question,
+                approver=person.id,
+                now=now,
+            )
+            kind = EventKind.EXTENDED_BY_OPERATOR
+        elif proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
@@ -139,7 +157,10 @@ async def extend(
             )
             kind = EventKind.EXTENDED
         facts = Facts(
-            people=asked.people if asked else None,
+            detail=why or None,
+            people=asked.people if asked else (waited.asked_by,) if waited else None,
+            asked_span=waited.ends_at - max(lease.ends_at, now) if waited and ends_at < waited.ends_at else None,
+            passed=proposal.passed if kind is EventKind.EXTENDED_BY_OPERATOR else (),
             admins_decide=asked.admins_decide if asked else None,
             **(others_facts(asked) if asked else {}),
             envelope=proposal.envelope.version,
@@ -152,13 +173,13 @@ async def extend(
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=True)
+        await apply(tx, deps, rental, after, event, within_budgets=kind is not EventKind.EXTENDED_BY_OPERATOR)
         await tx.people.note_seen(person.id, now)
         people = await people_asked(tx, after) if asked else None
         return Extended(
             rental=after,
             span=longer.span,
-            waits=bool(proposal.over),
+            waits=kind is EventKind.EXTENSION_ASKED,
             asked=people,
             sees_money=sees_money(person, rental.owner, deps.rules),
         )
@@ -190,7 +211,7 @@ async def _longer_lease(
         # Teammates, who may not see the owner's money, read no numbers.
         refusal = None if person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
         proposal = within_budgets(proposal, await passed_by(tx, rules, after, now), rules, refusal=refusal)
-    if proposal.over and lease.ends_at <= now:
+    if proposal.over and lease.ends_at <= now and not decides_at_once(person):
         words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
         raise TooLate(words, rental.id)
     span = ends_at - max(lease.ends_at, now)
@@ -220,7 +241,7 @@ async def _asked_end(
         when = "later than that" if span else "then"
         raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
     allowed = already_allowed(lease, ends_at)
-    if rental.extension is not None and not allowed:
+    if rental.extension is not None and not allowed and not decides_at_once(person):
         raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
     repeated = shown_end is None and isinstance(by, timedelta)
     if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
@@ -233,8 +254,8 @@ async def _asked_end(
 
 def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
     """Return whether this person extended or asked to extend by the same span less than DUPLICATE_WITHIN ago."""
-    asked = said_just_now(events, person, {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}, now, span=span)
-    return asked is not None
+    kinds = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
+    return said_just_now(events, person, kinds, now, span=span) is not None
 
 
 def said_just_now(

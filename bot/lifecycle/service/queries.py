@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.account.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
-from bot.lifecycle.deciders import requesters_of, team_of
+from bot.lifecycle.deciders import requesters_of, rules_now, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
@@ -79,6 +79,18 @@ async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDe
     people who may see it. Of the machine's use it has the verdict and since when that holds.
     """
     return await _details(tx, rental, now, money=True, use=False)
+
+
+async def waiting_for_approver(
+    tx: Tx, deps: Deps, reader: Person, rental_ids: Collection[str]
+) -> list[RentalDetails] | None:
+    """Return these rentals for the message that reminds an approver of them, the oldest first. Return None if the
+    reader approves nothing any more."""
+    if not roles_of(reader, await rules_now(tx, deps.rules)).approver:
+        return None
+    rentals = await tx.rentals.get_many(rental_ids)
+    found = [await details_for_message(tx, rental, deps.clock.now()) for rental in rentals.values()]
+    return sorted(found, key=lambda details: (details.rental.created_at, details.rental.id))
 
 
 async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:

@@ -15,15 +15,19 @@ from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKin
 from bot.model.money import Micros, micros
 from bot.model.person import Person
 from bot.policy.team.roles import roles_of
-from bot.policy.team.rules import Project, Rules
+from bot.policy.team.rules import Rules
 
 # --- projects
 
 
-def may_name(person: Person, project: Project, rules: Rules) -> bool:
-    """Return whether a person may have a project charged by naming it: those whom it names, or everyone if it
-    names nobody, and approvers."""
-    return not project.people or person.id in project.people or roles_of(person, rules).approver
+def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
+    """Return the projects that a person may have charged by naming them: those that name the person or nobody, and
+    for an approver all."""
+    approver = roles_of(person, rules).approver
+    projects = rules.projects.items()
+    return tuple(
+        name for name, project in projects if approver or not project.people or person.id in project.people
+    )
 
 
 def project_of(person: Person, named: str | None, channel: str, rules: Rules) -> str:
@@ -39,7 +43,7 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
             raise Mistake(
                 f"I don't know that project. Projects: {known}." if known else "Your team has no projects."
             )
-        if not may_name(person, rules.projects[name], rules):
+        if name not in projects_to_name(person, rules):
             raise Refused(f"Only the people of {name} and approvers can charge it. An admin can add you.")
         return name
     for name, project in rules.projects.items():

@@ -196,7 +196,7 @@ def propose_longer_lease(
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
-        rental.envelope,
+        rental.unextended,
         rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
         lease=ends_at - rental.running_lease.ready_at,
         spent=spent,

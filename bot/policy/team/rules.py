@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bot.model.base import Frozen
@@ -35,6 +35,9 @@ LONGEST_IDLE = timedelta(hours=24)
 """How far back a verdict may look at most: each visit reads all samples of that time."""
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can ask for."""
+LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
+"""The shortest times of `Retention`. A click without a key counts for a day, Slack may be away for some days, and
+somebody may be deactivated by mistake."""
 
 
 class Approvers(Frozen):
@@ -241,6 +244,25 @@ class Announce(Frozen):
     address_in_channel: Flag = False
 
 
+class Retention(Frozen):
+    """How long the store keeps what nobody works with any more."""
+
+    messages: Span = timedelta(days=90)
+    """Messages that are never edited again, from when they were queued. Those of a rental: also from its end."""
+    quotes: Span = timedelta(days=7)
+    """Searches that made no rental, and the offers of those that did."""
+    people: Span = timedelta(days=90)
+    """Names and keys of people who left the workspace."""
+
+    @field_validator("messages", "quotes", "people")
+    @classmethod
+    def _long_enough(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        least = LEAST_RETENTION[info.field_name or ""]
+        if value < least:
+            raise ValueError(f"it must be at least {least.days}d")
+        return value
+
+
 class Rules(Frozen):
     """All rules. Every key of the file has a default."""
 
@@ -267,6 +289,7 @@ class Rules(Frozen):
     finance: Finance = Finance()
     digest: WeekTime | None = None
     """When the home channel gets the week's spend, in `timezone`. None: never."""
+    retention: Retention = Retention()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each set-up script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind
 from bot.model.money import in_cents
 from bot.model.offer import Catalog
+from bot.model.person import OPERATOR
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
@@ -77,39 +79,74 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     return f"Running now: {you}{team}."
 
 
-def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
-    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
+class ListTexts(NamedTuple):
+    """What a list says."""
+
+    empty: str
+    """What takes the place of the rentals if there are none."""
+    waiting: Sequence[str]
+    """The requests that wait for the reader, and how many more do."""
+    rentals: Sequence[tuple[RentalSummary, str]]
+    unknown: Sequence[str]
+    more: str
+    total: str
+    ended: str
+
+    @property
+    def text(self) -> str:
+        """Return everything, in lines."""
+        lines = [self.empty, *self.waiting, *(line for _, line in self.rentals), *self.unknown]
+        return "\n".join(filter(None, [*lines, self.more, self.total, self.ended]))
+
+
+def list_texts(live: RentalList, reader: Reader, *, everyone: bool) -> ListTexts:
+    """Return what `/gpu list` says, or `/gpu list all` if `everyone`."""
     times = reader.times
-    total, ended = _totals_text(live), _ended(live)
+    total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
         total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
-    if not live.shown:
-        empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-        return blocks.message("\n".join(filter(None, [f"{empty} Try: /gpu get H100 EU", *unknown, total, ended])))
+    empty = "Nobody rents anything now." if everyone else "You rent nothing now."
     waiting = [_waits(summary, times) for summary in live.waiting]
     if live.more_waiting:
         waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
     shown = [summary for summary in live.shown if not _is_listed_as_waiting(live, summary)]
-    lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in shown]
-    more = f"{live.more} more not shown." if live.more else ""
+    return ListTexts(
+        empty="" if live.shown else f"{empty} Try: /gpu get H100 EU",
+        waiting=waiting if live.shown else (),
+        rentals=[
+            (summary, _line(summary, owned=not everyone and _owns(live, summary), times=times))
+            for summary in shown
+        ],
+        unknown=unknown,
+        more=f"{live.more} more not shown." if live.more else "",
+        total=total,
+        ended=_ended(live),
+    )
+
+
+def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
+    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
+    said = list_texts(live, reader, everyone=everyone)
+    if said.empty:
+        return blocks.message(said.text)
     return blocks.message(
-        "\n".join(filter(None, (*waiting, *lines, *unknown, more, total, ended))),
+        said.text,
         *(
             block
-            for words, summary in zip(waiting, live.waiting, strict=False)
+            for words, summary in zip(said.waiting, live.waiting, strict=False)
             for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental, reader.now)))
         ),
-        blocks.context(waiting[-1]) if live.more_waiting else None,
+        blocks.context(said.waiting[-1]) if live.more_waiting else None,
         *(
             blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
-            for line, summary in zip(lines, shown, strict=True)
+            for summary, line in said.rentals
         ),
-        blocks.section("\n".join(unknown)) if unknown else None,
-        blocks.context(join(more, total)) if more or total else None,
-        blocks.context(ended) if ended else None,
+        blocks.section("\n".join(said.unknown)) if said.unknown else None,
+        blocks.context(join(said.more, said.total)) if said.more or said.total else None,
+        blocks.context(said.ended) if said.ended else None,
         closed=False,
     )
 
@@ -171,8 +208,23 @@ def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True
     return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
 
 
-def show(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu show k7mq2`: the rental, its place and its history."""
+class ShowTexts(NamedTuple):
+    """What the answer to `/gpu show` says."""
+
+    head: str
+    used: str
+    """How the machine is used, or an empty text if the reader may not see it."""
+    place_and_terms: str
+    history: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """Return everything, in lines."""
+        return "\n".join(filter(None, (self.head, self.used, self.place_and_terms, *self.history)))
+
+
+def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
+    """Return what `/gpu show k7mq2` says: the rental, its place and its history."""
     rental, times = details.rental, reader.times
     money = details.sees_money
     head = _line(details, owned=False, times=times, use=False)
@@ -196,15 +248,20 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
     earlier = len(details.events) - len(events)
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
-    place_and_terms = join(*facts)
-    marks = day_marks(details.recent_use) if used and details.recent_use else ""
+    return ShowTexts(head=head, used=used, place_and_terms=join(*facts), history=history)
+
+
+def show(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the answer to `/gpu show k7mq2`."""
+    said = show_texts(details, reader)
+    marks = day_marks(details.recent_use) if said.used and details.recent_use else ""
     buttons = _buttons(details, reader)
     return blocks.message(
-        "\n".join(filter(None, (head, used, place_and_terms, *history))),
-        blocks.section("\n".join(filter(None, (head, used)))),
+        said.text,
+        blocks.section("\n".join(filter(None, (said.head, said.used)))),
         blocks.context(f"Last day  {marks}") if marks else None,
-        blocks.context(place_and_terms) if place_and_terms else None,
-        *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
+        blocks.context(said.place_and_terms) if said.place_and_terms else None,
+        *(blocks.context("\n".join(said.history[n : n + 10])) for n in range(0, len(said.history), 10)),
         blocks.actions(*buttons),
         closed=not buttons,
     )

@@ -88,9 +88,15 @@ def key() -> Modal:
 
 
 def form(
-    catalog: Catalog, reader: Reader, *, request: Request | None = None, value: FormValue = NO_VALUE
+    catalog: Catalog,
+    reader: Reader,
+    *,
+    projects: Sequence[str] = (),
+    request: Request | None = None,
+    value: FormValue = NO_VALUE,
 ) -> Modal:
-    """Return the form for a request, filled in from `request`. `value` is what the request changes."""
+    """Return the form for a request, filled in from `request`. `projects` are those that the reader may name, and
+    `value` is what the request changes."""
     rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
@@ -144,7 +150,7 @@ def form(
             required=False,
         ),
         _setup_select(wanted.setup, rules),
-        _project_select(wanted.project, rules),
+        _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
         blocks.text_input(
             Field.NOTE,
@@ -193,11 +199,11 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
 
 
-def _project_select(chosen: str | None, rules: Rules) -> Json | None:
-    """Return the choice of a project. Return None if the rules have none."""
-    if not rules.projects:
+def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
+    """Return the choice of a project. Return None if there is none to choose."""
+    names = dict.fromkeys([*([chosen] if chosen else []), *projects])
+    if not names:
         return None
-    names = dict.fromkeys([*([chosen] if chosen else []), *rules.projects])
     options = [option("That of the channel", BY_CHANNEL), *(option(escape(name, 40), name) for name in names)]
     return blocks.select(Field.PROJECT, "Project", options, chosen=chosen or BY_CHANNEL)
 

@@ -133,7 +133,7 @@ def back(was_away: bool) -> Rendered:
 
 def paused(changed: bool, home_channel: str) -> Rendered:
     """Return the answer to `/gpu pause`."""
-    announced = f" I said so in {channel(home_channel)}." if changed else ""
+    announced = f" I say so in {channel(home_channel)}." if changed else ""
     state = "is paused" if changed else "was already paused"
     return reply(f"Buying {state}.{announced} Destroying goes on. /gpu resume starts it again.")
 

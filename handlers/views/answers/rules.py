@@ -70,6 +70,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Money", _money(rules, names)),
         ("Renting", _renting(rules, names)),
         ("Asking whether a machine is needed", _asking(rules)),
+        ("Keeping", _keeping(rules)),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
     ]
     found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
@@ -212,6 +213,15 @@ def _asking(rules: Rules) -> list[str]:
         f"From {per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
         f"If nobody answers, {card}, and the approvers read it after {span(idle.approvers_after)}.",
         "Nothing is ever destroyed because it looked idle.",
+    ]
+
+
+def _keeping(rules: Rules) -> list[str]:
+    kept = rules.retention
+    return [
+        f"I forget messages that nothing changes any more after {span(kept.messages)}, searches without a rental "
+        f"after {span(kept.quotes)}, and names and SSH keys of people who left after {span(kept.people)}.",
+        "I keep the history and the cost of each rental.",
     ]
 
 

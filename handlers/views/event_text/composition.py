@@ -10,6 +10,7 @@ from handlers.views.phrases.budget_text import whose_budget
 from handlers.views.phrases.format import (
     Times,
     about_span,
+    actor,
     dollars_at_most,
     escape,
     join,
@@ -38,11 +39,15 @@ class EventText(NamedTuple):
         """Return both as one text."""
         if not self.rest:
             return sentence(self.lead)
-        return f"{self.lead}: {self.rest}" if self.colon else f"{sentence(self.lead)} {sentence_case(self.rest)}"
+        return (
+            f"{sentence_case(self.lead)}: {self.rest}"
+            if self.colon
+            else f"{sentence(self.lead)} {sentence_case(self.rest)}"
+        )
 
     def about(self, subject: str) -> str:
         """Return both with `subject` between them, if nothing else in the message names the rental."""
-        return f"{self.lead}: {subject}. {sentence_case(self.rest)}".rstrip()
+        return f"{sentence_case(self.lead)}: {subject}. {sentence_case(self.rest)}".rstrip()
 
 
 class EventContext(NamedTuple):
@@ -64,7 +69,7 @@ class EventContext(NamedTuple):
     @property
     def actor(self) -> str:
         """Return the name of the person who acted, `gpubot` if nobody did."""
-        return person(self.details.names, self.event.actor)
+        return actor(self.details.names, self.event)
 
     @property
     def owner_id(self) -> str:

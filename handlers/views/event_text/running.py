@@ -192,6 +192,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.EXTENDED: _extended,
     EventKind.EXTENSION_ASKED: _extension_asked,
     EventKind.EXTENSION_APPROVED: _extension_approved,
+    EventKind.EXTENDED_BY_OPERATOR: _extension_approved,
     EventKind.EXTENSION_DENIED: _extension_over("More time denied"),
     EventKind.EXTENSION_WITHDRAWN: _extension_withdrawn,
     EventKind.EXTENSION_EXPIRED: _extension_over("Nobody decided on more time"),

@@ -15,6 +15,7 @@ from bot.errors import (
     OwnerOnly,
     Refused,
 )
+from bot.model.person import OPERATOR
 from handlers.views.phrases.format import channel, escape, identifier, rough_span, time_token
 
 LONGEST = 1500
@@ -87,7 +88,8 @@ def paused_by(problem: BuyingBlocked, when: str = "") -> str:
     if problem.by is None:
         return ""
     why = f': "{escape(problem.why, 200)}"' if problem.why else ""
-    return f"{escape(problem.by, 40)} paused buying{when}{why}"
+    who = "The operator" if problem.by == OPERATOR.name else escape(problem.by, 40)
+    return f"{who} paused buying{when}{why}"
 
 
 def _decision(problem: AlreadyDecided) -> str:

@@ -15,7 +15,9 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.model.base import Frozen, Instant
+from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
+from bot.model.person import OPERATOR
 from bot.policy.team.rules import Rules
 
 # --- text from outside
@@ -82,10 +84,20 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """Return a person's display name, which pings nobody. Return `gpubot` for None."""
+    """Return a person's display name, which pings nobody. Return `gpubot` for None, and `the operator`."""
     if user_id is None:
         return "gpubot"
+    if user_id == OPERATOR.id:
+        return OPERATOR.name
     return as_written(escape(names.get(user_id) or "", 40) or escape(user_id, 40))
+
+
+def actor(names: Mapping[str, str], event: Event) -> str:
+    """Return who made an event, as `person`. The operator's reason follows in brackets: `the operator (disk is
+    full)`."""
+    if event.actor != OPERATOR.id or not event.facts.detail:
+        return person(names, event.actor)
+    return f"{OPERATOR.name} ({escape(event.facts.detail, 200)})"
 
 
 def as_written(name: str) -> str:

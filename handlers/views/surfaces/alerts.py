@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
+from bot.model.person import OPERATOR
 from handlers.ids import Action, RentalValue
 from handlers.views.event_text.digest import digest
 from handlers.views.event_text.trouble import outage_text, step_failure_text
@@ -12,7 +13,7 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
 from handlers.views.phrases.error_text import mistakes_text
-from handlers.views.phrases.format import Reader, dollars, escape, identifier, join, person, plural
+from handlers.views.phrases.format import Reader, actor, dollars, escape, identifier, join, person, plural
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
@@ -39,14 +40,14 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
         case EventKind.UNUSUAL_DAY:
             return _unusual_day(event, names or {})
         case EventKind.PAUSED:
-            who = person(names or {}, event.actor)
-            why = f': "{escape(event.facts.detail, 200)}"' if event.facts.detail else ""
+            who = actor(names or {}, event)
+            own_words = event.facts.detail if event.actor != OPERATOR.id else None
+            why = f': "{escape(own_words, 200)}"' if own_words else ""
             return blocks.message(
                 f"Buying is paused by {who}{why}. Destroying goes on. An admin resumes: /gpu resume"
             )
         case EventKind.RESUMED:
-            who = person(names or {}, event.actor)
-            return blocks.message(f"Buying goes on again, resumed by {who}.")
+            return blocks.message(f"Buying goes on again, resumed by {actor(names or {}, event)}.")
         case EventKind.POLICY_CHANGED:
             who = f"{person(names or {}, event.actor)} changed the rules" if event.actor else "The rules changed"
             keys = escape(event.facts.detail or "", 500)

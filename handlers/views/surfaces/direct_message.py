@@ -22,7 +22,7 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Reader, Times, about_span, dollars_at_most, join, per_hour, person
+from handlers.views.phrases.format import Reader, Times, about_span, actor, dollars_at_most, join, per_hour, person
 from handlers.views.phrases.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
 from handlers.views.phrases.rental_text import (
@@ -271,8 +271,8 @@ def _longer(event: Event, details: RentalDetails) -> str:
         return "Extended"
     if longer[-1].kind is EventKind.END_MOVED:
         return "In use"
-    by = f" by {person(details.names, longer[-1].actor)}"
-    if longer[-1].kind is EventKind.EXTENSION_APPROVED:
+    by = f" by {actor(details.names, longer[-1])}"
+    if longer[-1].kind in {EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR}:
         return f"More time approved{by}"
     return "Extended" if longer[-1].actor == details.rental.owner else f"Extended{by}"
 

@@ -1,4 +1,4 @@
-"""Projects, budgets and what is charged to them."""
+"""Projects, budgets and what is charged to them; what finds rows that are no longer needed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ def upgrade() -> None:
     op.drop_column("messages", "envelope")
     reminder = sa.text("kind = 'reminder'")
     op.create_index("messages_reminders", "messages", ["closed"], sqlite_where=reminder, postgresql_where=reminder)
+    for name, table, column, where, on_sqlite in (
+        ("quotes_unused", "quotes", "created_at", "rental_id IS NULL", None),
+        ("quotes_with_offers", "quotes", "created_at", "offers <> '[]'", None),
+        ("quotes_reply_to", "quotes", "created_at", "reply_to IS NOT NULL", None),
+        ("messages_quote", "messages", "quote_id", "quote_id IS NOT NULL", None),
+        ("messages_closed", "messages", "created_at", "closed", "closed = 1"),
+        ("messages_answers", "messages", "created_at", "substr(\"to\", 1, 4) = 'http'", None),
+    ):
+        sqlite_where, postgresql_where = sa.text(on_sqlite or where), sa.text(where)
+        op.create_index(name, table, [column], sqlite_where=sqlite_where, postgresql_where=postgresql_where)
+    op.add_column("people", sa.Column("left_at", sa.DateTime(timezone=True)))
+    op.create_index("people_asked", "people", ["asked_at"])
+    left = sa.text("left_at IS NOT NULL")
+    op.create_index("people_left", "people", ["left_at"], sqlite_where=left, postgresql_where=left)
     for table in ("quotes", "rentals"):
         op.add_column(table, sa.Column("project", sa.Text(), nullable=False, server_default="unassigned"))
     op.add_column("messages", sa.Column("charges_of", sa.Text()))

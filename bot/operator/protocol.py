@@ -1,0 +1,106 @@
+"""What `gpubot list` and the other commands by hand send to the running bot, and what it answers: one line of JSON
+each way, then the connection is closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.model.base import Frozen
+
+LONGEST_REQUEST = 16 * 1024
+"""Bytes of a request's line."""
+LONGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes of an answer's line. A list of 500 rentals has about 100 kB."""
+LONGEST_WHY = 200
+"""Characters of a reason. What Slack shows of one has as many."""
+
+Words = Annotated[str, Field(max_length=200)]
+"""An id, a length or an end, as it was typed."""
+Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_WHY)]
+
+
+class ListAll(Frozen):
+    """List what everybody rents."""
+
+    kind: Literal["list"] = "list"
+
+
+class Show(Frozen):
+    """Show one rental with its history."""
+
+    kind: Literal["show"] = "show"
+    id: Words
+
+
+class Extend(Frozen):
+    """Make a lease longer."""
+
+    kind: Literal["extend"] = "extend"
+    id: Words
+    by: Words
+    """A length such as `2h`, or an end such as `until 18:00`."""
+    why: Reason
+
+
+class Destroy(Frozen):
+    """Destroy a rental in any state."""
+
+    kind: Literal["destroy"] = "destroy"
+    id: Words
+    why: Reason
+
+
+class Pause(Frozen):
+    """Stop all buying."""
+
+    kind: Literal["pause"] = "pause"
+    why: Reason
+
+
+class Resume(Frozen):
+    """Allow buying again."""
+
+    kind: Literal["resume"] = "resume"
+    why: Reason
+
+
+Command: TypeAlias = ListAll | Show | Extend | Destroy | Pause | Resume
+
+
+class Request(Frozen):
+    """A command, and which gpubot sends it."""
+
+    version: str
+    command: Annotated[Command, Field(discriminator="kind")]
+
+
+class Answer(Frozen):
+    """What the running bot did, or why it did nothing."""
+
+    done: bool
+    text: str
+    """Lines for a terminal."""
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """Yield the path of a socket for `bind` and `connect`, which take at most 107 bytes (unix(7)). It goes through
+    the open folder, if the system has /proc. Raise OSError if there is no such folder."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        through = Path(f"/proc/self/fd/{folder}")
+        yield str(through / path.name if through.exists() else path)
+    finally:
+        os.close(folder)
+
+
+def own_version() -> str:
+    """Return the version of this gpubot. Both sides must have the same one."""
+    return version("gpubot")

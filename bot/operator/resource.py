@@ -1,0 +1,81 @@
+"""`gpubot destroy --resource ID`: deletes a machine on the Compute Clear account, with the token alone.
+
+It works when the bot, its database and its machine are gone, and shares nothing with the bot but the client of the
+API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from bot.clock import SystemClock
+from bot.config.settings import Settings, read_partly
+from bot.errors import Mistake
+from bot.lifecycle.ports.outside import ResourceView
+from bot.market.client import ComputeClear
+from bot.model.text import one_line
+
+T = TypeVar("T")
+
+
+def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say: Callable[[str], None]) -> None:
+    """Delete a machine after its id was given once more by `confirmed`, which returns None if nobody can be asked.
+
+    Raise Mistake if the token is not set, if the account has no such machine, or if the second id is another one.
+    Raise MarketAway if Compute Clear gives no usable answer.
+    """
+    settings, wrong = read_partly(Settings)
+    for name in ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL"):
+        if name in wrong:
+            raise Mistake(wrong[name])
+    shown_id = one_line(resource_id, 80)
+    found = _ask(settings, partial(_look, resource_id=resource_id))
+    if found is None:
+        raise Mistake(f"The account has no machine {shown_id}. I deleted nothing.")
+    if found.deleted:
+        say(f"{shown_id} is gone already.")
+        return
+    say(_describe(found))
+    again = confirmed()
+    if again is None:
+        raise Mistake(f"Name it twice, since I can't ask here: --confirm {shown_id}")
+    if again.strip() != resource_id:
+        raise Mistake("That is another id. I deleted nothing.")
+    _ask(settings, partial(ComputeClear.delete, resource_id=resource_id))
+    left = _ask(settings, partial(_look, resource_id=resource_id))
+    if left is None or left.deleted:
+        say("It is gone.")
+    else:
+        say(
+            "Compute Clear took that. The machine bills until its vendor confirms it. "
+            "Type the same command to look again."
+        )
+    say("If gpubot runs, it notices that the machine is gone, and says so in Slack.")
+
+
+def _ask(settings: Settings, question: Callable[[ComputeClear], Awaitable[T]]) -> T:
+    """Return Compute Clear's answer. While a person is asked, no event loop runs, which would ignore Ctrl-C."""
+
+    async def asked() -> T:
+        market = ComputeClear(settings.compute_clear_url, settings.compute_clear_token, SystemClock())
+        try:
+            return await question(market)
+        finally:
+            await market.aclose()
+
+    return asyncio.run(asked())
+
+
+async def _look(market: ComputeClear, resource_id: str) -> ResourceView | None:
+    return await market.resource(resource_id, fresh=True)
+
+
+def _describe(found: ResourceView) -> str:
+    """Return what is known of a machine, in one line."""
+    rate = f"${found.rate:f}/h" if found.rate is not None else None
+    gpus = f"{found.count or 1}x {found.gpu}" if found.gpu is not None else None
+    known = [found.name, gpus, found.vendor, rate, found.status]
+    return one_line(f"{found.resource_id}: {', '.join(filter(None, known))}.", 300)

@@ -1,0 +1,182 @@
+"""The socket on which the running bot takes commands by hand: only from its own user and root."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from bot.errors import GpubotError, Mistake, Unusable, bug_number
+from bot.lifecycle.deps import Deps
+from bot.operator.commands import carry_out, on_terminal
+from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version, short_path
+from bot.tracebacks import parts_of
+from handlers.views.phrases.error_text import error_text
+
+SLOWEST_REQUEST = 10.0
+"""Real seconds in which a request must have come, and in which its answer must be taken."""
+DRAIN = 3.0
+"""Real seconds for which commands that run are waited for at the end."""
+BACKLOG = 16
+
+_PEER = struct.Struct("3i")
+"""`struct ucred` of unix(7): process, user and group."""
+_log = structlog.get_logger("gpubot.operator")
+
+
+@asynccontextmanager
+async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
+    """Take commands on the socket `path` until the end of the block. Raise as `listen`."""
+    listening = listen(path)
+    running: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs each connection in a task
+        running.add(task)
+        try:
+            await _serve_one(deps, reader, writer)
+        finally:
+            running.discard(task)
+
+    # Not start_unix_server, which in Python 3.13 looks for the path that was bound: `short_path` holds no longer.
+    server = await asyncio.start_server(connected, sock=listening, limit=LONGEST_REQUEST)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - takes no time
+        if running:
+            _, late = await asyncio.wait(running, timeout=DRAIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+# --- the socket
+
+
+def listen(path: Path) -> socket.socket:
+    """Return a socket that listens on `path` and that only its owner and root can use.
+
+    A socket that a killed process left is replaced. Raise Unusable, with what to do, if the path can't be used, if
+    another gpubot listens on it, or if other users could replace it.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (problem := folder_problem(path)) is not None:
+            raise Unusable(f"GPUBOT_SOCKET: {problem}")
+        _remove_stale(path)
+        with short_path(path) as short:
+            listening.bind(short)
+        path.chmod(0o600)  # before listen(): until then nobody can connect
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        why = error.strerror or error
+        raise Unusable(f"GPUBOT_SOCKET: I can't listen on {path}: {why}. Name another path.") from None
+    except Unusable:
+        listening.close()
+        raise
+    return listening
+
+
+def folder_problem(path: Path) -> str | None:
+    """Return what is wrong with the folder of a socket, and what to do, if other users can replace files in it.
+    Return None if they can't. Raise OSError if there is no such folder."""
+    folder = path.parent
+    if not folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None
+    return (
+        f"other users of this machine can write to {folder}, so they could take the place of {path.name}. "
+        f"Type: chmod go-w {folder}"
+    )
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket on which nobody listens. Raise Unusable if somebody does, or if it is no socket."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Unusable(f"GPUBOT_SOCKET: {path} is there and is no socket. Name another path.")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other, short_path(path) as short:
+            try:
+                other.connect(short)
+            except ConnectionRefusedError:
+                path.unlink()
+                return
+        raise Unusable(f"GPUBOT_SOCKET: another gpubot listens on {path}. Name another path for this one.")
+
+
+# --- one connection
+
+
+async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one request, and close the connection. Close it without an answer if no whole line comes in time."""
+    try:
+        user = _user_of(writer)
+        if user not in {None, 0, os.geteuid()}:
+            _log.warning("operator.refused", user=user)
+            return
+        async with asyncio.timeout(SLOWEST_REQUEST):
+            line = await reader.readline()
+        if not line.endswith(b"\n"):
+            return
+        answer = await _answer(deps, line, user)
+        async with asyncio.timeout(SLOWEST_REQUEST):
+            writer.write(answer.model_dump_json().encode() + b"\n")
+            await writer.drain()
+    except (TimeoutError, ValueError, OSError) as error:  # ValueError: the line is too long
+        _log.info("operator.no_request", error=type(error).__name__)
+    finally:
+        writer.close()
+
+
+def _user_of(writer: asyncio.StreamWriter) -> int | None:
+    """Return the user at the other end. Return None if this system doesn't tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    return int(_PEER.unpack(found)[1])
+
+
+async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
+    """Return what a command did, or why it did nothing. Log no words that people typed."""
+    kind = "unreadable"
+    try:
+        request = _read(line)
+        kind = request.command.kind
+        text = await carry_out(deps, request.command)
+    except GpubotError as error:
+        _log.info("operator", command=kind, user=user, result=type(error).__name__)
+        return Answer(done=False, text=on_terminal(error_text(error)))
+    except Exception as error:
+        number = bug_number()
+        _log.error("bug", number=number, command=kind, error=type(error).__name__, raised=parts_of(error))
+        return Answer(
+            done=False, text=f"Something broke on my side: {number} in the log. gpubot list shows what runs."
+        )
+    _log.info("operator", command=kind, user=user, result="done")
+    return Answer(done=True, text=text)
+
+
+def _read(line: bytes) -> Request:
+    """Return the request. Raise Mistake if it can't be read, or if it is of a gpubot of another version."""
+    try:
+        request = Request.model_validate_json(line)
+    except ValidationError:
+        raise Mistake("I can't read that. Is this command of the version that runs? gpubot doctor") from None
+    if request.version != own_version():
+        raise Mistake(
+            f"This command is of gpubot {request.version}, and gpubot {own_version()} runs. "
+            "Use the command of the one that runs, or restart that one."
+        )
+    return request

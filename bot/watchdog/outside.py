@@ -1,0 +1,190 @@
+"""Asks the bot and the market, and posts to Slack. Nothing of an answer or an address is logged but its status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import aiohttp
+import structlog
+from pydantic import ValidationError
+
+from bot.clock import Clock
+from bot.errors import MarketAway, TokenRefused
+from bot.market.client import ComputeClear
+from bot.model.text import one_line
+from bot.model.watched_machine import MachinesAnswer
+from bot.net.sessions import Redirected
+from bot.watchdog.look import BotAnswer, Living, Trouble
+from bot.watchdog.settings import WatchdogSettings
+
+SECONDS = 30.0
+"""Real seconds for an answer of the bot or of Slack. A bot that is slow is not well, but reachable."""
+LARGEST_ANSWER = 16 * 1024 * 1024
+LARGEST_OF_SLACK = 64 * 1024
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""If Slack's clock differs by more, ours is wrong."""
+_GATEWAY_ERRORS = frozenset({502, 503, 504})
+"""Answers of a gateway that reaches no server (RFC 9110, section 15.6)."""
+
+log = structlog.get_logger("gpubot.watchdog")
+
+
+class TooLong(ValueError):
+    """An answer is longer than any that makes sense."""
+
+
+class Account(NamedTuple):
+    """What the market says of the account."""
+
+    living: tuple[Living, ...] | None
+    """None if it gave no usable answer."""
+    trouble: str = ""
+    """Why not, as a sentence."""
+    token_refused: bool = False
+
+
+class Posted(NamedTuple):
+    """What became of a message."""
+
+    taken: bool
+    clock_is_wrong: bool = False
+    """Whether Slack's clock shows another time than ours."""
+
+
+class Outside:
+    """The bot, the market and Slack, as the watchdog reaches them."""
+
+    def __init__(
+        self, settings: WatchdogSettings, session: aiohttp.ClientSession, market: ComputeClear, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._market = market
+        self._clock = clock
+
+    async def ask_bot(self) -> BotAnswer:
+        """Return what the bot answers."""
+        headers = {"Authorization": f"Bearer {self._settings.machines_token.get_secret_value()}"}
+        try:
+            async with self._session.get(f"{self._settings.bot_url}/machines", headers=headers) as answer:
+                return _bot_answer(answer.status, await _body(answer, LARGEST_ANSWER))
+        except TimeoutError:
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why=f"no answer within {SECONDS:g} s")
+        except Redirected:
+            return BotAnswer(trouble=Trouble.UNUSABLE, why="its address sends me to another one")
+        except TooLong:
+            return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer is too long")
+        except aiohttp.ClientConnectorError:
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+        except (aiohttp.ClientError, OSError):
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
+
+    async def list_account(self) -> Account:
+        """Return what lives on the account."""
+        try:
+            resources = await self._market.resources()
+        except TokenRefused as error:
+            return Account(None, error.words, token_refused=True)
+        except MarketAway as error:
+            return Account(None, error.words)
+        return Account(
+            tuple(
+                Living(
+                    resource_id=one.resource_id,
+                    name=one.name,
+                    rate=one.rate,
+                    since=one.valid_from or one.created_at,
+                )
+                for one in resources
+                if not one.deleted
+            )
+        )
+
+    async def delete(self, resource_id: str) -> str | None:
+        """Delete a resource. Return None if the market accepted that, or if it knows no such resource any more.
+        Return why not, as a sentence, otherwise."""
+        try:
+            accepted = await self._market.delete(resource_id)
+        except MarketAway as error:
+            log.warning("watchdog.not_deleted", resource=resource_id, error=type(error).__name__)
+            return error.words
+        log.info("watchdog.deleted", resource=resource_id, accepted=accepted)
+        return None
+
+    async def post(self, text: str) -> Posted:
+        """Post a message to Slack. If the answer gets lost, it counts as not taken."""
+        settings = self._settings
+        headers, body = {}, {"text": text}
+        if settings.webhook is None and settings.slack_bot_token is not None:
+            headers = {"Authorization": f"Bearer {settings.slack_bot_token.get_secret_value()}"}
+            body["channel"] = settings.channel or ""
+        try:
+            async with self._session.post(settings.slack_url, json=body, headers=headers) as answer:
+                content = await _body(answer, LARGEST_OF_SLACK)
+                taken = answer.status == 200 and (content.strip() == b"ok" or _says_ok(content))
+                if not taken:
+                    log.warning("watchdog.slack_refuses", status=answer.status, error=_error_of(content))
+                return Posted(taken, _differs(answer.headers, self._clock.real()))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            log.warning("watchdog.slack_away", error=type(error).__name__)
+            return Posted(taken=False)
+
+
+async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
+    """Return the body of an answer. Raise TooLong if it has more than `largest` bytes."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > largest:
+            raise TooLong
+    return bytes(body)
+
+
+def _bot_answer(status: int, body: bytes) -> BotAnswer:
+    if status in {401, 403}:
+        return BotAnswer(trouble=Trouble.UNUSABLE, why="it refuses my GPUBOT_MACHINES_TOKEN")
+    if status == 404:
+        return BotAnswer(trouble=Trouble.UNUSABLE, why="it has no /machines: set GPUBOT_MACHINES_TOKEN there too")
+    if status in {200, 503}:
+        try:
+            said = MachinesAnswer.model_validate_json(body)
+        except ValidationError:
+            if status == 200:
+                return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer makes no sense to me")
+        else:
+            trouble = None if said.well else Trouble.NOT_WELL
+            return BotAnswer(trouble=trouble, why="; ".join(said.wrong), machines=said.machines)
+    trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
+    return BotAnswer(trouble=trouble, why=f"its address answers with the error {status}")
+
+
+def _says_ok(content: bytes) -> bool:
+    """Return whether an answer of Slack's Web API says that a call worked."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("ok") is True
+
+
+def _error_of(content: bytes) -> str:
+    """Return the error that an answer of Slack names."""
+    try:
+        body = json.loads(content)
+        error = body.get("error") if isinstance(body, dict) else None
+    except ValueError:
+        error = content.decode(errors="replace")
+    return one_line(str(error), 40)
+
+
+def _differs(headers: Mapping[str, str], real_now: datetime) -> bool:
+    """Return whether the time in an answer's Date header (RFC 9110, section 6.6.1) is another one than ours."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return False
+    return theirs.tzinfo is not None and abs(theirs - real_now) > CLOCKS_DIFFER

@@ -1,0 +1,1 @@
+"""Plays that take too long, or need too much of the network, for each run of the tests."""

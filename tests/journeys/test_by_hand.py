@@ -1,0 +1,159 @@
+"""Somebody on the bot's machine does by hand what Slack can't carry, and Slack is told once it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import WAIT, World
+
+WHY = "Slack is <!channel> away"
+WHO = "the operator (Slack is <!channel> away)"
+"""As people read it. Nobody is mentioned."""
+
+
+class Said(NamedTuple):
+    """How a command of the real command line ended, and what it printed."""
+
+    status: int | None
+    text: str
+
+
+async def by_hand(
+    world: World, *words: str, settings: Mapping[str, str] | None = None, stdin: int = asyncio.subprocess.DEVNULL
+) -> Said:
+    """Type `gpubot WORDS` on the bot's machine, without a terminal unless that is its `stdin`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *words,
+        env=settings or world.settings,
+        cwd=world.folder,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return Said(process.returncode, output.decode().strip())
+
+
+async def at_a_terminal(command: Callable[..., Awaitable[Said]], typed: str) -> Said:
+    """Carry a command out at a terminal on which this is typed."""
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, typed.encode())
+        return await command(stdin=terminal)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+async def slack_goes_away(world: World) -> None:
+    """Let Slack answer nothing, and close every connection."""
+    await world.sandbox.slack.add_fault("*", "status", status=503, times=None)
+    await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "refuse_tickets": True})
+
+
+async def slack_is_back(world: World) -> None:
+    await world.sandbox.slack.remove_faults()
+    await world.sandbox.slack.post("sockets/disconnect", {"refuse_tickets": False})
+    await world.sandbox.sockets(least=1, wait=WAIT)
+    await world.play.settle()
+
+
+async def lets_time_pass_until_logged(world: World, event: str) -> None:
+    """Let time pass until the bot has logged an event, while it can notify nobody."""
+    while f'"event": "{event}"' not in world.log.read_text(encoding="utf-8"):
+        world.clock.jump(15)
+        async with world.session.get(world.bot.health) as answer:
+            await answer.read()
+
+
+async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and_each_is_told_once(
+    world: World,
+) -> None:
+    waiting = await world.rents("Ana", "get 8x H100 EU for 2h")
+    rental = await world.rents("Ana", "get H100 EU for 2h")
+    world.expected_errors.add("library")  # Slack's client logs that it can't connect
+    await slack_goes_away(world)
+    await lets_time_pass_until_logged(world, "rental.ready")
+
+    status, listed = await by_hand(world, "list")
+    assert status == 0
+    assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental}. $2.15/h, " in listed
+    assert f"Waits for you: 8x H100 SXM 80 GB EU, Ana, {waiting}." in listed
+    status, shown = await by_hand(world, "show", rental)
+    assert status == 0
+    assert "UTC  Ana rented within the limits" in shown
+    (machine,) = await world.alive()
+    assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
+    status, longer = await by_hand(world, "extend", rental, "1h", "--why", WHY)
+    assert (status, longer.startswith(f"{rental} ends ")) == (0, True)
+    status, twice = await by_hand(world, "extend", rental, "1h", "--why", WHY)
+    assert (status, twice) == (1, "You asked for 1h more just now. I added nothing more.")
+    status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
+    assert (status, longest.endswith(": 2 days more, about $103.20.")) == (0, True)
+    assert (await by_hand(world, "pause", "--why", WHY)).text.startswith("Buying is paused.")
+    assert (await by_hand(world, "resume", "--why", WHY)).text == "Buying goes on again."
+    assert (await by_hand(world, "destroy", waiting, "--why", WHY)).text.startswith("Withdrawn: 8x H100")
+    status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
+    assert (status, destroyed.startswith("Being destroyed: 1x H100")) == (0, True)
+    assert (await by_hand(world, "destroy", rental, "--why", WHY)).status == 1
+    await lets_time_pass_until_logged(world, "rental.destroyed")
+
+    await slack_is_back(world)
+    assert (await world.card(rental)).text.startswith("Destroyed: ")
+    assert (await world.card(waiting)).text.startswith("Withdrawn: ")
+    thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
+    for said in (
+        f"The {WHO[4:]} extended it by 1 h: it ends ",
+        f"More time approved by {WHO}: it ends ",
+        f"Being destroyed: {WHO} asked for it.",
+        "Ended ",
+    ):
+        assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)
+    for said in (f"Buying is paused by {WHO}. ", f"Buying goes on again, resumed by {WHO}."):
+        messages = [message.reads for message in await world.sandbox.see(world.people["Cleo"])]
+        assert len([text for text in messages if text.startswith(said)]) == 2, (
+            "in the home channel and to the admin"
+        )
+    assert WHY not in world.log.read_text(encoding="utf-8"), "what people type is not logged"
+    await check_consistency(world, bought=["hyperstack"])
+
+
+async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world: World) -> None:
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+    await world.kill()
+    status, words = await by_hand(world, "list")
+    assert (status, words.startswith("gpubot isn't running here, or uses another folder: ")) == (1, True)
+    (machine,) = await world.alive()
+    token = {name: world.settings[name] for name in ("PATH", "COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")}
+
+    async def delete(*more: str, stdin: int = asyncio.subprocess.DEVNULL) -> Said:
+        return await by_hand(
+            world, "destroy", "--resource", machine.resource_id, *more, settings=token, stdin=stdin
+        )
+
+    known = f"{machine.resource_id}: {machine.name}, 1x nvidia-h100-sxm5-80gb, hyperstack, $2.15/h, "
+    status, words = await delete()
+    assert status == 1
+    assert words.startswith(known)
+    assert words.endswith(f"Name it twice, since I can't ask here: --confirm {machine.resource_id}")
+    status, words = await delete("--confirm", machine.resource_id[:-1])
+    assert (status, words.splitlines()[-1]) == (1, "That is another id. I deleted nothing.")
+    assert (await at_a_terminal(delete, "\x04")).status == 1, "Ctrl-D"
+    assert len(await world.alive()) == 1
+    status, words = await at_a_terminal(delete, f"{machine.resource_id}\n")
+    assert status == 0
+    assert words.endswith("If gpubot runs, it notices that the machine is gone, and says so in Slack.")
+    world.clock.jump(600)
+    assert (await delete()).text == f"{machine.resource_id} is gone already."
+    await world.restart()
+    await world.until_card(rental, "Lost")
+    await check_consistency(world, bought=["hyperstack"])

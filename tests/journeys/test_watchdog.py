@@ -1,0 +1,166 @@
+"""The real watchdog, after the bot was killed and its database deleted: it warns, lists what lives, and deletes
+exactly what is past its end by two hours."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.demo.processes import private_log, stop
+from bot.watchdog.state import State
+from sandbox.slack.default import GPUS
+from tests.journeys.world import PEOPLE, World
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+OURS = "0123456789abcdef" * 2
+
+
+@dataclass
+class Watchdog:
+    """A running `gpubot watchdog`."""
+
+    world: World
+    process: asyncio.subprocess.Process
+
+    def state(self) -> State:
+        """Return what its file has."""
+        return State.model_validate_json((self.world.folder / "watchdog.json").read_text(encoding="utf-8"))
+
+    async def looks(self, span: timedelta = MINUTE) -> None:
+        """Let time pass at once, and return once the watchdog has looked and has done what follows."""
+        for step in (span, MINUTE):  # it begins the second look once the first one is done with
+            self.world.clock.jump(step.total_seconds())
+            await self.until_looked(await self.world.now())
+
+    async def until_looked(self, moment: datetime) -> None:
+        """Return once it has looked at this time."""
+        async with asyncio.timeout(60):
+            while (self.state().looked_at or datetime.min.replace(tzinfo=moment.tzinfo)) < moment:
+                assert self.process.returncode is None
+                await self.world.sandbox.clock()
+
+
+@asynccontextmanager
+async def watchdog(world: World, *options: str, **settings: str) -> AsyncIterator[Watchdog]:
+    """Run the watchdog until the end of the block, in a folder that the bot doesn't know."""
+    names = ("PATH", "HOME", "PYTHONPATH", "PYTHONWARNINGS", "COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
+    inherited = {name: world.settings[name] for name in names if name in world.settings}
+    environment = {
+        **inherited,
+        "GPUBOT_URL": f"http://{world.settings['GPUBOT_HTTP']}",
+        "GPUBOT_MACHINES_TOKEN": OURS,
+        "GPUBOT_ADMINS": PEOPLE["Cleo"],
+        "GPUBOT_WATCHDOG_STATE": str(world.folder / "watchdog.json"),
+        "GPUBOT_CLOCK_URL": world.settings["GPUBOT_CLOCK_URL"],
+        "GPUBOT_LOG": "json",
+        **settings,
+    }
+    with private_log(world.folder / "watchdog.log") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "watchdog", *options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=environment,
+            cwd=world.folder,
+        )
+    try:
+        now = await world.now()
+        running = Watchdog(world, process)
+        async with asyncio.timeout(60):
+            while not (world.folder / "watchdog.json").exists():
+                assert process.returncode is None
+                await world.sandbox.clock()
+        await running.until_looked(now)
+        yield running
+        assert await stop(process) == 0
+    finally:
+        await stop(process)
+
+
+async def said(world: World) -> list[str]:
+    """Return the texts of the watchdog, as the admin reads them in the home channel."""
+    seen = await world.sandbox.see(PEOPLE["Cleo"], channel=GPUS)
+    texts = [message.text for message in seen if message.thread_ts is None]
+    return [text for text in texts if text.startswith(("@Cleo I can't reach", "I ", "gpubot is", "Deleted"))]
+
+
+async def lose(world: World) -> None:
+    """Kill the bot and delete its database."""
+    await world.kill()
+    for ending in ("", "-wal", "-shm"):
+        world.database.with_name(world.database.name + ending).unlink(missing_ok=True)
+
+
+async def old_machine_with_owner(world: World) -> str:
+    """Add a machine that is older than any lease, and give it Ana as its owner. Return the rental's id."""
+    await world.sandbox.add_machine("train-ana-3")
+    await world.skips(60 * 24 * HOUR)
+    await world.passes(10 * MINUTE)
+    await world.clicks("Cleo", await world.reads("Cleo", "A machine I don't know is running"), "Give it an owner")
+    await world.confirms("Cleo")
+    await world.play.settle()
+    return await world.rental()
+
+
+async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_past_its_end_is_deleted(
+    stopped_world: World,
+) -> None:
+    world = stopped_world
+    world.slack.limits.scale = 0  # hours pass in a second
+    await world.start(GPUBOT_MACHINES_TOKEN=OURS)
+    await world.sets_key()
+    await world.sets_key("Ben")
+    adopted = await old_machine_with_owner(world)
+    await world.sandbox.add_machine("gpubot-x")
+    short, long = await world.rents("Ana", "get H100 EU for 1h"), await world.rents("Ben", "get A100 for 12h")
+    for rental in (short, long):
+        await world.until_card(rental, "Ready")
+    machines = {machine.name: machine.resource_id for machine in await world.alive()}
+    assert len(machines) == 4
+
+    async with watchdog(world, "--destroy", GPUBOT_WATCHDOG_WEBHOOK=world.slack.webhook_url) as running:
+        ends = {machine.rental_id: machine.ends_at for machine in running.state().machines}
+        assert ends.keys() == {adopted, short, long}
+        short_end, long_end = ends[short], ends[long]
+        assert short_end is not None
+        assert long_end is not None
+        await lose(world)
+        await running.looks(12 * MINUTE)
+        (hello,) = await said(world)
+        assert hello.startswith("I watch gpubot from")
+        await running.looks(3 * MINUTE)
+        _, warning = await said(world)
+        before_end = warning.partition("Before their end:")[2]
+        for words in (f"{short}, Ana", f"{long}, Ben", f"{adopted}, Ana"):
+            assert words in before_end
+        assert "gpubot-x" in before_end.partition("never deleted by me:")[2]
+        assert "4 machines live" in warning
+        await running.looks(short_end + HOUR - await world.now())
+        assert len(await said(world)) == 3
+        assert f"{short} (" in (await said(world))[2]
+        assert long not in (await said(world))[2]
+        await running.looks(57 * MINUTE)
+        assert len(await world.alive()) == 4
+        await running.looks(4 * MINUTE)
+    async with watchdog(world, "--destroy", GPUBOT_WATCHDOG_WEBHOOK=world.slack.webhook_url) as running:
+        await running.looks(9 * HOUR)
+        gone = {name for name in machines if short in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
+        await running.looks(long_end + 2 * HOUR - await world.now())
+        await running.looks(HOUR + 2 * MINUTE)
+        await running.looks()  # the vendor takes up to 45 s
+        gone |= {name for name in machines if long in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
+        assert len(gone) == 2
+        await world.start(GPUBOT_MACHINES_TOKEN=OURS, GPUBOT_HTTP=world.settings["GPUBOT_HTTP"])
+        await running.looks()
+    texts = await said(world)
+    assert texts[-1].endswith("I deleted 2 machines meanwhile, and delete no more.")
+    assert [text.startswith("Deleted: ") for text in texts].count(True) == 2
+    pings = [ping for ping in await world.sandbox.pings(PEOPLE["Cleo"]) if ping.channel == GPUS]
+    assert len(pings) == 1

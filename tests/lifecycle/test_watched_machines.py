@@ -1,0 +1,84 @@
+"""What the watchdog reads of each machine: its owner, its price, and the latest end that its lease allows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.lifecycle.account.watched_machines import watched_machines
+from bot.model.state import State
+from bot.model.watched_machine import WatchedMachine
+from tests.lifecycle.adopting import add_machine, adopt
+from tests.lifecycle.leases import end_of
+from tests.lifecycle.world import BEN, HOUR, MINUTE, World
+
+GRACE = 15 * MINUTE
+
+
+async def watched(here: World) -> dict[str, WatchedMachine]:
+    """Return the machines by the id of their rental."""
+    async with here.deps.store.read() as tx:
+        return {machine.rental_id: machine for machine in await watched_machines(tx, here.deps.rules)}
+
+
+async def test_a_ready_machine_ends_at_the_end_of_its_lease_and_a_grace_later_also_once_it_is_extended(
+    here: World,
+) -> None:
+    rental = await here.ready()
+    (machine,) = (await watched(here)).values()
+    (alive,) = await here.alive()
+    assert machine == WatchedMachine(
+        resource_id=alive["resource_id"],
+        name=alive["name"],
+        rental_id=rental.id,
+        owner="U0ANA",
+        owner_name="Ana",
+        rate=Decimal("2.15"),
+        ends_at=end_of(rental) + GRACE,
+    )
+    await here.extend(rental, 3 * HOUR)
+    assert (await watched(here))[rental.id].ends_at == end_of(rental) + 3 * HOUR + GRACE
+
+
+async def test_the_later_of_two_ends_counts(here: World) -> None:
+    rental = await here.ready(lease=2 * HOUR, up_to=4 * HOUR)
+    assert (await watched(here))[rental.id].ends_at == rental.running_lease.ready_at + 4 * HOUR + GRACE
+
+
+async def test_a_machine_that_is_getting_ready_ends_after_the_longest_time_to_get_ready_and_its_lease(
+    here: World,
+) -> None:
+    rental = await here.until(await here.get(person=BEN, lease=3 * HOUR), State.PROVISIONING)
+    assert rental.accepted_at is not None
+    longest = here.deps.rules.procure.provision_timeout + 3 * HOUR + GRACE
+    assert (await watched(here))[rental.id].ends_at == rental.accepted_at + longest
+
+
+async def test_the_end_of_a_machine_that_is_being_destroyed_has_come(here: World) -> None:
+    rental = await here.ready(lease=9 * HOUR)
+    await here.destroy(rental, settle=False)
+    assert (await watched(here))[rental.id].ends_at == here.now + GRACE
+    await here.until(rental, State.DESTROYED)
+    assert await watched(here) == {}
+
+
+async def test_a_failed_purchase_that_made_a_machine_ends_after_the_longest_time_to_get_ready(here: World) -> None:
+    await here.behaves("hyperstack", "fails_with_resource")
+    await here.fault("delete_resource", "status", status=500, times=None)
+    rental = await here.get()
+    await here.pass_time(2 * MINUTE)
+    async with here.deps.store.read() as tx:
+        found = await watched_machines(tx, here.deps.rules)
+        attempt = (await tx.rentals.attempts(rental.id))[0]
+    failed = next(machine for machine in found if machine.name == attempt.resource_name)
+    assert failed.ends_at == attempt.intended_at + here.deps.rules.procure.provision_timeout + GRACE
+
+
+async def test_an_adopted_machine_ends_as_the_admin_said_however_old_it_is_and_a_strangers_is_not_watched(
+    here: World,
+) -> None:
+    old, _ = await add_machine(here), await add_machine(here, "gpubot-x")
+    here.jump(90 * 24 * HOUR)
+    rental = await adopt(here, old, ends_at=here.now + 5 * HOUR)
+    (machine,) = (await watched(here)).values()
+    assert (machine.resource_id, machine.rental_id, machine.name) == (old, rental.id, None)
+    assert machine.ends_at == here.now + 5 * HOUR + GRACE

@@ -1,0 +1,179 @@
+"""What the operator's commands do and answer, and how Slack tells of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import DuplicateExtension, GpubotError, Mistake, TooLate
+from bot.model.event import EventKind
+from bot.model.state import State
+from bot.operator.commands import carry_out, on_terminal
+from bot.operator.protocol import Destroy, Extend, ListAll, Pause, Resume, Show
+from handlers.views.phrases.format import escape
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
+from tests.handlers.rental_states import H, asked, running
+from tests.handlers.team import an_offer, team
+from tests.handlers.test_unknown_machines import TRAIN, direct, found
+from tests.rentals import ending
+
+WHY = "*Slack* is <!channel> away"
+"""A reason that would mention everybody."""
+SHOWN = "the operator (*Slack* is <!channel> away)"
+"""As people read it: nothing of it is formatted, and nobody is mentioned."""
+
+
+async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert await carry_out(ours.deps, ListAll()) == "Nobody rents anything now. Try: /gpu get H100 EU"
+        rental = await running(ours)
+        listed = await carry_out(ours.deps, ListAll())
+        assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
+        assert "Running now: team $2.15/h." in listed
+        shown = await carry_out(ours.deps, Show(id=rental.id.upper()))
+        assert shown.startswith(f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}.")
+        assert "12:00 UTC  Ana rented within the limits: up to $2.47/h for 6 h." in shown
+        with pytest.raises(Mistake, match="I don't know zzzz2"):
+            await carry_out(ours.deps, Show(id="zzzz2"))
+        for typed in ("", "the", "k7mq2 w8xyz", "*" * 200):
+            with pytest.raises(GpubotError):
+                await carry_out(ours.deps, Show(id=typed))
+
+
+async def test_a_machine_that_no_rental_has_is_listed_with_the_command_that_deletes_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await found(ours)
+        listed = await carry_out(ours.deps, ListAll())
+        assert listed.splitlines()[-1].endswith(f" gpubot destroy --resource {TRAIN.resource_id}")
+
+
+async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        extend = Extend(id=rental.id, by="2h", why=WHY)
+        assert await carry_out(ours.deps, extend) == f"{rental.id} ends 20:00 UTC now: 2 h more, about $4.30."
+        with pytest.raises(DuplicateExtension):
+            await carry_out(ours.deps, extend)
+        until = Extend(id=rental.id, by="until 22:00", why=WHY)
+        assert (await carry_out(ours.deps, until)).startswith(f"{rental.id} ends 22:00 UTC now")
+        told = await ours.deliver_until("extended it by 2 h")
+        assert told["reads"].startswith(f"The {SHOWN[4:]} extended it by 2 h: it ends ")
+        for words in ("", "later", "2", "999h"):
+            with pytest.raises(Mistake):
+                await carry_out(ours.deps, Extend(id=rental.id, by=words, why=WHY))
+
+
+async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        answer = await carry_out(ours.deps, Extend(id=rental.id, by="48h", why=WHY))
+        assert answer == f"{rental.id} ends Thu 26 Nov 18:00 UTC now: 2 days more, about $103.20."
+        after = await ours.rental(rental.id)
+        assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
+        told = await ours.deliver_until("More time approved")
+        assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
+        with pytest.raises(Mistake, match="A lease is at most 72h in all"):
+            await carry_out(ours.deps, Extend(id=rental.id, by="40h", why=WHY))
+
+
+@pytest.mark.parametrize(("by", "fewer"), [("3h", True), ("60h", False)])
+async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Path, by: str, fewer: bool) -> None:
+    """The approvers' message says so. Its owner is told if they get less than they asked for."""
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.command(ANA, f"extend {rental.id} 48h")
+        await ours.submit(ANA)
+        assert (await ours.rental(rental.id)).extension is not None
+        await ours.deliver()
+        await carry_out(ours.deps, Extend(id=rental.id, by=by, why=WHY))
+        after = await ours.rental(rental.id)
+        assert (after.extension, after.envelope.version) == (None, 3)
+        assert after.running_lease.ends_at == rental.running_lease.ends_at + int(by[:-1]) * H
+        await ours.deliver_all()
+        decided = await ours.look(BEN, APPROVALS, "More time approved")
+        assert f"by {SHOWN}" in decided["reads"]
+        assert decided["buttons"] == []
+        told = [m["reads"] for m in await ours.world.see(ANA, channel=direct(ANA)) if "More time" in m["reads"]]
+        assert bool(told) is fewer
+        if fewer:
+            (text,) = told
+            assert text.startswith(
+                f"More time approved by {SHOWN}: your 1x H100 SXM 80 GB EU, {rental.id}. 3 h, not "
+            )
+
+
+async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        answer = await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+        assert answer == f"Destroyed: 1x H100 SXM 80 GB EU, {rental.id}."
+        assert ending(await ours.rental(rental.id)).by == "operator"
+        with pytest.raises(TooLate, match="is over"):
+            await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+        assert "operator" not in {message.to.value for message in await ours.queued()}
+
+
+async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+        assert (await ours.rental(rental.id)).state is State.WITHDRAWN
+        await ours.deliver_all()
+        for user, channel in ((BEN, APPROVALS), (ANA, direct(ANA)), (BEN, TRAINING)):
+            assert f"Withdrawn by {SHOWN}" in (await ours.look(user, channel, "Withdrawn by"))["reads"]
+        assert f"Withdrawn by {SHOWN}" in on_terminal(await ours.command(BEN, f"show {rental.id}"))
+
+
+async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_read_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answer = await carry_out(ours.deps, Pause(why=WHY))
+        assert answer == (
+            f"Buying is paused. I say so in {GPUS}. Destroying goes on. gpubot resume starts it again."
+        )
+        assert (await carry_out(ours.deps, Pause(why="again"))).startswith("Buying was already paused.")
+        await ours.deliver_all()
+        for user, channel in ((CLEO, direct(CLEO)), (ANA, GPUS)):
+            told = await ours.look(user, channel, "Buying is paused")
+            assert told["reads"].startswith(f"Buying is paused by {SHOWN}. Destroying goes on.")
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"))
+        assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
+        assert await carry_out(ours.deps, Resume(why="it is back")) == "Buying goes on again."
+        told = await ours.deliver_until("Buying goes on", channel=GPUS)
+        assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
+
+
+@pytest.mark.parametrize("why", ["   ", "\u202e\n\x1b"])
+async def test_a_reason_that_says_nothing_changes_nothing(tmp_path: Path, why: str) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        for command in (
+            Extend(id=rental.id, by="2h", why=why),
+            Destroy(id=rental.id, why=why),
+            Pause(why=why),
+            Resume(why=why),
+        ):
+            with pytest.raises(Mistake, match="Say why"):
+                await carry_out(ours.deps, command)
+        async with ours.deps.store.read() as tx:
+            assert EventKind.EXTENDED not in {event.kind for event in await tx.events.of(rental.id)}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Ends <!date^1795521600^{date_short_pretty} at {time}|Tue 24 Nov 12:00 UTC>.",
+            "Ends Tue 24 Nov 12:00 UTC.",
+        ),
+        ("in <#C0123ABCD>, <@U1>, <!subteam^S1>, <https://x.test|a link>", "in C0123ABCD, U1, S1, a link"),
+        (
+            "/gpu list all, /gpu extend k7mq2 2h, /gpu get H100",
+            "gpubot list, gpubot extend k7mq2 2h, /gpu get H100",
+        ),
+        (escape("*a* <b> & `c` \x1b[31m\u202ered :smile:"), "*a* <b> & 'c' [31mred :smile:"),
+        ("two\nlines\r\x07", "two\nlines"),
+    ],
+)
+def test_mrkdwn_on_a_terminal(text: str, shown: str) -> None:
+    assert on_terminal(text) == shown

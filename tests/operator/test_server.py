@@ -1,0 +1,236 @@
+"""The socket: who may use it, what becomes of what others left there, and that no client disturbs the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Mistake, Outage, Unusable
+from bot.lifecycle.deps import Deps
+from bot.operator import client, server
+from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
+from tests.programs import NEEDS, ROOT
+
+NOTHING = "Nobody rents anything now. Try: /gpu get H100 EU"
+
+
+async def sent(path: Path, line: bytes) -> bytes:
+    """Send bytes, then nothing more. Return what is answered until the connection is closed."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(line)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def lists(path: Path) -> None:
+    """Check that the bot answers on a socket."""
+    line = Request(version=own_version(), command=ListAll()).model_dump_json().encode()
+    assert Answer.model_validate_json(await sent(path, line + b"\n")) == Answer(done=True, text=NOTHING)
+
+
+async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path: Path) -> None:
+    assert [stat.S_IMODE(os.stat(one).st_mode) for one in (path, path.parent)] == [0o600, 0o700]
+    assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
+    with pytest.raises(Mistake, match="I don't know k7mq2"):
+        await asyncio.to_thread(client.ask, Show(id="k7mq2"))
+    assert (await asyncio.to_thread(client.ask, Pause(why="bill check"))).startswith("Buying is paused.")
+
+
+async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_path: Path, deps: Deps) -> None:
+    gone = tmp_path / "gpubot.sock"
+    async with server.serve(gone, deps):
+        assert gone.exists()
+    assert not gone.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GPUBOT_SOCKET", str(gone))
+        patch.chdir(tmp_path)
+        words = f"gpubot isn't running here, or uses another folder: it doesn't answer on {gone}."
+        with pytest.raises(Unusable, match=f"^{words} gpubot destroy --resource ID works without it."):
+            client.ask(ListAll())
+        patch.delenv("GPUBOT_SOCKET")
+        patch.setenv("GPUBOT_DATABASE_URL", "sqlite://")
+        with pytest.raises(Mistake, match=r"^GPUBOT_DATABASE_URL: it must be"):
+            client.ask(ListAll())
+
+
+async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    monkeypatch.setenv("GPUBOT_SOCKET", str(tmp_path / "s"))
+    monkeypatch.chdir(tmp_path)
+    async with await asyncio.start_unix_server(hang_up, tmp_path / "s"):
+        with pytest.raises(Outage, match="gave no answer"):
+            await asyncio.to_thread(client.ask, ListAll())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"list\n",
+        b"\xff\xfe\x00\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"[" * 5000 + b"\n",
+        json.dumps({"version": own_version(), "command": {"kind": "rent"}}).encode() + b"\n",
+        json.dumps({"version": own_version(), "command": {"kind": "pause", "why": ""}}).encode() + b"\n",
+        json.dumps({"version": own_version(), "command": {"kind": "pause", "why": "x" * 201}}).encode() + b"\n",
+        json.dumps({"version": own_version(), "command": {"kind": "list", "all": True}}).encode() + b"\n",
+    ],
+)
+async def test_what_is_no_command_is_answered_with_what_to_do(path: Path, line: bytes) -> None:
+    answer = Answer.model_validate_json(await sent(path, line))
+    assert answer == Answer(
+        done=False, text="I can't read that. Is this command of the version that runs? gpubot doctor"
+    )
+    await lists(path)
+
+
+async def test_a_command_of_another_version_changes_nothing(path: Path) -> None:
+    line = Request(version="0.0.1", command=Pause(why="x")).model_dump_json().encode() + b"\n"
+    answer = Answer.model_validate_json(await sent(path, line))
+    assert not answer.done
+    assert answer.text.startswith(f"This command is of gpubot 0.0.1, and gpubot {own_version()} runs.")
+
+
+@pytest.mark.parametrize("line", [b"", b'{"version":', b"x" * (LONGEST_REQUEST + 1) + b"\n"])
+async def test_half_a_request_and_one_that_is_too_long_get_no_answer(path: Path, line: bytes) -> None:
+    with suppress(ConnectionError):  # the bot closes it while the rest is still coming
+        assert await sent(path, line) == b""
+    await lists(path)
+
+
+async def test_clients_that_hang_hold_up_nobody_and_are_sent_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = [await asyncio.open_unix_connection(path) for _ in range(50)]
+    await lists(path)
+    monkeypatch.setattr(server, "SLOWEST_REQUEST", 0.01)
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"version":')
+    assert await reader.read() == b""
+    monkeypatch.setattr(server, "DRAIN", 0.01)
+    for _, other in [*hanging, (reader, writer)]:
+        other.close()
+
+
+async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
+    tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "DRAIN", 0.01)
+    async with server.serve(tmp_path / "s", deps):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        await lists(tmp_path / "s")
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_folder_with_a_long_name_is_no_problem(
+    tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ("long" * 25) / "gpubot.sock"
+    monkeypatch.setenv("GPUBOT_SOCKET", str(path))
+    monkeypatch.chdir(tmp_path)
+    async with server.serve(path, deps):
+        assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
+
+
+# --- what is there already
+
+
+async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps) -> None:
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(tmp_path / "s"))
+    async with server.serve(tmp_path / "s", deps):
+        await lists(tmp_path / "s")
+
+
+def test_a_path_that_cannot_be_used_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Unusable, match=r"file is there and is no socket\. Name another path\.$"):
+        server.listen(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+    with server.listen(tmp_path / "s"), pytest.raises(Unusable, match="another gpubot listens on"):
+        server.listen(tmp_path / "s")
+    with pytest.raises(Unusable, match=r"^GPUBOT_SOCKET: I can't listen on .*too long\. Name another path\.$"):
+        server.listen(tmp_path / ("long" * 25))
+    with pytest.raises(Unusable, match=r"^GPUBOT_SOCKET: I can't listen on .*: File exists\. Name"):
+        server.listen(tmp_path / "file" / "s")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    with pytest.raises(Unusable, match=f"Type: chmod go-w {shared}$"):
+        server.listen(shared / "s")
+
+
+# --- another user of the machine
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder in which everybody may look, unlike those of pytest."""
+    if os.geteuid() != 0:
+        pytest.skip(f"{NEEDS}{ROOT}")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+AS_NOBODY = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as other:
+    try:
+        other.connect(sys.argv[1])
+        other.sendall(sys.argv[2].encode() + b"\\n")
+        print("answer:", other.recv(1000).decode())
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+async def said_to_nobody(path: Path) -> str:
+    """Return what another user of this machine gets for a command."""
+    line = Request(version=own_version(), command=Pause(why="mine now")).model_dump_json()
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", AS_NOBODY, str(path), line],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps) -> None:
+    """Not even if its file lets them: the bot asks the system who is there."""
+    path = open_folder / "s"
+    async with server.serve(path, deps):
+        assert await said_to_nobody(path) == "PermissionError"
+        path.chmod(0o666)
+        assert await said_to_nobody(path) in {"answer:", "ConnectionResetError", "BrokenPipeError"}
+        await lists(path)
+        answer = await sent(
+            path, Request(version=own_version(), command=Pause(why="x")).model_dump_json().encode() + b"\n"
+        )
+        assert Answer.model_validate_json(answer).text.startswith("Buying is paused."), "it was not paused before"

@@ -1,0 +1,149 @@
+"""The files in deploy/ are good, and name settings and metrics that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot import app
+from bot.config.settings import Settings
+from bot.model.attempt import AttemptState
+from bot.ops.metrics import Metrics
+from bot.watchdog.settings import WatchdogSettings
+from tests.programs import program
+from tests.store import make
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+UNITS = sorted(DEPLOY.glob("*.service"))
+NAMES = {str(field.validation_alias) for field in Settings.model_fields.values()}
+SECRETS = {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "COMPUTE_CLEAR_TOKEN"}
+METRIC = re.compile(r"\b(gpubot_\w+)(?:\{([^}]*)\})?")
+
+
+def run(*words: str | Path, cwd: Path = ROOT) -> None:
+    """Run a program. Fail with what it printed if it doesn't end with status 0."""
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- the ways to run it
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
+    # The program that is installed here stands in for the one that the page installs.
+    text = unit.read_text(encoding="utf-8").replace("/opt/gpubot/venv/bin", str(Path(sys.executable).parent))
+    assert f"{Path(sys.executable).parent}/gpubot " in text
+    copy = tmp_path / unit.name
+    copy.write_text(text, encoding="utf-8")
+    run(program("systemd-analyze"), "verify", "--man=no", copy)
+
+
+def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
+    given = {}
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8")
+        loaded = re.findall(r"^LoadCredential=(\S+):/etc/gpubot/secrets/(\S+)$", text, re.MULTILINE)
+        given[unit.stem] = dict(re.findall(r"^Environment=(\w+)_FILE=%d/(\S+)$", text, re.MULTILINE))
+        assert loaded == [(name, name) for name in given[unit.stem].values()]
+    assert given["gpubot"].keys() == SECRETS
+    fields = WatchdogSettings.model_fields.values()
+    assert {"COMPUTE_CLEAR_TOKEN", "GPUBOT_MACHINES_TOKEN"} < given["gpubot-watchdog"].keys()
+    assert given["gpubot-watchdog"].keys() <= {str(field.validation_alias) for field in fields}
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    service = compose["services"]["gpubot"]
+    files = {
+        name.removesuffix("_FILE"): path.removeprefix("/run/secrets/")
+        for name, path in service["environment"].items()
+        if name.endswith("_FILE")
+    }
+    assert files.keys() == {*SECRETS, "GPUBOT_DATABASE_URL"}
+    assert set(files.values()) == set(service["secrets"])
+    assert compose["secrets"].keys() == {*files.values(), *compose["services"]["postgres"]["secrets"]}
+    for value in compose["secrets"].values():
+        assert Path(value["file"]).parent == Path("secrets")
+    assert {name.removesuffix("_FILE") for name in service["environment"]} <= NAMES
+
+
+def test_no_secret_and_no_setting_of_a_checkout_gets_into_the_image() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept_from_git = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    for secret in (".env", "deploy/secrets", "deploy/gpubot.env", "*.sqlite"):
+        assert secret in ignored
+        assert {secret, f"{secret}/"} & set(kept_from_git)
+
+
+# --- what Prometheus and Grafana read
+
+
+def test_prometheus_takes_the_rules_and_each_alert_fires_in_its_case() -> None:
+    run(program("promtool"), "check", "rules", "rules.yml", cwd=PROMETHEUS)
+    run(program("promtool"), "test", "rules", "rules_test.yml", cwd=PROMETHEUS)
+    cases = (PROMETHEUS / "rules_test.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r'alertname="(\w+)"', cases)) == {rule["alert"] for rule in alerts()}
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return the alerts of the rules."""
+    groups = yaml.safe_load((PROMETHEUS / "rules.yml").read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def named() -> Iterator[tuple[str, str, set[str]]]:
+    """Yield where an expression is, the expression, and the labels that its title or legend names."""
+    for rule in alerts():
+        words = " ".join(rule["annotations"].values())
+        yield rule["alert"], rule["expr"], set(re.findall(r"\$labels\.(\w+)", words))
+    for panel in json.loads((DEPLOY / "grafana" / "gpubot.json").read_text(encoding="utf-8"))["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"], set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+
+
+async def test_each_metric_and_label_that_rules_and_dashboard_name_is_in_metrics(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {
+            "SLACK_BOT_TOKEN": "xoxb-1",
+            "SLACK_APP_TOKEN": "xapp-1",
+            "COMPUTE_CLEAR_TOKEN": "token",
+            "GPUBOT_CHANNEL": "C1",
+            "GPUBOT_ADMINS": "U1",
+            "GPUBOT_DATABASE_URL": f"sqlite:///{tmp_path}/gpubot.sqlite",
+        }
+    )
+    async with app.build(settings) as parts:
+        count_something(parts.report.metrics)
+        exposed = (await parts.report.exposition()).decode()
+    samples = [sample for family in text_string_to_metric_families(exposed) for sample in family.samples]
+    labels: dict[str, set[str]] = {}
+    for sample in samples:
+        labels.setdefault(sample.name, set()).update(sample.labels)
+    for where, expression, shown in named():
+        metrics = METRIC.findall(expression)
+        assert metrics, where
+        grouped = set(" ".join(re.findall(r"\bby \(([^)]*)\)", expression)).replace(",", " ").split())
+        for metric, selector in metrics:
+            assert metric in labels, f"{where}: {metric}"
+            selected = set(re.findall(r"(\w+)[=!]", selector))
+            assert selected | grouped <= labels[metric], where
+        assert shown <= {label for metric, _ in metrics for label in labels[metric]}, where
+        states = re.findall(r'state=~?"([^"]*)"', expression)
+        assert {state for each in states for state in each.split("|")} <= set(AttemptState), where
+
+
+def count_something(metrics: Metrics) -> None:
+    """Count one thing of each kind that has labels: a counter shows no label before."""
+    metrics.market_call("procure_offer", "2xx")
+    metrics.failed("ready")
+    metrics.visit("answered")
+    metrics.attempt(make.attempt())

@@ -1,0 +1,93 @@
+"""Whatever happens in whatever order, nothing is deleted but what the rules of docs/watchdog.md allow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.watchdog.look import BotAnswer, Trouble
+from bot.watchdog.policy import Kind
+from tests.watchdog.test_policy import DEAD, HOUR, MINUTE, SICK, STRANGE, TWO, Watch, at, living, machine
+
+MACHINES = tuple(machine(number, end) for number, end in enumerate((at(0), at(3), None), start=1))
+EXTENDED = tuple(machine(number, at(6)) for number in (1, 2, 3))
+ANSWERS = (
+    DEAD,
+    DEAD,
+    DEAD,
+    SICK,
+    BotAnswer(trouble=Trouble.NOT_WELL, why="late", machines=EXTENDED),
+    STRANGE,
+    BotAnswer(machines=MACHINES),
+    BotAnswer(machines=MACHINES[:1]),
+)
+
+
+class Spell(NamedTuple):
+    """Some looks in which nothing changes."""
+
+    looks: int
+    bot: BotAnswer
+    slack_takes: bool
+    market_answers: bool
+    gap: timedelta
+    """How long nobody looks before it."""
+    clock_is_wrong: bool
+
+
+def often(usual: bool) -> st.SearchStrategy[bool]:
+    return st.sampled_from((usual, usual, usual, not usual))
+
+
+SPELLS = st.lists(
+    st.builds(
+        Spell,
+        st.sampled_from((1, 5, 16, 61, 125, 300)),
+        st.sampled_from(ANSWERS),
+        often(True),
+        often(True),
+        st.sampled_from((MINUTE, MINUTE, MINUTE, 8 * MINUTE, 3 * HOUR, -2 * HOUR)),
+        often(False),
+    ),
+    max_size=8,
+)
+
+
+@given(SPELLS)
+def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list[Spell]) -> None:
+    watch = Watch(*MACHINES)
+    everything = watch.account = (*living(1, 2, 3), *living(9))
+    known, well_at = {one.resource_id: one.ends_at for one in MACHINES}, TWO
+    for spell in spells:
+        gone = {resource_id for _, resource_id in watch.deleted}
+        alive = tuple(one for one in everything if one.resource_id not in gone)
+        watch.account = alive if spell.market_answers else None
+        watch.slack_takes, watch.clock_is_wrong = spell.slack_takes, spell.clock_is_wrong
+        watch.now += spell.gap - MINUTE
+        for number in range(spell.looks):
+            if spell.bot.trouble is None:
+                well_at = watch.now
+            if spell.bot.machines is not None:
+                known = {one.resource_id: one.ends_at for one in spell.bot.machines}
+            said, deleted = len(watch.said), len(watch.deleted)
+            watch.look(spell.bot, continues=number > 0 or spell.gap == MINUTE)
+            outage = [(when, message) for when, message in watch.said[:said] if when >= well_at]
+            for when, resource_id in watch.deleted[deleted:]:
+                end = known[resource_id]
+                assert end is not None
+                assert when >= end + 2 * HOUR
+                assert spell.bot.trouble in {Trouble.UNREACHABLE, Trouble.NOT_WELL}
+                assert spell.market_answers
+                warned = [moment for moment, message in outage if message.kind is Kind.WARNING]
+                told = [
+                    moment
+                    for moment, message in outage
+                    if f"`{resource_id}`" in message.text and "I delete what is past its end" in message.text
+                ]
+                assert any(first + HOUR <= second and second + HOUR <= when for first in warned for second in told)
+            watch.now += MINUTE
+    warnings = [when for when, message in watch.said if "<@" in message.text]
+    assert len(warnings) == len(watch.times(Kind.WARNING))

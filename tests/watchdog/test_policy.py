@@ -1,0 +1,326 @@
+"""What the watchdog says and deletes after each look, as a pure function of what it knows and finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.model.base import changed
+from bot.model.watched_machine import WatchedMachine
+from bot.watchdog.look import BotAnswer, Living, Look, Options, Trouble
+from bot.watchdog.policy import Kind, Message, decide, deleted, said
+from bot.watchdog.state import State
+
+TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
+"""02:00, when the bot of most tests is killed."""
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the store takes no writes")
+STRANGE = BotAnswer(trouble=Trouble.UNUSABLE, why="it refuses my GPUBOT_MACHINES_TOKEN")
+
+
+def machine(number: int, ends_at: datetime | None, **fields: object) -> WatchedMachine:
+    usual = {
+        "resource_id": f"res-{number}",
+        "name": f"gpubot-k7mq{number}-1-ana",
+        "rental_id": f"k7mq{number}",
+        "owner": "U0ANA0000",
+        "owner_name": "Ana",
+        "rate": Decimal("2.10"),
+        "ends_at": ends_at,
+    }
+    return WatchedMachine.model_validate(usual | fields)
+
+
+def living(*numbers: int) -> tuple[Living, ...]:
+    return tuple(
+        Living(resource_id=f"res-{n}", name=f"gpubot-k7mq{n}-1-ana", rate=Decimal("2.10"), since=TWO)
+        for n in numbers
+    )
+
+
+class Watch:
+    """A watchdog whose looks are a minute apart, with a bot that was well until 02:00."""
+
+    def __init__(self, *machines: WatchedMachine, destroy: bool = True) -> None:
+        self.options = Options(destroy=destroy, admins=("U0CLEO000",), host="bastion")
+        self.state = State()
+        self.now = TWO
+        self.account: tuple[Living, ...] | None = living(*range(1, len(machines) + 1))
+        self.slack_takes = True
+        self.clock_is_wrong = False
+        self.market_fails: str | None = None
+        self.said: list[tuple[datetime, Message]] = []
+        self.deleted: list[tuple[datetime, str]] = []
+        self.look(BotAnswer(machines=machines))
+        self.now += MINUTE
+
+    def look(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
+        """Look once, now."""
+        trouble = "" if self.account is not None else "Compute Clear didn't answer."
+        found = Look(
+            at=self.now,
+            continues=continues,
+            bot=bot,
+            account=self.account,
+            market_trouble=trouble,
+            token_refused=token_refused,
+        )
+        decision = decide(self.state, found, self.options)
+        self.state = decision.state
+        for message in decision.say if self.slack_takes else ():
+            self.said.append((self.now, message))
+            self.state = said(self.state, message, self.now, clock_is_wrong=self.clock_is_wrong)
+        for resource_id in decision.delete:
+            self.deleted.append((self.now, resource_id))
+            self.state = deleted(self.state, resource_id, self.now, failure=self.market_fails)
+            if self.market_fails is None:
+                self.account = tuple(one for one in self.account or () if one.resource_id != resource_id)
+        # As the file keeps it.
+        self.state = State.model_validate_json(self.state.model_dump_json())
+
+    def until(self, moment: datetime, bot: BotAnswer = DEAD, *, again: bool = False) -> None:
+        """Look every minute up to `moment`. `again`: in a new process."""
+        while self.now <= moment:
+            self.look(bot, continues=not again)
+            again = False
+            self.now += MINUTE
+
+    def times(self, kind: Kind) -> list[datetime]:
+        return [at for at, message in self.said if message.kind is kind]
+
+    def texts(self, kind: Kind = Kind.NOTE) -> list[str]:
+        return [message.text for _, message in self.said if message.kind is kind]
+
+
+def at(hours: float) -> datetime:
+    """Return the time so many hours after 02:00."""
+    return TWO + timedelta(hours=hours)
+
+
+# --- the warning
+
+
+@pytest.mark.parametrize("bot", [DEAD, SICK, STRANGE])
+def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_in_an_outage(
+    bot: BotAnswer,
+) -> None:
+    watch = Watch(machine(1, at(30)))
+    watch.until(at(0.25) - MINUTE, bot)
+    assert watch.said == []
+    watch.until(at(12), bot)
+    assert watch.times(Kind.WARNING) == [at(0.25)]
+    assert [text.count("<@U0CLEO000>") for text in watch.texts(Kind.WARNING)] == [1]
+    watch.look(BotAnswer(machines=()))
+    (again,) = watch.texts()
+    assert again == "gpubot is well again, after 12h1m."
+
+
+def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
+    watch = Watch(machine(1, at(1)))
+    for _ in range(5):
+        watch.until(watch.now + 13 * MINUTE)
+        watch.until(watch.now, BotAnswer(machines=(machine(1, at(1)),)))
+    assert watch.said == []
+
+
+def test_a_restart_neither_counts_its_own_downtime_nor_forgets_what_was_counted_before() -> None:
+    watch = Watch(machine(1, at(30)))
+    watch.until(at(0) + 10 * MINUTE)
+    watch.now += 5 * HOUR
+    back = watch.now
+    watch.until(back + 4 * MINUTE, again=True)
+    assert watch.said == []
+    watch.until(back + 5 * MINUTE)
+    assert watch.times(Kind.WARNING) == [back + 5 * MINUTE]
+    watch.until(watch.now + 2 * HOUR, again=True)
+    assert len(watch.said) == 1, "a restart repeats no warning"
+
+
+def test_a_warning_that_slack_did_not_take_is_given_later() -> None:
+    watch = Watch(machine(1, at(-3)))
+    watch.slack_takes = False
+    watch.until(at(8))
+    assert (watch.said, watch.deleted) == ([], [])
+    watch.slack_takes = True
+    back = watch.now
+    watch.until(back + 3 * HOUR)
+    assert watch.times(Kind.WARNING) == [back]
+    assert watch.times(Kind.ANNOUNCEMENT) == [back + HOUR]
+    assert watch.deleted == [(back + 2 * HOUR, "res-1")]
+
+
+def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_minutes() -> None:
+    refused = BotAnswer(why="Slack refuses SLACK_BOT_TOKEN: all messages wait.", machines=())
+    watch = Watch()
+    watch.until(at(0.25), refused)
+    assert watch.said == []
+    watch.until(at(4), refused)
+    (text,) = watch.texts()
+    assert text == (
+        "<@U0CLEO000> gpubot runs, but can't tell you: `Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
+    )
+    watch.until(at(4.1), BotAnswer(machines=()))
+    watch.until(at(5), refused)
+    assert len(watch.texts()) == 2
+
+
+# --- deletions
+
+
+def test_a_bot_killed_ten_hours_before_an_end_means_that_nothing_is_deleted_until_two_hours_after_it() -> None:
+    watch = Watch(machine(1, at(10)))
+    watch.until(at(20))
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(11)]
+    assert watch.deleted == [(at(12), "res-1")]
+
+
+def test_two_warnings_an_hour_apart_come_before_a_deletion_however_long_the_end_has_passed() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.until(at(4))
+    assert (watch.times(Kind.WARNING), watch.times(Kind.ANNOUNCEMENT)) == ([at(0.25)], [at(1.25)])
+    assert watch.deleted == [(at(2.25), "res-1")]
+    (text,) = watch.texts(Kind.ANNOUNCEMENT)
+    assert "04:15 UTC> I delete" in text
+    for words in ("`res-1`", "`k7mq1`", "`Ana`", "To stop that, start gpubot, or stop me on `bastion`"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("case", "machines", "account"),
+    [
+        ("before its end, and until two hours after it", [machine(1, at(6))], living(1)),
+        ("of unknown end", [machine(1, None)], living(1)),
+        ("a stranger with the name of ours", [machine(1, at(-9))], (*living(2),)),
+        ("not in the last answer", [], living(1)),
+        ("of which nobody knows if it lives", [machine(1, at(-9))], None),
+        ("that is gone", [machine(1, at(-9))], ()),
+    ],
+)
+def test_no_other_machine_is_deleted(
+    case: str, machines: Sequence[WatchedMachine], account: tuple[Living, ...] | None
+) -> None:
+    watch = Watch(*machines)
+    if case == "a stranger with the name of ours" and account is not None:
+        account = tuple(changed(one, name=machines[0].name) for one in account)
+    watch.account = account
+    watch.until(at(8) - MINUTE)
+    assert watch.deleted == [], case
+    assert len(watch.times(Kind.WARNING)) == 1
+
+
+def test_nothing_is_deleted_without_the_option_and_each_machine_past_its_end_is_told_of_once() -> None:
+    watch = Watch(machine(1, at(-5)), machine(2, at(5)), destroy=False)
+    watch.until(at(20))
+    assert watch.deleted == []
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(6)]
+    assert all("I delete nothing: I run without --destroy" in text for text in watch.texts(Kind.ANNOUNCEMENT))
+
+
+def test_nothing_is_deleted_while_something_answers_at_the_bots_address() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.until(at(9), STRANGE)
+    assert watch.deleted == []
+    assert "I delete nothing: gpubot may run" in watch.texts(Kind.ANNOUNCEMENT)[0]
+    watch.until(at(9.5))
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(9) + MINUTE], "now it is going to be deleted"
+    watch.until(at(9.9), STRANGE)
+    watch.until(at(12), STRANGE)
+    assert watch.deleted == []
+
+
+def test_an_extension_that_a_bot_still_tells_of_is_kept() -> None:
+    watch = Watch(machine(1, at(0)))
+    extended = changed(SICK, machines=(machine(1, at(0)),))
+    watch.until(at(1.5), extended)
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25)]
+    watch.until(at(7) - MINUTE, changed(SICK, machines=(machine(1, at(5)),)))
+    assert watch.deleted == []
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(6)]
+    watch.until(at(7))
+    assert watch.deleted == [(at(7), "res-1")]
+
+
+def test_a_watchdog_that_was_stopped_to_prevent_a_deletion_announces_it_again() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.until(at(2))
+    watch.now += 2 * HOUR
+    back = watch.now
+    watch.until(back + 2 * HOUR, again=True)
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), back]
+    assert watch.deleted == [(back + HOUR, "res-1")]
+
+
+def test_a_short_restart_keeps_what_was_announced() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.until(at(2))
+    watch.now += 3 * MINUTE
+    watch.until(at(3), again=True)
+    assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25)]
+    assert watch.deleted == [(at(2.25), "res-1")]
+
+
+@pytest.mark.parametrize("jump", [9 * HOUR, -9 * HOUR])
+def test_a_clock_that_was_set_counts_for_nothing_and_deletions_are_announced_again(jump: timedelta) -> None:
+    watch = Watch(machine(1, at(-20)))
+    watch.until(at(2))
+    watch.now += jump
+    back = watch.now
+    watch.until(back + 59 * MINUTE, again=True)
+    assert watch.deleted == []
+
+
+def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.clock_is_wrong = True
+    watch.until(at(9))
+    assert watch.deleted == []
+    assert len(watch.times(Kind.ANNOUNCEMENT)) == 1
+    assert watch.texts() == [
+        "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
+    ]
+    watch.clock_is_wrong = False
+    watch.until(at(12), again=True)
+    assert watch.deleted[0][1] == "res-1"
+
+
+def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.market_fails = "Compute Clear has a fault (500)."
+    watch.until(at(2.25) + 25 * MINUTE)
+    assert [when for when, _ in watch.deleted] == [at(2.25) + timedelta(minutes=10 * n) for n in range(3)]
+    (failure,) = watch.texts()
+    assert failure.startswith("Not deleted, so it bills on: `k7mq1` (`res-1`), `Ana`, $2.10/h, ended")
+    watch.market_fails = None
+    watch.until(at(3))
+    watch.look(BotAnswer(machines=()))
+    assert watch.texts()[1].startswith("Deleted: `k7mq1`")
+    assert (
+        watch.texts()[2] == "gpubot is well again, after 3h1m. I deleted 1 machine meanwhile, and delete no more."
+    )
+
+
+def test_nothing_more_is_deleted_once_the_bot_is_well() -> None:
+    watch = Watch(machine(1, at(-5)))
+    watch.until(at(2))
+    watch.until(at(2.1), BotAnswer(machines=(machine(1, at(-5)),)))
+    watch.until(at(4) - MINUTE)
+    assert watch.deleted == []
+
+
+def test_the_market_refusing_the_watchdogs_token_is_said_once_also_while_the_bot_is_well() -> None:
+    watch = Watch(machine(1, at(9)))
+    watch.account = None
+    for refused in (True, True, False, True):
+        watch.look(BotAnswer(machines=()), token_refused=refused)
+        watch.now += MINUTE
+    assert len(watch.texts()) == 1
+    assert watch.texts()[0].startswith("gpubot is well, but Compute Clear refuses my token")
+    watch.account = ()
+    watch.look(BotAnswer(machines=()))
+    watch.account = None
+    watch.look(BotAnswer(machines=()), token_refused=True)
+    assert len(watch.texts()) == 2

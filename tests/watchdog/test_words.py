@@ -1,0 +1,121 @@
+"""What the watchdog's messages read like, that foreign text stays text, and that no message grows too long."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from datetime import timedelta
+from decimal import Decimal
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.watchdog import words
+from bot.watchdog.look import BotAnswer, Living, Look, Options
+from bot.watchdog.state import Outage, State
+from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, living, machine
+
+OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")
+MACHINES = (machine(1, at(1.5)), machine(2, at(-3)), machine(3, None, owner_name=None))
+STRANGER = Living(resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), since=at(-50))
+
+
+def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
+    state = changed(State(answered_at=TWO, machines=MACHINES), **known)
+    look = Look(
+        at=at(0.25), continues=True, bot=bot, account=account, market_trouble="Compute Clear can't be reached."
+    )
+    return words.warning(state, Outage(since=TWO), look, changed(OPTIONS, destroy=destroy))
+
+
+def shown(text: str) -> str:
+    """Return a message with its times in UTC, in lines of a page."""
+    text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
+    return "\n".join(textwrap.fill(line, 100) for line in text.splitlines())
+
+
+def test_a_bot_that_cannot_be_reached_may_run() -> None:
+    assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
+<@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and I know of no
+extension since then. (nothing takes the connection)
+4 machines live, $9.76/h.
+Before their end:
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+Past their end:
+• `k7mq2`, `Ana`, $2.10/h, ended 23:00 UTC
+With no end that I know:
+• `k7mq3`, `U0ANA0000`, $2.10/h, no known end
+Not named by gpubot, so never deleted by me:
+• `gpubot-x` (`res-9`), $3.46/h, since Sun 22 Nov 00:00 UTC
+Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
+its end, and say so an hour before.\
+""")
+
+
+def test_a_bot_that_is_not_well_says_why() -> None:
+    assert shown(warning(SICK, living(1), destroy=False)) == snapshot("""\
+<@U0CLEO000> <@U0BEN0000> gpubot is not well since 02:00 UTC: `the store takes no writes`. I know of
+no extension since then.
+1 machine lives, $2.10/h.
+Before their end:
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+Shutting a machine down from inside does not stop its bill. I delete nothing.\
+""")
+    assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
+<@U0CLEO000> <@U0BEN0000> gpubot is not well since 02:00 UTC: `the store takes no writes`.
+No machine lives on the account.
+Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
+its end, and say so an hour before.\
+""")
+
+
+def test_an_address_where_something_else_answers() -> None:
+    assert shown(warning(STRANGE, None, answered_at=TWO - 9 * MINUTE, machines=MACHINES[:1])) == snapshot("""\
+<@U0CLEO000> <@U0BEN0000> gpubot gives me no machines since 02:00 UTC: it refuses my
+GPUBOT_MACHINES_TOKEN. It may run, and I know of no extension since 01:51 UTC.
+I can't see what lives: `Compute Clear can't be reached.`
+These are the machines that gpubot named at 01:51 UTC, $2.10/h:
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+Shutting a machine down from inside does not stop its bill. I delete nothing.\
+""")
+
+
+def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
+    assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
+<@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and it never named its
+machines to me, so I know no end. (nothing takes the connection)
+1 machine lives, $3.46/h.
+Not named by gpubot, so never deleted by me:
+• `gpubot-x` (`res-9`), $3.46/h, since Sun 22 Nov 00:00 UTC
+Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
+its end, and say so an hour before.\
+""")
+
+
+def test_foreign_text_mentions_nobody_and_formats_nothing() -> None:
+    evil = "<!channel> `*x*`\n<@U0BEN0000>"
+    named = machine(1, at(1), owner_name=evil, rental_id=evil, resource_id=evil)
+    stranger = Living(resource_id="res-9", name=evil, rate=None, since=None)
+    known = Living(resource_id=evil, name=evil, rate=None, since=None)
+    bot = BotAnswer(trouble=DEAD.trouble, why=evil)
+    text = warning(bot, (stranger, known), machines=(named,)) + words.not_deleted(named, TWO, evil)
+    assert text.count("<@") == len(OPTIONS.admins)
+    assert "<!" not in text.replace("<!date^", "")
+    assert "`&lt;!channel&gt; '*x*' &lt;@U0BEN0000&gt;`" in text
+
+
+def test_a_message_lists_twenty_machines_and_counts_the_others() -> None:
+    many = tuple(machine(n, at(9), owner_name="A" * 300) for n in range(500))
+    for account in (living(*range(500)), None):
+        text = warning(DEAD, account, machines=many)
+        assert text.count("•") == words.MOST_LISTED
+        assert "and 480 more" in text
+        assert "$1,050.00/h" in text
+        assert len(text) < 4000, "Slack asks for at most 4,000 characters (docs.slack.dev/reference/methods)"
+
+
+def test_days_are_shown_only_for_what_is_far_away() -> None:
+    assert words._time(TWO, TWO + timedelta(hours=3)) == "<!date^1795485600^{time}|02:00 UTC>"
+    assert (
+        words._time(TWO, TWO + timedelta(days=3)) == "<!date^1795485600^{date_short} {time}|Tue 24 Nov 02:00 UTC>"
+    )
