@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+import structlog
 from hypothesis import Phase, settings
 
 from tests.forking import fork_programs
@@ -20,6 +21,14 @@ settings.register_profile(
 settings.load_profile("gpubot")
 
 fork_programs()
+
+# By default, structlog writes the variables of each frame of a traceback, which takes longer than most tests.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 gc.disable()  # until the tests are collected: nearly all that loading them makes stays
 

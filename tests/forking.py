@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("bot", "sandbox")
+PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack")
 LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
 """What the server loads: the programs, and what they load once they run."""
 LONGEST_REQUEST = 100_000
@@ -70,9 +70,12 @@ def _words(args: Any) -> list[str] | None:
 
 
 def _is_like_ours(environment: Mapping[str, str]) -> bool:
-    """Return whether no variable that Python reads only when it starts differs from this process's."""
-    read_at_start = (name for name in environment if name.startswith(("PYTHON", "LANG", "LC_")))
-    return all(environment[name] == os.environ.get(name) for name in read_at_start)
+    """Return whether no variable that Python reads only when it starts differs from this process's. A PYTHONPATH
+    that names this project changes nothing: the server has loaded its modules."""
+    read_at_start = {name: one for name, one in environment.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
+    if read_at_start.get("PYTHONPATH") == str(ROOT):
+        del read_at_start["PYTHONPATH"]
+    return all(one == os.environ.get(name) for name, one in read_at_start.items())
 
 
 class _Server:

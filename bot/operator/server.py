@@ -34,8 +34,14 @@ _log = structlog.get_logger("gpubot.operator")
 
 @asynccontextmanager
 async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
-    """Take commands on the socket `path` until the end of the block. Raise as `listen`."""
-    listening = listen(path)
+    """Take commands on the socket `path` until the end of the block. If the path can't be used, log why and take
+    none: a bot that did not start would no longer end machines."""
+    try:
+        listening = listen(path)
+    except Unusable as problem:
+        _log.error("operator.no_socket", words=problem.words)
+        yield
+        return
     running: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -83,6 +83,12 @@ async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> Asyn
         yield
 
 
+async def until_written(machine: Machine, line: str) -> None:
+    """Wait until a line of authorized_keys is there: some seconds. pytest-timeout ends a wait that has no end."""
+    while line not in machine.authorized_keys.read_text().splitlines():  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.05)
+
+
 def state(machine: Machine) -> str:
     return (machine.var_lib / "gpubot/setup.state").read_text().strip()
 
@@ -218,18 +224,17 @@ async def test_the_probe_comes_back_while_a_set_up_that_kept_one_key_hangs(
 ) -> None:
     one_left = "head -n 1 /root/.ssh/authorized_keys >keys && mv keys /root/.ssh/authorized_keys"
     async with booting(machine, shell, team, one_left):
-        while not await team.probe_answers(server):  # as below
-            pass
+        await until_written(machine, team.probe)
+        assert await team.probe_answers(server)
 
 
 async def test_keys_come_back_while_a_set_up_that_removed_them_hangs(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     async with booting(machine, shell, team, ": >/root/.ssh/authorized_keys"):
-        while not await team.all_get_in(
-            server
-        ):  # for some seconds; a test that never ends is ended by pytest-timeout
-            pass
+        for key in team.added:
+            await until_written(machine, key)
+        assert await team.all_get_in(server)
 
 
 # --- sections
@@ -309,7 +314,7 @@ async def test_the_line_is_noted_at_which_set_e_ends_a_set_up_for_bash_and_no_ot
         )
     )
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_set_up_arrives_as_it_was_written(machine: Machine, shell: Shell, lines: list[str]) -> None:
     text = setup_of("\n".join(["exit 0", *lines]))
     await boot(machine, shell, script_text([], text))

@@ -59,6 +59,13 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def expect(what: str, status: int, expected: int) -> None:
+    """Print the status of a program. End the trial if it is not the expected one."""
+    say(f"{what}: status {status}")
+    if status != expected:
+        sys.exit(f"It should be {expected}.")
+
+
 def new_root(folder: Path, *packages: str) -> None:
     """Make an empty Debian with these packages."""
     include = ",".join(["ca-certificates", *packages])
@@ -133,9 +140,8 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
         of_sandbox = settings(addresses)
         # Its default is a port that a bot on this machine may have.
         inside = {**variables, **of_sandbox, "GPUBOT_HTTP": f"127.0.0.1:{free_port()}"}
-        before = subprocess.run(words(check, inside), stderr=subprocess.DEVNULL, check=False)  # noqa: S603, ASYNC221
-        say(f"HEALTHCHECK before the start: status {before.returncode}")
-        assert before.returncode != 0
+        early = await asyncio.create_subprocess_exec(*words(check, inside), stderr=subprocess.DEVNULL)
+        expect("HEALTHCHECK before the start", await early.wait(), 1)
         with (root.parent / "bot.log").open("wb") as log:
             bot = await asyncio.create_subprocess_exec(
                 *words([*start, *json.loads(says["CMD"])], inside), stdout=log, stderr=log
@@ -143,10 +149,10 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
         try:
             await client.sockets(least=2, wait=60)
             healthy = await asyncio.create_subprocess_exec(*words(check, inside))
-            say(f"HEALTHCHECK while it runs: status {await healthy.wait()}")
+            expect("HEALTHCHECK while it runs", await healthy.wait(), 0)
             await rent_one(client, inside["GPUBOT_HTTP"], bot, root.parent)
         finally:
-            say(f"Status after SIGTERM: {await stop(bot)}")
+            expect("gpubot run after SIGTERM", await stop(bot), 0)
 
 
 # --- the page
@@ -155,6 +161,12 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
 def blocks() -> Iterator[str]:
     """Yield what the page says to type, block by block."""
     yield from re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+CONNECTED = (
+    "import json, urllib.request as r; "
+    'print(json.load(r.urlopen("http://127.0.0.1:8600/health"))["connections"] == 2)'
+)
 
 
 def restoring() -> str:
@@ -167,7 +179,8 @@ def restoring() -> str:
 
 
 AFTERWARDS = f"""
-until journalctl --unit gpubot | grep --quiet gpubot.ready; do sleep 1; done
+connected() {{ python3 -c '{CONNECTED}' 2>/dev/null | grep --quiet True; }}
+until connected; do sleep 1; done
 touch /root/ready
 until [ -e /root/helped ]; do sleep 1; done
 python3 -c 'from urllib.request import urlopen; print("/live:", urlopen("http://127.0.0.1:8600/live").status)'
@@ -176,7 +189,7 @@ systemctl is-active gpubot
 gpubot list
 gpubot backup /root/backup.sqlite
 {restoring()}ls -l /root/backup.sqlite /var/lib/gpubot
-until [ "$(journalctl --unit gpubot | grep --count gpubot.ready)" = 2 ]; do sleep 1; done
+until connected; do sleep 1; done
 systemctl show --property=MainPID,User,MemoryCurrent,CPUUsageNSec,NRestarts gpubot
 ps -o user,rss,etime,args -p "$(systemctl show --property=MainPID --value gpubot)"
 systemd-analyze verify gpubot.service
@@ -192,7 +205,8 @@ systemctl is-active gpubot-watchdog
 journalctl --no-pager --output=cat --unit gpubot-watchdog
 systemctl stop gpubot-watchdog
 """
-"""What is asked once the page has been followed. The watchdog begins after the bot ended."""
+"""What is asked once the page has been followed. Its upgrade is to the same version. The watchdog runs
+at the end, without the bot."""
 UNIT = f"""
 [Unit]
 Wants=network-online.target
@@ -204,7 +218,7 @@ StandardInput=file:/root/typed
 StandardOutput=file:/root/said
 StandardError=inherit
 ExecStart=/bin/bash -x -e /root/page.sh
-ExecStopPost=/bin/sh -c 'echo status $EXIT_STATUS > /root/status; systemctl --no-block poweroff'
+ExecStopPost=/bin/sh -c 'echo $EXIT_STATUS > /root/status; systemctl --no-block poweroff'
 """
 
 
@@ -233,7 +247,7 @@ async def page(folder: Path) -> None:
             if booted.returncode is None:
                 await stop(booted)
     say((root / "root" / "said").read_text(encoding="utf-8"))
-    say((root / "root" / "status").read_text(encoding="utf-8"))
+    expect("the page", int((root / "root" / "status").read_text(encoding="utf-8")), 0)
 
 
 def write_page(root: Path, addresses: Addresses) -> None:
@@ -243,6 +257,7 @@ def write_page(root: Path, addresses: Addresses) -> None:
     typed = "".join(blocks())
     for of_page, here in (
         (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git TAG={TAG}"),
+        (r"^TAG=.*$", f"TAG={TAG}"),
         (r"\bC0123ABCD\b", given["GPUBOT_CHANNEL"]),
         (r"\bU0123ABCD\b", f"{given['GPUBOT_ADMINS']}\n{servers}"),
     ):

@@ -22,9 +22,11 @@ idle: {after: 10m, never_used: 10m, from: 0.20, channel_after: 10m, approvers_af
 
 
 async def until_o_clock(world: World, hour: int, minute: int = 0) -> None:
-    """Let time pass until then, in UTC."""
+    """Let time pass until then, in UTC. Skip what is more than 25 minutes before."""
     now = await world.now()
-    await world.play.passes(now.replace(hour=hour, minute=minute, second=0, microsecond=0) - now)
+    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    await world.skips(max(moment - 25 * MINUTE - now, timedelta(0)))
+    await world.play.passes(moment - await world.now())
 
 
 async def asked_at(world: World) -> list[datetime]:

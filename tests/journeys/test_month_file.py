@@ -62,6 +62,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.start()
         await world.sets_key()
         first = await world.rents()
+        await world.skips(45 * MINUTE)
         await world.until_card(first, "Destroyed")
         await until(world, datetime(2026, 11, 30, 9, tzinfo=UTC))
         digest = await world.reads("Cleo", "Last week (23 to 29 Nov): $")
@@ -81,8 +82,10 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
             (second, "Ana"),
         ]
 
+        await world.skips(DECEMBER + 110 * MINUTE - await world.now())
         await world.until_card(second, "Destroyed")
-        await world.passes(30 * MINUTE)
+        await world.skips(25 * MINUTE)
+        await world.passes(5 * MINUTE)
         sent = await world.reads("Ben", "November 2026, everyone: $")
         assert [file.name for file in sent.files] == ["gpubot-2026-11.csv"]
         assert "The month is complete: this file never changes." in sent.text

@@ -25,7 +25,8 @@ async def test_a_machine_ends_when_its_owner_said_and_later_only_if_they_say_so(
     rental = await world.rents(text=f"get H100 EU {as_ana_types(said)}")
     await world.until_card(rental, "Ready")
     await world.play.types("Ana", "#training", f"extend {as_ana_types(said + HOUR)}")
-    await world.passes(said + HOUR - MINUTE - await world.now())
+    await world.skips(said + 50 * MINUTE - await world.now())
+    await world.passes(9 * MINUTE)
     assert len(await world.alive()) == 1
     await world.until_card(rental, "Destroyed", within=HOUR)
     assert await world.now() < said + HOUR + 5 * MINUTE
@@ -48,6 +49,7 @@ async def test_an_approval_that_comes_too_late_asks_for_a_later_end_which_is_the
     await world.play.confirms("Ana")
     await world.approves("Cleo")
     await world.play.until_sees("Ana", "is ready until", HOUR, dm=True)
+    await world.skips(said + 2 * HOUR - 10 * MINUTE - await world.now())
     await world.play.until_sees("Ana", "Destroyed: 8x H100 SXM 80 GB EU, Ana", 3 * HOUR)
     assert said + 2 * HOUR <= await world.now() < said + 2 * HOUR + 5 * MINUTE
     await check_consistency(world, bought=["hyperstack"])

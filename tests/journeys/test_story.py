@@ -27,8 +27,10 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
     await _log_in(world, await printed_command(world))
     await world.play.until_sees("Ana", "Idle for", timedelta(hours=3), dm=True)
     await world.play.types("Ana", "#training", f"keep {rental} 1h")
+    await world.skips(timedelta(minutes=75))
     ending = await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
     await world.play.clicks("Ana", ending, "Extend 2 h")
+    await world.skips(timedelta(hours=2, minutes=15))
     await world.until_card(rental, "Destroyed")
     await check_consistency(world, bought=["hyperstack"])
 

@@ -31,6 +31,7 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     laptop.paste(block[0])
     assert "H100" in await laptop.ssh(f"gpu-{rental}", "nvidia-smi")
 
+    await world.skips(HOUR / 3)
     notice = await world.play.until_sees("Ben", "in 30 min", HOUR, dm=True)
     await world.play.clicks("Ben", notice, "Extend 2 h")
     assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
@@ -41,6 +42,7 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     )
     assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]
 
+    await world.skips(2.25 * HOUR)
     await world.until_card(rental, "Destroyed")
     assert world.play.sees("Ben", "Destroyed", dm=True).text.endswith(f"({rental}).")
     await check_consistency(world, bought=["hyperstack"])

@@ -28,7 +28,8 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     assert "Its disk is deleted when it ends, also at night." in said.text
     told = await pings(world)
 
-    await world.play.passes(55 * MINUTE)
+    await world.skips(20 * MINUTE)
+    await world.play.passes(35 * MINUTE)
     await world.kill()
     await world.restart()
     # It worked in the last half hour, so it counts as in use at its first end.
@@ -38,6 +39,7 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     assert len(await world.alive()) == 1
     assert await pings(world) == told
 
+    await world.skips(20 * MINUTE)
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
     notice = world.play.sees("Ana", "It goes on only if its GPUs are busy then.", dm=True)
     assert [button.text for button in notice.buttons] == ["Go on 2 h, already approved", f"Destroy {rental}"]
@@ -92,6 +94,7 @@ async def test_over_a_night_into_summer_time_one_machine_ends_and_the_other_is_k
     await world.play.passes(15 * MINUTE)
     assert "In use: it goes on until 23:0" in (await world.card(first)).text
     await world.sandbox.use(machine.resource_id, {"all": 0})
+    await world.skips(20 * MINUTE)
     card = await world.until_card(first, "Destroyed", within=2 * HOUR)
     receipt = world.play.sees("Ana", "Its work stopped at ", dm=True)
     assert first in receipt.text

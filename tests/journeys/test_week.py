@@ -43,7 +43,7 @@ class Week:
 
     async def until(self, moment: datetime) -> None:
         while (now := await self.world.now()) < moment:
-            await self.world.skips(min(STEP, moment - now))
+            await self._jump(min(STEP, moment - now))
 
     async def rents(self, text: str) -> str:
         """Rent, and wait until the machine is ready."""
@@ -63,7 +63,12 @@ class Week:
         """Let time pass in steps until the cards of these rentals begin with a word."""
         for rental in rentals:
             while not (await self.world.card(rental)).text.startswith(word):
-                await self.world.skips(STEP if word == "Destroyed" else 4 * MINUTE)
+                await self._jump(STEP if word == "Destroyed" else 4 * MINUTE)
+
+    async def _jump(self, span: timedelta) -> None:
+        """Jump from a moment at which nothing was left to do, and settle."""
+        self.world.clock.jump(span.total_seconds())
+        await self.world.play.settle()
 
     async def pings(self, name: str = "Ana") -> list[Ping]:
         """Return a person's notifications."""

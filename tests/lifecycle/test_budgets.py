@@ -163,14 +163,14 @@ async def test_across_the_months_end_it_holds_the_whole_in_both_and_then_what_ca
     sqlite_url: str,
 ) -> None:
     async with world(sqlite_url, rules=rules()) as here:
-        await here.pass_time(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 3 * HOUR)
+        await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 3 * HOUR)
         rental = await here.rent(await here.ask(lease=6 * HOUR), settle=False)
         total = rental.envelope.total
         assert [await money(here, "vision", month) for month in (MONTH, NEXT)] == [(total, 0), (total, 0)]
         rental = await here.until(rental, State.READY)
         november, december = (await money(here, "vision", MONTH))[0], (await money(here, "vision", NEXT))[0]
         assert 0 < november < december < total
-        await here.pass_time(5 * HOUR)
+        await here.be_down(5 * HOUR)
         rental = await here.until(await here.destroy(rental), State.DESTROYED)
         (row,) = await here.ledger(rental)
         spent = [(await money(here, scope, month)) for scope in ("vision", ANA.id) for month in (MONTH, NEXT)]
@@ -184,12 +184,12 @@ async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sql
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.ready(lease=4 * HOUR)
         held = (await money(here, ANA.id))[0]
-        await here.pass_time(HOUR)
+        await here.be_down(HOUR)
         async with here.deps.store.write() as tx:
             await tx.rentals.lock_spending()
             await ownership.change_owner(tx, here.deps, CLEO, rental.id, BEN)
         assert (await money(here, ANA.id), await money(here, BEN.id)) == ((0, 0), (held, 0))
-        await here.pass_time(HOUR)
+        await here.be_down(HOUR)
         rental = await here.until(await here.destroy(rental, BEN), State.DESTROYED)
         (row,) = await here.ledger(rental)
         anas, bens = (await money(here, ANA.id))[1], (await money(here, BEN.id))[1]
@@ -225,7 +225,7 @@ async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone
     sqlite_url: str,
 ) -> None:
     async with world(sqlite_url, rules=rules()) as here:
-        await here.pass_time(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 90 * MINUTE)
+        await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 90 * MINUTE)
         rental = await here.ready(lease=4 * HOUR)
         await here.pass_time(30 * MINUTE)
         rental = await here.until(await here.destroy(rental), State.DESTROYED)

@@ -41,7 +41,8 @@ async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_
         (attempt,) = await here.attempts(rental)
         assert (attempt.offer, attempt.resource_name, attempt.live) == (None, None, True)
         await here.sweep()
-        await here.pass_time(HOUR)
+        await here.be_down(2 * HOUR)
+        await here.pass_time(10 * MINUTE)
         assert await here.calls("offer_status") == []
         assert [resource.resource_id for resource in await here.resources(rental)] == [resource_id]
         await ends_as(here, rental, State.DESTROYED, within=3 * HOUR)
@@ -133,7 +134,7 @@ async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> No
 async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: str) -> None:
     async with world(url) as here:
         rental = await here.ready(teammates=(BEN.id,))
-        await here.pass_time(HOUR)
+        await here.be_down(HOUR)
         with pytest.raises(Refused):
             await change_owner(here, ANA, rental, BEN)
         with pytest.raises(Mistake):

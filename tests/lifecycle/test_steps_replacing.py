@@ -83,7 +83,7 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))))
     asked = await here.get(contract=Contract.SPOT, lease=6 * HOUR, teammates=(CLEO.id,), note="run 7")
     rental = await here.until(await here.approve(asked, BEN), State.READY)
-    await here.pass_time(HOUR)
+    await here.be_down(HOUR)
     await here.vanish(rental, "deleted")
     rental = await here.until(rental, State.LOST)
     left, spent = rental.running_lease.ends_at - here.now, await here.bill()
@@ -196,7 +196,7 @@ async def test_the_rules_are_judged_again_at_the_click_and_when_the_offers_are_f
     assert [(await here.quote(quote.id)).rental_id for quote in quotes] == [None] * 5
     assert [(await here.quote(quote.id)).due_at for quote in quotes] == [None] * 5
     assert len(await here.bought()) == 1
-    await here.pass_time(6 * HOUR)
+    await here.be_down(6 * HOUR)
     with pytest.raises(TooLate, match="would have ended"):
         await click(here, rental)
 
@@ -285,7 +285,7 @@ async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_af
     assert (await here.event_kinds(rental))[-2:] == [E.SILENT, E.READY]
     # The thread has the renting and the silence, neither shown in the channel.
     assert [message.broadcast for message in await thread_of(here, rental)] == [False, False]
-    await here.pass_time(2 * HOUR)
+    await here.be_down(2 * HOUR)
     new = await replaced(here, rental)
     await here.until(rental, State.DESTROYED)
     new = await here.until(new, State.READY)

@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
 from bot.operator import client, server
-from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
+from bot.operator.protocol import LONGEST_REQUEST, LONGEST_WHY, Answer, ListAll, Pause, Request, Show, own_version
 from tests.programs import NEEDS, ROOT
 
 NOTHING = "Nobody rents anything now. Try: /gpu get H100 EU"
@@ -152,6 +153,16 @@ async def test_a_folder_with_a_long_name_is_no_problem(
         assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
 
 
+def test_a_reason_is_needed_and_short_before_anything_is_asked() -> None:
+    assert client.reason("x" * LONGEST_WHY) == "x" * LONGEST_WHY
+    for why, words in (
+        (" ", "^--why: say why"),
+        ("x" * (LONGEST_WHY + 1), "^--why: write at most 200 characters"),
+    ):
+        with pytest.raises(Mistake, match=words):
+            client.reason(why)
+
+
 # --- what is there already
 
 
@@ -162,7 +173,7 @@ async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps
         await lists(tmp_path / "s")
 
 
-def test_a_path_that_cannot_be_used_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tmp_path: Path, deps: Deps) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Unusable, match=r"file is there and is no socket\. Name another path\.$"):
         server.listen(tmp_path / "file")
@@ -178,6 +189,11 @@ def test_a_path_that_cannot_be_used_ends_the_start_with_what_to_do(tmp_path: Pat
     shared.chmod(0o775)
     with pytest.raises(Unusable, match=f"Type: chmod go-w {shared}$"):
         server.listen(shared / "s")
+    with capture_logs() as logged:
+        async with server.serve(shared / "s", deps):
+            assert not (shared / "s").exists()
+    (line,) = [entry for entry in logged if entry["event"] == "operator.no_socket"]
+    assert line["words"].endswith(f"Type: chmod go-w {shared}")
 
 
 # --- another user of the machine

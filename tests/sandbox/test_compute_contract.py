@@ -49,7 +49,7 @@ CHECKS = [
 ]
 HEADERS = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
 BOUNDED = settings(
-    max_examples=40,
+    max_examples=20,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
@@ -133,7 +133,7 @@ def test_every_answer_along_the_links_is_as_the_contract_says(loop: asyncio.Abst
         def validate_response(self, _response: Any, case: schemathesis.Case[Any], **_more: Any) -> None:
             case.validate_response(_response, checks=CHECKS, headers=HEADERS)
 
-    run_state_machine_as_test(AlongTheLinks, settings=settings(BOUNDED, max_examples=60, stateful_step_count=8))
+    run_state_machine_as_test(AlongTheLinks, settings=settings(BOUNDED, max_examples=30, stateful_step_count=8))
     assert answered >= {"get_offers", "procure_offer"}
 
 

@@ -147,7 +147,7 @@ async def test_a_question_to_the_admins_is_read_as_it_was_written(
         assert await tx.questions.get(question.id) == later
 
 
-@examples(60)
+@examples(30)
 @given(
     rental=any_of(Rental),
     later=any_of(Rental),

@@ -51,7 +51,7 @@ from tests.slack_limits import buttons, problems_of_message, problems_of_view, t
 from tests.views import strategies as some
 from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
 
-THOROUGH = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+THOROUGH = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
