@@ -54,6 +54,7 @@ from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
 from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
@@ -229,7 +230,7 @@ async def build(
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
-        delivery = Delivery(background, client, session)
+        delivery = Delivery(background, client, session, pace=Pace(speed=settings.slack_speed))
         selfcheck = SelfCheck(step_deps, engine, delivery.direct)
         connection = Connection(
             deps,

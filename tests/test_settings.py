@@ -324,7 +324,11 @@ def test_a_sandbox_can_set_the_clock(env: pytest.MonkeyPatch) -> None:
     for name, value in SANDBOX.items():
         env.setenv(name, value)
     env.setenv("GPUBOT_CLOCK_URL", "http://[::1]:8601")
-    assert read_settings().clock_url == "http://[::1]:8601"
+    env.setenv("GPUBOT_SLACK_SPEED", "60")
+    assert (read_settings().clock_url, read_settings().slack_speed) == ("http://[::1]:8601", 60)
+    env.delenv("GPUBOT_CLOCK_URL")
+    with pytest.raises(Mistake, match=r"^GPUBOT_SLACK_SPEED: it is only for a sandbox"):
+        read_settings()
 
 
 @pytest.mark.parametrize("outside", ["SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_CLOCK_URL"])

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -152,6 +152,7 @@ class Settings(CommandSettings):
     machines_token: SecretStr | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
+    slack_speed: float = setting("GPUBOT_SLACK_SPEED", default=1.0, gt=0)
 
     @field_validator("slack_app_token")
     @classmethod
@@ -181,6 +182,13 @@ class Settings(CommandSettings):
             raise ValueError("name a file: sqlite:///PATH. What is only in memory is lost when the bot ends")
         if "?" in path and url.startswith("sqlite:"):
             raise ValueError("leave out the ? and what follows it: sqlite:///PATH")
+        return value
+
+    @field_validator("slack_speed")
+    @classmethod
+    def _slack_speed_only_for_sandboxes(cls, value: float, info: ValidationInfo) -> float:
+        if value != 1 and info.data.get("clock_url") is None:
+            raise ValueError("it is only for a sandbox, whose clock GPUBOT_CLOCK_URL names; leave it out")
         return value
 
     @model_validator(mode="after")

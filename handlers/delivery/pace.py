@@ -27,22 +27,23 @@ UPLOAD = "files"
 
 
 class _Window:
-    """The calls of the last minute, at most `most`."""
+    """The calls of the last minute of Slack's time, at most `most`."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most
+        self._minute = minute
         self._calls: deque[datetime] = deque()
 
     def open_at(self, now: datetime, under_way: int) -> datetime:
         """Return when the next call may go. `under_way` is how many calls have begun and are not counted yet."""
-        while self._calls and now - self._calls[0] >= MINUTE:
+        while self._calls and now - self._calls[0] >= self._minute:
             self._calls.popleft()
         too_many = len(self._calls) + under_way - self._most
         if too_many < 0:
             return now
         if too_many >= len(self._calls):
-            return now + MINUTE
-        return max(now, self._calls[too_many] + MINUTE)
+            return now + self._minute
+        return max(now, self._calls[too_many] + self._minute)
 
     def add(self, now: datetime) -> None:
         self._calls.append(now)
@@ -51,12 +52,13 @@ class _Window:
 class Pace:
     """Counts the calls to Slack, and computes when the next call of each kind may go."""
 
-    def __init__(self, *, post_every: timedelta = POST_EVERY) -> None:
-        self._post_every = post_every
+    def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
+        """`speed` is that of Slack's time: 60 if it allows a minute's calls in a second, as only a sandbox may."""
+        self._post_every, minute = post_every / speed, MINUTE / speed
         self._posted: dict[str, datetime] = {}
-        self._posts = _Window(POSTS_A_MINUTE)
-        self._edits = _Window(EDITS_A_MINUTE)
-        self._reads = _Window(READS_A_MINUTE)
+        self._posts = _Window(POSTS_A_MINUTE, minute)
+        self._edits = _Window(EDITS_A_MINUTE, minute)
+        self._reads = _Window(READS_A_MINUTE, minute)
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
 

@@ -332,9 +332,10 @@ def locked(database: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
-    """Run a sandbox, with a bot that is not started yet, until the end of the block."""
+    """Run a sandbox, with a bot that is not started yet, until the end of the block. Slack has no rate limits, and
+    the bot waits for none: the tests of delivery, the demo and the soak do."""
     clock = SandboxClock(NOON, speed=0)
-    compute, slack, github = ComputeSandbox(clock), SlackSandbox(clock, seed=1), GithubSandbox(clock)
+    compute, slack, github = ComputeSandbox(clock), SlackSandbox(clock, seed=1, pace=False), GithubSandbox(clock)
     addresses = await _start(compute, slack, github)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
@@ -379,6 +380,7 @@ def _settings(addresses: Addresses, folder: Path) -> Mapping[str, str]:
     return {
         **environment(addresses, folder, admins=PEOPLE[ADMIN], channel=GPUS, http=f"127.0.0.1:{free_port()}"),
         "GPUBOT_LOG": "json",
+        "GPUBOT_SLACK_SPEED": "1000",
     }
 
 
