@@ -74,6 +74,7 @@ class SshHost:
 
     async def stop(self) -> None:
         """Stop listening, and cut every connection, as if the machine were switched off."""
+        await real_sleep(0)  # let each task begin: one that never ran could not close its socket
         for task in list(self._tasks):
             task.cancel()
         await real_sleep(0)  # let the tasks end before their sockets do
@@ -108,7 +109,7 @@ class SshHost:
     async def _serve(self, client: socket.socket) -> None:
         """Serve a connection until its client has logged in. After that, the connection goes on by asyncssh
         alone."""
-        with suppress(OSError, asyncssh.Error):
+        try:
             await asyncssh.run_server(
                 client,
                 server_factory=lambda: _Login(self._authorized_keys, self._connections),
@@ -119,6 +120,11 @@ class SshHost:
                 compression_algs=None,
                 errors="surrogateescape",
             )
+        except (OSError, asyncssh.Error):
+            client.close()
+        except asyncio.CancelledError:
+            client.close()  # asyncssh leaves it open if the host stops while it prepares the options
+            raise
 
     async def _stay_silent(self, client: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=client)

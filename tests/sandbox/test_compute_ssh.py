@@ -1,13 +1,18 @@
 """The SSH hosts: who can log in, what the shell prints, and that a host is up exactly while its machine runs."""
 
 import asyncio
+import gc
 from datetime import timedelta
 from pathlib import Path
 
 import asyncssh
 import pytest
 
+from sandbox.clock import SandboxClock
+from sandbox.host_info import HostInfo
 from sandbox.shell import uptime
+from sandbox.ssh import SshHost
+from sandbox.use import Phase, Use
 from tests.programs import program
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
@@ -195,6 +200,21 @@ async def test_when_the_machine_is_gone_its_logins_are_cut_and_its_port_is_close
     assert (await world.resource(resource["resource_id"]))["status"] == "deleted"
     with pytest.raises(ConnectionRefusedError):
         await login(world, port)
+
+
+async def test_a_machine_that_goes_while_somebody_connects_cuts_the_connection() -> None:
+    """Each time after more turns of the event loop, so that the host is at another point of its work."""
+    key, clock = asyncssh.generate_private_key("ssh-ed25519"), SandboxClock(NOON, speed=0)
+    info = HostInfo(hostname="gpu", gpus=(), up_since=NOON, use=Use(phases=(Phase(),), since=NOON))
+    for turns in range(60):
+        host = SshHost(lambda: info, list, [key], clock, note_typed=print)
+        _, writer = await asyncio.open_connection("127.0.0.1", await host.start())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await host.stop()
+        writer.close()
+        await asyncio.sleep(0)
+        gc.collect()  # which warns of each socket that is not closed
 
 
 async def test_a_silent_host_accepts_connections_and_sends_nothing(world: ComputeWorld) -> None:
