@@ -275,7 +275,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
     check({ready, later} < set(live), f"{', '.join(live)} live; {waits} is over, as its machine has an owner")
     for rental in live:
         await world.destroys("Ana", rental)
-        await world.until_any_card(rental, ("Destroyed", "Withdrawn"))
+        await world.until_any_card(rental, ("Destroyed", "Withdrawn", "Cancelled"))
     check(await _bought(world) == bought, "nothing was bought twice")
     check(await world.alive() == [], "no machine lives")
     await it.end("SIGTERM")
