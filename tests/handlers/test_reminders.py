@@ -198,7 +198,7 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         )
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, CLEO, last) == ["dm"]
-        await ours.forge(BEN, "approve", f"{rental.id}:1")  # whoever is away may still decide
+        await ours.forge(BEN, "approve", f"{rental.id}:1")  # an approver who is away may still decide
         assert (await ours.submit(BEN))["ok"]
         assert (await ours.rental(rental.id)).approved_by == BEN
 

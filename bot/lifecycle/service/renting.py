@@ -108,14 +108,17 @@ async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
 
 async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
     """Return an offer and its quote. Raise TooLate, Refused or Mistake if this person can't rent it."""
+    gone = TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
     quote = await tx.quotes.get(quote_id)
-    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
-    if quote is not None and not may_use_quote(person.id, quote.owner):
+    if quote is None:
+        raise gone
+    if not may_use_quote(person.id, quote.owner):
         raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
-    if quote is not None and quote.rental_id is not None:
+    if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
-    if quote is None or offer is None:
-        raise TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
+    if offer is None:
+        raise gone
     if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
     check_time_left(quote.request, deps.clock.now())
