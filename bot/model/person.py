@@ -23,8 +23,8 @@ class Person(Frozen):
 
 
 OPERATOR = Person(id="operator", name="the operator")
-"""The person who types commands on the bot's machine (bot/operator). Ids in Slack begin with U or W, so nobody there
-has this id. The reason for each change is the `detail` of its event."""
+"""The person who types commands on the bot's machine (bot/operator). Ids in Slack begin with U or W, so nobody
+there has this id. The reason for each change is the `detail` of its event."""
 
 
 class Absence(Frozen):
