@@ -216,7 +216,7 @@ def extend(
     """By hand: a later end, also over the limits and budgets that an approver may pass."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Extend(id=rental, by=" ".join(by), why=client.reason(why))))
+    print(client.ask(protocol.Extend(id=rental, by=" ".join(by), why=why)))
 
 
 @cli.command()
@@ -248,7 +248,7 @@ def destroy(
 
     if rental is None or why is None:
         raise typer.BadParameter("Name a rental and say why: gpubot destroy k7mq2 --why TEXT")
-    print(client.ask(protocol.Destroy(id=rental, why=client.reason(why))))
+    print(client.ask(protocol.Destroy(id=rental, why=why)))
 
 
 def _typed_again(resource: str) -> str | None:
@@ -263,7 +263,7 @@ def pause(why: Reason) -> None:
     """By hand: stop all buying. Destroying goes on."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Pause(why=client.reason(why))))
+    print(client.ask(protocol.Pause(why=why)))
 
 
 @cli.command()
@@ -271,7 +271,7 @@ def resume(why: Reason) -> None:
     """By hand: allow buying again."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Resume(why=client.reason(why))))
+    print(client.ask(protocol.Resume(why=why)))
 
 
 @policy.command()

@@ -238,14 +238,19 @@ def read_settings() -> Settings:
     return read_settings_of(Settings)
 
 
-def read_database_url() -> str:
-    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it is wrong, or if
-    `.env`, which may have it, can't be read."""
+def read_needed(*names: str) -> Settings:
+    """Return the settings of `gpubot run` for a command that uses only these. Raise Mistake if one of them is
+    missing or wrong. `.env` counts as one: it may have settings that have a default."""
     settings, wrong = read_partly(Settings)
-    for name in (str(ENV_FILE), "GPUBOT_DATABASE_URL"):
+    for name in names:
         if name in wrong:
             raise Mistake(wrong[name])
-    return settings.database_url.get_secret_value()
+    return settings
+
+
+def read_database_url() -> str:
+    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it can't be read."""
+    return read_needed(str(ENV_FILE), "GPUBOT_DATABASE_URL").database_url.get_secret_value()
 
 
 def read_settings_of(kind: type[S]) -> S:

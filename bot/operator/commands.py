@@ -13,7 +13,6 @@ from bot.model.attempt import Resource
 from bot.model.person import OPERATOR
 from bot.model.text import one_line
 from bot.operator.protocol import (
-    LONGEST_WHY,
     Command,
     Destroy,
     Extend,
@@ -29,6 +28,8 @@ from handlers.views.answers import lists, replies
 from handlers.views.phrases.format import JOINER, Reader, escape, identifier
 
 MOST_RENTALS = 500
+LONGEST_WHY = 200
+"""Characters of a reason. What Slack shows of one has as many."""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, a link, a channel or a person in mrkdwn: what Slack shows of it if it can't resolve it, or its id."""
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|extend|destroy|pause|resume))\b")
@@ -95,10 +96,12 @@ def _id(typed: str, name: str) -> str:
 
 
 def _reason(typed: str) -> str:
-    """Return a reason on one line. Raise Mistake if it says nothing."""
-    why = one_line(typed, LONGEST_WHY)
+    """Return a reason on one line. Raise Mistake if it says nothing, or too much."""
+    why = one_line(typed, LONGEST_WHY + 1)
     if not why:
         raise Mistake('Say why, for the people who read it in Slack: --why "the disk is full"')
+    if len(why) > LONGEST_WHY:
+        raise Mistake(f"--why: write at most {LONGEST_WHY} characters.")
     return why
 
 

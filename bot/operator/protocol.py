@@ -18,12 +18,9 @@ LONGEST_REQUEST = 16 * 1024
 """Bytes of a request's line."""
 LONGEST_ANSWER = 4 * 1024 * 1024
 """Bytes of an answer's line. A list of 500 rentals has about 100 kB."""
-LONGEST_WHY = 200
-"""Characters of a reason. What Slack shows of one has as many."""
 
 Words = Annotated[str, Field(max_length=200)]
 """An id, a length or an end, as it was typed."""
-Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_WHY)]
 
 
 class ListAll(Frozen):
@@ -46,7 +43,7 @@ class Extend(Frozen):
     id: Words
     by: Words
     """A length such as `2h`, or an end such as `until 18:00`."""
-    why: Reason
+    why: str
 
 
 class Destroy(Frozen):
@@ -54,21 +51,21 @@ class Destroy(Frozen):
 
     kind: Literal["destroy"] = "destroy"
     id: Words
-    why: Reason
+    why: str
 
 
 class Pause(Frozen):
     """Stop all buying."""
 
     kind: Literal["pause"] = "pause"
-    why: Reason
+    why: str
 
 
 class Resume(Frozen):
     """Allow buying again."""
 
     kind: Literal["resume"] = "resume"
-    why: Reason
+    why: str
 
 
 Command: TypeAlias = ListAll | Show | Extend | Destroy | Pause | Resume

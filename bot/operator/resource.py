@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from bot.clock import SystemClock
-from bot.config.settings import Settings, read_partly
+from bot.config.settings import Settings, read_needed
 from bot.errors import Mistake
 from bot.lifecycle.ports.outside import ResourceView
 from bot.market.client import ComputeClear
@@ -27,10 +27,7 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
     Raise Mistake if the token is not set, if the account has no such machine, or if the second id is another one.
     Raise MarketAway if Compute Clear gives no usable answer.
     """
-    settings, wrong = read_partly(Settings)
-    for name in ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL"):
-        if name in wrong:
-            raise Mistake(wrong[name])
+    settings = read_needed("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
     shown_id = one_line(resource_id, 80)
     found = _ask(settings, partial(_look, resource_id=resource_id))
     if found is None:

@@ -43,8 +43,8 @@ async def serve(
     """Start the server and return its runner, which the caller must clean up.
 
     `report` returns the answer of /health, and `exposition` that of /metrics. If `machines` is None, there is no
-    /machines. While `works` returns True,
-    nothing is settled, and a request that waits reads no report. Raise OSError if the port is taken.
+    /machines. While `works` returns True, nothing is settled, and a request that waits reads no report. Raise
+    OSError if the port is taken.
     """
     waiting = 0
 

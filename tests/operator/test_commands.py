@@ -143,8 +143,13 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
 
 
-@pytest.mark.parametrize("why", ["   ", "\u202e\n\x1b"])
-async def test_a_reason_that_says_nothing_changes_nothing(tmp_path: Path, why: str) -> None:
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [("   ", "^Say why"), ("\u202e\n\x1b", "^Say why"), ("x" * 201, "^--why: write at most 200 characters")],
+)
+async def test_a_reason_that_says_nothing_or_too_much_changes_nothing(
+    tmp_path: Path, why: str, words: str
+) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         for command in (
@@ -153,7 +158,7 @@ async def test_a_reason_that_says_nothing_changes_nothing(tmp_path: Path, why: s
             Pause(why=why),
             Resume(why=why),
         ):
-            with pytest.raises(Mistake, match="Say why"):
+            with pytest.raises(Mistake, match=words):
                 await carry_out(ours.deps, command)
         async with ours.deps.store.read() as tx:
             assert EventKind.EXTENDED not in {event.kind for event in await tx.events.of(rental.id)}

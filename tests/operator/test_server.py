@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
 from bot.operator import client, server
-from bot.operator.protocol import LONGEST_REQUEST, LONGEST_WHY, Answer, ListAll, Pause, Request, Show, own_version
+from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
 from tests.programs import NEEDS, ROOT
 
 NOTHING = "Nobody rents anything now. Try: /gpu get H100 EU"
@@ -91,8 +91,6 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
         b"GET / HTTP/1.1\r\n\r\n",
         b"[" * 5000 + b"\n",
         json.dumps({"version": own_version(), "command": {"kind": "rent"}}).encode() + b"\n",
-        json.dumps({"version": own_version(), "command": {"kind": "pause", "why": ""}}).encode() + b"\n",
-        json.dumps({"version": own_version(), "command": {"kind": "pause", "why": "x" * 201}}).encode() + b"\n",
         json.dumps({"version": own_version(), "command": {"kind": "list", "all": True}}).encode() + b"\n",
     ],
 )
@@ -151,16 +149,6 @@ async def test_a_folder_with_a_long_name_is_no_problem(
     monkeypatch.chdir(tmp_path)
     async with server.serve(path, deps):
         assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
-
-
-def test_a_reason_is_needed_and_short_before_anything_is_asked() -> None:
-    assert client.reason("x" * LONGEST_WHY) == "x" * LONGEST_WHY
-    for why, words in (
-        (" ", "^--why: say why"),
-        ("x" * (LONGEST_WHY + 1), "^--why: write at most 200 characters"),
-    ):
-        with pytest.raises(Mistake, match=words):
-            client.reason(why)
 
 
 # --- what is there already
