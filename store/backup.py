@@ -16,9 +16,11 @@ def copy_sqlite(source: Path, target: Path) -> None:
     database meanwhile; the copy has one moment of it. After a crash there is no file `target`, but perhaps a
     `target.part`.
 
-    Raise CannotOpen if the source can't be read, if `target` exists, if it can't be written, or if the disk has
-    too little space.
+    Raise CannotOpen if the source is not there or can't be read, if `target` exists or can't be written, or if the
+    disk has too little space.
     """
+    if not source.exists():
+        raise CannotOpen(f"There is no database {source}.")
     if os.path.lexists(target):
         raise CannotOpen(f"{target} exists already. I don't overwrite it: name another file, or move it away.")
     part = target.with_name(f"{target.name}.part")

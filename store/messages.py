@@ -92,12 +92,12 @@ _CONVERSATIONS = (
     .group_by(_c.to, _c.channel)
     .order_by(func.max(_c.id).desc())
 )
-_NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
+NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
         select(_c.id)
-        .where(TO_RESPONSE_URL, _c.closed, _c.created_at < param(_c.created_at, "before"), _c.id < _NEWEST_ID)
+        .where(TO_RESPONSE_URL, _c.closed, _c.created_at < param(_c.created_at, "before"), _c.id < NEWEST_ID)
         .order_by(_c.created_at)
         .limit(bindparam("max_rows", type_=Integer))
     )
@@ -113,7 +113,7 @@ _DROP_CLOSED = delete(messages).where(
         .where(
             _c.closed,
             _c.created_at < param(_c.created_at, "before"),
-            _c.id < _NEWEST_ID,
+            _c.id < NEWEST_ID,
             or_(_c.rental_id.is_(None), param(rentals.c.over_at, "over_before") > _RENTAL_OVER_AT),
             or_(_c.question_id.is_(None), _QUESTION_OVER_AT.is_not(None)),
         )

@@ -12,6 +12,7 @@ from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import Quote
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
+from store.messages import NEWEST_ID
 from store.tables import HAS_OFFERS, messages, quotes, rentals
 
 _CLAIMED = (quotes.c.id, quotes.c.due_at)
@@ -51,13 +52,12 @@ _OLD = select(quotes.c.id).where(
     quotes.c.created_at < param(quotes.c.created_at, "before"), quotes.c.due_at.is_(None)
 )
 _OLDEST = bindparam("max_rows", type_=Integer)
-_newest = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 _UNUSED = (
     _OLD.where(
         quotes.c.rental_id.is_(None),
         # Scalar subqueries here, and the newest message stays: see store/messages.py.
         select(func.count())
-        .where(messages.c.quote_id == quotes.c.id, or_(~messages.c.closed, messages.c.id == _newest))
+        .where(messages.c.quote_id == quotes.c.id, or_(~messages.c.closed, messages.c.id == NEWEST_ID))
         .scalar_subquery()
         == 0,
         select(func.count()).where(rentals.c.quote_id == quotes.c.id).scalar_subquery() == 0,

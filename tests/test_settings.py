@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -29,15 +30,20 @@ SANDBOX = {"SLACK_API_URL": "http://127.0.0.1:8602/api/", "COMPUTE_CLEAR_URL": "
 PREFIXES = ("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")
 
 
-@pytest.fixture(autouse=True)
-def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty working directory, and an environment with only the settings that have no default."""
+def with_only(needed: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Work in a folder, with an environment that has no other settings than these."""
     for name in list(os.environ):
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    for name, value in GOOD.items():
+    monkeypatch.chdir(folder)
+    for name, value in needed.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An empty working directory, and an environment with only the settings that have no default."""
+    with_only(GOOD, monkeypatch, tmp_path)
     return monkeypatch
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from bot.errors import Mistake
 from bot.watchdog.settings import read_watchdog_settings
+from tests.test_settings import with_only
 
 OURS = "0123456789abcdef" * 2
 WEBHOOK = "https://hooks.slack.com/services/T0/B0/hooksecret"
@@ -24,12 +24,7 @@ GOOD = {
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An empty working directory, and an environment with only the settings that are needed."""
-    for name in list(os.environ):
-        if name.startswith(("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    for name, value in GOOD.items():
-        monkeypatch.setenv(name, value)
+    with_only(GOOD, monkeypatch, tmp_path)
     return monkeypatch
 
 
