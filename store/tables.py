@@ -27,13 +27,13 @@ from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind, Facts
-from bot.model.machine_use import GpuUse, Missed, SetupProgress, Use
+from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.policy_version import PolicyFile
-from bot.model.quote import Nearby, QuoteState
+from bot.model.quote import Nearby, QuoteState, Wish
 from bot.model.rental import Decider, Extension, Question
-from bot.model.request import Envelope, Request
+from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import State
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
@@ -99,6 +99,8 @@ quotes = Table(
     _optional_text("rental_id"),
     _optional_text("clicked_offer"),
     _bool("clicked_another"),
+    Column("wish", JsonText[Wish](Wish)),
+    _optional_text("waits_for"),
     _time("due_at"),
     *_claim(),
 )
@@ -109,6 +111,19 @@ HAS_OFFERS = text("offers <> '[]'")  # as a text, so that SQLite uses the index
 Index("quotes_with_offers", quotes.c.created_at, sqlite_where=HAS_OFFERS, postgresql_where=HAS_OFFERS)
 _answered_to = quotes.c.reply_to.is_not(None)
 Index("quotes_reply_to", quotes.c.created_at, sqlite_where=_answered_to, postgresql_where=_answered_to)
+_waits = quotes.c.waits_for.is_not(None)
+Index("quotes_waits_for", quotes.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
+
+shared_searches = Table(
+    "shared_searches",
+    metadata,
+    Column("id", SafeText, primary_key=True),  # the quotes' `waits_for`
+    Column("query", JsonText[OfferQuery](OfferQuery), nullable=False),
+    _time("asked_at"),
+    _int("misses"),
+    _time("due_at"),
+    *_claim(),
+)
 
 rentals = Table(
     "rentals",
@@ -152,6 +167,8 @@ rentals = Table(
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
+    Column("on_ending", JsonText[OnEnding](OnEnding)),
+    _time("on_ending_at"),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
     _bool("bought_later"),
@@ -323,7 +340,7 @@ visits = Table(
     *_claim(),
 )
 
-for _table in (quotes, rentals, visits):
+for _table in (quotes, shared_searches, rentals, visits):
     _due = _table.c.due_at.is_not(None)
     Index(f"{_table.name}_due", _table.c.due_at, sqlite_where=_due, postgresql_where=_due)
 

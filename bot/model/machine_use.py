@@ -57,6 +57,43 @@ class SetupProgress(Frozen):
     """The line of the script at which it failed. None if the line is not known, or if the script did not fail."""
 
 
+class OnEndingState(StrEnum):
+    """What the machine says of its owner's `/root/on-ending.sh`, which it starts before an end."""
+
+    NONE = "none"
+    """There is no such file."""
+    THERE = "there"
+    """It can be started."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    """It is not started, for the reason in `why`."""
+
+
+class OnEndingRefused(StrEnum):
+    """Why a machine doesn't start `/root/on-ending.sh`."""
+
+    NO_FILE = "no_file"
+    """It is no regular file: a symbolic link, a folder or something else."""
+    NOT_EXECUTABLE = "not_executable"
+    OWNER = "owner"
+    """It doesn't belong to root."""
+    WRITABLE = "writable"
+    """Others than its owner can write to it."""
+
+
+class OnEnding(Frozen):
+    """`/root/on-ending.sh`, as a visit reports it."""
+
+    state: OnEndingState
+    end: Instant | None = None
+    """The end for which it was started last. None if it was not started."""
+    status: int | None = Field(default=None, ge=0, le=255)
+    """The exit status of a run that failed."""
+    why: OnEndingRefused | None = None
+
+
 class GpuModel(Frozen):
     """A GPU as the machine names it."""
 
@@ -89,6 +126,8 @@ class Report(Frozen):
     models: tuple[GpuModel, ...] = ()
     setup: SetupProgress | None = None
     """None if no set-up script was started."""
+    on_ending: OnEnding | None = None
+    """None if the machine has no part that starts `/root/on-ending.sh`."""
     missed: Missed | None = None
     """Why there are no readings of GPUs, or not of all. Connections may still be known."""
 

@@ -20,6 +20,8 @@ class QuoteState(StrEnum):
     """No offer matches now. `nearby` has similar requests that have offers."""
     UNANSWERED = "unanswered"
     """The marketplace gave no answer in time."""
+    WAITING = "waiting"
+    """It waits until an offer fits. `wish` says until when, and what happens then."""
 
 
 class Nearby(Frozen):
@@ -27,6 +29,21 @@ class Nearby(Frozen):
 
     request: Request
     cheapest: Offer
+
+
+class Wish(Frozen):
+    """What happens once the market has what a quote asks for, and until when it is looked for."""
+
+    until: Instant
+    """When the wish ends if nothing fitted."""
+    since: Instant | None = None
+    """When it began to wait: its place among the wishes for the same. None until its owner clicked what is done
+    then."""
+    rents: bool = False
+    """Whether an offer that fits is rented at once, by the rental that waits for it. Otherwise its owner is told
+    of the offer."""
+    any_time: bool = False
+    """Whether it is also rented outside of the owner's hours (`hours` of the policy)."""
 
 
 class Quote(Frozen):
@@ -64,4 +81,8 @@ class Quote(Frozen):
     """The offer that the owner clicked while they had no SSH key. It is rented when they add one."""
     clicked_another: bool = False
     """Whether the owner clicked that offer although they rent the same already."""
+    wish: Wish | None = None
+    """None if nobody asked to wait."""
+    waits_for: str | None = None
+    """The key of the search that it shares with equal wishes, while it waits for offers."""
     due_at: Instant | None = None

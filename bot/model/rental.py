@@ -8,7 +8,7 @@ from enum import StrEnum
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
-from bot.model.machine_use import SetupProgress, Use
+from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 
@@ -172,6 +172,10 @@ class Rental(Frozen):
     """When the probe answered first: the boot script ran, or the owner installed the probe. None until then."""
     setup_progress: SetupProgress | None = None
     """The outcome of the set-up script, as the probe reported it last."""
+    on_ending: OnEnding | None = None
+    """`/root/on-ending.sh`, as the machine reported it last. None if it has no part that starts it."""
+    on_ending_at: Instant | None = None
+    """When that was seen first."""
     replaces: str | None = None
     """The id of the rental whose place it takes."""
     replaced_by: str | None = None

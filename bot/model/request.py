@@ -52,6 +52,9 @@ class Request(OfferQuery):
     until: Instant | None = None
     """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended. With
     `up_to`, it is the first of two ends."""
+    starts_at: Instant | None = None
+    """When the machine is wanted, such as `at 9:00 tomorrow`. Its hours count from then, and `until` is set. None:
+    as soon as there is one."""
     teammates: tuple[str, ...] = ()
     """Slack ids of the people whose keys get in too."""
     setup: str | None = None

@@ -9,6 +9,8 @@ class State(StrEnum):
     """How far a rental is."""
 
     AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    """Nothing is bought until an offer fits, or until its start time."""
     PROCURING = "procuring"
     PROVISIONING = "provisioning"
     READY = "ready"

@@ -27,14 +27,15 @@ from bot.policy.use.questions import after_asking, for_new_owner
 
 S = State
 
-STARTS = frozenset({S.AWAITING_APPROVAL, S.PROCURING, S.READY})
+STARTS = frozenset({S.AWAITING_APPROVAL, S.QUEUED, S.PROCURING, S.READY})
 """A rental starts in `ready` only if its machine was adopted."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.AWAITING_APPROVAL: frozenset(
-        {S.PROCURING, S.DENIED, S.EXPIRED, S.WITHDRAWN, S.AWAITING_APPROVAL, S.DESTROYING}
+        {S.QUEUED, S.PROCURING, S.DENIED, S.EXPIRED, S.WITHDRAWN, S.AWAITING_APPROVAL, S.DESTROYING}
     ),
-    S.PROCURING: frozenset({S.PROVISIONING, S.DESTROYING, S.AWAITING_APPROVAL}),
+    S.QUEUED: frozenset({S.PROCURING, S.DESTROYING}),
+    S.PROCURING: frozenset({S.PROVISIONING, S.DESTROYING, S.AWAITING_APPROVAL, S.QUEUED}),
     S.PROVISIONING: frozenset({S.READY, S.PROCURING, S.DESTROYING}),
     S.READY: frozenset({S.DESTROYING, S.LOST}),
     S.DESTROYING: frozenset(

@@ -263,6 +263,16 @@ class Retention(Frozen):
         return value
 
 
+class Waiting(Frozen):
+    """How long people may wait for offers, and how often the market is asked for them."""
+
+    per_person: Count = Field(default=3, le=100)
+    """How many wishes a person may have at the same time."""
+    longest: Span = timedelta(days=7)
+    every: Span = timedelta(seconds=60)
+    """How often the market is asked for equal wishes, at most."""
+
+
 class Rules(Frozen):
     """All rules. Every key of the file has a default."""
 
@@ -290,6 +300,7 @@ class Rules(Frozen):
     digest: WeekTime | None = None
     """When the home channel gets the week's spend, in `timezone`. None: never."""
     retention: Retention = Retention()
+    waiting: Waiting = Waiting()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each set-up script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"

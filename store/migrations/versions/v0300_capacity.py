@@ -1,0 +1,31 @@
+"""Wishes for offers and the searches that they share; what a machine says of its on-ending.sh."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "v0300"
+down_revision = "v0200"
+
+
+def upgrade() -> None:
+    op.add_column("quotes", sa.Column("wish", sa.Text()))
+    op.add_column("quotes", sa.Column("waits_for", sa.Text()))
+    waits = sa.text("waits_for IS NOT NULL")
+    op.create_index("quotes_waits_for", "quotes", ["waits_for"], sqlite_where=waits, postgresql_where=waits)
+    op.create_table(
+        "shared_searches",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True)),
+        sa.Column("misses", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("claimed_by", sa.Text()),
+        sa.Column("claimed_until", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="shared_searches_pk"),
+    )
+    due = sa.text("due_at IS NOT NULL")
+    op.create_index("shared_searches_due", "shared_searches", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.add_column("rentals", sa.Column("on_ending", sa.Text()))
+    op.add_column("rentals", sa.Column("on_ending_at", sa.DateTime(timezone=True)))
