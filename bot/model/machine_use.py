@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -92,6 +93,15 @@ class OnEnding(Frozen):
     status: int | None = Field(default=None, ge=0, le=255)
     """The exit status of a run that failed."""
     why: OnEndingRefused | None = None
+
+
+class EndToTell(Frozen):
+    """The end that a visit tells a machine, which starts `/root/on-ending.sh` before it."""
+
+    end: Instant
+    """On the machine, this is only the name of the end: the machine's clock may be wrong."""
+    left: timedelta = Field(ge=timedelta(0))
+    """The time from the visit until the end."""
 
 
 class GpuModel(Frozen):
