@@ -200,7 +200,7 @@ def ending(rental: Rental) -> Rendered:
 
 def script_first(rental: Rental, times: Times) -> Rendered:
     """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
-    latest = times.at_time(rental.running_lease.ends_at)
+    latest = times.time(rental.running_lease.ends_at)
     text = f"{rental.id} goes once its {SCRIPT} is done, {latest} at the latest."
     more = blocks.actions(keep_button(rental), destroy_button(rental))
     return blocks.message(text, blocks.section(text), more, closed=False)

@@ -20,8 +20,8 @@ LOG = "/var/lib/gpubot/on-ending.log"
 _REFUSED: dict[OnEndingRefused, str] = {
     OnEndingRefused.NO_FILE: f"it is no regular file. Put the script itself at {PATH}, no link",
     OnEndingRefused.NOT_EXECUTABLE: f"it is not executable. Type chmod 700 {PATH} on the machine",
-    OnEndingRefused.OWNER: f"it doesn't belong to root. Type chown root {PATH} on the machine",
-    OnEndingRefused.WRITABLE: f"others can write to it. Type chmod 700 {PATH} on the machine",
+    OnEndingRefused.OWNER: f"it or /root doesn't belong to root. Type chown root /root {PATH} on the machine",
+    OnEndingRefused.WRITABLE: f"others can write to it or to /root. Type chmod go-w /root {PATH} on the machine",
 }
 """Why a machine doesn't start the script, and what to do."""
 
