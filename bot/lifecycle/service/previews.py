@@ -263,14 +263,16 @@ async def request_until(deps: Deps, person: Person, quote_id: str, first: dateti
 async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelta) -> tuple[Quote, Request]:
     """Return a person's own quote, and its request with one end, after `lease`. Raise as `quote_to_ask_again`."""
     quote = await quote_to_ask_again(deps, person, quote_id)
-    return quote, changed(quote.request, lease=lease, until=None, up_to=None)
+    start = quote.request.starts_at
+    return quote, changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """Return the quote of a request that waits, to change it. Its request has all teammates of the rental, also
     those who were added later.
 
-    Raise Refused if the person may not change it, TooLate if it no longer waits.
+    Raise Refused if the person may not change it, TooLate if it no longer waits. Raise Mistake if it waits for an
+    offer or a start time too.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -279,6 +281,9 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
+    if quote.wish is not None and quote.wish.rents:
+        words = "A request that also waits for a machine can't be changed."
+        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.errors import Refused
+from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.teammates import check_boot_script, checked_people
@@ -67,6 +67,9 @@ async def ask(
     a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
+    if changes is not None and request.starts_at is not None:
+        words = "A request that waits for approval can't get a start time."
+        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     project = project_of(person, request.project, asked_in, deps.rules)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)

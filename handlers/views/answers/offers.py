@@ -15,7 +15,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.summary import OfferChoice, Over, QuoteView
+from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
@@ -79,6 +79,8 @@ def looking(quote: Quote) -> Rendered:
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
     quote, to_replace = view.quote, view.to_replace
+    if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
+        return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     if quote.state is QuoteState.UNANSWERED:
