@@ -20,15 +20,13 @@ from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script, check_key, let_in
-from bot.model.base import Frozen, Instant, changed
-from bot.model.budget import Demand
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import Over
+from bot.model.summary import WaitingView, WaitPreview
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, check_rent, check_size, within_budgets
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
@@ -37,48 +35,6 @@ from bot.policy.use.leases import check_time_left, counted_from
 
 _HIGHEST = Decimal(1_000_000)
 """USD per hour. A price must be lower, so that all sums fit into the store's numbers."""
-
-
-class WaitPreview(Frozen):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
-
-    quote: Quote
-    envelope: Envelope
-    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
-    over: tuple[Over, ...] = ()
-    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
-    until: Instant
-    """When the wish ends if nothing fitted."""
-
-
-class WaitingView(Frozen):
-    """Something that a person waits for."""
-
-    quote: Quote
-    rental: Rental | None = None
-    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its
-    owner is told once there is an offer."""
-    owner_name: str = ""
-
-    @property
-    def owner(self) -> str:
-        """Return the Slack id of the person who waits."""
-        return self.quote.owner if self.rental is None else self.rental.owner
-
-    @property
-    def wish(self) -> Wish:
-        """Return the wish, as it was approved if its rental was."""
-        wish = self.quote.wish if self.rental is None else self.rental.wish
-        if wish is None:
-            raise ValueError(f"{self.quote.id} waits without a wish")
-        return wish
-
-    @property
-    def request(self) -> Request:
-        """Return what they wait for."""
-        return self.quote.request if self.rental is None else self.rental.request
 
 
 async def preview(
