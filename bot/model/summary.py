@@ -303,8 +303,34 @@ class IdleMachine(Frozen):
     """When its owner was asked for it within the last hour. None: they may be asked now."""
 
 
+class WaitPreview(Frozen):
+    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
+
+    quote: Quote
+    envelope: Envelope
+    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
+    over: tuple[Over, ...] = ()
+    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold the envelope, the tightest one first."""
+    until: Instant
+    """When the wish ends if nothing fitted."""
+
+
+class WaitingView(Frozen):
+    """Something that a person waits for."""
+
+    quote: Quote
+    rental: Rental | None = None
+    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its owner
+    is told once there is an offer."""
+    owner_name: str = ""
+
+
 class QuoteView(Frozen):
     """A quote as its owner reads it now."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     quote: Quote
     rental: Rental | None = None
@@ -329,6 +355,10 @@ class QuoteView(Frozen):
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
     """The names of the teammates who have no SSH key."""
+    wait: WaitPreview | None = None
+    """What an automatic rent would allow. None if no highest price is known."""
+    wait_refused: GpubotError | None = None
+    """Why nothing can be rented automatically."""
 
 
 class PolicyView(Frozen):

@@ -10,6 +10,7 @@ clicked_offer     the offer that was clicked before there was a key
 sharing           let teammates into a rental
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work
+waiting           wait for an offer or a start time, and stop waiting
 deciding          approve, deny, accept, withdraw
 away              an approver says that they are away, or back
 leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use

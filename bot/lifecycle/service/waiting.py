@@ -10,37 +10,10 @@ from decimal import Decimal
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import Tx
-from bot.model.base import Frozen, Instant
-from bot.model.budget import Demand
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.model.request import Envelope
-from bot.model.summary import Over
-
-
-class WaitPreview(Frozen):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
-
-    quote: Quote
-    envelope: Envelope
-    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
-    over: tuple[Over, ...] = ()
-    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
-    until: Instant
-    """When the wish ends if nothing fitted."""
-
-
-class WaitingView(Frozen):
-    """Something that a person waits for."""
-
-    quote: Quote
-    rental: Rental | None = None
-    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its
-    owner is told once there is an offer."""
-    owner_name: str = ""
+from bot.model.summary import WaitingView, WaitPreview
 
 
 async def preview(
