@@ -57,6 +57,8 @@ class NextStep(Enum):
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
     WITHDRAW_AND_ASK_AGAIN = auto()
+    NAME_PRICE = auto()
+    STOP_WAITING = auto()
     NAME_LATER_END = auto()
     RENT_ONE = auto()
     LIST_YOURS = auto()

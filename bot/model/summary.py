@@ -19,7 +19,7 @@ from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 
@@ -325,6 +325,24 @@ class WaitingView(Frozen):
     """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its owner
     is told once there is an offer."""
     owner_name: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return the Slack id of the person who waits."""
+        return self.quote.owner if self.rental is None else self.rental.owner
+
+    @property
+    def wish(self) -> Wish:
+        """Return the wish, as it was approved if its rental was."""
+        wish = self.quote.wish if self.rental is None else self.rental.wish
+        if wish is None:
+            raise ValueError(f"{self.quote.id} waits without a wish")
+        return wish
+
+    @property
+    def request(self) -> Request:
+        """Return what they wait for."""
+        return self.quote.request if self.rental is None else self.rental.request
 
 
 class QuoteView(Frozen):
