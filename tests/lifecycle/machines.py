@@ -5,13 +5,54 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
+from bot.clock import Clock
 from bot.lifecycle.ports.outside import Prober
-from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, Visit
+from bot.model.base import changed
+from bot.model.machine_use import (
+    EndToTell,
+    GpuModel,
+    GpuUse,
+    Missed,
+    OnEnding,
+    OnEndingState,
+    Report,
+    SetupProgress,
+    Visit,
+)
 from bot.model.rental import Rental
+from bot.policy.use.on_ending import STARTS_BEFORE
 
 FIRST_KEY = "SHA256:first"
 """The host key of a machine that gave none before."""
+
+
+class Script:
+    """A `/root/on-ending.sh`: each run takes `lasts`, or for ever if that is None, and ends with `status`."""
+
+    def __init__(self, clock: Clock, lasts: timedelta | None, status: int = 0) -> None:
+        self._clock = clock
+        self._lasts = lasts
+        self._status = status
+        self.starts: list[tuple[datetime, datetime]] = []
+        """The end for which it was started, and when, for each start."""
+
+    def report(self, ending: EndToTell | None) -> OnEnding:
+        """Start it if it is due for this end, and return what the machine reports."""
+        now, last = self._clock.now(), self.starts[-1] if self.starts else None
+        runs = last is not None and (self._lasts is None or now < last[1] + self._lasts)
+        if ending is not None and not runs and ending.left <= STARTS_BEFORE:
+            end = ending.end.replace(microsecond=0)
+            if end not in [known for known, _ in self.starts]:
+                self.starts.append((end, now))
+                last, runs = self.starts[-1], True
+        if last is None:
+            return OnEnding(state=OnEndingState.THERE)
+        if runs:
+            return OnEnding(state=OnEndingState.RUNNING, end=last[0])
+        state = OnEndingState.FAILED if self._status else OnEndingState.DONE
+        return OnEnding(state=state, end=last[0], status=self._status or None)
 
 
 class Machine:
@@ -26,6 +67,10 @@ class Machine:
         """What a visit raises."""
         self.visits = 0
         """How often it was visited."""
+        self.told: list[EndToTell | None] = []
+        """The end that each visit told it."""
+        self.script: Script | None = None
+        """Its `/root/on-ending.sh`. None: its report is what a test says."""
         self.arrived = asyncio.Event()
         """Set by each visit."""
         self._may_answer = asyncio.Event()
@@ -36,9 +81,16 @@ class Machine:
         gpus = tuple(GpuUse(index=index, highest=highest) for index, highest in enumerate(percent))
         self.report, self.missed = Report(gpus=gpus, peers=tuple(peers)), None
 
-    def answers(self, *, models: tuple[GpuModel, ...] = (), setup: SetupProgress | None = None) -> None:
+    def answers(
+        self,
+        *,
+        models: tuple[GpuModel, ...] = (),
+        setup: SetupProgress | None = None,
+        on_ending: OnEnding | None = None,
+    ) -> None:
         """From now on its report also has these."""
-        self.report = Report(gpus=self.report.gpus, peers=self.report.peers, models=models, setup=setup)
+        more = Report(models=models, setup=setup, on_ending=on_ending)
+        self.report = changed(more, gpus=self.report.gpus, peers=self.report.peers)
         self.missed = None
 
     def misses(self, why: Missed) -> None:
@@ -56,9 +108,10 @@ class Machine:
     def release(self) -> None:
         self._may_answer.set()
 
-    async def visit(self, expected: str | None) -> Visit:
-        """Answer a visit that expects this host key."""
+    async def visit(self, expected: str | None, ending: EndToTell | None) -> Visit:
+        """Answer a visit that expects this host key and tells the machine this end."""
         self.visits += 1
+        self.told.append(ending)
         self.arrived.set()
         await self._may_answer.wait()
         if self.bug is not None:
@@ -70,7 +123,10 @@ class Machine:
             return Visit(missed=Missed.HOST_KEY_CHANGED, host_key=shown)
         if self.missed is not None:
             return Visit(missed=self.missed, host_key=shown)
-        return Visit(report=self.report, host_key=shown)
+        report = self.report
+        if self.script is not None:
+            report = changed(report, on_ending=self.script.report(ending))
+        return Visit(report=report, host_key=shown)
 
 
 class Machines:
@@ -102,6 +158,13 @@ class Machines:
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         return await self._other.host_key(host, port, vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
+    async def visit(
+        self,
+        host: str,
+        port: int,
+        host_key: str | None,
+        vendor: str | None = None,
+        ending: EndToTell | None = None,
+    ) -> Visit:
         assert vendor is not None
-        return await self._machines[host, port].visit(host_key)
+        return await self._machines[host, port].visit(host_key, ending)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
-from bot.model.machine_use import SetupProgress, Use
+from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.rental import Extension, Lease, Question, Rental, ScriptFirst
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -152,3 +152,9 @@ def note_unseen(rental: Rental, use: Use | None) -> Rental:
 def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
     """Note that the probe answered for the first time, at `answered_at`, and what it reported of the set-up."""
     return alter(rental, probe_answered_at=answered_at, setup_progress=setup)
+
+
+def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
+    """Note what the machine reports of `/root/on-ending.sh`. The step is due, because the end may wait for it."""
+    at = None if on_ending is None else now
+    return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -8,30 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.model.machine_use import Missed, OnEndingState, Sample, Use, Verdict
-from bot.model.rental import Lease, Rental
+from bot.model.machine_use import EndToTell, Missed, OnEndingState, Sample, Use
+from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import are_recent, can_move, is_unseen
+from bot.policy.use.two_ends import are_recent, is_unseen, moved_end, seen_in_use
+from bot.policy.use.verdicts import with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""How long before an end the machine starts the script."""
+"""How long before the end that it was told a machine starts the script. `ending_script.py` has the same time."""
 FIRST_AT_MOST = timedelta(minutes=10)
 """How long a machine that somebody destroys runs on for the script."""
 NOT_SEEN = frozenset({Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE})
 """Why a visit has no report at all, so that it told the machine nothing."""
 
 
-def told_end(lease: Lease, use: Use | None, visits: Sequence[Sample], now: datetime) -> datetime | None:
-    """Return the end that the next visit tells the machine. `visits` are its last ones, oldest first.
+def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
+    """Return the end that a visit tells the machine of a ready rental now. Return None if the end would move on
+    because the machine is in use, or if only this visit shows whether it would: a script must not save results
+    while the work goes on.
 
-    Return None if the end would move because the machine is in use. Return None too if nobody knows whether it
-    would, because the bot was down: that visit shows it, and the next one tells the end.
+    `visits` are the last ones, oldest first, as `Machine.visits`. After its end a machine is told that no time is
+    left, so that the script can still start in the grace.
     """
-    if can_move(lease) and not is_unseen(use, visits, now):
-        in_use = use is not None and use.verdict is Verdict.IN_USE
-        if in_use or not are_recent(visits, now):
+    lease = rental.running_lease
+    if moved_end(lease, now) is not None:
+        use = rental.use
+        if use is not None:
+            use = with_later_work(use, visits, ready_at=lease.ready_at, now=now, rules=rules)
+        in_use = seen_in_use(use, visits, now)
+        if in_use or not (is_unseen(use, visits, now) or are_recent(visits, now)):
             return None
-    return lease.ends_at
+    return EndToTell(end=lease.ends_at, left=max(lease.ends_at - now, timedelta(0)))
 
 
 def was_not_told(rental: Rental, use: Use | None, visits: Sequence[Sample], now: datetime) -> bool:
