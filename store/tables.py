@@ -241,6 +241,7 @@ Index(
     sqlite_where=_ready,
     postgresql_where=_ready,
 )
+Index("attempts_place", attempts.c.vendor, attempts.c.gpu, attempts.c.intended_at)  # how many got ready
 
 resources = Table(
     "resources",
@@ -320,7 +321,7 @@ reservations = Table(
     metadata,
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("month", SafeText, primary_key=True),
-    _text("owner"),
+    Column("owner", SafeText, primary_key=True),
     _text("project"),
     Column("amount", BigInteger, nullable=False),
 )

@@ -58,6 +58,7 @@ class EventKind(StrEnum):
     TEAMMATE_ADDED = "teammate_added"
     """Its owner lets more people in: `facts.people`."""
     KEPT = "kept"
+    """Somebody still needs it. `facts.people` are those who asked for it (ASKED_FOR) and wait for an answer."""
     STILL_NEEDED = "still_needed"
     ENDING = "ending"
     EXTENDED = "extended"
@@ -106,7 +107,13 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"
     """A machine that the bot did not know got an owner, `facts.people`, from an admin."""
     OWNER_CHANGED = "owner_changed"
-    """An admin gave the rental another owner. `facts.people` is the earlier owner, then the new one."""
+    """An admin gave the rental another owner, or the new owner took it after GIVEN. `facts.people` is the earlier
+    owner, then the new one."""
+    ASKED_FOR = "asked_for"
+    """A teammate asks the owner for an idle machine."""
+    GIVEN = "given"
+    """The owner gives the machine to a person, `facts.people`, if they take it within `TAKE_WITHIN`. It ends at
+    `facts.until`."""
     OWNER_LEFT = "owner_left"
     """The owner, `facts.people`, left the workspace. The admins are asked what happens to the rental."""
     OWNER_LEFT_LATER = "owner_left_later"
@@ -343,6 +350,16 @@ def if_fewer_hours(event: Event) -> bool:
     return event.facts.asked_span is not None
 
 
+def is_in_use(event: Event, _: Event) -> bool:
+    """Return whether the machine was found in use."""
+    return event.facts.verdict is Verdict.IN_USE
+
+
+def is_for_who_asked(event: Event, asked: Event) -> bool:
+    """Return whether the event is about the person who asked."""
+    return asked.actor in (event.facts.people or ())
+
+
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
     message becomes the receipt."""
@@ -373,6 +390,8 @@ class To(Enum):
     APPROVERS_CHANNEL = auto()
     PEOPLE = auto()
     """Those in `facts.people`."""
+    GIVER = auto()
+    """The earlier owner, the first of `facts.people`, if the new one took the machine from them."""
 
 
 class Approvers(Enum):
@@ -404,6 +423,10 @@ class OpenQuestion(Enum):
     """For the owner: do they keep a machine that is not as sold?"""
     OWNER = auto()
     """For the admins: who gets the rental of somebody who left?"""
+    WANTED = auto()
+    """For the owner of an idle machine: does the person who asks get it?"""
+    TAKE = auto()
+    """For a person: do they take the machine that its owner gives them?"""
     GONE = auto()
     """For the owner and the admins: who looks after a machine that is not confirmed gone?"""
 
@@ -428,6 +451,8 @@ class Effects:
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""
+    settles_if: Callable[[Event, Event], bool] = lambda _, __: True
+    """Given this event and one that asks such a question: whether this event answers it."""
     lengthens: bool = False
     """Whether the event moves the lease's end to a later time."""
     tells_end: bool = False
@@ -437,6 +462,8 @@ class Effects:
 _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
+_ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
+"""What nobody needs to answer once the machine ends."""
 
 EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
@@ -460,8 +487,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.WAITING: Effects(thread=always),
     _E.SILENT: Effects(thread=always),
     _E.READY: Effects(thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
-    _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,)),
-    _E.KEPT: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
+    _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,), settles=(_Q.WANTED,), settles_if=is_for_who_asked),
+    _E.KEPT: Effects(thread=always, direct=(To.PEOPLE,), settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)),
     _E.STILL_NEEDED: Effects(direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.NEEDED,)),
     _E.ENDING: Effects(direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, settles=(_Q.END,)),
     _E.EXTENDED: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
@@ -496,7 +523,7 @@ EFFECTS: dict[EventKind, Effects] = {
     ),
     _E.SCRIPT_FAILED: Effects(direct=_OWNER, asks=_Q.END),
     _E.PUT_BACK: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
-    _E.USE_CHANGED: Effects(),
+    _E.USE_CHANGED: Effects(settles=(_Q.WANTED,), settles_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),
     _E.NOBODY_ANSWERS: Effects(approvers=Approvers.YES, asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
     _E.OWNER_ASKED_AGAIN: Effects(thread=always, settles=(_Q.UNANSWERED,)),
@@ -508,15 +535,22 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.REPLACED: Effects(thread=always),
     _E.NOT_REPLACED: Effects(thread=always),
     _E.ADOPTED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED),
-    _E.OWNER_CHANGED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.OWNER, _Q.UNANSWERED)),
+    _E.OWNER_CHANGED: Effects(
+        thread=always,
+        direct=(To.OWNER, To.GIVER),
+        asks=_Q.NEEDED,
+        settles=(_Q.OWNER, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE),
+    ),
+    _E.ASKED_FOR: Effects(direct=_OWNER, asks=_Q.WANTED),
+    _E.GIVEN: Effects(direct=(To.PEOPLE,), asks=_Q.TAKE, settles=(_Q.TAKE, _Q.WANTED)),
     _E.OWNER_LEFT: Effects(asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(),
-    _E.LOST: Effects(thread=always, direct=_OWNER, settles=(_Q.UNANSWERED,), tells_end=True),
+    _E.LOST: Effects(thread=always, direct=_OWNER, settles=_ABOUT_MACHINE, tells_end=True),
     _E.DESTROYING: Effects(
         thread=unless_lease_ended,
         direct=_OWNER,
         direct_if=if_a_person_did_it,
-        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
     ),
     _E.NOT_CONFIRMED: Effects(thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.GONE, settles=(_Q.GONE,)),
     _E.TAKEN_ON: Effects(thread=always),
@@ -526,7 +560,7 @@ EFFECTS: dict[EventKind, Effects] = {
         thread=always,
         direct=_OWNER,
         direct_if=if_a_person_did_it_or_nothing_was_rented,
-        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
     # The card, thread and direct messages of a rental whose step fails may be impossible to render.
@@ -571,7 +605,14 @@ def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
     """Return the first event of a rental's history that settles the question of this event. Return None if the
     question is still open."""
     question = event.effects.asks
-    return next((other for other in events_after(event, events) if question in other.effects.settles), None)
+    return next(
+        (
+            other
+            for other in events_after(event, events)
+            if question in other.effects.settles and other.effects.settles_if(other, event)
+        ),
+        None,
+    )
 
 
 DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})

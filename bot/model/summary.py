@@ -67,7 +67,8 @@ class RentalDetails(RentalSummary):
     """Slack ids of the former owners, and of the people whose keys were sent, who left the workspace. Empty if the
     rental never had another owner."""
     demands: tuple[Demand, ...] = ()
-    """What an approval would ask of each budget, the tightest one first. Only in the approvers' message."""
+    """What an approval would ask of each budget, the tightest one first, in the approvers' message. In the message
+    to a person who is given a machine, what it would ask of theirs. Empty in all others."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
     decision."""
@@ -290,6 +291,18 @@ class Remainder(Frozen):
     total: Micros
 
 
+class IdleMachine(Frozen):
+    """An idle machine of somebody else, which a person may ask for."""
+
+    rental: Rental
+    owner: str
+    """The display name of its owner."""
+    since: Instant
+    """Since when it does nothing."""
+    asked_at: Instant | None = None
+    """When its owner was asked for it within the last hour. None: they may be asked now."""
+
+
 class QuoteView(Frozen):
     """A quote as its owner reads it now."""
 
@@ -300,6 +313,8 @@ class QuoteView(Frozen):
     """Who decides the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
     """The first of the quote's offers."""
+    idle: tuple[IdleMachine, ...] = ()
+    """Idle machines of others that fit the request."""
     token_refused: bool = False
     """Whether nothing was found because the marketplace refuses our token."""
     asked_in: Channel | None = None

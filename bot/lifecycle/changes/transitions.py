@@ -34,7 +34,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.AWAITING_APPROVAL: frozenset(
         {S.QUEUED, S.PROCURING, S.DENIED, S.EXPIRED, S.WITHDRAWN, S.AWAITING_APPROVAL, S.DESTROYING}
     ),
-    S.QUEUED: frozenset({S.PROCURING, S.DESTROYING}),
+    S.QUEUED: frozenset({S.PROCURING, S.AWAITING_APPROVAL, S.DESTROYING}),
     S.PROCURING: frozenset({S.PROVISIONING, S.DESTROYING, S.AWAITING_APPROVAL, S.QUEUED}),
     S.PROVISIONING: frozenset({S.READY, S.PROCURING, S.DESTROYING}),
     S.READY: frozenset({S.DESTROYING, S.LOST}),
@@ -171,17 +171,27 @@ def note_bought_later(rental: Rental, found: bool) -> Rental:
     return alter(rental, bought_later=found)
 
 
-def change_owner(rental: Rental, owner: str, now: datetime, *, asked_about: Use | None = None) -> Rental:
+def change_owner(
+    rental: Rental,
+    owner: str,
+    now: datetime,
+    *,
+    asked_about: Use | None = None,
+    silent_until: datetime | None = None,
+) -> Rental:
     """Give the rental to another person, who is no longer a teammate of it and was asked nothing about it. They
     learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
-    them asks about this verdict too."""
+    them asks about this verdict too. With `silent_until`, they took it themselves and are asked nothing before."""
     lease = rental.lease
     if lease is not None:
         question = for_new_owner(lease.question)
         question = question if asked_about is None else after_asking(question, asked_about, now)
+        question = changed(question, silent_until=silent_until)
         lease = changed(lease, seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
-    return alter(rental, owner=owner, teammates=teammates, lease=lease)
+    return alter(
+        rental, owner=owner, teammates=teammates, lease=lease, due_at=rental.due_at if lease is None else now
+    )
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:

@@ -173,7 +173,7 @@ class Budgets(Protocol):
         """Store the highest alert that was given of a balance."""
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
-        """Return what a rental holds, by months."""
+        """Return what a rental holds, by months and owners."""
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
         """Replace what a rental holds: all of its reservations. The balances are not changed."""

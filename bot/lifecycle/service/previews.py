@@ -15,6 +15,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
 from bot.lifecycle.service.ending import end_after_script, load_destroyable
+from bot.lifecycle.service.giving import idle_machines
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.snapshot import load_snapshot
@@ -66,15 +67,17 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
             asked = await people_asked(tx, rental)
             return QuoteView(quote=quote, rental=rental, asked=asked, without_key=without_key)
     to_replace = await tx.rentals.get(quote.replaces_rental) if quote.replaces_rental is not None else None
+    idle = await idle_machines(tx, deps, quote)
     if quote.state is QuoteState.UNANSWERED:
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
-        return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
+        return QuoteView(quote=quote, idle=idle, token_refused=refused, to_replace=to_replace)
     if quote.state is QuoteState.NONE:
-        return QuoteView(quote=quote, to_replace=to_replace)
+        return QuoteView(quote=quote, idle=idle, to_replace=to_replace)
     block = await buying_blocked(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
+        idle=idle,
         choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from bot.model.machine_use import EndToTell, Missed, OnEndingState, Sample, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import are_recent, is_unseen, moved_end, seen_in_use
+from bot.policy.use import two_ends
+from bot.policy.use.two_ends import are_recent
 from bot.policy.use.verdicts import with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""How long before the end that it was told a machine starts the script. `ending_script.py` has the same time."""
+"""How long before an end the machine starts the script. `ending_script.py` has the same time."""
 FIRST_AT_MOST = timedelta(minutes=10)
 """How long a machine that somebody destroys runs on for the script."""
 NOT_SEEN = frozenset({Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE})
@@ -31,12 +32,13 @@ def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: dat
     left, so that the script can still start in the grace.
     """
     lease = rental.running_lease
-    if moved_end(lease, now) is not None:
+    moved = two_ends.moved_end(lease, now)
+    if moved is not None and moved > lease.ends_at:
         use = rental.use
         if use is not None:
             use = with_later_work(use, visits, ready_at=lease.ready_at, now=now, rules=rules)
-        in_use = seen_in_use(use, visits, now)
-        if in_use or not (is_unseen(use, visits, now) or are_recent(visits, now)):
+        in_use = two_ends.seen_in_use(use, visits, now)
+        if in_use or not (two_ends.is_unseen(use, visits, now) or two_ends.are_recent(visits, now)):
             return None
     return EndToTell(end=lease.ends_at, left=max(lease.ends_at - now, timedelta(0)))
 

@@ -56,7 +56,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
-        return keys.needed(github=problem.github)
+        return keys.needed(github=problem.github, text=problem.words)
     text = error_text(problem)
     if isinstance(problem, RequestMistake):
         from_list = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)

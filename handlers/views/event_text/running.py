@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
+from bot.policy.use.giving import TAKE_WITHIN
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -152,7 +153,19 @@ def _ends_unless_destroyed(context: EventContext) -> str:
 def _owner_changed(context: EventContext) -> EventText:
     people = [person(context.details.names, one) for one in context.facts.people or ()]
     before, after = (people[0], people[1]) if len(people) > 1 else ("somebody else", "somebody")
+    if context.event.actor == next(iter((context.facts.people or ())[1:]), None):
+        return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
+
+
+def _asked_for(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} asked {context.owner} for it")
+
+
+def _given(context: EventContext) -> EventText:
+    to = person(context.details.names, next(iter(context.facts.people or ()), None))
+    until = context.times.time(context.event.at + TAKE_WITHIN)
+    return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
 
 
 def _owner_left(context: EventContext) -> EventText:
@@ -189,6 +202,8 @@ def _not_replaced(context: EventContext) -> EventText:
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ADOPTED: _adopted,
     EventKind.OWNER_CHANGED: _owner_changed,
+    EventKind.ASKED_FOR: _asked_for,
+    EventKind.GIVEN: _given,
     EventKind.OWNER_LEFT: _owner_left,
     EventKind.OWNER_LEFT_LATER: _owner_left_later,
     EventKind.HOST_KEY_CHANGED: _host_key_changed,

@@ -45,7 +45,7 @@ from handlers.views.phrases.rental_text import (
     settled,
     stopped_at_night,
 )
-from handlers.views.surfaces import new_owner_message, question_message, teammate_message
+from handlers.views.surfaces import giving_message, new_owner_message, question_message, teammate_message
 
 _ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
 """The events whose message says when a machine ends."""
@@ -62,7 +62,7 @@ def direct_message(
     """Return the message to `reader` about `event`. `newest` tells whether the reader got no later message about
     this rental. `posted_at` is when Slack took the message, None if it has not yet."""
     rental = details.rental
-    if reader.id in details.former_owners and not rental.lets_in(reader.id):
+    if reader.id in details.former_owners and not rental.lets_in(reader.id) and not _is_for_them(event, details):
         return new_owner_message.no_longer_yours(details)
     if rental.state.over and reader.id == rental.owner and not event.effects.tells_end:
         return _over(details, reader, newest=newest)
@@ -71,6 +71,14 @@ def direct_message(
             return _script_first(event, details, reader)
         return _ending(event, details, reader, posted_at=posted_at or reader.now)
     return WRITERS.get(event.kind, _said_once)(event, details, reader)
+
+
+def _is_for_them(event: Event, details: RentalDetails) -> bool:
+    """Return whether an event is for a person who was the owner once: the machine was taken from them, or they are
+    given it, or asked for it."""
+    if event.kind is EventKind.OWNER_CHANGED:
+        return event.actor == details.rental.owner
+    return event.kind in {EventKind.GIVEN, EventKind.KEPT}
 
 
 def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
@@ -151,6 +159,8 @@ def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if reader.id != details.rental.owner and event.actor == details.rental.owner:
+        return giving_message.taken(event, details, reader)
     if details.rental.state is State.READY and reader.id == details.rental.owner:
         return new_owner_message.new_owner(event, details, reader)
     return _no_longer_ready(details, reader)
@@ -371,6 +381,9 @@ WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] 
         EventKind.TEAMMATE_ADDED: _let_in,
         EventKind.ADOPTED: _new_owner,
         EventKind.OWNER_CHANGED: _new_owner,
+        EventKind.ASKED_FOR: giving_message.asked_for,
+        EventKind.GIVEN: giving_message.given,
+        EventKind.KEPT: giving_message.still_needed,
         EventKind.STILL_NEEDED: question_message.question,
         EventKind.NOT_AS_SOLD: _not_as_sold,
         EventKind.APPROVED_NOT_READY: _approved_not_ready,
