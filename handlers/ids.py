@@ -141,6 +141,7 @@ class Field(StrEnum):
     OWNER = "owner"
     REASON = "reason"
     MACHINE_NAME = "machine_name"
+    SCRIPT_FIRST = "script_first"
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"

@@ -32,7 +32,7 @@ from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState, Wish
-from bot.model.rental import Decider, Extension, Question
+from bot.model.rental import Decider, Extension, Question, ScriptFirst
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import State
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
@@ -164,6 +164,7 @@ rentals = Table(
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
     Column("lease_question", JsonText[Question](Question)),
+    Column("lease_script_first", JsonText[ScriptFirst](ScriptFirst)),
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),

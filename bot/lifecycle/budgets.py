@@ -92,7 +92,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
     month."""
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = lease.latest_end or lease.ends_at
+    ends_at = lease.last_end
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:

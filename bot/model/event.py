@@ -72,6 +72,11 @@ class EventKind(StrEnum):
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
     """The end came while the machine was in use, and moved on to `facts.until`."""
+    SCRIPT_FIRST = "script_first"
+    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, at
+    `facts.until` at the latest."""
+    SCRIPT_FAILED = "script_failed"
+    """`/root/on-ending.sh` failed with `facts.exit_status`, before the end at `facts.until`."""
     PUT_BACK = "put_back"
     """The database was put back from an older copy. The owner is notified that the rental ends at `facts.until`
     again."""
@@ -274,6 +279,8 @@ class Facts(Frozen):
     use: Use | None = None
     """The evidence of the verdict."""
     gpus_seen: GpusSeen | None = None
+    exit_status: int | None = None
+    """The exit status of a script. None if the machine doesn't say."""
     host_key: str | None = None
     """The fingerprint of a host key that is not trusted: `SHA256:...`."""
     before_host_key: str | None = None
@@ -508,6 +515,13 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXTENSION_WITHDRAWN: Effects(thread=always, settles=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(thread=always, settles=(_Q.EXTENSION,)),
     _E.END_MOVED: Effects(lengthens=True),
+    _E.SCRIPT_FIRST: Effects(
+        thread=always,
+        direct=_OWNER,
+        asks=_Q.END,
+        settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+    ),
+    _E.SCRIPT_FAILED: Effects(direct=_OWNER, asks=_Q.END),
     _E.PUT_BACK: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
     _E.USE_CHANGED: Effects(settles=(_Q.WANTED,), settles_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -67,6 +68,18 @@ class Question(Frozen):
     """What was asked about the newest spell that had a question."""
 
 
+class ScriptFirst(Frozen):
+    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, and no later
+    than the lease's end, which waits for nothing more."""
+
+    by: str
+    """Slack id of who destroys it."""
+    ends_at: Instant
+    """The lease's end before. An extension restores it."""
+    latest_end: Instant | None = None
+    """The later of two ends before."""
+
+
 class Lease(Frozen):
     """How long a machine runs, and the notices and questions that its owner gets meanwhile."""
 
@@ -79,6 +92,15 @@ class Lease(Frozen):
     seen_at: Instant
     """The owner's last sign of life."""
     question: Question
+    script_first: ScriptFirst | None = None
+    """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
+
+    @property
+    def last_end(self) -> datetime:
+        """The latest end that the envelope holds: the later one of two ends. If the machine is destroyed after its
+        script, that of before."""
+        held = self.script_first or self
+        return held.latest_end or held.ends_at
 
 
 class Extension(Frozen):

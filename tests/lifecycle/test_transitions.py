@@ -98,8 +98,8 @@ def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_rental_starts_waiting_buying_or_ready(state: State) -> None:
-    if state in {State.AWAITING_APPROVAL, State.PROCURING, State.READY}:
+def test_a_rental_starts_waiting_queued_buying_or_ready(state: State) -> None:
+    if state in STARTS:
         transitions.check_transition(None, state)
     else:
         with pytest.raises(ForbiddenTransition):

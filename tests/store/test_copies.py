@@ -38,6 +38,8 @@ NEW_SINCE = (
     """INSERT INTO reservations VALUES ('mmmmm', '2025-03', 'U1', 'vision', 5000000000000)""",
     """INSERT INTO filed_months VALUES ('2025-02', '2025-03-01 00:00:00.000000', 'name;"a" é\n')""",
     """INSERT INTO policy_versions VALUES (1, '2025-03-01 00:00:00.000001', NULL, '{"text": "limits: {}"}')""",
+    """INSERT INTO shared_searches
+    VALUES ('q1', '{"gpu": "H100"}', '2025-03-01 00:00:00.000001', 2, NULL, NULL, NULL)""",
 )
 """Rows of the tables that the release did not have."""
 

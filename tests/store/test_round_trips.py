@@ -18,7 +18,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event
-from bot.model.machine_use import GpuUse
+from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, stored_destination
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
@@ -52,6 +52,13 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
         highest=st.none() | st.integers(0, 100),
         memory_mib=st.none() | NUMBERS,
         watts=st.none() | NUMBERS,
+    ),
+    OnEnding: st.builds(
+        OnEnding,
+        state=st.sampled_from(OnEndingState),
+        end=st.none() | MOMENTS,
+        status=st.none() | st.integers(0, 255),
+        why=st.none() | st.sampled_from(OnEndingRefused),
     ),
     Destination: TEXT.map(stored_destination),
     Any: st.recursive(

@@ -144,6 +144,7 @@ def test_every_state_and_reason_has_words() -> None:
         snapshot(
             {
                 State.AWAITING_APPROVAL: "Waiting for approval",
+                State.QUEUED: "Waiting",
                 State.PROCURING: "Starting",
                 State.PROVISIONING: "Starting",
                 State.READY: "Ready",

@@ -89,6 +89,9 @@ OTHERS = {
     "retention.messages": "30d",
     "retention.quotes": "36h",
     "retention.people": "8d",
+    "waiting.per_person": "5",
+    "waiting.longest": "3d",
+    "waiting.every": "90s",
 }
 """Another value for each key than in BASE and the defaults."""
 

@@ -239,6 +239,8 @@ async def _asked_end(
     if person.id == rental.owner:
         check_user(person, deps.rules)
     ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
+    if lease.script_first is not None and not isinstance(by, datetime):
+        ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "then"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
@@ -13,7 +14,7 @@ from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
-from bot.lifecycle.service.ending import load_destroyable
+from bot.lifecycle.service.ending import end_after_script, load_destroyable
 from bot.lifecycle.service.giving import idle_machines
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
@@ -342,7 +343,18 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
         return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 
 
-async def rental_to_destroy(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+class DestroyPreview(NamedTuple):
+    """A rental that a person is about to destroy, as they may see it."""
+
+    details: RentalDetails
+    script_for: timedelta | None
+    """How long its machine runs on at most if its `/root/on-ending.sh` runs first. None if that can't run."""
+
+
+async def rental_to_destroy(deps: Deps, person: Person, rental_id: str) -> DestroyPreview:
     """Return a rental that this person may destroy now. Raise as `ending.destroy`."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await load_destroyable(tx, deps, person, rental_id))
+        rental = await load_destroyable(tx, deps, person, rental_id)
+        ends_at = await end_after_script(tx, deps, rental)
+        script_for = None if ends_at is None else ends_at - deps.clock.now()
+        return DestroyPreview(await details_for(tx, deps, person, rental), script_for)

@@ -7,7 +7,15 @@ from collections.abc import Awaitable, Callable
 from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
-from bot.lifecycle.steps import awaiting_approval, destroying, procuring, provisioning, ready, resource_deletion
+from bot.lifecycle.steps import (
+    awaiting_approval,
+    destroying,
+    procuring,
+    provisioning,
+    queued,
+    ready,
+    resource_deletion,
+)
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
 
@@ -15,6 +23,7 @@ Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
 
 STEPS: dict[State, Step] = {
     State.AWAITING_APPROVAL: awaiting_approval.wait,
+    State.QUEUED: queued.wait,
     State.PROCURING: procuring.procure,
     State.PROVISIONING: provisioning.provision,
     State.READY: ready.run,

@@ -38,6 +38,7 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
 from handlers.views.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
+from handlers.views.phrases.on_ending_text import on_ending_text
 from handlers.views.phrases.rental_text import (
     in_all,
     new_one_text,
@@ -239,6 +240,7 @@ def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
         _allowed(details) if money else "",
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
+        on_ending_text(rental, times),
         setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]

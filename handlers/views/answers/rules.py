@@ -164,7 +164,7 @@ def _project(name: str, project: Project, names: Names) -> str:
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:
-    lease, procure, announce = rules.lease, rules.procure, rules.announce
+    lease, procure, announce, waiting = rules.lease, rules.procure, rules.announce, rules.waiting
     broadcast = announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     return [
         f"A rental is for {span(lease.default)} if nobody says for how long, and for {span(lease.max)} at most.",
@@ -174,6 +174,8 @@ def _renting(rules: Rules, names: Names) -> list[str]:
         f"clicked one, and give a machine {span(procure.provision_timeout)} to get ready.",
         f"Ready is said {'in the channel' if broadcast else 'below the card only'}, "
         f"{'with' if announce.address_in_channel else 'without'} the address.",
+        f"A person may wait for {plural(waiting.per_person, 'machine')} at the same time, each for "
+        f"{span(waiting.longest)} at most. I look every {span(waiting.every)}.",
         f"Set-up scripts: {listed(sorted(map(names.text, rules.setup)))}." if rules.setup else "",
     ]
 

@@ -18,6 +18,7 @@ from handlers.views.event_text.composition import (
 from handlers.views.phrases.asked_text import asked_by_event
 from handlers.views.phrases.format import escape, identifier, join, person, span, with_full_stop
 from handlers.views.phrases.machine_text import sold_but_seen
+from handlers.views.phrases.on_ending_text import SCRIPT, failed_with
 from handlers.views.phrases.use_text import verdict_then
 
 
@@ -41,6 +42,15 @@ def _ending(context: EventContext) -> EventText:
     end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
     owner = person(context.details.names, context.details.rental.owner)
     return EventText(f"{owner} was told that it ends{end}")
+
+
+def _script_first(context: EventContext) -> EventText:
+    ends = f"it ends {_end_text(context)} at the latest."
+    return EventText(f"{context.actor} destroys it after its {SCRIPT}", ends, colon=True)
+
+
+def _script_failed(context: EventContext) -> EventText:
+    return EventText(f"{SCRIPT} {failed_with(context.facts.exit_status)}")
 
 
 def _put_back(context: EventContext) -> EventText:
@@ -201,6 +211,8 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ENDING: _ending,
     EventKind.PUT_BACK: _put_back,
     EventKind.END_MOVED: _end_moved,
+    EventKind.SCRIPT_FIRST: _script_first,
+    EventKind.SCRIPT_FAILED: _script_failed,
     EventKind.PROBE_INSTALLED: _probe_installed,
     EventKind.NOT_AS_SOLD: _not_as_sold,
     EventKind.KEPT_AS_IT_IS: _kept_as_it_is,

@@ -32,6 +32,7 @@ from handlers.views.phrases.use_text import idle_part
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
+    State.QUEUED: "Waiting",
     State.PROCURING: "Starting",
     State.PROVISIONING: "Starting",
     State.READY: "Ready",
