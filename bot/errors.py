@@ -57,6 +57,8 @@ class NextStep(Enum):
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
     WITHDRAW_AND_ASK_AGAIN = auto()
+    NAME_PRICE = auto()
+    STOP_WAITING = auto()
     NAME_LATER_END = auto()
     RENT_ONE = auto()
     LIST_YOURS = auto()
@@ -134,10 +136,11 @@ class RequestMistake(Mistake):
 
 
 class NeedsKey(Mistake):
-    """Renting needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub."""
+    """Renting needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
+    `before` what the key is needed for."""
 
-    def __init__(self, *, github: bool) -> None:
-        super().__init__("Before I rent I need your public SSH key: it lets you in.")
+    def __init__(self, *, github: bool, before: str = "I rent") -> None:
+        super().__init__(f"Before {before} I need your public SSH key: it lets you in.")
         self.github = github
 
 

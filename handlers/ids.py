@@ -143,6 +143,7 @@ class Field(StrEnum):
     OWNER = "owner"
     REASON = "reason"
     MACHINE_NAME = "machine_name"
+    SCRIPT_FIRST = "script_first"
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
@@ -198,8 +199,8 @@ class HoursValue(Value):
 
 
 class EndValue(Value):
-    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time, so that a second submission
-    adds nothing."""
+    """`k7mq2:1763982000`: the end that the reader of a message or dialog saw, as a Unix time. A second submission
+    of a longer lease then adds nothing, and nobody takes a machine that ends at another time."""
 
     TYPE_NAME: ClassVar[str] = "end"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
@@ -292,7 +293,7 @@ class SpanValue(Value):
 
 
 class ShareValue(Value):
-    """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in."""
+    """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in, or the one to whom it is given."""
 
     TYPE_NAME: ClassVar[str] = "share"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<people>(?:{_PERSON}(?:,{_PERSON}){{0,79}})?)"
@@ -496,6 +497,9 @@ class Action:
     WITHDRAW = ActionId("withdraw", VersionValue)
     ADD_TEAMMATE = ActionId("add_teammate", VersionValue)
     SHARE = ActionId("share", ShareValue)
+    ASK_FOR = ActionId("ask_for", RentalValue)
+    GIVE = ActionId("give", ShareValue)
+    TAKE = ActionId("take", EndValue)
     CANCEL = ActionId("cancel", RentalValue)
     APPROVE = ActionId("approve", VersionValue)
     OPEN_REQUEST = ActionId("open_request", RentalValue)
@@ -559,6 +563,7 @@ class Callback:
     EXTEND = CallbackId("extend_lease", EndValue)
     EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId("extend_confirm", ExtendValue, UntilValue)
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
+    TAKE_CONFIRM = CallbackId("take_confirm", EndValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
     REPLACE = CallbackId("replace_rental", RentalValue)
     GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)

@@ -59,7 +59,7 @@ _THIS = and_(
     _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
 )
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
-_RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month)
+_RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month, reservations.c.owner)
 _ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)

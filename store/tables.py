@@ -32,7 +32,7 @@ from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState, Wish
-from bot.model.rental import Decider, Extension, Question
+from bot.model.rental import Decider, Extension, Question, ScriptFirst
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import State
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
@@ -142,6 +142,7 @@ rentals = Table(
     Column("waiting_decider", EnumText(Decider)),
     Column("waiting_why", EnumText(Why)),
     _time("waiting_expires_at"),
+    Column("wish", JsonText[Wish](Wish)),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
     _time("created_at", nullable=False),
@@ -164,6 +165,7 @@ rentals = Table(
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
     Column("lease_question", JsonText[Question](Question)),
+    Column("lease_script_first", JsonText[ScriptFirst](ScriptFirst)),
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
@@ -240,6 +242,7 @@ Index(
     sqlite_where=_ready,
     postgresql_where=_ready,
 )
+Index("attempts_place", attempts.c.vendor, attempts.c.gpu, attempts.c.intended_at)  # how many got ready
 
 resources = Table(
     "resources",
@@ -319,7 +322,7 @@ reservations = Table(
     metadata,
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("month", SafeText, primary_key=True),
-    _text("owner"),
+    Column("owner", SafeText, primary_key=True),
     _text("project"),
     Column("amount", BigInteger, nullable=False),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.lifecycle.ports.store import Store
 from bot.model.base import changed
 from bot.model.budget import TEAM
+from bot.policy.buying.charges import owners_of
 
 
 async def check_budgets(store: Store) -> None:
@@ -20,7 +21,8 @@ async def check_budgets(store: Store) -> None:
                 row.amount for row in await tx.rentals.ledger(rental.id)
             )
             held = await tx.budgets.reservations(rental.id)
-            assert all(one.owner == rental.owner and one.project == rental.project for one in held)
+            owners = {one.owner for one in owners_of(rental, await tx.events.of(rental.id))}
+            assert all(one.owner in owners and one.project == rental.project for one in held)
             assert not (rental.state.over and held), rental.id
 
 

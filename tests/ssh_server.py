@@ -73,6 +73,10 @@ def _options(settings: Mapping[str, object]) -> list[str]:
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
 
+def _only_child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
 class Machine:
     """A machine with its own /root, /var/lib, /usr/local/sbin and host key. Assign another `host_key` to change
     it."""
@@ -86,10 +90,34 @@ class Machine:
         self.host_key = new_key(directory / "host_key")
         self.log = directory / "sshd.log"
         self.authorized_keys = self.root / ".ssh/authorized_keys"
+        self._init: int | None = None
+        """The process id of its first process, while it stays up."""
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[None]:
+        """Keep the machine running during the block: what one command leaves running and writes to /run is there
+        for the next one. Otherwise each command has a machine of its own."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command("sh", "-c", "echo up; exec sleep 1000000"),
+            env={"PATH": PATH},
+            stdin=DEVNULL,
+            stdout=PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            assert await process.stdout.readline() == b"up\n"
+            # `unshare` stays outside of the namespace of processes; its only child is the first one inside.
+            self._init = _only_child(process.pid)
+            yield
+        finally:
+            self._init = None
+            await _end(process)
 
     def command(self, *command: str) -> tuple[str, ...]:
         """Return the command that runs `command` as root on the machine. Everything that it leaves running ends
-        with it."""
+        with it, unless the machine stays `up`."""
+        if self._init is not None:
+            return (program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
         mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin))
         return (program("unshare"), *_ENTER, *mount, *command)
 

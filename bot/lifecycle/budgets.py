@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -19,12 +19,15 @@ from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope,
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
+from bot.model.quote import Wish
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
 from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
+from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from bot.policy.use.use_costs import Stretch, stretches
 
@@ -42,6 +45,8 @@ class RentalFacts:
     ledger: Sequence[LedgerRow] = ()
     replacement_waits: bool = False
     """Whether another rental takes its place and is not over."""
+    owner_changes: Sequence[Event] = ()
+    """The events by which it got another owner, oldest first."""
 
     @property
     def settled(self) -> Micros:
@@ -55,6 +60,14 @@ class RentalFacts:
 def latest_ready(since: datetime, rules: Rules) -> datetime:
     """Return when the machine of a request that is bought from `since` on is ready at the latest."""
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
+
+
+def reach_of_wish(request: Request, wish: Wish, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the time in which the machine of a wish can bill."""
+    first = first_look(request, rules)
+    if first is not None and request.last_end is not None:
+        return max(first, now), max(request.last_end, now) + rules.lease.grace
+    return now, latest_ready(max(wish.until, now), rules) + request.longest + rules.lease.grace
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -78,6 +91,8 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
         return _of_machine(facts, total, now, rules)
     if rental.state is State.DESTROYING:
         return _whole(total, began, now + rules.lease.grace, rules)
+    if rental.state is State.QUEUED and rental.wish is not None:
+        return _whole(total, *reach_of_wish(rental.request, rental.wish, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
     return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
 
@@ -90,7 +105,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
     month."""
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = lease.latest_end or lease.ends_at
+    ends_at = lease.last_end
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:
@@ -164,19 +179,23 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
     found: list[Charge] = []
     for rental_id, rental in billing.items():
         facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
-        by_number = {attempt.n: attempt for attempt in facts.attempts}
-        rows = [
-            ledger_row(
-                changed(one, gone_at=now, valid_to=one.valid_to or now),
-                by_number[one.attempt],
-                rental.owner,
-                facts.ledger,
-            )
-            for one in facts.resources
-            if one.gone_at is None
-        ]
-        found += charges(facts, rows, events[rental_id], rules, filed=filed)
+        found += charges(facts, _unwritten_rows(facts, now), events[rental_id], rules, filed=filed)
     return found
+
+
+def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
+    """Return the ledger rows that a rental would get if what still bills was gone `now`."""
+    by_number = {attempt.n: attempt for attempt in facts.attempts}
+    return [
+        ledger_row(
+            changed(one, gone_at=now, valid_to=one.valid_to or now),
+            by_number[one.attempt],
+            facts.rental.owner,
+            facts.ledger,
+        )
+        for one in facts.resources
+        if one.gone_at is None
+    ]
 
 
 # --- keeping both up to date
@@ -254,11 +273,23 @@ async def settle(
 
 
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
-    """Return what a rental holds, by months."""
+    """Return what a rental holds, by months and owners. An earlier owner holds what their time has cost and no
+    ledger row has yet. The owner holds the rest."""
     rental = facts.rental
+    left = held(facts, now, rules)
+    amounts: dict[tuple[Month, str], Micros] = defaultdict(int)
+    if left and facts.owner_changes:
+        for charge in charges(facts, _unwritten_rows(facts, now), facts.owner_changes, rules):
+            if charge.owner != rental.owner:
+                amount = min(charge.amount, left.get(charge.month, 0))
+                amounts[charge.month, charge.owner] += amount
+                left[charge.month] = left.get(charge.month, 0) - amount
+    for month, amount in left.items():
+        amounts[month, rental.owner] += amount
     return [
-        Reservation(rental_id=rental.id, month=month, owner=rental.owner, project=rental.project, amount=amount)
-        for month, amount in sorted(held(facts, now, rules).items())
+        Reservation(rental_id=rental.id, month=month, owner=owner, project=rental.project, amount=amount)
+        for (month, owner), amount in sorted(amounts.items())
+        if amount > 0
     ]
 
 
@@ -275,7 +306,16 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
         await tx.rentals.resources(rental.id),
         await tx.rentals.ledger(rental.id),
         waits,
+        await _owner_changes(tx, rental),
     )
+
+
+async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
+    """Return the events by which a rental that was ready got another owner. Before it is ready, all that it holds
+    is its owner's."""
+    if rental.lease is None:
+        return ()
+    return (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
 
 
 async def _alert(
@@ -312,15 +352,17 @@ async def room_for(
     now: datetime,
     longest: timedelta,
     rental: Rental | None = None,
+    reach: tuple[datetime, datetime] | None = None,
 ) -> Room:
-    """Return what budgets hold for a request that would be bought now and may run for `longest`. `rental` is the
-    request that it would replace."""
-    reach = latest_ready(now, rules) + longest + rules.lease.grace
-    months = months_between(now, reach, rules.billing_zone)
+    """Return what budgets hold for a request that would be bought now and may run for `longest`, or in whose
+    `reach` it can bill. `rental` is the request that it would replace."""
+    since, until = reach or (now, latest_ready(now, rules) + longest + rules.lease.grace)
+    months = months_between(since, until, rules.billing_zone)
     mine: dict[Month, Micros] = {}
     settled = 0
     if rental is not None:
-        mine = {one.month: one.amount for one in await tx.budgets.reservations(rental.id)}
+        for one in await tx.budgets.reservations(rental.id):
+            mine[one.month] = mine.get(one.month, 0) + one.amount
         settled = (await _facts_of(tx, rental)).settled
     return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
 
@@ -337,6 +379,22 @@ async def demands_of(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tupl
     for one in await tx.budgets.reservations(after.id):
         more[one.month] = more.get(one.month, 0) - one.amount
     return demands(more, await _balances(tx, after.owner, after.project, more), rules)
+
+
+async def demands_on_new_owner(
+    tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
+) -> tuple[Demand, ...]:
+    """Return what a rental would ask of the budget of a person who became its owner now, the tightest month first.
+    `after` is the rental with that owner, and `event` their OWNER_CHANGED. Return nothing if people have no
+    budget."""
+    facts = await _facts_of(tx, after)
+    facts = replace(facts, owner_changes=(*facts.owner_changes, event))
+    more = {one.month: one.amount for one in reservations(facts, now, rules) if one.owner == after.owner}
+    for one in await tx.budgets.reservations(after.id):
+        if one.owner == after.owner:
+            more[one.month] = more.get(one.month, 0) - one.amount
+    person = Scope(kind=ScopeKind.PERSON, name=after.owner)
+    return demands(more, [one for month in more for one in await tx.budgets.balances(month, [person])], rules)
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:

@@ -20,8 +20,10 @@ from bot.model.event import Event
 from bot.model.message import Message
 from bot.model.policy_version import PolicyVersion
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
+from bot.policy.use.visit_times import soonest_visit
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Deps")
@@ -185,6 +187,9 @@ async def apply(
         more_messages=more_messages,
     )
     await tx.rentals.apply(write)
+    if _end_changed(before, after):
+        # The next visit tells the machine its new end.
+        await tx.visits.make_due(after.id, soonest_visit(await tx.samples.newest(after.id), deps.clock.now()))
     if settles:
         by = next((event.actor for event in events if event.actor is not None), None)
         new_rental = before is None
@@ -216,6 +221,13 @@ def _moves_money(before: Rental | None, after: Rental) -> bool:
         return True
     ends = [(one.lease.ends_at, one.lease.latest_end) if one.lease else None for one in (before, after)]
     return ends[0] != ends[1]
+
+
+def _end_changed(before: Rental | None, after: Rental) -> bool:
+    """Return whether the end of a machine that stays ready changed."""
+    if before is None or before.lease is None or after.lease is None or after.state is not State.READY:
+        return False
+    return before.lease.ends_at != after.lease.ends_at
 
 
 async def free_id(tx: Tx, deps: Deps) -> str:

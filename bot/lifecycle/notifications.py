@@ -48,6 +48,11 @@ def _people(to: To, event: Event, rental: Rental, rules: Rules) -> tuple[str, ..
             return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
         case To.TEAMMATES_WHO_ASKED:
             return tuple(one for one in rental.teammates if one in (event.facts.people or ()))
+        case To.PEOPLE:
+            return event.facts.people or ()
+        case To.GIVER:
+            before, after = event.facts.people or (None, None)
+            return (before,) if before is not None and event.actor == after else ()
         case To.TEAMMATES_AT_LAST_NOTICE:
             lease = rental.lease
             return rental.teammates if lease is None or event.at >= last_notice_at(lease, rules) else ()

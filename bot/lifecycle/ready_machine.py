@@ -21,7 +21,7 @@ from bot.policy.use.verdicts import window
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
     """Return a ready machine with everything that decides its next step."""
     rental = snapshot.rental
-    ending = is_ending(rental.running_lease, deps.rules, now)
+    ending = is_ending(rental, deps.rules, now)
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
         rental=rental,

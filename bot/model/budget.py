@@ -91,7 +91,7 @@ class Demand(Frozen):
 
 
 class Reservation(Frozen):
-    """What a rental holds of the budgets of a month: those of its owner, its project and the team."""
+    """What a rental holds of the budgets of a month: those of one of its owners, its project and the team."""
 
     rental_id: str
     month: Month

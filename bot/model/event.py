@@ -40,6 +40,20 @@ class EventKind(StrEnum):
     OTHERS_ASKED = "others_asked"
     """The people of `approval.then`, `facts.then`, are asked too. `facts.away` has the approvers if all of them
     are away."""
+    QUEUED = "queued"
+    """The rental waits for an offer that fits, or for its start time. `facts.until` is when it ends if none
+    fits."""
+    OFFER_FITS = "offer_fits"
+    """An offer fits a rental that waited for one, and is bought now. `facts.since` is since when it waited."""
+    QUEUED_AGAIN = "queued_again"
+    """All that fitted was sold out, or buying was blocked (`facts.why`), so the rental waits on until
+    `facts.until`."""
+    NOT_ALLOWED_NOW = "not_allowed_now"
+    """An offer fits a rental that waits for one, but the rules don't allow it now, for the reason in
+    `facts.detail`. It waits on."""
+    NOTHING_FITS = "nothing_fits"
+    """The start time is near, and no offer fits. `facts.rate` is the cheapest one, if there is one, and
+    `facts.max_rate` what its owner allowed."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
@@ -58,6 +72,7 @@ class EventKind(StrEnum):
     TEAMMATE_ADDED = "teammate_added"
     """Its owner lets more people in: `facts.people`."""
     KEPT = "kept"
+    """Somebody still needs it. `facts.people` are those who asked for it (ASKED_FOR) and wait for an answer."""
     STILL_NEEDED = "still_needed"
     ENDING = "ending"
     EXTENDED = "extended"
@@ -71,6 +86,11 @@ class EventKind(StrEnum):
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
     """The end came while the machine was in use, and moved on to `facts.until`."""
+    SCRIPT_FIRST = "script_first"
+    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, at
+    `facts.until` at the latest."""
+    SCRIPT_FAILED = "script_failed"
+    """`/root/on-ending.sh` failed with `facts.exit_status`, before the end at `facts.until`."""
     PUT_BACK = "put_back"
     """The database was put back from an older copy. The owner is notified that the rental ends at `facts.until`
     again."""
@@ -101,7 +121,13 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"
     """A machine that the bot did not know got an owner, `facts.people`, from an admin."""
     OWNER_CHANGED = "owner_changed"
-    """An admin gave the rental another owner. `facts.people` is the earlier owner, then the new one."""
+    """An admin gave the rental another owner, or the new owner took it after GIVEN. `facts.people` is the earlier
+    owner, then the new one."""
+    ASKED_FOR = "asked_for"
+    """A teammate asks the owner for an idle machine."""
+    GIVEN = "given"
+    """The owner gives the machine to a person, `facts.people`, if they take it within `TAKE_WITHIN`. It ends at
+    `facts.until`."""
     OWNER_LEFT = "owner_left"
     """The owner, `facts.people`, left the workspace. The admins are asked what happens to the rental."""
     OWNER_LEFT_LATER = "owner_left_later"
@@ -232,6 +258,9 @@ class Facts(Frozen):
     ask_before: Instant | None = None
     """Until when an approver can be asked for more time, in a notice of the end that comes because of that."""
     since: Instant | None = None
+    offer: str | None = None
+    """In NOTHING_FITS, the id of the cheapest offer."""
+    starts_at: Instant | None = None
     digest: Digest | None = None
     month: str | None = None
     """Such as `2026-11`."""
@@ -267,6 +296,8 @@ class Facts(Frozen):
     use: Use | None = None
     """The evidence of the verdict."""
     gpus_seen: GpusSeen | None = None
+    exit_status: int | None = None
+    """The exit status of a script. None if the machine doesn't say."""
     host_key: str | None = None
     """The fingerprint of a host key that is not trusted: `SHA256:...`."""
     before_host_key: str | None = None
@@ -318,6 +349,15 @@ def if_it_was_unknown(event: Event) -> bool:
     return event.facts.why is not None
 
 
+def if_it_waited(event: Event) -> bool:
+    """Return whether the rental waited for the offer that was bought."""
+    return event.facts.since is not None
+
+
+def if_a_wish_ended(event: Event) -> bool:
+    return event.facts.why is Why.NOTHING_FITTED
+
+
 def unless_silent(event: Event) -> bool:
     """Return whether the machine answers. For a silent machine, SILENT says what is known."""
     return event.facts.why is not Why.SSH_SILENT
@@ -336,6 +376,16 @@ def if_fewer_hours(event: Event) -> bool:
     return event.facts.asked_span is not None
 
 
+def is_in_use(event: Event, _: Event) -> bool:
+    """Return whether the machine was found in use."""
+    return event.facts.verdict is Verdict.IN_USE
+
+
+def is_for_who_asked(event: Event, asked: Event) -> bool:
+    """Return whether the event is about the person who asked."""
+    return asked.actor in (event.facts.people or ())
+
+
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
     message becomes the receipt."""
@@ -343,7 +393,7 @@ def if_a_person_did_it(event: Event) -> bool:
 
 
 def if_a_person_did_it_or_nothing_was_rented(event: Event) -> bool:
-    return event.actor is not None or event.facts.end is State.FAILED
+    return event.actor is not None or event.facts.end is State.FAILED or if_a_wish_ended(event)
 
 
 class To(Enum):
@@ -366,6 +416,8 @@ class To(Enum):
     APPROVERS_CHANNEL = auto()
     PEOPLE = auto()
     """Those in `facts.people`."""
+    GIVER = auto()
+    """The earlier owner, the first of `facts.people`, if the new one took the machine from them."""
 
 
 class Approvers(Enum):
@@ -397,6 +449,10 @@ class OpenQuestion(Enum):
     """For the owner: do they keep a machine that is not as sold?"""
     OWNER = auto()
     """For the admins: who gets the rental of somebody who left?"""
+    WANTED = auto()
+    """For the owner of an idle machine: does the person who asks get it?"""
+    TAKE = auto()
+    """For a person: do they take the machine that its owner gives them?"""
     GONE = auto()
     """For the owner and the admins: who looks after a machine that is not confirmed gone?"""
 
@@ -421,6 +477,8 @@ class Effects:
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""
+    settles_if: Callable[[Event, Event], bool] = lambda _, __: True
+    """Given this event and one that asks such a question: whether this event answers it."""
     lengthens: bool = False
     """Whether the event moves the lease's end to a later time."""
     tells_end: bool = False
@@ -430,6 +488,8 @@ class Effects:
 _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
+_ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
+"""What nobody needs to answer once the machine ends."""
 
 EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
@@ -445,16 +505,21 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
     _E.APPROVERS_REMINDED: Effects(),
     _E.OTHERS_ASKED: Effects(thread=always),
+    _E.QUEUED: Effects(),
+    _E.OFFER_FITS: Effects(),
+    _E.QUEUED_AGAIN: Effects(thread=always),
+    _E.NOT_ALLOWED_NOW: Effects(thread=always, direct=_OWNER),
+    _E.NOTHING_FITS: Effects(thread=always, direct=_OWNER),
     _E.STARTED: Effects(),
     _E.RENTING: Effects(thread=always),
     _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
     _E.GIVEN_UP: Effects(thread=always),
-    _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True),
+    _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited),
     _E.WAITING: Effects(thread=always),
     _E.SILENT: Effects(thread=always),
     _E.READY: Effects(thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
-    _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,)),
-    _E.KEPT: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
+    _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,), settles=(_Q.WANTED,), settles_if=is_for_who_asked),
+    _E.KEPT: Effects(thread=always, direct=(To.PEOPLE,), settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)),
     _E.STILL_NEEDED: Effects(direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.NEEDED,)),
     _E.ENDING: Effects(direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, settles=(_Q.END,)),
     _E.EXTENDED: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
@@ -481,8 +546,15 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXTENSION_WITHDRAWN: Effects(thread=always, settles=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(thread=always, settles=(_Q.EXTENSION,)),
     _E.END_MOVED: Effects(lengthens=True),
+    _E.SCRIPT_FIRST: Effects(
+        thread=always,
+        direct=_OWNER,
+        asks=_Q.END,
+        settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+    ),
+    _E.SCRIPT_FAILED: Effects(direct=_OWNER, asks=_Q.END),
     _E.PUT_BACK: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
-    _E.USE_CHANGED: Effects(),
+    _E.USE_CHANGED: Effects(settles=(_Q.WANTED,), settles_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),
     _E.NOBODY_ANSWERS: Effects(approvers=Approvers.YES, asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
     _E.OWNER_ASKED_AGAIN: Effects(thread=always, settles=(_Q.UNANSWERED,)),
@@ -494,15 +566,22 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.REPLACED: Effects(thread=always),
     _E.NOT_REPLACED: Effects(thread=always),
     _E.ADOPTED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED),
-    _E.OWNER_CHANGED: Effects(thread=always, direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.OWNER, _Q.UNANSWERED)),
+    _E.OWNER_CHANGED: Effects(
+        thread=always,
+        direct=(To.OWNER, To.GIVER),
+        asks=_Q.NEEDED,
+        settles=(_Q.OWNER, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE),
+    ),
+    _E.ASKED_FOR: Effects(direct=_OWNER, asks=_Q.WANTED),
+    _E.GIVEN: Effects(direct=(To.PEOPLE,), asks=_Q.TAKE, settles=(_Q.TAKE, _Q.WANTED)),
     _E.OWNER_LEFT: Effects(asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(),
-    _E.LOST: Effects(thread=always, direct=_OWNER, settles=(_Q.UNANSWERED,), tells_end=True),
+    _E.LOST: Effects(thread=always, direct=_OWNER, settles=_ABOUT_MACHINE, tells_end=True),
     _E.DESTROYING: Effects(
         thread=unless_lease_ended,
         direct=_OWNER,
         direct_if=if_a_person_did_it,
-        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
     ),
     _E.NOT_CONFIRMED: Effects(thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.GONE, settles=(_Q.GONE,)),
     _E.TAKEN_ON: Effects(thread=always),
@@ -512,7 +591,7 @@ EFFECTS: dict[EventKind, Effects] = {
         thread=always,
         direct=_OWNER,
         direct_if=if_a_person_did_it_or_nothing_was_rented,
-        settles=(_Q.REQUEST, _Q.EXTENSION, _Q.UNANSWERED),
+        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
     # The card, thread and direct messages of a rental whose step fails may be impossible to render.
@@ -557,7 +636,14 @@ def settled_by(event: Event, events: Sequence[Event]) -> Event | None:
     """Return the first event of a rental's history that settles the question of this event. Return None if the
     question is still open."""
     question = event.effects.asks
-    return next((other for other in events_after(event, events) if question in other.effects.settles), None)
+    return next(
+        (
+            other
+            for other in events_after(event, events)
+            if question in other.effects.settles and other.effects.settles_if(other, event)
+        ),
+        None,
+    )
 
 
 DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -92,6 +93,28 @@ class OnEnding(Frozen):
     status: int | None = Field(default=None, ge=0, le=255)
     """The exit status of a run that failed."""
     why: OnEndingRefused | None = None
+
+    @property
+    def can_start(self) -> bool:
+        """Whether the machine has the script and would start it."""
+        return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
+
+    def is_for(self, ends_at: datetime) -> bool:
+        """Return whether the last start was for this end. A machine knows ends in whole seconds."""
+        return self.end is not None and int(self.end.timestamp()) == int(ends_at.timestamp())
+
+    def runs_for(self, ends_at: datetime) -> bool:
+        """Return whether the script was started for this end and still runs."""
+        return self.state is OnEndingState.RUNNING and self.is_for(ends_at)
+
+
+class EndToTell(Frozen):
+    """The end that a visit tells a machine, which starts `/root/on-ending.sh` before it."""
+
+    end: Instant
+    """On the machine, this is only the name of the end: the machine's clock may be wrong."""
+    left: timedelta = Field(ge=timedelta(0))
+    """The time from the visit until the end."""
 
 
 class GpuModel(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
 from bot.model.machine_use import OnEnding, SetupProgress, Use
+from bot.model.quote import Wish
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 
@@ -67,6 +69,18 @@ class Question(Frozen):
     """What was asked about the newest spell that had a question."""
 
 
+class ScriptFirst(Frozen):
+    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, and no later
+    than the lease's end, which waits for nothing more."""
+
+    by: str
+    """Slack id of who destroys it."""
+    ends_at: Instant
+    """The lease's end before. An extension restores it."""
+    latest_end: Instant | None = None
+    """The later of two ends before."""
+
+
 class Lease(Frozen):
     """How long a machine runs, and the notices and questions that its owner gets meanwhile."""
 
@@ -79,6 +93,15 @@ class Lease(Frozen):
     seen_at: Instant
     """The owner's last sign of life."""
     question: Question
+    script_first: ScriptFirst | None = None
+    """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
+
+    @property
+    def last_end(self) -> datetime:
+        """The latest end that the envelope holds: the later one of two ends. If the machine is destroyed after its
+        script, that of before."""
+        held = self.script_first or self
+        return held.latest_end or held.ends_at
 
 
 class Extension(Frozen):
@@ -137,6 +160,8 @@ class Rental(Frozen):
     envelope: Envelope
     """The envelope in force. While the request waits, the envelope that is asked for."""
     waiting: Waiting | None = None
+    wish: Wish | None = None
+    """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
     """When the owner is notified of the approval, unless the machine is ready by then. None if that is not

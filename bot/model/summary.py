@@ -19,7 +19,7 @@ from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 
@@ -67,7 +67,8 @@ class RentalDetails(RentalSummary):
     """Slack ids of the former owners, and of the people whose keys were sent, who left the workspace. Empty if the
     rental never had another owner."""
     demands: tuple[Demand, ...] = ()
-    """What an approval would ask of each budget, the tightest one first. Only in the approvers' message."""
+    """What an approval would ask of each budget, the tightest one first, in the approvers' message. In the message
+    to a person who is given a machine, what it would ask of theirs. Empty in all others."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
     decision."""
@@ -290,6 +291,18 @@ class Remainder(Frozen):
     total: Micros
 
 
+class IdleMachine(Frozen):
+    """An idle machine of somebody else, which a person may ask for."""
+
+    rental: Rental
+    owner: str
+    """The display name of its owner."""
+    since: Instant
+    """Since when it does nothing."""
+    asked_at: Instant | None = None
+    """When its owner was asked for it within the last hour. None: they may be asked now."""
+
+
 class WaitPreview(Frozen):
     """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
 
@@ -313,6 +326,24 @@ class WaitingView(Frozen):
     is told once there is an offer."""
     owner_name: str = ""
 
+    @property
+    def owner(self) -> str:
+        """Return the Slack id of the person who waits."""
+        return self.quote.owner if self.rental is None else self.rental.owner
+
+    @property
+    def wish(self) -> Wish:
+        """Return the wish, as it was approved if its rental was."""
+        wish = self.quote.wish if self.rental is None else self.rental.wish
+        if wish is None:
+            raise ValueError(f"{self.quote.id} waits without a wish")
+        return wish
+
+    @property
+    def request(self) -> Request:
+        """Return what they wait for."""
+        return self.quote.request if self.rental is None else self.rental.request
+
 
 class QuoteView(Frozen):
     """A quote as its owner reads it now."""
@@ -326,6 +357,8 @@ class QuoteView(Frozen):
     """Who decides the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
     """The first of the quote's offers."""
+    idle: tuple[IdleMachine, ...] = ()
+    """Idle machines of others that fit the request."""
     token_refused: bool = False
     """Whether nothing was found because the marketplace refuses our token."""
     asked_in: Channel | None = None

@@ -7,7 +7,7 @@ import os
 
 import structlog
 
-from bot.model.machine_use import Visit
+from bot.model.machine_use import EndToTell, Visit
 from bot.probe.connecting import Connector
 from bot.probe.host_key import fingerprint
 from bot.probe.key import ProbeKey, new_probe_key
@@ -52,10 +52,19 @@ class SshProber:
         """Return the fingerprint of the server's host key, or None if it gives none. Never raise."""
         return await fingerprint(self._connector, host, port, min(self._seconds, HOST_KEY_SECONDS), vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
-        """Log in, run the probe's script, and return its report or why there is none. Never raise.
+    async def visit(
+        self,
+        host: str,
+        port: int,
+        host_key: str | None,
+        vendor: str | None = None,
+        ending: EndToTell | None = None,
+    ) -> Visit:
+        """Log in, tell the machine the end `ending`, run the probe's script, and return its report or why there is
+        none. Never raise.
 
-        A server whose host key doesn't have the fingerprint `host_key` gets no login. None accepts any.
+        A server whose host key doesn't have the fingerprint `host_key` gets no login. None accepts any. Without
+        `ending`, only the report is asked for.
         """
         return await visit(
             self._connector,
@@ -64,6 +73,7 @@ class SshProber:
             host_key,
             self._key,
             vendor=vendor,
+            ending=ending,
             secret=self._secret,
             seconds=self._visit_seconds,
             most=self._visit_bytes,

@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import UTC, datetime
 from hashlib import blake2s
 
-from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
+from bot.model.machine_use import (
+    GpuModel,
+    GpuUse,
+    Missed,
+    OnEnding,
+    OnEndingRefused,
+    OnEndingState,
+    Report,
+    SetupProgress,
+    SetupState,
+)
 from bot.model.text import one_line
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
@@ -30,6 +41,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
 _PEER = re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}")
 _SETUP = re.compile(r"(running|done|failed)(?: [0-9]{1,3}(?: ([1-9][0-9]{0,5}))?)?")
+_END = "([1-9][0-9]{0,9})"
+_ON_ENDING = re.compile(
+    f"(none|there)|refused ({'|'.join(OnEndingRefused)})|running {_END}|ended ([0-9]{{1,3}}) {_END}"
+)
 _TIMED_OUT = "137"
 """The exit status of a shell command that SIGKILL ended: 128 + 9 (pubs.opengroup.org/onlinepubs/9799919799, Shell
 Command Language, 2.8.2)."""
@@ -93,6 +108,7 @@ class _Reader:
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
+        self._on_ending: OnEnding | None = None
 
     def read(self, lines: list[str]) -> Report:
         """Return the report. Raise _NoReport if a line is not what the script prints, or if a line is missing."""
@@ -101,6 +117,7 @@ class _Reader:
             "peer": self._read_peer,
             "peers": self._read_end_of_peers,
             "setup": self._read_setup,
+            "on-ending": self._read_on_ending,
             "gpu": self._read_gpu,
             "nvidia-smi": self._read_outcome,
         }
@@ -117,6 +134,7 @@ class _Reader:
             peers=tuple(blake2s(peer.encode(), key=self._secret, digest_size=8).hexdigest() for peer in peers),
             models=tuple(self._models[index] for index in sorted(self._models)),
             setup=self._setup,
+            on_ending=self._on_ending,
             missed=self._why_not_all(),
         )
 
@@ -154,6 +172,26 @@ class _Reader:
             state = SetupState(found[1])
             line = int(found[2]) if found[2] and state is SetupState.FAILED else None
             self._setup = SetupProgress(state=state, line=line)
+
+    def _read_on_ending(self, rest: str) -> None:
+        """Read how far on-ending.sh is: `none`, `there`, `refused owner`, `running 1764365000` or
+        `ended 1 1764365000`, with the exit status and the end for which it was started. Anything else is
+        unknown."""
+        found = _ON_ENDING.fullmatch(rest)
+        if found is None:
+            return
+        state, why, running, status, ended = found.groups()
+        end = datetime.fromtimestamp(int(running or ended), UTC) if running or ended else None
+        if state is not None:
+            self._on_ending = OnEnding(state=OnEndingState(state))
+        elif why is not None:
+            self._on_ending = OnEnding(state=OnEndingState.REFUSED, why=OnEndingRefused(why))
+        elif status is None:
+            self._on_ending = OnEnding(state=OnEndingState.RUNNING, end=end)
+        elif int(status) == 0:
+            self._on_ending = OnEnding(state=OnEndingState.DONE, end=end)
+        elif int(status) <= 255:
+            self._on_ending = OnEnding(state=OnEndingState.FAILED, end=end, status=int(status))
 
     def _read_gpu(self, rest: str) -> None:
         """Read one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.

@@ -7,7 +7,7 @@ import asyncio
 import asyncssh
 from typing_extensions import override
 
-from bot.model.machine_use import Missed, Visit
+from bot.model.machine_use import EndToTell, Missed, Visit
 from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
@@ -80,6 +80,18 @@ class _Session(asyncssh.SSHClientSession[bytes]):
         self.over.set()
 
 
+MOST_LEFT = 9_999_999
+"""Seconds, nearly 116 days: the most that a command states. A longer time is stated as this."""
+
+
+def ask_for(ending: EndToTell | None) -> str:
+    """Return the command that a visit asks for: `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds
+    and LEFT in whole seconds. Return the path alone if the machine is told no end."""
+    if ending is None:
+        return SCRIPT_PATH
+    return f"{SCRIPT_PATH} {int(ending.end.timestamp())} {min(int(ending.left.total_seconds()), MOST_LEFT)}"
+
+
 async def visit(
     connector: Connector,
     host: str,
@@ -88,6 +100,7 @@ async def visit(
     key: asyncssh.SSHKey,
     *,
     vendor: str | None,
+    ending: EndToTell | None,
     secret: bytes,
     seconds: float,
     most: int,
@@ -95,15 +108,17 @@ async def visit(
     """Return the report of a machine, or why there is none. Never raise.
 
     `pinned` is the fingerprint of its host key, as `fingerprint` returns it; a server that shows another one gets
-    no login. If it is None, any key is accepted. `secret` goes into the hashes of addresses. The visit takes at
-    most `seconds` real seconds and reads at most `most` bytes.
+    no login. If it is None, any key is accepted. The machine is told the end `ending`. `secret` goes into the
+    hashes of addresses. The visit takes at most `seconds` real seconds and reads at most `most` bytes.
     """
     client, session = _Client(key, pinned), _Session()
     error: Exception | None = None
     try:
         async with asyncio.timeout(seconds):
             with await connector.connected(host, port, vendor) as sock:
-                await _run_script(host, port, client, session, LimitedConnection(sock, most))
+                await _run_script(
+                    host, port, client, session, LimitedConnection(sock, most), command=ask_for(ending)
+                )
     except Exception as caught:
         # The server's bytes decide which exception asyncssh raises.
         error = caught
@@ -126,7 +141,9 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
 
-async def _run_script(host: str, port: int, client: _Client, session: _Session, tunnel: LimitedConnection) -> None:
+async def _run_script(
+    host: str, port: int, client: _Client, session: _Session, tunnel: LimitedConnection, *, command: str
+) -> None:
     connection = await asyncssh.connect(
         host,
         port,
@@ -147,10 +164,10 @@ async def _run_script(host: str, port: int, client: _Client, session: _Session, 
         login_timeout=0,  # the time-out of the visit counts
     )
     try:
-        # The machine runs the script whatever we ask for, if the key's line has `command=`.
+        # The machine runs the probe whatever we ask for, if the key's line has `command=`.
         await connection.create_session(
             lambda: session,
-            SCRIPT_PATH,
+            command,
             encoding=None,
             window=WINDOW,
             request_pty=False,

@@ -11,6 +11,7 @@ from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
+from bot.lifecycle.service.giving import demands_if_taken, to_take
 from bot.lifecycle.service.month_files import file_for
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import (
@@ -59,7 +60,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         return render_message(
             message,
             event,
-            await _details(tx, deps, message, rental) if rental is not None else None,
+            await _details(tx, deps, message, event, rental) if rental is not None else None,
             reader,
             names=await tx.people.names(_people_in(event)) if event is not None else {},
             asks=asks,
@@ -112,14 +113,20 @@ async def _reader(tx: Tx, deps: Deps, user_id: str) -> Reader:
     return Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)
 
 
-async def _details(tx: Tx, deps: Deps, message: Message, rental: Rental) -> RentalDetails | None:
+async def _details(
+    tx: Tx, deps: Deps, message: Message, event: Event | None, rental: Rental
+) -> RentalDetails | None:
     now = deps.clock.now()
     if message.kind is not MessageKind.DIRECT:
         details = await details_for_message(tx, rental, now)
         if message.kind is not MessageKind.APPROVAL or rental.waiting_envelope is None:
             return details
         return changed(details, demands=await demands_of(tx, deps.rules, if_approved(rental, now), now))
-    return await details_for_direct_message(tx, deps, await _person(tx, message.to.value), rental)
+    reader = await _person(tx, message.to.value)
+    found = await details_for_direct_message(tx, deps, reader, rental, event)
+    if found is None or event is None or not to_take(event, reader, found, now):
+        return found
+    return changed(found, demands=await demands_if_taken(tx, deps.rules, rental, reader.id, now))
 
 
 @dataclass(frozen=True)

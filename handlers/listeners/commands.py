@@ -56,6 +56,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             commands.Show()
             | commands.Ssh()
             | commands.Share()
+            | commands.Give()
             | commands.Extend()
             | commands.Keep()
             | commands.Destroy()

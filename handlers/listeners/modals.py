@@ -10,6 +10,7 @@ from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoVa
 from handlers.listeners import (
     admin_questions,
     github_keys,
+    giving,
     keys,
     offers,
     rentals,
@@ -90,6 +91,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.EXTEND, extend),
             on(Callback.EXTEND_CONFIRM, rentals.extend_confirmed),
             on(Callback.ADD_TEAMMATE, sharing.form),
+            on(Callback.TAKE_CONFIRM, giving.take_confirmed),
             on(Callback.DESTROY_CONFIRM, rentals.destroy_confirmed),
             on(Callback.REPLACE, replacing.confirmed),
             on(Callback.GIVE_OWNER, admin_questions.give_owner),

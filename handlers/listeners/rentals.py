@@ -8,7 +8,7 @@ from bot.errors import DuplicateExtension
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import ending, leasing, previews, queries
 from bot.model.person import Person
-from handlers.ids import ExtendValue, HoursValue, RentalValue, SpanValue, UntilValue
+from handlers.ids import ExtendValue, Field, HoursValue, RentalValue, SpanValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     InteractionKind,
@@ -89,12 +89,17 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog before every destroy, cancel and withdrawal, with the cost so far."""
-    details = await previews.rental_to_destroy(context.deps, interaction.person, value.rental_id)
-    return OpenModal(modal=modals.destroy_confirm(details))
+    preview = await previews.rental_to_destroy(context.deps, interaction.person, value.rental_id)
+    return OpenModal(modal=modals.destroy_confirm(preview.details, preview.script_for))
 
 
 async def destroy_confirmed(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Destroy, cancel or withdraw a rental."""
+    """Destroy, cancel or withdraw a rental. If the dialog's box is checked, its `/root/on-ending.sh`
+    runs first."""
+    if interaction.inputs.get(Field.SCRIPT_FIRST) == modals.SCRIPT_FIRST:
+        rental = await ending.destroy_after_script(context.deps, interaction.person, value.rental_id)
+        reader = context.reader(interaction.person)
+        return reply_unless_shown(interaction, replies.script_first(rental, reader.times))
     rental = await ending.destroy(context.deps, interaction.person, value.rental_id)
     return reply_unless_shown(interaction, replies.ending(rental))
 

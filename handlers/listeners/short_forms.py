@@ -8,7 +8,7 @@ from functools import partial
 
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
-from handlers.listeners import rentals, sharing
+from handlers.listeners import giving, rentals, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
@@ -20,7 +20,15 @@ from handlers.views.phrases.lease_buttons import destroy_button
 KEEP_FOR = timedelta(hours=4)
 """How long `/gpu keep` without a time keeps a machine."""
 
-RentalCommand = commands.Show | commands.Ssh | commands.Share | commands.Extend | commands.Keep | commands.Destroy
+RentalCommand = (
+    commands.Show
+    | commands.Ssh
+    | commands.Share
+    | commands.Give
+    | commands.Extend
+    | commands.Keep
+    | commands.Destroy
+)
 Do = Callable[[str], Awaitable[Outcome]]
 """Does what the command says with the rental of this id."""
 
@@ -55,6 +63,9 @@ def _meaning(
         case commands.Share(people=people):
             share = do(sharing.share, partial(ShareValue.of, people=people))
             return share, Purpose.SHARE, "Share which one?", partial(choices.share_button, people=people)
+        case commands.Give(to=to):
+            give = do(giving.give, partial(ShareValue.of, people=(to,)))
+            return give, Purpose.GIVE, "Give which one?", partial(choices.give_button, to=to)
         case commands.Destroy():
             return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):

@@ -102,6 +102,14 @@ class Share(Frozen):
     """Slack ids. Empty if none were typed: the people who were let in before are meant."""
 
 
+class Give(Frozen):
+    """Give a rental to another person."""
+
+    id: str | None = None
+    to: str
+    """A Slack id."""
+
+
 class Extend(Frozen):
     id: str | None = None
     duration: timedelta | None = None
@@ -182,6 +190,7 @@ Command = (
     | Ssh
     | Destroy
     | Share
+    | Give
     | Extend
     | Keep
     | Spend
@@ -206,6 +215,7 @@ _ALIASES = {
     "show": "show info details history",
     "ssh": "ssh connect login",
     "share": "share invite",
+    "give": "give handover",
     "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
     "extend": "extend prolong longer",
     "keep": "keep",
@@ -244,6 +254,8 @@ _FROM_GITHUB = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
+_GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
+"""After `give`, a request follows: `give me 2 H100`."""
 _BUYING_WORDS = frozenset({"get", "rent"})
 """`now` rents only after one of these. After `find` or `offers`, or without a verb, offers are shown."""
 _MAX_TYPOS = {
@@ -261,6 +273,7 @@ _MAX_TYPOS = {
     "keep": 1,
     "spend": 1,
     "share": 1,
+    "give": 1,
     "help": 1,
 }
 """How many letters may be wrong for a command to be suggested. `reuse` and `resize` are two letters from `resume`,
@@ -296,6 +309,8 @@ def parse_command(
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
     _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     name = _name_of(first_word)
+    if name == "give" and _GIVE_ME.match(rest):
+        name = None
     context = ParseContext(default_lease, max_lease, sees_use, now, zone, hours or Hours(), longest_wait)
     if name is None and _QUESTIONS_FOR_LIST.fullmatch(normalize(typed[:100]).lower()):
         return ListRentals()
@@ -305,21 +320,31 @@ def parse_command(
         parsed = parse_request(with_mentions, catalog, context, after_verb=False)
         return Get(request=parsed.request, any_time=parsed.any_time)
     if name == "get":
-        if not rest.strip():
-            return GetForm()
-        parsed = parse_request(rest_with_mentions, catalog, context)
-        now_too = parsed.now and first_word.lower() in _BUYING_WORDS
-        return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
+        return _parse_get(first_word, rest_with_mentions, catalog, context)
     if name == "wait":
-        if not rest.strip():
-            raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
-        parsed = parse_request(rest_with_mentions, catalog, context._replace(waiting=True))
-        return Wait(request=parsed.request, until=parsed.waits_until, any_time=parsed.any_time)
+        return _parse_wait(rest_with_mentions, catalog, context)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
     if name == "share":
         return _parse_share(rest_with_mentions)
+    if name == "give":
+        return _parse_give(rest_with_mentions)
     return _PARSERS[name](rest, context)
+
+
+def _parse_get(first_word: str, rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
+        return GetForm()
+    parsed = parse_request(rest, catalog, context)
+    now_too = parsed.now and first_word.lower() in _BUYING_WORDS
+    return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
+
+
+def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
+        raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
+    parsed = parse_request(rest, catalog, context._replace(waiting=True))
+    return Wait(request=parsed.request, until=parsed.waits_until, any_time=parsed.any_time)
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
@@ -373,7 +398,7 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
     word = normalize(first_word[:MAX_NAME_LENGTH]).lower()
     nearest = tuple(name for name, typos in _MAX_TYPOS.items() if OSA.distance(word, name) <= typos)
     suggestion = " ".join(nearest[:1])
-    if suggestion in {"destroy", "extend", "show", "keep", "share"}:
+    if suggestion in {"destroy", "extend", "show", "keep", "share", "give"}:
         rental_id = rest.strip().lower()
         suggestion += f" {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}"
     hint = "What you rent: /gpu list. All commands: /gpu help"
@@ -486,6 +511,17 @@ def _parse_share(rest: str) -> Command:
     rental_id = read_id(mentioned.text, "share")
     check_people(mentioned, f"/gpu share {rental_id}" if rental_id else "/gpu share")
     return Share(id=rental_id, people=mentioned.people)
+
+
+def _parse_give(rest: str) -> Command:
+    mentioned = take_people(rest)
+    rental_id = read_id(mentioned.text, "give")
+    command = f"/gpu give {rental_id or 'k7mq2'}"
+    check_people(mentioned, command)
+    if len(mentioned.people) != 1:
+        who = "One person" if mentioned.people else "To whom"
+        raise Mistake(f"{who}{'.' if mentioned.people else '?'} Type {command}, then @, and pick a name.")
+    return Give(id=rental_id, to=mentioned.people[0])
 
 
 def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:

@@ -1,4 +1,4 @@
-"""With the probe's key, a machine with a real OpenSSH server does nothing but run the probe's script."""
+"""With the probe's key, a machine with a real OpenSSH server runs the probe's script and no other command."""
 
 from __future__ import annotations
 

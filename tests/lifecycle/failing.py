@@ -13,7 +13,7 @@ from typing_extensions import override
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
-from bot.model.machine_use import Visit
+from bot.model.machine_use import EndToTell, Visit
 from bot.probe.prober import SshProber
 from tests.lifecycle.world import World
 
@@ -68,8 +68,15 @@ class BrokenProber:
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         raise OverflowError(host, port, vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
-        raise OverflowError(host, port, host_key, vendor)
+    async def visit(
+        self,
+        host: str,
+        port: int,
+        host_key: str | None,
+        vendor: str | None = None,
+        ending: EndToTell | None = None,
+    ) -> Visit:
+        raise OverflowError(host, port, host_key, vendor, ending)
 
 
 class ProberWithoutHostKey(SshProber):

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bot.lifecycle.ports.outside import Prober
-from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, Visit
+from bot.model.base import changed
+from bot.model.machine_use import EndToTell, GpuModel, GpuUse, Missed, OnEnding, Report, SetupProgress, Visit
 from bot.model.rental import Rental
 
 FIRST_KEY = "SHA256:first"
@@ -26,6 +27,8 @@ class Machine:
         """What a visit raises."""
         self.visits = 0
         """How often it was visited."""
+        self.told: list[EndToTell | None] = []
+        """The end that each visit told it."""
         self.arrived = asyncio.Event()
         """Set by each visit."""
         self._may_answer = asyncio.Event()
@@ -36,9 +39,16 @@ class Machine:
         gpus = tuple(GpuUse(index=index, highest=highest) for index, highest in enumerate(percent))
         self.report, self.missed = Report(gpus=gpus, peers=tuple(peers)), None
 
-    def answers(self, *, models: tuple[GpuModel, ...] = (), setup: SetupProgress | None = None) -> None:
+    def answers(
+        self,
+        *,
+        models: tuple[GpuModel, ...] = (),
+        setup: SetupProgress | None = None,
+        on_ending: OnEnding | None = None,
+    ) -> None:
         """From now on its report also has these."""
-        self.report = Report(gpus=self.report.gpus, peers=self.report.peers, models=models, setup=setup)
+        more = Report(models=models, setup=setup, on_ending=on_ending)
+        self.report = changed(more, gpus=self.report.gpus, peers=self.report.peers)
         self.missed = None
 
     def misses(self, why: Missed) -> None:
@@ -56,9 +66,10 @@ class Machine:
     def release(self) -> None:
         self._may_answer.set()
 
-    async def visit(self, expected: str | None) -> Visit:
-        """Answer a visit that expects this host key."""
+    async def visit(self, expected: str | None, ending: EndToTell | None) -> Visit:
+        """Answer a visit that expects this host key and tells the machine this end."""
         self.visits += 1
+        self.told.append(ending)
         self.arrived.set()
         await self._may_answer.wait()
         if self.bug is not None:
@@ -102,6 +113,13 @@ class Machines:
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         return await self._other.host_key(host, port, vendor)
 
-    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
+    async def visit(
+        self,
+        host: str,
+        port: int,
+        host_key: str | None,
+        vendor: str | None = None,
+        ending: EndToTell | None = None,
+    ) -> Visit:
         assert vendor is not None
-        return await self._machines[host, port].visit(host_key)
+        return await self._machines[host, port].visit(host_key, ending)

@@ -38,6 +38,7 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.NOT_AS_SOLD,
         E.ADOPTED,
         E.OWNER_CHANGED,
+        E.ASKED_FOR,
         E.LOST,
         E.ASKED_AGAIN,
         E.DENIED,

@@ -18,8 +18,9 @@ from bot.model.attempt import OwnedKey
 from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.access.boot import LARGEST_SCRIPT, check_script_size, further_keys, keys_that_fit, script_text
+from bot.policy.access.ending_script import ENDING_SCRIPT
 from bot.policy.access.keys import LARGEST_RSA, read_key
-from bot.policy.access.probe_script import probe_line
+from bot.policy.access.probe_script import PROBE_SCRIPT, probe_line
 from bot.policy.access.setups import LARGEST_SETUP
 from bot.policy.team.rules import Rules
 from tests.programs import program
@@ -95,8 +96,8 @@ def test_each_section_is_there_only_if_it_holds_something() -> None:
         "keys": ["keys"],
         "set-up": ["set-up"],
         "both": ["keys", "set-up"],
-        "probe": ["probe"],
-        "all": ["keys", "probe", "set-up"],
+        "probe": ["probe", "on-ending.sh"],
+        "all": ["keys", "probe", "on-ending.sh", "set-up"],
     }
     assert key_lines(script_text(lines, SETUP)) == lines
 
@@ -153,6 +154,15 @@ def test_ten_usual_keys_fit_together_with_the_largest_set_up() -> None:
     check_script_size(keys, "torch", rules_with(LARGEST_SETUP))
     check_script_size(keys[:12], "torch", rules_with(LARGEST_SETUP), probe_line=PROBE_LINE)
     check_script_size(rsa(9), None, Rules())
+
+
+def test_what_starts_on_ending_sh_is_left_out_rather_than_a_key_or_the_set_up() -> None:
+    keys = [one.line for one in sent(ANA, *(key(f"key-{n}") for n in range(9)))]
+    for size, fits in ((3_000, True), (LARGEST_SETUP, False)):
+        script = script_text(keys, SETUP.ljust(size, "#"), PROBE_LINE)
+        assert len(script.encode()) <= LARGEST_SCRIPT
+        assert key_lines(script) == keys
+        assert (PROBE_SCRIPT in script, ENDING_SCRIPT in script) == (True, fits)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ import pytest
 from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.machine_use import ProbeAnswers, Verdict
+from bot.model.machine_use import OnEnding, ProbeAnswers, Verdict
+from bot.model.machine_use import OnEndingState as S
 from bot.model.message import MessageKind
 from bot.model.person import Person
-from bot.model.rental import Asked, Extension, Question
+from bot.model.rental import Asked, Extension, Question, ScriptFirst
 from bot.model.state import State
 from bot.policy.team.hours import Availability
 from bot.policy.team.rules import AutoApprove, CheckIn, Lease, Rules
@@ -38,6 +39,7 @@ from bot.policy.use.ready import (
     Replacement,
     SkipNotice,
     StayInPlace,
+    TellFailure,
     TellOthers,
     idle_now,
     plan,
@@ -69,7 +71,8 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
     own = {name: fields.pop(name) for name in Machine.__dataclass_fields__ if name in fields}
     lease: dict[str, Any] = {"latest_end": None if latest is None else at(latest), "ready_at": READY}
     lease |= {"notices_checked_at": READY, "seen_at": READY}
-    lease |= {name: fields.pop(name) for name in ("question", "notices_checked_at") if name in fields}
+    of_lease = ("question", "notices_checked_at", "script_first")
+    lease |= {name: fields.pop(name) for name in of_lease if name in fields}
     rental = make.rental(
         state=State.READY,
         **{"rate": Decimal("2.00"), "vendor": "hyperstack", "use": use, **fields},
@@ -408,6 +411,106 @@ def test_the_first_of_two_ends_moves_on_if_the_machine_is_in_use(
 def test_the_later_of_two_ends_does_not_move() -> None:
     stated = told(event(E.ENDING, 11.5, 12), posted=11.5)
     check(machine("12h 98", 12, notices_checked_at=at(11.5), **stated), 12, End(Why.LEASE_ENDED))
+
+
+# --- its owner's script
+
+
+def script(state: S, end: float | None = None, status: int | None = None) -> OnEnding:
+    return OnEnding(state=state, end=None if end is None else at(end).replace(microsecond=0), status=status)
+
+
+THERE, RUNNING, DONE = script(S.THERE), script(S.RUNNING, 4), script(S.DONE, 4)
+READ = told(event(E.ENDING, 3.5, 4), posted=3.5)
+READ_LATE = told(event(E.ENDING, 3.5, 4), posted=3.9)
+DOWN_AT_END = told(event(E.ENDING, 3.5, 4), event(E.ENDING, 4, 4.25), posted=4)
+SCRIPT_AT_END: Sequence[tuple[str, str, OnEnding, float, dict[str, Any], Expected]] = [
+    ("not started yet", "4h 0", THERE, 4, READ, End(Why.LEASE_ENDED)),
+    ("running", "4h 0", RUNNING, 4, READ, 4 + AGAIN),
+    ("running for nearly a grace", "4h 0", RUNNING, 4.249, READ, 4.25),
+    ("running for ever", "4h 0, 14m 0", RUNNING, 4.25, READ, End(Why.LEASE_ENDED)),
+    ("running, then its reports stop", "4h 0, 12m refused", RUNNING, 4.2, READ, 4.2 + AGAIN),
+    ("running as it says, and no report since", "4h 0", RUNNING, 4.25, READ, End(Why.LEASE_ENDED)),
+    ("running for another end", "4h 0", script(S.RUNNING, 3), 4, READ, End(Why.LEASE_ENDED)),
+    ("done", "4h 0", DONE, 4, READ, End(Why.LEASE_ENDED)),
+    ("failed", "4h 0", script(S.FAILED, 4, 1), 4, READ, End(Why.LEASE_ENDED)),
+    ("refused", "4h 0", script(S.REFUSED), 4, READ, End(Why.LEASE_ENDED)),
+    ("running, and the notice was read late", "4h 0", RUNNING, 4.2, READ_LATE, 4.2 + AGAIN),
+    ("the same, one grace after the end", "4h 0", RUNNING, 4.25, READ_LATE, End(Why.LEASE_ENDED)),
+    ("running in the grace of a late notice", "4h 0", RUNNING, 4.25, DOWN_AT_END, End(Why.LEASE_ENDED)),
+    ("not started, and the bot was down", "3h 0", THERE, 4, READ, GiveNotice(at(4.25))),
+    ("the same, and it starts", "3h 0, 1h down, 2m 0", RUNNING, 4.1, DOWN_AT_END, 4.1 + AGAIN),
+    ("the same, and it is done early", "3h 0, 1h down, 2m 0", DONE, 4.1, DOWN_AT_END, 4.1 + AGAIN),
+    ("done, and the bot was down", "3h 0", DONE, 4, READ, End(Why.LEASE_ENDED)),
+    ("done before another end, and the bot was down", "3h 0", script(S.DONE, 3), 4, READ, GiveNotice(at(4.25))),
+    ("none, and the bot was down", "3h 0", script(S.NONE), 4, READ, End(Why.LEASE_ENDED)),
+    ("there once, but the probe is off", "", THERE, 4, READ, End(Why.LEASE_ENDED)),
+]
+
+
+@pytest.mark.parametrize(
+    ("visits", "on_ending", "now", "fields", "expected"),
+    [row[1:] for row in SCRIPT_AT_END],
+    ids=[row[0] for row in SCRIPT_AT_END],
+)
+def test_the_end_waits_for_the_owners_script_one_grace_in_all(
+    visits: str, on_ending: OnEnding, now: float, fields: dict[str, Any], expected: Expected
+) -> None:
+    check(machine(visits, notices_checked_at=at(3.5), on_ending=on_ending, **fields), now, expected)
+
+
+def test_an_end_that_can_move_moves_although_the_script_runs_and_waits_for_it_otherwise() -> None:
+    fields = {"notices_checked_at": at(3.5), "on_ending": RUNNING, **READ}
+    check(machine("4h 98", 4, 12, **fields), 4, MoveEnd)
+    check(machine("4h 0", 4, 12, **fields), 4, 4 + AGAIN)
+    check(machine("4h 0", 4, 12, extension=EXTENSION, **fields), 4, ExpireExtension(8 * HOUR))
+
+
+def test_the_owner_is_notified_once_for_each_end_that_their_script_failed_while_they_can_still_look() -> None:
+    failed = script(S.FAILED, 4, 7)
+    fields = {"notices_checked_at": at(3.5), "on_ending": failed}
+    check(machine("4h 0", **fields, **READ), 3.9, TellFailure(7))
+    known = told(event(E.ENDING, 3.5, 4), event(E.SCRIPT_FAILED, 3.9, 4), posted=3.9)
+    check(machine("4h 0", **fields, **known), 3.95, 4)
+    earlier = told(event(E.SCRIPT_FAILED, 2.9, 3), event(E.ENDING, 3.5, 4), posted=3.5)
+    check(machine("4h 0", **fields, **earlier), 3.95, TellFailure(7))
+    check(machine("4h 0", **fields, **READ), 4, End(Why.LEASE_ENDED))
+    check(machine("4h 0", **{**fields, "on_ending": script(S.FAILED, 3, 7)}), 3.9, 4)
+
+
+FIRST = ScriptFirst(by=make.BEN, ends_at=at(9))
+SET = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), posted=3.9)
+PUT_BACK = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), event(E.PUT_BACK, 3.95, 4))
+NOW = End(Why.ASKED, make.BEN)
+AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = [
+    ("not started", THERE, 3.9, SET, 4),
+    ("running", RUNNING, 3.95, SET, 4),
+    ("done", DONE, 3.95, SET, NOW),
+    ("done for an earlier end", script(S.DONE, 3), 3.95, SET, 4),
+    ("failed: there is time to look", script(S.FAILED, 4, 1), 3.95, SET, TellFailure(1)),
+    ("gone", script(S.NONE), 3.95, SET, 4),
+    ("running at the end, which waits for nothing", RUNNING, 4, SET, NOW),
+    ("never started at the end", THERE, 4, SET, NOW),
+    ("set by the owner, who got no message", RUNNING, 4, told(event(E.SCRIPT_FIRST, 3.9, 4, make.ANA)), NOW),
+    ("done, but Slack may show that it was taken back", DONE, 3.95, SET | {"may_compare": True}, 3.95 + AGAIN),
+    ("done, but the database was put back", DONE, 3.95, PUT_BACK, 4),
+    ("at the end, but the database was put back", THERE, 4, PUT_BACK, GiveNotice(at(4.25))),
+]
+
+
+@pytest.mark.parametrize(
+    ("on_ending", "now", "fields", "expected"),
+    [row[1:] for row in AFTER_SCRIPT],
+    ids=[row[0] for row in AFTER_SCRIPT],
+)
+def test_a_machine_is_destroyed_after_its_script_for_who_wanted_that_and_at_its_end_at_the_latest(
+    on_ending: OnEnding, now: float, fields: dict[str, Any], expected: Expected
+) -> None:
+    if fields.get("may_compare"):
+        fields = {**fields, "direct": [changed(fields["direct"][0], compare_with=3)]}
+    asked = Question(asked=Asked(first_at=at(2), last_at=at(2), times=2))
+    one = machine("4h 98", script_first=FIRST, on_ending=on_ending, question=asked, **fields)
+    check(one, now, expected, RULES)
 
 
 # --- approvers can't be asked at the end

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
-from bot.model.machine_use import SetupProgress, Use
-from bot.model.rental import Extension, Lease, Question, Rental
+from bot.model.machine_use import OnEnding, SetupProgress, Use
+from bot.model.rental import Extension, Lease, Question, Rental, ScriptFirst
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.policy.use.two_ends import later_end
@@ -91,8 +91,19 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
-    """Return the lease with another end. If that is after the later of two ends, it becomes the only end."""
-    return changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at), notices_checked_at=now)
+    """Return the lease with another end. If that is after the later of two ends, it becomes the only end. The
+    machine is no longer destroyed after its script."""
+    later = later_end(lease, ends_at)
+    return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, script_first=None)
+
+
+def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: datetime) -> Rental:
+    """End the machine at `ends_at`, or once its `/root/on-ending.sh` is done. A request for more time is
+    dropped."""
+    lease = rental.running_lease
+    first = ScriptFirst(by=by, ends_at=lease.ends_at, latest_end=lease.latest_end)
+    lease = changed(lease, ends_at=ends_at, latest_end=None, notices_checked_at=now, script_first=first)
+    return alter(rental, envelope=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
 # --- its place
@@ -141,3 +152,9 @@ def note_unseen(rental: Rental, use: Use | None) -> Rental:
 def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
     """Note that the probe answered for the first time, at `answered_at`, and what it reported of the set-up."""
     return alter(rental, probe_answered_at=answered_at, setup_progress=setup)
+
+
+def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
+    """Note what the machine reports of `/root/on-ending.sh`. The step is due, because the end may wait for it."""
+    at = None if on_ending is None else now
+    return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -7,20 +7,21 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.lifecycle.changes.lease_changes import note_host_key, note_probe_answer, note_use
+from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_probe_answer, note_use
 from bot.lifecycle.deps import StepDeps, apply, transact
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
-from bot.model.base import Frozen, changed
+from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.machine_use import GpusSeen, Missed, Report, Sample, Verdict, Visit
+from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.as_sold import not_as_sold
+from bot.policy.use.on_ending import end_to_tell
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.use.verdicts import after_visit, differs, window
-from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, asks_vendor, next_visit
+from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, asks_vendor, next_visit, soonest_visit
 
 log = structlog.get_logger()
 
@@ -33,6 +34,10 @@ class Target(Frozen):
     host_key: str | None
     """The fingerprint that the server must show. None before the first contact."""
     vendor: str | None
+    ends_at: Instant
+    """The end of the lease."""
+    ending: EndToTell | None
+    """The end that the machine is told, if any."""
 
 
 async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | None:
@@ -45,15 +50,13 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
         async with deps.store.write() as tx:
             await tx.visits.end(rental_id)
         return None
-    result = await deps.prober.visit(target.host, target.port, target.host_key, target.vendor)
+    result = await deps.prober.visit(target.host, target.port, target.host_key, target.vendor, target.ending)
     sample = _sample(rental_id, result, deps.clock.now())
 
     async def write(tx: Tx) -> None:
         rental = await tx.rentals.get(rental_id)
         earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
-        if rental is None or not await tx.visits.defer(
-            claimed, next_visit(rental.request.contract, [*earlier, sample], began)
-        ):
+        if rental is None or not await tx.visits.defer(claimed, _next(rental, target, [*earlier, sample], began)):
             # The machine's visits ended meanwhile, so another machine may have answered at its address. Or another
             # process visits it now.
             faults.forget(rental_id)
@@ -81,18 +84,34 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
     return "answered" if sample.missed is None else sample.missed.value
 
 
+def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
+    """Return when the machine is visited again: at once if its end changed while it was visited."""
+    if rental.lease is None or rental.lease.ends_at == target.ends_at:
+        return next_visit(rental.request.contract, samples, began, target.ends_at)
+    return soonest_visit(samples[-1], samples[-1].at)
+
+
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
     """Return where to log in. Return None if the machine has no probe by design, or is being deleted: another
     machine may get its address."""
+    now = deps.clock.now()
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
+        visits = await tx.samples.reaching_back(rental_id, now - window(deps.rules))
     if rental is None or rental.state is not State.READY or rental.host is None:
         return None
     attempt = next((attempt for attempt in attempts if attempt.live), None)
     if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
         return None
-    return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key, vendor=rental.vendor)
+    return Target(
+        host=rental.host,
+        port=rental.port or 22,
+        host_key=rental.host_key,
+        vendor=rental.vendor,
+        ends_at=rental.running_lease.ends_at,
+        ending=end_to_tell(rental, visits, deps.rules, now),
+    )
 
 
 def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
@@ -171,14 +190,16 @@ driver may still be being installed."""
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the set-up, and an event if its first GPUs are not
-    those that were sold. Note for its vendor that the probe answered. `earlier` has the last samples before the
-    report."""
+    """Return a ready rental with what its probe reports of the set-up and of on-ending.sh, and an event if its
+    first GPUs are not those that were sold. Note for its vendor that the probe answered. `earlier` has the last
+    samples before the report."""
     after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
     if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
         after = note_probe_answer(rental, answered_at, setup)
+    if report.on_ending != rental.on_ending:
+        after = note_on_ending(after, report.on_ending, now)
     if first and rental.vendor is not None and boot_script_ran(after):
         await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
     compared_before = any(sample.missed is None for sample in earlier)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.machine_use import Visit
+from bot.model.machine_use import EndToTell, Visit
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
 from bot.model.request import OfferQuery
@@ -120,11 +120,19 @@ class Prober(Protocol):
         """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
         few real seconds. Never raise."""
 
-    async def visit(self, host: str, port: int, host_key: str | None, vendor: str | None = None) -> Visit:
+    async def visit(
+        self,
+        host: str,
+        port: int,
+        host_key: str | None,
+        vendor: str | None = None,
+        ending: EndToTell | None = None,
+    ) -> Visit:
         """Log in with the probe's key, run its script, and return its report or why there is none. Never raise.
 
         `host_key` is the fingerprint that the machine had before. A server that shows another one gets no login.
-        At the first contact it is None. A visit takes at most 15 real seconds.
+        At the first contact it is None. The machine is told the end `ending`; if it is None, only the report is
+        asked for. A visit takes at most 15 real seconds.
         """
 
 

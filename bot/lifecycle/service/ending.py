@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ready_machine import last_visits
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
+from bot.policy.use import on_ending
+from bot.policy.use.probing import has_probe
 
 
 async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> Rental:
@@ -45,6 +50,43 @@ async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> 
     return await transact(deps, decision)
 
 
+async def destroy_after_script(deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Destroy a ready machine after its `/root/on-ending.sh`: once the script is done, or ten minutes from now.
+    Nothing else postpones that. An extension takes it back.
+
+    Raise TooLate if the script would not run now, or if somebody has said so already; nothing is changed then.
+    Also raise as `destroy`.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await load_destroyable(tx, deps, person, rental_id)
+        if rental.lease is not None and rental.lease.script_first is not None:
+            raise TooLate(f"{rental.id} is destroyed after its on-ending.sh already.", rental.id)
+        now, ends_at = deps.clock.now(), await end_after_script(tx, deps, rental)
+        if ends_at is None:
+            words = f"on-ending.sh can't run on {rental.id} now. I changed nothing."
+            raise TooLate(words, rental.id)
+        after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
+        facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
+        event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
+        await apply(tx, deps, rental, after, event)
+        await tx.people.note_seen(person.id, now)
+        return after
+
+    return await transact(deps, decision)
+
+
+async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
+    """Return as `on_ending.end_after_script`. Return None too for a rental that is not ready, or whose machine is
+    being deleted."""
+    live = next((one for one in await tx.rentals.attempts(rental.id) if one.live), None)
+    if rental.state is not State.READY or live is None or live.marked_for_deletion:
+        return None
+    now = deps.clock.now()
+    use = rental.use if has_probe(rental, live, deps.rules) else None
+    return on_ending.end_after_script(rental, use, await last_visits(tx, rental, now, deps.rules), now, deps.rules)
+
+
 async def load_destroyable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """Return a rental that this person may destroy now. Raise as `destroy`."""
     rental = await _load_for_destroyer(tx, deps, person, rental_id, unknown=NextStep.LIST_YOURS)
@@ -65,7 +107,7 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
 
 
 def _end_of(rental: Rental) -> State:
-    if rental.state is State.AWAITING_APPROVAL:
+    if rental.state in UNBOUGHT:
         return State.WITHDRAWN
     return State.CANCELLED if rental.lease is None else State.DESTROYED
 

@@ -32,6 +32,7 @@ from bot.policy.buying.spending import (
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user, decides_at_once, may_decide_idle, may_extend, sees_money
 from bot.policy.team.rules import Rules
+from bot.policy.use.giving import who_waits
 from bot.policy.use.leases import extension_left
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
 from bot.policy.use.two_ends import already_allowed
@@ -60,8 +61,10 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
     async def decision(tx: Tx) -> Kept:
         rental = await load_extendable(tx, deps, person, rental_id)
         now = deps.clock.now()
-        kept = said_just_now(await tx.events.of(rental_id), person, {EventKind.KEPT}, now, span=span)
-        if kept is not None:
+        events = await tx.events.of(rental_id)
+        kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
+        waiting = who_waits(events)
+        if kept is not None and not waiting:
             return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
@@ -70,7 +73,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             owner = await tx.people.get(rental.owner, EVER)
             zone = zone_of(owner.tz if owner else None, deps.rules)
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
+        facts = Facts(until=again, since=rental.running_lease.ends_at, span=span, people=waiting or None)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
@@ -236,6 +239,8 @@ async def _asked_end(
     if person.id == rental.owner:
         check_user(person, deps.rules)
     ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
+    if lease.script_first is not None and not isinstance(by, datetime):
+        ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "then"
@@ -338,7 +343,11 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
     """Return the error for a rental that is in another state than ready."""
-    words = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
+    words = {
+        State.AWAITING_APPROVAL: "waits for a decision",
+        State.QUEUED: "waits for an offer",
+        State.DESTROYING: "is being destroyed",
+    }
     does = "is over" if state.over else words.get(state, "is starting")
     return TooLate(f"{rental_id} isn't ready: it {does}. I changed nothing.", rental_id)
 

@@ -22,11 +22,13 @@ class Purpose(Enum):
     DESTROY = auto()
     SHARE = auto()
     """Let others in."""
+    GIVE = auto()
+    """Give it to somebody."""
 
 
-OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE})
+OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
 """What only the owner of a rental does without an id."""
-NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND})
+NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
@@ -50,7 +52,7 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     if not live:
         check_user(person, deps.rules)
         if shared and purpose in OF_OWNER:
-            own = "a machine that is shared with you is its owner's to destroy and share"
+            own = "a machine that is shared with you is its owner's to destroy, share and give"
             raise Refused(f"You rent nothing yourself, and {own}. I changed nothing.")
         raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
     ready = [rental for rental in live if rental.state is State.READY]

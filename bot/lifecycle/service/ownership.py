@@ -1,4 +1,4 @@
-"""Gives a rental another owner. No other code changes the owner of a rental."""
+"""An admin gives a rental another owner. `giving` has the owner who gives it, and the person who takes it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
@@ -13,7 +14,8 @@ from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
-from bot.lifecycle.service.ending import load_destroyable
+from bot.lifecycle.service.ending import end_after_script, load_destroyable
+from bot.lifecycle.service.giving import idle_machines
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
 from bot.lifecycle.service.waiting import preview_of as preview_of_wait
@@ -66,16 +68,18 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
             asked = await people_asked(tx, rental)
             return QuoteView(quote=quote, rental=rental, asked=asked, without_key=without_key)
     to_replace = await tx.rentals.get(quote.replaces_rental) if quote.replaces_rental is not None else None
+    idle = await idle_machines(tx, deps, quote)
     if quote.state is QuoteState.UNANSWERED:
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
-        return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
+        return QuoteView(quote=quote, idle=idle, token_refused=refused, to_replace=to_replace)
     wait, wait_refused = await _wait(tx, deps, quote)
     if quote.state is QuoteState.NONE:
-        return QuoteView(quote=quote, to_replace=to_replace, wait=wait, wait_refused=wait_refused)
+        return QuoteView(quote=quote, idle=idle, to_replace=to_replace, wait=wait, wait_refused=wait_refused)
     block = await buying_blocked(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
+        idle=idle,
         choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
@@ -358,7 +362,18 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
         return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 
 
-async def rental_to_destroy(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+class DestroyPreview(NamedTuple):
+    """A rental that a person is about to destroy, as they may see it."""
+
+    details: RentalDetails
+    script_for: timedelta | None
+    """How long its machine runs on at most if its `/root/on-ending.sh` runs first. None if that can't run."""
+
+
+async def rental_to_destroy(deps: Deps, person: Person, rental_id: str) -> DestroyPreview:
     """Return a rental that this person may destroy now. Raise as `ending.destroy`."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await load_destroyable(tx, deps, person, rental_id))
+        rental = await load_destroyable(tx, deps, person, rental_id)
+        ends_at = await end_after_script(tx, deps, rental)
+        script_for = None if ends_at is None else ends_at - deps.clock.now()
+        return DestroyPreview(await details_for(tx, deps, person, rental), script_for)

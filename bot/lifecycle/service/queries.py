@@ -22,7 +22,7 @@ from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.model.summary import (
     AccruedCost,
     CostTotals,
@@ -43,6 +43,7 @@ from bot.policy.team.roles import (
     may_look,
     may_read_direct_message,
     may_see_ssh_command,
+    may_use,
     roles_of,
     rules_for,
     sees_money,
@@ -93,11 +94,19 @@ async def waiting_for_approver(
     return sorted(found, key=lambda details: (details.rental.created_at, details.rental.id))
 
 
-async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:
-    """Return a rental for a direct message. Return None if its reader may not read it any more: a teammate who
-    left or became a guest. A former owner may read who the owner is now."""
+async def details_for_direct_message(
+    tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
+) -> RentalDetails | None:
+    """Return a rental for a direct message about an event. Return None if its reader may not read it any more: a
+    teammate who left or became a guest. A former owner may read who the owner is now, and how the person who took
+    the machine from them gets in. Who asked for a machine or is given one may read that."""
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
+    if event is not None and event.facts.people and reader.id in event.facts.people:
+        may_read = may_read or (event.kind in {EventKind.KEPT, EventKind.GIVEN} and may_use(reader, deps.rules))
+        if event.kind is EventKind.OWNER_CHANGED and event.facts.people == (reader.id, rental.owner):
+            keys = await tx.people.keys_of((rental.owner,))
+            return changed(details, keys_now={rental.owner: tuple(keys.get(rental.owner, ()))})
     return details if may_read else None
 
 
@@ -276,7 +285,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
     costs = tuple(live)
-    buying = [cost for cost in costs if cost.state is not State.AWAITING_APPROVAL]
+    buying = [cost for cost in costs if cost.state not in UNBOUGHT]
     return CostTotals(
         count=len(buying),
         rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),

@@ -50,9 +50,10 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
     """Return the snapshot after an act of the plan."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match act:
-        case ready.End(why):
+        case ready.End(why, by):
+            bill = snapshot.spent(now)
             after, events = finish(
-                rental, State.DESTROYED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), why=why
+                rental, State.DESTROYED, attempts=snapshot.attempts, at=now, bill=bill, why=why, by=by
             )
             return snapshot.with_rental(after, *events)
         case ready.NoteLoss():
@@ -72,6 +73,9 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             facts = changed(facts, ask_before=ask_before)
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
+        case ready.TellFailure(exit_status):
+            facts = Facts(until=lease.ends_at, exit_status=exit_status)
+            return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
             facts = question_facts(snapshot, use, now)

@@ -1,8 +1,9 @@
 """The boot script: one shell script that a machine runs when it starts. Pure.
 
-It puts the keys on the machine that `ssh_public_key` has no room for, installs the probe, then runs the team's
-set-up script. Nothing that people type gets into it: only public keys that `read_key` encoded, the probe, and the
-text of a set-up script, which the admins wrote. docs/boot-script.md describes what it does on the machine.
+It puts the keys on the machine that `ssh_public_key` has no room for, installs the probe and the script that
+starts on-ending.sh, then runs the team's set-up script. Nothing that people type gets into it: only public keys
+that `read_key` encoded, these two scripts, and the text of a set-up script, which the admins wrote.
+docs/boot-script.md describes what it does on the machine.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.text import short
+from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
-SCRIPT_VERSION = 2
+SCRIPT_VERSION = 3
 """Counts up with each change of what a script does. Each attempt records the version that it sent."""
 LARGEST_SCRIPT = 12_000
 """Bytes. EC2 takes 16,384 bytes of user data before encoding
@@ -93,6 +95,16 @@ END_OF_PROBE
 END_OF_KEYS
 )
 """
+_ENDING = """
+# --- on-ending.sh
+(
+  new={path}.new
+  cat >"$new" <<'END_OF_ENDING' || exit
+{script}
+END_OF_ENDING
+  chmod 755 "$new" && mv "$new" {path}
+)
+"""
 _SETUP = """
 # --- set-up
 (
@@ -145,8 +157,15 @@ def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str 
     """Return the boot script for these key lines, the probe and the text of a set-up script. Return an empty text
     if there are none of these: then no script is sent. The size is not checked.
 
-    `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed.
+    `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed. The part that
+    starts on-ending.sh comes with the probe, unless the script would be too large with it.
     """
+    if probe_line and _size(whole := _script(lines, setup, probe_line, ending=True)) <= LARGEST_SCRIPT:
+        return whole
+    return _script(lines, setup, probe_line)
+
+
+def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending: bool = False) -> str:
     sections = []
     if lines:
         sections.append(_KEYS.format(lines="\n".join(lines)))
@@ -154,6 +173,8 @@ def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str 
         script = PROBE_SCRIPT.removesuffix("\n")
         folder = dirname(SCRIPT_PATH)
         sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
+    if ending:
+        sections.append(_ENDING.format(path=ENDING_PATH, script=ENDING_SCRIPT.removesuffix("\n")))
     # A section that must run even if the set-up hangs goes here.
     if setup is not None:
         text = setup.removesuffix("\n")

@@ -15,15 +15,17 @@ characters (docs.slack.dev/reference/block-kit/composition-objects/text-object).
 # The shell reads row by row. mawk, the awk of Debian, would wait until it has 4 KiB or nvidia-smi ends.
 # --query-gpu: docs.nvidia.com/deploy/nvidia-smi. A name may contain commas, so it is the last column.
 PROBE_SCRIPT = r"""#!/bin/sh
-# gpubot's probe. It prints how busy the GPUs are and which SSH connections are open. It changes nothing.
-# gpubot's key can run this script and nothing else: see its line in /root/.ssh/authorized_keys.
+# gpubot's probe. It prints how busy the GPUs are and which SSH connections are open.
+# gpubot's key can run this script alone: see its line in /root/.ssh/authorized_keys.
 echo "gpubot-probe 1"
 
-# The set-up script: running, done, or failed with its exit status and line.
-state=/var/lib/gpubot/setup.state
-if read -r line 2>/dev/null <$state; then printf 'setup %s\n' "$line"; fi
+# If the machine has it, it starts /root/on-ending.sh before the end.
+/usr/local/sbin/gpubot-ending 2>/dev/null
 
-# This connection, then all open ones to the same port: the peer's address and port in hex.
+# The set-up: running, done, or failed with its exit status and line.
+read -r line 2>/dev/null </var/lib/gpubot/setup.state && printf 'setup %s\n' "$line"
+
+# This connection, then all open ones to its port: the peer's address and port in hex.
 echo "ssh $SSH_CONNECTION"
 awk -v port="${SSH_CONNECTION##* }" '
   BEGIN { port = sprintf(":%04X$", port) }
@@ -51,7 +53,7 @@ echo end
 
 
 def probe_line(public_key: str) -> str:
-    """Return the line of authorized_keys that lets a key run the probe's script and nothing else.
+    """Return the line of authorized_keys that lets a key run the probe's script and no other command.
 
     `public_key` is `ssh-ed25519 AAAA...`, without a comment. `restrict` also switches off what later versions of
     OpenSSH add (man.openbsd.org/sshd.8, AUTHORIZED_KEYS FILE FORMAT).

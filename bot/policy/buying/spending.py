@@ -275,15 +275,20 @@ def check_size(request: Request, rules: Rules) -> None:
     check_lease(request.longest, rules)
 
 
-def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
-    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
-    the limit of the person or of the team."""
+def check_person_rentals(person_rentals: int, rules: Rules) -> None:
+    """Raise Refused if one more rental exceeds the limit of a person."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
             f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
             f"{rules.limits.per_person_rentals} a person.",
             next_step=NextStep.DESTROY_ONE,
         )
+
+
+def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
+    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
+    the limit of the person or of the team."""
+    check_person_rentals(person_rentals, rules)
     left = rules.limits.team_per_hour - team_rate
     if price > left:
         raise Refused(

@@ -254,6 +254,11 @@ def may_add_teammates(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
+def may_give(person_id: str, owner: str) -> bool:
+    """Return whether a person may give a rental to somebody else: its owner alone."""
+    return person_id == owner
+
+
 def may_accept(person_id: str, owner: str) -> bool:
     """Return whether a person may accept what a rental's owner decides without an approver: its owner alone."""
     return person_id == owner

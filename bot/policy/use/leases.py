@@ -82,6 +82,15 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
     return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
 
 
+def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
+    """Return how long a machine may run that is ready at `ready_at`, if `allowed` is the length in its envelope.
+    Its hours count from the start time, so a machine that is ready some minutes before it runs until the same
+    end."""
+    if request.starts_at is None or request.last_end is None:
+        return allowed
+    return max(allowed, request.last_end - ready_at)
+
+
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """Return how long after the last question or sign of life "Still needed?" is asked. The wait grows with each
     unanswered question. Return None if the rules switch the question off."""

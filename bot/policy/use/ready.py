@@ -24,7 +24,7 @@ from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use import end_notices, leases, probing, questions, two_ends
+from bot.policy.use import end_notices, leases, on_ending, probing, questions, two_ends
 from bot.policy.use.samples import open_connections
 from bot.policy.use.verdicts import unseen_since, with_later_work
 
@@ -80,9 +80,12 @@ class Machine:
         return self.visits[-1].at if self.visits else self.lease.ready_at
 
 
-def is_ending(lease: Lease, rules: Rules, now: datetime) -> bool:
-    """Return whether the end of a lease has come, or a notice of it is due."""
-    return lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
+def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
+    """Return whether the end of a machine's lease has come or may come at once, whether a notice of it is due, or
+    whether its owner's script failed before it."""
+    lease = rental.running_lease
+    near = lease.script_first is not None or on_ending.has_failed(rental)
+    return near or lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
 
 
 # --- what is done
@@ -92,6 +95,9 @@ class End(NamedTuple):
     """Destroy the machine."""
 
     why: Why
+    by: str | None = None
+    """Slack id of who destroys it. None if nobody does: the lease's end does, or another machine takes its
+    place."""
 
 
 class NoteLoss(NamedTuple):
@@ -125,6 +131,12 @@ class GiveNotice(NamedTuple):
     """The vendor, if nobody sees into any of its machines, since they don't run the boot script."""
     ask_before: datetime | None = None
     """Until when an approver can be asked for more time, if that is why the notice comes now."""
+
+
+class TellFailure(NamedTuple):
+    """Notify the owner that their script failed before the end."""
+
+    exit_status: int | None
 
 
 class Ask(NamedTuple):
@@ -162,6 +174,7 @@ Act: TypeAlias = (
     | StayInPlace
     | SkipNotice
     | GiveNotice
+    | TellFailure
     | Ask
     | TellOthers
     | MoveEnd
@@ -179,7 +192,8 @@ class Due(NamedTuple):
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the act that is due now. If none is, return when the plan is made again."""
-    dues = [due for rule in RULES if (due := rule(machine, rules, now)) is not None]
+    rules_of = RULES if machine.lease.script_first is None else RULES_AFTER_SCRIPT
+    dues = [due for rule in rules_of if (due := rule(machine, rules, now)) is not None]
     acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
     return next(acting, None) or Due(min(due.at for due in dues))
 
@@ -328,6 +342,15 @@ def _notified_of_end(machine: Machine) -> _Notified:
     )
 
 
+def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
+    """Notify the owner once that their script failed for this end, if there is time to look until then."""
+    script, ends_at = machine.rental.on_ending, machine.lease.ends_at
+    if script is None or ends_at <= now or not on_ending.has_failed(machine.rental):
+        return None
+    known = (event.facts.until for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
+    return None if ends_at in known else Due(now, TellFailure(script.status))
+
+
 # --- its owner is asked whether it is needed
 
 
@@ -398,12 +421,33 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if rental.extension is not None and not first_visit_decides:
         return Due(now, ExpireExtension(rental.extension.envelope.lease))
     # If the bot was down, an earlier notice said that the machine goes on while in use, and it may be in use by
-    # now.
-    known_at = () if first_visit_decides or notified.uncertain else notified.at
+    # now. Or the machine was not told this end, so its owner's script did not run.
+    not_told = on_ending.was_not_told(rental, machine.use, visits, now)
+    known_at = () if first_visit_decides or not_told or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
         return Due(now, GiveNotice(now + rules.lease.grace))
+    at = max(at, on_ending.wait_until(rental, rules) or at)
     return Due(now, End(Why.LEASE_ENDED)) if at <= now else Due(min(at, now + LOOK_AGAIN))
+
+
+def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Destroy the machine for the person who wanted that after its script: once the script is done, or at the end.
+    If the database was put back since, they may have changed their mind: then it is an end like any other."""
+    first, ends_at = machine.lease.script_first, machine.lease.ends_at
+    if first is None or not _is_set(machine):
+        return _end(machine, rules, now)
+    if ends_at > now and not on_ending.is_done(machine.rental):
+        return Due(ends_at)
+    if machine.may_compare and any(message.compare_with is not None for message in machine.direct):
+        return Due(now + LOOK_AGAIN)
+    return Due(now, End(Why.ASKED, first.by))
+
+
+def _is_set(machine: Machine) -> bool:
+    """Return whether the newest word about the end is that the machine is destroyed after its script."""
+    kinds = [e.kind for e in machine.history if e.kind in {EventKind.SCRIPT_FIRST, EventKind.PUT_BACK}]
+    return kinds[-1:] == [EventKind.SCRIPT_FIRST]
 
 
 Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
@@ -411,6 +455,7 @@ RULES: tuple[Rule, ...] = (
     _gone,
     _without_probe,
     _replaced,
+    _script_failed,
     _notice,
     _ask_in_time,
     _question,
@@ -419,3 +464,5 @@ RULES: tuple[Rule, ...] = (
     _end,
 )
 """Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""
+RULES_AFTER_SCRIPT: tuple[Rule, ...] = (_gone, _without_probe, _replaced, _script_failed, _after_script)
+"""The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""

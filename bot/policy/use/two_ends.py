@@ -96,12 +96,15 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the latest end of a lease whose end becomes `ends_at`. Return None if the lease then has one end."""
-    return lease.latest_end if lease.latest_end is not None and lease.latest_end > ends_at else None
+    latest = (lease.script_first or lease).latest_end
+    return latest if latest is not None and latest > ends_at else None
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether an end is within the lease's latest one, which its envelope holds."""
-    return lease.latest_end is not None and ends_at <= lease.latest_end
+    """Return whether an end is within the later of two ends, which the lease's envelope holds, or within the end
+    before somebody destroyed the machine after its script."""
+    has_later = lease.script_first is not None or lease.latest_end is not None
+    return has_later and ends_at <= lease.last_end
 
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:

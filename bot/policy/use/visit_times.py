@@ -9,6 +9,7 @@ from itertools import takewhile
 from bot.model.base import Frozen, Instant
 from bot.model.machine_use import Missed, Sample
 from bot.model.request import Contract
+from bot.policy.use.on_ending import STARTS_BEFORE
 
 VISIT_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
 """The time from the start of one visit to the start of the next."""
@@ -29,20 +30,25 @@ MOST_KEYS_NOTIFIED = 3
 """People are notified of this many changed host keys of one machine, which can show a new one at each visit."""
 
 
-def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -> datetime:
+def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime, ends_at: datetime) -> datetime:
     """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest
-    samples, oldest first; the last one is from this visit."""
+    samples, oldest first; the last one is from this visit.
+
+    A visit comes at the latest when the machine is to start its on-ending.sh before `ends_at`, unless the machine
+    refuses the login.
+    """
     why = samples[-1].missed
     in_a_row = sum(1 for _ in takewhile(lambda sample: sample.missed is why, reversed(samples)))
     if why is Missed.REFUSED:
         return samples[-1].at + AFTER_REFUSED[min(in_a_row, len(AFTER_REFUSED)) - 1]
-    if why is Missed.NO_ANSWER and in_a_row >= SILENT_AFTER:
-        return began + WHILE_SILENT
-    return began + VISIT_EVERY[contract]
+    silent = why is Missed.NO_ANSWER and in_a_row >= SILENT_AFTER
+    usual = began + (WHILE_SILENT if silent else VISIT_EVERY[contract])
+    starts_at = ends_at - STARTS_BEFORE
+    return min(usual, starts_at) if began < starts_at else usual
 
 
 def soonest_visit(last: Sample | None, now: datetime) -> datetime:
-    """Return the earliest time of a visit that somebody asks for: now, or once the first wait after a refused
+    """Return the earliest time of a visit that a click makes due: now, or once the first wait after a refused
     login is over. Otherwise clicks in a row would make OpenSSH block the bot's address. `last` is the machine's
     newest sample."""
     if last is None or last.missed is not Missed.REFUSED:

@@ -79,6 +79,11 @@ def share_button(rental: Rental, people: Sequence[str]) -> Json:
     return button(f"Share {rental.id}", Action.SHARE, ShareValue.of(rental.id, people))
 
 
+def give_button(rental: Rental, to: str) -> Json:
+    """Return `Give k7mq2`."""
+    return button(f"Give {rental.id}", Action.GIVE, ShareValue.of(rental.id, (to,)))
+
+
 def keep_button(rental: Rental, length: timedelta) -> Json:
     """Return `Keep k7mq2`."""
     return button(f"Keep {rental.id}", Action.KEEP_FOR, SpanValue.of(rental.id, length))

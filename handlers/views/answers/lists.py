@@ -39,6 +39,7 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
 from handlers.views.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
+from handlers.views.phrases.on_ending_text import on_ending_text
 from handlers.views.phrases.rental_text import (
     in_all,
     new_one_text,
@@ -256,6 +257,7 @@ def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
         _allowed(details) if money else "",
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
+        on_ending_text(rental, times),
         setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]
@@ -360,6 +362,7 @@ HELP = (
     ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
     ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
     ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
+    ("/gpu give k7mq2 @ana", "Ana can take it for an hour; she pays from then on"),
     ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),

@@ -41,6 +41,7 @@ from handlers.views.phrases.blocks import Json, Modal, option
 from handlers.views.phrases.ends import end_text, how_long_in_dialog
 from handlers.views.phrases.format import (
     Reader,
+    about_span,
     clean,
     dollars,
     dollars_at_most,
@@ -53,6 +54,7 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.limits_text import over_limits_of_envelope
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
+from handlers.views.phrases.on_ending_text import PATH
 from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
 ANY = "any"
@@ -374,8 +376,13 @@ def deny(details: RentalDetails) -> Modal:
     )
 
 
-def destroy_confirm(details: RentalDetails) -> Modal:
-    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far."""
+SCRIPT_FIRST = "script_first"
+"""The value of the box that runs `/root/on-ending.sh` first."""
+
+
+def destroy_confirm(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
+    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far. `script_for` is
+    how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first."""
     rental = details.rental
     name = f"{machines_of(rental)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
@@ -384,14 +391,25 @@ def destroy_confirm(details: RentalDetails) -> Modal:
         verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
     else:
         verb, effect = "Destroy", "Everything on it is lost."
+    if rental.lease is not None and rental.lease.script_first is not None:
+        effect = f"{effect} It goes now, without waiting for its on-ending.sh."
     none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
         blocks.section(f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else none_known}"),
+        _script_first_box(script_for),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
     )
+
+
+def _script_first_box(script_for: timedelta | None) -> Json | None:
+    """Return the checked box that runs `/root/on-ending.sh` first. Return None if that doesn't run."""
+    if script_for is None:
+        return None
+    box = option(f"Run {PATH} first, up to {about_span(script_for)}", SCRIPT_FIRST)
+    return blocks.checkboxes(Field.SCRIPT_FIRST, "Before that", [box], chosen=True, required=False)
 
 
 def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:

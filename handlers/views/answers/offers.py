@@ -34,6 +34,7 @@ from handlers.ids import (
     offer_value,
 )
 from handlers.views.answers import replies, waiting
+from handlers.views.answers.giving import with_idle
 from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
@@ -78,11 +79,16 @@ def looking(quote: Quote) -> Rendered:
 
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
-    quote, to_replace = view.quote, view.to_replace
+    quote = view.quote
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
+    return with_idle(view.idle, _answer(view, reader, everything=everything), reader.times)
+
+
+def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
+    quote, to_replace = view.quote, view.to_replace
     if quote.state is QuoteState.UNANSWERED:
         again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
         return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)

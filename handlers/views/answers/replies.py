@@ -22,8 +22,9 @@ from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
 from handlers.views.phrases.error_text import error_text
 from handlers.views.phrases.format import Reader, Times, channel, dollars, escape, identifier, join, per_hour, span
-from handlers.views.phrases.lease_buttons import extend_button
+from handlers.views.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.views.phrases.machine_text import describe
+from handlers.views.phrases.on_ending_text import SCRIPT
 from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
 
 
@@ -55,7 +56,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
-        return keys.needed(github=problem.github)
+        return keys.needed(github=problem.github, text=problem.words)
     text = error_text(problem)
     if isinstance(problem, RequestMistake):
         from_list = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
@@ -197,6 +198,14 @@ def ending(rental: Rental) -> Rendered:
     if rental.state is not State.DESTROYING:
         return blocks.message(state)
     return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
+
+
+def script_first(rental: Rental, times: Times) -> Rendered:
+    """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
+    latest = times.time(rental.running_lease.ends_at)
+    text = f"{rental.id} goes once its {SCRIPT} is done, {latest} at the latest."
+    more = blocks.actions(keep_button(rental), destroy_button(rental))
+    return blocks.message(text, blocks.section(text), more, closed=False)
 
 
 def decided(rental: Rental, word: str) -> Rendered:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
+from bot.policy.use.giving import TAKE_WITHIN
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -17,6 +18,7 @@ from handlers.views.event_text.composition import (
 from handlers.views.phrases.asked_text import asked_by_event
 from handlers.views.phrases.format import escape, identifier, join, person, span, with_full_stop
 from handlers.views.phrases.machine_text import sold_but_seen
+from handlers.views.phrases.on_ending_text import SCRIPT, failed_with
 from handlers.views.phrases.use_text import verdict_then
 
 
@@ -40,6 +42,15 @@ def _ending(context: EventContext) -> EventText:
     end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
     owner = person(context.details.names, context.details.rental.owner)
     return EventText(f"{owner} was told that it ends{end}")
+
+
+def _script_first(context: EventContext) -> EventText:
+    ends = f"it ends {_end_text(context)} at the latest."
+    return EventText(f"{context.actor} destroys it after its {SCRIPT}", ends, colon=True)
+
+
+def _script_failed(context: EventContext) -> EventText:
+    return EventText(f"{SCRIPT} {failed_with(context.facts.exit_status)}")
 
 
 def _put_back(context: EventContext) -> EventText:
@@ -142,7 +153,19 @@ def _ends_unless_destroyed(context: EventContext) -> str:
 def _owner_changed(context: EventContext) -> EventText:
     people = [person(context.details.names, one) for one in context.facts.people or ()]
     before, after = (people[0], people[1]) if len(people) > 1 else ("somebody else", "somebody")
+    if context.event.actor == next(iter((context.facts.people or ())[1:]), None):
+        return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
+
+
+def _asked_for(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} asked {context.owner} for it")
+
+
+def _given(context: EventContext) -> EventText:
+    to = person(context.details.names, next(iter(context.facts.people or ()), None))
+    until = context.times.time(context.event.at + TAKE_WITHIN)
+    return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
 
 
 def _owner_left(context: EventContext) -> EventText:
@@ -179,6 +202,8 @@ def _not_replaced(context: EventContext) -> EventText:
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ADOPTED: _adopted,
     EventKind.OWNER_CHANGED: _owner_changed,
+    EventKind.ASKED_FOR: _asked_for,
+    EventKind.GIVEN: _given,
     EventKind.OWNER_LEFT: _owner_left,
     EventKind.OWNER_LEFT_LATER: _owner_left_later,
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
@@ -186,6 +211,8 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ENDING: _ending,
     EventKind.PUT_BACK: _put_back,
     EventKind.END_MOVED: _end_moved,
+    EventKind.SCRIPT_FIRST: _script_first,
+    EventKind.SCRIPT_FAILED: _script_failed,
     EventKind.PROBE_INSTALLED: _probe_installed,
     EventKind.NOT_AS_SOLD: _not_as_sold,
     EventKind.KEPT_AS_IT_IS: _kept_as_it_is,

@@ -107,6 +107,12 @@ def button(label: str, action: ActionId[V], value: V, *, style: str | None = Non
     return block
 
 
+def short_label(label: str, name: str) -> str:
+    """Return a button's label with a person's name in the place of `{}`. A long name is cut, so that the rest of
+    the label shows."""
+    return label.format(name if len(name) <= 30 else f"{name[:29]}…")
+
+
 def actions(*buttons: Json | None) -> Json | None:
     """Return a row of buttons, or None without any. Number buttons of the same action: Slack refuses equal ids."""
     seen: Counter[str] = Counter()

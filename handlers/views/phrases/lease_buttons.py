@@ -9,7 +9,7 @@ from bot.model.rental import Rental
 from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.use.leases import may_extend_by
-from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
+from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
 from handlers.views.phrases.blocks import Json, button
 from handlers.views.phrases.format import Reader, dollars, dollars_at_most, span
 
@@ -38,9 +38,13 @@ def extend_button(
     is asked for already.
 
     If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
+    If the machine is destroyed after its script, return `Keep k7mq2`.
     Before the later of two ends, return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
     """
     lease, now = rental.lease, reader.now
+    keep = keep_button(rental)
+    if keep is not None:
+        return keep
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
         value = ExtendValue.of(rental.id, go_on, lease.ends_at)
@@ -66,16 +70,28 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 
 def take_back_button(rental: Rental) -> Json | None:
-    """Return `Take the request back` while more time is asked for, else None."""
+    """Return `Take the request back` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
+    after its script, else None."""
     if rental.extension is None:
-        return None
+        return keep_button(rental)
     value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
     return button("Take the request back", Action.WITHDRAW, value)
 
 
+def keep_button(rental: Rental) -> Json | None:
+    """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
+    for any other machine, and if that end is nearer."""
+    lease = rental.lease
+    first = lease.script_first if lease is not None else None
+    if lease is None or first is None or first.ends_at <= lease.ends_at:
+        return None
+    return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, first.ends_at))
+
+
 def destroy_button(rental: Rental) -> Json:
-    """Return `Destroy k7mq2`."""
-    return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
+    """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
+    now = " now" if rental.lease is not None and rental.lease.script_first is not None else ""
+    return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:

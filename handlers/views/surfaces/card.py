@@ -21,6 +21,7 @@ from handlers.views.phrases.ends import ends
 from handlers.views.phrases.format import Reader, Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
 from handlers.views.phrases.machine_text import setup_text
+from handlers.views.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     billing_since,
     new_one_text,
@@ -96,7 +97,8 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
     stopped = stopped_at_night(details, reader)
-    return [why_ended(details), stopped, receipt(details), late, new_one_text(rental)]
+    script = on_ending_text(rental, times, rental.created_at)
+    return [why_ended(details), stopped, receipt(details), script, late, new_one_text(rental)]
 
 
 def _ready(details: RentalDetails, reader: Reader) -> list[str]:
@@ -110,7 +112,8 @@ def _ready(details: RentalDetails, reader: Reader) -> list[str]:
         NO_SSH_ANSWER if rental.silent else "",
         f"{verdict_text(use, _in_steps(use, times))}." if use else "",
         sentence(running) if running else "",
-        ends(rental, times, posted),
+        script_first_text(details, times, posted) or ends(rental, times, posted),
+        on_ending_text(rental, times, posted),
         setup_text(rental),
         f"{person(details.names, rental.extension.asked_by)} asks for more time, "
         f"until {times.time(rental.extension.ends_at, posted)}."

@@ -23,8 +23,15 @@ from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
 from handlers.views.phrases.format import Reader, Times, about_span, actor, dollars_at_most, join, per_hour, person
-from handlers.views.phrases.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
+from handlers.views.phrases.lease_buttons import (
+    destroy_button,
+    extend_button,
+    keep_button,
+    needs_approver,
+    take_back_button,
+)
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
+from handlers.views.phrases.on_ending_text import LOG, SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     current_state,
     how_it_ended,
@@ -37,7 +44,10 @@ from handlers.views.phrases.rental_text import (
     settled,
     stopped_at_night,
 )
-from handlers.views.surfaces import new_owner_message, question_message, teammate_message
+from handlers.views.surfaces import giving_message, new_owner_message, question_message, teammate_message
+
+_ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
+"""The events whose message says when a machine ends."""
 
 
 def direct_message(
@@ -51,13 +61,23 @@ def direct_message(
     """Return the message to `reader` about `event`. `newest` tells whether the reader got no later message about
     this rental. `posted_at` is when Slack took the message, None if it has not yet."""
     rental = details.rental
-    if reader.id in details.former_owners and not rental.lets_in(reader.id):
+    if reader.id in details.former_owners and not rental.lets_in(reader.id) and not _is_for_them(event, details):
         return new_owner_message.no_longer_yours(details)
     if rental.state.over and reader.id == rental.owner and not event.effects.tells_end:
         return _over(details, reader, newest=newest)
-    if event.kind in {EventKind.ENDING, EventKind.PUT_BACK}:
+    if event.kind in _ABOUT_THE_END:
+        if rental.state is State.READY and rental.running_lease.script_first is not None:
+            return _script_first(event, details, reader)
         return _ending(event, details, reader, posted_at=posted_at or reader.now)
     return WRITERS.get(event.kind, _said_once)(event, details, reader)
+
+
+def _is_for_them(event: Event, details: RentalDetails) -> bool:
+    """Return whether an event is for a person who was the owner once: the machine was taken from them, or they are
+    given it, or asked for it."""
+    if event.kind is EventKind.OWNER_CHANGED:
+        return event.actor == details.rental.owner
+    return event.kind in {EventKind.GIVEN, EventKind.KEPT}
 
 
 def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
@@ -111,6 +131,8 @@ def _ready(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return _no_longer_ready(details, reader)
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{ready_until(name, rental, event.at, times, money)}{_why_shorter(rental)}", *_approved_by(details)]
+    script = join(script_first_text(details, times, event.at), on_ending_text(rental, times, event.at))
+    lines += [script] if script else []
     if rental.silent:
         lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
     lines += ssh_lines(details, reader)
@@ -136,6 +158,8 @@ def _let_in(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def _new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    if reader.id != details.rental.owner and event.actor == details.rental.owner:
+        return giving_message.taken(event, details, reader)
     if details.rental.state is State.READY and reader.id == details.rental.owner:
         return new_owner_message.new_owner(event, details, reader)
     return _no_longer_ready(details, reader)
@@ -170,14 +194,15 @@ def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
     if not newest:
         return blocks.message(f"{details.rental.id} is over: its receipt is below.")
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
-    text = join(stopped_at_night(details, reader), text, receipt(details), _first_runs_on(details))
+    script = on_ending_text(details.rental, reader.times)
+    text = join(stopped_at_night(details, reader), text, receipt(details), script, _first_runs_on(details))
     return blocks.message(text, closed=settled(details))
 
 
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
     lease = rental.running_lease
-    last = lease.latest_end or lease.ends_at
+    last = lease.last_end
     if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
         return ""
     most = dollars_at_most(rental.envelope.total)
@@ -216,6 +241,8 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
     if event.kind is EventKind.PUT_BACK:
         text = _put_back(event, name, rental, reader)
+    elif event.kind is EventKind.SCRIPT_FAILED:
+        text = _script_failed(event, name, times)
     elif event.facts.verdict is Verdict.UNKNOWN:
         text = _ends_unseen(event, details, times)
     elif can_move(lease):
@@ -228,6 +255,8 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
         text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
     else:
         text += "Copy results off: the disk goes too."
+    if event.kind is not EventKind.SCRIPT_FAILED:
+        text = join(text, on_ending_text(rental, times, event.at))
     if rental.extension is not None:
         text += " More time is asked for; an approver decides."
     return blocks.message(
@@ -236,6 +265,23 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
         blocks.actions(more, destroy_button(rental) if own else None),
         closed=False,
     )
+
+
+def _script_first(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return when a machine ends that somebody destroys after its owner's script."""
+    rental, times = details.rental, reader.times
+    name = f"{possessive(details, reader)} {machine(details)}"
+    first = script_first_text(details, times, event.at, name=name)
+    text = join(first, on_ending_text(rental, times, event.at))
+    destroy = destroy_button(rental) if reader.id == rental.owner else None
+    return blocks.message(text, blocks.section(text), blocks.actions(keep_button(rental), destroy), closed=False)
+
+
+def _script_failed(event: Event, name: str, times: Times) -> str:
+    """Return that the owner's script failed before the end, and where its output is."""
+    until = f" before {times.time(event.facts.until, event.at)}" if event.facts.until else ""
+    failed = failed_with(event.facts.exit_status)
+    return f"{SCRIPT} {failed} on {name}. Look{until}: its output is in {LOG}. "
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
@@ -334,6 +380,9 @@ WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] 
         EventKind.TEAMMATE_ADDED: _let_in,
         EventKind.ADOPTED: _new_owner,
         EventKind.OWNER_CHANGED: _new_owner,
+        EventKind.ASKED_FOR: giving_message.asked_for,
+        EventKind.GIVEN: giving_message.given,
+        EventKind.KEPT: giving_message.still_needed,
         EventKind.STILL_NEEDED: question_message.question,
         EventKind.NOT_AS_SOLD: _not_as_sold,
         EventKind.APPROVED_NOT_READY: _approved_not_ready,

@@ -1,4 +1,4 @@
-"""Direct messages to a person whom an admin made the owner of a machine."""
+"""Direct messages to a person who became the owner of a machine: by an admin, or because they took it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def new_owner(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     machine computes nothing, the message also asks whether it is needed."""
     rental, times = details.rental, reader.times
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
-    lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
+    lead = (
+        _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details, times)
+    )
     lines = [join(lead, ends), *ssh_lines(details, reader)]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
@@ -58,9 +60,12 @@ def _adopted(event: Event, details: RentalDetails, times: Times) -> str:
     )
 
 
-def _handed_over(event: Event, details: RentalDetails) -> str:
+def _handed_over(event: Event, details: RentalDetails, times: Times) -> str:
     before = person(details.names, (event.facts.people or (None,))[0])
     money = f", {per_hour(details.rental.rate)}" if details.rental.rate else ""
+    if event.actor == details.rental.owner:
+        line = f"{before} got the line that lets you in"
+        return f"You took {machine(details)}{money} {times.at_time(event.at)}. It was {before}'s; {line}."
     return (
         f"{person(details.names, event.actor)} made you the owner of {machine(details)}{money}. It was {before}'s."
     )

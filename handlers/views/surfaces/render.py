@@ -24,6 +24,7 @@ ANSWERS = frozenset(
     for action in (
         *(Action.APPROVE, Action.ACCEPT, Action.CHANGE_RENTAL),
         *(Action.KEEP, Action.KEEP_FOR, Action.LEAVE_ALONE, Action.KEEP_AS_IT_IS, Action.TAKEN_ON),
+        Action.TAKE,
         *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE),
     )
 )

@@ -1,4 +1,5 @@
-"""Wishes for offers and the searches that they share; what a machine says of its on-ending.sh."""
+"""Wishes for offers and the searches that they share; what a machine says of its on-ending.sh; what each owner of
+a machine holds of budgets; how many purchases got ready."""
 
 from __future__ import annotations
 
@@ -27,5 +28,11 @@ def upgrade() -> None:
     )
     due = sa.text("due_at IS NOT NULL")
     op.create_index("shared_searches_due", "shared_searches", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.add_column("rentals", sa.Column("wish", sa.Text()))
+    op.add_column("rentals", sa.Column("lease_script_first", sa.Text()))
     op.add_column("rentals", sa.Column("on_ending", sa.Text()))
     op.add_column("rentals", sa.Column("on_ending_at", sa.DateTime(timezone=True)))
+    with op.batch_alter_table("reservations") as reservations:
+        reservations.drop_constraint("reservations_pk", type_="primary")
+        reservations.create_primary_key("reservations_pk", ["rental_id", "month", "owner"])
+    op.create_index("attempts_place", "attempts", ["vendor", "gpu", "intended_at"])

@@ -1,0 +1,115 @@
+"""Idle machines of the team: which fit a request, who is asked for one, and what the person takes who gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import TooLate
+from bot.model.attempt import Attempt
+from bot.model.base import Frozen, changed
+from bot.model.event import Event, EventKind, OpenQuestion, open_question, settled_by
+from bot.model.machine_use import Verdict
+from bot.model.money import Micros, cost_at_most
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.model.summary import Over
+from bot.policy.buying.offers import fits
+from bot.policy.buying.spending import over_limits
+from bot.policy.team.rules import Rules
+
+ASK_EVERY = timedelta(hours=1)
+"""How long after somebody asked for a machine nobody asks for it again."""
+TAKE_WITHIN = timedelta(hours=1)
+"""For how long a person can take a machine that its owner gives them."""
+LEAST_LEFT = timedelta(minutes=30)
+"""How long a machine must still run so that it is worth asking for, giving and taking."""
+
+
+def is_idle(rental: Rental, now: datetime) -> bool:
+    """Return whether a machine does nothing and still runs for a while, so that others may ask for it."""
+    return (
+        rental.state is State.READY
+        and rental.use is not None
+        and rental.use.verdict is Verdict.IDLE
+        and rental.replaced_by is None
+        and rental.running_lease.ends_at - now >= LEAST_LEFT
+    )
+
+
+def fits_request(attempt: Attempt, request: Request) -> bool:
+    """Return whether the machine of an attempt is what a request asks for. Its price doesn't matter: it is paid
+    already. An adopted machine, whose region nobody knows, fits none."""
+    offer = attempt.offer
+    return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))
+
+
+def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
+    """Return the event by which somebody asked for the machine less than ASK_EVERY ago. Return None if nobody
+    did."""
+    found = [event for event in events if event.kind is EventKind.ASKED_FOR and now - event.at < ASK_EVERY]
+    return found[-1] if found else None
+
+
+def who_waits(events: Sequence[Event]) -> tuple[str, ...]:
+    """Return the people who asked for the machine and got no answer yet, each once."""
+    asked = [event for event in events if event.kind is EventKind.ASKED_FOR]
+    return tuple(dict.fromkeys(one.actor for one in asked if one.actor and settled_by(one, events) is None))
+
+
+def is_given(event: Event, events: Sequence[Event], now: datetime) -> bool:
+    """Return whether the person of a GIVEN event can still take the machine."""
+    return now - event.at < TAKE_WITHIN and settled_by(event, events) is None
+
+
+def given_to(person_id: str, events: Sequence[Event], now: datetime) -> Event | None:
+    """Return the event by which the machine is given to a person who can still take it. Return None if there is
+    none."""
+    event = open_question(events, OpenQuestion.TAKE)
+    mine = event is not None and person_id in (event.facts.people or ())
+    return event if mine and event is not None and is_given(event, events, now) else None
+
+
+class Left(Frozen):
+    """What is left of a machine."""
+
+    rate: Decimal
+    """USD per hour."""
+    ends_at: datetime
+    """Its end, or the later one of two."""
+    total: Micros
+    """The most that it still costs, with the grace after its end."""
+    over: tuple[Over, ...]
+    """The limits that this exceeds."""
+
+
+def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
+    """Return what is left of a ready machine. `rules` are those of its project."""
+    lease = rental.running_lease
+    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    ends_at = lease.latest_end or lease.ends_at
+    total = cost_at_most(rate, max(ends_at - now, timedelta(0)) + rules.lease.grace)
+    return Left(rate=rate, ends_at=ends_at, total=total, over=over_limits(rate, total, rules))
+
+
+def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
+    """Raise TooLate if a machine can't get another owner by its owner's will: it isn't ready, is being replaced or
+    destroyed, ends soon, or more time for it waits for an approver."""
+    marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
+    why = ""
+    if rental.state.over:
+        why = "is over"
+    elif rental.state is State.DESTROYING or marked:
+        why = "is being destroyed"
+    elif rental.state is not State.READY:
+        why = "isn't ready"
+    elif rental.replaced_by is not None:
+        why = f"is being replaced by {rental.replaced_by}"
+    elif rental.extension is not None:
+        why = "asks for more time: an approver decides that first"
+    elif (rental.running_lease.latest_end or rental.running_lease.ends_at) - now < LEAST_LEFT:
+        why = "ends in less than 30 min"
+    if why:
+        raise TooLate(f"{rental.id} {why}. I changed nothing.", rental.id)

@@ -1,0 +1,92 @@
+"""`/root/on-ending.sh`: which end a machine is told, and how the script postpones or precedes the end. Pure.
+
+The machine starts its owner's script STARTS_BEFORE the end that a visit tells it, once for each end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.model.machine_use import EndToTell, Missed, OnEndingState, Sample, Use
+from bot.model.rental import Rental
+from bot.policy.team.rules import Rules
+from bot.policy.use import two_ends
+from bot.policy.use.two_ends import are_recent
+from bot.policy.use.verdicts import with_later_work
+
+STARTS_BEFORE = timedelta(minutes=15)
+"""How long before an end the machine starts the script. `ending_script.py` has the same time."""
+FIRST_AT_MOST = timedelta(minutes=10)
+"""How long a machine that somebody destroys runs on for the script."""
+NOT_SEEN = frozenset({Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE})
+"""Why a visit has no report at all, so that it told the machine nothing."""
+
+
+def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
+    """Return the end that a visit tells the machine of a ready rental now. Return None if the end would move on
+    because the machine is in use, or if only this visit shows whether it would: a script must not save results
+    while the work goes on.
+
+    `visits` are the last ones, oldest first, as `Machine.visits`. After its end a machine is told that no time is
+    left, so that the script can still start in the grace.
+    """
+    lease = rental.running_lease
+    moved = two_ends.moved_end(lease, now)
+    if moved is not None and moved > lease.ends_at:
+        use = rental.use
+        if use is not None:
+            use = with_later_work(use, visits, ready_at=lease.ready_at, now=now, rules=rules)
+        in_use = two_ends.seen_in_use(use, visits, now)
+        if in_use or not (two_ends.is_unseen(use, visits, now) or two_ends.are_recent(visits, now)):
+            return None
+    return EndToTell(end=lease.ends_at, left=max(lease.ends_at - now, timedelta(0)))
+
+
+def was_not_told(rental: Rental, use: Use | None, visits: Sequence[Sample], now: datetime) -> bool:
+    """Return whether the machine would start the script for the end of its lease, but was not told that end
+    because the bot was down. `use` is None for a machine without a probe."""
+    script = rental.on_ending
+    if use is None or script is None or not script.can_start or script.is_for(rental.running_lease.ends_at):
+        return False
+    return not are_recent(visits, now)
+
+
+def wait_until(rental: Rental, rules: Rules) -> datetime | None:
+    """Return until when the end waits for the script: one grace after the end at most. Return None if the script
+    doesn't run for this end."""
+    script, ends_at = rental.on_ending, rental.running_lease.ends_at
+    return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
+
+
+def is_done(rental: Rental) -> bool:
+    """Return whether the script was started for the end of the lease and has ended without a failure."""
+    return _ended_as(rental, OnEndingState.DONE)
+
+
+def has_failed(rental: Rental) -> bool:
+    """Return whether the script was started for the end of the lease and has failed."""
+    return _ended_as(rental, OnEndingState.FAILED)
+
+
+def _ended_as(rental: Rental, state: OnEndingState) -> bool:
+    script = rental.on_ending
+    return script is not None and script.state is state and script.is_for(rental.running_lease.ends_at)
+
+
+def end_after_script(
+    rental: Rental, use: Use | None, visits: Sequence[Sample], now: datetime, rules: Rules
+) -> datetime | None:
+    """Return when a machine ends at the latest if it is destroyed now after its script: in FIRST_AT_MOST, and no
+    later than its envelope pays for.
+
+    Return None if the script would not run: the last visit got no report, or saw no script that the machine would
+    start, or less than a minute is left. `use` is None for a machine without a probe.
+    """
+    script, lease = rental.on_ending, rental.lease
+    if lease is None or lease.script_first is not None or use is None or script is None or not script.can_start:
+        return None
+    if not are_recent(visits, now) or visits[-1].missed in NOT_SEEN:
+        return None
+    ends_at = min(now + FIRST_AT_MOST, lease.last_end + rules.lease.grace).replace(microsecond=0)
+    return ends_at if ends_at - now >= timedelta(minutes=1) else None

@@ -1,0 +1,100 @@
+"""The lines about idle machines before the offers, and the answers to people who ask for, give or take one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model.rental import Rental
+from bot.model.summary import IdleMachine, RentalDetails
+from bot.policy.use.giving import TAKE_WITHIN, Left
+from handlers.ids import Action, Callback, EndValue, RentalValue
+from handlers.views.answers.replies import reply
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Modal, Rendered, button
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    about_span,
+    as_written,
+    dollars_at_most,
+    escape,
+    join,
+    per_hour,
+    span,
+)
+from handlers.views.phrases.machine_text import describe, machines_of
+from handlers.views.phrases.rental_text import owner
+
+
+def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
+    """Return an answer with the idle machines of others before it, each with the button that asks for it."""
+    if not machines:
+        return rendered
+    lines = [_line(machine, times) for machine in machines]
+    buttons = [
+        None
+        if machine.asked_at is not None
+        else button(
+            blocks.short_label("Ask {} for it", machine.owner),
+            Action.ASK_FOR,
+            RentalValue(rental_id=machine.rental.id),
+        )
+        for machine in machines
+    ]
+    return blocks.message(
+        "\n".join([*lines, rendered.text]),
+        *(blocks.section(line, shown) for line, shown in zip(lines, buttons, strict=True)),
+        *rendered.blocks,
+        closed=rendered.closed and not any(buttons),
+    )
+
+
+def _line(machine: IdleMachine, times: Times) -> str:
+    rental, name = machine.rental, _name(machine.owner)
+    asked = f"{name} was asked for it {times.at_time(machine.asked_at)}." if machine.asked_at else ""
+    return join(
+        f"{name}'s {rental.id} is a {describe(rental)}, idle for {about_span(times.now - machine.since)}.",
+        f"It ends {times.time(rental.running_lease.ends_at)}.",
+        asked,
+    )
+
+
+def _name(display_name: str) -> str:
+    return as_written(escape(display_name, 40))
+
+
+def asked(machine: IdleMachine) -> Rendered:
+    """Return the answer to a person who asked for a machine."""
+    name = _name(machine.owner)
+    return reply(f"I asked {name} for {machine.rental.id}. You read here what {name} says.")
+
+
+def given(rental: Rental, name: str) -> Rendered:
+    """Return the answer to an owner who gives a machine to a person with this name."""
+    who = _name(name)
+    return reply(
+        f"{who} has {span(TAKE_WITHIN)} to take {rental.id}. Until then it stays yours, and you pay for it. "
+        f"/gpu keep {rental.id} takes it back."
+    )
+
+
+def taken(rental: Rental) -> Rendered:
+    """Return the answer to a person who took a machine."""
+    return reply(f"{rental.id} is yours now. /gpu ssh {rental.id} shows how to get in.")
+
+
+def take_confirm(details: RentalDetails, left: Left, value: EndValue, reader: Reader) -> Modal:
+    """Return the dialog that confirms that a person takes an expensive machine."""
+    rental = details.rental
+    lines = [
+        f"{machines_of(rental)}, {per_hour(left.rate)}, now {owner(details)}'s. "
+        f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {dollars_at_most(left.total)}.",
+        "I ask you about it from now on. Its keys stay as they are.",
+    ]
+    return blocks.modal(
+        Callback.TAKE_CONFIRM,
+        f"Take {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Take {rental.id}",
+        value=value,
+    )

@@ -1,0 +1,302 @@
+"""The team's idle machines: who may ask whom for one, and what changes when somebody takes a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import GpubotError, Mistake, NeedsKey, NoTeammate, OverBudget, Refused, TooLate
+from bot.lifecycle.budgets import correct
+from bot.lifecycle.changes import lease_changes
+from bot.lifecycle.deps import apply
+from bot.lifecycle.service import giving, leasing, previews, queries, sharing
+from bot.model.base import changed
+from bot.model.event import Event, Facts, OpenQuestion, open_question
+from bot.model.event import EventKind as E
+from bot.model.machine_use import Use, Verdict
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.request import Contract
+from bot.model.state import State
+from bot.policy.team.rules import Access, AutoApprove, Budgets, Limits
+from bot.policy.use.giving import TAKE_WITHIN
+from tests.lifecycle.adopting import change_owner
+from tests.lifecycle.test_budgets import money
+from tests.lifecycle.test_steps_idle import idle_since_now, use
+from tests.lifecycle.test_steps_teammates import EVE, add_eve
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, World
+
+
+async def bens_idle(here: World, **wish: Any) -> Rental:
+    """Return a machine of Ben's that has been idle for half an hour."""
+    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **wish})
+    return rental
+
+
+async def shown(here: World, person: Person = ANA, **wish: Any) -> list[str]:
+    """Return the ids of the idle machines that a person reads of before the offers."""
+    quote = await here.ask(person, **wish)
+    return [one.rental.id for one in (await previews.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
+
+
+async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) -> Rental:
+    given, _ = await giving.give(here.deps, by, rental.id, to.id)
+    await here.settle()
+    return given
+
+
+async def take(here: World, rental: Rental, person: Person = ANA, **shown_end: Any) -> Rental:
+    """Take a machine by the button of the newest message."""
+    ends_at = (await here.rental(rental.id)).running_lease.ends_at
+    end = shown_end.get("shown_end", int(ends_at.timestamp()))
+    taken = await giving.take(here.deps, person, rental.id, end)
+    await here.settle()
+    return taken
+
+
+async def refusal(here: World, rental: Rental, person: Person = ANA, **shown_end: Any) -> GpubotError:
+    """Return why a person may not take a machine. The dialog before it says the same, and nothing changed."""
+    before, events = await here.rental(rental.id), await here.events(rental)
+    with pytest.raises(GpubotError) as refused:
+        await take(here, rental, person, **shown_end)
+    assert (await here.rental(rental.id), await here.events(rental)) == (before, events)
+    return refused.value
+
+
+def ruled(here: World, **changes: Any) -> None:
+    here.restart(replace(here.deps, rules=changed(here.deps.rules, **changes)))
+
+
+async def works(here: World, rental: Rental) -> None:
+    """Note that a machine is in use again, as a visit does."""
+    before = await here.rental(rental.id)
+    use = Use(verdict=Verdict.IN_USE, since=here.now)
+    event = Event(rental_id=rental.id, kind=E.USE_CHANGED, at=here.now, facts=Facts(verdict=use.verdict, use=use))
+    async with here.deps.store.write() as tx:
+        await apply(tx, here.deps, before, lease_changes.note_use(before, use, here.now), event)
+    await here.settle()
+
+
+# --- asking
+
+
+async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers(here: World) -> None:
+    rental = await bens_idle(here)
+    ruled(here, use=Access(guests=True))
+    assert await shown(here) == [rental.id]
+    assert await shown(here, max_gpu_rate=Decimal("0.10")) == [rental.id], "it is paid already"
+    here.jump(MINUTE)
+    for other in ({"gpu": "A100"}, {"count": 2}, {"region": "US"}, {"contract": Contract.SPOT}):
+        assert await shown(here, **other) == [], other
+    assert await shown(here, BEN) == []
+    gus = Person(id="U0GUS", name="Gus", guest=True)
+    async with here.deps.store.write() as tx:
+        await tx.people.put(gus, FOREVER)
+    assert await shown(here, gus) == [], "an owner can't let a guest in"
+    here.jump(MINUTE)
+    await sharing.share(here.deps, BEN, rental.id, [ANA.id])
+    assert await shown(here) == [], "she gets in already"
+    assert await shown(here, CLEO) == [rental.id]
+    await use(here, rental, Verdict.IN_USE, here.now)
+    assert await shown(here, CLEO) == []
+
+
+async def test_its_owner_is_asked_once_an_hour_over_all_who_ask_and_each_gets_the_answer(here: World) -> None:
+    rental = await bens_idle(here)
+    with pytest.raises(Mistake, match="You get into"):
+        await giving.ask_for(here.deps, BEN, rental.id)
+    machine = await giving.ask_for(here.deps, ANA, rental.id)
+    assert (machine.owner, machine.asked_at) == ("Ben", here.now)
+    for person in (ANA, CLEO):
+        with pytest.raises(TooLate, match="Ben was asked"):
+            await giving.ask_for(here.deps, person, rental.id)
+    quote = await here.ask(CLEO)
+    (line,) = (await previews.offers_of_quote(here.deps, CLEO, quote.id, most=3)).idle
+    assert line.asked_at == here.now
+    await here.be_down(HOUR)
+    await use(here, rental, Verdict.IDLE, machine.since)
+    await giving.ask_for(here.deps, CLEO, rental.id)
+    await leasing.keep(here.deps, BEN, rental.id, 4 * HOUR)
+    await here.settle()
+    direct = await here.direct(rental)
+    assert direct.count((BEN.id, E.ASKED_FOR)) == 2
+    assert [reader for reader, kind in direct if kind is E.KEPT] == [ANA.id, CLEO.id]
+    assert open_question(await here.events(rental), OpenQuestion.WANTED) is None
+
+
+@pytest.mark.parametrize("end", ["works", "ends", "let in", "given"])
+async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_gets_it(
+    here: World, end: str
+) -> None:
+    rental = await bens_idle(here)
+    await giving.ask_for(here.deps, ANA, rental.id)
+    await sharing.share(here.deps, BEN, rental.id, [CLEO.id])
+    assert open_question(await here.events(rental), OpenQuestion.WANTED) is not None, "Ana still asks"
+    match end:
+        case "works":
+            await works(here, rental)
+        case "ends":
+            await here.destroy(rental, BEN)
+        case "let in":
+            await sharing.share(here.deps, BEN, rental.id, [ANA.id])
+            await here.settle()
+        case "given":
+            await give(here, rental)
+    assert open_question(await here.events(rental), OpenQuestion.WANTED) is None
+
+
+# --- giving and taking
+
+
+async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(here: World) -> None:
+    ruled(here, budgets=Budgets(person=Decimal(60)))
+    rental = await bens_idle(here, teammates=(ANA.id, CLEO.id))
+    held = (await money(here, BEN.id))[0]
+    await give(here, rental)
+    assert (ANA.id, E.GIVEN) in await here.direct(rental)
+    assert await giving.take_to_confirm(here.deps, ANA, rental.id, end_of(rental)) is None
+    at, attempts = here.now, await here.attempts(rental)
+    rental = await take(here, rental)
+    assert (rental.owner, rental.teammates, rental.approved_by) == (ANA.id, (CLEO.id,), None)
+    assert await here.attempts(rental) == attempts
+    event = await here.last_event(rental, E.OWNER_CHANGED)
+    assert (event.actor, event.facts.people, event.at) == (ANA.id, (BEN.id, ANA.id), at)
+    assert [to for to, kind in await here.direct(rental) if kind is E.OWNER_CHANGED] == [BEN.id]
+    bens, anas = (await money(here, BEN.id))[0], (await money(here, ANA.id))[0]
+    assert (bens + anas, 0 < bens < anas) == (held, True)
+    await here.be_down(90 * MINUTE)
+    await use(here, rental, Verdict.IDLE, at - HOUR)
+    assert E.STILL_NEEDED not in await here.event_kinds(rental), "she has just taken it"
+    with pytest.raises(Refused):
+        await here.extend(rental, HOUR, BEN)
+    rental = await here.until(await here.destroy(rental), State.DESTROYED)
+    async with here.deps.store.read() as tx:
+        charges = await tx.budgets.charges_of(rental.id)
+        assert await correct(tx) == 0
+    assert [(one.owner, one.ended_at == at, one.started_at == at) for one in charges] == [
+        (BEN.id, True, False),
+        (ANA.id, False, True),
+    ]
+    assert sum(one.amount for one in charges) == sum(row.amount for row in await here.ledger(rental))
+    assert ((await money(here, BEN.id)), (await money(here, ANA.id))) == (
+        (0, charges[0].amount),
+        (0, charges[1].amount),
+    )
+
+
+async def test_the_earlier_owner_reads_the_line_that_lets_the_new_one_in_and_no_more(here: World) -> None:
+    rental = await bens_idle(here)
+    await give(here, rental)
+    rental = await take(here, rental)
+    event = await here.last_event(rental, E.OWNER_CHANGED)
+    given = await here.last_event(rental, E.GIVEN)
+    async with here.deps.store.read() as tx:
+        (key,) = await tx.people.keys(ANA.id)
+        of_ben = await queries.details_for_direct_message(tx, here.deps, BEN, rental, event)
+        of_ana = await queries.details_for_direct_message(tx, here.deps, ANA, rental, given)
+        assert await queries.details_for_direct_message(tx, here.deps, DORA, rental, given) is None
+    assert of_ben is not None
+    assert of_ana is not None
+    assert (of_ben.keys_now, of_ana.keys_now) == ({ANA.id: (key,)}, {ANA.id: (key,)})
+    with pytest.raises(GpubotError):
+        await queries.ssh_details(here.deps, EVE, rental.id)
+
+
+async def test_a_machine_is_given_by_its_owner_to_a_member_and_for_an_hour(here: World) -> None:
+    await add_eve(here)
+    rental = await bens_idle(here)
+    for by, to, error in ((ANA, CLEO, Refused), (CLEO, ANA, Refused), (BEN, BEN, Mistake)):
+        with pytest.raises(error):
+            await give(here, rental, to, by)
+    with pytest.raises(NoTeammate, match="may not use me"):
+        await give(here, rental, Person(id="U0NOBODY", name="?"))
+    await give(here, rental)
+    assert "no longer given to you" in str(await refusal(here, rental, CLEO))
+    await give(here, rental, CLEO)
+    assert "no longer given to you" in str(await refusal(here, rental)), "it is somebody else's to take"
+    await give(here, rental)
+    assert await here.event_kinds(rental) == await here.event_kinds(await give(here, rental)), "asked once"
+    await here.be_down(TAKE_WITHIN - SECOND)
+    await leasing.keep(here.deps, BEN, rental.id, HOUR)
+    assert "no longer given to you" in str(await refusal(here, rental)), "he needs it himself"
+    await give(here, rental)
+    await here.be_down(TAKE_WITHIN)
+    assert "no longer given to you" in str(await refusal(here, rental))
+    await give(here, rental)
+    await here.be_down(TAKE_WITHIN - SECOND)
+    assert (await take(here, rental)).owner == ANA.id
+    assert "is yours already" in str(await refusal(here, rental))
+
+
+async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> None:
+    rental = await bens_idle(here)
+    await give(here, rental)
+    end = end_of(rental)
+    assert "another end" in str(await refusal(here, rental, shown_end=end - 60))
+    rules = here.deps.rules
+    await here.get()
+    ruled(here, limits=Limits(per_person_rentals=1))
+    assert "You have 1 rental; your team's limit is 1" in str(await refusal(here, rental))
+    here.restart(replace(here.deps, rules=changed(rules, budgets=Budgets(person=Decimal(1)))))
+    over = await refusal(here, rental)
+    assert isinstance(over, OverBudget)
+    assert str(over).startswith("You have $0.00 left in November; this can come to $4")
+    here.restart(replace(here.deps, rules=changed(rules, auto_approve=AutoApprove(per_hour=Decimal(1)))))
+    assert "would need an approver" in str(await refusal(here, rental))
+    with pytest.raises(Refused, match=rf"let Cleo in: /gpu share {rental.id}"):
+        await give(here, rental, CLEO)
+    here.restart(replace(here.deps, rules=rules))
+    async with here.deps.store.write() as tx:
+        (key,) = await tx.people.keys(ANA.id)
+        await tx.people.remove_key(ANA.id, key.fingerprint)
+    assert isinstance(await refusal(here, rental), NeedsKey)
+    await give(here, rental, CLEO)
+    async with here.deps.store.write() as tx:
+        await tx.people.put(changed(BEN, deactivated=True), FOREVER)
+    assert "Ben left the workspace" in str(await refusal(here, rental, CLEO))
+
+
+async def test_a_machine_that_asks_for_more_time_or_is_replaced_or_ends_stays_its_owners(here: World) -> None:
+    rental = await bens_idle(here)
+    await give(here, rental)
+    ruled(here, auto_approve=AutoApprove(total=Decimal(60)))
+    waits = await here.extend(rental, 50 * HOUR, BEN)
+    assert waits.extension is not None
+    assert "asks for more time" in str(await refusal(here, rental))
+    await here.withdraw(rental, BEN)
+    await here.be_down(18 * HOUR)
+    await give(here, rental)
+    await here.be_down(HOUR - SECOND)
+    assert "less than 30 min" in str(await refusal(here, rental))
+    rental = await here.destroy(rental, BEN, settle=False)
+    assert "no longer given to you" in str(await refusal(here, rental))
+    for state in (State.DESTROYING, State.DESTROYED):
+        with pytest.raises(TooLate, match=r"is being destroyed|is over"):
+            await give(here, rental)
+        rental = await here.until(rental, State.DESTROYED)
+        assert state
+
+
+async def test_a_machine_goes_back_to_who_had_it_first(here: World) -> None:
+    rental = await bens_idle(here)
+    await give(here, rental)
+    rental = await take(here, rental)
+    await here.be_down(10 * MINUTE)
+    await give(here, rental, BEN, ANA)
+    rental = await take(here, rental, BEN)
+    assert rental.owner == BEN.id
+    await here.be_down(10 * MINUTE)
+    rental = await change_owner(here, CLEO, rental, ANA)
+    async with here.deps.store.write() as tx:
+        assert await correct(tx) == 0
+    rental = await here.until(await here.destroy(rental), State.DESTROYED)
+    async with here.deps.store.read() as tx:
+        charges = await tx.budgets.charges_of(rental.id)
+    assert [one.owner for one in charges][:3] == [BEN.id, ANA.id, BEN.id]
+
+
+def end_of(rental: Rental) -> int:
+    return int(rental.running_lease.ends_at.timestamp())

@@ -1,0 +1,220 @@
+"""`/root/on-ending.sh`: what people read before, at and after an end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.machine_use import OnEnding, OnEndingRefused
+from bot.model.machine_use import OnEndingState as S
+from bot.model.rental import ScriptFirst
+from bot.model.summary import RentalDetails
+from handlers.views.answers import lists, modals, replies
+from tests.views.screens import card, dialog, direct, message, page, thread
+from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
+
+K = EventKind
+SEEN, END, LATE = clock(18, 26), clock(18, 40), clock(18, 41)
+NOTICE = happened(K.ENDING, clock(18, 10), id=12, until=END)
+FAILED = OnEnding(state=S.FAILED, end=END, status=1)
+
+
+def machine(state: S | OnEnding, at: datetime = SEEN, *events: Any, **more: Any) -> RentalDetails:
+    """Return k7mq2, whose script reports this since `at`."""
+    script = state if isinstance(state, OnEnding) else OnEnding(state=state, end=None if state is S.THERE else END)
+    return ready(*events, on_ending=script, on_ending_at=at, **more)
+
+
+def destroyed_first(state: S) -> RentalDetails:
+    """Return k7mq2, which Ben destroys after its script, at 14:10 at the latest."""
+    end = clock(14, 10)
+    first = ScriptFirst(by=BEN, ends_at=END)
+    script = OnEnding(state=state, end=None if state is S.THERE else end)
+    given = changed(lease(end), script_first=first)
+    return ready(FIRST, lease=given, on_ending=script, on_ending_at=clock(14, 1))
+
+
+FIRST = happened(K.SCRIPT_FIRST, clock(14, 0), id=12, actor=BEN, until=clock(14, 10), since=END)
+
+
+def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
+    refused = [OnEnding(state=S.REFUSED, why=why) for why in OnEndingRefused]
+    cards = [
+        card(machine(S.THERE), clock(13, 0)),
+        card(machine(S.THERE), clock(18, 30)),
+        card(machine(S.RUNNING), clock(18, 30)),
+        card(machine(S.DONE), clock(18, 30)),
+        card(machine(FAILED), clock(18, 30)),
+        card(machine(FAILED), LATE),
+        card(machine(OnEnding(state=S.DONE, end=clock(13, 0))), clock(13, 0)),
+        card(machine(OnEnding(state=S.NONE)), clock(13, 0)),
+        *(card(machine(one), clock(13, 0)) for one in refused),
+    ]
+    assert page(*(shown.removesuffix("\n[Details] [Extend] [Destroy k7mq2]") for shown in cards)) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh has not started
+      yet. fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: running since 18:26.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: done at 18:26.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit 1) at
+      18:26: look before 18:40. fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit 1) at
+      18:26. fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
+      on-ending.sh: it is no regular file. Put the script itself at /root/on-ending.sh, no link.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
+      on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh on the machine.
+      fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
+      on-ending.sh: it or /root doesn't belong to root. Type chown root /root /root/on-ending.sh on
+      the machine. fine-tune run 7
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
+      on-ending.sh: others can write to it or to /root. Type chmod go-w /root /root/on-ending.sh on
+      the machine. fine-tune run 7
+""")
+
+
+def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its_own() -> None:
+    failure = happened(K.SCRIPT_FAILED, clock(18, 26), id=13, until=END, exit_status=1)
+    over = gone(on_ending=FAILED, on_ending_at=clock(18, 26))
+    still = gone(on_ending=OnEnding(state=S.RUNNING, end=END), on_ending_at=clock(18, 26))
+    assert page(
+        direct(NOTICE, machine(S.THERE, clock(13, 0), NOTICE), clock(18, 10)),
+        direct(NOTICE, machine(S.DONE, clock(18, 26), NOTICE), clock(18, 26)),
+        direct(failure, machine(FAILED, clock(18, 26), NOTICE, failure), clock(18, 26)),
+        thread(failure, machine(FAILED, clock(18, 26), NOTICE, failure)),
+        direct(NOTICE, over, clock(18, 50)),
+        direct(NOTICE, still, clock(18, 50)),
+        card(over, clock(18, 50)),
+    ) == snapshot("""\
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. Its on-ending.sh runs
+      at 18:25.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+Ends 18:40, in 14 min: 1x H100 (k7mq2). Copy results off: the disk goes too. on-ending.sh: done at
+      18:26.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output is in
+      /var/lib/gpubot/on-ending.log. Copy results off: the disk goes too.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+(nothing)
+
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh still ran at the end.
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+""")
+
+
+def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
+    assert page(
+        dialog(modals.destroy_confirm(machine(S.THERE), 10 * M), clock(14, 0)),
+        dialog(modals.destroy_confirm(destroyed_first(S.RUNNING)), clock(14, 2)),
+    ) == snapshot("""\
+
+== Destroy k7mq2? ==
+1x H100, Ana. Everything on it is lost. $4.96 so far.
+Before that: [x] Run /root/on-ending.sh first, up to 10 min
+[Destroy k7mq2] [Go back]
+
+== Destroy k7mq2? ==
+1x H100, Ana. Everything on it is lost. It goes now, without waiting for its on-ending.sh. $4.96 so
+      far.
+[Destroy k7mq2] [Go back]
+""")
+
+
+def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_now() -> None:
+    there, done = destroyed_first(S.THERE), destroyed_first(S.RUNNING)
+    near = changed(done.rental.running_lease, script_first=ScriptFirst(by=BEN, ends_at=clock(14, 5)))
+    reader = reading(clock(14, 2), ANA)
+    assert page(
+        card(there, clock(14, 0)),
+        card(done, clock(14, 2)),
+        card(changed(done, rental=changed(done.rental, lease=near)), clock(14, 2)),
+        direct(FIRST, done, clock(14, 2)),
+        direct(READY_EVENT, done, clock(14, 2)),
+        thread(FIRST, done),
+        message(replies.script_first(done.rental, reader.times), clock(14, 2)),
+        message(lists.show(done, reader), clock(14, 2)),
+    ) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is done,
+      14:10 at the latest. fine-tune run 7
+[Details] [Keep k7mq2] [Destroy k7mq2 now]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is done,
+      14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
+[Details] [Keep k7mq2] [Destroy k7mq2 now]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is done,
+      14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2 now]
+
+Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the latest. on-ending.sh:
+      running since 14:01.
+[Keep k7mq2] [Destroy k7mq2 now]
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready until 14:10, at $2.42/h.
+Ben destroys it once its on-ending.sh is done, 14:10 at the latest. on-ending.sh: running since
+      14:01.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk is deleted with it today at 14:10. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
+[Keep k7mq2] [Destroy k7mq2 now]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+
+k7mq2 goes once its on-ending.sh is done, 14:10 at the latest.
+[Keep k7mq2] [Destroy k7mq2 now]
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 14:10.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. on-ending.sh: running since 14:01.
+      fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  14:00  Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+""")
+
+
+def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
+    kept = happened(K.EXTENDED, clock(14, 3), id=13, actor=ANA, until=END, span=270 * M)
+    script = OnEnding(state=S.DONE, end=clock(14, 10))
+    details = ready(FIRST, kept, on_ending=script, on_ending_at=clock(14, 4))
+    assert page(direct(FIRST, details, clock(14, 5)), card(details, clock(14, 5))) == snapshot("""\
+
+Extended: 1x H100 (k7mq2). It ends 18:40 now.
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
+      fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+""")
