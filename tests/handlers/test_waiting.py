@@ -15,7 +15,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.state import State
 from handlers.ids import Action
 from sandbox.slack.default import ANA, BEN, TRAINING
-from tests.handlers.team import NOON, Team, an_offer, team
+from tests.handlers.team import EVE, NOON, Team, an_offer, team
 
 H = timedelta(hours=1)
 NINE_IN_BERLIN = NOON + 20 * H
@@ -55,11 +55,12 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
             "Ask for it at $24.00/h or less: 4 h, up to $108.00",
         ]
         await ours.click(ANA, shown, "Tell me")
-        waits = await reads(ours, "You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 20:00.")
+        waits = await reads(ours, "You wait for 8x H200 EU under $3.00 per GPU, until Nov 27, 2026 at 20:00.")
         assert "You wait for 8x H200 EU under $3.00" in await ours.command(ANA, "list")
         assert "You wait for" not in await ours.command(BEN, "list")
         assert await ours.rentals() == []
-        await ours.forge(BEN, Action.STOP_WAITING.id, quote.id)
+        await ours.add_eve_and_gus()
+        await ours.forge(EVE, Action.STOP_WAITING.id, quote.id)
         assert "You wait for 8x H200" in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
         await reads(ours, "You no longer wait for 8x H200 EU under $3.00 per GPU.")

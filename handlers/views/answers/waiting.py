@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from bot.model.money import cost
@@ -12,6 +11,7 @@ from bot.model.state import State
 from bot.model.summary import PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue
 from handlers.views.answers import replies
@@ -33,9 +33,6 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.limits_text import over_limits_text
 from handlers.views.phrases.machine_text import describe, gpu, place, vendor
-
-START_AHEAD = timedelta(minutes=10)
-"""How long before a start the machine is rented."""
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
@@ -107,7 +104,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     else:
         label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
         rent = button(label, Action.RENT_THEN, value, style="primary")
-        lines = [_start_cost(quote, wait, reader.times), _who_decides(wait, reader.rules)]
+        lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     again = [button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
     return blocks.message(
@@ -119,14 +116,12 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     )
 
 
-def _start_cost(quote: Quote, wait: WaitPreview, times: Times) -> str:
+def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     """Return what the machine costs, and when it is rented."""
     request, most = quote.request, dollars_at_most(wait.envelope.total)
     highest = per_hour(wait.envelope.max_rate)
-    rents = "I rent the cheapest then."
-    if request.starts_at is not None:
-        at = times.at_time(max(request.starts_at - START_AHEAD, times.now))
-        rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
+    at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
+    rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
     if not quote.offers:
         return f"Nobody offers it now. {rents} At most {most}."
     cheapest = quote.offers[0]
