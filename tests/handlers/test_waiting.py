@@ -71,7 +71,7 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, f"get {CHEAP} any time")
         shown = await reads(ours, "No H200 in EU under $2.00")
-        assert "I rent it at any time, day or night." in shown["reads"]
+        assert "I look at any time, day or night." in shown["reads"]
         await ours.click(ANA, shown, "Rent it for me at $2.00/h or less: 1 h, up to $3.00")
         await reads(ours, "Before I rent I need your public SSH key")
         assert await ours.rentals() == []
