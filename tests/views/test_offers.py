@@ -351,21 +351,21 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
 (fallback) No H100 in EU under $2.00 per GPU and hour now. Close to it: Show from $2.15 in EU, Show
-      US from $1.90, Show spot from $1.20. H100 alone means any H100. I rent it in your hours only:
-      Mon to Fri, 08:00 to 20:00. Add "any time" for always.
+      US from $1.90, Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon
+      to Fri, 08:00 to 20:00. Add "any time" for always.
 No H100 in EU under $2.00 per GPU and hour now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
       $1.90] [Show spot from $1.20] [Change]
-  H100 alone means any H100. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 
 (fallback) No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either. H100
-      alone means any H100. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
-  H100 alone means any H100. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 """)
 
 
