@@ -30,7 +30,7 @@ async def wait_again(context: Context, interaction: UserInteraction, value: Quot
 async def stop(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Stop waiting."""
     quote = await waiting.stop(context.deps, interaction.person, value.quote_id)
-    return Reply(content=views.stopped(quote), replaces_original=True)
+    return None if interaction.origin.on_surface else Reply(content=views.stopped(quote), replaces_original=True)
 
 
 async def rent_dearer(context: Context, interaction: UserInteraction, value: RentalOfferValue) -> Outcome:

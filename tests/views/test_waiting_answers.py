@@ -71,28 +71,28 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
     ) == snapshot("""\
 
 (fallback) No 8x H200 in EU under $3.00 per GPU and hour now. Close to it: Show US from $2.90/GPU.
-      H200 alone means any H200. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
+      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
       time" for always.
 No 8x H200 in EU under $3.00 per GPU and hour now.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
       $2.90/GPU] [Change]
-  H200 alone means any H200. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
+  H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
-      H200 alone means any H200. I rent it at any time, day or night. Over the $10.00/h and $100.00
+      H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00
       limits. An approver decides first.
 No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
 [Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  H200 alone means any H200. I rent it at any time, day or night. Over the $10.00/h and $100.00
-      limits. An approver decides first.
+  H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
+      An approver decides first.
 
-(fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I rent
-      it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
+(fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I look
+      in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
 No A100 in EU now. I found nothing close to it either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
-  A100 alone means any A100. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
+  A100 alone means any A100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
       H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3
@@ -112,8 +112,8 @@ About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if 
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 [Tell me when there is one] [Rent it for me, up to a price]
-  H100 alone means any H100. I rent it in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 """)
 
 
@@ -170,7 +170,7 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
 
 == Rent it for me ==
 1x A100 EU, 6 h from ready.
-I rent the first that fits. I rent it in your hours only: Mon to Fri, 08:00 to 20:00.
+I look in your hours only: Mon to Fri, 08:00 to 20:00. I rent the first that fits.
 A100 alone means any A100.
 At most, in dollars per GPU and hour: ()
 [Next] [Go back]
@@ -179,7 +179,7 @@ At most, in dollars per GPU and hour: ()
 8x H200 EU, 6 h from ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
-I rent it in your hours only: Mon to Fri, 08:00 to 20:00.
+I look in your hours only: Mon to Fri, 08:00 to 20:00.
 H200 alone means any H200.
 [Rent it for me] [Go back]
 
@@ -187,7 +187,7 @@ H200 alone means any H200.
 8x H200 EU, 6 h from ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
-I rent it at any time, day or night.
+I look at any time, day or night.
 H200 alone means any H200.
 Over the $100.00 limit. An approver decides first.
 [Ask] [Go back]
@@ -216,11 +216,11 @@ def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that
     ) == snapshot("""\
 
 You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00. I tell you once, when there is
-      one.
+      one. I look in your hours only: Mon to Fri, 08:00 to 20:00.
 [Stop waiting]
 
 You wait for 8x H200 EU, at $24.00/h or less, up to $156.00 in all, until Nov 27 at 18:00, k7mq2. I
-      rent it in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
+      look in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
 [Stop waiting]
 
 Starts tomorrow at 09:00: 8x H100 EU, at $21.16/h or less, up to $179.86 in all, k7mq2. Follow it in

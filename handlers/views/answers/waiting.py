@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake
@@ -15,6 +14,7 @@ from bot.model.summary import PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
+from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, offer_value
 from handlers.views.answers import replies
@@ -36,9 +36,6 @@ from handlers.views.phrases.format import (
 )
 from handlers.views.phrases.limits_text import over_limits_text
 from handlers.views.phrases.machine_text import describe, gpu, place, vendor
-
-START_AHEAD = timedelta(minutes=10)
-"""How long before a start the machine is rented."""
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
@@ -67,7 +64,7 @@ def wait_text(view: QuoteView, rules: Rules) -> str:
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent it for you: {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_rents(quote.wish, rules)
+    hours = "" if view.wait_refused else when_it_looks(quote.wish, rules)
     if hours and not (quote.wish and quote.wish.any_time):
         hours += ' Add "any time" for always.'
     return join(any_model(quote.request), hours, _who_decides(wait, rules) if wait else "", refused)
@@ -79,11 +76,11 @@ def any_model(request: Request) -> str:
     return "" if request.features or "-" in request.gpu else f"{name} alone means any {name}."
 
 
-def when_it_rents(wish: Wish | None, rules: Rules) -> str:
-    """Return when a machine is rented for a person who waits."""
+def when_it_looks(wish: Wish | None, rules: Rules) -> str:
+    """Return when offers are looked for, for a person who waits."""
     if wish is not None and wish.any_time:
-        return "I rent it at any time, day or night."
-    return f"I rent it in your hours only: {asking_hours(rules.hours)}."
+        return "I look at any time, day or night."
+    return f"I look in your hours only: {asking_hours(rules.hours)}."
 
 
 def _who_decides(wait: WaitPreview, rules: Rules) -> str:
@@ -110,7 +107,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     else:
         label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
         rent = button(label, Action.RENT_THEN, value, style="primary")
-        lines = [_start_cost(quote, wait, reader.times), _who_decides(wait, reader.rules)]
+        lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     again = [button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
     return blocks.message(
@@ -122,14 +119,12 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     )
 
 
-def _start_cost(quote: Quote, wait: WaitPreview, times: Times) -> str:
+def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     """Return what the machine costs, and when it is rented."""
     request, most = quote.request, dollars_at_most(wait.envelope.total)
     highest = per_hour(wait.envelope.max_rate)
-    rents = "I rent the cheapest then."
-    if request.starts_at is not None:
-        at = times.at_time(max(request.starts_at - START_AHEAD, times.now))
-        rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
+    at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
+    rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
     if not quote.offers:
         return f"Nobody offers it now. {rents} At most {most}."
     cheapest = quote.offers[0]
@@ -146,7 +141,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
     request = quote.request
     lines = [
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-        f"I rent the first that fits. {when_it_rents(quote.wish, reader.rules)}",
+        f"{when_it_looks(quote.wish, reader.rules)} I rent the first that fits.",
         any_model(request),
     ]
     return blocks.modal(
@@ -174,7 +169,7 @@ def rent_for_me_confirm(wait: WaitPreview, price: Decimal | None, reader: Reader
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
         f"Up to {dollars_at_most(envelope.total)} in all.",
         f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
-        "" if starts else when_it_rents(quote.wish, reader.rules),
+        "" if starts else when_it_looks(quote.wish, reader.rules),
         "" if starts and quote.offers else any_model(request),
         _who_decides(wait, reader.rules),
     ]
@@ -200,9 +195,9 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
         return replies.rented(rental, asked=asked)
     text = waiting_text(waiting, reader.times)
     if rental is None:
-        text += " I tell you once, when there is one."
+        text = join(text, "I tell you once, when there is one.", when_it_looks(waiting.quote.wish, reader.rules))
     else:
-        hours = "" if rental.request.starts_at else when_it_rents(waiting.quote.wish, reader.rules)
+        hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
     return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote)), closed=False)
 
