@@ -57,6 +57,8 @@ class NextStep(Enum):
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
     WITHDRAW_AND_ASK_AGAIN = auto()
+    NAME_PRICE = auto()
+    STOP_WAITING = auto()
     NAME_LATER_END = auto()
     RENT_ONE = auto()
     LIST_YOURS = auto()
@@ -114,9 +116,10 @@ class Line(NamedTuple):
     """A request that a person may have meant."""
 
     shown: str
-    """As people read it and type it after `/gpu get`."""
+    """As people read it and type it after `/gpu` and the verb."""
     text: str
     """The same as Slack sends it, with the ids of the people whom it mentions."""
+    verb: str = "get"
 
 
 class RequestMistake(Mistake):
@@ -126,7 +129,7 @@ class RequestMistake(Mistake):
     """
 
     def __init__(self, why: str, *lines: Line, without: bool = False) -> None:
-        commands = ", or ".join(f"/gpu get {line.shown}" for line in lines)
+        commands = ", or ".join(f"/gpu {line.verb} {line.shown}" for line in lines)
         lead = "Without it" if without else "Try"
         super().__init__(f"{why} {lead}: {commands}" if lines else why)
         self.lines = lines

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
@@ -94,8 +95,8 @@ class GithubKeysValue(Value):
 
 
 class LineValue(Value):
-    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. The click reads it
-    again, for the person who clicks."""
+    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. If they type `wait`
+    instead, the text begins with that word. The click reads it again, for the person who clicks."""
 
     TYPE_NAME: ClassVar[str] = "line"
     SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
@@ -129,6 +130,7 @@ class Field(StrEnum):
     CONTRACT = "contract"
     VENDOR = "vendor"
     CAP = "cap"
+    START = "start"
     LEASE = "lease"
     UP_TO = "up_to"
     TEAMMATES = "teammates"
@@ -345,6 +347,17 @@ class QuoteHoursValue(Value):
     hours: int
 
 
+class QuotePriceValue(Value):
+    """`q8f3...:24.00`: a quote, and the highest price that its owner named, in USD per hour for the whole
+    machine."""
+
+    TYPE_NAME: ClassVar[str] = "quote_price"
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<price>[0-9]{{1,7}}(?:\.[0-9]{{1,4}})?)"
+
+    quote_id: str
+    price: Decimal
+
+
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
@@ -461,6 +474,11 @@ class Action:
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
     KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
     FOR_HOURS = ActionId("for_hours", QuoteHoursValue)
+    TELL_ME = ActionId("tell_me", QuoteValue)
+    RENT_FOR_ME = ActionId("rent_for_me", QuoteValue)
+    RENT_THEN = ActionId("rent_then", QuoteValue)
+    STOP_WAITING = ActionId("stop_waiting", QuoteValue)
+    WAIT_AGAIN = ActionId("wait_again", QuoteValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     SHOW_LINE = ActionId("show_line", LineValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
@@ -535,6 +553,10 @@ class Callback:
     CHOOSE_KEYS = CallbackId("choose_keys", GithubKeysValue)
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
     RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue)
+    HIGHEST_PRICE = CallbackId("highest_price", QuoteValue)
+    RENT_FOR_ME: CallbackId[QuoteValue | QuotePriceValue] = CallbackId(
+        "rent_for_me_confirm", QuoteValue, QuotePriceValue
+    )
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
     FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)

@@ -39,10 +39,16 @@ from store.policies import Policies
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
-from store.tables import messages, quotes, rentals, visits
+from store.searches import Searches
+from store.tables import messages, quotes, rentals, shared_searches, visits
 from store.visits import Visits
 
-_WRITTEN = {quotes: Written.QUOTES, rentals: Written.RENTALS, messages: Written.MESSAGES}
+_WRITTEN = {
+    quotes: Written.QUOTES,
+    shared_searches: Written.SEARCHES,
+    rentals: Written.RENTALS,
+    messages: Written.MESSAGES,
+}
 """What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
 that is put off makes nothing due."""
 
@@ -57,6 +63,7 @@ class Transaction:
         self.stale_changes: list[Change] = []
         """The changes for which `apply` raised Stale. Their facts are written in any case."""
         self.quotes = Quotes(conn, holder)
+        self.searches = Searches(conn, holder)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
         self.visits = Visits(conn, holder)
@@ -67,6 +74,7 @@ class Transaction:
             self.events,
             self.messages,
             self.visits,
+            self.searches,
             holder=holder,
             writes=writes,
             on_applied=self.changes.append,
@@ -174,7 +182,7 @@ class Database:
         overdue machines."""
         with suppress(StoreBusy):
             async with self._connection() as conn:
-                for table in (quotes, rentals, visits):
+                for table in (quotes, shared_searches, rentals, visits):
                     await claims.end_all(conn, table)
                 await conn.commit()
 

@@ -17,7 +17,7 @@ from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt, Watche
 from bot.model.attempt import AttemptState, Marker, Resource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
-from store.tables import attempts, quotes, rentals, resources
+from store.tables import attempts, quotes, rentals, resources, shared_searches
 from store.visits import Visits
 
 _COLUMNS = (
@@ -99,7 +99,9 @@ class Overdue:
         self._visits = visits
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        oldest = [await claims.oldest_due(self._conn, table, without) for table in (quotes, rentals)]
+        oldest = [
+            await claims.oldest_due(self._conn, table, without) for table in (quotes, shared_searches, rentals)
+        ]
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:

@@ -48,8 +48,14 @@ _CLICKED = (
 )
 
 
+_WAITING = select(quotes).where(quotes.c.waits_for.is_not(None)).order_by(quotes.c.created_at, quotes.c.id)
+_WAITING_FOR = _WAITING.where(quotes.c.waits_for == param(quotes.c.waits_for, "search_id"))
+_WAITING_OF = _WAITING.where(quotes.c.owner == param(quotes.c.owner, "owner_id"))
+
 _OLD = select(quotes.c.id).where(
-    quotes.c.created_at < param(quotes.c.created_at, "before"), quotes.c.due_at.is_(None)
+    quotes.c.created_at < param(quotes.c.created_at, "before"),
+    quotes.c.due_at.is_(None),
+    quotes.c.waits_for.is_(None),
 )
 _OLDEST = bindparam("max_rows", type_=Integer)
 _UNUSED = (
@@ -113,6 +119,15 @@ class Quotes(claims.PlainDueTable):
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
+
+    async def waiting(self) -> list[Quote]:
+        return to_models(Quote, await self._conn.execute(_WAITING))
+
+    async def waiting_for(self, search_id: str) -> list[Quote]:
+        return to_models(Quote, await self._conn.execute(_WAITING_FOR, {"search_id": search_id}))
+
+    async def waiting_of(self, owner: str) -> list[Quote]:
+        return to_models(Quote, await self._conn.execute(_WAITING_OF, {"owner_id": owner}))
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
         ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))

@@ -36,6 +36,7 @@ from store.attempts import Attempts
 from store.events import Events
 from store.mapping import Values, insert_new, param, select_by, values
 from store.messages import Messages
+from store.searches import Searches
 from store.tables import attempts, rentals, samples
 from store.visits import Visits
 
@@ -66,6 +67,8 @@ _USAGE = select(
     func.coalesce(func.sum(_c.cap_micros), 0),
 ).where(
     _c.live,
+    _c.state != State.QUEUED,
+    or_(_c.state != State.AWAITING_APPROVAL, _c.wish.is_(None)),
     _c.id.is_distinct_from(param(_c.id, "without")),
     func.coalesce(_c.replaced_by, "").is_distinct_from(param(_c.id, "without")),
 )
@@ -153,6 +156,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         events: Events,
         messages: Messages,
         visits: Visits,
+        searches: Searches,
         *,
         holder: str,
         writes: bool,
@@ -165,6 +169,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         self._events = events
         self._messages = messages
         self._visits = visits
+        self._searches = searches
         self._may_read_usage = not writes
         self._on_applied = on_applied
         self._on_stale = on_stale
@@ -287,6 +292,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             await self._visits.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
             await self._visits.end(after.id)
+        if state_changed and after.state is State.QUEUED and after.quote_id is not None:
+            at = change.events[0].at if change.events else after.created_at
+            await self._searches.make_due_for(after.quote_id, at)
         if before is None or after.version > before.version:
             transition = state_changed or bool(change.events)
             if state_changed and after.state.over:

@@ -142,6 +142,7 @@ rentals = Table(
     Column("waiting_decider", EnumText(Decider)),
     Column("waiting_why", EnumText(Why)),
     _time("waiting_expires_at"),
+    Column("wish", JsonText[Wish](Wish)),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
     _time("created_at", nullable=False),

@@ -19,12 +19,15 @@ from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope,
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
+from bot.model.quote import Wish
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
 from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
+from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from bot.policy.use.use_costs import Stretch, stretches
 
@@ -59,6 +62,14 @@ def latest_ready(since: datetime, rules: Rules) -> datetime:
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
+def reach_of_wish(request: Request, wish: Wish, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the time in which the machine of a wish can bill."""
+    first = first_look(request, rules)
+    if first is not None and request.last_end is not None:
+        return max(first, now), max(request.last_end, now) + rules.lease.grace
+    return now, latest_ready(max(wish.until, now), rules) + request.longest + rules.lease.grace
+
+
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return what a rental holds of the budgets of each month.
 
@@ -80,6 +91,8 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
         return _of_machine(facts, total, now, rules)
     if rental.state is State.DESTROYING:
         return _whole(total, began, now + rules.lease.grace, rules)
+    if rental.state is State.QUEUED and rental.wish is not None:
+        return _whole(total, *reach_of_wish(rental.request, rental.wish, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
     return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
 
@@ -339,11 +352,12 @@ async def room_for(
     now: datetime,
     longest: timedelta,
     rental: Rental | None = None,
+    reach: tuple[datetime, datetime] | None = None,
 ) -> Room:
-    """Return what budgets hold for a request that would be bought now and may run for `longest`. `rental` is the
-    request that it would replace."""
-    reach = latest_ready(now, rules) + longest + rules.lease.grace
-    months = months_between(now, reach, rules.billing_zone)
+    """Return what budgets hold for a request that would be bought now and may run for `longest`, or in whose
+    `reach` it can bill. `rental` is the request that it would replace."""
+    since, until = reach or (now, latest_ready(now, rules) + longest + rules.lease.grace)
+    months = months_between(since, until, rules.billing_zone)
     mine: dict[Month, Micros] = {}
     settled = 0
     if rental is not None:

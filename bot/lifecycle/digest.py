@@ -15,7 +15,7 @@ from bot.model.budget import TEAM
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.spend import Digest, Period, PeriodKind, ProjectWeek, Spent
-from bot.model.state import State
+from bot.model.state import UNBOUGHT
 from bot.policy.buying.digest import newest_digest, week_of
 from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import in_period
@@ -62,7 +62,7 @@ async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Dig
         return None
     running: defaultdict[str, list[Rental]] = defaultdict(list)
     for rental in await tx.rentals.live():
-        if rental.state is not State.AWAITING_APPROVAL:
+        if rental.state not in UNBOUGHT:
             running[rental.project].append(rental)
     weeks = [
         ProjectWeek(

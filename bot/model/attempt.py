@@ -72,6 +72,8 @@ class Why(StrEnum):
     """Another rental took its place."""
     BOUGHT_LATER = "bought_later"
     """Its machine was found on the account: it was bought after the database was saved."""
+    NOTHING_FITTED = "nothing_fitted"
+    """No offer fitted before the wish ended."""
     UNPROVEN = "unproven"
     """Purchases that were answered with `failed` are looked up before the next one."""
 

@@ -40,6 +40,20 @@ class EventKind(StrEnum):
     OTHERS_ASKED = "others_asked"
     """The people of `approval.then`, `facts.then`, are asked too. `facts.away` has the approvers if all of them
     are away."""
+    QUEUED = "queued"
+    """The rental waits for an offer that fits, or for its start time. `facts.until` is when it ends if none
+    fits."""
+    OFFER_FITS = "offer_fits"
+    """An offer fits a rental that waited for one, and is bought now. `facts.since` is since when it waited."""
+    QUEUED_AGAIN = "queued_again"
+    """All that fitted was sold out, or buying was blocked (`facts.why`), so the rental waits on until
+    `facts.until`."""
+    NOT_ALLOWED_NOW = "not_allowed_now"
+    """An offer fits a rental that waits for one, but the rules don't allow it now, for the reason in
+    `facts.detail`. It waits on."""
+    NOTHING_FITS = "nothing_fits"
+    """The start time is near, and no offer fits. `facts.rate` is the cheapest one, if there is one, and
+    `facts.max_rate` what its owner allowed."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
@@ -244,6 +258,9 @@ class Facts(Frozen):
     ask_before: Instant | None = None
     """Until when an approver can be asked for more time, in a notice of the end that comes because of that."""
     since: Instant | None = None
+    offer: str | None = None
+    """In NOTHING_FITS, the id of the cheapest offer."""
+    starts_at: Instant | None = None
     digest: Digest | None = None
     month: str | None = None
     """Such as `2026-11`."""
@@ -332,6 +349,15 @@ def if_it_was_unknown(event: Event) -> bool:
     return event.facts.why is not None
 
 
+def if_it_waited(event: Event) -> bool:
+    """Return whether the rental waited for the offer that was bought."""
+    return event.facts.since is not None
+
+
+def if_a_wish_ended(event: Event) -> bool:
+    return event.facts.why is Why.NOTHING_FITTED
+
+
 def unless_silent(event: Event) -> bool:
     """Return whether the machine answers. For a silent machine, SILENT says what is known."""
     return event.facts.why is not Why.SSH_SILENT
@@ -367,7 +393,7 @@ def if_a_person_did_it(event: Event) -> bool:
 
 
 def if_a_person_did_it_or_nothing_was_rented(event: Event) -> bool:
-    return event.actor is not None or event.facts.end is State.FAILED
+    return event.actor is not None or event.facts.end is State.FAILED or if_a_wish_ended(event)
 
 
 class To(Enum):
@@ -479,11 +505,16 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
     _E.APPROVERS_REMINDED: Effects(),
     _E.OTHERS_ASKED: Effects(thread=always),
+    _E.QUEUED: Effects(),
+    _E.OFFER_FITS: Effects(),
+    _E.QUEUED_AGAIN: Effects(thread=always),
+    _E.NOT_ALLOWED_NOW: Effects(thread=always, direct=_OWNER),
+    _E.NOTHING_FITS: Effects(thread=always, direct=_OWNER),
     _E.STARTED: Effects(),
     _E.RENTING: Effects(thread=always),
     _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
     _E.GIVEN_UP: Effects(thread=always),
-    _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True),
+    _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited),
     _E.WAITING: Effects(thread=always),
     _E.SILENT: Effects(thread=always),
     _E.READY: Effects(thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),

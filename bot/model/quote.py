@@ -8,7 +8,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.budget import UNASSIGNED
 from bot.model.message import Destination
 from bot.model.offer import Offer
-from bot.model.request import Request
+from bot.model.request import OfferQuery, Request
 
 
 class QuoteState(StrEnum):
@@ -43,7 +43,11 @@ class Wish(Frozen):
     """Whether an offer that fits is rented at once, by the rental that waits for it. Otherwise its owner is told
     of the offer."""
     any_time: bool = False
-    """Whether it is also rented outside of the owner's hours (`hours` of the policy)."""
+    """Whether its owner is also told, or it is also rented, outside of the owner's hours (`hours` of the
+    policy)."""
+    gpu: str | None = None
+    """The canonical name of the GPU that the owner saw a price of: only what fits this one is rented. None: any
+    GPU that the request's words name."""
 
 
 class Quote(Frozen):
@@ -85,4 +89,18 @@ class Quote(Frozen):
     """None if nobody asked to wait."""
     waits_for: str | None = None
     """The key of the search that it shares with equal wishes, while it waits for offers."""
+    due_at: Instant | None = None
+
+
+class SharedSearch(Frozen):
+    """What the market is asked for wishes with the same query."""
+
+    id: str
+    """The quotes' `waits_for`."""
+    query: OfferQuery
+    """Without a highest price: each wish has its own."""
+    asked_at: Instant | None = None
+    """When the market was asked last. None if it was not asked yet."""
+    misses: int = 0
+    """How often it was asked in a row without an offer that fitted a wish."""
     due_at: Instant | None = None

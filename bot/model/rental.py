@@ -10,6 +10,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
 from bot.model.machine_use import OnEnding, SetupProgress, Use
+from bot.model.quote import Wish
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 
@@ -159,6 +160,8 @@ class Rental(Frozen):
     envelope: Envelope
     """The envelope in force. While the request waits, the envelope that is asked for."""
     waiting: Waiting | None = None
+    wish: Wish | None = None
+    """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
     """When the owner is notified of the approval, unless the machine is ready by then. None if that is not

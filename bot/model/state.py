@@ -29,6 +29,9 @@ class State(StrEnum):
         return self in ENDS
 
 
+UNBOUGHT = frozenset({State.AWAITING_APPROVAL, State.QUEUED})
+"""Nothing is being bought: somebody decides first, or an offer has to appear first."""
+
 ENDS = frozenset(
     {
         State.DESTROYED,

@@ -19,7 +19,7 @@ from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 
@@ -305,8 +305,52 @@ class IdleMachine(Frozen):
     """When its owner was asked for it within the last hour. None: they may be asked now."""
 
 
+class WaitPreview(Frozen):
+    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
+
+    quote: Quote
+    envelope: Envelope
+    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
+    over: tuple[Over, ...] = ()
+    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold the envelope, the tightest one first."""
+    until: Instant
+    """When the wish ends if nothing fitted."""
+
+
+class WaitingView(Frozen):
+    """Something that a person waits for."""
+
+    quote: Quote
+    rental: Rental | None = None
+    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its owner
+    is told once there is an offer."""
+    owner_name: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return the Slack id of the person who waits."""
+        return self.quote.owner if self.rental is None else self.rental.owner
+
+    @property
+    def wish(self) -> Wish:
+        """Return the wish, as it was approved if its rental was."""
+        wish = self.quote.wish if self.rental is None else self.rental.wish
+        if wish is None:
+            raise ValueError(f"{self.quote.id} waits without a wish")
+        return wish
+
+    @property
+    def request(self) -> Request:
+        """Return what they wait for."""
+        return self.quote.request if self.rental is None else self.rental.request
+
+
 class QuoteView(Frozen):
     """A quote as its owner reads it now."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     quote: Quote
     rental: Rental | None = None
@@ -331,6 +375,10 @@ class QuoteView(Frozen):
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
     """The names of the teammates who have no SSH key."""
+    wait: WaitPreview | None = None
+    """What an automatic rent would allow. None if no highest price is known."""
+    wait_refused: GpubotError | None = None
+    """Why nothing can be rented automatically."""
 
 
 class PolicyView(Frozen):

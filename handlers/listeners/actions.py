@@ -25,6 +25,7 @@ from handlers.listeners import (
     requests,
     sharing,
     spend,
+    waiting,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -44,6 +45,11 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.SHOW_NEARBY, offers.show_nearby),
             on(Action.KEEP_UNTIL, offers.keep_until),
             on(Action.FOR_HOURS, offers.for_hours),
+            on(Action.TELL_ME, waiting.tell),
+            on(Action.RENT_FOR_ME, waiting.rent),
+            on(Action.RENT_THEN, waiting.rent),
+            on(Action.STOP_WAITING, waiting.stop),
+            on(Action.WAIT_AGAIN, waiting.wait_again),
             on(Action.SHOW_LINE, commands.show_line),
             on(Action.CHOOSE_FROM_LIST, offers.open_form),
             on(Action.ADD_KEY, keys.open_form),

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, PrivateKey
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import account, away, queries
+from bot.lifecycle.service import account, away, queries, quoting, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
@@ -38,8 +38,10 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any `/gpu` command. Raise Mistake if it can't be parsed."""
     command = _parse(context, interaction.person, interaction.text)
     match command:
-        case commands.Get(request=request, now=now):
-            return await offers.ask(context, interaction, request, rent_now=now)
+        case commands.Get(now=now):
+            return await _search(context, interaction, command, rent_now=now)
+        case commands.Wait():
+            return await _search(context, interaction, command, rent_now=False)
         case commands.GetForm():
             return await offers.open_form(context, interaction)
         case commands.Again():
@@ -68,6 +70,18 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             return Reply(content=await _switch(context.deps, interaction.person, command))
         case _:
             return await _answer(context, interaction, command)
+
+
+async def _search(
+    context: Context, interaction: UserInteraction, command: commands.Get | commands.Wait, *, rent_now: bool
+) -> Outcome:
+    """Start a search for what was typed after `get` or `wait`."""
+    wish = None
+    if isinstance(command, commands.Wait):
+        wish = quoting.new_wish(context.deps, command.until, any_time=command.any_time)
+    elif command.any_time:
+        wish = quoting.new_wish(context.deps, None, any_time=True)
+    return await offers.ask(context, interaction, command.request, rent_now=rent_now, wish=wish)
 
 
 async def _switch(
@@ -120,10 +134,11 @@ async def command_for(context: Context, person: Person, text: str) -> Rendered:
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
     """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if the request can't be
     read."""
-    command = _parse(context, interaction.person, f"get {value.text}")
-    if not isinstance(command, commands.Get):
+    text = value.text if value.text.startswith("wait ") else f"get {value.text}"
+    command = _parse(context, interaction.person, text)
+    if not isinstance(command, commands.Get | commands.Wait):
         raise Mistake(UNREADABLE)
-    return await offers.ask(context, interaction, command.request)
+    return await _search(context, interaction, command, rent_now=False)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:
@@ -141,21 +156,24 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
             now=context.deps.clock.now(),
             zone=person.tz,
             hours=context.deps.rules.hours,
+            longest_wait=context.deps.rules.waiting.longest,
         )
     except Mistake:
         # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()
         raise
-    if isinstance(command, commands.Get):
+    if isinstance(command, commands.Get | commands.Wait):
         context.known_catalog()  # without it, the names in the request were not checked
     return command
 
 
 async def _list(context: Context, interaction: UserInteraction, *, everyone: bool) -> Rendered:
+    person = interaction.person
     return lists.listing(
-        await queries.live_rentals(context.deps, interaction.person, everyone=everyone, most=lists.ROWS),
-        context.reader(interaction.person),
+        await queries.live_rentals(context.deps, person, everyone=everyone, most=lists.ROWS),
+        context.reader(person),
         everyone=everyone,
+        waits=await (waiting.starting if everyone else waiting.waiting_of)(context.deps, person),
     )
 
 

@@ -17,6 +17,7 @@ from handlers.listeners import (
     replacing,
     requests,
     sharing,
+    waiting,
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
@@ -82,6 +83,8 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.CHOOSE_KEYS, github_keys.take_chosen),
             on(Callback.FORM, form),
             on(Callback.RENT_CONFIRM, offers.rent_confirmed),
+            on(Callback.HIGHEST_PRICE, waiting.rent_up_to),
+            on(Callback.RENT_FOR_ME, waiting.rent_confirmed),
             on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
             on(Callback.FEWER_HOURS, fewer_hours),
             on(Callback.DENY, requests.deny),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.base import changed
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.policy.buying.budgets import projects_to_name
 from handlers.directory.channels import is_direct
@@ -36,10 +36,13 @@ async def ask(
     *,
     rent_now: bool = False,
     earlier: Quote | None = None,
+    wish: Wish | None = None,
 ) -> Outcome:
     """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
-    changes."""
+    changes, and `wish` what the person typed about waiting."""
     asked_in = _asked_in(interaction, earlier)
+    if earlier is not None and earlier.wish is not None:
+        wish = quoting.new_wish(context.deps, earlier.wish.until, any_time=earlier.wish.any_time)
     await context.people.look_up(request.teammates)
     await quoting.ask(
         context.deps,
@@ -51,6 +54,7 @@ async def ask(
         rent_now=rent_now,
         replaces=interaction.origin.ephemeral,
         changes=earlier.changes if earlier else None,
+        wish=wish,
     )
     return None
 

@@ -24,7 +24,8 @@ from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, pars
 from handlers.parsing.request_parts import ParseContext
 from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_return
+from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
+from handlers.views.phrases.ends import end_text
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """The most characters of a command. Only a key comes near that."""
@@ -39,6 +40,18 @@ class Get(Frozen):
 
     request: Request
     now: bool = False
+    any_time: bool = False
+    """Whether it is also rented outside of the person's hours, if they wait for it."""
+
+
+class Wait(Frozen):
+    """Wait for a machine. Rents nothing: its answer asks what happens once there is one."""
+
+    request: Request
+    until: datetime | None
+    """The end of the wish. None if none was typed."""
+    any_time: bool = False
+    """Whether it is also rented outside of the person's hours."""
 
 
 class GetForm(Frozen):
@@ -166,6 +179,7 @@ class Home(Frozen):
 
 Command = (
     Get
+    | Wait
     | GetForm
     | Again
     | KeyShow
@@ -194,6 +208,7 @@ Command = (
 
 _ALIASES = {
     "get": "get rent find need want search offers",
+    "wait": "wait await",
     "again": "again",
     "key": "key keys ssh-key sshkey",
     "list": "list ls mine my me ps status",
@@ -252,6 +267,7 @@ _MAX_TYPOS = {
     "probe": 1,
     "policy": 2,
     "again": 1,
+    "wait": 1,
     "list": 1,
     "show": 1,
     "keep": 1,
@@ -274,8 +290,10 @@ def parse_command(
     now: datetime,
     zone: str,
     hours: Hours | None = None,
+    longest_wait: timedelta,
 ) -> Command:
-    """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
+    """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone. A start and the end of
+    a wish are at most `longest_wait` from now.
 
     The caller has searched the text for private keys. Raise Mistake if the text is no command; its words must be
     escaped before they are shown.
@@ -293,32 +311,51 @@ def parse_command(
     name = _name_of(first_word)
     if name == "give" and _GIVE_ME.match(rest):
         name = None
-    context = ParseContext(default_lease, max_lease, sees_use, now, zone, hours or Hours())
+    context = ParseContext(default_lease, max_lease, sees_use, now, zone, hours or Hours(), longest_wait)
     if name is None and _QUESTIONS_FOR_LIST.fullmatch(normalize(typed[:100]).lower()):
         return ListRentals()
     if name is None:
         if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)
-        return Get(request=parse_request(with_mentions, catalog, context, after_verb=False).request)
+        parsed = parse_request(with_mentions, catalog, context, after_verb=False)
+        return Get(request=parsed.request, any_time=parsed.any_time)
     if name == "get":
-        if not rest.strip():
-            return GetForm()
-        parsed = parse_request(rest_with_mentions, catalog, context)
-        return Get(request=parsed.request, now=parsed.now and first_word.lower() in _BUYING_WORDS)
+        return _parse_get(first_word, rest_with_mentions, catalog, context)
+    if name == "wait":
+        return _parse_wait(rest_with_mentions, catalog, context)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
-    if name == "share":
-        return _parse_share(rest_with_mentions)
-    if name == "give":
-        return _parse_give(rest_with_mentions)
+    if name in _WITH_PEOPLE:
+        return _WITH_PEOPLE[name](rest_with_mentions)
     return _PARSERS[name](rest, context)
+
+
+def _parse_get(first_word: str, rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
+        return GetForm()
+    parsed = parse_request(rest, catalog, context)
+    now_too = parsed.now and first_word.lower() in _BUYING_WORDS
+    return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
+
+
+def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
+        raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
+    parsed = parse_request(rest, catalog, context._replace(waiting=True))
+    return Wait(request=parsed.request, until=parsed.waits_until, any_time=parsed.any_time)
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
     """Return what a person in `zone` types after `/gpu` for `command`, which was read from the text `typed`."""
     match command:
-        case Get(request=request) if not request.teammates:
-            return f"get {request_text(request, default_lease=default_lease, zone=zone)}"
+        case Get(request=request, any_time=any_time) | Wait(request=request, any_time=any_time) if (
+            not request.teammates
+        ):
+            verb, until = ("wait", command.until) if isinstance(command, Wait) else ("get", None)
+            waits = [f"until {end_text(until, zone)}"] if until else []
+            waits += ["any time"] if any_time else []
+            written = request_text(request, default_lease=default_lease, zone=zone, more=waits)
+            return f"{verb} {written}"
         case ListRentals(all=everyone):
             return "list all" if everyone else "list"
         case Show(id=rental_id) | Ssh(id=rental_id) | Destroy(id=rental_id):
@@ -462,7 +499,7 @@ def _parse_away(rest: str, context: ParseContext) -> Command:
     if found is None or not found["end"]:
         raise Mistake("Until when? Try: /gpu away until mon, or /gpu away off")
     try:
-        return Away(until=parse_return(found["end"], context.now, context.zone, context.hours.time[0]))
+        return Away(until=parse_day(found["end"], context.now, context.zone, context.hours.time[0]))
     except UnclearEnd as unclear:
         raise Mistake(f"{unclear.words} Try: /gpu away until {unclear.ends[0]}") from None
 
@@ -523,3 +560,5 @@ _PARSERS: dict[str, Parser] = {
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),
 }
+_WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
+"""The parsers of commands that name people."""

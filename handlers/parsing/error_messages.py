@@ -37,10 +37,10 @@ _TEMPLATES = {
     ProblemKind.LIMITED_COUNT: '"{typed}" is no exact number of GPUs, and I need one.',
     ProblemKind.MEMORY_OR_COUNT: 'Is "{typed}" its memory, {number} GB?',
     ProblemKind.RANGE: 'I need one number, and "{typed}" is two.',
-    ProblemKind.TIME: 'I can\'t read the time "{typed}". A machine starts when it is rented.',
+    ProblemKind.TIME: 'I can\'t read the time "{typed}". A start is at 9:00 tomorrow, an end until 18:00.',
     ProblemKind.END: 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00.',
     ProblemKind.HOURS_AND_NUMBER: 'I can\'t read the time "{typed}".',
-    ProblemKind.LATER: '"{typed}" would be later. A machine starts when it is rented.',
+    ProblemKind.LATER: '"{typed}" would be later. A start has a time: at 9:00 tomorrow.',
     ProblemKind.PRICE: 'I can\'t read the price "{typed}". A price is in US dollars per GPU and hour.',
     ProblemKind.PRICE_UNIT: 'A price is per GPU and hour, not "{typed}".',
     ProblemKind.UNKNOWN_OPTION: 'I don\'t know the option "{typed}". A note needs a space after its dash.',
@@ -117,8 +117,9 @@ class ErrorMessages:
         gpu, features, _ = self.vocabulary.narrowed(parts.gpus[0], parts.features)
         count, price = next(iter(parts.counts), 1), next(iter(parts.different("prices")), None)
         total = price is not None and parts.is_total(price)
-        later, end = next(iter(parts.latest), None), next(iter(parts.ends), "")
-        lease = next(iter(parts.leases), WHILE_BUSY if parts.busy else later) if not end else None
+        later, end = next(iter(parts.latest), None), next(iter([*parts.wish_ends, *parts.ends]), "")
+        waits = self.context.waiting and not parts.starts
+        lease = None if end and not waits else next(iter(parts.leases), WHILE_BUSY if parts.busy else later)
         request = Request(
             gpu=gpu,
             features=features,
@@ -139,14 +140,17 @@ class ErrorMessages:
             unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
             text += f" {say_rate(price.money.amount)}{unit} in all"
         text += " from any vendor" if parts.vendors == [""] else ""
+        text += f" at {parts.starts[0]}" if parts.starts else ""
+        text += " any time" if parts.any_time else ""
         if end:
-            typed = next(iter(parts.latest_ends), say_span(later) if later else "")
+            typed = next(iter(parts.latest_ends), say_span(later) if later and not lease else "")
             text += f" until {end}" + (f" up to {typed}" if typed else "")
         note = f" -- {self.note}" if self.note else ""
         people = mentioned or self.mentioned
         return Line(
             shown=text + with_names(people.names) + note,
             text=as_slack_sends_it(text) + with_names(people.mentions) + as_slack_sends_it(note),
+            verb="wait" if waits else "get",
         )
 
     def _explain(self, problem: Problem) -> tuple[str, tuple[Reading, ...]]:

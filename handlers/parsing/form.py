@@ -18,7 +18,7 @@ from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_end, parse_later_end
+from handlers.parsing.until import START, UNTIL, UnclearEnd, parse_later_end, parse_start
 from handlers.views.answers.modals import ANY, BY_CHANNEL, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
@@ -57,11 +57,15 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
     setup = _setup(inputs, rules, errors)
     project = inputs.get(Field.PROJECT, BY_CHANNEL)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
-    lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone)
+    starts_at = _start(inputs.get(Field.START, ""), rules, errors, now, zone)
+    begins = starts_at or now
+    lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone, begins=begins)
     probe = inputs.get(Field.PROBE) != NO_PROBE
-    later = _LaterEnd(first=lease, until=until, now=now, zone=zone)
+    later = _LaterEnd(first=lease, until=until, now=now, zone=zone, begins=begins)
     up_to = _up_to(inputs.get(Field.UP_TO, ""), later, rules, errors, probe=probe)
-    if until is not None and (up_to or lease) < LEAST_TIME:
+    if starts_at is not None and (up_to or lease) < LEAST_TIME:
+        errors.setdefault(Field.LEASE, f"With a start, {say_span(LEAST_TIME)} at least.")
+    elif until is not None and (up_to or lease) < LEAST_TIME:
         errors.setdefault(
             Field.LEASE,
             f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h.",
@@ -77,7 +81,8 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         vendor=vendor,
         max_gpu_rate=cap,
         lease=lease,
-        until=until,
+        until=until if starts_at is None else starts_at + lease,
+        starts_at=starts_at,
         teammates=tuple(inputs.get(Field.TEAMMATES, "").split()),
         setup=setup,
         project=None if project == BY_CHANNEL else project,
@@ -85,6 +90,15 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         probe=probe,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
+
+
+def read_cap(inputs: Mapping[str, str]) -> Decimal:
+    """Return the highest price, USD per GPU and hour. Raise InvalidForm if none was typed, or no possible one."""
+    errors: dict[Field, str] = {}
+    cap = _cap(normalize(inputs.get(Field.CAP, "")) or "-", errors)
+    if cap is None:
+        raise InvalidForm(errors)
+    return cap
 
 
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
@@ -140,10 +154,31 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
     return cap
 
 
+def _start(text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str) -> datetime | None:
+    """Return when the machine is wanted. Return None if nothing was typed."""
+    typed = normalize(text).lower().removeprefix("at ")
+    if not typed:
+        return None
+    found = START.fullmatch(f"at {typed}") or START.fullmatch(typed)
+    if found is None:
+        errors[Field.START] = "Such as 9:00, 9am or fri 9:00. Empty: it starts when you rent it."
+        return None
+    try:
+        at = parse_start(found["start"] or found["day_first"], now, zone)
+    except UnclearEnd as unclear:
+        examples = ", or ".join(unclear.ends)
+        errors[Field.START] = f"{unclear.words} Try: {examples}" if examples else unclear.words
+        return None
+    longest = rules.waiting.longest
+    if at - now > longest:
+        errors[Field.START] = f"That is too far away: a start is at most {say_span(longest)} from now."
+    return at
+
+
 def _how_long(
-    text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str
+    text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str, *, begins: datetime
 ) -> tuple[timedelta, datetime | None]:
-    """Return how long the lease is, and its end if one was typed, such as `until 18:00`."""
+    """Return how long the lease is, counted from `begins`, and its end if one was typed, such as `until 18:00`."""
     typed = normalize(text).lower()
     longest = say_span(rules.lease.max)
     until = UNTIL.fullmatch(typed)
@@ -153,14 +188,16 @@ def _how_long(
             errors[Field.LEASE] = f"Such as 90m, 6h, 2d or until 18:00; at most {longest}."
         return lease, None
     try:
-        end = parse_end(until["end"] or "", now, zone).at
+        end = parse_later_end(until["end"] or "", begins, now, zone)
     except UnclearEnd as unclear:
         examples = ", or ".join(f"until {example}" for example in unclear.ends)
         errors[Field.LEASE] = f"{unclear.words} Try: {examples}"
         return timedelta(0), None
-    if not lease_allowed(end - now, rules):
+    if not lease_allowed(end - begins, rules):
         errors[Field.LEASE] = f"That is too far away: a lease is at most {longest}."
-    return end - now, end
+    elif end - begins < MIN_LEASE:
+        errors[Field.LEASE] = "That is not after the start."
+    return end - begins, end
 
 
 class _LaterEnd(NamedTuple):
@@ -171,13 +208,15 @@ class _LaterEnd(NamedTuple):
     """The first end, if it was named."""
     now: datetime
     zone: str
+    begins: datetime
+    """From when lengths count."""
 
     def read(self, typed: str) -> timedelta:
         """Return the length that was typed, or the length until the end that was typed after a named first end.
         Return zero if neither can be read. Raise UnclearEnd as `parse_later_end`."""
         named = UNTIL.fullmatch(typed)
         if named is not None and self.until is not None:
-            return parse_later_end(named["end"] or "", self.until, self.now, self.zone) - self.now
+            return parse_later_end(named["end"] or "", self.until, self.now, self.zone) - self.begins
         return parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
 
 

@@ -23,7 +23,7 @@ from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE,
 from handlers.parsing.token_reader import read_tokens
 from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.typed_text import AM_PM, name_mentions, normalize_within, split_note
-from handlers.parsing.until import UnclearEnd, parse_end, parse_later_end
+from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
@@ -37,6 +37,10 @@ class ParsedRequest(Frozen):
     request: Request
     now: bool
     """Whether it says `now`, and each part of it has one meaning only."""
+    any_time: bool
+    """Whether a machine that the person waits for is also rented outside of their hours."""
+    waits_until: datetime | None
+    """The end of the wish, if one was typed after `wait`."""
 
 
 def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_verb: bool = True) -> ParsedRequest:
@@ -52,7 +56,7 @@ def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_v
     builder = _RequestBuilder(parts, mentioned, vocabulary, context, name_mentions(note))
     request = builder.build()
     says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
-    return ParsedRequest(request=request, now=says_now)
+    return ParsedRequest(request=request, now=says_now, any_time=parts.any_time, waits_until=builder.waits_until())
 
 
 def looks_like_request(text: str, catalog: Catalog) -> bool:
@@ -84,7 +88,8 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
         or AM_PM.search(asked)
         or any(_is_doubtful(price, parts) for price in parts.prices)
     )
-    return exact == parts.now_count == 1 and not doubtful and request.cap_said_per_gpu and not request.features
+    clear = request.cap_said_per_gpu and not request.features and request.starts_at is None
+    return exact == parts.now_count == 1 and not doubtful and clear
 
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:
@@ -105,6 +110,8 @@ class _RequestBuilder:
         *,
         of_line: bool = False,
     ) -> None:
+        if context.waiting:
+            parts = replace(parts, ends=[], wish_ends=[*parts.wish_ends, *parts.ends])
         self.parts = parts
         self.mentioned = mentioned
         self.vocabulary = vocabulary
@@ -122,8 +129,11 @@ class _RequestBuilder:
         if self.of_line:
             return False
         parts, nobody = parts.with_values("problems"), Mentioned(text="")
+        context = self.context._replace(waiting=self.context.waiting and not parts.starts)
+        builder = _RequestBuilder(parts, nobody, self.vocabulary, context, "", of_line=True)
         try:
-            _RequestBuilder(parts, nobody, self.vocabulary, self.context, "", of_line=True).build()
+            builder.build()
+            builder.waits_until()
         except RequestMistake:
             return False
         return True
@@ -148,11 +158,13 @@ class _RequestBuilder:
             families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
             raise self._refusal("Which GPU?", *(parts.with_values("gpus", family) for family in families))
         count = self._count(count)
-        until = self._until(end, first, latest_end)
-        if until is None:
+        starts_at = self._starts_at()
+        begins = starts_at or self.context.now
+        until = self._until(end, first, latest_end, begins)
+        if until is None or end is None:
             lease, up_to = self._lease(first, latest)
         else:
-            lease, up_to = until - self.context.now, self._later_end(until, end, latest, latest_end)
+            lease, up_to = until - begins, self._later_end(until, end, latest, latest_end, begins)
         check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
         name, features = self._gpu_and_features(gpu)
         return Request(
@@ -168,7 +180,8 @@ class _RequestBuilder:
             and not price.money.per_hour
             and (parts.timed or self._total(price)),
             lease=lease,
-            until=until,
+            until=until if starts_at is None else starts_at + lease,
+            starts_at=starts_at,
             up_to=up_to,
             teammates=self.mentioned.people,
             setup=setup,
@@ -250,8 +263,47 @@ class _RequestBuilder:
             raise RequestMistake(f"{say_span(lease)} is too short: a lease is at least 1 minute.")
         return lease
 
-    def _until(self, end: str | None, lease: timedelta | None, latest_end: str | None) -> datetime | None:
+    def _starts_at(self) -> datetime | None:
+        """Return when the machine is wanted. Return None if no start was typed."""
+        start = self._only("starts", "start")
+        if start is None:
+            return None
+        if self.context.waiting:
+            raise self._refusal(
+                "With a start time I wait until then. It needs get.", self.parts.with_values("wish_ends")
+            )
+        try:
+            at = parse_start(start, self.context.now, self.context.zone)
+        except UnclearEnd as unclear:
+            raise self._unclear("starts", start, unclear) from None
+        if at - self.context.now > self.context.longest_wait:
+            longest = say_span(self.context.longest_wait)
+            raise RequestMistake(f'"at {start}" is too far away: a start is at most {longest} from now.')
+        return at
+
+    def waits_until(self) -> datetime | None:
+        """Return the end of the wish that was typed after `wait`. A day without a time ends with the person's
+        hours. Return None if none was typed. Raise RequestMistake if it can't be read or is too far away."""
+        end = self._only("wish_ends", "end")
+        if end is None:
+            return None
+        try:
+            until = parse_day(end, self.context.now, self.context.zone, self.context.hours.time[1])
+        except UnclearEnd as unclear:
+            raise self._unclear("wish_ends", end, unclear) from None
+        if until - self.context.now > self.context.longest_wait:
+            longest = say_span(self.context.longest_wait)
+            raise RequestMistake(f'"until {end}" is too far away: people wait {longest} at most.')
+        return until
+
+    def _until(
+        self, end: str | None, lease: timedelta | None, latest_end: str | None, begins: datetime
+    ) -> datetime | None:
+        """Return the end that was typed, for a machine whose hours count from `begins`. Without a day, it is the
+        next such time after that. Return None if no end was typed."""
         parts = self.parts
+        if self.context.waiting and latest_end is not None:
+            raise RequestMistake("While you wait, the machine has a length, not an end. Try: for 6h up to 12h")
         if end is None and latest_end is not None:
             at_least = parts.with_values("ends", latest_end).with_values("latest_ends")
             raise self._refusal("Until when at least?", at_least)
@@ -261,35 +313,40 @@ class _RequestBuilder:
             by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
             raise self._refusal("A length or an end, not both.", by_length, by_end)
         try:
-            until, rolled = parse_end(end, self.context.now, self.context.zone)
+            if begins > self.context.now:
+                until, rolled = parse_later_end(end, begins, self.context.now, self.context.zone), False
+            else:
+                until, rolled = parse_end(end, begins, self.context.zone)
         except UnclearEnd as unclear:
             raise self._unclear("ends", end, unclear) from None
-        if until - self.context.now > self.context.max_lease:
+        if until - begins > self.context.max_lease:
             longest = say_span(self.context.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
+        if parts.starts and until - begins < MIN_LEASE:
+            raise RequestMistake(f'"until {end}" is not after the start, {parts.starts[0]}.')
         self.end_in_doubt = rolled or not self.context.zone
         return until
 
     def _later_end(
-        self, until: datetime, end: str, latest: timedelta | None, latest_end: str | None
+        self, until: datetime, end: str, latest: timedelta | None, latest_end: str | None, begins: datetime
     ) -> timedelta | None:
-        """Return the later of two ends after `until`, counted from now. Return None if there is one end."""
-        parts, now = self.parts, self.context.now
+        """Return the later of two ends after `until`, counted from `begins`. Return None if there is one end."""
+        parts = self.parts
         if latest_end is not None and latest is not None:
             one_each = (parts.with_values("latest_ends"), parts.with_values("latest"))
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             try:
-                latest = parse_later_end(latest_end, until, now, self.context.zone) - now
+                latest = parse_later_end(latest_end, until, self.context.now, self.context.zone) - begins
             except UnclearEnd as unclear:
                 raise self._unclear("latest_ends", latest_end, unclear) from None
         if latest is None and parts.busy:
-            later = until - now + AFTER_NIGHT
+            later = until - begins + AFTER_NIGHT
             longer = parts.with_values("latest", later + -later % timedelta(hours=1))
             raise self._refusal("It ends when its GPUs stop, and at the latest when?", longer)
         if latest is None:
             return None
-        if self._possible_lease(latest) <= until - now:
+        if self._possible_lease(latest) <= until - begins:
             raise RequestMistake(f"The later end is not after the first one, {end}.")
         if not (self.context.sees_use and parts.probe):
             one_end = replace(parts, latest=[], latest_ends=[], busy=False)

@@ -34,6 +34,12 @@ class RequestParts:
     contracts: list[str] = field(default_factory=list)
     vendors: list[str] = field(default_factory=list)
     """An empty name in `regions` or `vendors` means "any"."""
+    wish_ends: list[str] = field(default_factory=list)
+    """What was typed after `until` in `wait`: the end of the wish."""
+    starts: list[str] = field(default_factory=list)
+    """What was typed after `at`, in lower case."""
+    any_time: bool = False
+    """Whether `any time` was typed."""
     setups: list[str] = field(default_factory=list)
     projects: list[str] = field(default_factory=list)
     probe: bool = True
@@ -168,3 +174,7 @@ class ParseContext(NamedTuple):
     """The person's IANA time zone."""
     hours: Hours = Hours()
     """When people are asked. A night ends when they begin."""
+    longest_wait: timedelta = timedelta(days=7)
+    """How far ahead a start or the end of a wish may be."""
+    waiting: bool = False
+    """Whether the text follows `wait`: then `until` ends the wish, not the machine."""

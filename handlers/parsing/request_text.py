@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,9 +24,11 @@ def is_possible_cap(cap: Decimal) -> bool:
     return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
 
 
-def request_text(request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC") -> str:
+def request_text(
+    request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC", more: Sequence[str] = ()
+) -> str:
     """Return what a person in `zone` types after `/gpu get` for a request. Leave out the lease if it is
-    `default_lease`.
+    `default_lease`. `more` are words that follow the request, in front of its note.
 
     The text parses back to the same request, also after Slack has escaped it.
     """
@@ -46,12 +49,15 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
         parts.append(f"for project {request.project}")
     if not request.probe:
         parts.append("no-probe")
-    if request.until is not None:
+    if request.starts_at is not None:
+        parts.append(f"at {end_text(request.starts_at, zone)}")
+    if request.until is not None and request.starts_at is None:
         parts.append(f"until {end_text(request.until, zone)}{_later_end(request, zone)}")
     elif request.up_to is not None:
         parts.append(f"for {say_span(request.lease)} up to {say_span(request.up_to)}")
     elif request.lease != default_lease:
         parts.append(f"for {say_span(request.lease)}")
+    parts += more
     if request.note:
         parts.append(f"-- {request.note}")
     return " ".join(parts)

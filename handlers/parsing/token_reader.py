@@ -60,7 +60,7 @@ _OPTION_KINDS = frozenset(
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})
 _START_OR_PRICE = re.compile(r"(?:at|@) ?(\d{1,2})")
-_CLOCK_TIME = re.compile(r"(?:(?:by|before) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?[ap]m))")
+_CLOCK_TIME = re.compile(r"(?:(by|before|from) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?[ap]m))")
 NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
@@ -98,6 +98,8 @@ class _TokenReader(AmountReader):
             TokenKind.TIME: self._read_time,
             TokenKind.UNTIL: self._read_until,
             TokenKind.UP_TO_END: lambda token: self.parts.latest_ends.append(token.name),
+            TokenKind.START: lambda token: self.parts.starts.append(token.name),
+            TokenKind.ANY_TIME: self._read_any_time,
             TokenKind.BUSY: self._read_busy,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
@@ -174,11 +176,21 @@ class _TokenReader(AmountReader):
             number = Token(TokenKind.NUMBER, price[1], number=Decimal(price[1]))
             self.read_price_without_unit(token, number=number)
         else:
-            readings = (Reading("ends", clock[1]),) if clock and UNTIL.fullmatch(f"until {clock[1]}") else ()
+            readings = self._ends_and_starts(clock[1], clock[2]) if clock else ()
             self.add_problem(ProblemKind.TIME, token, readings=readings)
+
+    @staticmethod
+    def _ends_and_starts(before: str | None, clock: str) -> tuple[Reading, ...]:
+        """Return what a time of day may mean after `before`, the word before it: an end, a start, or either."""
+        end = [Reading("ends", clock)] if before != "from" and UNTIL.fullmatch(f"until {clock}") else []
+        return (*end, *([Reading("starts", clock)] if before in {None, "from"} else []))
 
     def _read_busy(self, _: Token) -> None:
         self.parts.busy = True
+
+    def _read_any_time(self, _: Token) -> None:
+        self.parts.any_time = True
+        self.mark_doubtful()  # `any time now` doesn't ask for a machine at once
 
     def _read_until(self, token: Token) -> None:
         if token.name:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from bot.model.text import short
 from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
 from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
-from handlers.parsing.until import LOOSE_END, UNTIL, UP_TO
+from handlers.parsing.until import LOOSE_END, START, UNTIL, UP_TO
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_TOKENS = 60
@@ -49,6 +49,10 @@ class TokenKind(Enum):
     """`until fri 18:00`. The name is the text after `until`, or empty if that is neither a time nor a day."""
     UP_TO_END = auto()
     """`up to 10:00`. The name is the end."""
+    START = auto()
+    """`at 9:00 tomorrow`. The name is the start."""
+    ANY_TIME = auto()
+    """`any time`: a machine that the person waits for is also rented outside of their hours."""
     SETUP = auto()
     """`setup torch`. The name is the set-up's, or empty if none follows."""
     PROJECT = auto()
@@ -117,6 +121,7 @@ _COURTESIES = (
 _PHRASES: dict[TokenKind, tuple[str, ...]] = {
     TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
     TokenKind.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
+    TokenKind.ANY_TIME: ("any time", "anytime", "at any time", "whatever time", "at any hour", "day or night"),
     TokenKind.AT_MOST: (
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",
     ),
@@ -202,6 +207,7 @@ _LOOSE = {
     TokenKind.CONTRACT: re.compile("^(?:no|without)"),
     TokenKind.UNTIL: LOOSE_END,
     TokenKind.UP_TO_END: LOOSE_END,
+    TokenKind.START: LOOSE_END,
     TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
 }
 """What people type quickly, by kind: found in the typed text, it makes the token loose."""
@@ -313,8 +319,11 @@ def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[To
     up_to = UP_TO.match(text, start)
     if up_to is not None:
         yield up_to.end(), (Token(TokenKind.UP_TO_END, "", up_to["end"]),)
+    begins = START.match(text, start)
+    if begins is not None:
+        yield begins.end(), (Token(TokenKind.START, "", begins["start"] or begins["day_first"]),)
     for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
-        match = pattern.match(text, start)
+        match = pattern.match(text, start) if begins is None else None
         if match is not None:
             yield match.end(), (Token(kind, ""),)
 

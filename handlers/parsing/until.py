@@ -1,4 +1,4 @@
-"""Ends as people type them: `until 18:00`, `until tomorrow 9am`, `until fri 18:00`, in the person's zone."""
+"""Ends and starts as people type them, in the person's zone: `until 18:00`, `until fri 18:00`, `at 9 tomorrow`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ UP_TO = re.compile(
     re.ASCII,
 )
 """Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
+START = re.compile(
+    rf"(?:at|@) ?(?P<start>{_DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{_DAY}|{_CLEAR_TIME})"
+    rf"|(?:on )?(?P<day_first>{_DAY} at {_TIME})",
+    re.ASCII,
+)
+"""Matches a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`. One of both groups is for `parse_start`.
+
+After `at`, a time has a colon, am or pm, or a day. Otherwise its number may be a price, as in `at 2.50`.
+"""
 _FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
 LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}")
@@ -108,28 +117,66 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     """
     if not text:
         raise UnclearEnd("Until when?", example_end(now, zone))
-    local = zone_of(zone)
-    found = _FIND_DAY.search(text)
-    day = found.group() if found else None
-    day = "tomorrow" if day in _TOMORROW else day
-    clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")
+    day, clock = _day_and_clock(text)
+    example = example_end(now, zone)
     if not clock:
-        evening = example_end(now, zone) if day == "today" else f"{day} 18:00"
-        raise UnclearEnd(f"At what time {'' if day in _NEAR_DAYS else 'on '}{day}?", evening)
-    since_midnight = _since_midnight(clock, day, example_end(now, zone))
+        raise _without_time(day, example if day == "today" else f"{day} 18:00")
+    since_midnight = _since_midnight(clock, day, example)
+    local = zone_of(zone)
     today = now.astimezone(local).date()
-    for n, possible in enumerate(_days(day, today, example_end(now, zone))):
+    for n, possible in enumerate(_days(day, today, example)):
         at = _next(possible, since_midnight, now, local)
         if at is not None:
             return End(at, rolled=day is None and n > 0)
     raise UnclearEnd(f'"{text}" has passed.', f"tomorrow {clock}")
 
 
-def parse_return(text: str, now: datetime, zone: str, starts: int) -> datetime:
-    """Return when a person is back, as `parse_end` does. A day without a time is `starts` minutes after its
-    midnight."""
+def parse_start(text: str, now: datetime, zone: str) -> datetime:
+    """Return the start, in UTC, in a text that a group of START matched. It is always later than `now`.
+
+    Days and times mean the same as in `parse_end`, but a number without am or pm is an hour of 24: `9 tomorrow` is
+    9:00.
+
+    Raise UnclearEnd as `parse_end` does, and also if clocks go forward past the time, or if clocks go back and the
+    time comes twice: nothing that is bought may begin an hour earlier or later than the person meant.
+    """
+    day, clock = _day_and_clock(text)
+    if not clock:
+        raise _without_time(day, "18:00" if day == "today" else f"{day} 9:00")
+    clock = f"{clock}:00" if clock.isdecimal() else clock
+    at = parse_end(f"{day or ''} {clock}".strip(), now, zone).at
+    local = at.astimezone(zone_of(zone))
+    since_midnight = _since_midnight(clock, day, "") % _DAY_LENGTH
+    if timedelta(hours=local.hour, minutes=local.minute) != since_midnight:
+        other = f"{local.hour}:{local:%M}"
+        raise UnclearEnd(
+            f"Clocks go forward on {local:%Y-%m-%d}, past {clock}. Name another time, such as {other}."
+        )
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        other = f"{local.hour + 1}:00"
+        raise UnclearEnd(
+            f"Clocks go back on {local:%Y-%m-%d}, and {clock} comes twice. Name another time, such as {other}."
+        )
+    return at
+
+
+def _day_and_clock(text: str) -> tuple[str | None, str]:
+    """Return the day and the time of day in a text, each as it was typed. The day is None and the time is empty if
+    the text has none."""
+    found = _FIND_DAY.search(text)
+    day = found.group() if found else None
+    clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")
+    return "tomorrow" if day in _TOMORROW else day, clock
+
+
+def _without_time(day: str | None, example: str) -> UnclearEnd:
+    return UnclearEnd(f"At what time {'' if day in _NEAR_DAYS else 'on '}{day}?", example)
+
+
+def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
+    """Return a time, in UTC, as `parse_end` does. A day without a time is so many `minutes` after its midnight."""
     if _FIND_DAY.fullmatch(text):
-        hour, minute = divmod(starts, 60)
+        hour, minute = divmod(minutes, 60)
         text = f"{text} {hour}:{minute:02}"
     return parse_end(text, now, zone).at
 

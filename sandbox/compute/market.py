@@ -117,14 +117,14 @@ class Market:
     def find(self, query: OfferQuery, now: datetime) -> list[Offer]:
         """Return new offers that match, the cheapest first, those without a price last."""
         matching = [listing for listing in listings() if query.matches(listing)]
-        without_price = {
-            name
+        behaves = {
+            name: self.vendor_states[name].take(AT_OFFERS).behaviour
             for name in {listing.vendor.name for listing in matching}
-            if self.vendor_states[name].take(AT_OFFERS).behaviour is Behaviour.NO_PRICE
         }
         offers = [
-            Offer(self.new_id(), listing, now, priced=listing.vendor.name not in without_price)
+            Offer(self.new_id(), listing, now, priced=behaves[listing.vendor.name] is not Behaviour.NO_PRICE)
             for listing in matching
+            if behaves[listing.vendor.name] is not Behaviour.NOTHING_FREE
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
         self._forget(now)

@@ -206,6 +206,7 @@ class Behaviour(StrEnum):
     DELETE_500 = "delete_500"
     SILENT_SSH = "silent_ssh"
     NO_PRICE = "no_price"
+    NOTHING_FREE = "nothing_free"
     NOT_DELETING = "not_deleting"
     STALE_CACHE = "stale_cache"
     IGNORES_CLOUD_INIT = "ignores_cloud_init"
@@ -213,7 +214,7 @@ class Behaviour(StrEnum):
     LATE_PROBE = "late_probe"
 
 
-AT_OFFERS = frozenset({Behaviour.NO_PRICE})
+AT_OFFERS = frozenset({Behaviour.NO_PRICE, Behaviour.NOTHING_FREE})
 AT_DELETE = frozenset({Behaviour.DELETE_500, Behaviour.NOT_DELETING})
 AT_CLOUD_INIT = frozenset({Behaviour.IGNORES_CLOUD_INIT, Behaviour.REFUSES_CLOUD_INIT, Behaviour.LATE_PROBE})
 AT_PROCURE = (

@@ -38,7 +38,16 @@ MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 def command(
     text: str, *, now: datetime = MONDAY_NOON, zone: str = "Europe/London", catalog: Catalog = CATALOG
 ) -> Command:
-    return parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST, sees_use=True, now=now, zone=zone)
+    return parse_command(
+        text,
+        catalog,
+        default_lease=LEASE,
+        max_lease=LONGEST,
+        sees_use=True,
+        now=now,
+        zone=zone,
+        longest_wait=timedelta(days=7),
+    )
 
 
 def request_of(text: str) -> Request:

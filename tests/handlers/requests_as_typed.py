@@ -228,10 +228,11 @@ get h100 -n 4 | ! I don't know the option "-n". [4x H100] [H100 for 4h] [H100 un
 get h100 vendor | ! After "vendor" comes a name: nebius, hyperstack, scaleway, Lambda Labs, data-crunch. [H100]
 get h100 region | ! After "region" comes a name: US, EU, APAC, Other. [H100]
 get h100 under | ! After "under" comes a price, such as $3. [H100]
-get h100 18:00 | ! I can't read the time "18:00". [H100 until 18:00]
+get h100 18:00 | ! I can't read the time "18:00". [H100 until 18:00] [H100 at 18:00]
 get h100 by 18:00 | ! I can't read the time "by 18:00". [H100 until 18:00]
-get h100 at 5pm | ! I can't read the time "at 5pm".
-get h100 5pm | ! I can't read the time "5pm". [H100 until 5pm]
+get h100 at 5pm | ~ H100 at 2026-03-02 17:00
+get h100 from 9:00 | ! I can't read the time "from 9:00". [H100 at 9:00]
+get h100 5pm | ! I can't read the time "5pm". [H100 until 5pm] [H100 at 5pm]
 get h100 tomorrow | ! I can't read the time "tomorrow".
 get h100 in 2 hours | ! "in 2 hours" would be later.
 get h100 2 to 4 hours | ! I need one number, and "2 to 4 hours" is two.

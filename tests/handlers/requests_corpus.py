@@ -306,7 +306,35 @@ get h100 2h-4h | ! I can't read "-4h"
 get h100 2h to 4h | ! One time at a time
 get h100 between 2 and 4 hours | ! I don't know "between"
 get h100 at 3 | ! I can't tell what "at 3" is. A price has a dollar sign.
-get h100 at 3pm | ! I can't read the time "at 3pm"
+get h100 at 3pm | ~ H100 at 2026-03-02 15:00
+get 8x h100 eu at 9:00 tomorrow for 8h | ~ 8x H100 EU at 2026-03-03 09:00 for 8h
+get h100 at 9 tomorrow | ~ H100 at 2026-03-03 09:00
+get h100 at 17 on friday for 1h | ~ H100 at 2026-03-06 17:00 for 1h
+get h100 tomorrow at 9am for 1h | ~ H100 at 2026-03-03 09:00 for 1h
+get h100 on fri at noon for 1h | ~ H100 at 2026-03-06 12:00 for 1h
+get h100 at 2026-03-04 08:05 for 1h | ~ H100 at 2026-03-04 08:05 for 1h
+get h100 @ 9:00 for 1h | ~ H100 at 2026-03-03 09:00 for 1h
+get h100 at 9:00 until 17:00 | ~ H100 at 2026-03-03 09:00 for 8h
+get h100 until wed 18:00 at 9:00 | ~ H100 at 2026-03-03 09:00 for 33h
+get h100 at 9am for 2h up to 8h | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
+get h100 at 9am until 11:00 up to 17:00 | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
+get h100 at 9am while busy up to 60h | ~ H100 at 2026-03-03 09:00 for 2h up to 60h
+get h100 at 9am at $2 | ~ H100 under $2.00/GPU/h at 2026-03-03 09:00
+get h100 at 9am for 8h budget $16 | ~ H100 under $2.00/h at 2026-03-03 09:00 for 8h
+get h100 any time under $3/GPU | ~ H100 under $3.00/GPU/h
+get h100 at any time | ~ H100
+get h100 at tomorrow | ! At what time tomorrow? Try: /gpu get H100 at tomorrow 9:00
+get h100 at today 9am | ! "today 9am" has passed.
+get h100 at 25:00 | ! "25:00" is no time.
+get h100 at 2026-02-30 9:00 | ! "2026-02-30" is no date.
+get h100 at 9 on 2026-03-20 | ! is too far away: a start is at most 168h from now.
+get h100 at 9am at 10am | ! One start at a time; I read 9am and 10am.
+get h100 at 9am for 100h | ! 100h is too long: a lease is at most 72h
+get h100 at 9:00 tomorrow until today 18:00 | ! "until today 18:00" is not after the start, 9:00 tomorrow.
+get h100 at 9:00 tomorrow until fri 18:00 | ! "until fri 18:00" is too far away
+get h100 at 9am for 8h until 17:00 | ! A length or an end, not both.
+get h100 at 9am for 8h up to 2h | ! The later end is not after the first one, 8h.
+get h100 from 9am | ! I can't read the time "from 9am".
 get h100 by 17 | ! I can't read the time "by 17"
 get h100 5pm | ! I can't read the time "5pm"
 get h100 until 18:00 | = H100 until 2026-03-02 18:00
@@ -337,18 +365,18 @@ get h100 until | ! I can't read the end "until"
 get h100 for 6h until 18:00 | ! A length or an end, not both
 get h100 until 18:00 until 19:00 | ! One end at a time; I read 18:00 and 19:00
 get h100 $20 until 18:00 | ~ H100 under $3.3333/h until 2026-03-02 18:00
-get h100 18:00 | ! I can't read the time "18:00". A machine starts when it is rented.
+get h100 18:00 | ! I can't read the time "18:00". A start is at 9:00 tomorrow, an end until 18:00.
 get h100 till 6 | ! Is "6" in the morning or in the afternoon?
 get h100 until tomorrow | ! At what time tomorrow?
 get h100 from 3 | ! I can't read the time "from 3"
 get h100 in 2 hours | ! "in 2 hours" would be later
 get h100 in an hour | ! "in an hour" would be later
-get h100 within 2 hours | ! "within 2 hours" would be later. A machine starts when it is rented.
+get h100 within 2 hours | ! "within 2 hours" would be later. A start has a time: at 9:00 tomorrow.
 get h100 starting in 2h | ! I don't know "starting"
 get h100 tonight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get 2x h100 eu until tonight | ! Until when? Try: /gpu get 2x H100 EU until tomorrow 8:00 up to 10:00
 get h100 no-probe tonight | ! Until when? Try: /gpu get H100 no-probe until tomorrow 8:00
-get h100 tonight for 6h | ! "tonight" would be later. A machine starts when it is rented.
+get h100 tonight for 6h | ! "tonight" would be later. A start has a time: at 9:00 tomorrow.
 get h100 for 6 | ! I can't tell what "6" is
 get h100 for 3 months | ! I can't tell what "3 months" is. Write 3x for GPUs, 3h for hours, $3 for a price.
 get h100 1 month | ! I can't tell what "1 month" is
@@ -537,7 +565,7 @@ get h100 right away | ~ H100
 get h100 urgently | ~ H100
 get h100 for now | ~ H100
 get h100 not now | ! I can't leave something out, as in "not now". Name what you want.
-get h100 now or later | ! I can't read the time "later". A machine starts when it is rented.
+get h100 now or later | ! I can't read the time "later". A start is at 9:00 tomorrow, an end until 18:00.
 get h100 available now | ~ H100
 get h100 from now | ! After "from" comes a name
 find h100 now | ~ H100
@@ -618,7 +646,7 @@ get h100 @ana | ! I don't know who "@ana" is. After "with", type @
 get h100 for @ana | ! I don't know who "@ana" is.
 get h100 with @ana | ! I don't know who "@ana" is.
 get h100 eu with | ! With whom? Then type @ and pick the name
-get h100 tmrw | ! I can't read the time "tmrw". A machine starts when it is rented.
+get h100 tmrw | ! I can't read the time "tmrw". A start is at 9:00 tomorrow, an end until 18:00.
 get h100 6h max | ~ H100 for 6h
 get h100 6hrs plz | ~ H100 for 6h
 get h100 sxm5 8x | = 8x H100 SXM5 80GB
@@ -675,7 +703,7 @@ get h100 a couple hours | ! I don't know "couple"
 get h100 1 1/2 h | ! I can't tell what "1 1/2" is
 get h100 --no-spot | ~ H100
 get h100 or better | ! I can't look for a minimum, as in "or better". Name a number, or a limit: under $3.
-rent h100 and 4090 later now | ! I can't read the time "later". A machine starts when it is rented.
+rent h100 and 4090 later now | ! I can't read the time "later". A start is at 9:00 tomorrow, an end until 18:00.
 rent h100 for the now | ~ H100
 rent h100 now now | ~ H100
 rent h100 "now" | ~ H100

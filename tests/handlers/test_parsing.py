@@ -260,7 +260,7 @@ def test_a_word_that_is_no_typo_of_a_stopping_command_does_not_suggest_one(text:
 BITS = """get
 H100 8 x × 8x : , - -- — under < max $ $3 for 6h 6 h m d 1e9 .5 -3 EU us in region vendor from nebius
 spot now a100 80gb sxm4 4090 rtx l40s extend k7mq2 key list show pause ssh-rsa AAAA &lt; &amp; <@U1|x> <#C1>
-<!here> 18:00 until tomorrow fri 9am 25:00 2026-02-30
+<!here> 18:00 until tomorrow fri 9am 25:00 2026-02-30 at @ wait any time up to
 anywhere an hour half and 999999999 weeks 0 ( ` é ½ ² ſ K"""
 bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u212a"])
 
@@ -270,6 +270,7 @@ bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u21
     | st.lists(bits).map(" ".join)
     | st.lists(bits).map("".join)
     | st.lists(bits | st.text(max_size=3)).map(lambda found: "get " + " ".join(found))
+    | st.lists(bits).map(lambda found: "wait h100 " + " ".join(found))
 )
 def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
     for catalog in (

@@ -128,6 +128,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "offer_id": rental.clicked_offer,
         "index": 0,
         "hours": 2,
+        "price": "2.50",
         "seconds": 5400 if value_type is SpanValue else None,
         "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,

@@ -34,6 +34,16 @@ END = datetime(2026, 11, 24, 18, 40, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
+def test_a_start_keeps_its_hours_until_it_has_passed() -> None:
+    request = Request(gpu="H100", lease=8 * HOUR, starts_at=START + HOUR, until=START + 9 * HOUR)
+    assert counted_from(request, START) == request
+    assert counted_from(request, START + 2 * HOUR) == changed(request, starts_at=None, lease=7 * HOUR)
+    usual = changed(request, starts_at=None, until=None, lease=RULES.lease.default)
+    assert without_past_end(request, START + 9 * HOUR, RULES) == usual
+    with pytest.raises(Mistake):
+        counted_from(changed(request, lease=20 * MINUTE, until=START + HOUR + 20 * MINUTE), START)
+
+
 def test_after_each_unanswered_question_the_next_one_comes_later() -> None:
     assert [ask_after(times, RULES) for times in range(4)] == [2 * HOUR, 3 * HOUR, 4 * HOUR, 5 * HOUR]
     assert ask_after(1, Rules(check_in=CheckIn(after=20 * MINUTE))) == 30 * MINUTE

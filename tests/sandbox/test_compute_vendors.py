@@ -174,6 +174,17 @@ async def test_offers_without_prices_come_last(world: ComputeWorld) -> None:
     assert (await world.offer("hyperstack"))["total_price_per_hour"] == 2.15
 
 
+async def test_a_vendor_with_nothing_free_has_no_offers_and_a_market_of_such_vendors_is_empty(
+    world: ComputeWorld,
+) -> None:
+    query = "{region: EU, compute: {gpu_type: H100, contract_type: ondemand}}"
+    await world.control("vendors/hyperstack", behaviour="nothing_free", times=1)
+    assert "hyperstack" not in {offer["vendor"] for offer in await world.offers(query)}
+    assert "hyperstack" in {offer["vendor"] for offer in await world.offers(query)}
+    await world.control("vendors/*", behaviour="nothing_free")
+    assert await world.offers(query) == []
+
+
 @pytest.mark.parametrize("how", ["deleted", "missing"])
 async def test_a_vendor_can_take_a_machine_back(world: ComputeWorld, how: str) -> None:
     resource_id = (await world.ready_machine())["resource_id"]

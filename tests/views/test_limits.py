@@ -146,7 +146,7 @@ def test_answers_to_a_search_are_valid(
             everything=everything,
         )
     )
-    assert_valid(offers.none_found(quote))
+    assert_valid(offers.none_found(view_of(quote, []), RULES))
     assert_valid(offers.unanswered(quote, now=now))
     assert_valid(offers.looking(quote))
 

@@ -300,6 +300,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
       60h
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
+      until fri waits for one
 /gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
@@ -323,6 +325,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
       60h
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
+      until fri waits for one
 /gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below

@@ -103,6 +103,9 @@ def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> 
     form = dialog(modals.form(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
     assert "For how long: (until 2026-11-24 21:00)" in form
     late = modals.form(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
+    starts = request(starts_at=clock(20, 0), until=clock(22, 0), lease=2 * H)
+    form = dialog(modals.form(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=starts), NOW)
+    assert "Starts at: (2026-11-24 21:00)\nFor how long: (2h)" in form
     assert "For how long: (4h)" in dialog(late, NOW), "a machine is no longer bought for that end"
 
 
@@ -140,6 +143,7 @@ Region: Anywhere | (EU) | US
 Contract: (on demand) | spot
 Vendor: Any vendor | (Nebius) | Hyperstack
 At most, in dollars per GPU and hour: (3.00)
+Starts at: ()
 For how long: (6h)
 Ends when its GPUs stop, at the latest after: ()
 With: ()
@@ -154,6 +158,7 @@ Region: (Anywhere) | US | EU
 Contract: (on demand) | spot
 Vendor: (Any vendor) | Hyperstack | Nebius
 At most, in dollars per GPU and hour: ()
+Starts at: ()
 For how long: (4h)
 Ends when its GPUs stop, at the latest after: ()
 With: ()

@@ -14,17 +14,19 @@ from bot.model.base import changed
 from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
-from bot.model.quote import Nearby, QuoteState
+from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import IdleMachine, OfferChoice, Over
 from handlers.views.answers import offers
+from handlers.views.phrases.blocks import Rendered
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
     BEN,
     HYPERSTACK,
     NEBIUS,
     QUOTE,
+    RULES,
     SCALEWAY,
     H,
     M,
@@ -330,6 +332,10 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
 """)
 
 
+def none_found(quote: Quote) -> Rendered:
+    return offers.none_found(view_of(quote, []), RULES)
+
+
 def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     cap = Decimal("2.00")
     near = (
@@ -341,16 +347,25 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
         ),
     )
     none = changed(QUOTE, request=request(max_gpu_rate=cap))
-    answers = (offers.none_found(changed(none, nearby=near)), offers.none_found(none))
+    answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
 (fallback) No H100 in EU under $2.00 per GPU and hour now. Close to it: Show from $2.15 in EU, Show
-      US from $1.90, Show spot from $1.20.
+      US from $1.90, Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon
+      to Fri, 08:00 to 20:00. Add "any time" for always.
 No H100 in EU under $2.00 per GPU and hour now.
-[Show from $2.15 in EU] [Show US from $1.90] [Show spot from $1.20] [Change]
+[Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
+      $1.90] [Show spot from $1.20] [Change]
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 
+(fallback) No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either. H100
+      alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either.
-[Change]
+[Tell me when there is one] [Rent it for me, up to a price] [Change]
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
 """)
 
 
@@ -361,9 +376,17 @@ def test_similar_requests_with_equal_labels_are_one_button() -> None:
         Nearby(request=request(region=None, max_gpu_rate=Decimal(2)), cheapest=cheap),
         Nearby(request=request(region=None), cheapest=cheap),
     )
-    answer = offers.none_found(changed(QUOTE, request=request(max_gpu_rate=Decimal(2)), nearby=near))
-    assert labels(answer.blocks) == snapshot(["Show from $2.15 in EU", "Show anywhere from $1.90", "Change"])
-    assert [button["value"] for button in answer.blocks[1]["elements"][:2]] == ["q1:0", "q1:1"]
+    answer = none_found(changed(QUOTE, request=request(max_gpu_rate=Decimal(2)), nearby=near))
+    assert labels(answer.blocks) == snapshot(
+        [
+            "Tell me when there is one",
+            "Rent it for me, up to a price",
+            "Show from $2.15 in EU",
+            "Show anywhere from $1.90",
+            "Change",
+        ]
+    )
+    assert [button["value"] for button in answer.blocks[1]["elements"][2:4]] == ["q1:0", "q1:1"]
 
 
 def test_a_button_of_a_similar_request_fits_on_a_phone() -> None:

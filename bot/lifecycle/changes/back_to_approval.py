@@ -15,7 +15,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, Rental, Waiting
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import propose
+from bot.policy.buying.spending import Proposal, over_limits, propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
 
@@ -38,6 +38,10 @@ async def ask_again(
         version=rental.envelope.version + 1,
         spent=snapshot.spent_at_most(now),
     )
+    if rental.wish is not None and offer is None:
+        # The owner named a highest price, so it doesn't grow.
+        envelope = changed(rental.envelope, version=rental.envelope.version + 1)
+        proposal = Proposal(envelope=envelope, over=over_limits(envelope.price, envelope.total, rules))
     passed = await passed_by(tx, rules, changed(rental, envelope=proposal.envelope), now)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None

@@ -16,12 +16,13 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Use
 from bot.model.offer import Offer
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
-from bot.model.request import Envelope
+from bot.model.request import Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.buying.fewer_hours import FewerHours
+from bot.policy.buying.waiting import wish_for
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
@@ -112,7 +113,7 @@ def make_due(rental: Rental, now: datetime) -> Rental:
 
 def new_rental(
     quote: Quote,
-    offer: Offer,
+    offer: Offer | None,
     *,
     rental_id: str,
     card_channel: str,
@@ -120,33 +121,37 @@ def new_rental(
     waiting: Waiting | None,
     now: datetime,
     replaces: Rental | None = None,
+    wish: Wish | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. A rental that takes
-    the place of `replaces` has the approver of that one."""
+    """Return a new rental: it waits for a decision, or `waiting` is None and it is bought at once. With a `wish`
+    it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one."""
+    state, due_at = (S.PROCURING, now) if wish is None else (S.QUEUED, wish.until)
     return Rental(
         id=rental_id,
-        state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
+        state=state if waiting is None else S.AWAITING_APPROVAL,
         quote_id=quote.id,
         owner=quote.owner,
         project=quote.project,
         card_channel=card_channel,
         request=quote.request,
         teammates=quote.request.teammates,
-        clicked_offer=offer.offer_id,
+        clicked_offer=offer.offer_id if offer is not None else "",
         envelope=envelope,
         waiting=waiting,
+        wish=wish,
         created_at=now,
         approved_by=replaces.approved_by if replaces is not None else None,
         replaces=replaces.id if replaces is not None else None,
-        procuring_since=now if waiting is None else None,
-        due_at=now if waiting is None else waiting.expires_at,
+        procuring_since=now if waiting is None and wish is None else None,
+        due_at=due_at if waiting is None else waiting.expires_at,
     )
 
 
 def change_request(
     rental: Rental, quote: Quote, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
 ) -> Rental:
-    """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None."""
+    """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None. If it waited
+    for an offer, it no longer does: the new request is for an offer that is there."""
     fields = {
         "quote_id": quote.id,
         "project": quote.project,
@@ -154,6 +159,7 @@ def change_request(
         "teammates": quote.request.teammates,
         "clicked_offer": offer.offer_id,
         "envelope": envelope,
+        "wish": None,
     }
     if waiting is None:
         return _procure(rental, now, **fields)
@@ -195,17 +201,17 @@ def change_owner(
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
-    """Buy what was approved, for `fewer` hours if that is set. `approver` is None if its owner decided alone.
+    """Buy what was approved, for `fewer` hours if that is set; if the request waits for an offer, begin to wait.
+    `approver` is None if its owner decided alone.
 
     The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later."""
-    shorter = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
-    return _procure(
-        rental,
-        now,
-        **shorter,
-        approved_by=approver or rental.approved_by,
-        approval_notice_at=approval_notice_at(rental, approver, now) if fewer is None else None,
-    )
+    shorter: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
+    approved_by = approver or rental.approved_by
+    if rental.wish is not None:
+        wish = wish_for(rental.wish, rental.request if fewer is None else fewer.request)
+        return _queue(rental, **shorter, wish=wish, approved_by=approved_by)
+    notice_at = approval_notice_at(rental, approver, now) if fewer is None else None
+    return _procure(rental, now, **shorter, approved_by=approved_by, approval_notice_at=notice_at)
 
 
 def give_approval_notice(rental: Rental) -> Rental:
@@ -215,6 +221,39 @@ def give_approval_notice(rental: Rental) -> Rental:
 
 def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
     return _move(rental, S.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
+
+
+# --- waiting for an offer
+
+
+def _queue(rental: Rental, *, wish: Wish, **fields: Any) -> Rental:
+    none = dict.fromkeys(("waiting", "procuring_since", "blocked", "accepted_at", "approval_notice_at"))
+    return _move(rental, S.QUEUED, **none, **fields, wish=wish, due_at=wish.until)
+
+
+def buy_for_wish(rental: Rental, offer: Offer, now: datetime) -> Rental:
+    """Buy an offer that fits what a rental waits for."""
+    envelope = changed(rental.envelope, gpu=offer.gpu, price=offer.rate)
+    return _procure(rental, now, clicked_offer=offer.offer_id, envelope=envelope)
+
+
+def rent_dearer(
+    rental: Rental, request: Request, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
+) -> Rental:
+    """Buy an offer that costs more than its owner had allowed for their wish, or wait for the decision about
+    it."""
+    fields = {"request": request, "envelope": envelope, "clicked_offer": offer.offer_id}
+    if waiting is None:
+        return _procure(rental, now, **fields)
+    return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+
+
+def wait_on(rental: Rental, wish: Wish) -> Rental:
+    """Wait for the next offer that fits: what fitted is sold out. Every model that the words name fits again, if
+    the owner saw the price of none."""
+    envelope = changed(rental.envelope, gpu=wish.gpu or rental.request.gpu, price=rental.envelope.max_rate)
+    no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
+    return _queue(rental, **no_machine, wish=wish, envelope=envelope)
 
 
 def await_decision(

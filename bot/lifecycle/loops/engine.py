@@ -1,4 +1,4 @@
-"""Works on the quotes and rentals that are due. A step retries by setting `due_at`."""
+"""Works on the quotes, wishes and rentals that are due. A step retries by setting `due_at`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 from typing_extensions import override
@@ -15,6 +16,7 @@ from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
+from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
@@ -40,8 +42,8 @@ class Watch(Protocol):
         """Record how many seconds after its due time a step was started."""
 
     def failed(self, what: str) -> None:
-        """Record that a step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of
-        the engine."""
+        """Record that a step failed with a bug. `what` is the rental's state, `quote`, `wishes`, or `engine` for a
+        pass of the engine."""
 
 
 class Unwatched:
@@ -56,8 +58,8 @@ def _ignore() -> None:
 
 
 class Engine:
-    """Runs the due steps of rentals and quotes, each in a loop of its own: a search waits for every vendor, and
-    must not keep the steps of rentals from running."""
+    """Runs the due steps of rentals, quotes and wishes, each in a loop of its own: a search waits for every
+    vendor, and must not keep the steps of rentals from running."""
 
     def __init__(
         self,
@@ -73,6 +75,13 @@ class Engine:
         watch = watch or Unwatched()
         self._steps = Steps(deps, watch, at_once, claim_seconds, self._note_outage)
         self._searches = Searches(deps, watch, max(at_once // 2, 1), claim_seconds, self._note_outage)
+        self._wishes = Wishes(
+            deps,
+            on_bug=partial(watch.failed, "wishes"),
+            claim_seconds=claim_seconds,
+            on_outage=self._note_outage,
+        )
+        self._loops: tuple[DueLoop[Any], ...] = (self._searches, self._wishes, self._steps)
 
     @property
     def passes(self) -> int:
@@ -81,39 +90,40 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """Return how many steps are running, plus one for each of the two loops that is claiming rows."""
-        return self._steps.in_flight + self._searches.in_flight
+        """Return how many steps are running, plus one for each of the loops that is claiming rows."""
+        return sum(loop.in_flight for loop in self._loops)
 
     def pass_is_due(self) -> bool:
-        """Return whether the next pass of one of the two loops begins without a wait for a due time."""
-        return self._steps.pass_is_due() or self._searches.pass_is_due()
+        """Return whether the next pass of one of the loops begins without a wait for a due time."""
+        return any(loop.pass_is_due() for loop in self._loops)
 
     def under_way(self) -> dict[str, datetime]:
-        """Return the ids of the quotes and rentals whose steps are running, and when each step started (real
-        time)."""
-        return self._steps.under_way() | self._searches.under_way()
+        """Return the ids of the quotes, shared searches and rentals whose steps are running, and when each step
+        started (real time)."""
+        return {key: at for loop in self._loops for key, at in loop.under_way().items()}
 
     async def next_due(self) -> datetime | None:
-        """Return when the next unclaimed quote or rental is due."""
-        return soonest(await self._steps.next_due(), await self._searches.next_due())
+        """Return when the next unclaimed quote, shared search or rental is due."""
+        return soonest(*[await loop.next_due() for loop in self._loops])
 
     async def first_due(self) -> datetime | None:
-        """Return when the first quote or rental is due that this process doesn't work on, claimed or not."""
-        return soonest(await self._steps.first_due(), await self._searches.first_due())
+        """Return when the first quote, shared search or rental is due that this process doesn't work on, claimed
+        or not."""
+        return soonest(*[await loop.first_due() for loop in self._loops])
 
     async def run(self) -> None:
         """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
-        await asyncio.gather(self._steps.run(), self._searches.run())
+        await asyncio.gather(*(loop.run() for loop in self._loops))
 
     async def run_pass(self) -> datetime | None:
         """Start the due steps. Return when the next pass is due, or None if only a commit, the end of a step or
         the end of a claim makes one due."""
-        return soonest(await self._searches.run_pass(), await self._steps.run_pass())
+        return soonest(*[await loop.run_pass() for loop in self._loops])
 
     async def drain(self) -> None:
         """Wait for the running steps."""
-        await self._steps.drain()
-        await self._searches.drain()
+        for loop in self._loops:
+            await loop.drain()
 
     def _note_outage(self) -> None:
         self.on_outage()

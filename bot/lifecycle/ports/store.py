@@ -30,8 +30,9 @@ from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.person import Channel, Key, Person
 from bot.model.policy_version import PolicyVersion
-from bot.model.quote import Quote
+from bot.model.quote import Quote, SharedSearch
 from bot.model.rental import Rental
+from bot.model.request import OfferQuery
 from bot.model.state import State
 
 T = TypeVar("T")
@@ -53,6 +54,15 @@ class Quotes(DueRows[Claimed], Protocol):
     async def release(self, quote_id: str) -> None:
         """End this process's claim on it."""
 
+    async def waiting(self) -> list[Quote]:
+        """Return the quotes that wait for an offer, or whose rental did: those with `waits_for`."""
+
+    async def waiting_for(self, search_id: str) -> list[Quote]:
+        """As `waiting`, for one shared search."""
+
+    async def waiting_of(self, owner: str) -> list[Quote]:
+        """As `waiting`, for one person."""
+
     async def drop_unused(self, before: datetime, limit: int) -> int:
         """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,
         `limit` at most. Return how many were removed."""
@@ -62,6 +72,23 @@ class Quotes(DueRows[Claimed], Protocol):
 
     async def drop_reply_to(self, before: datetime, limit: int) -> int:
         """As `drop_unused`, but remove only where the answer went."""
+
+
+class Searches(DueRows[Claimed], Protocol):
+    """The searches that wishes share. A change that makes a rental `queued` makes the search of its quote due."""
+
+    async def get(self, search_id: str) -> SharedSearch | None: ...
+    async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
+        """Write a search that is due at this time, or make the one that exists due by then, as if it had not
+        missed yet. Who works on it decides when the market is asked."""
+
+    async def save(self, search: SharedSearch) -> None:
+        """Write when it was asked last and is next due. Do nothing if another process holds the claim."""
+
+    async def release(self, search_id: str) -> None:
+        """End this process's claim on it."""
+
+    async def drop(self, search_id: str) -> None: ...
 
 
 class Rentals(DueRows[ClaimedRental], Protocol):
@@ -502,6 +529,8 @@ class Tx(Protocol):
     @property
     def quotes(self) -> Quotes: ...
     @property
+    def searches(self) -> Searches: ...
+    @property
     def rentals(self) -> Rentals: ...
     @property
     def events(self) -> Events: ...
@@ -531,6 +560,7 @@ class Written(StrEnum):
     """The kinds of rows whose commit may make work due."""
 
     QUOTES = "quotes"
+    SEARCHES = "searches"
     RENTALS = "rentals"
     MESSAGES = "messages"
     VISITS = "visits"

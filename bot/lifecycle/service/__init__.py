@@ -11,6 +11,7 @@ sharing           let teammates into a rental
 giving            ask for an idle machine of somebody else, give one to somebody, take it
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work
+waiting           wait for an offer or a start time, and stop waiting
 deciding          approve, deny, accept, withdraw
 away              an approver says that they are away, or back
 leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use

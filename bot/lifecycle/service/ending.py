@@ -16,7 +16,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
 from bot.policy.use import on_ending
 from bot.policy.use.probing import has_probe
@@ -107,7 +107,7 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
 
 
 def _end_of(rental: Rental) -> State:
-    if rental.state is State.AWAITING_APPROVAL:
+    if rental.state in UNBOUGHT:
         return State.WITHDRAWN
     return State.CANCELLED if rental.lease is None else State.DESTROYED
 

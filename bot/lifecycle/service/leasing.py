@@ -343,7 +343,11 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
     """Return the error for a rental that is in another state than ready."""
-    words = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
+    words = {
+        State.AWAITING_APPROVAL: "waits for a decision",
+        State.QUEUED: "waits for an offer",
+        State.DESTROYING: "is being destroyed",
+    }
     does = "is over" if state.over else words.get(state, "is starting")
     return TooLate(f"{rental_id} isn't ready: it {does}. I changed nothing.", rental_id)
 

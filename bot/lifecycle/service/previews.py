@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bot.errors import BuyingBlock, BuyingBlocked, Mistake, NextStep, Refused, TooLate
+from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.budgets import room_for
 from bot.lifecycle.deciders import requesters_of, rules_now
@@ -18,6 +18,7 @@ from bot.lifecycle.service.ending import end_after_script, load_destroyable
 from bot.lifecycle.service.giving import idle_machines
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for, people_asked
+from bot.lifecycle.service.waiting import preview_of as preview_of_wait
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.replacing import remainder_now
 from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
@@ -29,7 +30,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import OfferChoice, QuoteView, RentalDetails
+from bot.model.summary import OfferChoice, QuoteView, RentalDetails, WaitPreview
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
@@ -71,8 +72,9 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     if quote.state is QuoteState.UNANSWERED:
         refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
         return QuoteView(quote=quote, idle=idle, token_refused=refused, to_replace=to_replace)
+    wait, wait_refused = await _wait(tx, deps, quote)
     if quote.state is QuoteState.NONE:
-        return QuoteView(quote=quote, idle=idle, to_replace=to_replace)
+        return QuoteView(quote=quote, idle=idle, to_replace=to_replace, wait=wait, wait_refused=wait_refused)
     block = await buying_blocked(tx)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
@@ -85,7 +87,21 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,
+        wait=wait,
+        wait_refused=wait_refused,
     )
+
+
+async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
+    """Return what an automatic rent would allow, or why there can be none. Return neither if no highest price is
+    known, or if the quote's answer has no button that waits."""
+    may_wait = quote.changes is None and quote.replaces_rental is None
+    if not may_wait or not (quote.state is QuoteState.NONE or quote.wish or quote.request.starts_at):
+        return None, None
+    try:
+        return await preview_of_wait(tx, deps, quote), None
+    except (Refused, Mistake, TooLate) as refused:
+        return None, refused.with_traceback(None)
 
 
 async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
@@ -253,14 +269,16 @@ async def request_until(deps: Deps, person: Person, quote_id: str, first: dateti
 async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelta) -> tuple[Quote, Request]:
     """Return a person's own quote, and its request with one end, after `lease`. Raise as `quote_to_ask_again`."""
     quote = await quote_to_ask_again(deps, person, quote_id)
-    return quote, changed(quote.request, lease=lease, until=None, up_to=None)
+    start = quote.request.starts_at
+    return quote, changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """Return the quote of a request that waits, to change it. Its request has all teammates of the rental, also
     those who were added later.
 
-    Raise Refused if the person may not change it, TooLate if it no longer waits.
+    Raise Refused if the person may not change it, TooLate if it no longer waits. Raise Mistake if it waits for an
+    offer or a start time too.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -269,6 +287,9 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
+    if quote.wish is not None and quote.wish.rents:
+        words = "A request that also waits for a machine can't be changed."
+        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 

@@ -22,7 +22,7 @@ from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.model.summary import (
     AccruedCost,
     CostTotals,
@@ -285,7 +285,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
     costs = tuple(live)
-    buying = [cost for cost in costs if cost.state is not State.AWAITING_APPROVAL]
+    buying = [cost for cost in costs if cost.state not in UNBOUGHT]
     return CostTotals(
         count=len(buying),
         rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bot.errors import Refused
+from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
 from bot.model.message import Destination
 from bot.model.person import Person
-from bot.model.quote import Quote, QuoteState
+from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.request import Request
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.budgets import project_of
@@ -28,6 +28,14 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
         raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
+
+
+def new_wish(deps: Deps, until: datetime | None, *, any_time: bool) -> Wish:
+    """Return a wish as it was typed, for a quote of which nothing was clicked yet. It ends after the longest wait
+    of the rules, or at `until`, if that comes first and has not passed."""
+    now = deps.clock.now()
+    latest = now + deps.rules.waiting.longest
+    return Wish(until=min(until, latest) if until is not None and until > now else latest, any_time=any_time)
 
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
@@ -49,6 +57,7 @@ async def ask(
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
+    wish: Wish | None = None,
 ) -> Quote:
     """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
@@ -58,6 +67,9 @@ async def ask(
     a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
+    if changes is not None and request.starts_at is not None:
+        words = "A request that waits for approval can't get a start time."
+        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     project = project_of(person, request.project, asked_in, deps.rules)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
@@ -76,6 +88,7 @@ async def ask(
             rent_now=rent_now,
             replaces=replaces,
             changes=changes,
+            wish=wish,
         )
         await tx.quotes.add(quote)
         await tx.people.note_seen(person.id, deps.clock.now())
@@ -95,6 +108,7 @@ def new_quote(
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
+    wish: Wish | None = None,
 ) -> Quote:
     """Return a quote whose search is due now. It is not stored yet.
 
@@ -112,6 +126,7 @@ def new_quote(
         changes=changes,
         reply_to=reply_to,
         replaces=replaces,
+        wish=wish,
         created_at=now,
         due_at=now,
     )

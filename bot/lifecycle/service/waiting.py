@@ -6,41 +6,35 @@ rented by the rental that waits for it in state `queued`. bot/lifecycle/loops/wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from bot.lifecycle.deps import Deps
+from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.budgets import reach_of_wish, room_for
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.changes.transitions import finish
+from bot.lifecycle.deciders import deciders
+from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
-from bot.model.base import Frozen, Instant
-from bot.model.budget import Demand
+from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
 from bot.model.person import Person
-from bot.model.quote import Quote
+from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Rental
-from bot.model.request import Envelope
-from bot.model.summary import Over
+from bot.model.state import UNBOUGHT, State
+from bot.model.summary import WaitingView, WaitPreview
+from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.spending import Proposal, check_rent, check_size, within_budgets
+from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
+from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
+from bot.policy.use.leases import check_time_left, counted_from
 
-
-class WaitPreview(Frozen):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
-
-    quote: Quote
-    envelope: Envelope
-    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
-    over: tuple[Over, ...] = ()
-    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
-    until: Instant
-    """When the wish ends if nothing fitted."""
-
-
-class WaitingView(Frozen):
-    """Something that a person waits for."""
-
-    quote: Quote
-    rental: Rental | None = None
-    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its
-    owner is told once there is an offer."""
-    owner_name: str = ""
+_HIGHEST = Decimal(1_000_000)
+"""USD per hour. A price must be lower, so that all sums fit into the store's numbers."""
 
 
 async def preview(
@@ -49,16 +43,24 @@ async def preview(
     """Return what [Rent it for me ...] or, if the request has a start time, [Rent it then] would allow, for a
     dialog.
 
-    `max_rate` is the highest price that the person named, USD per hour for the whole machine. None: the price
-    in the words, or for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is
+    `max_rate` is the highest price that the person named, USD per hour for the whole machine. None: the price in
+    the words, or for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is
     known: then the person has to name a price. Raise as `rent_when_found`, except for NeedsKey.
     """
-    raise NotImplementedError
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        return await preview_of(tx, deps, await _own_quote(tx, person, quote_id), max_rate=max_rate)
 
 
 async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, max_rate: Decimal | None = None) -> WaitPreview | None:
     """As `preview`, in the caller's transaction, for an answer to the quote's owner."""
-    raise NotImplementedError
+    found = await _judge(tx, deps, quote, max_rate)
+    if found is None:
+        return None
+    quote, proposal, wish = found
+    return WaitPreview(
+        quote=quote, envelope=proposal.envelope, over=proposal.over, passed=proposal.passed, until=wish.until
+    )
 
 
 async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
@@ -67,22 +69,74 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
     `quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
     `waiting.longest`, within their hours. A second click changes nothing.
 
-    Raise TooLate if the quote is unknown or made a rental that is not over, Refused if it is somebody else's,
-    if the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake
-    if too little time is left until the end that the request names.
+    Raise TooLate if the quote is unknown or made a rental that is not over, Refused if it is somebody else's, if
+    the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake if too
+    little time is left until the end that the request names, and Refused or Mistake if it is too large.
     """
-    raise NotImplementedError
+    check_user(person, deps.rules)
+
+    async def decision(tx: Tx) -> Quote:
+        quote = await _own_quote(tx, person, quote_id)
+        if quote.rental_id is None and quote.waits_for is not None:
+            return quote
+        quote = await _fresh(tx, deps, quote)
+        now = deps.clock.now()
+        request = counted_from(quote.request, now)
+        check_size(request, deps.rules)
+        wish = new_wish(request, quote.wish, now, deps.rules, rents=False)
+        return await _wait(tx, deps, person, changed(quote, request=request), wish)
+
+    return await transact(deps, decision)
 
 
 async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, max_rate: Decimal | None = None) -> Rental:
     """Rent what the quote asks for once it costs at most `max_rate`: [Rent it for me ...]. If the request has a
     start time, rent it then: [Rent it then]. `max_rate` is as for `preview`.
 
-    Return a rental that waits for an offer (`queued`), or for an approver first. Raise as `tell`, and as
-    `renting.rent` if the rules or budgets don't allow it. Raise NeedsKey if the person has no key. Raise
-    Mistake if no price is known.
+    Return a rental that waits for an offer (`queued`), or for an approver first. A second click returns the same
+    rental. Raise as `tell`, and as `renting.rent` if the rules or budgets don't allow it. Raise NeedsKey if the
+    person has no key. Raise Mistake if no price is known.
     """
-    raise NotImplementedError
+    check_user(person, deps.rules)
+
+    async def decision(tx: Tx) -> Rental:
+        quote = await _own_quote(tx, person, quote_id)
+        made = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+        if made is not None and made.wish is not None and made.state in UNBOUGHT:
+            return made
+        quote = await _fresh(tx, deps, quote)
+        found = await _judge(tx, deps, quote, max_rate)
+        if found is None:
+            raise Mistake("I need a highest price for that. Nothing was rented.", next_step=NextStep.NAME_PRICE)
+        quote, proposal, wish = found
+        request, now = quote.request, deps.clock.now()
+        await check_boot_script(tx, deps, person.id, request.teammates, request, reader=person.id)
+        await check_key(tx, deps.rules, person)
+        quote = await _wait(tx, deps, person, quote, wish)
+        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
+        waiting = waiting_for(asked, now, deps.rules) if asked else None
+        if waiting is not None:
+            waiting = changed(waiting, expires_at=min(waiting.expires_at, wish.until))
+        rental = transitions.new_rental(
+            quote,
+            None,
+            rental_id=await free_id(tx, deps),
+            card_channel=quote.card_channel or deps.rules.home_channel,
+            envelope=proposal.envelope,
+            waiting=waiting,
+            wish=wish,
+            now=now,
+        )
+        facts = envelope_facts(rental, asked)
+        facts = changed(facts, until=facts.until or wish.until, starts_at=request.starts_at)
+        kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
+        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        events = (event, *await let_in(tx, rental, rental.teammates, now))
+        await apply(tx, deps, None, rental, *events, within_budgets=True)
+        await tx.quotes.save(changed(quote, rental_id=rental.id))
+        return rental
+
+    return await transact(deps, decision)
 
 
 async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
@@ -92,13 +146,57 @@ async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
     Raise TooLate if it no longer waits, for example because its machine was just rented, and Refused if it is
     somebody else's and the person may not end it.
     """
-    raise NotImplementedError
+
+    async def decision(tx: Tx) -> Quote:
+        rental = await tx.rentals.get(wish_id)
+        quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else wish_id)
+        if quote is None:
+            raise TooLate("I don't know this wish any more. I changed nothing.")
+        if rental is None and quote.rental_id is not None:
+            rental = await tx.rentals.get(quote.rental_id)
+        if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
+            raise Refused("That is somebody else's. I changed nothing.")
+        if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
+            words = "It waits no more, so I changed nothing." if rental is None else f"{rental.id} waits no more."
+            raise TooLate(words, rental.id if rental is not None else None)
+        now = deps.clock.now()
+        if rental is not None:
+            snapshot = await load_snapshot(tx, rental)
+            after, (event,) = finish(
+                rental,
+                State.WITHDRAWN,
+                attempts=snapshot.attempts,
+                at=now,
+                bill=snapshot.spent(now),
+                by=person.id,
+            )
+            await apply(tx, deps, rental, after, changed(event, kind=EventKind.WITHDRAWN))
+        quote = changed(quote, state=QuoteState.NONE, waits_for=None)
+        await tx.quotes.save(quote)
+        await tx.people.note_seen(person.id, now)
+        return quote
+
+    return await transact(deps, decision)
 
 
 async def wait_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
     there is an offer. Return the new quote. Raise as `tell`."""
-    raise NotImplementedError
+    check_user(person, deps.rules)
+
+    async def decision(tx: Tx) -> Quote:
+        earlier = await _own_quote(tx, person, quote_id)
+        if earlier.rental_id is None and earlier.waits_for is not None:
+            return earlier
+        quote, now = await _copy(tx, deps, earlier), deps.clock.now()
+        request = counted_from(quote.request, now)
+        old = earlier.wish
+        if old is not None and old.since is not None:
+            old = changed(old, until=now + (old.until - old.since))
+        wish = new_wish(request, old, now, deps.rules, rents=False)
+        return await _wait(tx, deps, person, changed(quote, request=request), wish)
+
+    return await transact(deps, decision)
 
 
 async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str) -> Rental:
@@ -107,15 +205,187 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
 
     Raise TooLate if it no longer waits or the price no longer stands, and as `renting.rent`.
     """
-    raise NotImplementedError
+    check_user(person, deps.rules)
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await tx.rentals.get(rental_id)
+        quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
+        if rental is None or quote is None or rental.state is not State.QUEUED:
+            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
+        if not may_change(person.id, rental.owner):
+            raise Refused("Only its owner can rent at a higher price. I changed nothing.")
+        now = deps.clock.now()
+        offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
+        if offer is None or offer.expires_at <= now:
+            raise TooLate("This price no longer stands. I go on looking.", rental.id)
+        check_time_left(rental.request, now)
+        await check_buying(tx)
+        usage = await tx.rentals.usage(rental.owner, without=rental.id)
+        rules = rules_of_project(deps.rules, rental.project)
+        request = changed(rental.request, max_gpu_rate=None)
+        proposal = check_rent(
+            request,
+            offer,
+            rules,
+            person_rentals=usage.person_rentals,
+            team_rate=usage.team_rate,
+            room=await room_for(
+                tx,
+                rules,
+                owner=rental.owner,
+                project=rental.project,
+                now=now,
+                longest=request.longest,
+                rental=rental,
+            ),
+            version=rental.envelope.version + 1,
+            spent=(await load_snapshot(tx, rental)).spent_at_most(now),
+        )
+        await check_key(tx, deps.rules, person)
+        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
+        waiting = waiting_for(asked, now, deps.rules) if asked else None
+        after = transitions.rent_dearer(
+            rental, request, offer, envelope=proposal.envelope, waiting=waiting, now=now
+        )
+        facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
+        event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
+        await apply(tx, deps, rental, after, event, within_budgets=True)
+        await tx.people.note_seen(person.id, now)
+        return after
+
+    return await transact(deps, decision)
 
 
 async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
     """Return what a person waits for, in the order in which they began to wait."""
-    raise NotImplementedError
+    async with deps.store.read() as tx:
+        return await _views(tx, await tx.quotes.waiting_of(person.id))
 
 
 async def starting(deps: Deps, person: Person) -> list[WaitingView]:
     """Return what starts at a later time, of everyone, the earliest first, for a person who may use the bot. Raise
     Refused if they may not."""
-    raise NotImplementedError
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        found = await _views(tx, await tx.quotes.waiting())
+    starts = [
+        (view.quote.request.starts_at, view.quote.id, view) for view in found if view.quote.request.starts_at
+    ]
+    return [view for _, _, view in sorted(starts, key=lambda one: one[:2])]
+
+
+# --- checks
+
+
+async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
+    quote = await tx.quotes.get(quote_id)
+    if quote is None:
+        raise TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+    if not may_use_quote(person.id, quote.owner):
+        raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
+    return quote
+
+
+async def _fresh(tx: Tx, deps: Deps, quote: Quote) -> Quote:
+    """Return the quote, or a copy of it if its rental is over: a quote makes one rental at most. Raise TooLate if
+    its rental is not over."""
+    rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+    if rental is None:
+        return quote
+    if not rental.state.over:
+        raise TooLate(f"This search already made {rental.id}. I changed nothing.", rental.id)
+    return await _copy(tx, deps, quote)
+
+
+async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
+    copy = changed(
+        quote,
+        id=deps.new_id(12),
+        state=QuoteState.NONE,
+        offers=(),
+        nearby=(),
+        rental_id=None,
+        changes=None,
+        replaces_rental=None,
+        clicked_offer=None,
+        waits_for=None,
+        created_at=deps.clock.now(),
+        due_at=None,
+    )
+    await tx.quotes.add(copy)
+    return copy
+
+
+async def _judge(
+    tx: Tx, deps: Deps, quote: Quote, max_rate: Decimal | None
+) -> tuple[Quote, Proposal, Wish] | None:
+    """Return the quote as it would wait, what an automatic rent would allow, and its wish. Return None if no
+    highest price is known. Raise as `rent_when_found`, except for NeedsKey."""
+    now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
+    if max_rate is not None and not (max_rate.is_finite() and 0 < max_rate < _HIGHEST):
+        raise Mistake("That is no price that I can use. Nothing was rented.")
+    request = counted_from(quote.request, now)
+    check_time_left(request, now)
+    check_size(request, rules)
+    found = ceiling(request, quote.offers, rules, max_rate)
+    if found is None:
+        return None
+    if max_rate is not None:
+        request = changed(request, max_gpu_rate=None)
+    wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
+    if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
+        raise Mistake("That start is too far ahead. Nothing was rented.")
+    room = await room_for(
+        tx,
+        rules,
+        owner=quote.owner,
+        project=quote.project,
+        now=now,
+        longest=request.longest,
+        reach=reach_of_wish(request, wish, now, rules),
+    )
+    passed = room.passed(found.proposal.envelope.total, rules)
+    return changed(quote, request=request), within_budgets(found.proposal, passed, rules), wish
+
+
+async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) -> Quote:
+    """Store a quote that waits from now on, and make its search due. Raise Refused if the person waits for
+    `waiting.per_person` machines already."""
+    most = deps.rules.waiting.per_person
+    views = await _views(tx, await tx.quotes.waiting_of(person.id))
+    count = sum(view.quote.id != quote.id for view in views)
+    if count >= most:
+        machines = f"{count} machine{'' if count == 1 else 's'}"
+        raise Refused(
+            f"You wait for {machines} already; your team's limit is {most} a person.",
+            next_step=NextStep.STOP_WAITING,
+        )
+    query, now = shared_query(quote.request), deps.clock.now()
+    quote = changed(
+        quote,
+        state=QuoteState.WAITING,
+        wish=wish,
+        waits_for=search_id(query),
+        rent_now=False,
+        changes=None,
+        clicked_offer=None,
+        due_at=None,
+    )
+    await tx.quotes.save(quote)
+    await tx.searches.open(search_id(query), query, now)
+    await tx.people.note_seen(person.id, now)
+    return quote
+
+
+async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
+    """Return those of these quotes that wait, in the order in which they began to."""
+    quotes = list(quotes)
+    rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
+    views = []
+    for quote in quotes:
+        rental = rentals.get(quote.rental_id or "")
+        if still_waits(quote, rental) and (rental is None or rental.state in UNBOUGHT):
+            views.append(WaitingView(quote=quote, rental=rental))
+    names = await tx.people.names({view.owner for view in views})
+    named = [changed(view, owner_name=names.get(view.owner, view.owner)) for view in views]
+    return sorted(named, key=lambda view: (view.wish.since or view.quote.created_at, view.quote.id))

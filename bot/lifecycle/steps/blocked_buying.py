@@ -6,8 +6,9 @@ from datetime import datetime
 
 from bot.errors import BuyingBlock, MarketAway, RateLimited, TokenRefused
 from bot.lifecycle.account.buying_blocks import buying_block
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import ask_again
-from bot.lifecycle.changes.transitions import block_buying
+from bot.lifecycle.changes.transitions import block_buying, finish
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
@@ -15,6 +16,7 @@ from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
+from bot.model.quote import Wish
 from bot.model.rental import Blocked, Rental
 from bot.model.state import State
 from bot.policy.buying.spending import BLOCKED_AT_MOST
@@ -39,9 +41,37 @@ def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attem
 async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Return the snapshot of a request that waits for a decision again (see `ask_again`)."""
+    """Return the snapshot of a request that waits for a decision again (see `ask_again`), or on for an offer."""
+    wish = snapshot.rental.wish
+    if wish is not None and why is not Why.PUT_BACK:
+        return wait_on(snapshot, wish, why, now)
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
+
+
+def wait_on(snapshot: RentalSnapshot, wish: Wish, why: Why, now: datetime) -> RentalSnapshot:
+    """Return the snapshot of a rental that waits on for an offer, because of `why`. If its wish has ended, it is
+    over."""
+    if now >= wish.until:
+        return end_wish(snapshot, now)
+    last = snapshot.attempts[-1].vendor if snapshot.attempts else None
+    facts = Facts(why=why, vendor=last, until=wish.until)
+    return snapshot.with_rental(transitions.wait_on(snapshot.rental, wish)).with_event(
+        EventKind.QUEUED_AGAIN, now, facts
+    )
+
+
+def end_wish(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Return the snapshot of a rental that is over, because nothing fitted before its wish ended."""
+    after, events = finish(
+        snapshot.rental,
+        State.EXPIRED,
+        attempts=snapshot.attempts,
+        at=now,
+        bill=snapshot.spent(now),
+        why=Why.NOTHING_FITTED,
+    )
+    return snapshot.with_rental(after, *events)
 
 
 async def wait_blocked(

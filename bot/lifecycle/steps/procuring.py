@@ -24,6 +24,7 @@ from bot.lifecycle.steps.blocked_buying import (
     reason,
     wait_blocked,
     wait_for_lookups,
+    wait_on,
     waits_for_lookups,
     why_not_swept,
 )
@@ -139,11 +140,14 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
+    wish = snapshot.rental.wish
     facts = Facts(
         vendor=attempt.vendor,
         vendor_region=attempt.called_offer.vendor_region,
         rate=attempt.rate,
         why=attempt.why,
+        since=wish.since if wish is not None else None,
+        total=snapshot.rental.envelope.total if wish is not None else None,
     )
     return snapshot.with_facts(bought).with_rental(after).with_event(EventKind.ACCEPTED, now, facts)
 
@@ -153,7 +157,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
-    tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
+    tried = [a for a in _tried(snapshot) if a.why not in UNCOUNTED]
     if len(tried) >= deps.rules.procure.attempts:
         return await _fail(deps, snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
@@ -194,6 +198,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     if _fits_later(deps, snapshot, offers) or (snapshot.unproven and waits_for_lookups(rental)):
         return await wait_for_lookups(deps, snapshot, now)
+    if rental.wish is not None:  # the search that all equal wishes share looks again
+        return wait_on(snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
@@ -267,7 +273,15 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
 
 
 def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
-    return untried(offers, snapshot.rental.request, snapshot.rental.clicked_offer, snapshot.attempts)
+    return untried(offers, snapshot.rental.request, snapshot.rental.clicked_offer, _tried(snapshot))
+
+
+def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
+    """Return the attempts that count: all, or those since the last offer that fitted the rental's wish."""
+    rental = snapshot.rental
+    if rental.wish is None or rental.procuring_since is None:
+        return snapshot.attempts
+    return tuple(attempt for attempt in snapshot.attempts if attempt.intended_at >= rental.procuring_since)
 
 
 def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
@@ -402,6 +416,9 @@ def _refusal(answer: Procured) -> Why | None:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. If attempts are unproven, wait for their lookups first: until then, nobody
     knows that the rental cost nothing."""
+    wish = snapshot.rental.wish
+    if wish is not None:
+        return wait_on(snapshot, wish, why, now)
     if snapshot.unproven:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
     after, events = finish(

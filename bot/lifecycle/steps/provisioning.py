@@ -18,7 +18,7 @@ from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
-from bot.policy.use.leases import latest_ready, lease_ends
+from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
@@ -118,7 +118,8 @@ async def _ready(
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
     # down. Never later than the last end that its owner named. The later of two ends is limited in the same way.
-    afforded = affordable_lease(envelope.total, snapshot.spent_at_most(now), rate, envelope.lease, deps.rules)
+    wanted = longest_lease(rental.request, envelope.lease, now)
+    afforded = affordable_lease(envelope.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     lease = Lease(
         ready_at=now,

@@ -8,7 +8,7 @@ from bot.errors import Mistake, NoTeammate
 from bot.model.attempt import Attempt
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_be_let_in
 from bot.policy.team.rules import Rules
 
@@ -45,7 +45,7 @@ def check_teammate(person: Person, rules: Rules) -> None:
 
 def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
     """Return whether the next purchase still sends the keys of somebody who is let in now."""
-    waits = rental.state in {State.AWAITING_APPROVAL, State.PROCURING}
+    waits = rental.state in {*UNBOUGHT, State.PROCURING}
     return waits and not any(attempt.live for attempt in attempts)
 
 

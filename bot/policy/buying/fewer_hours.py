@@ -52,7 +52,12 @@ def asked_length(rental: Rental, now: datetime) -> timedelta:
     request = rental.request
     if rental.extension is not None:
         return rental.extension.ends_at - max(rental.running_lease.ends_at, now)
-    return request.longest if request.last_end is None else request.last_end - now
+    return request.longest if request.last_end is None else request.last_end - _begins(request, now)
+
+
+def _begins(request: Request, now: datetime) -> datetime:
+    """Return from when the hours of a request count."""
+    return now if request.starts_at is None else max(request.starts_at, now)
 
 
 def _least(rental: Rental, now: datetime) -> timedelta:
@@ -66,7 +71,7 @@ def _least(rental: Rental, now: datetime) -> timedelta:
         shortest = LEAST_TIME
     if request.up_to is None:
         return shortest
-    first = request.lease if request.until is None else request.until - now
+    first = request.lease if request.until is None else request.until - _begins(request, now)
     # A dialog shows whole minutes.
     return max(first - first % timedelta(minutes=1), shortest)
 
@@ -95,7 +100,7 @@ def _shorter_request(request: Request, length: timedelta, now: datetime) -> Requ
         if request.up_to is None:
             return changed(request, lease=length)
         return changed(request, up_to=length if length > request.lease else None)
-    last = now + length
+    last = _begins(request, now) + length
     if request.up_to is None:
         return changed(request, until=last, lease=length)
     more = last - request.until

@@ -33,11 +33,11 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     first, then the cheapest. A place that just refused a boot script comes before them: it is asked without
     one."""
     ids = {attempt.called_offer.offer_id for attempt in attempts}
-    failed = {_place(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
-    fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
+    failed = {place_of(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
+    fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and place_of(o) not in failed]
     answered = [attempt for attempt in attempts if attempt.why not in MARKET_UNAVAILABLE]
     refused_last = _refused_script(answered[-1:])
-    return sorted(fitting, key=lambda o: (_place(o) not in refused_last, o.offer_id != clicked, o.rate))
+    return sorted(fitting, key=lambda o: (place_of(o) not in refused_last, o.offer_id != clicked, o.rate))
 
 
 def with_needed_script(
@@ -58,11 +58,11 @@ def with_needed_script(
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
     """Return whether no attempt at the offer's place was refused because of its boot script."""
-    return _place(offer) not in _refused_script(attempts)
+    return place_of(offer) not in _refused_script(attempts)
 
 
 def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, str]]:
-    return {_place(attempt.called_offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
+    return {place_of(attempt.called_offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
@@ -87,5 +87,6 @@ def to_ask_about(offers: Sequence[Offer], envelope: Envelope) -> tuple[Why, Offe
     return (Why.OTHER_GPU, offers[0]) if offers else None
 
 
-def _place(offer: Offer) -> tuple[str, str | None, str]:
+def place_of(offer: Offer) -> tuple[str, str | None, str]:
+    """Return where a machine is sold: the vendor, its region and the GPU."""
     return offer.vendor, offer.vendor_region, offer.gpu

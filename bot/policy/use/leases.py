@@ -23,8 +23,13 @@ LEAST_TIME = timedelta(minutes=30)
 
 def counted_from(request: Request, now: datetime) -> Request:
     """Return a request with its hours counted from `now` until the ends that the person named. If the first of two
-    ends has passed, it becomes an hour from now. Return the request unchanged if the person named no end. Raise
-    Mistake if too little time is left until the last one."""
+    ends has passed, it becomes an hour from now. Return the request unchanged if the person named no end, or a
+    start that is still to come; leave out a start that has passed. Raise Mistake if too little time is left until
+    the last end."""
+    if request.starts_at is not None and request.starts_at > now:
+        check_time_left(request, request.starts_at)
+        return request
+    request = changed(request, starts_at=None)
     first, last = request.until, request.last_end
     if first is None or last is None:
         return request
@@ -39,7 +44,7 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
     """Return a request as `counted_from` does. If too little time is left until its last end, return it without
     ends, for the usual length: no machine is bought for such an end."""
     if too_little_time(request, now):
-        return changed(request, until=None, up_to=None, lease=rules.lease.default)
+        return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
     return counted_from(request, now)
 
 
@@ -75,6 +80,15 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
     this would end later than they said.
     """
     return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
+
+
+def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
+    """Return how long a machine may run that is ready at `ready_at`, if `allowed` is the length in its envelope.
+    Its hours count from the start time, so a machine that is ready some minutes before it runs until the same
+    end."""
+    if request.starts_at is None or request.last_end is None:
+        return allowed
+    return max(allowed, request.last_end - ready_at)
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:

@@ -13,12 +13,13 @@ from bot.model.offer import Catalog
 from bot.model.person import OPERATOR
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary
+from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary, WaitingView
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.months import month_of
 from bot.policy.team.roles import Roles, has_buttons
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
+from handlers.views.answers.waiting import start_text, stop_button, waiting_text
 from handlers.views.event_text import event_text, without_money
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
@@ -92,16 +93,22 @@ class ListTexts(NamedTuple):
     more: str
     total: str
     ended: str
+    waits: Sequence[tuple[WaitingView, str]] = ()
+    """What the reader waits for, or what starts later."""
 
     @property
     def text(self) -> str:
         """Return everything, in lines."""
         lines = [self.empty, *self.waiting, *(line for _, line in self.rentals), *self.unknown]
-        return "\n".join(filter(None, [*lines, self.more, self.total, self.ended]))
+        waits = (line for _, line in self.waits)
+        return "\n".join(filter(None, [*lines, self.more, self.total, self.ended, *waits]))
 
 
-def list_texts(live: RentalList, reader: Reader, *, everyone: bool) -> ListTexts:
-    """Return what `/gpu list` says, or `/gpu list all` if `everyone`."""
+def list_texts(
+    live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
+) -> ListTexts:
+    """Return what `/gpu list` says, or `/gpu list all` if `everyone`. `waits` is what the reader waits for, or
+    everything that starts later."""
     times = reader.times
     total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
@@ -113,9 +120,14 @@ def list_texts(live: RentalList, reader: Reader, *, everyone: bool) -> ListTexts
     waiting = [_waits(summary, times) for summary in live.waiting]
     if live.more_waiting:
         waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
-    shown = [summary for summary in live.shown if not _is_listed_as_waiting(live, summary)]
+    queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
+    shown = [
+        summary
+        for summary in live.shown
+        if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
+    ]
     return ListTexts(
-        empty="" if live.shown else f"{empty} Try: /gpu get H100 EU",
+        empty="" if live.shown or waits else f"{empty} Try: /gpu get H100 EU",
         waiting=waiting if live.shown else (),
         rentals=[
             (summary, _line(summary, owned=not everyone and _owns(live, summary), times=times))
@@ -125,12 +137,13 @@ def list_texts(live: RentalList, reader: Reader, *, everyone: bool) -> ListTexts
         more=f"{live.more} more not shown." if live.more else "",
         total=total,
         ended=_ended(live),
+        waits=[(one, start_text(one, times) if everyone else waiting_text(one, times)) for one in waits],
     )
 
 
-def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
-    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
-    said = list_texts(live, reader, everyone=everyone)
+def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
+    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`, as `list_texts`."""
+    said = list_texts(live, reader, everyone=everyone, waits=waits)
     if said.empty:
         return blocks.message(said.text)
     return blocks.message(
@@ -148,6 +161,10 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool) -> Rendered:
         blocks.section("\n".join(said.unknown)) if said.unknown else None,
         blocks.context(join(said.more, said.total)) if said.more or said.total else None,
         blocks.context(said.ended) if said.ended else None,
+        *(
+            blocks.section(line, stop_button(one.quote) if one.quote.owner == live.reader else None)
+            for one, line in said.waits
+        ),
         closed=False,
     )
 
@@ -336,6 +353,10 @@ HELP = (
     ),
     ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
     ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
+    (
+        "/gpu get H100 at 9:00 tomorrow for 8h",
+        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
+    ),
     ("/gpu again", "offers now for your last request"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),

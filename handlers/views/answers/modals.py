@@ -136,9 +136,17 @@ def form(
             required=False,
         ),
         blocks.text_input(
+            Field.START,
+            "Starts at",
+            value="" if wanted.starts_at is None else end_text(wanted.starts_at, zone),
+            hint="Such as 9:00 or fri 9:00: I rent it then. Empty: it starts when you rent it",
+            longest=40,
+            required=False,
+        ),
+        blocks.text_input(
             Field.LEASE,
             "For how long",
-            value=say_span(wanted.lease) if wanted.until is None else f"until {end_text(wanted.until, zone)}",
+            value=_length(wanted, zone),
             hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
             longest=40,
         ),
@@ -167,6 +175,13 @@ def form(
     )
 
 
+def _length(wanted: Request, zone: str) -> str:
+    """Return what a person types for the length or the end."""
+    if wanted.until is None or wanted.starts_at is not None:
+        return say_span(wanted.lease)
+    return f"until {end_text(wanted.until, zone)}"
+
+
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
     moves then."""
@@ -186,7 +201,9 @@ def _later_end(wanted: Request, zone: str) -> str:
     """Return what a person types for the later of two ends. Return an empty text if there is one end."""
     if wanted.up_to is None:
         return ""
-    return say_span(wanted.up_to) if wanted.last_end is None else f"until {end_text(wanted.last_end, zone)}"
+    if wanted.last_end is None or wanted.starts_at is not None:
+        return say_span(wanted.up_to)
+    return f"until {end_text(wanted.last_end, zone)}"
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:

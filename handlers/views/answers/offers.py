@@ -15,7 +15,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.summary import OfferChoice, Over, QuoteView
+from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
@@ -33,7 +33,7 @@ from handlers.ids import (
     RentalValue,
     offer_value,
 )
-from handlers.views.answers import replies
+from handlers.views.answers import replies, waiting
 from handlers.views.answers.giving import with_idle
 from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
@@ -80,6 +80,9 @@ def looking(quote: Quote) -> Rendered:
 
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
+    quote = view.quote
+    if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
+        return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     return with_idle(view.idle, _answer(view, reader, everything=everything), reader.times)
@@ -90,8 +93,10 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
     if quote.state is QuoteState.UNANSWERED:
         again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
         return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
+    if quote.request.starts_at is not None:
+        return waiting.starts(view, _heading(quote, reader.times), reader)
     if quote.state is QuoteState.NONE:
-        return none_found(quote, to_replace=to_replace)
+        return none_found(view, reader.rules)
     return found(view, reader, everything=everything)
 
 
@@ -125,7 +130,8 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
-    lines = (*above, approval, more, until, stands, no_key, card_place)
+    waits, about_waiting = (waiting.wait_buttons(view), waiting.wait_text(view, rules)) if quote.wish else ([], "")
+    lines = (*above, approval, more, until, stands, no_key, card_place, about_waiting)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
@@ -141,6 +147,8 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,
         blocks.actions(*_shorter(quote, best or next(iter(shown), None)), *_actions(quote, count, everything)),
+        blocks.actions(*waits),
+        blocks.context(about_waiting) if about_waiting else None,
         closed=False,
     )
 
@@ -331,12 +339,13 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 # --- nothing to rent
 
 
-def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
-    """Return the answer if nothing was found; `to_replace` is the rental whose place was to be taken. Its buttons
-    search for similar requests; they buy nothing."""
+def none_found(view: QuoteView, rules: Rules) -> Rendered:
+    """Return the answer if nothing was found. Its buttons wait for such a machine, or search for similar requests;
+    they buy nothing now."""
+    quote = view.quote
     request = quote.request
     parts = [
-        _not_replaced(to_replace),
+        _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
@@ -356,10 +365,12 @@ def none_found(quote: Quote, *, to_replace: Rental | None = None) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
+    about = waiting.wait_text(view, rules)
     return blocks.message(
-        join(text, f"Close to it: {', '.join(labels)}." if labels else ""),
+        join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
-        blocks.actions(*buttons, retry),
+        blocks.actions(*waiting.wait_buttons(view), *buttons, retry),
+        blocks.context(about) if about else None,
         closed=False,
     )
 

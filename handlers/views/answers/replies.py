@@ -71,7 +71,9 @@ def _show_line(line: Line, n: int) -> Json | None:
     if len(label) > blocks.BUTTON_TEXT:
         label = "Show this" if n == 1 else f"Show line {n}"
     try:
-        return button(label, Action.SHOW_LINE, LineValue(text=line.text))
+        return button(
+            label, Action.SHOW_LINE, LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text)
+        )
     except Mistake:
         return None
 

@@ -24,8 +24,11 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.error_text import mistakes_text
 from handlers.views.phrases.format import (
+    DAYS,
     Reader,
+    asking_hours,
     channel,
+    clock_text,
     escape,
     join,
     listed,
@@ -38,7 +41,6 @@ from handlers.views.phrases.format import (
 )
 
 MISTAKES_SHOWN = 10
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ def _money(rules: Rules, names: Names) -> list[str]:
         f"Months are those of {rules.billing.timezone}.",
         f"Files for finance name the account {names.text(rules.billing.account)}.",
         f"A day is reported as unusual from {price(budgets.unusual_from)} on.",
-        f"The home channel reads the week's spend on {DAYS[digest[0]]} at {_clock(digest[1])}." if digest else "",
+        f"The home channel reads the week's spend on {DAYS[digest[0]]} at {clock_text(digest[1])}."
+        if digest
+        else "",
     ]
 
 
@@ -193,10 +197,9 @@ def _spans(spans: Sequence[timedelta]) -> str:
 
 
 def _asking(rules: Rules) -> list[str]:
-    hours, idle = rules.hours, rules.idle
-    start, end = hours.time
+    idle = rules.idle
     after = rules.check_in.after
-    asked = f"{_days(hours.days)}, {_clock(start)} to {_clock(end)} in their own zone"
+    asked = f"{asking_hours(rules.hours)} in their own zone"
     unseen = f"after {span(after)} without a sign of use" if after else "never"
     lines = [
         f"People are asked on {asked}.",
@@ -225,18 +228,6 @@ def _keeping(rules: Rules) -> list[str]:
         f"after {span(kept.quotes)}, and names and SSH keys of people who left after {span(kept.people)}.",
         "I keep the history and the cost of each rental.",
     ]
-
-
-def _days(days: frozenset[int]) -> str:
-    """Return `Mon to Fri`, `Mon, Wed and Sat`."""
-    ordered = sorted(days)
-    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
-        return f"{DAYS[ordered[0]]} to {DAYS[ordered[-1]]}"
-    return listed([DAYS[day] for day in ordered])
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def percent(share: Decimal) -> str:

@@ -14,17 +14,20 @@ from handlers.views.phrases.format import Times, span, zone_of
 def how_long(request: Request, times: Times) -> str:
     """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named,
     return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while its GPUs are
-    busy`."""
+    busy`. If a start was named, `from tomorrow at 09:00` stands in front of that."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
-    first = f"until {times.date_and_time(request.until)} ({span(request.lease)})"
+    first = f"{_from_start(request)}until {times.date_and_time(request.until)} ({span(request.lease)})"
     return f"{first}{_while_busy(request, times.date_and_time(request.last_end))}"
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`."""
+    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h from
+    its start in 14 h`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
+    if request.starts_at is not None:
+        return f"{span(request.lease)} from its start in {span(request.starts_at - now)}{_while_busy(request)}"
     return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
 
 
@@ -34,12 +37,16 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return `, until today at 18:00`, with the later of two ends, to follow a request. Return an empty text if
-    the request names no end."""
+    """Return `, until today at 18:00`, with the start and the later of two ends, to follow a request. Return an
+    empty text if the request names no end."""
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
-    return f", until {Times.date_and_time(request.until)}{_while_busy(request, last)}"
+    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_while_busy(request, last)}"
+
+
+def _from_start(request: Request) -> str:
+    return "" if request.starts_at is None else f"from {Times.date_and_time(request.starts_at)} "
 
 
 def _while_busy(request: Request, last: str = "") -> str:

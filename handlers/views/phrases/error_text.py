@@ -26,6 +26,8 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.ASK_FOR_YOUR_OWN: "Ask for your own: /gpu get",
         NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
         NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
+        NextStep.NAME_PRICE: "Name one: /gpu wait H100 EU under $3",
+        NextStep.STOP_WAITING: "Stop one first: see /gpu list.",
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",
         NextStep.LIST_YOURS: "/gpu list shows yours.",
         NextStep.LIST_ALL: "/gpu list all shows what there is.",

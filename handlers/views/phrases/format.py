@@ -18,7 +18,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
-from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Hours, Rules
 
 # --- text from outside
 
@@ -204,6 +204,24 @@ def rough_span(length: timedelta) -> str:
     if seconds < 60:
         return f"{seconds} s" if seconds else "a moment"
     return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def clock_text(minutes: int) -> str:
+    """Return a time of day, in minutes after midnight: `08:00`."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def asking_hours(hours: Hours) -> str:
+    """Return when people are asked: `Mon to Fri, 08:00 to 20:00`, or `Mon, Wed and Sat, 08:00 to 20:00`."""
+    start, end = hours.time
+    ordered = sorted(hours.days)
+    days = listed([DAYS[day] for day in ordered])
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        days = f"{DAYS[ordered[0]]} to {DAYS[ordered[-1]]}"
+    return f"{days}, {clock_text(start)} to {clock_text(end)}"
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:

@@ -7,7 +7,7 @@ from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
-from bot.model.state import State
+from bot.model.state import UNBOUGHT
 from bot.model.summary import RentalDetails
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_limits
@@ -171,9 +171,7 @@ def _budgets(details: RentalDetails) -> str:
 def _others(details: RentalDetails, times: Times) -> str:
     """Return what else the owner runs."""
     others = [
-        rental
-        for rental in details.owners_live
-        if rental.id != details.rental.id and rental.state is not State.AWAITING_APPROVAL
+        rental for rental in details.owners_live if rental.id != details.rental.id and rental.state not in UNBOUGHT
     ]
     if not others:
         return f"{owner(details)} runs nothing else."

@@ -28,6 +28,7 @@ def upgrade() -> None:
     )
     due = sa.text("due_at IS NOT NULL")
     op.create_index("shared_searches_due", "shared_searches", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.add_column("rentals", sa.Column("wish", sa.Text()))
     op.add_column("rentals", sa.Column("lease_script_first", sa.Text()))
     op.add_column("rentals", sa.Column("on_ending", sa.Text()))
     op.add_column("rentals", sa.Column("on_ending_at", sa.DateTime(timezone=True)))

@@ -1,0 +1,322 @@
+"""Looks for offers for wishes: one search for all with the same query. Rents, or tells people, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from typing_extensions import override
+
+from bot.errors import GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
+from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.budgets import passed_by
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.deps import Deps, StepDeps, apply, transact
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.lifecycle.teammates import check_boot_script, check_key
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, MessageKind, to_person
+from bot.model.offer import Offer
+from bot.model.person import Person
+from bot.model.quote import Quote, QuoteState, SharedSearch
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.spending import check_size, check_usage, over_limits
+from bot.policy.buying.waiting import (
+    Rent,
+    SayNothingFits,
+    Tell,
+    Waiter,
+    in_turn,
+    next_question,
+    same_reason,
+    still_waits,
+    turn,
+)
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import check_user
+from bot.policy.team.rules import WhenOver
+
+log = structlog.get_logger()
+
+RETRY_FAILED = timedelta(minutes=1)
+AT_ONCE = 8
+"""How many searches run at the same time."""
+LOOK_AGAIN = timedelta(hours=1)
+"""How long after a look at which nobody waited the next one is, while rentals may still come back to wait. If one
+does, the look is at once."""
+
+
+class Wishes(DueLoop[Claimed]):
+    """Runs the shared searches that are due."""
+
+    name = "wishes"
+    written = Written.SEARCHES
+    retry = RETRY_FAILED
+
+    def __init__(
+        self,
+        deps: StepDeps,
+        *,
+        on_bug: Callable[[], None],
+        claim_seconds: float = CLAIM_SECONDS,
+        on_outage: Callable[[], None],
+    ) -> None:
+        """`on_bug` is called after each failure with a bug."""
+        super().__init__(deps, at_once=AT_ONCE, claim_seconds=claim_seconds, on_outage=on_outage)
+        self._on_bug = on_bug
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[Claimed]:
+        return tx.searches
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        await look(self.deps, row.id, claim_lasts)
+
+    @override
+    async def failed(self, row: Claimed, error: Exception) -> None:
+        if isinstance(error, Outage):
+            log.warning("wishes.outage", search=row.id, error=type(error).__name__)
+        else:
+            log.error("wishes.failed", search=row.id, exc_info=error)
+            self._on_bug()
+
+    @override
+    def failed_with_bug(self) -> None:
+        self._on_bug()
+
+
+async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
+    """Ask the market for a search if that is due, do what follows for each wish, and end the search's claim.
+
+    When it was asked is written before the call, so that a restart doesn't ask it again too soon.
+    """
+    search = await transact(deps, partial(_begin, deps=deps, search_id=search_id))
+    if search is None:
+        return
+    found = False
+    try:
+        offers = await deps.market.offers(search.query)
+    except MarketAway as away:
+        log.warning("wishes.market_away", search=search_id, error=type(away).__name__)
+    else:
+        found = await _serve(deps, search, offers, claim_lasts)
+    await transact(deps, partial(_end, deps=deps, search_id=search_id, found=found))
+
+
+async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
+    """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
+    claim, and return None."""
+    search, now = await tx.searches.get(search_id), deps.clock.now()
+    if search is None:
+        return None
+    waiters, others = await _load(tx, deps, search_id)
+    for waiter in waiters:
+        if waiter.rental is None and waiter.wish.until <= now:
+            await _say(tx, deps, changed(waiter.quote, state=QuoteState.NONE, offers=(), nearby=()))
+    at = next_question(search, waiters, now, deps.rules)
+    if at is None or at > now:
+        await _save(tx, deps, search, waiters, others=others)
+        return None
+    search = changed(search, asked_at=now, misses=search.misses + 1)
+    await tx.searches.save(search)
+    return search
+
+
+async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
+    search = await tx.searches.get(search_id)
+    if search is not None:
+        waiters, others = await _load(tx, deps, search_id)
+        await _save(tx, deps, changed(search, misses=0) if found else search, waiters, others=others)
+
+
+async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
+    """Write when a search is next due, and end its claim. Remove it once nobody waits: `others` tells whether some
+    may come back to wait. The next wish for the same must not ask the market too soon, so it stays that long."""
+    now = deps.clock.now()
+    again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
+    due_at = next_question(search, waiters, now, deps.rules)
+    if due_at is None and others:
+        due_at = now + LOOK_AGAIN
+    elif due_at is None and again is not None and again > now:
+        due_at = again
+    elif due_at is None:
+        await tx.searches.drop(search.id)
+        return
+    ends = [waiter.wish.until for waiter in waiters if waiter.rental is None]
+    await tx.searches.save(changed(search, due_at=min([due_at, *ends])))
+    await tx.searches.release(search.id)
+
+
+async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tuple[list[Waiter], bool]:
+    """Return the wishes of a search that wait now, and whether there are others that may come back. The rest no
+    longer waits; with `drop`, take it out of the search."""
+    quotes = await tx.quotes.waiting_for(search_id)
+    rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
+    told = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
+    waiters, others = [], False
+    for quote in quotes:
+        rental = rentals.get(quote.rental_id or "")
+        owner = await tx.people.get(quote.owner if rental is None else rental.owner, EVER)
+        left = rental is None and owner is not None and owner.deactivated
+        if left or not still_waits(quote, rental):
+            if drop:
+                await tx.quotes.save(changed(quote, waits_for=None))
+        elif rental is None or rental.state is State.QUEUED:
+            waiters.append(
+                Waiter(
+                    quote=quote,
+                    rental=rental,
+                    zone=zone_of(owner.tz if owner is not None else None, deps.rules),
+                    attempts=tuple(await tx.rentals.attempts(rental.id)) if rental and rental.attempts else (),
+                    told=bool(rental and told[rental.id]),
+                )
+            )
+        else:
+            others = True
+    return waiters, others
+
+
+# --- what follows from offers
+
+
+async def _serve(
+    deps: StepDeps, search: SharedSearch, offers: Collection[Offer], claim_lasts: Callable[[], bool]
+) -> bool:
+    """Do what follows from these offers for each wish in turn. Each offer is rented once. Return whether one was
+    rented, or somebody was told of one."""
+    async with deps.store.read() as tx:
+        waiters, _ = await _load(tx, deps, search.id, drop=False)
+        answers = await tx.probe_answers.of_vendors({offer.vendor for offer in offers})
+    found, left = False, list(offers)
+    for waiter in in_turn(waiters, deps.clock.now(), deps.rules):
+        if not claim_lasts():
+            break
+        teammates = waiter.rental.teammates if waiter.rental is not None else waiter.request.teammates
+        usable = with_needed_script(left, waiter.request, teammates, answers)
+        match turn(waiter, usable, deps.clock.now()):
+            case Rent(offer=offer):
+                await deps.directory.refresh([waiter.rental.owner if waiter.rental else waiter.quote.owner])
+                if await transact(deps, partial(_rent, deps=deps, waiter=waiter, offer=offer, offers=tuple(left))):
+                    found = True
+                    left.remove(offer)
+            case Tell(offers=fitting):
+                quote = changed(waiter.quote, state=QuoteState.FOUND, offers=fitting, nearby=())
+                await transact(deps, partial(_say, deps=deps, quote=quote))
+                found = True
+            case SayNothingFits(cheapest=cheapest):
+                await transact(
+                    deps,
+                    partial(_say_nothing_fits, deps=deps, waiter=waiter, cheapest=cheapest, offers=tuple(left)),
+                )
+            case None:
+                pass
+    return found
+
+
+async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
+    """Tell the owner of a wish how it ended: with the quote's offers, or without any. Do nothing if it no longer
+    waits."""
+    stored = await tx.quotes.get(quote.id)
+    if stored is None or stored.waits_for is None or stored.rental_id is not None:
+        return
+    await tx.quotes.save(changed(quote, waits_for=None, reply_to=None, replaces=False))
+    real_now = deps.clock.real()
+    message = Message(
+        kind=MessageKind.QUOTE, to=to_person(quote.owner), quote_id=quote.id, created_at=real_now, due_at=real_now
+    )
+    await tx.messages.add(message)
+
+
+async def _rent(tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[Offer, ...]) -> bool:
+    """Begin to buy an offer for the rental of a wish, and return True. If the rules don't allow it now, tell its
+    owner once for each reason, and return False. Return False too if it no longer waits."""
+    found = await _load_queued(tx, waiter)
+    if found is None:
+        return False
+    rental, quote = found
+    now = deps.clock.now()
+    after = transitions.buy_for_wish(rental, offer, now)
+    try:
+        await _check_allowed(tx, deps, rental, after)
+    except (Mistake, Refused, TooLate) as refusal:
+        await _note_refusal(tx, deps, rental, refusal)
+        return False
+    facts = Facts(
+        vendor=offer.vendor,
+        vendor_region=offer.vendor_region,
+        rate=offer.rate,
+        read_at=offer.read_at,
+        since=waiter.since,
+    )
+    event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
+    await apply(tx, deps, rental, after, event)
+    await tx.quotes.save(changed(quote, state=QuoteState.FOUND, offers=offers, nearby=()))
+    return True
+
+
+async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
+    """Return the rental and the quote of a wish as they are now. Return None if it no longer waits."""
+    rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
+    quote = await tx.quotes.get(waiter.quote.id)
+    if rental is None or quote is None or rental.state is not State.QUEUED or not still_waits(quote, rental):
+        return None
+    return rental, quote
+
+
+async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> None:
+    """Raise Refused, Mistake or TooLate if the rules don't allow now what was allowed when the rental began to
+    wait, or if its owner can't use it."""
+    owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
+    check_user(owner, deps.rules)
+    await check_buying(tx)
+    check_size(rental.request, deps.rules)
+    usage = await tx.rentals.usage(rental.owner, without=rental.id)
+    check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+    await check_key(tx, deps.rules, owner)
+    await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=rental.owner)
+    rules, envelope = rules_of_project(deps.rules, rental.project), rental.envelope
+    passed = await passed_by(tx, deps.rules, after, deps.clock.now())
+    if passed and (rental.approved_by is None or deps.rules.budgets.over is WhenOver.REFUSE):
+        raise Refused(say_passed(passed[0]))
+    if rental.approved_by is None and over_limits(after.envelope.price, envelope.total, rules):
+        raise Refused("By now this needs an approver.")
+
+
+async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:
+    now, kind = deps.clock.now(), EventKind.NOT_ALLOWED_NOW
+    earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
+    if any(same_reason(event.facts.detail or "", refusal.words) for event in earlier):
+        return
+    facts = Facts(detail=refusal.words, until=rental.wish.until if rental.wish is not None else None)
+    event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
+    await apply(tx, deps, rental, transitions.alter(rental), event)
+
+
+async def _say_nothing_fits(
+    tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
+) -> None:
+    """Tell the owner of a rental that nothing fits at its start time, and keep what is free."""
+    found = await _load_queued(tx, waiter)
+    if found is None:
+        return
+    rental, quote = found
+    facts = Facts(
+        rate=cheapest.rate if cheapest is not None else None,
+        vendor=cheapest.vendor if cheapest is not None else None,
+        offer=cheapest.offer_id if cheapest is not None else None,
+        max_rate=rental.envelope.max_rate,
+        starts_at=rental.request.starts_at,
+        until=waiter.wish.until,
+    )
+    event = Event(rental_id=rental.id, kind=EventKind.NOTHING_FITS, at=deps.clock.now(), facts=facts)
+    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await tx.quotes.save(changed(quote, offers=offers, nearby=()))

@@ -1,0 +1,268 @@
+"""Waiting for an offer, without I/O: what a wish allows, whose turn it is, and when the market is asked.
+
+Wishes whose requests have the same query share one search. Those who waited first are served first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from bot.model.attempt import Attempt
+from bot.model.base import changed
+from bot.model.gpu import fits_model
+from bot.model.money import cost_at_most
+from bot.model.offer import Offer
+from bot.model.quote import Quote, SharedSearch, Wish
+from bot.model.rental import Rental
+from bot.model.request import Envelope, OfferQuery, Request
+from bot.model.state import State
+from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, place_of
+from bot.policy.buying.offers import cheapest_first, fits
+from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
+from bot.policy.team.hours import next_within
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import LEAST_TIME
+
+LEAD = timedelta(minutes=10)
+"""How long before a start time the market is first asked: a machine needs some minutes to get ready."""
+SAY_BEFORE_START = timedelta(minutes=2)
+"""How long before its start the owner is told that nothing fits."""
+LONGEST_PAUSE = timedelta(minutes=10)
+"""The longest time between two questions to the market while nothing fits, unless `waiting.every` is longer."""
+SOLD_OUT_FOR = timedelta(minutes=5)
+"""A place that sold nothing is not tried again for a wish for this long: the market may list an offer for a while
+after it is sold."""
+
+
+# --- what a wish allows
+
+
+def shared_query(request: Request) -> OfferQuery:
+    """Return what the market is asked for a wish. Prices are compared here, so that more wishes share a search."""
+    return changed(request.query, max_gpu_rate=None)
+
+
+def search_id(query: OfferQuery) -> str:
+    """Return the id of the search for a query: equal queries have the same one."""
+    return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:32]
+
+
+def new_wish(
+    request: Request, typed: Wish | None, now: datetime, rules: Rules, *, rents: bool, gpu: str | None = None
+) -> Wish:
+    """Return the wish for a request that begins to wait `now`. It ends as its owner `typed`, or after
+    `waiting.longest`, and LEAST_TIME before the last end that the request names. A start time was named on
+    purpose, so its machine is rented at any time of the day."""
+    until = now + rules.waiting.longest
+    if typed is not None and typed.until > now:
+        until = min(typed.until, until)
+    if request.last_end is not None:
+        latest = request.last_end - LEAST_TIME
+        until = latest if request.starts_at is not None else min(until, latest)
+    any_time = request.starts_at is not None or (typed is not None and typed.any_time)
+    return Wish(until=until, since=now, rents=rents, any_time=any_time, gpu=gpu)
+
+
+def wish_for(wish: Wish, request: Request) -> Wish:
+    """Return a wish that ends in time for the last end of a request, which may be sooner than before."""
+    if request.last_end is None:
+        return wish
+    return changed(wish, until=min(wish.until, request.last_end - LEAST_TIME))
+
+
+class Ceiling(NamedTuple):
+    """The highest price of an automatic rent."""
+
+    proposal: Proposal
+    gpu: str | None
+    """The model whose price its owner saw. None if the request's words decide."""
+
+
+def ceiling(request: Request, offers: Sequence[Offer], rules: Rules, named: Decimal | None) -> Ceiling | None:
+    """Return what an automatic rent would allow, with the highest price per hour that its owner `named` for the
+    whole machine, else that of the request's words. If neither has a price and the request has a start time, the
+    price of the cheapest of the `offers` counts, as if it was clicked. Return None if no price is known."""
+    if named is None and request.max_gpu_rate is not None and (request.starts_at is None or not offers):
+        named = request.max_gpu_rate * request.count
+    if named is not None:
+        return Ceiling(_at_most(request, named, rules), None)
+    if request.starts_at is None or not offers:
+        return None
+    offer = cheapest_first(offers)[0]
+    return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
+
+
+def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
+    total = cost_at_most(max_rate, billed_span(request.longest, rules))
+    return Proposal(
+        envelope=Envelope(
+            version=1,
+            gpu=request.gpu,
+            count=request.count,
+            region=request.region,
+            contract=request.contract,
+            vendor=request.vendor,
+            price=max_rate,
+            max_rate=max_rate,
+            lease=request.longest,
+            total=total,
+        ),
+        over=over_limits(max_rate, total, rules),
+    )
+
+
+def same_reason(one: str, other: str) -> bool:
+    """Return whether two refusals are for the same reason: their words are the same but for numbers."""
+    return re.sub(r"[\d.,]+", "", one) == re.sub(r"[\d.,]+", "", other)
+
+
+# --- whose turn it is
+
+
+class Waiter(NamedTuple):
+    """A wish that waits, with what its turn depends on."""
+
+    quote: Quote
+    rental: Rental | None
+    """The rental that waits in state `queued`. None if its owner is told of an offer."""
+    zone: ZoneInfo
+    """The owner's time zone."""
+    attempts: tuple[Attempt, ...] = ()
+    """What was tried for the rental earlier."""
+    told: bool = False
+    """Whether its owner knows that nothing fits at the start time."""
+
+    @property
+    def wish(self) -> Wish:
+        """Return the wish: as it was approved, if it has a rental."""
+        wish = self.quote.wish if self.rental is None else self.rental.wish
+        if wish is None:
+            raise ValueError(f"{self.quote.id} waits without a wish")
+        return wish
+
+    @property
+    def request(self) -> Request:
+        return self.quote.request if self.rental is None else self.rental.request
+
+    @property
+    def since(self) -> datetime:
+        return self.wish.since or self.quote.created_at
+
+
+def still_waits(quote: Quote, rental: Rental | None) -> bool:
+    """Return whether a quote with `waits_for` waits for an offer, or may do so again: its rental waits for an
+    approval, or is being bought."""
+    if quote.rental_id is None:
+        return quote.wish is not None and not quote.wish.rents
+    bought_or_over = rental is None or rental.state not in {
+        State.AWAITING_APPROVAL,
+        State.QUEUED,
+        State.PROCURING,
+        State.PROVISIONING,
+    }
+    return not bought_or_over and rental is not None and rental.quote_id == quote.id and rental.wish is not None
+
+
+def first_look(request: Request, rules: Rules) -> datetime | None:
+    """Return when the market is first asked for a start time. Return None if the request has none. A machine that
+    comes as early as that must be paid by the time that the total has for getting ready."""
+    if request.starts_at is None:
+        return None
+    return request.starts_at - min(LEAD, rules.procure.provision_timeout)
+
+
+def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
+    """Return when the market is asked next: at the first time at which one of the wishes may have its turn, and at
+    most every `waiting.every`. Return None if nobody waits."""
+    waiting = (waiter for waiter in waiters if waiter.wish.until > now)
+    return min((_next_question(search, waiter, now, rules) for waiter in waiting), default=None)
+
+
+def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rules) -> datetime:
+    every = rules.waiting.every
+    first = first_look(waiter.request, rules)
+    if first is not None:
+        return max(first, now) if search.asked_at is None else max(first, search.asked_at + every)
+    pause = every
+    for _ in range(min(search.misses, 16)):
+        pause = min(pause * 2, max(LONGEST_PAUSE, every))
+    at = now if search.asked_at is None else max(search.asked_at + pause, now)
+    return at if waiter.wish.any_time else next_within(at, waiter.zone, rules.hours)
+
+
+def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
+    """Return the wishes whose turn it may be now, in the order in which they began to wait."""
+    return sorted(
+        (waiter for waiter in waiters if waiter.wish.until > now and _has_begun(waiter, now, rules)),
+        key=lambda waiter: (waiter.since, waiter.quote.id),
+    )
+
+
+def _has_begun(waiter: Waiter, now: datetime, rules: Rules) -> bool:
+    first = first_look(waiter.request, rules)
+    if first is not None:
+        return first <= now
+    return waiter.wish.any_time or next_within(now, waiter.zone, rules.hours) <= now
+
+
+class Rent(NamedTuple):
+    """Rent this offer for the wish."""
+
+    offer: Offer
+
+
+class Tell(NamedTuple):
+    """Tell the wish's owner of these offers."""
+
+    offers: tuple[Offer, ...]
+
+
+class SayNothingFits(NamedTuple):
+    """Tell the wish's owner that nothing fits at the start time."""
+
+    cheapest: Offer | None
+    """The cheapest offer outside of what the owner allowed."""
+
+
+Turn: TypeAlias = Rent | Tell | SayNothingFits
+
+
+def turn(waiter: Waiter, offers: Collection[Offer], now: datetime) -> Turn | None:
+    """Return what is done for a wish, with the offers that those before it left. Return None if nothing is."""
+    wish, rental = waiter.wish, waiter.rental
+    if rental is None:
+        fitting = cheapest_first(offer for offer in offers if fits(offer, waiter.request))
+        return Tell(fitting) if fitting else None
+    words = changed(waiter.request, max_gpu_rate=None)
+    listed = cheapest_first(offer for offer in offers if fits(offer, words))
+    sold_out = _sold_out(waiter.attempts, now)
+    allowed = (
+        offer
+        for offer in listed
+        if offer.rate <= rental.envelope.max_rate
+        and (wish.gpu is None or fits_model(offer.gpu, wish.gpu))
+        and place_of(offer) not in sold_out
+    )
+    best = next(allowed, None)
+    if best is not None:
+        return Rent(best)
+    starts_at = waiter.request.starts_at
+    if starts_at is None or waiter.told or now < starts_at - SAY_BEFORE_START:
+        return None
+    dearer = (offer for offer in listed if offer.rate > rental.envelope.max_rate)
+    return SayNothingFits(next(dearer, None))
+
+
+def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[tuple[str, str | None, str]]:
+    """Return the places where an attempt failed a short time ago."""
+    return {
+        place_of(attempt.called_offer)
+        for attempt in attempts
+        if attempt.why not in NEEDS_NEW_QUOTE and now - attempt.intended_at < SOLD_OUT_FOR
+    }

@@ -1,0 +1,239 @@
+"""Waiting for a machine, and a start time: the buttons below a search, their dialogs, and the lines of lists."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.model.money import cost
+from bot.model.quote import Quote, Wish
+from bot.model.request import Request
+from bot.model.state import State
+from bot.model.summary import PeopleAsked, QuoteView, WaitingView, WaitPreview
+from bot.model.text import say_rate
+from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.waiting import first_look
+from bot.policy.team.rules import Rules
+from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue
+from handlers.views.answers import replies
+from handlers.views.phrases import blocks
+from handlers.views.phrases.blocks import Json, Modal, Rendered, button
+from handlers.views.phrases.ends import how_long_in_dialog, read_as_utc
+from handlers.views.phrases.error_text import refusal_text
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    asking_hours,
+    channel,
+    dollars,
+    dollars_at_most,
+    escape,
+    join,
+    per_hour,
+    span,
+)
+from handlers.views.phrases.limits_text import over_limits_text
+from handlers.views.phrases.machine_text import describe, gpu, place, vendor
+
+
+def wait_buttons(view: QuoteView) -> list[Json]:
+    """Return [Tell me when there is one] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00]. Return none
+    if the quote changes or replaces a rental, or has a start time."""
+    quote, wait = view.quote, view.wait
+    if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
+        return []
+    value = QuoteValue(quote_id=quote.id)
+    tell = button("Tell me when there is one", Action.TELL_ME, value)
+    if view.wait_refused is not None:
+        return [tell]
+    label = "Rent it for me, up to a price" if wait is None else _label(wait)
+    return [tell, button(label, Action.RENT_FOR_ME, value)]
+
+
+def _label(wait: WaitPreview) -> str:
+    verb = "Ask for it" if wait.over else "Rent it for me"
+    length, total = span(wait.envelope.lease), dollars_at_most(wait.envelope.total)
+    return f"{verb} at {per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
+
+
+def wait_text(view: QuoteView, rules: Rules) -> str:
+    """Return what holds for the buttons of `wait_buttons`: which models, when it rents, and who decides."""
+    quote, wait = view.quote, view.wait
+    if not wait_buttons(view):
+        return ""
+    refused = f"I can't rent it for you: {refusal_text(view.wait_refused)}" if view.wait_refused else ""
+    hours = "" if view.wait_refused else when_it_looks(quote.wish, rules)
+    if hours and not (quote.wish and quote.wish.any_time):
+        hours += ' Add "any time" for always.'
+    return join(any_model(quote.request), hours, _who_decides(wait, rules) if wait else "", refused)
+
+
+def any_model(request: Request) -> str:
+    """Return `A100 alone means any A100.` Return an empty text if the request names a model."""
+    name = gpu(request.gpu)
+    return "" if request.features or "-" in request.gpu else f"{name} alone means any {name}."
+
+
+def when_it_looks(wish: Wish | None, rules: Rules) -> str:
+    """Return when offers are looked for, for a person who waits."""
+    if wish is not None and wish.any_time:
+        return "I look at any time, day or night."
+    return f"I look in your hours only: {asking_hours(rules.hours)}."
+
+
+def _who_decides(wait: WaitPreview, rules: Rules) -> str:
+    """Return `Over the $10.00/h limit: an approver decides first.`, or an empty text."""
+    if not wait.over:
+        return ""
+    return join(
+        over_limits_text(wait.over, rules), *map(say_passed, wait.passed[:1]), "An approver decides first."
+    )
+
+
+# --- a start time
+
+
+def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
+    """Return the answer to a request with a start time, below the `heading` that says what was understood."""
+    quote, wait = view.quote, view.wait
+    value = QuoteValue(quote_id=quote.id)
+    rent = None
+    if view.wait_refused is not None:
+        lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
+    elif wait is None:
+        lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
+    else:
+        label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        rent = button(label, Action.RENT_THEN, value, style="primary")
+        lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
+    lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
+    again = [button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
+    return blocks.message(
+        "\n".join(filter(None, (heading, *lines))),
+        blocks.section(f"*{heading}*"),
+        *(blocks.section(line) for line in lines if line),
+        blocks.actions(rent, *again),
+        closed=False,
+    )
+
+
+def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
+    """Return what the machine costs, and when it is rented."""
+    request, most = quote.request, dollars_at_most(wait.envelope.total)
+    highest = per_hour(wait.envelope.max_rate)
+    at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
+    rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
+    if not quote.offers:
+        return f"Nobody offers it now. {rents} At most {most}."
+    cheapest = quote.offers[0]
+    now = f"Now that is {place(cheapest.vendor, cheapest.vendor_region)} at {per_hour(cheapest.rate)}"
+    model = f"I rent only {gpu(cheapest.gpu)}."
+    return f"About {dollars(cost(cheapest.rate, request.lease))}, at most {most}. {rents} {now}. {model}"
+
+
+# --- dialogs
+
+
+def highest_price(quote: Quote, reader: Reader) -> Modal:
+    """Return the dialog that asks for the highest price at which a machine is rented for a person who waits."""
+    request = quote.request
+    lines = [
+        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
+        f"{when_it_looks(quote.wish, reader.rules)} I rent the first that fits.",
+        any_model(request),
+    ]
+    return blocks.modal(
+        Callback.HIGHEST_PRICE,
+        "Rent it for me",
+        blocks.section("\n".join(filter(None, lines))),
+        blocks.text_input(
+            Field.CAP,
+            "At most, in dollars per GPU and hour",
+            hint="Such as 3 or 2.50: nothing dearer is rented",
+            longest=12,
+        ),
+        submit="Next",
+        value=QuoteValue(quote_id=quote.id),
+    )
+
+
+def rent_for_me_confirm(wait: WaitPreview, price: Decimal | None, reader: Reader) -> Modal:
+    """Return the dialog that confirms an automatic rent. `price` is the highest price that was typed in a dialog,
+    in USD per hour for the whole machine. None: the one that `wait` has."""
+    quote, envelope = wait.quote, wait.envelope
+    request, starts = quote.request, quote.request.starts_at is not None
+    highest = per_hour(envelope.max_rate)
+    lines = [
+        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
+        f"Up to {dollars_at_most(envelope.total)} in all.",
+        f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
+        "" if starts else when_it_looks(quote.wish, reader.rules),
+        "" if starts and quote.offers else any_model(request),
+        _who_decides(wait, reader.rules),
+    ]
+    title = f"Up to {highest}?"
+    value = QuoteValue(quote_id=quote.id)
+    return blocks.modal(
+        Callback.RENT_FOR_ME,
+        "Ask for approval?" if wait.over else title,
+        blocks.section("\n".join(filter(None, lines))),
+        submit="Ask" if wait.over else "Rent it then" if starts else "Rent it for me",
+        value=value if price is None else QuotePriceValue(quote_id=quote.id, price=price),
+    )
+
+
+# --- what somebody waits for
+
+
+def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None) -> Rendered:
+    """Return the reply to a click that began to wait. It replaces the answer that had the button. `asked` are the
+    people who decide it first."""
+    rental = waiting.rental
+    if rental is not None and rental.state is State.AWAITING_APPROVAL:
+        return replies.rented(rental, asked=asked)
+    text = waiting_text(waiting, reader.times)
+    if rental is None:
+        text = join(text, "I tell you once, when there is one.", when_it_looks(waiting.quote.wish, reader.rules))
+    else:
+        hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
+        text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
+    return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote)), closed=False)
+
+
+def stopped(quote: Quote) -> Rendered:
+    """Return the reply to [Stop waiting]."""
+    return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
+
+
+def stop_button(quote: Quote) -> Json:
+    """Return [Stop waiting]."""
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote.id))
+
+
+def waiting_text(waiting: WaitingView, times: Times) -> str:
+    """Return `You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 18:00.`, or the same of a rental."""
+    quote, rental = waiting.quote, waiting.rental
+    until = f", until {times.date_and_time(quote.wish.until)}" if quote.wish is not None else ""
+    if rental is None:
+        return f"You wait for {_what(quote.request)}{until}."
+    envelope = rental.envelope
+    limits = f"at {per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
+    if rental.request.starts_at is not None:
+        return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
+    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}."
+
+
+def start_text(waiting: WaitingView, times: Times) -> str:
+    """Return what starts when, for everyone: `Starts tomorrow at 09:00: 8x H100 EU, Ana, p4wd9, until ...`"""
+    rental, request = waiting.rental, waiting.quote.request
+    name = escape(waiting.owner_name, 40)
+    starts = times.at_time(request.starts_at) if request.starts_at is not None else "later"
+    until = f", until {times.date_and_time(request.until)}" if request.until is not None else ""
+    state = ", waits for approval" if rental is not None and rental.state is State.AWAITING_APPROVAL else ""
+    return f"Starts {starts}: {describe(request)}, {name}{f', {rental.id}' if rental else ''}{until}{state}."
+
+
+def _what(request: Request) -> str:
+    """Return `8x H200 EU under $3.00 per GPU`."""
+    cap = f" under {say_rate(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
+    seller = f" from {vendor(request.vendor)}" if request.vendor else ""
+    return f"{describe(request)}{seller}{cap}"

@@ -1,0 +1,66 @@
+"""Shared searches: one row for the wishes with the same query, with the time of its next look."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.lifecycle.ports.due import Claimed
+from bot.model.quote import SharedSearch
+from bot.model.request import OfferQuery
+from store import claims
+from store.mapping import fetch_first, insert_new, param, select_by
+from store.tables import quotes, shared_searches
+
+_c = shared_searches.c
+_GET = select_by(_c.id)
+_at = param(_c.due_at, "at")
+_MAKE_DUE = (
+    update(shared_searches)
+    .where(_c.id == param(_c.id, "key"))
+    .where(or_(_c.due_at.is_(None), _c.due_at > _at))
+    .values(misses=0, due_at=_at)
+)
+_OF_QUOTE = select(quotes.c.waits_for).where(quotes.c.id == param(quotes.c.id, "key"))
+_SAVE = (
+    update(shared_searches)
+    .where(_c.id == param(_c.id, "key"), claims.held(shared_searches))
+    .values(
+        asked_at=param(_c.asked_at, "asked"),
+        misses=param(_c.misses, "missed"),
+        due_at=param(_c.due_at, "next_due"),
+    )
+)
+_DROP = delete(shared_searches).where(_c.id == param(_c.id, "key"))
+
+
+class Searches(claims.PlainDueTable):
+    """bot.lifecycle.ports.store.Searches."""
+
+    def __init__(self, conn: AsyncConnection, holder: str) -> None:
+        super().__init__(conn, holder, shared_searches, Claimed, (_c.id, _c.due_at))
+
+    async def get(self, search_id: str) -> SharedSearch | None:
+        return await fetch_first(self._conn, SharedSearch, _GET, search_id)
+
+    async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
+        row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
+        if not await insert_new(self._conn, shared_searches, row):
+            await self.make_due(search_id, at)
+
+    async def make_due(self, search_id: str, at: datetime) -> None:
+        await self._conn.execute(_MAKE_DUE, {"key": search_id, "at": at})
+
+    async def make_due_for(self, quote_id: str, at: datetime) -> None:
+        search_id = await self._conn.scalar(_OF_QUOTE, {"key": quote_id})
+        if search_id is not None:
+            await self.make_due(search_id, at)
+
+    async def save(self, search: SharedSearch) -> None:
+        values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
+        await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})
+
+    async def drop(self, search_id: str) -> None:
+        await self._conn.execute(_DROP, {"key": search_id})

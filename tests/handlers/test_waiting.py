@@ -1,0 +1,142 @@
+"""People ask to wait for a machine, or for one at a later time, and stop waiting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.model.base import changed
+from bot.model.message import Message, MessageKind, to_person
+from bot.model.offer import Offer
+from bot.model.quote import Quote, QuoteState
+from bot.model.state import State
+from handlers.ids import Action
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.team import EVE, NOON, Team, an_offer, team
+
+H = timedelta(hours=1)
+NINE_IN_BERLIN = NOON + 20 * H
+"""9:00 tomorrow for Ana, who lives in Berlin."""
+CHEAP = "H200 EU under $2 per GPU for 1h"
+
+
+async def answered(ours: Team, user: str, text: str, *offers: Offer) -> Quote:
+    """Let a person type a command, and answer its search with these offers."""
+    assert await ours.command(user, text) == ""
+    (quote,) = await ours.quotes(user)
+    state = QuoteState.FOUND if offers else QuoteState.NONE
+    found = changed(quote, state=state, offers=offers, card_channel=TRAINING, due_at=None)
+    real = ours.deps.clock.real()
+    async with ours.deps.store.write() as tx:
+        await tx.quotes.save(found)
+        to = quote.reply_to or to_person(user)
+        await tx.messages.add(Message(kind=MessageKind.QUOTE, to=to, quote_id=quote.id, created_at=real))
+    await ours.deliver()
+    return found
+
+
+async def reads(ours: Team, words: str, user: str = ANA) -> dict[str, Any]:
+    """Return the newest message with these words that a person sees, after everything was delivered."""
+    await ours.deliver_all()
+    return await ours.look(user, TRAINING, words)
+
+
+async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_waiting(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        quote = await answered(ours, ANA, "wait 8x H200 EU under $3 per GPU until fri")
+        assert quote.wish is not None
+        assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
+        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU and hour now.")
+        assert [button["text"] for button in shown["buttons"]][:2] == [
+            "Tell me when there is one",
+            "Ask for it at $24.00/h or less: 4 h, up to $108.00",
+        ]
+        await ours.click(ANA, shown, "Tell me")
+        waits = await reads(ours, "You wait for 8x H200 EU under $3.00 per GPU, until Nov 27, 2026 at 20:00.")
+        assert "You wait for 8x H200 EU under $3.00" in await ours.command(ANA, "list")
+        assert "You wait for" not in await ours.command(BEN, "list")
+        assert await ours.rentals() == []
+        await ours.add_eve_and_gus()
+        await ours.forge(EVE, Action.STOP_WAITING.id, quote.id)
+        assert "You wait for 8x H200" in await ours.command(ANA, "list")
+        await ours.click(ANA, waits, "Stop waiting")
+        await reads(ours, "You no longer wait for 8x H200 EU under $3.00 per GPU.")
+        assert "You wait for" not in await ours.command(ANA, "list")
+
+
+async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        quote = await answered(ours, ANA, f"get {CHEAP} any time")
+        shown = await reads(ours, "No H200 in EU under $2.00")
+        assert "I look at any time, day or night." in shown["reads"]
+        await ours.click(ANA, shown, "Rent it for me at $2.00/h or less: 1 h, up to $3.00")
+        await reads(ours, "Before I rent I need your public SSH key")
+        assert await ours.rentals() == []
+        await ours.has_key(ANA)
+        await ours.click(ANA, shown, "Rent it for me")
+        (rental,) = await ours.rentals()
+        assert (rental.state, rental.envelope.total, rental.quote_id) == (State.QUEUED, 3_000_000, quote.id)
+        waits = await reads(ours, "You wait for 1x H200 EU, at $2.00/h or less, up to $3.00 in all")
+        assert rental.id in await ours.command(ANA, "list")
+        await ours.click(ANA, waits, "Stop waiting")
+        assert (await ours.rental(rental.id)).state is State.WITHDRAWN
+        await ours.click(ANA, waits, "Stop waiting")
+        assert await ours.rentals() == []
+
+
+async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_is_confirmed(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await answered(ours, ANA, "get 2x H200 EU for 24h")
+        await ours.click(ANA, await reads(ours, "No 2x H200 in EU now."), "Rent it for me, up to a price")
+        assert "H200 alone means any H200." in str(await ours.modal(ANA))
+        refused = await ours.submit(ANA, cap="a lot")
+        assert "A price in dollars" in refused["errors"]["cap"]
+        await ours.submit(ANA, cap="2.50")
+        assert "at $5.00/h or less" in str(await ours.modal(ANA))
+        assert await ours.rentals() == []
+        await ours.submit(ANA)
+        (rental,) = await ours.rentals()
+        assert (str(rental.envelope.max_rate), rental.envelope.total) == ("5.00", 122_500_000)
+        assert rental.state is State.AWAITING_APPROVAL
+
+
+async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_when(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await answered(ours, ANA, "get H100 EU at 9:00 tomorrow for 2h", an_offer("o1", "2.15"))
+        shown = await reads(ours, "from tomorrow at 09:00 until tomorrow at 11:00 (2 h)")
+        assert "I read the prices tomorrow at 08:50 and rent the cheapest at $2.47/h or less." in shown["reads"]
+        assert not [button for button in shown["buttons"] if button["text"].startswith("Rent from")]
+        await ours.click(ANA, shown, "Rent it then")
+        (rental,) = await ours.rentals()
+        assert (rental.state, rental.request.starts_at) == (State.QUEUED, NINE_IN_BERLIN)
+        assert rental.request.until == NINE_IN_BERLIN + 2 * H
+        everyone = await ours.command(BEN, "list all")
+        assert f"1x H100 EU, Ana, {rental.id}" in everyone
+        assert "Starts" in everyone
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("wait H100 for 2h", "Tell me when there is one"),
+        ("get H100 EU at 9:00 tomorrow", "so I need your highest price"),
+    ],
+)
+async def test_a_search_can_be_repeated_with_what_was_typed_about_waiting(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    async with team(tmp_path) as ours:
+        first = await answered(ours, ANA, text)
+        shown = await reads(ours, "")
+        assert words in shown["reads"] + str(shown["buttons"])
+        await ours.click(ANA, shown, "Change")
+        assert (await ours.submit(ANA, count="2"))["ok"]
+        (again,) = await ours.quotes(ANA)
+        assert (again.wish, again.request.starts_at) == (first.wish, first.request.starts_at)

@@ -1,0 +1,179 @@
+"""`/gpu wait`, `any time` and start times as people type them."""
+
+# ruff: noqa: E501 - a case stands on one line
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Mistake, RequestMistake
+from bot.policy.team.rules import Rules
+from handlers.ids import Field
+from handlers.parsing.commands import Get, Wait, command_text
+from handlers.parsing.form import InvalidForm, read_form
+from handlers.parsing.request_text import request_text
+from handlers.views.answers.modals import ANY
+from tests.handlers.parsing_helpers import CATALOG, LEASE, MONDAY_NOON, a_request, command
+from tests.handlers.test_until import BERLIN, LORD_HOWE, NEW_YORK, local
+
+ASKED = a_request(gpu="H200", count=8, region="EU", max_gpu_rate=Decimal(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("wait h200", Wait(request=a_request(gpu="H200"), until=None)),
+        (
+            "wait for 8x h200 eu under $3 per gpu until fri",
+            Wait(request=ASKED, until=MONDAY_NOON + timedelta(days=4, hours=8)),
+        ),
+        (
+            "await 8x H200 EU any time until wed 9am max $3/gpu",
+            Wait(request=ASKED, until=MONDAY_NOON + timedelta(hours=45), any_time=True),
+        ),
+        ("wait until today 8x h200 eu max $3/gpu", Wait(request=ASKED, until=MONDAY_NOON + timedelta(hours=8))),
+        (
+            "wait h200 for 2h up to 8h until 18:00",
+            Wait(
+                request=a_request(gpu="H200", lease=timedelta(hours=2), up_to=timedelta(hours=8)),
+                until=MONDAY_NOON + timedelta(hours=6),
+            ),
+        ),
+        ("get h200 anytime", Get(request=a_request(gpu="H200"), any_time=True)),
+        ("h200 at any time now", Get(request=a_request(gpu="H200"), any_time=True)),
+    ],
+)
+def test_after_wait_an_end_ends_the_wish_and_a_length_is_that_of_the_machine(text: str, meant: Wait | Get) -> None:
+    assert command(text) == meant
+    written = command_text(meant, text, default_lease=LEASE, zone="Europe/London")
+    assert command(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "lines"),
+    [
+        ("wait", "What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri", []),
+        ("wait h10 until fri", 'I don\'t know the GPU "h10".', ["wait H100 until fri"]),
+        ("wait h100 erope for 2h until fri any time", 'I don\'t know "erope".', ["wait H100 EU for 2h any time until fri"]),
+        ("wait h100 until 9", 'Is "9" in the morning', ["wait H100 until 9am", "wait H100 until 9pm"]),
+        ("wait h100 until 2026-03-20", "is too far away: people wait 168h at most.", []),
+        ("wait h100 until today 9am", '"today 9am" has passed.', ["wait H100 until tomorrow 9am"]),
+        ("wait h100 until fri until sat", "One end at a time", ["wait H100 until fri", "wait H100 until sat"]),
+        ("wait h100 until it works", 'I can\'t read the end "until it"', []),
+        ("wait h100 up to 18:00", "the machine has a length, not an end. Try: for 6h up to 12h", []),
+        (
+            "wait h100 at 9:00 tomorrow",
+            "With a start time I wait until then. It needs get.",
+            ["get H100 at 9:00 tomorrow"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_waited_for_is_refused_with_what_to_type(text: str, words: str, lines: list[str]) -> None:
+    with pytest.raises(Mistake) as caught:
+        command(text)
+    assert words in caught.value.words
+    shown = caught.value.lines if isinstance(caught.value, RequestMistake) else ()
+    assert [f"{line.verb} {line.shown}" for line in shown] == lines
+    assert all(command(line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("zone", "typed_at", "start", "in_utc"),
+    [
+        (BERLIN, "2026-03-28 20:00", "at 9:00 tomorrow", "2026-03-29T07:00"),
+        (BERLIN, "2026-10-24 20:00", "at 9 tomorrow", "2026-10-25T08:00"),
+        (BERLIN, "2026-10-24 20:00", "tomorrow at 9am", "2026-10-25T08:00"),
+        (BERLIN, "2026-10-24 20:00", "at 3:00", "2026-10-25T02:00"),
+        (NEW_YORK, "2026-03-07 20:00", "at sun 9:00", "2026-03-08T13:00"),
+        (LORD_HOWE, "2026-10-03 20:00", "at 9:00", "2026-10-03T22:00"),
+    ],
+)
+def test_a_start_is_read_in_the_persons_own_zone_over_daylight_saving(
+    zone: str, typed_at: str, start: str, in_utc: str
+) -> None:
+    found = command(f"get h100 for 8h {start}", now=local(typed_at, zone).astimezone(UTC), zone=zone)
+    assert isinstance(found, Get)
+    request = found.request
+    assert request.starts_at == datetime.fromisoformat(in_utc).replace(tzinfo=UTC)
+    assert (request.lease, request.until) == (timedelta(hours=8), request.starts_at + timedelta(hours=8))
+
+
+@pytest.mark.parametrize(
+    ("zone", "typed_at", "start", "words"),
+    [
+        (BERLIN, "2026-03-28 20:00", "2:30", "Clocks go forward on 2026-03-29, past 2:30. Name another time, such as 3:30."),
+        (BERLIN, "2026-10-24 20:00", "2:30", "Clocks go back on 2026-10-25, and 2:30 comes twice. Name another time, such as 3:00."),
+        (LORD_HOWE, "2026-10-03 20:00", "2:15", "Clocks go forward on 2026-10-04, past 2:15. Name another time, such as 2:45."),
+        (LORD_HOWE, "2026-04-04 20:00", "1:45", "Clocks go back on 2026-04-05, and 1:45 comes twice. Name another time, such as 2:00."),
+    ],
+)  # fmt: skip
+def test_a_start_that_the_clocks_skip_or_repeat_is_refused(
+    zone: str, typed_at: str, start: str, words: str
+) -> None:
+    with pytest.raises(Mistake) as caught:
+        command(f"get h100 at {start}", now=local(typed_at, zone).astimezone(UTC), zone=zone)
+    assert caught.value.words == words
+
+
+FILLED: dict[str, str] = {
+    Field.GPU: "H100",
+    Field.COUNT: "1",
+    Field.CONTRACT: "ondemand",
+    Field.REGION: ANY,
+    Field.VENDOR: ANY,
+}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "start", "lease", "up_to"),
+    [
+        ({"start": "9:00 tomorrow", "lease": "8h"}, 21, 8, None),
+        ({"start": "at 9 on wed", "lease": "until 17:00", "up_to": "until 20:00"}, 45, 8, 11),
+        ({"start": "tomorrow at 9am", "lease": "2h", "up_to": "8h"}, 21, 2, 8),
+        ({"start": "", "lease": "8h"}, None, 8, None),
+    ],
+)
+def test_the_form_takes_a_start(inputs: dict[str, str], start: int | None, lease: int, up_to: int | None) -> None:
+    request = read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
+    starts_at = None if start is None else MONDAY_NOON + timedelta(hours=start)
+    assert request.starts_at == starts_at
+    assert request.until == (None if starts_at is None else starts_at + timedelta(hours=lease))
+    assert (request.lease, request.up_to) == (timedelta(hours=lease), up_to and timedelta(hours=up_to))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "words"),
+    [
+        ({"start": "9", "lease": "8h"}, "start", "Such as 9:00, 9am or fri 9:00. Empty: it starts when you rent it."),
+        ({"start": "tomorrow", "lease": "8h"}, "start", "At what time tomorrow? Try: tomorrow 9:00"),
+        ({"start": "2026-03-29 1:30", "lease": "8h"}, "start", "Clocks go forward on 2026-03-29, past 1:30. Name another time, such as 2:30."),
+        ({"start": "9:00 2026-03-20", "lease": "8h"}, "start", "That is too far away: a start is at most 168h from now."),
+        ({"start": "9:00", "lease": "20m"}, "lease", "With a start, 30m at least."),
+        ({"start": "9:00 tomorrow", "lease": "until today 18:00"}, "lease", "That is not after the start."),
+    ],
+)  # fmt: skip
+def test_the_form_shows_what_is_wrong_with_a_start(inputs: dict[str, str], field: str, words: str) -> None:
+    with pytest.raises(InvalidForm) as caught:
+        read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
+    assert caught.value.errors == {field: words}
+
+
+@given(
+    minutes=st.integers(1, 7 * 24 * 60),
+    lease=st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
+    longer=st.none() | st.integers(1, 3600).map(lambda seconds: timedelta(seconds=seconds)),
+)
+def test_the_text_of_a_request_with_a_start_reads_back_as_the_same_request(
+    minutes: int, lease: timedelta, longer: timedelta | None
+) -> None:
+    start = MONDAY_NOON + timedelta(minutes=minutes)
+    up_to = lease + longer if longer and lease + longer <= timedelta(hours=72) else None
+    request = a_request(starts_at=start, until=start + lease, lease=lease, up_to=up_to)
+    text = request_text(request, default_lease=LEASE, zone="Europe/London")
+    assert command(f"get {text}") == Get(request=request)
+    assert command(f"get {text} now") == Get(request=request)

@@ -1,0 +1,261 @@
+"""Answers to people who wait for a machine, or want one at a later time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.errors import NextStep, Refused
+from bot.model.base import changed
+from bot.model.quote import Nearby, QuoteState, Wish
+from bot.model.state import State
+from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView, WaitPreview
+from handlers.views.answers import lists, offers, waiting
+from tests.slack_limits import problems_of_view
+from tests.views.screens import dialog, message, page
+from tests.views.stories import (
+    ANA,
+    NEBIUS,
+    QUOTE,
+    H,
+    clock,
+    envelope,
+    listed,
+    offer,
+    reading,
+    ready,
+    rental,
+    request,
+    view_of,
+)
+
+NOW = clock(12, 35)
+ASKED = request(gpu="H200", count=8, max_gpu_rate=Decimal(3))
+WISH = Wish(until=clock(18, 0, day=27), since=NOW)
+NONE = changed(QUOTE, state=QuoteState.NONE, offers=(), request=ASKED)
+ALLOWED = envelope("24.00", "24.00", 156_000_000, count=8, gpu="H200")
+EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
+NINE = clock(9, 0, day=25)
+LATER = request(count=8, starts_at=NINE, until=NINE + 8 * H, lease=8 * H)
+START_QUOTE = changed(QUOTE, request=LATER, offers=(EIGHT,))
+START = WaitPreview(
+    quote=START_QUOTE,
+    envelope=envelope("18.40", "21.16", 179_860_000, count=8, lease=8 * H),
+    until=clock(16, 30, day=25),
+)
+REFUSED = Refused("You have 3 wishes; your team's limit is 3 a person.", next_step=NextStep.LIST_YOURS)
+
+
+def wait(over: tuple[Over, ...] = (), **changes: Any) -> WaitPreview:
+    quote = changed(NONE, **changes)
+    return WaitPreview(quote=quote, envelope=ALLOWED, over=over, until=WISH.until)
+
+
+def answer(view: QuoteView) -> str:
+    return message(offers.answer(view, reading(NOW, ANA, zone="UTC")), NOW)
+
+
+def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() -> None:
+    near = (Nearby(request=changed(ASKED, region="US"), cheapest=offer("a", "23.20", "nebius", "us", count=8)),)
+    no_price = changed(NONE, request=request(gpu="A100"))
+    typed = changed(NONE, wish=changed(WISH, any_time=True))
+    assert page(
+        answer(QuoteView(quote=changed(NONE, nearby=near), wait=wait())),
+        answer(QuoteView(quote=typed, wait=wait((Over.PER_HOUR, Over.TOTAL)))),
+        answer(QuoteView(quote=no_price)),
+        answer(QuoteView(quote=NONE, wait_refused=REFUSED)),
+        answer(QuoteView(quote=changed(NONE, changes="p4wd9"), wait=wait())),
+        answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
+    ) == snapshot("""\
+
+(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. Close to it: Show US from $2.90/GPU.
+      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
+      time" for always.
+No 8x H200 in EU under $3.00 per GPU and hour now.
+[Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
+      $2.90/GPU] [Change]
+  H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
+
+(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+      H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00
+      limits. An approver decides first.
+No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+[Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
+  H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
+      An approver decides first.
+
+(fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I look
+      in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
+No A100 in EU now. I found nothing close to it either.
+[Tell me when there is one] [Rent it for me, up to a price] [Change]
+  A100 alone means any A100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
+
+(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+      H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3
+      a person. /gpu list shows yours.
+No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+[Tell me when there is one] [Change]
+  H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
+      person. /gpu list shows yours.
+
+No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+[Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
+About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+[Tell me when there is one] [Rent it for me, up to a price]
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
+""")
+
+
+def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
+    capped = changed(LATER, max_gpu_rate=Decimal("2.5"))
+    none = changed(START_QUOTE, state=QuoteState.NONE, offers=(), request=capped)
+    assert page(
+        answer(QuoteView(quote=START_QUOTE, wait=START)),
+        answer(QuoteView(quote=START_QUOTE, wait=changed(START, over=(Over.PER_HOUR,)))),
+        answer(QuoteView(quote=none, wait=changed(START, quote=none))),
+        answer(QuoteView(quote=changed(none, request=LATER))),
+        answer(QuoteView(quote=START_QUOTE, wait_refused=REFUSED)),
+    ) == snapshot("""\
+
+*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
+      $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
+[Rent it then] [Refresh] [Change]
+
+*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
+      $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
+Over the $10.00/h limit. An approver decides first.
+[Ask for it at $21.16/h or less] [Refresh] [Change]
+
+*8x H100 in EU, on demand, under $2.50 per GPU, from tomorrow at 09:00 until tomorrow at 17:00 (8
+      h)*
+Nobody offers it now. I read the prices tomorrow at 08:50 and rent the cheapest at $21.16/h or less.
+      At most $179.86.
+H100 alone means any H100.
+[Rent it then] [Refresh] [Change]
+
+*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU
+H100 alone means any H100.
+[Refresh] [Change]
+
+*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+I can't rent it then. You have 3 wishes; your team's limit is 3 a person. /gpu list shows yours.
+[Refresh] [Change]
+""")
+
+
+def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> None:
+    reader = reading(NOW, ANA, zone="UTC")
+    dialogs = [
+        waiting.highest_price(changed(NONE, request=request(gpu="A100"), wish=WISH), reader),
+        waiting.rent_for_me_confirm(wait(wish=WISH), Decimal("24.00"), reader),
+        waiting.rent_for_me_confirm(wait((Over.TOTAL,), wish=changed(WISH, any_time=True)), None, reader),
+        waiting.rent_for_me_confirm(START, None, reader),
+    ]
+    assert [problems_of_view(each.view) for each in dialogs] == [[]] * 4
+    assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
+
+== Rent it for me ==
+1x A100 EU, 6 h from ready.
+I look in your hours only: Mon to Fri, 08:00 to 20:00. I rent the first that fits.
+A100 alone means any A100.
+At most, in dollars per GPU and hour: ()
+[Next] [Go back]
+
+== Up to $24.00/h? ==
+8x H200 EU, 6 h from ready, at $24.00/h or less.
+Up to $156.00 in all.
+If nothing fits, I try for 3 days 5 h at most.
+I look in your hours only: Mon to Fri, 08:00 to 20:00.
+H200 alone means any H200.
+[Rent it for me] [Go back]
+
+== Ask for approval? ==
+8x H200 EU, 6 h from ready, at $24.00/h or less.
+Up to $156.00 in all.
+If nothing fits, I try for 3 days 5 h at most.
+I look at any time, day or night.
+H200 alone means any H200.
+Over the $100.00 limit. An approver decides first.
+[Ask] [Go back]
+
+== Up to $21.16/h? ==
+8x H100 EU, 8 h from its start in 20 h 25 min, at $21.16/h or less.
+Up to $179.86 in all.
+If nothing fits, I try for 27 h 55 min at most.
+[Rent it then] [Go back]
+""")
+
+
+def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that_stops() -> None:
+    reader = reading(NOW, ANA, zone="UTC")
+    quote = changed(NONE, wish=WISH)
+    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED)
+    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope)
+    views = [
+        WaitingView(quote=quote),
+        WaitingView(quote=quote, rental=queued),
+        WaitingView(quote=changed(START_QUOTE, wish=WISH), rental=starts),
+    ]
+    stopped = waiting.stopped(quote)
+    assert page(
+        *(message(each, NOW) for each in [*(waiting.waits(one, reader) for one in views), stopped])
+    ) == snapshot("""\
+
+You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00. I tell you once, when there is
+      one. I look in your hours only: Mon to Fri, 08:00 to 20:00.
+[Stop waiting]
+
+You wait for 8x H200 EU, at $24.00/h or less, up to $156.00 in all, until Nov 27 at 18:00, k7mq2. I
+      look in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
+[Stop waiting]
+
+Starts tomorrow at 09:00: 8x H100 EU, at $21.16/h or less, up to $179.86 in all, k7mq2. Follow it in
+      <#C0TRAIN>.
+[Stop waiting]
+
+You no longer wait for 8x H200 EU under $3.00 per GPU. Nothing was rented.
+""")
+
+
+def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_starts_when() -> None:
+    quote = changed(NONE, wish=WISH)
+    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope)
+    starts = WaitingView(quote=changed(START_QUOTE, id="q2", wish=WISH), rental=queued, owner_name="Ana <b>")
+    live = listed(ready(), changed(ready(), rental=queued), more=0)
+    alone = changed(live, shown=())
+    assert page(
+        message(
+            lists.listing(live, reading(NOW, ANA), everyone=False, waits=[WaitingView(quote=quote), starts]),
+            NOW,
+        ),
+        message(lists.listing(live, reading(NOW, ANA), everyone=True, waits=[starts]), NOW),
+        message(lists.listing(alone, reading(NOW, ANA), everyone=False, waits=[WaitingView(quote=quote)]), NOW),
+    ) == snapshot("""\
+
+Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+Starts tomorrow at 09:00: 8x H100 EU, at $21.16/h or less, up to $179.86 in all, p4wd9.   [Stop
+      waiting]
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+Starts tomorrow at 09:00: 8x H100 EU, Ana <b>, p4wd9, until tomorrow at 17:00.   [Stop waiting]
+
+  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+""")
