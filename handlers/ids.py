@@ -371,6 +371,16 @@ class OfferValue(Value):
     offer_id: str
 
 
+class RentalOfferValue(Value):
+    """`k7mq2:offer`: a rental that waits, and an offer that costs more than its owner allowed."""
+
+    TYPE_NAME: ClassVar[str] = "rental_offer"
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
+
+    rental_id: str
+    offer_id: str
+
+
 class AnotherOfferValue(OfferValue):
     """As OfferValue, for a person who wants another rental like the one that they have."""
 
@@ -479,6 +489,7 @@ class Action:
     RENT_THEN = ActionId("rent_then", QuoteValue)
     STOP_WAITING = ActionId("stop_waiting", QuoteValue)
     WAIT_AGAIN = ActionId("wait_again", QuoteValue)
+    RENT_DEARER = ActionId("rent_dearer", RentalOfferValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     SHOW_LINE = ActionId("show_line", LineValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)

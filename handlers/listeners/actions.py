@@ -50,6 +50,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.RENT_THEN, waiting.rent),
             on(Action.STOP_WAITING, waiting.stop),
             on(Action.WAIT_AGAIN, waiting.wait_again),
+            on(Action.RENT_DEARER, waiting.rent_dearer),
             on(Action.SHOW_LINE, commands.show_line),
             on(Action.CHOOSE_FROM_LIST, offers.open_form),
             on(Action.ADD_KEY, keys.open_form),

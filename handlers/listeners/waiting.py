@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot.lifecycle.service import previews, queries, waiting
 from bot.model.summary import WaitingView
 from bot.policy.buying.spending import needs_confirmation
-from handlers.ids import QuotePriceValue, QuoteValue
+from handlers.ids import QuotePriceValue, QuoteValue, RentalOfferValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.parsing.form import InvalidForm, read_cap
@@ -31,6 +31,12 @@ async def stop(context: Context, interaction: UserInteraction, value: QuoteValue
     """Stop waiting."""
     quote = await waiting.stop(context.deps, interaction.person, value.quote_id)
     return None if interaction.origin.on_surface else Reply(content=views.stopped(quote), replaces_original=True)
+
+
+async def rent_dearer(context: Context, interaction: UserInteraction, value: RentalOfferValue) -> Outcome:
+    """Rent an offer that costs more than the owner allowed. The message that has the button is edited."""
+    await waiting.rent_dearer(context.deps, interaction.person, value.rental_id, value.offer_id)
+    return None
 
 
 async def rent(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:

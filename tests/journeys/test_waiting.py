@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import pytest
-
 from sandbox.client import SeenMessage
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-WANTED = "wait H100 EU under $3 per GPU for 1h"
+WANTED = "wait H100 EU under $3 per GPU for 1h any time"
 
 
 async def waits(world: World, name: str, label: str) -> SeenMessage:
@@ -26,10 +24,7 @@ async def pinged(world: World, name: str, words: str) -> int:
     return sum(words in ping.text for ping in await world.sandbox.pings(PEOPLE[name]))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_person_once(
-    world: World, when: str
-) -> None:
+async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_person_once(world: World) -> None:
     await world.sandbox.vendor("*", "nothing_free")
     await world.sets_key("Ben")
     stopped = await waits(world, "Ben", "Rent it for me")
@@ -41,7 +36,7 @@ async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_
     assert await world.bought() == []
 
     await world.sandbox.vendor("*", "normal")
-    held = await world.hold("procure_offer", when)
+    held = await world.hold("procure_offer", "after")
     await world.until_met(held)
     await world.kill()
     await held.dropped()
@@ -53,8 +48,8 @@ async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    # A call that was held before it acted bought nothing. Once that is proven, the next offer is bought.
-    await check_consistency(world, bought=["nebius" if when == "before" else "hyperstack"])
+    # What the two were told is an answer, as if they had asked again.
+    await check_consistency(world, bought=["hyperstack"], outside_outbox=2)
 
 
 async def until_in_berlin(world: World, hour: int, minute: int) -> None:

@@ -33,7 +33,7 @@ from tests.views.stories import (
 
 NOW = clock(12, 35)
 ASKED = request(gpu="H200", count=8, max_gpu_rate=Decimal(3))
-WISH = Wish(until=clock(18, 0, day=27), since=NOW)
+WISH = Wish(until=clock(18, 0, day=27))
 NONE = changed(QUOTE, state=QuoteState.NONE, offers=(), request=ASKED)
 ALLOWED = envelope("24.00", "24.00", 156_000_000, count=8, gpu="H200")
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)

@@ -387,6 +387,8 @@ def destroy_confirm(details: RentalDetails, script_for: timedelta | None = None)
     name = f"{machines_of(rental)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
         verb, effect = "Withdraw", "It is not asked for any more."
+    elif rental.state is State.QUEUED:
+        verb, effect = "Withdraw", "It no longer waits."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
+from bot.errors import Mistake
 from bot.model.money import cost
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
@@ -11,9 +13,10 @@ from bot.model.state import State
 from bot.model.summary import PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
-from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue
+from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, offer_value
 from handlers.views.answers import replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
@@ -197,6 +200,28 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
         hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
     return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote)), closed=False)
+
+
+def told(view: QuoteView, reader: Reader) -> Rendered:
+    """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time."""
+    quote = view.quote
+    again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id))
+    best = recommended(view.choices) or next(iter(view.choices), None)
+    if best is None:
+        until = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
+        text = f"Nothing fitted{until}: {_what(quote.request)}. Nothing was rented."
+        return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+    offer = best.offer
+    each = f"from {say_rate(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
+    why_not = refusal_text(best.refused) if best.refused is not None else ""
+    text = join(f"{describe(quote.request)}, {each}. It may not last.", why_not)
+    rent = None
+    if best.refused is None:
+        label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
+        with suppress(Mistake):  # the market's id may not fit into a button
+            value = offer_value(quote.id, offer.offer_id, another=False)
+            rent = button(label, Action.RENT, value, style="primary")
+    return blocks.message(text, blocks.section(text), blocks.actions(rent, again), closed=False)
 
 
 def stopped(quote: Quote) -> Rendered:

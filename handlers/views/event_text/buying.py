@@ -9,6 +9,7 @@ from bot.model.event import EventKind, Facts, LeftOut
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
+    allowed_text,
     cost_nothing_text,
     market_answer,
     sentence_case,
@@ -25,12 +26,54 @@ from handlers.views.phrases.format import (
     sentence,
     span,
 )
-from handlers.views.phrases.machine_text import machines, vendor
+from handlers.views.phrases.machine_text import describe, machines, place, vendor
 from handlers.views.phrases.rental_text import machine, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
 the next offer leaves the reason out."""
+
+
+def _queued(context: EventContext) -> EventText:
+    facts = context.facts
+    starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
+    return EventText(f"{context.actor} {starts}", join(allowed_text(facts), _tries_until(context)), colon=True)
+
+
+def _tries_until(context: EventContext) -> str:
+    until = context.facts.until
+    return f"I try until {context.times.time(until)}." if until else ""
+
+
+def _offer_fits(context: EventContext) -> EventText:
+    facts = context.facts
+    price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}")
+
+
+def _queued_again(context: EventContext) -> EventText:
+    facts = context.facts
+    why = sentence_case(reason(facts.why, facts.vendor)) if facts.why else "What fitted is sold out"
+    return EventText(why, join("It waits on for the next offer that fits.", _tries_until(context)))
+
+
+def _not_allowed_now(context: EventContext) -> EventText:
+    why = sentence(escape(context.facts.detail or "", 300))
+    lead = "An offer fits, but I can't rent it now"
+    return EventText(lead, join(why, "It waits on.", _tries_until(context)), colon=True)
+
+
+def _nothing_fits(context: EventContext) -> EventText:
+    facts, rental = context.facts, context.details.rental
+    who = "you" if context.reader == context.owner_id else context.owner
+    allowed = f", {who} allowed {per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
+    free = "nothing like it is offered"
+    if facts.offer is not None:
+        from_price = f" from {per_hour(facts.rate)}" if facts.rate is not None else " only at a higher price"
+        free = f"{describe(rental.request)}{from_price}"
+    return EventText(
+        f"Nothing fits{context.when_at}", join(f"{free}{allowed}.", _tries_until(context)), colon=True
+    )
 
 
 def _renting(context: EventContext) -> EventText:
@@ -193,6 +236,11 @@ def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
+    EventKind.QUEUED: _queued,
+    EventKind.OFFER_FITS: _offer_fits,
+    EventKind.QUEUED_AGAIN: _queued_again,
+    EventKind.NOT_ALLOWED_NOW: _not_allowed_now,
+    EventKind.NOTHING_FITS: _nothing_fits,
     EventKind.RENTING: _renting,
     EventKind.NO_ANSWER: _no_answer,
     EventKind.GIVEN_UP: _given_up,

@@ -88,6 +88,11 @@ class EventContext(NamedTuple):
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
+    def when_at(self) -> str:
+        """Return ` at 18:41`. Return an empty text unless `timed`."""
+        return f" {self.times.at_time(self.event.at)}" if self.timed else ""
+
+    @property
     def by_whom_and_when(self) -> str:
         """Return ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
         by = f" by {self.actor}" if self.event.actor else ""

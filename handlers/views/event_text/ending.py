@@ -136,6 +136,8 @@ def _ended(context: EventContext) -> EventText:
         return EventText(
             f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"
         )
+    if facts.why is Why.NOTHING_FITTED:
+        return EventText(f"Nothing fitted{context.by_whom_and_when.replace(' at', ' by', 1)}", cost)
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
         return EventText(

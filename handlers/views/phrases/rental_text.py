@@ -81,6 +81,7 @@ _REASONS: dict[Why, str] = {
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
+    Why.NOTHING_FITTED: "no offer fitted in time",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
 
@@ -224,7 +225,8 @@ def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
 def why_ended(details: RentalDetails) -> str:
     """Return why a rental failed or was lost, as a sentence. Return an empty text for other states."""
     rental, ending = details.rental, details.rental.ending
-    if ending is None or ending.why is None or rental.state not in {State.FAILED, State.LOST}:
+    ended = {State.FAILED, State.LOST}
+    if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
         return ""
     return sentence(reason(ending.why, rental.vendor))
 
@@ -269,6 +271,8 @@ def current_state(details: RentalDetails, times: Times) -> str:
         return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
+    if rental.state is State.QUEUED and rental.wish is not None:
+        return f"It waits for an offer, until {times.time(rental.wish.until)}."
     return "It is starting."
 
 

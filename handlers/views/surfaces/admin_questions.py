@@ -370,6 +370,8 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
         return f"{name} runs until {end(rental, times)}."
     if rental.state is State.AWAITING_APPROVAL:
         return f"{name} waits for approval, and can't be approved without an owner."
+    if rental.state is State.QUEUED:
+        return f"{name} waits for an offer."
     return f"{name} is starting."
 
 

@@ -6,19 +6,31 @@ from datetime import datetime, timedelta
 
 from bot.model.base import changed
 from bot.model.machine_use import Use
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.access.teammates import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
-from handlers.ids import Action, RentalValue, VersionValue
+from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.answers.ssh_lines import ssh_command
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import ends
-from handlers.views.phrases.format import Reader, Times, about_span, join, note, per_hour, person, sentence, span
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    about_span,
+    dollars_at_most,
+    join,
+    note,
+    per_hour,
+    person,
+    sentence,
+    span,
+)
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
 from handlers.views.phrases.machine_text import setup_text
 from handlers.views.phrases.on_ending_text import on_ending_text, script_first_text
@@ -79,6 +91,8 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
+    if rental.state is State.QUEUED:
+        return _waits(rental, times)
     if _is_starting(details):
         blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
         return [
@@ -99,6 +113,21 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
     stopped = stopped_at_night(details, reader)
     script = on_ending_text(rental, times, rental.created_at)
     return [why_ended(details), stopped, receipt(details), script, late, new_one_text(rental)]
+
+
+def _waits(rental: Rental, times: Times) -> list[str]:
+    """Return what a rental waits for, and until when."""
+    request, posted = rental.request, rental.created_at
+    until = rental.wish.until if rental.wish is not None else None
+    starts = request.starts_at
+    return [
+        f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
+        if starts is not None and request.until is not None
+        else "",
+        f"Up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"I look until {times.time(until, posted)}." if until is not None else "",
+        note(request.note),
+    ]
 
 
 def _ready(details: RentalDetails, reader: Reader) -> list[str]:
@@ -175,5 +204,8 @@ def _buttons(details: RentalDetails) -> list[Json]:
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
+    if rental.state is State.QUEUED and rental.quote_id is not None:
+        stop = button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=rental.quote_id))
+        return [details_button, add_teammate, stop]
     more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
     return [details_button, *more, button("Cancel", Action.CANCEL, this)]

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from bot.errors import NextStep
+from bot.errors import Mistake, NextStep
 from bot.model.event import Event, EventKind, events_after, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import say_rate
 from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
-from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.views.answers import replacing
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered, button
+from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
 from handlers.views.phrases.format import Reader, Times, about_span, actor, dollars_at_most, join, per_hour, person
@@ -182,6 +184,47 @@ def _approved_not_ready(event: Event, details: RentalDetails, reader: Reader) ->
     starting = rental.state in {State.PROCURING, State.PROVISIONING}
     text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
     return blocks.message(f"{text} {current_state(details, reader.times)}", closed=not starting)
+
+
+def _rented(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return that a machine was rented for its owner, who waited for it."""
+    rental, facts, times = details.rental, event.facts, reader.times
+    name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
+    if rental.state not in {State.PROVISIONING, State.READY}:
+        return blocks.message(f"{name}. {current_state(details, times)}", closed=rental.state.over)
+    each = f" at {say_rate(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
+    asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
+    total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
+    text = f"Rented: {describe(rental)}{each}{asked}.{total} {current_state(details, times)}"
+    return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental)), closed=False)
+
+
+def _not_allowed_now(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    """Return why an offer that fits was not rented, with a button while the rental waits on."""
+    rental, words = details.rental, event_text(event, details, reader.times, reader=reader.id) or EventText("")
+    text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
+    if rental.state is not State.QUEUED:
+        return blocks.message(f"{text} {current_state(details, reader.times)}", closed=rental.state.over)
+    return blocks.message(text, blocks.section(text), blocks.actions(_stop_button(rental)), closed=False)
+
+
+def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
+    rental, facts = details.rental, event.facts
+    words = event_text(event, details, reader.times, reader=reader.id) or EventText("")
+    if rental.state is not State.QUEUED:
+        text = f"{words.text} {current_state(details, reader.times)}"
+        return blocks.message(text, closed=rental.state.over)
+    rent = None
+    if facts.offer is not None and facts.rate is not None and has_buttons(reader.id, rental.owner):
+        with suppress(Mistake):  # the market's id may not fit into a button
+            value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
+            rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
+    text = words.text
+    return blocks.message(text, blocks.section(text), blocks.actions(rent, _stop_button(rental)), closed=False)
+
+
+def _stop_button(rental: Rental) -> Json:
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=rental.quote_id))
 
 
 def _no_longer_ready(details: RentalDetails, reader: Reader) -> Rendered:
@@ -378,6 +421,9 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: Reader) -> Rend
 WRITERS: Mapping[EventKind, Callable[[Event, RentalDetails, Reader], Rendered]] = MappingProxyType(
     {
         EventKind.READY: _ready,
+        EventKind.ACCEPTED: _rented,
+        EventKind.NOT_ALLOWED_NOW: _not_allowed_now,
+        EventKind.NOTHING_FITS: _nothing_fits,
         EventKind.TEAMMATE_ADDED: _let_in,
         EventKind.ADOPTED: _new_owner,
         EventKind.OWNER_CHANGED: _new_owner,
