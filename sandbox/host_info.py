@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sandbox.nvidia_smi import Gpu
+from sandbox.on_ending import EndingPart
 from sandbox.use import SetUp, Use
 
 
@@ -20,3 +21,5 @@ class HostInfo:
     """The path of the probe's script. None: there is none."""
     set_up: SetUp | None = None
     """None: there is no set-up script."""
+    ending: EndingPart | None = None
+    """What starts an on-ending.sh. None: its boot script brought no such part."""

@@ -28,6 +28,7 @@ def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: 
     peers = [own[0], *others, *map(peer_of, phase.connections)]
     lines = [
         "gpubot-probe 1",
+        *([] if info.ending is None else [info.ending.report(now)]),
         *([] if info.set_up is None else [f"setup {_set_up_words(info.set_up)}"]),
         f"ssh {client} {client_port} {server} {server_port}",
         *(f"peer {_as_proc_shows(peer)}" for peer in peers[:MOST_PEERS]),

@@ -39,6 +39,14 @@ class Shell:
         self.status = 0
         self.exited = False
 
+    def run_forced(self, command: str, asked: str) -> tuple[str, int]:
+        """Run the only command that a key may run, whose client asked for `asked` (SSH_ORIGINAL_COMMAND). Return
+        and raise as `run`."""
+        info = self._info()
+        if info.ending is not None and command == info.probe:
+            info.ending.told(asked, self._clock.now())
+        return self.run(command)
+
     def run(self, line: str) -> tuple[str, int]:
         """Run a line, and return its output and exit status. `exit` sets `exited`.
 

@@ -16,6 +16,9 @@ from sandbox.serving import HOST
 from sandbox.shell import Hangs, Shell
 from sandbox.use import Fault
 
+_FORCED = "forced-command"
+"""The name under which asyncssh gets the option `command`. With that name it would not say what the client asked
+for."""
 _RESTRICTED = "restrict,no-pty,no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
 """What `restrict` means (sshd(8), AUTHORIZED_KEYS FILE FORMAT). asyncssh only knows the single options."""
 
@@ -148,12 +151,18 @@ class SshHost:
         if own is None:
             return  # the client has gone meanwhile
         shell = Shell(self._info, self._clock, own, [peer for peer in self._peers() if peer != own[0]])
-        if connection.get_key_option("command") is not None:
+        forced = cast(list[str] | None, connection.get_key_option(_FORCED))
+        if forced is not None:
             self.visits += 1
             self.visited.notify()
         elif process.command is not None:
             self._note_typed(process.command)
         try:
+            if forced is not None:
+                output, status = shell.run_forced(forced[0], process.command or "")
+                process.stdout.write(output)
+                process.exit(status)
+                return
             if process.command is not None:
                 output, status = shell.run(process.command)
                 process.stdout.write(output)
@@ -213,7 +222,10 @@ class _Login(asyncssh.SSHServer):
 
     @override
     def begin_auth(self, username: str) -> bool:
-        lines = [line.replace("restrict,", _RESTRICTED, 1) for line in self._authorized_keys()]
+        lines = [
+            line.replace("restrict,", _RESTRICTED, 1).replace(",command=", f",{_FORCED}=", 1)
+            for line in self._authorized_keys()
+        ]
         if self._connection is not None and username == "root" and lines:
             self._connection.set_authorized_keys(asyncssh.import_authorized_keys("\n".join(lines)))
         return True

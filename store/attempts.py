@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, bindparam, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
+from bot.model.attempt import NOT_READY, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
@@ -22,6 +22,9 @@ _LATEST = 20
 """How many machines, the latest ones, count for the median time to ready."""
 _FEWEST = 3
 """With fewer machines there is no median."""
+
+_LAST_PURCHASES = 10
+"""How many purchases of a GPU from a vendor say how likely the next one gets ready."""
 
 IDS: Any = bindparam("ids", expanding=True)
 _ATTEMPTS = select_by(attempts.c.rental_id, attempts.c.n)
@@ -57,6 +60,32 @@ _TIMES_TO_READY = (
     )
     .order_by(attempts.c.ready_at.desc())
     .limit(_LATEST)
+)
+_OF_PLACES = (
+    select(
+        attempts.c.vendor,
+        attempts.c.gpu,
+        attempts.c.ready_at,
+        func.row_number()
+        .over(partition_by=(attempts.c.vendor, attempts.c.gpu), order_by=attempts.c.intended_at.desc())
+        .label("place"),
+    )
+    .where(
+        attempts.c.vendor.in_(bindparam("vendors", expanding=True)),
+        attempts.c.gpu.in_(bindparam("gpus", expanding=True)),
+        or_(attempts.c.ready_at.is_not(None), attempts.c.why.in_(sorted(NOT_READY))),
+    )
+    .subquery()
+)
+_GOT_READY = (
+    select(
+        _OF_PLACES.c.vendor,
+        _OF_PLACES.c.gpu,
+        func.count(_OF_PLACES.c.ready_at).label("ready"),
+        func.count().label("of"),
+    )
+    .where(_OF_PLACES.c.place <= _LAST_PURCHASES)
+    .group_by(_OF_PLACES.c.vendor, _OF_PLACES.c.gpu)
 )
 _UPDATE_ATTEMPT = update(attempts).where(
     attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
@@ -202,6 +231,13 @@ class Attempts:
         rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
+
+    async def got_ready(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], GotReady]:
+        if not places:
+            return {}
+        wanted = {"vendors": sorted({vendor for vendor, _ in places}), "gpus": sorted({gpu for _, gpu in places})}
+        rows = await self._conn.execute(_GOT_READY, wanted)
+        return {(row.vendor, row.gpu): GotReady(ready=row.ready, of=row.of) for row in rows}
 
 
 # --- merging a report with what is stored. The rental may have changed meanwhile, so a report may be based on an

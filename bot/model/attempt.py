@@ -93,6 +93,28 @@ REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
 """Reasons for which the market answered that the purchase failed. It may still have made a resource."""
 
 
+NOT_READY = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
+"""Reasons by which a vendor, and no person and no market, ended a purchase before its machine was ready."""
+
+
+class GotReady(Frozen):
+    """How many of the last ten purchases of one GPU from one vendor got ready. Those that a person or the market
+    ended don't count."""
+
+    ready: int
+    of: int
+
+    @property
+    def known(self) -> bool:
+        """Whether they are enough to say something about the vendor."""
+        return self.of >= 5
+
+    @property
+    def poor(self) -> bool:
+        """Whether they are known to get ready less often than 8 of 10 times."""
+        return self.known and self.ready * 10 < self.of * 8
+
+
 class OwnedKey(Frozen):
     """A public key that belongs on a machine besides the first one, with its owner."""
 

@@ -101,7 +101,7 @@ class OnEnding(Frozen):
 
     def is_for(self, ends_at: datetime) -> bool:
         """Return whether the last start was for this end. A machine knows ends in whole seconds."""
-        return self.end is not None and int(self.end.timestamp()) == int(ends_at.timestamp())
+        return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
     def runs_for(self, ends_at: datetime) -> bool:
         """Return whether the script was started for this end and still runs."""

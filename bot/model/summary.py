@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
-from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.attempt import Attempt, GotReady, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Demand, UseCosts
 from bot.model.event import Event, EventKind, events_after
@@ -267,6 +267,8 @@ class OfferChoice(Frozen):
     """Why it can't be rented at all."""
     usual: timedelta | None = None
     """How long such machines usually take to get ready."""
+    got_ready: GotReady | None = None
+    """How many of the vendor's last machines with this GPU got ready. None if nothing is known."""
     runs_script: bool = True
     """Whether the vendor's machines are expected to run the boot script."""
     lacks_script: bool = False

@@ -319,8 +319,10 @@ def parse_command(
             raise _unknown_command(first_word, rest)
         parsed = parse_request(with_mentions, catalog, context, after_verb=False)
         return Get(request=parsed.request, any_time=parsed.any_time)
-    if name in {"get", "wait"}:
-        return _parse_get_or_wait(name, first_word, rest_with_mentions, catalog, context)
+    if name == "get":
+        return _parse_get(first_word, rest_with_mentions, catalog, context)
+    if name == "wait":
+        return _parse_wait(rest_with_mentions, catalog, context)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
     if name in _WITH_PEOPLE:
@@ -328,18 +330,18 @@ def parse_command(
     return _PARSERS[name](rest, context)
 
 
-def _parse_get_or_wait(name: str, verb: str, words: str, catalog: Catalog, context: ParseContext) -> Command:
-    """Return the command `get` or `wait`. `verb` is its name as typed, and `words` has mentions as Slack sent
-    them."""
-    if name == "get":
-        if not words.strip():
-            return GetForm()
-        parsed = parse_request(words, catalog, context)
-        now_too = parsed.now and verb.lower() in _BUYING_WORDS
-        return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
-    if not words.strip():
+def _parse_get(first_word: str, rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
+        return GetForm()
+    parsed = parse_request(rest, catalog, context)
+    now_too = parsed.now and first_word.lower() in _BUYING_WORDS
+    return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
+
+
+def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    if not rest.strip():
         raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
-    parsed = parse_request(words, catalog, context._replace(waiting=True))
+    parsed = parse_request(rest, catalog, context._replace(waiting=True))
     return Wait(request=parsed.request, until=parsed.waits_until, any_time=parsed.any_time)
 
 

@@ -175,6 +175,22 @@ class MachineUse(_Answer):
     fault: str | None
 
 
+class OnEndingRun(_Answer):
+    """A run of a machine's on-ending.sh: the end that was told, in Unix seconds, when it began, and whether it
+    still runs."""
+
+    end: int
+    at: datetime
+    runs: bool
+
+
+class Ending(_Answer):
+    """The end that a machine was told last, in Unix seconds, and the runs of its on-ending.sh."""
+
+    ends_at: int | None
+    runs: tuple[OnEndingRun, ...]
+
+
 class MachineDetails(Machine):
     """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind.
 
@@ -184,6 +200,8 @@ class MachineDetails(Machine):
     cloud_init: str | None
     host_keys: dict[str, str]
     use: MachineUse
+    on_ending: Ending | None
+    """None if its boot script brought no part that can be told an end."""
     visits: int
 
 

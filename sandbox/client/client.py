@@ -154,7 +154,8 @@ class SandboxClient:
     async def use(self, resource_id: str, *phases: Json, **fields: object) -> MachineDetails:
         """Set how a machine is used from now on, as `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`.
 
-        The last phase lasts without end. `fields` are the other fields of the call: repeat, setup, hardware.
+        The last phase lasts without end. `fields` are the other fields of the call: repeat, setup, on_ending,
+        hardware.
         """
         body: Json = {**({"phases": phases} if phases else {}), **fields}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))

@@ -14,6 +14,8 @@ _PROBE = "gpubot-probe 1"
 """The first line of a report. A script that installs the probe contains this line."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
 """Found in a script that writes how far the set-up is. The probe only reads that."""
+_ENDING = "on-ending running"
+"""The begin of a line of a report. A script that installs what starts an on-ending.sh contains it."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 
@@ -47,6 +49,11 @@ def probe_lines(script: str) -> tuple[str, ...]:
 def has_set_up(script: str) -> bool:
     """Return whether the script runs a set-up."""
     return _SET_UP_STATE.search(script) is not None
+
+
+def has_ending(script: str) -> bool:
+    """Return whether the script installs what starts an on-ending.sh."""
+    return _ENDING in script
 
 
 def read_public_key(line: str) -> asyncssh.SSHKey | None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from sandbox.compute.api import Api
 from sandbox.compute.billing import bill
 from sandbox.compute.control_unknown import UnknownMachineBody, unknown_machine
-from sandbox.compute.control_use import UseBody, set_use, use_json
+from sandbox.compute.control_use import UseBody, ending_json, set_use, use_json
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
 from sandbox.compute.market import SLOW_DELETION_SECONDS, Market, Refused
@@ -114,6 +114,7 @@ class Control:
             "cloud_init": machine.cloud_init,
             "host_keys": host_keys,
             "use": use_json(machine, now),
+            "on_ending": ending_json(machine, now),
             "visits": machine.host.visits if machine.host else 0,
         }
         return reply(_machine_json(machine, now) | details)

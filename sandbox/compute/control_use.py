@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sandbox.compute.machines import Machine
+from sandbox.on_ending import OnEnding
 from sandbox.serving import ControlModel, refusal
 from sandbox.use import Fault, Phase, SetUp, Use
 
@@ -62,18 +63,27 @@ class GpuBody(ControlModel):
     memory_mib: Annotated[int, Field(ge=1)]
 
 
+class OnEndingBody(ControlModel):
+    """The on-ending.sh that the owner put on the machine."""
+
+    lasts: Annotated[float | None, Field(ge=0)] = 0
+    status: Annotated[int, Field(ge=0, le=255)] = 0
+    refused: Literal["no_file", "not_executable", "owner", "writable"] | None = None
+
+
 class UseBody(ControlModel):
     """What changes from now on. A field that is left out changes nothing."""
 
     phases: Annotated[tuple[PhaseBody, ...], Field(min_length=1)] | None = None
     repeat: bool = False
     setup: SetUpBody | None = None
+    on_ending: OnEndingBody | None = None
     hardware: Annotated[tuple[GpuBody, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set - {"repeat"}:
-            raise ValueError("give phases, setup or hardware")
+            raise ValueError("give phases, setup, on_ending or hardware")
         if self.repeat and self.phases is None:
             raise ValueError("only phases repeat")
         return self
@@ -104,6 +114,23 @@ def set_use(machine: Machine, body: UseBody, now: datetime) -> None:
     machine.other_hardware, machine.use = hardware, use
     if "setup" in body.model_fields_set:
         machine.other_set_up = None if body.setup is None else SetUp(body.setup.state, body.setup.line)
+    if "on_ending" in body.model_fields_set:
+        machine.ending_part.script = None if body.on_ending is None else _on_ending(body.on_ending)
+
+
+def _on_ending(body: OnEndingBody) -> OnEnding:
+    lasts = None if body.lasts is None else timedelta(seconds=body.lasts)
+    return OnEnding(lasts, body.status, body.refused)
+
+
+def ending_json(machine: Machine, now: datetime) -> dict[str, Any] | None:
+    """Return the end that a machine was told, and the runs of its on-ending.sh. Return None if no part of it can
+    be told."""
+    part = machine.ending(now)
+    if part is None:
+        return None
+    runs = [{"end": run.end, "at": run.began, "runs": run.runs(now)} for run in part.runs]
+    return {"ends_at": part.ends_at, "runs": runs}
 
 
 def use_json(machine: Machine, now: datetime) -> dict[str, Any]:

@@ -7,10 +7,18 @@ from uuid import NAMESPACE_OID, uuid5
 
 import asyncssh
 
-from sandbox.compute.boot_script import forced_command, has_set_up, key_lines, probe_lines, read_public_key
+from sandbox.compute.boot_script import (
+    forced_command,
+    has_ending,
+    has_set_up,
+    key_lines,
+    probe_lines,
+    read_public_key,
+)
 from sandbox.compute.catalog import Variant
 from sandbox.host_info import HostInfo
 from sandbox.nvidia_smi import Gpu
+from sandbox.on_ending import EndingPart
 from sandbox.ssh import SshHost, new_host_key
 from sandbox.use import Fault, Phase, SetUp, Use
 
@@ -59,6 +67,7 @@ class Machine:
     typed: str = ""
     """The last lines that people typed into its shell."""
     other_set_up: SetUp | None = None
+    ending_part: EndingPart = field(default_factory=EndingPart)
     other_hardware: tuple[tuple[str, int], ...] = ()
     """The name and MiB of each GPU, if these are not the GPUs that were sold."""
 
@@ -116,6 +125,12 @@ class Machine:
             return None
         return SetUp("done" if self._has_been_up(self.probe_after + SET_UP_TAKES, now) else "running")
 
+    def ending(self, now: datetime) -> EndingPart | None:
+        """Return what starts an on-ending.sh there. Return None if its boot script didn't install it, or not
+        yet."""
+        installed = self._has_been_up(self.probe_after, now) and has_ending(self._script())
+        return self.ending_part if installed else None
+
     def _has_been_up(self, span: timedelta, now: datetime) -> bool:
         return self.runs_at is not None and now >= self.runs_at + span
 
@@ -132,6 +147,7 @@ class Machine:
             self.use,
             self.probe(now),
             self.set_up(now),
+            self.ending(now),
         )
 
     def hardware(self) -> list[Gpu]:

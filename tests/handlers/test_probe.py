@@ -10,6 +10,7 @@ from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.machine_use import GpuModel, GpuUse, Report
 from bot.model.rental import Rental
+from bot.policy.access.ending_script import ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
@@ -60,11 +61,12 @@ async def test_the_form_has_a_box_for_no_probe_unless_the_rules_switch_it_off(tm
         assert "no-probe" not in dialog["reads"]
 
 
-async def test_everyone_can_read_the_script(tmp_path: Path) -> None:
+async def test_everyone_can_read_the_scripts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "probe")
-        assert "and see how busy its GPUs are and whether someone is connected, nothing else" in reply
+        assert "and see how busy its GPUs are and whether someone is connected. I also tell it when it" in reply
         assert PROBE_SCRIPT.splitlines()[1] in reply
+        assert ENDING_SCRIPT.splitlines()[1] in reply
 
 
 async def bought(ours: Team, rental: Rental, *keys: OwnedKey) -> Rental:
@@ -90,7 +92,7 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
         rental = await bought(ours, await running(ours), desk)
         waits = 'Opens with "ana@laptop" now. "ana@desk" opens it in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
-        assert "/gpu probe shows the script." in message["reads"]
+        assert "/gpu probe shows the scripts." in message["reads"]
         await reports(ours, rental, H100)
         await ours.deliver_until('Opens with "ana@laptop" and "ana@desk".', channel=DM, edited=True)
 

@@ -5,14 +5,54 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
+from bot.clock import Clock
 from bot.lifecycle.ports.outside import Prober
 from bot.model.base import changed
-from bot.model.machine_use import EndToTell, GpuModel, GpuUse, Missed, OnEnding, Report, SetupProgress, Visit
+from bot.model.machine_use import (
+    EndToTell,
+    GpuModel,
+    GpuUse,
+    Missed,
+    OnEnding,
+    OnEndingState,
+    Report,
+    SetupProgress,
+    Visit,
+)
 from bot.model.rental import Rental
+from bot.policy.use.on_ending import STARTS_BEFORE
 
 FIRST_KEY = "SHA256:first"
 """The host key of a machine that gave none before."""
+
+
+class Script:
+    """A `/root/on-ending.sh`: each run takes `lasts`, or for ever if that is None, and ends with `status`."""
+
+    def __init__(self, clock: Clock, lasts: timedelta | None, status: int = 0) -> None:
+        self._clock = clock
+        self._lasts = lasts
+        self._status = status
+        self.starts: list[tuple[datetime, datetime]] = []
+        """The end for which it was started, and when, for each start."""
+
+    def report(self, ending: EndToTell | None) -> OnEnding:
+        """Start it if it is due for this end, and return what the machine reports."""
+        now, last = self._clock.now(), self.starts[-1] if self.starts else None
+        runs = last is not None and (self._lasts is None or now < last[1] + self._lasts)
+        if ending is not None and not runs and ending.left <= STARTS_BEFORE:
+            end = ending.end.replace(microsecond=0)
+            if end not in [known for known, _ in self.starts]:
+                self.starts.append((end, now))
+                last, runs = self.starts[-1], True
+        if last is None:
+            return OnEnding(state=OnEndingState.THERE)
+        if runs:
+            return OnEnding(state=OnEndingState.RUNNING, end=last[0])
+        state = OnEndingState.FAILED if self._status else OnEndingState.DONE
+        return OnEnding(state=state, end=last[0], status=self._status or None)
 
 
 class Machine:
@@ -29,6 +69,8 @@ class Machine:
         """How often it was visited."""
         self.told: list[EndToTell | None] = []
         """The end that each visit told it."""
+        self.script: Script | None = None
+        """Its `/root/on-ending.sh`. None: its report is what a test says."""
         self.arrived = asyncio.Event()
         """Set by each visit."""
         self._may_answer = asyncio.Event()
@@ -81,7 +123,10 @@ class Machine:
             return Visit(missed=Missed.HOST_KEY_CHANGED, host_key=shown)
         if self.missed is not None:
             return Visit(missed=self.missed, host_key=shown)
-        return Visit(report=self.report, host_key=shown)
+        report = self.report
+        if self.script is not None:
+            report = changed(report, on_ending=self.script.report(ending))
+        return Visit(report=report, host_key=shown)
 
 
 class Machines:

@@ -260,7 +260,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
 
 
 async def test_a_machine_that_asks_for_more_time_or_is_replaced_or_ends_stays_its_owners(here: World) -> None:
-    rental = await bens_idle(here)
+    rental = await bens_idle(here, lease=20 * HOUR - MINUTE)
     await give(here, rental)
     ruled(here, auto_approve=AutoApprove(total=Decimal(60)))
     waits = await here.extend(rental, 50 * HOUR, BEN)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from bot.model.attempt import GotReady
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
-from bot.policy.buying.offers import cheapest_first, fits, nearby
+from bot.policy.buying.offers import cheapest_first, fits, likeliest_first, nearby
 
 
 def offer(**changes: Any) -> Offer:
@@ -79,6 +80,31 @@ def test_offers_are_sorted_by_price_and_equal_prices_keep_their_order() -> None:
         offer(offer_id="3", vendor="a"),
     )
     assert cheapest_first([dear, b, a]) == cheapest_first([a, b, dear]) == (a, b, dear)
+
+
+def test_of_equal_prices_the_likeliest_to_get_ready_is_first() -> None:
+    rare, new, good, dear = (
+        offer(offer_id=name, vendor=name, rate=Decimal(9 if name == "dear" else 3))
+        for name in ("rare", "new", "good", "dear")
+    )
+    gpu = rare.gpu
+    known = {
+        ("rare", gpu): GotReady(ready=4, of=10),
+        ("good", gpu): GotReady(ready=9, of=10),
+        ("dear", gpu): GotReady(ready=10, of=10),
+        ("new", gpu): GotReady(ready=0, of=4),
+    }
+    assert likeliest_first([rare, new, good, dear], known) == (good, new, rare, dear)
+    assert likeliest_first([rare, new, good, dear], {}) == (rare, new, good, dear)
+
+
+@pytest.mark.parametrize(
+    ("ready", "of", "poor"), [(7, 10, True), (8, 10, False), (3, 5, True), (4, 5, False), (0, 4, False)]
+)
+def test_a_vendor_is_known_to_fail_from_five_purchases_on_and_below_eight_of_ten(
+    ready: int, of: int, poor: bool
+) -> None:
+    assert GotReady(ready=ready, of=of).poor is poor
 
 
 def test_a_request_without_wishes_has_only_the_other_contract_nearby() -> None:

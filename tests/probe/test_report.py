@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
+from bot.model.machine_use import (
+    GpuModel,
+    GpuUse,
+    Missed,
+    OnEnding,
+    OnEndingRefused,
+    OnEndingState,
+    Report,
+    SetupProgress,
+    SetupState,
+)
 from bot.probe.report import read_report
 
 SECRET = b"secret"
 OWN = "ssh 198.51.100.4 51234 10.0.0.4 22"
 OWN_PEER, OTHER_PEER = "peer 046433C6:C822", "peer 0771000A:D431"
+ENDS_AT = datetime(2026, 11, 28, 18, 40, tzinfo=UTC)
 H100 = "81559, NVIDIA H100 80GB HBM3"
 
 
@@ -42,6 +54,7 @@ def test_the_report_in_the_docs_is_readable() -> None:
     assert found.gpus == (GpuUse(index=0, highest=98, memory_mib=70123, watts=412),)
     assert found.models == (GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559),)
     assert found.setup == SetupProgress(state=SetupState.FAILED, line=12)
+    assert found.on_ending == OnEnding(state=OnEndingState.FAILED, end=ENDS_AT, status=1)
     assert len(found.peers) == 1
 
 
@@ -210,3 +223,31 @@ def test_no_answer_raises(lines: list[str], more: bytes) -> None:
     text = "\n".join(["gpubot-probe 1", *lines, "peers 0", "nvidia-smi 0", "end", ""])
     for answer in (text.encode(errors="surrogatepass"), more, more + b"\ngpubot-probe 1\n" + more + b"\nend\n"):
         read(answer)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("none", OnEnding(state=OnEndingState.NONE)),
+        ("there", OnEnding(state=OnEndingState.THERE)),
+        ("refused owner", OnEnding(state=OnEndingState.REFUSED, why=OnEndingRefused.OWNER)),
+        ("running 1795891200", OnEnding(state=OnEndingState.RUNNING, end=ENDS_AT)),
+        ("ended 0 1795891200", OnEnding(state=OnEndingState.DONE, end=ENDS_AT)),
+        ("ended 137 1795891200", OnEnding(state=OnEndingState.FAILED, end=ENDS_AT, status=137)),
+        *[
+            (wrong, None)
+            for wrong in (
+                *("", "None", "there ", "none 1795891200", "refused", "refused <!channel>", "refused owner 1"),
+                *("running", "running 0", "running 01", "running 17958912001", "running -1", "running 1e9"),
+                *("ended 1795891200", "ended 256 1795891200", "ended -1 1795891200", "ended 1 \u0661", "done"),
+                "running 1795891200\r",
+            )
+        ],
+    ],
+)
+def test_how_far_on_ending_sh_is_counts_only_if_the_script_would_print_it(
+    line: str, expected: OnEnding | None
+) -> None:
+    found = read(report(f"on-ending {line}"))
+    assert found is not None
+    assert found.on_ending == expected

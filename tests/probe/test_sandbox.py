@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.model.machine_use import GpuModel, GpuUse, Missed, SetupProgress, SetupState, Visit
+from bot.model.machine_use import (
+    EndToTell,
+    GpuModel,
+    GpuUse,
+    Missed,
+    OnEnding,
+    OnEndingRefused,
+    OnEndingState,
+    SetupProgress,
+    SetupState,
+    Visit,
+)
 from bot.policy.access.boot import script_text
-from bot.policy.access.probe_script import probe_line
+from bot.policy.access.probe_script import install_lines, probe_line
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from tests.sandbox.compute_world import ComputeWorld
@@ -35,8 +47,15 @@ class Rented:
         body = {**({"phases": phases} if phases else {}), **fields}
         await self.world.control(f"resources/{self.resource['resource_id']}/use", **body)
 
-    async def visit(self, host_key: str | None = None) -> Visit:
-        return await self.prober.visit("127.0.0.1", self.resource["access"]["ssh_port"], host_key)
+    async def visit(self, host_key: str | None = None, ending: EndToTell | None = None) -> Visit:
+        return await self.prober.visit("127.0.0.1", self.resource["access"]["ssh_port"], host_key, None, ending)
+
+    async def told(self, end: datetime | None, minutes: int = 15) -> OnEnding | None:
+        """Return what a visit reports of on-ending.sh that tells the machine this end, or none."""
+        ending = None if end is None else EndToTell(end=end, left=timedelta(minutes=minutes))
+        report = (await self.visit(ending=ending)).report
+        assert report is not None
+        return report.on_ending
 
 
 @pytest.fixture
@@ -99,3 +118,31 @@ async def test_a_machine_that_hangs_is_missed_and_a_changed_host_key_gets_no_log
     assert (changed.missed, changed.report) == (Missed.HOST_KEY_CHANGED, None)
     details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
     assert details["visits"] == 1, "only the one that hung"
+
+
+async def test_a_machine_is_told_its_end_and_starts_what_was_put_there_once_for_each_end(rented: Rented) -> None:
+    end, later = datetime(2026, 11, 28, 18, 40, tzinfo=UTC), datetime(2026, 11, 28, 19, 40, tzinfo=UTC)
+    states = OnEndingState
+    assert await rented.told(None) == OnEnding(state=states.NONE)
+    await rented.use(on_ending={"refused": "writable"})
+    assert await rented.told(end) == OnEnding(state=states.REFUSED, why=OnEndingRefused.WRITABLE)
+    await rented.use(on_ending={"lasts": 60, "status": 3})
+    assert await rented.told(end, minutes=16) == OnEnding(state=states.THERE)
+    assert await rented.told(end) == OnEnding(state=states.RUNNING, end=end)
+    assert await rented.told(later) == OnEnding(state=states.RUNNING, end=end), "never two at once"
+    rented.world.clock.jump(61)
+    assert await rented.told(None) == OnEnding(state=states.THERE), (
+        "it was not started for the end that was told last"
+    )
+    assert await rented.told(end) == OnEnding(state=states.FAILED, end=end, status=3), "it is not started again"
+    await rented.use(on_ending={})
+    assert await rented.told(later) == OnEnding(state=states.DONE, end=later)
+    details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
+    assert details["on_ending"]["ends_at"] == later.timestamp()
+    assert [run["end"] for run in details["on_ending"]["runs"]] == [end.timestamp(), later.timestamp()]
+
+
+async def test_a_machine_without_this_part_ignores_its_end(rented: Rented) -> None:
+    lines = install_lines(probe_line(rented.key.public_line))
+    rented.resource = await rented.world.ready_machine(count=2, cloud_init=f"#!/bin/sh\n{lines}\n")
+    assert await rented.told(datetime(2026, 11, 28, 18, 40, tzinfo=UTC)) is None

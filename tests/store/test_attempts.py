@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import Attempt, AttemptState, Marker, Resource, Why
+from bot.model.attempt import Attempt, AttemptState, GotReady, Marker, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
@@ -284,3 +284,37 @@ async def test_the_median_time_to_ready_needs_three_machines(database: Database)
             medians.append(await tx.rentals.median_time_to_ready("nebius", "nvidia-h100-sxm5-80gb"))
             assert await tx.rentals.median_time_to_ready("lambda", "nvidia-h100-sxm5-80gb") is None
     assert medians == [None, None, 180.0]
+
+
+async def test_the_last_ten_purchases_that_a_vendor_decided_say_how_many_got_ready(database: Database) -> None:
+    """Fifteen in all, the newest last: the first two are too old to count, and three were ended by others."""
+    ends = (
+        None,
+        None,
+        *[Why.SOLD_OUT] * 4,
+        Why.ASKED,
+        Why.OUTAGE,
+        None,
+        None,
+        Why.TOO_SLOW,
+        "asked",
+        None,
+        None,
+        None,
+    )
+    for n, why in enumerate(ends):
+        name = f"rent{n}"
+        tried = make.attempt(name, intended_at=START + n * MINUTE, why=why if isinstance(why, Why) else None)
+        before = await make.store_rental(database, make.rental(name, state=State.PROVISIONING, attempts=1), tried)
+        if why is None:
+            after = make.next_of(before, state=State.READY, lease=make.lease())
+            async with database.write() as tx:
+                await tx.rentals.apply(Change(before=before, after=after))
+    other = make.attempt("other", offer=make.offer("o-other", vendor="hyperstack"), why=Why.SOLD_OUT)
+    await make.store_rental(database, make.rental("other", attempts=1), other)
+    gpu = "nvidia-h100-sxm5-80gb"
+    async with database.read() as tx:
+        assert await tx.rentals.got_ready([]) == {}
+        assert await tx.rentals.got_ready([("nebius", gpu), ("lambda", gpu), ("nebius", "a100")]) == {
+            ("nebius", gpu): GotReady(ready=5, of=10)
+        }

@@ -137,8 +137,7 @@ More time denied by Ben: your 1x H100 EU, k7mq2. It ends 18:40.
 
 Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
 
-Carl says that it is still needed: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40
-      either way.
+Carl says that it is still needed: 1x H100 (k7mq2).
 
 Lost 14:10: your 1x H100 EU, k7mq2. Nebius ended it. Ask again: /gpu get
 

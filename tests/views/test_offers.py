@@ -9,17 +9,20 @@ from typing import Any
 from inline_snapshot import snapshot
 
 from bot.errors import NextStep, Refused
+from bot.model.attempt import GotReady
 from bot.model.base import changed
+from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
-from bot.model.quote import Nearby, Quote
+from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.summary import OfferChoice, Over
+from bot.model.summary import IdleMachine, OfferChoice, Over
 from handlers.views.answers import offers
 from handlers.views.phrases.blocks import Rendered
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
+    BEN,
     HYPERSTACK,
     NEBIUS,
     QUOTE,
@@ -31,6 +34,7 @@ from tests.views.stories import (
     envelope,
     offer,
     reading,
+    ready,
     rental,
     request,
     view_of,
@@ -91,6 +95,55 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
     answer = offers.found(view_of(QUOTE, eight), reading(NOW))
     styles = [block["accessory"].get("style") for block in answer.blocks if "accessory" in block]
     assert styles == ["primary", None, None]
+
+
+def test_an_offer_says_how_seldom_such_machines_got_ready() -> None:
+    first, second = rows((HYPERSTACK, NEBIUS))
+    seldom, often = GotReady(ready=4, of=10), GotReady(ready=8, of=10)
+    shown = found([changed(first, got_ready=often), changed(second, got_ready=seldom)])
+    assert page(shown, found([changed(first, got_ready=seldom)])) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+$2.42/h  Nebius, eu-north1. Got ready 4 of 10 times.   [Rent from $2.42/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min. Got ready 4
+      of 10 times.   [Rent from $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+
+
+def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_button_once_an_hour() -> None:
+    rental = ready(owner=BEN, use=Use(verdict=Verdict.IDLE, since=clock(9, 30))).rental
+    idle = IdleMachine(rental=rental, owner="ben <b>", since=clock(9, 30))
+    asked = changed(idle, asked_at=clock(12, 5))
+    for state in (QuoteState.NONE, QuoteState.UNANSWERED):
+        quote = changed(QUOTE, state=state)
+        text = message(offers.answer(view_of(quote, (), idle=(idle,)), reading(NOW)), NOW)
+        assert text.startswith("ben <b>'s k7mq2 is a 1x H100")
+    view = view_of(QUOTE, rows((HYPERSTACK,)), idle=(idle, asked))
+    assert page(message(offers.answer(view, reading(NOW)), NOW)) == snapshot("""\
+
+ben <b>'s k7mq2 is a 1x H100 EU, idle for 3 h 5 min. It ends 18:40.   [Ask ben <b> for it]
+ben <b>'s k7mq2 is a 1x H100 EU, idle for 3 h 5 min. It ends 18:40. ben <b> was asked for it at
+      12:05.
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
+      the next up to that price.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
 
 
 def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recommended_if_one_is_needed() -> None:

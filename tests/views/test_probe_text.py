@@ -12,6 +12,7 @@ from bot.model.attempt import SentScript
 from bot.model.base import changed
 from bot.model.machine_use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.model.summary import RentalDetails
+from bot.policy.access.ending_script import ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
@@ -68,13 +69,13 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
 Opens with "you@laptop" now. "you@desk" and Ben's open it in about a minute; this message will say
       so.
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
-      script.
+I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
+      shows the scripts.
 
 Opens with "you@laptop", "you@desk" and Ben's.
 Set-up torch: running. It writes to /var/lib/gpubot/setup.log.
-I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
-      script.
+I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
+      probe shows the script.
 
 Opens with "you@laptop" alone: its start-up script didn't run. To add "you@desk" and Ben's, paste on
       the machine: `...`
@@ -82,8 +83,8 @@ The set-up torch doesn't run on it.
 
 Opens with "you@laptop". If "you@desk" and Ben's don't open it, paste on the machine: `...`
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
-      script.
+I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
+      probe shows the script.
 
 Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
       paste on the machine: `...`
@@ -101,13 +102,13 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
 
 Opens with "ben@desk" in about a minute; this message will say so.
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
-      script.
+I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
+      shows the scripts.
 
 Opens with "ben@desk".
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
-      script.
+I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
+      probe shows the script.
 
 Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
 The set-up torch doesn't run on it.
@@ -154,10 +155,11 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines in shown(large_keys, late)
 
 
-def test_the_probe_command_shows_the_whole_script() -> None:
+def test_the_probe_command_shows_both_scripts() -> None:
     rendered = probe.probe(RULES)
     assert problems_of_message(rendered.text, rendered.blocks) == []
-    assert message(rendered, NOW).startswith("I log in to each machine every few minutes and see how busy")
+    assert read(rendered.blocks[0]["text"]["text"], NOW).startswith("I log in to each machine every few minutes")
     assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
+    assert f"```{ENDING_SCRIPT}```" == read(rendered.blocks[2]["text"]["text"], NOW)
     off = probe.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
     assert off.text == "Your team's rules switch the probe off: I don't look whether a machine is used."

@@ -21,7 +21,7 @@ from bot.lifecycle.ports.records import (
 )
 from bot.model.account_facts import Counter, Fact
 from bot.model.admin_question import AdminQuestion
-from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.attempt import Attempt, GotReady, LedgerRow, Resource
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, MonthPart, Reservation, Scope
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import ProbeAnswers as Answers
@@ -168,6 +168,10 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return
         None if there are fewer than 3."""
+
+    async def got_ready(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], GotReady]:
+        """Return how many of the last ten purchases got ready, by vendor and GPU: of `places` at least. A place
+        without any is left out."""
 
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""

@@ -8,6 +8,7 @@ keys              look at one's SSH keys, add and remove them
 github_keys       take one's SSH keys from GitHub
 clicked_offer     the offer that was clicked before there was a key
 sharing           let teammates into a rental
+giving            ask for an idle machine of somebody else, give one to somebody, take it
 renting           rent an offer, change a request that waits
 replacing         rent another machine in the place of one that was lost or doesn't work
 waiting           wait for an offer or a start time, and stop waiting
@@ -18,7 +19,7 @@ ending            destroy, take on an alarm
 account           pause and resume buying
 policy            show the team's rules, and read them again from their file
 admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
-ownership         give a rental another owner
+ownership         an admin gives a rental another owner
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages

@@ -123,6 +123,7 @@ async def _choices(
         tx, rules, owner=quote.owner, project=quote.project, now=now, longest=longest, rental=to_change
     )
     needs = needs_script(quote.request, quote.request.teammates)
+    got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
     choices = []
     for offer in offers:
         choice = offer_choice(
@@ -136,7 +137,8 @@ async def _choices(
             block=block,
         )
         runs = runs_scripts(answers.get(offer.vendor))
-        choices.append(changed(choice, runs_script=runs, lacks_script=needs and not runs))
+        luck = got_ready.get((offer.vendor, offer.gpu))
+        choices.append(changed(choice, got_ready=luck, runs_script=runs, lacks_script=needs and not runs))
     return choices
 
 

@@ -50,6 +50,7 @@ from bot.policy.buying.next_offers import (
     with_needed_script,
     within_envelope,
 )
+from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
@@ -191,7 +192,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
-    offers = await _with_needed_script(deps, rental, offers, chosen)
+    offers = await _usable(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -205,7 +206,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return await wait_blocked(deps, snapshot, reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers))
-    offers = await _with_needed_script(deps, rental, offers, chosen)
+    offers = await _usable(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -235,12 +236,15 @@ def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
 
-async def _with_needed_script(
+async def _usable(
     deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
 ) -> tuple[Offer, ...]:
+    """Return the offers that may be bought, of those with equal prices the likeliest to get ready first."""
     async with deps.store.read() as tx:
         answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
-    return with_needed_script(offers, rental.request, rental.teammates, answers, chosen)
+        got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
+    usable = with_needed_script(offers, rental.request, rental.teammates, answers, chosen)
+    return likeliest_first(usable, got_ready)
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import OfferQuery, Request
 from bot.policy.buying.next_offers import with_needed_script
-from bot.policy.buying.offers import nearby
+from bot.policy.buying.offers import likeliest_first, nearby
 from bot.policy.buying.spending import needs_confirmation, propose
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
@@ -97,7 +98,7 @@ def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
 
 async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
     try:
-        offers = await shared.get(quote.request)
+        offers = await _likeliest_first(deps, await shared.get(quote.request))
         close = () if offers else await _nearby(shared, quote.request)
     except TokenRefused:
         # Every search fails until someone replaces the token.
@@ -116,6 +117,14 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         card_channel=card_channel(channel, deps.rules),
         due_at=None,
     )
+
+
+async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Offer, ...]:
+    """Return the offers, of those with equal prices the likeliest to get ready first."""
+    if len({offer.rate for offer in offers}) == len(offers):
+        return tuple(offers)
+    async with deps.store.read() as tx:
+        return likeliest_first(offers, await tx.rentals.got_ready({(one.vendor, one.gpu) for one in offers}))
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:

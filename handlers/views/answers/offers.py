@@ -54,6 +54,7 @@ from handlers.views.phrases.format import (
     plural,
     price,
     span,
+    with_full_stop,
 )
 from handlers.views.phrases.limits_text import limit_names
 from handlers.views.phrases.machine_text import contract, describe, gpu, place, variant, vendor, wanted
@@ -222,10 +223,12 @@ def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refus
     no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
     if choice.refused is not None and not refused:
         return f"{line}\nNot for you: {refusal_text(choice.refused)}"
-    if not best:
-        return line + no_script
-    usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
-    return f"{line}{usual}\n{cost}{no_script}"
+    luck = choice.got_ready
+    usual = f"Usually ready in {about_span(choice.usual)}." if best and choice.usual else ""
+    poor = f"Got ready {luck.ready} of {luck.of} times." if luck is not None and luck.poor else ""
+    if usual or poor:
+        line = join(with_full_stop(line), usual, poor)
+    return line + (f"\n{cost}" if best else "") + no_script
 
 
 def _equipment(offer: Offer) -> str:

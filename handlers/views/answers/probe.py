@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
@@ -11,31 +12,35 @@ from handlers.ids import Action, RentalValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.format import Reader, literal
+from handlers.views.phrases.on_ending_text import PATH, SCRIPT
 
-_SEES = "how busy its GPUs are and whether someone is connected, nothing else"
+_SEES = "how busy its GPUs are and whether someone is connected"
 
 
 def probe(rules: Rules) -> Rendered:
-    """Return the answer to `/gpu probe`: what the bot sees, and the whole script."""
+    """Return the answer to `/gpu probe`: what the bot sees and tells a machine, and both scripts."""
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message("Your team's rules switch the probe off: I don't look whether a machine is used.")
     text = (
-        f"I log in to each machine every few minutes and see {_SEES}. My key can run only this script there, "
-        f"{SCRIPT_PATH}. /gpu get H100 no-probe leaves it out."
+        f"I log in to each machine every few minutes and see {_SEES}. I also tell it when it ends; before that it "
+        f"starts its owner's {PATH}, if there is one. My key can run only the first of these scripts, "
+        f"{SCRIPT_PATH}, which runs the second, {ENDING_PATH}. /gpu get H100 no-probe leaves both out."
     )
-    script = code_block(PROBE_SCRIPT)
-    return blocks.message(f"{text}\n{script}", blocks.section(text), blocks.section(script))
+    scripts = [code_block(script) for script in (PROBE_SCRIPT, ENDING_SCRIPT)]
+    return blocks.message("\n".join([text, *scripts]), *map(blocks.section, [text, *scripts]))
 
 
 def seen(details: RentalDetails, rules: Rules) -> list[str]:
-    """Return what the bot sees of a ready machine. Return nothing if it has no probe, or if its probe does not
-    answer."""
+    """Return what the bot sees of a ready machine, and whether the machine starts an on-ending.sh. Return nothing
+    if it has no probe, or if its probe does not answer."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return []
     if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
         return []
-    return [f"I see {_SEES}: /gpu probe shows the script."]
+    if rental.probe_answered_at is not None and rental.on_ending is None:
+        return [f"I see {_SEES}, but it starts no {SCRIPT}: /gpu probe shows the script."]
+    return [f"I see {_SEES}, and tell it when it ends: /gpu probe shows the scripts."]
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
@@ -59,7 +64,8 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
         return []
     removed = details.rental.probe_answered_at is not None
     why = "It refuses my key now" if removed else "Its start-up script didn't run"
-    lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste on the machine:"
+    without = "" if removed else f" It starts no {SCRIPT} then either."
+    lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste this on the machine.{without}"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]
 
 

@@ -14,8 +14,6 @@ from handlers.views.phrases.format import Times, person, span, time_token
 
 SCRIPT = "on-ending.sh"
 PATH = "/root/on-ending.sh"
-LOG = "/var/lib/gpubot/on-ending.log"
-"""Where the machine writes what the script says."""
 
 _REFUSED: dict[OnEndingRefused, str] = {
     OnEndingRefused.NO_FILE: f"it is no regular file. Put the script itself at {PATH}, no link",

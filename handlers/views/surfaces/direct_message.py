@@ -14,6 +14,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate
+from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
@@ -33,7 +34,7 @@ from handlers.views.phrases.lease_buttons import (
     take_back_button,
 )
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
-from handlers.views.phrases.on_ending_text import LOG, SCRIPT, failed_with, on_ending_text, script_first_text
+from handlers.views.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     current_state,
     how_it_ended,
@@ -324,7 +325,7 @@ def _script_failed(event: Event, name: str, times: Times) -> str:
     """Return that the owner's script failed before the end, and where its output is."""
     until = f" before {times.time(event.facts.until, event.at)}" if event.facts.until else ""
     failed = failed_with(event.facts.exit_status)
-    return f"{SCRIPT} {failed} on {name}. Look{until}: its output is in {LOG}. "
+    return f"{SCRIPT} {failed} on {name}. Look{until}: its output is in {ENDING_LOG}. "
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:

@@ -12,6 +12,7 @@ from bot.policy.buying.budgets import rules_of_project, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.views.answers.ssh_lines import key_lines
+from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.format import (
@@ -75,9 +76,12 @@ def _answer(answer: Event, asked: Event, details: RentalDetails, times: Times) -
     return how_it_ended(details, f"your {machine(details)}", times)
 
 
-def still_needed(event: Event, details: RentalDetails, _: Reader) -> Rendered:
+def still_needed(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     """Return the message to a person who asked for a machine that is still needed."""
-    return blocks.message(f"{person(details.names, event.actor)} still needs {machine(details)}.")
+    words = event_text(event, details, reader.times)
+    return blocks.message(
+        f"{words.lead}: {machine(details)}." if words else f"{machine(details)} is still needed."
+    )
 
 
 def given(event: Event, details: RentalDetails, reader: Reader) -> Rendered:

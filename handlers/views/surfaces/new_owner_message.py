@@ -65,7 +65,7 @@ def _handed_over(event: Event, details: RentalDetails, times: Times) -> str:
     money = f", {per_hour(details.rental.rate)}" if details.rental.rate else ""
     if event.actor == details.rental.owner:
         line = f"{before} got the line that lets you in"
-        return f"You took {machine(details)}{money} {times.at_time(event.at)}. It was {before}'s; {line}."
+        return f"You took {machine(details)} {times.at_time(event.at)}{money}. It was {before}'s; {line}."
     return (
         f"{person(details.names, event.actor)} made you the owner of {machine(details)}{money}. It was {before}'s."
     )

@@ -1,0 +1,114 @@
+"""Who may ask for a machine, give it and take it, by commands and by buttons."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import apply
+from bot.model.attempt import AttemptState
+from bot.model.base import changed
+from bot.model.machine_use import Use, Verdict
+from bot.model.rental import Rental
+from bot.policy.team.rules import AutoApprove
+from handlers.ids import Callback
+from sandbox.slack.default import ANA, BEN, CLEO, GUS
+from tests.handlers.rental_states import H, running
+from tests.handlers.team import EVE, NOON, RULES, Team, an_offer, team
+from tests.handlers.test_rights import forge_submission
+from tests.handlers.test_teammates import add_key
+from tests.store import make
+
+
+async def idle(ours: Team, **changes: Any) -> Rental:
+    """Return Ana's ready machine, which has been idle for an hour."""
+    rental = await running(ours)
+    after = alter(rental, use=Use(verdict=Verdict.IDLE, since=NOON - H), attempts=1, **changes)
+    bought = make.attempt(rental.id, state=AttemptState.BOUGHT, offer=an_offer("o1", "2.15"), accepted=True)
+    async with ours.deps.store.write() as tx:
+        await apply(tx, ours.deps, rental, after, attempts=(bought,))
+    await ours.deliver_all()
+    return after
+
+
+def direct(user: str) -> str:
+    return "D" + user[1:]
+
+
+def end_of(rental: Rental) -> int:
+    return int(rental.running_lease.ends_at.timestamp())
+
+
+async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_sees_what_they_may(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        ours.deliver_at_once()
+        await ours.add_eve_and_gus()
+        rental = await idle(ours)
+        line = await add_key(ours, EVE)
+        offers = await ours.offered(EVE, an_offer("o2", "2.15"), with_key=False)
+        assert f"Ana's {rental.id} is a 1x H100 SXM 80 GB EU, idle for 1 h. It ends" in offers["reads"]
+        await ours.click(EVE, offers, "Ask Ana for it")
+        assert (await ours.replies())[-1] == f"I asked Ana for {rental.id}. You read here what Ana says."
+        await ours.click(EVE, offers, "Ask Ana for it")
+        assert (await ours.replies())[-1].startswith(f"Ana was asked for {rental.id} less than an hour ago.")
+        await ours.deliver_all()
+        question = await ours.look(ANA, direct(ANA), "asks for")
+        assert [button["text"] for button in question["buttons"]] == ["Let Eve in", "Give it to Eve", "I need it"]
+        await ours.click(ANA, question, "Give it to Eve")
+        await ours.deliver_all()
+        assert "You gave it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked for"))["reads"]
+        given = await ours.look(EVE, direct(EVE), "gives you")
+        for user in (BEN, GUS, ANA):
+            await ours.forge(user, "take", f"{rental.id}:{end_of(rental)}")
+        assert (await ours.rental(rental.id)).owner == ANA
+        await ours.click(EVE, given, "Take")
+        assert (await ours.rental(rental.id)).owner == EVE
+        await ours.deliver_all()
+        assert "ssh root@203.0.113.7" in (await ours.look(EVE, direct(EVE), "You took"))["reads"]
+        assert line in (await ours.look(ANA, direct(ANA), "Paste this on it"))["reads"]
+        assert "Only Eve gets the command" in await ours.command(ANA, f"ssh {rental.id}")
+        assert "$" not in await ours.command(ANA, f"show {rental.id}")
+        assert "Only its owner gives" in await ours.command(ANA, f"give {rental.id} @ben")
+
+
+async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await idle(ours)
+        assert "To whom?" in await ours.command(ANA, f"give {rental.id}")
+        assert "One person." in await ours.command(ANA, f"give {rental.id} @ben @cleo")
+        assert "may not use me" in await ours.command(ANA, f"give {rental.id} @gus")
+        assert "I don't know who" in await ours.command(ANA, f"give {rental.id} @nobody")
+        assert "is yours already" in await ours.command(ANA, "give @ana")
+        assert f"Ben has 1 h to take {rental.id}." in await ours.command(ANA, "give @ben")
+        await ours.deliver()
+        given = await ours.look(BEN, direct(BEN), "gives you")
+        await ours.click(BEN, given, "Take")
+        assert (await ours.replies())[-1].startswith("Before you take it I need your public SSH key")
+        await ours.command(ANA, f"keep {rental.id}")
+        await ours.deliver_all()
+        assert "It is still needed" in (await ours.look(BEN, direct(BEN), "gave you"))["reads"]
+        await ours.forge(BEN, "take", f"{rental.id}:{end_of(rental)}")
+        assert "no longer given to you" in (await ours.replies())[-1]
+
+
+async def test_an_expensive_machine_is_taken_in_a_dialog_and_only_by_who_is_given_it(tmp_path: Path) -> None:
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1000), total=Decimal(10_000)))
+    async with team(tmp_path, rules=rules) as ours:
+        rental = await idle(ours, rate=Decimal(40))
+        await add_key(ours, BEN)
+        await ours.command(ANA, f"give {rental.id} @ben")
+        await ours.deliver()
+        await ours.click(BEN, await ours.look(BEN, direct(BEN), "gives you"), "Take")
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        assert "until then you pay at most $2" in dialog["reads"]
+        value = f"{rental.id}:{end_of(rental)}"
+        refusal = await forge_submission(ours, CLEO, Callback.TAKE_CONFIRM.id, value)
+        assert "no longer given to you" in refusal
+        assert (await ours.submit(BEN))["ok"]
+        assert (await ours.rental(rental.id)).owner == BEN

@@ -1,0 +1,84 @@
+"""Ben's machine idles, and Ana asks for it. The bot is killed around her click: it is hers from that moment on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from bot.clock import SystemClock
+from bot.model.budget import Charge
+from bot.model.event import Event, EventKind
+from store.db import Database
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import PEOPLE, World, locked, open_world
+
+POLICY = "idle: {after: 10m, never_used: 10m, from: 50.00}\nbudgets: {person: 100.00}\n"
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+async def charges(world: World, rental: str) -> tuple[Event, list[Charge]]:
+    """Return the event by which Ana took a machine, and the charges of its rental."""
+    store = await Database.open(world.settings["GPUBOT_DATABASE_URL"], claimant="check", clock=SystemClock())
+    try:
+        async with store.read() as tx:
+            (taken,) = [one for one in await tx.events.of(rental) if one.kind is EventKind.OWNER_CHANGED]
+            return taken, await tx.budgets.charges_of(rental)
+    finally:
+        await store.close()
+
+
+async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays_from_then_on(
+    folder: Path,
+) -> None:
+    policy = folder / "policy.yml"
+    policy.write_text(POLICY, encoding="utf-8")
+    async with open_world(folder, GPUBOT_POLICY=str(policy)) as world:
+        await world.start()
+        await world.sets_key("Ben")
+        await world.sets_key("Ana")
+        rental = await world.rents("Ben", "get H100 EU for 6h")
+        await world.until_card(rental, "Ready")
+        (machine,) = await world.alive()
+        await world.sandbox.use(machine.resource_id, {"all": 0})
+        await world.play.passes(30 * MINUTE)
+
+        offers = await world.offers()
+        assert f"Ben's {rental} is a 1x H100 SXM 80 GB EU, idle for " in offers.text
+        await world.play.clicks("Ana", offers, "Ask Ben for it")
+        world.play.sees("Ana", f"I asked Ben for {rental}.", only_you=True)
+        question = world.play.sees("Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB EU, idle for ", dm=True)
+        await world.play.clicks("Ben", question, "Give it to Ana")
+        given = world.play.sees("Ana", f"Ben gives you {rental}: 1x H100 SXM 80 GB EU, $2.15/h.", dm=True)
+        assert "You have $100.00 left in November" in given.text
+
+        with locked(world.database):
+            click = asyncio.create_task(world.clicks("Ana", given, "Take"))
+            await world.until_handling()
+            await world.kill()
+        assert not (await click).ok
+        await world.restart()
+        assert "SXM 80 GB EU, Ben, " in (await world.card(rental)).text
+        assert (await world.clicks("Ana", given, "Take")).ok
+        await world.kill()
+        await world.restart()
+        assert "SXM 80 GB EU, Ana, " in (await world.card(rental)).text
+        assert "Ana took it over: Ben gave it." in await world.thread(rental)
+
+        hers = world.play.sees("Ana", "You took 1x H100", dm=True)
+        assert [button.text for button in hers.buttons] == ["Extend", f"Destroy {rental}"]
+        assert "authorized_keys" in world.play.sees("Ben", "Paste this on it, and Ana gets in:", dm=True).text
+        await world.clicks("Ana", given, "Take")
+        await world.play.settle()
+        world.play.sees("Ana", f"{rental} is yours already.", only_you=True)
+        refused = str((await world.commands("Ben", f"ssh {rental}")).payload)
+        assert "Only Ana gets the command" in refused
+        await world.play.passes(HOUR)
+        await world.destroys("Ana", rental)
+        await world.until_card(rental, "Destroyed", within=HOUR)
+        await check_consistency(world, bought=["hyperstack"])
+        taken, parts = await charges(world, rental)
+        assert [(one.owner, one.ended_at == taken.at, one.started_at == taken.at) for one in parts] == [
+            (PEOPLE["Ben"], True, False),
+            (PEOPLE["Ana"], False, True),
+        ]

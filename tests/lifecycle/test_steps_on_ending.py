@@ -1,0 +1,250 @@
+"""A machine's end with its owner's `/root/on-ending.sh`, and its destruction after that script."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import Refused, TooLate
+from bot.lifecycle.service import ending, leasing, previews
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.machine_use import Missed, OnEnding, OnEndingState
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.team.rules import AutoApprove
+from tests.lifecycle.leases import count, end_of
+from tests.lifecycle.machines import Script
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, World, world
+
+GRACE = 15 * MINUTE
+TEN = 10 * MINUTE
+
+
+@pytest.fixture
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    """A world whose machines are visited."""
+    async with world(sqlite_url, probe_line=PROBE) as made:
+        yield made
+
+
+async def with_script(
+    here: World, lasts: timedelta | None, status: int = 0, **wish: object
+) -> tuple[Rental, Script]:
+    """Return a ready rental whose machine has this script, after a visit saw it."""
+    rental = await here.ready(**{"lease": 2 * HOUR, **wish})
+    script = here.machines[rental].script = Script(here.clock, lasts, status)
+    await here.pass_time(4 * MINUTE)
+    return await here.rental(rental.id), script
+
+
+async def go_to(here: World, moment: datetime) -> None:
+    """Let the hour before a moment pass. Skip the time until then."""
+    await here.be_down(max(moment - HOUR - here.now, timedelta(0)))
+    await here.pass_time(moment - here.now)
+
+
+async def destroyed_at(here: World, rental: Rental) -> datetime:
+    """Let time pass until its end, and return when its destruction began."""
+    await here.until(rental, State.DESTROYED, within=24 * HOUR)
+    return (await here.last_event(rental, E.DESTROYING)).at
+
+
+async def direct_messages(here: World, rental: Rental) -> int:
+    """Return how many direct messages its owner got: each is a ping."""
+    async with here.deps.store.read() as tx:
+        return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
+
+
+def named(end: datetime) -> datetime:
+    """Return an end as a machine knows it."""
+    return end.replace(microsecond=0)
+
+
+# --- before the end
+
+
+async def test_it_runs_once_before_the_end_and_again_before_that_of_an_extension(here: World) -> None:
+    rental, script = await with_script(here, 5 * MINUTE)
+    first = end_of(rental)
+    await go_to(here, first - MINUTE)
+    assert script.starts == [(named(first), first - GRACE)]
+    rental = await here.extend(rental, HOUR)
+    assert await destroyed_at(here, rental) == end_of(rental) == first + HOUR
+    assert script.starts == [(named(first), first - GRACE), (named(first + HOUR), first + HOUR - GRACE)]
+    over = await here.rental(rental.id)
+    assert over.on_ending == OnEnding(state=OnEndingState.DONE, end=named(first + HOUR))
+    assert await count(here, rental, E.SCRIPT_FAILED) == 0
+
+
+async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_accepted(
+    here: World,
+) -> None:
+    slow, _ = await with_script(here, 20 * MINUTE)
+    hangs, script = await with_script(here, None)
+    both = [await destroyed_at(here, rental) - end_of(rental) for rental in (slow, hangs)]
+    assert 5 * MINUTE <= both[0] <= 7 * MINUTE + 15 * timedelta(seconds=1)  # seen as done by the next visit
+    assert both[1] == GRACE
+    assert len(script.starts) == 1
+    for rental in (slow, hangs):
+        ended = await here.last_event(rental, E.ENDED)
+        assert 0 < (ended.facts.amount or 0) <= rental.envelope.total
+
+
+async def test_the_end_does_not_wait_longer_if_the_reports_stop_while_it_runs(here: World) -> None:
+    rental, _ = await with_script(here, None)
+    await go_to(here, end_of(rental) - 5 * MINUTE)
+    here.machines[rental].misses(Missed.REFUSED)
+    assert await destroyed_at(here, rental) == end_of(rental) + GRACE
+
+
+async def test_its_owner_gets_one_message_if_it_fails_before_the_end(here: World) -> None:
+    rental, _ = await with_script(here, MINUTE, 3)
+    await go_to(here, end_of(rental) - GRACE)
+    pings = await direct_messages(here, rental)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    failed = await here.last_event(rental, E.SCRIPT_FAILED)
+    assert (failed.facts.exit_status, failed.facts.until) == (3, end_of(rental))
+    assert await count(here, rental, E.SCRIPT_FAILED) == 1
+    assert await direct_messages(here, rental) == pings + 1
+
+
+async def test_before_an_end_that_moves_it_does_not_run_and_has_the_grace_once_work_stops(
+    here: World,
+) -> None:
+    rental, script = await with_script(here, 5 * MINUTE, up_to=4 * HOUR)
+    here.machines[rental].use(98)
+    first = end_of(rental)
+    await go_to(here, first + 10 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (end_of(rental), script.starts) == (first + HOUR, [])
+    # The work stops 31 minutes before the end, so it is still "in use" when the script would start.
+    await here.pass_time(end_of(rental) - 31 * MINUTE - here.now)
+    here.machines[rental].use(0)
+    at = await destroyed_at(here, rental)
+    ((end, started),) = script.starts
+    assert end == named(first + HOUR)
+    assert first + HOUR - 2 * MINUTE < started < at == first + HOUR + GRACE
+
+
+async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(here: World) -> None:
+    rental, script = await with_script(here, 5 * MINUTE)
+    end = end_of(rental)
+    await go_to(here, end - 20 * MINUTE)
+    await here.be_down(25 * MINUTE)
+    assert (await here.rental(rental.id)).state is State.READY
+    back = here.now
+    assert await destroyed_at(here, rental) == back + GRACE
+    assert script.starts == [(named(end), back)]
+    assert (await here.last_event(rental, E.ENDING)).facts.until == back + GRACE
+
+
+# --- Destroy runs it first
+
+
+async def destroyed_first(here: World, rental: Rental, person: Person = ANA) -> Rental:
+    await ending.destroy_after_script(here.deps, person, rental.id)
+    await here.settle()
+    return await here.rental(rental.id)
+
+
+async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_the_latest(
+    here: World,
+) -> None:
+    quick, script = await with_script(here, 3 * MINUTE)
+    hangs, _ = await with_script(here, None)
+    preview = await previews.rental_to_destroy(here.deps, ANA, quick.id)
+    assert preview.script_for is not None
+    assert timedelta(0) <= TEN - preview.script_for < timedelta(seconds=1)
+    pings = await direct_messages(here, quick)
+    began = here.now
+    quick, hangs = await destroyed_first(here, quick, BEN), await destroyed_first(here, hangs)
+    latest = end_of(quick)
+    assert timedelta(0) <= began + TEN - latest < timedelta(seconds=1)
+    assert (quick.state, script.starts) == (State.READY, [(latest, began)])
+    assert await direct_messages(here, quick) == pings + 1
+    assert await destroyed_at(here, hangs) == end_of(hangs)
+    done = await here.rental(quick.id)
+    assert done.ending is not None
+    assert (done.ending.why, done.ending.by) == (Why.ASKED, BEN.id)
+    assert 3 * MINUTE <= (await here.last_event(quick, E.DESTROYING)).at - began <= 5 * MINUTE
+
+
+async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_before(
+    sqlite_url: str,
+) -> None:
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
+    async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
+        rental = await here.get(lease=6 * HOUR, up_to=8 * HOUR)
+        rental = await here.until(await here.approve(rental, DORA), State.READY)
+        here.machines[rental].script = Script(here.clock, None)
+        await here.pass_time(4 * MINUTE)
+        before = (await here.rental(rental.id)).running_lease
+        for by in (before.ends_at, 2 * HOUR):
+            held = await destroyed_first(here, rental)
+            assert held.running_lease.last_end == before.latest_end
+            await leasing.extend(here.deps, ANA, rental.id, by)
+            await here.settle()
+            kept = await here.rental(rental.id)
+            lease = kept.running_lease
+            assert (lease.ends_at, lease.latest_end) == (before.ends_at, before.latest_end)
+            assert lease.script_first is None
+            assert (kept.extension, kept.envelope) == (None, rental.envelope)
+            await here.pass_time(12 * MINUTE)
+        assert (await here.rental(rental.id)).state is State.READY
+
+
+async def test_destroy_now_ends_it_and_a_second_click_on_the_box_changes_nothing(here: World) -> None:
+    rental, _ = await with_script(here, None)
+    rental = await destroyed_first(here, rental)
+    with pytest.raises(TooLate):
+        await destroyed_first(here, rental, BEN)
+    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is None
+    assert (await here.rental(rental.id)) == rental
+    clicked = here.now
+    await here.destroy(rental)
+    assert await destroyed_at(here, rental) == clicked
+    with pytest.raises(TooLate):
+        await destroyed_first(here, rental)
+
+
+async def test_the_box_is_there_only_for_who_may_destroy_and_while_the_script_can_start(here: World) -> None:
+    rental, _ = await with_script(here, None, teammates=(CLEO.id,))
+    other = await here.ready(person=BEN)
+    with pytest.raises(Refused):
+        await destroyed_first(here, other, ANA)
+    machine = here.machines[rental]
+    machine.script = None
+    for state in (OnEndingState.NONE, OnEndingState.REFUSED):
+        machine.answers(on_ending=OnEnding(state=state))
+        await here.pass_time(3 * MINUTE)
+        await nothing_runs_first(here, rental)
+    machine.answers(on_ending=OnEnding(state=OnEndingState.THERE))
+    await here.pass_time(3 * MINUTE)
+    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is not None
+    machine.misses(Missed.REFUSED)
+    await here.pass_time(3 * MINUTE)
+    await nothing_runs_first(here, rental)
+
+
+async def nothing_runs_first(here: World, rental: Rental) -> None:
+    """Check that Destroy's dialog has no box, and that its submission changes nothing."""
+    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is None
+    before = await here.rental(rental.id)
+    with pytest.raises(TooLate):
+        await destroyed_first(here, rental)
+    assert (await here.rental(rental.id)).running_lease == before.running_lease
+
+
+async def test_near_its_end_a_destroyed_machine_runs_no_longer_than_its_envelope_pays_for(here: World) -> None:
+    rental, _ = await with_script(here, None)
+    end = end_of(rental)
+    await go_to(here, end + 8 * MINUTE)  # it waits for the script
+    rental = await destroyed_first(here, rental)
+    assert end_of(rental) == named(end + GRACE)
+    assert await destroyed_at(here, rental) == end_of(rental)

@@ -1,0 +1,163 @@
+"""What people read of an idle machine that somebody asks for, is given, and takes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import OwnedKey, Why
+from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
+from bot.model.event import Event
+from bot.model.event import EventKind as K
+from bot.model.machine_use import Use, Verdict
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.use.giving import TAKE_WITHIN, left_of
+from handlers.ids import EndValue
+from handlers.views.answers.giving import take_confirm
+from handlers.views.surfaces.direct_message import direct_message
+from tests.views.screens import dialog, direct, page, thread
+from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, keys_now, lease, reading, ready
+
+IDLE = Use(verdict=Verdict.IDLE, since=clock(12, 50))
+NOW = clock(15, 0)
+ASKED = happened(K.ASKED_FOR, NOW, ANA, id=10)
+GIVEN = happened(K.GIVEN, NOW, BEN, id=11, people=(ANA,), until=lease().ends_at)
+TAKEN = happened(K.OWNER_CHANGED, NOW + 2 * M, ANA, id=12, people=(BEN, ANA))
+KEY = OwnedKey(person=ANA, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ana@desk", fingerprint="SHA256:9fA")
+BUDGET = Demand(
+    balance=Balance(scope=Scope(kind=ScopeKind.PERSON, name=ANA), month="2026-11", spent=80_000_000),
+    budget=200_000_000,
+    more=9_480_000,
+)
+
+
+def bens(*events: Event, **changes: Any) -> RentalDetails:
+    """Return k7mq2 as Ben's idle machine."""
+    return ready(*events, **{"owner": BEN, "use": IDLE, **changes})
+
+
+def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it() -> None:
+    answers = (
+        happened(K.KEPT, NOW + M, BEN, id=20, people=(ANA,)),
+        happened(K.TEAMMATE_ADDED, NOW + M, BEN, id=21, people=(ANA,)),
+        GIVEN,
+        happened(K.USE_CHANGED, NOW + M, id=22, verdict=Verdict.IN_USE),
+    )
+    ended = changed(gone(why=Why.ASKED), events=(ASKED, happened(K.DESTROYING, NOW + M, BEN, id=23)))
+    assert page(
+        direct(ASKED, bens(ASKED), NOW, to=BEN),
+        *(direct(ASKED, bens(ASKED, one), NOW + M, to=BEN) for one in answers),
+        direct(ASKED, changed(ended, rental=changed(ended.rental, owner=BEN)), NOW + M, to=BEN),
+        direct(answers[0], bens(ASKED, answers[0]), NOW + M, to=ANA),
+    ) == snapshot("""\
+
+Ana asks for k7mq2, your 1x H100 EU, idle for 2 h 10 min, $2.42/h. If you let Ana in, it stays
+      yours. If you give it, Ana pays from then on.
+[Let Ana in] [Give it to Ana] [I need it]
+
+Ana asked for k7mq2. It is still needed.
+
+Ana asked for k7mq2. You let Ana in.
+
+Ana asked for k7mq2. You gave it to Ana, who can take it until 16:00.
+
+Ana asked for k7mq2. It works again at 15:01.
+
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+
+Ben still needs it: 1x H100 (k7mq2).
+""")
+
+
+def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_how_to_get_in() -> None:
+    again = happened(K.GIVEN, NOW + M, BEN, id=13, people=(CARL,))
+    kept = happened(K.KEPT, NOW + M, BEN, id=14)
+    taken = changed(ready(GIVEN, TAKEN, owner=ANA, use=IDLE), keys_now=keys_now(KEY))
+    assert page(
+        direct(GIVEN, changed(bens(GIVEN), demands=(BUDGET,)), NOW, to=ANA),
+        direct(GIVEN, bens(GIVEN), NOW, to=ANA),
+        direct(GIVEN, bens(GIVEN), NOW + TAKE_WITHIN, to=ANA),
+        direct(GIVEN, bens(GIVEN, again), NOW + M, to=ANA),
+        direct(GIVEN, bens(GIVEN, kept), NOW + M, to=ANA),
+        direct(GIVEN, bens(GIVEN, state=State.DESTROYING), NOW + M, to=ANA),
+        direct(GIVEN, taken, NOW + 2 * M, to=ANA),
+    ) == snapshot("""\
+
+Ben gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48. You
+      have $120.00 left in November, and it needs $9.48. Once you take it, you pay and I ask you
+      about it. Its keys stay as they are. You can take it until 16:00.
+[Take k7mq2]
+
+Ben gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48. Once
+      you take it, you pay and I ask you about it. Its keys stay as they are. You can take it until
+      16:00.
+[Take k7mq2]
+
+Ben gave you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
+
+Ben gave you 1x H100 (k7mq2). Somebody else can take it now.
+
+Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
+
+Being destroyed: Ben's 1x H100 (k7mq2).
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that lets you in. It ends
+      18:40: then it is destroyed.
+`ssh root@203.0.113.7`
+Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
+      mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
+      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+""")
+    shown = direct_message(GIVEN, bens(GIVEN), reading(NOW, ANA))
+    assert shown.refresh_after == TAKE_WITHIN
+
+
+def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_took_it() -> None:
+    taken = changed(ready(GIVEN, TAKEN, owner=ANA, use=IDLE), keys_now=keys_now(KEY))
+    passed_on = happened(K.OWNER_CHANGED, NOW + 9 * M, CARL, id=15, people=(ANA, CARL))
+    carls = ready(GIVEN, TAKEN, passed_on, owner=CARL)
+    back = happened(K.GIVEN, NOW + 10 * M, CARL, id=16, people=(BEN,), until=lease().ends_at)
+    assert page(
+        direct(TAKEN, taken, NOW + 2 * M, to=BEN),
+        direct(TAKEN, carls, NOW + 9 * M, to=BEN),
+        direct(GIVEN, carls, NOW + 9 * M, to=ANA),
+        direct(back, ready(GIVEN, TAKEN, passed_on, back, owner=CARL), NOW + 10 * M, to=BEN),
+        thread(TAKEN, taken),
+    ) == snapshot("""\
+
+Ana took 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on it, and Ana gets in:
+`(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
+      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+
+1x H100 (k7mq2) is Carl's now.
+
+1x H100 (k7mq2) is Carl's now.
+
+Carl gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.08.
+      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
+      until 16:10.
+[Take k7mq2]
+
+Ana took it over: Ben gave it.
+""")
+
+
+def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
+    details = bens(GIVEN, rate=Decimal("24.00"))
+    left = left_of(details.rental, NOW, RULES)
+    value = EndValue(rental_id="k7mq2", shown_end=1)
+    assert dialog(take_confirm(details, left, value, reading(NOW, ANA)), NOW) == snapshot("""\
+== Take k7mq2? ==
+1x H100, $24.00/h, now Ben's. It ends in 3 h 40 min: until then you pay at most $94.00.
+I ask you about it from now on. Its keys stay as they are.
+[Take k7mq2] [Go back]\
+""")
