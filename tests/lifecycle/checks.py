@@ -122,7 +122,8 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> N
     """Check that the history begins with a request, fits the attempts, and ends once."""
     kinds = [event.kind for event in events]
     adopted = [attempt for attempt in tried if attempt.adopted is not None]
-    assert kinds[0] in ({EventKind.ADOPTED} if adopted else {EventKind.STARTED, EventKind.ASKED})
+    begins = {EventKind.STARTED, EventKind.ASKED, EventKind.QUEUED}
+    assert kinds[0] in ({EventKind.ADOPTED} if adopted else begins)
     assert all(one.at <= other.at for one, other in pairwise(events))
     assert kinds.count(EventKind.RENTING) == len(tried) - len(adopted)
     assert kinds.count(EventKind.READY) == (rental.lease is not None and not adopted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.lifecycle.changes import back_to_approval
 from bot.lifecycle.changes.transitions import finish, hold_purchase, note_bought_later
 from bot.lifecycle.deps import Deps, apply
 from bot.lifecycle.notifications import direct_messages
@@ -122,6 +123,10 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         return
     if rental.state is State.READY:
         await _notify_end_again(tx, deps, rental, now)
+    elif rental.state is State.QUEUED:
+        snapshot = await load_snapshot(tx, rental)
+        asked = await back_to_approval.ask_again(tx, snapshot, Why.PUT_BACK, now=now, rules=deps.rules)
+        await apply(tx, deps, rental, asked.rental, *asked.events)
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         after = hold_purchase(rental, now - BLOCKED_AT_MOST)
         await apply(tx, deps, rental, after)

@@ -9,14 +9,15 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.account.admin_questions import ask, ask_again, new_question
 from bot.lifecycle.changes.lease_changes import drop_extension
-from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
+from bot.lifecycle.snapshot import load_snapshot
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ async def check_owners(deps: StepDeps) -> None:
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     """Ask the admins about each rental of a person who left, unless they were asked already. Requests of that
-    person for more time end. Raise StoreBusy."""
+    person for more time end, and so does what waits for an offer: nothing was bought for it. Raise StoreBusy."""
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
@@ -52,6 +53,9 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
+            if rental.wish is not None and rental.state in UNBOUGHT:
+                await _end_wish(tx, deps, rental, now)
+                continue
             asked = any(one.open for one in await tx.questions.of_rental(rental.id))
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
@@ -60,6 +64,12 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
                 await apply(tx, deps, rental, alter(rental))
 
     await transact(deps, decision)
+
+
+async def _end_wish(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+    snapshot = await load_snapshot(tx, rental)
+    after, (event,) = finish(rental, State.WITHDRAWN, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
+    await apply(tx, deps, rental, after, changed(event, kind=EventKind.WITHDRAWN))
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:

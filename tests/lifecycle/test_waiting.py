@@ -1,0 +1,401 @@
+"""Wishes: people wait for an offer or for a start time. Somebody is told of an offer, or it is rented for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.errors import Mistake, NeedsKey, Refused, TooLate
+from bot.lifecycle.service import waiting
+from bot.lifecycle.service.account import pause, resume
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.message import DestinationKind, MessageKind
+from bot.model.money import whole_cents_below
+from bot.model.person import Key, Person
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.team.hours import at_time
+from tests.lifecycle.checks import ends_as
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World
+
+EVERY = RULES.waiting.every
+DAY = 24 * HOUR
+
+
+async def sold_out(here: World) -> None:
+    """Let no vendor have anything."""
+    await here.behaves("*", "nothing_free")
+
+
+async def free(here: World, vendor: str = "nebius") -> None:
+    """Let a vendor sell again."""
+    await here.behaves(vendor, "normal")
+
+
+async def waits(
+    here: World, max_rate: str | None = "10", person: Person = ANA, **wish: Any
+) -> tuple[Quote, Rental]:
+    """Let somebody wait for a machine that is rented for them."""
+    quote = await here.ask(person, **wish)
+    price = None if max_rate is None else Decimal(max_rate)
+    rental = await waiting.rent_when_found(here.deps, person, quote.id, max_rate=price)
+    await here.settle()
+    return await here.quote(quote.id), await here.rental(rental.id)
+
+
+async def told(here: World, person: Person = ANA) -> list[Quote]:
+    """Return the quotes of which a person got a direct message, in the order of the messages."""
+    found = [
+        message
+        for message in await here.messages(MessageKind.QUOTE)
+        if message.to.kind is DestinationKind.PERSON and message.to.value == person.id
+    ]
+    return [await here.quote(message.quote_id or "") for message in found]
+
+
+# --- an automatic rent
+
+
+async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once_it_is_bought(here: World) -> None:
+    await sold_out(here)
+    quote, rental = await waits(here)
+    assert (rental.state, quote.state, quote.rental_id) == (State.QUEUED, QuoteState.WAITING, rental.id)
+    assert (rental.envelope.max_rate, rental.envelope.price) == (Decimal(10), Decimal(10))
+    assert (await here.calls("get_offers"))[-1]
+    await here.pass_time(3 * EVERY)
+    assert (await here.rental(rental.id)).state is State.QUEUED
+    await free(here)
+    rental = await here.until(rental, State.READY)
+    assert (rental.vendor, rental.envelope.max_rate) == ("nebius", Decimal(10))
+    assert await here.event_kinds(rental) == [E.QUEUED, E.OFFER_FITS, E.RENTING, E.ACCEPTED, E.READY]
+    assert await here.direct(rental) == [(ANA.id, E.ACCEPTED), (ANA.id, E.READY)]
+    facts = (await here.last_event(rental, E.ACCEPTED)).facts
+    assert (facts.since, facts.total) == (quote.wish and quote.wish.since, rental.envelope.total)
+    await here.pass_time(2 * HOUR, None)
+    assert (await here.quote(quote.id)).waits_for is None
+    assert await waiting.waiting_of(here.deps, ANA) == []
+
+
+async def test_what_waits_counts_in_no_limit_of_what_runs(here: World) -> None:
+    await sold_out(here)
+    await waits(here, "100", gpu="H100", count=8)
+    async with here.deps.store.read() as tx:
+        usage = await tx.rentals.usage(ANA.id)
+    assert (usage.person_rentals, usage.team_rate) == (0, Decimal(0))
+
+
+async def test_the_price_that_its_owner_named_is_the_ceiling(here: World) -> None:
+    quote = await here.ask()
+    cheapest = quote.offers[0].rate
+    _, rental = await waits(here, str(cheapest - Decimal("0.01")))
+    await here.pass_time(5 * EVERY)
+    assert (await here.rental(rental.id)).state is State.QUEUED
+
+
+async def test_a_purchase_that_finds_all_sold_out_waits_on_in_its_old_place(here: World) -> None:
+    await sold_out(here)
+    quote, rental = await waits(here)
+    since = quote.wish and quote.wish.since
+    await free(here)
+    await here.behaves("nebius", "sold_out")
+    rental = await here.until_event(rental, E.QUEUED_AGAIN)
+    assert rental.state is State.QUEUED
+    assert rental.wish is not None
+    assert rental.wish.since == since
+    assert (rental.gpu, rental.rate, rental.envelope.price) == (None, None, Decimal(10))
+    tried = rental.attempts
+    await here.pass_time(2 * EVERY)
+    assert (await here.rental(rental.id)).attempts == tried, "the place is not asked again at once"
+    await free(here)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "nebius"
+
+
+async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    async with here.deps.store.read() as tx:
+        assert await tx.budgets.reservations(rental.id)
+    rental = await here.until(rental, State.EXPIRED, within=2 * DAY)
+    assert (rental.ending and rental.ending.why) == "nothing_fitted"
+    assert rental.over_at == (rental.wish and rental.wish.until)
+    assert await here.direct(rental) == [(ANA.id, E.ENDED)]
+    async with here.deps.store.read() as tx:
+        assert await tx.budgets.reservations(rental.id) == []
+    assert len(await here.calls("get_offers")) < 7 * 24 * 6 + 60, "it backs off to every ten minutes"
+
+
+async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time(here: World) -> None:
+    await sold_out(here)
+    _, by_day = await waits(here)
+    here.jump(timedelta(hours=11))  # 23:00
+    await here.settle()
+    asked = len(await here.calls("get_offers"))
+    await free(here)
+    await here.pass_time(6 * HOUR)
+    assert (await here.rental(by_day.id)).state is State.QUEUED
+    assert len(await here.calls("get_offers")) <= asked + 1, "nobody may have their turn, so nothing is asked"
+    await here.until(by_day, State.READY, within=12 * HOUR)
+
+
+async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owners(here: World) -> None:
+    await sold_out(here)
+    quote = await here.ask()
+    with pytest.raises(Mistake, match="highest price"):
+        await waiting.rent_when_found(here.deps, ANA, quote.id)
+    with pytest.raises(Refused, match="somebody else's"):
+        await waiting.tell(here.deps, BEN, quote.id)
+    with pytest.raises(Mistake, match="no price"):
+        await waiting.rent_when_found(here.deps, ANA, quote.id, max_rate=Decimal(0))
+    doras = await here.ask(DORA)
+    with pytest.raises(NeedsKey):
+        await waiting.rent_when_found(here.deps, DORA, doras.id, max_rate=Decimal(10))
+    async with here.deps.store.read() as tx:
+        assert await tx.quotes.waiting_of(DORA.id) == []
+    for _ in range(RULES.waiting.per_person):
+        await waits(here)
+        here.jump(MINUTE)
+    more = await here.ask()
+    with pytest.raises(Refused, match="your team's limit is 3 a person"):
+        await waiting.tell(here.deps, ANA, more.id)
+
+
+async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: World) -> None:
+    await sold_out(here)
+    quote, rental = await waits(here)
+    again = await waiting.rent_when_found(here.deps, ANA, quote.id, max_rate=Decimal(10))
+    assert again.id == rental.id
+    with pytest.raises(Refused):
+        await waiting.stop(here.deps, Person(id="U0EVE", name="Eve"), quote.id)
+    await waiting.stop(here.deps, ANA, rental.id)
+    rental = await here.rental(rental.id)
+    assert rental.state is State.WITHDRAWN
+    assert await here.direct(rental) == []
+    async with here.deps.store.read() as tx:
+        assert await tx.budgets.reservations(rental.id) == []
+    with pytest.raises(TooLate, match="waits no more"):
+        await waiting.stop(here.deps, ANA, quote.id)
+    await free(here)
+    await here.pass_time(HOUR)
+    assert await here.bought() == []
+
+
+# --- judged again
+
+
+async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    await pause(here.deps, CLEO, why="bill check")
+    await free(here)
+    rental = await here.until_event(rental, E.NOT_ALLOWED_NOW)
+    assert rental.state is State.QUEUED
+    await here.pass_time(30 * MINUTE)
+    kinds = await here.event_kinds(rental)
+    assert kinds == [E.QUEUED, E.NOT_ALLOWED_NOW]
+    await resume(here.deps, CLEO)
+    await here.until(rental, State.READY)
+
+
+async def test_limits_and_rights_are_those_of_the_time_when_an_offer_fits(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    here.people.changed[ANA.id] = changed(ANA, guest=True)
+    await free(here)
+    rental = await here.until_event(rental, E.NOT_ALLOWED_NOW)
+    here.people.changed[ANA.id] = ANA
+    rental = await here.until(rental, State.READY)
+    assert await here.bought() == [rental.vendor]
+
+
+async def test_over_the_limits_it_is_approved_before_it_waits(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here, "40", count=8)
+    assert rental.state is State.AWAITING_APPROVAL
+    await free(here)
+    await here.pass_time(20 * MINUTE)
+    assert await here.bought() == []
+    rental = await here.approve(rental)
+    assert rental.approved_by == BEN.id
+    rental = await here.until(rental, State.READY)
+    assert await here.event_kinds(rental) == [E.ASKED, E.APPROVED, E.OFFER_FITS, E.RENTING, E.ACCEPTED, E.READY]
+
+
+# --- to be told
+
+
+async def test_all_who_wait_to_be_told_are_told_once(here: World) -> None:
+    await sold_out(here)
+    for person in (ANA, BEN, ANA):
+        quote = await here.ask(person)
+        await waiting.tell(here.deps, person, quote.id)
+    assert len(await waiting.waiting_of(here.deps, ANA)) == 2
+    asked = len(await here.calls("get_offers"))
+    await here.pass_time(EVERY)
+    assert len(await here.calls("get_offers")) <= asked + 2, "they share one search"
+    await free(here)
+    await here.pass_time(30 * MINUTE)
+    assert [quote.state for quote in await told(here)] == [QuoteState.FOUND, QuoteState.FOUND]
+    (bens,) = await told(here, BEN)
+    assert {offer.vendor for offer in bens.offers} == {"nebius"}
+    assert await waiting.waiting_of(here.deps, ANA) == []
+    assert await here.bought() == []
+    await here.pass_time(HOUR)
+    assert len(await told(here)) == 2
+    await sold_out(here)
+    again = await waiting.wait_again(here.deps, BEN, bens.id)
+    assert again.id != bens.id
+    await here.pass_time(8 * DAY)
+    assert [quote.state for quote in await told(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
+    async with here.deps.store.read() as tx:
+        assert await tx.quotes.waiting() == []
+        assert await tx.searches.next_due(claimed=True) is None
+
+
+async def test_a_search_is_kept_while_it_waits_however_old_it_is(here: World) -> None:
+    await sold_out(here)
+    quote, _ = await waits(here)
+    async with here.deps.store.write() as tx:
+        assert await tx.quotes.drop_unused(here.now + DAY, 10) == 0
+        assert await tx.quotes.drop_offers(here.now + DAY, 10) == 0
+    assert (await here.quote(quote.id)).waits_for is not None
+
+
+# --- a start time
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SUMMER = date(2027, 3, 28)
+"""In this night the clocks of Berlin are put forward."""
+
+
+async def starts(here: World, *, count: int = 1, max_rate: str | None = None, **wish: Any) -> Rental:
+    """Let Ana ask, on the day before SUMMER, for a machine from 9:00 to 17:00 of that day in her zone."""
+    here.jump(datetime(2027, 3, 27, 12, tzinfo=BERLIN) - here.now)
+    async with here.deps.store.write() as tx:
+        await tx.people.put(changed(ANA, tz=BERLIN.key), here.now)
+    start = at_time(SUMMER, 9 * 60, BERLIN)
+    request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **wish}
+    _, rental = await waits(here, max_rate, **request)
+    return rental
+
+
+def clock(here: World, hour: int, minute: int = 0) -> timedelta:
+    """Return how long it is until this time of SUMMER in Berlin."""
+    return at_time(SUMMER, 60 * hour + minute, BERLIN) - here.now
+
+
+async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_rented_once(here: World) -> None:
+    rental = await starts(here, count=8)
+    assert rental.state is State.AWAITING_APPROVAL
+    assert rental.request.starts_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
+    shown = rental.envelope.price
+    assert rental.envelope.max_rate == whole_cents_below(shown * (1 + RULES.procure.dearer))
+    await sold_out(here)
+    asked = len(await here.calls("get_offers"))
+    await here.pass_time(clock(here, 8, 49))
+    assert len(await here.calls("get_offers")) == asked, "nothing is asked for before the start"
+    await here.pass_time(clock(here, 8, 51))
+    here.restart(here.deps)
+    await here.pass_time(clock(here, 8, 55))
+    rental = await here.approve(rental)
+    assert rental.state is State.QUEUED
+    await here.pass_time(clock(here, 8, 59))
+    facts = (await here.last_event(rental, E.NOTHING_FITS)).facts
+    assert (facts.rate, facts.max_rate) == (None, rental.envelope.max_rate)
+    here.restart(here.deps)
+    await here.pass_time(clock(here, 9, 20))
+    assert (await here.event_kinds(rental)).count(E.NOTHING_FITS) == 1
+    await free(here)
+    rental = await here.until(rental, State.READY)
+    assert rental.lease is not None
+    assert rental.lease.ends_at == at_time(SUMMER, 17 * 60, BERLIN)
+    assert rental.rate is not None
+    assert rental.rate <= rental.envelope.max_rate
+    assert len(await here.bought()) == 1
+    assert await here.direct(rental) == [(ANA.id, E.NOTHING_FITS), (ANA.id, E.ACCEPTED), (ANA.id, E.READY)]
+    rental = await ends_as(here, rental, State.DESTROYED, within=10 * HOUR)
+    assert await here.bill() <= rental.envelope.total
+
+
+async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(here: World) -> None:
+    rental = await starts(here, gpu="L40S", region=None)
+    assert rental.state is State.QUEUED
+    rental = await here.until(rental, State.READY, within=30 * HOUR)
+    assert rental.procuring_since == at_time(SUMMER, 8 * 60 + 50, BERLIN)
+    assert rental.lease is not None
+    assert rental.lease.ready_at < at_time(SUMMER, 9 * 60, BERLIN)
+    assert rental.lease.ends_at == at_time(SUMMER, 17 * 60, BERLIN)
+
+
+async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_take_it(here: World) -> None:
+    rental = await starts(here, max_rate="1")
+    await here.pass_time(clock(here, 8, 57))
+    assert E.NOTHING_FITS not in await here.event_kinds(rental)
+    rental = await here.until_event(rental, E.NOTHING_FITS)
+    facts = (await here.last_event(rental, E.NOTHING_FITS)).facts
+    assert (await here.last_event(rental, E.NOTHING_FITS)).at == at_time(SUMMER, 8 * 60 + 58, BERLIN)
+    assert facts.rate is not None
+    assert facts.offer is not None
+    assert facts.until == at_time(SUMMER, 16 * 60 + 30, BERLIN)
+    with pytest.raises(Refused):
+        await waiting.rent_dearer(here.deps, BEN, rental.id, facts.offer)
+    await waiting.rent_dearer(here.deps, ANA, rental.id, facts.offer)
+    rental = await here.until(rental, State.READY)
+    assert rental.envelope.price == facts.rate
+    with pytest.raises(TooLate):
+        await waiting.rent_dearer(here.deps, ANA, rental.id, facts.offer)
+
+
+async def test_less_than_half_an_hour_before_its_end_nothing_is_bought_any_more(here: World) -> None:
+    rental = await starts(here, lease=2 * HOUR, until=at_time(SUMMER, 11 * 60, BERLIN), up_to=8 * HOUR)
+    await sold_out(here)
+    assert rental.request.last_end == at_time(SUMMER, 17 * 60, BERLIN)
+    rental = await here.until(rental, State.EXPIRED, within=40 * HOUR)
+    assert rental.over_at == at_time(SUMMER, 16 * 60 + 30, BERLIN)
+    assert await here.direct(rental) == [(ANA.id, E.NOTHING_FITS), (ANA.id, E.ENDED)]
+
+
+async def test_a_start_without_any_offer_now_needs_a_price(here: World) -> None:
+    await sold_out(here)
+    with pytest.raises(Mistake, match="highest price"):
+        await starts(here)
+    rental = await starts(here, max_rate="5")
+    assert (rental.envelope.max_rate, rental.wish and rental.wish.gpu) == (Decimal(5), None)
+    assert [view.rental and view.rental.id for view in await waiting.starting(here.deps, BEN)] == [rental.id]
+
+
+# --- many people
+
+PEOPLE = [Person(id=f"U0{n:03}", name=f"Person {n}") for n in range(40)]
+
+
+async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here: World) -> None:
+    """Every machine runs for two hours. A vendor sells at most five at the same time."""
+    await sold_out(here)
+    async with here.deps.store.write() as tx:
+        for person in PEOPLE:
+            await tx.people.put(person, here.now)
+            await tx.people.add_key(person.id, Key(line=here.outside.public_key, comment="", fingerprint="F"))
+    rentals = []
+    for person in PEOPLE:
+        quote = await here.ask(person, lease=HOUR)
+        rental = await waiting.rent_when_found(here.deps, person, quote.id, max_rate=Decimal(9))
+        rentals.append(rental.id)
+        here.jump(timedelta(seconds=1))
+    began, asked = here.now, len(await here.calls("get_offers"))
+    await free(here)
+    for _ in range(16):
+        live = [rental for rental in await here.rentals() if rental.state in {State.PROVISIONING, State.READY}]
+        await here.behaves("nebius", "normal" if len(live) < 5 else "nothing_free")
+        await here.pass_time(30 * MINUTE)
+    served = [event.rental_id for event in await here.history() if event.kind is E.OFFER_FITS]
+    assert served[:10] == rentals[:10]
+    calls = len(await here.calls("get_offers")) - asked
+    assert calls <= (here.now - began) / EVERY + 1
+    assert len(await here.bought()) == len(set(served))
