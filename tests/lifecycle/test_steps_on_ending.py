@@ -197,6 +197,15 @@ async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_b
             assert (kept.extension, kept.envelope) == (None, rental.envelope)
             await here.pass_time(12 * MINUTE)
         assert (await here.rental(rental.id)).state is State.READY
+        # So do /gpu keep, and a request for more time than before, about which an approver decides.
+        await destroyed_first(here, rental)
+        assert (await here.keep(rental, HOUR)).running_lease.ends_at == before.ends_at
+        await destroyed_first(here, rental)
+        asked = await here.extend(rental, 12 * HOUR)
+        assert asked.extension is not None
+        assert (end_of(asked), asked.running_lease.latest_end) == (before.ends_at, before.latest_end)
+        # It waits until somebody destroys the machine.
+        assert (await destroyed_first(here, rental)).extension is None
 
 
 async def test_destroy_now_ends_it_and_a_second_click_on_the_box_changes_nothing(here: World) -> None:

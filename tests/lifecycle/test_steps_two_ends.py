@@ -241,9 +241,8 @@ async def test_now_rents_no_machine_that_may_end_at_night(here: World, latest: i
 async def test_a_visit_that_comes_while_the_end_is_decided_decides_it(here: World) -> None:
     rental = await two_ends(here, 2, 12, busy=0)
     end = end_of(rental)
-    await here.be_down(end - 64 * MINUTE - here.now)
-    await here.pass_time(end - SECOND - here.now)  # it is seen as idle, after an hour of visits
-    here.jump(SECOND)
+    await go_to(here, end - 3 * MINUTE)
+    here.jump(3 * MINUTE)  # so the step asks the market first
     await here.engine.run_pass()
     here.machines[rental].use(98)
     async with here.database.write() as tx:

@@ -307,7 +307,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
 /gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
-/gpu give k7mq2 @ana: Ana can take it for an hour; she pays from then on
+/gpu give k7mq2 @ben: Ben has an hour to take it, and pays from then on
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
@@ -332,7 +332,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
 /gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
-/gpu give k7mq2 @ana: Ana can take it for an hour; she pays from then on
+/gpu give k7mq2 @ben: Ben has an hour to take it, and pays from then on
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10

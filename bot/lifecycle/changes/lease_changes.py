@@ -18,8 +18,11 @@ from bot.policy.use.two_ends import later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that someone still needs the rental. The end stands."""
-    return alter(rental, lease=changed(rental.running_lease, seen_at=now, question=question), due_at=now)
+    """Note that someone still needs the rental. The end stands. If the machine was to be destroyed after its
+    script, the end of before does."""
+    return alter(
+        rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
+    )
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
@@ -59,8 +62,9 @@ def extend(
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and note that someone still needs the rental. The end stands."""
-    lease = changed(rental.running_lease, seen_at=now, question=question)
+    """Make a longer lease wait for an approver, and note that someone still needs the rental. The end stands. If
+    the machine was to be destroyed after its script, the end of before does."""
+    lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
 
 
@@ -95,6 +99,17 @@ def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
     machine is no longer destroyed after its script."""
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, script_first=None)
+
+
+def _not_destroyed(lease: Lease) -> Lease:
+    """Return the lease with its ends of before somebody destroyed the machine after its script, or with the end
+    that it has now if that is later. Return it unchanged if nobody did."""
+    first = lease.script_first
+    if first is None:
+        return lease
+    return changed(
+        lease, ends_at=max(first.ends_at, lease.ends_at), latest_end=first.latest_end, script_first=None
+    )
 
 
 def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: datetime) -> Rental:

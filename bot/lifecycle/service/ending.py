@@ -61,10 +61,11 @@ async def destroy_after_script(deps: Deps, person: Person, rental_id: str) -> Re
     async def decision(tx: Tx) -> Rental:
         rental = await load_destroyable(tx, deps, person, rental_id)
         if rental.lease is not None and rental.lease.script_first is not None:
-            raise TooLate(f"{rental.id} is destroyed after its on-ending.sh already.", rental.id)
+            words = f"{rental.id} is destroyed after its on-ending.sh already. Uncheck it to destroy at once."
+            raise TooLate(words, rental.id)
         now, ends_at = deps.clock.now(), await end_after_script(tx, deps, rental)
         if ends_at is None:
-            words = f"on-ending.sh can't run on {rental.id} now. I changed nothing."
+            words = f"on-ending.sh can't run on {rental.id} now. I changed nothing. Uncheck it to destroy at once."
             raise TooLate(words, rental.id)
         after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
         facts = Facts(until=ends_at, since=rental.running_lease.ends_at)

@@ -64,7 +64,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
         events = await tx.events.of(rental_id)
         kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
         waiting = who_waits(events)
-        if kept is not None and not waiting:
+        if kept is not None and not waiting and rental.running_lease.script_first is None:
             return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
@@ -73,7 +73,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             owner = await tx.people.get(rental.owner, EVER)
             zone = zone_of(owner.tz if owner else None, deps.rules)
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        facts = Facts(until=again, since=rental.running_lease.ends_at, span=span, people=waiting or None)
+        facts = Facts(until=again, since=after.running_lease.ends_at, span=span, people=waiting or None)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, rental, after, event)
         await tx.people.note_seen(person.id, now)
@@ -168,7 +168,7 @@ async def extend(
             **(others_facts(asked) if asked else {}),
             envelope=proposal.envelope.version,
             until=ends_at,
-            since=lease.ends_at,
+            since=after.running_lease.ends_at if kind is EventKind.EXTENSION_ASKED else lease.ends_at,
             span=longer.span,
             rate=proposal.envelope.price,
             max_rate=proposal.envelope.max_rate,

@@ -1,0 +1,114 @@
+"""Destroy's dialog runs `/root/on-ending.sh` first: the box, Keep and Destroy now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.lifecycle.deps import apply
+from bot.model.attempt import AttemptState, SentScript
+from bot.model.machine_use import OnEnding, OnEndingState, Sample, Use, Verdict
+from bot.model.rental import Rental
+from bot.model.state import State
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.rental_states import H, running
+from tests.handlers.team import NOON, Team, an_offer, team
+from tests.rentals import ending
+from tests.store import make
+
+MIN = timedelta(minutes=1)
+BOX = "Run /root/on-ending.sh first, up to 10 min"
+
+
+async def with_script(ours: Team) -> Rental:
+    """Return Ana's machine, which a visit of now saw with a script that can start."""
+    rental = await running(ours)
+    attempt = make.attempt(
+        rental_id=rental.id,
+        state=AttemptState.BOUGHT,
+        offer=an_offer("o1", "2.15"),
+        script=SentScript(version=1, probe=True),
+    )
+    use = Use(verdict=Verdict.IDLE, since=NOON)
+    seen = {"use": use, "on_ending": OnEnding(state=OnEndingState.THERE), "on_ending_at": NOON}
+    after = make.next_of(rental, probe_answered_at=NOON, **seen)
+    async with ours.deps.store.write() as tx:
+        await apply(tx, ours.deps, rental, after, attempts=(attempt,))
+        await tx.samples.add(Sample(rental_id=rental.id, at=NOON))
+    await ours.deliver()
+    return after
+
+
+async def card(ours: Team, user: str) -> dict[str, Any]:
+    await ours.deliver()
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB EU, Ana")
+
+
+async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_destroy_now_waits_for_nothing(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = await with_script(ours)
+        end = rental.running_lease.ends_at
+        assert await ours.command(ANA, f"destroy {rental.id}") == ""
+        dialog = await ours.modal(ANA)
+        assert BOX in str(dialog)
+        assert (await ours.submit(ANA))["ok"]
+        first = await ours.rental(rental.id)
+        assert (first.state, first.running_lease.ends_at) == (State.READY, NOON + 10 * MIN)
+        assert (await ours.replies())[-1].startswith(f"{rental.id} goes once its on-ending.sh is done, ")
+
+        shown = await card(ours, BEN)
+        assert "Ana destroys it once its on-ending.sh is done" in shown["reads"]
+        await ours.click(BEN, shown, f"Keep {rental.id}")  # Ben approves, and may not extend
+        assert (await ours.rental(rental.id)) == first
+        for _ in range(2):
+            await ours.click(ANA, shown, f"Keep {rental.id}")
+        kept = (await ours.rental(rental.id)).running_lease
+        assert (kept.ends_at.replace(microsecond=0), kept.script_first) == (end.replace(microsecond=0), None)
+
+        await ours.click(BEN, await card(ours, BEN), f"Destroy {rental.id}")
+        assert (await ours.submit(BEN))["ok"]
+        assert (await ours.rental(rental.id)).running_lease.script_first is not None
+        await ours.click(BEN, await card(ours, BEN), f"Destroy {rental.id} now")
+        assert BOX not in str(await ours.modal(BEN))
+        assert (await ours.submit(BEN))["ok"]
+        assert ending(await ours.rental(rental.id)).by == BEN
+
+
+async def test_a_second_dialog_with_the_box_changes_nothing_and_without_it_destroys(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await with_script(ours)
+        shown = await card(ours, BEN)
+        for user in (ANA, BEN):
+            await ours.click(user, shown, "Destroy")
+        await ours.submit(ANA)
+        first = await ours.rental(rental.id)
+        assert f"{rental.id} is destroyed after its on-ending.sh already." in str(await ours.submit(BEN))
+        assert (await ours.rental(rental.id)) == first
+        assert (await ours.submit(BEN, script_first=[]))["ok"]
+        assert ending(await ours.rental(rental.id)).by == BEN
+
+
+async def test_an_unchecked_box_destroys_at_once_and_a_script_that_left_meanwhile_is_said(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await with_script(ours)
+        await ours.click(ANA, await card(ours, ANA), "Destroy")
+        after = make.next_of(rental, on_ending=OnEnding(state=OnEndingState.NONE))
+        async with ours.deps.store.write() as tx:
+            await apply(tx, ours.deps, rental, after)
+        assert f"on-ending.sh can't run on {rental.id} now. I changed nothing." in str(await ours.submit(ANA))
+        assert (await ours.rental(rental.id)).running_lease == rental.running_lease
+        assert (await ours.submit(ANA, script_first=[]))["ok"]
+        assert ending(await ours.rental(rental.id)).since is not None
+
+
+async def test_extend_by_command_takes_it_back_and_never_ends_the_machine_sooner(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await with_script(ours)
+        await ours.click(ANA, await card(ours, ANA), "Destroy")
+        await ours.submit(ANA)
+        await ours.command(ANA, f"extend {rental.id} 1h")
+        lease = (await ours.rental(rental.id)).running_lease
+        assert (lease.ends_at, lease.script_first) == (NOON + 6 * H, None)
