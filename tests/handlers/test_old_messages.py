@@ -83,7 +83,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
         "github_name choose_keys add_teammates replace_rental give_owner_form not_ours_form "
         "destroy_unknown_confirm extend_confirm deny_form fewer_hours_form "
-        "highest_price rent_for_me_confirm take_confirm"
+        "highest_price rent_for_me_confirm rent_dearer_confirm take_confirm"
     )
     assert set(dialogs.split()) == set(MODAL_VALUES)
 
