@@ -80,7 +80,9 @@ async def _rent(
     context: Context, interaction: UserInteraction, quote_id: str, max_rate: Decimal | None
 ) -> Outcome:
     rental = await waiting.rent_when_found(context.deps, interaction.person, quote_id, max_rate=max_rate)
-    quote = await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
+    # If the quote made a rental before, which is over, a copy of the quote waits.
+    waits = rental.quote_id or quote_id
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, waits)
     asked = await queries.asked_about(context.deps, rental)
     view = WaitingView(quote=quote, rental=rental)
     content = views.waits(view, context.reader(interaction.person), asked)

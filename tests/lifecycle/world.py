@@ -33,7 +33,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import to_response_url
 from bot.model.person import Channel, Key, Person
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
@@ -268,9 +268,16 @@ class World(WorldReader):
     # --- what people do
 
     async def ask(
-        self, person: Person = ANA, *, changes: str | None = None, now: bool = False, **wish: Any
+        self,
+        person: Person = ANA,
+        *,
+        changes: str | None = None,
+        now: bool = False,
+        typed: Wish | None = None,
+        **wish: Any,
     ) -> Quote:
-        """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once."""
+        """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once, and
+        `typed` is what the person typed about waiting."""
         request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
         quote = await quoting.ask(
             self.deps,
@@ -281,6 +288,7 @@ class World(WorldReader):
             reply_to=REPLY_TO,
             changes=changes,
             rent_now=now,
+            wish=typed,
         )
         await self.settle()
         return await self.quote(quote.id)

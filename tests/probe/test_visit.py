@@ -7,6 +7,7 @@ import logging
 import pwd
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,9 +15,10 @@ import asyncssh
 import pytest
 from structlog.testing import capture_logs
 
-from bot.model.machine_use import GpuModel, GpuUse, Missed, Report, Visit
+from bot.model.machine_use import EndToTell, GpuModel, GpuUse, Missed, Report, Visit
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import VISIT_BYTES, SshProber
+from bot.probe.visit import ask_for
 from tests.probe.hosts import (
     REPORT,
     Acts,
@@ -247,3 +249,12 @@ async def test_the_process_may_run_as_a_user_without_a_name(
 )
 async def test_an_unusable_address_is_no_answer(key: ProbeKey, host: str, port: int) -> None:
     assert await SshProber(key).visit(host, port, None) == Visit(missed=Missed.NO_ANSWER)
+
+
+def test_a_visit_asks_for_the_probe_with_the_end_in_whole_seconds_and_never_more_than_7_digits_of_time() -> None:
+    end = datetime(2026, 11, 28, 18, 40, 0, 999_999, tzinfo=UTC)
+    path = "/usr/local/sbin/gpubot-probe"
+    assert ask_for(None) == path
+    assert ask_for(EndToTell(end=end, left=timedelta(seconds=900.9))) == f"{path} 1795891200 900"
+    assert ask_for(EndToTell(end=end, left=timedelta(0))) == f"{path} 1795891200 0"
+    assert ask_for(EndToTell(end=end, left=timedelta(days=400))) == f"{path} 1795891200 9999999"

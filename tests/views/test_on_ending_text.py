@@ -13,7 +13,7 @@ from bot.model.machine_use import OnEnding, OnEndingRefused
 from bot.model.machine_use import OnEndingState as S
 from bot.model.rental import ScriptFirst
 from bot.model.summary import RentalDetails
-from handlers.views.answers import lists, modals, replies
+from handlers.views.answers import lists, modals, replies, ssh_lines
 from tests.views.screens import card, dialog, direct, message, page, thread
 from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
 
@@ -130,6 +130,35 @@ Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh: failed (
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh still ran at the end.
 
 *Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+""")
+
+
+def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> None:
+    reader = reading(clock(13, 0), ANA)
+    none = machine(OnEnding(state=S.NONE), clock(13, 0))
+    refused = machine(OnEnding(state=S.REFUSED, why=OnEndingRefused.NOT_EXECUTABLE), clock(13, 0))
+    ready_message = direct(READY_EVENT, none, clock(13, 0)).splitlines()
+    answers = [message(ssh_lines.ssh(details, reader), clock(13, 0)).splitlines() for details in (none, refused)]
+    assert page(
+        "\n".join(line for line in ready_message if "on-ending" in line),
+        *("\n".join(answer[1:7]) for answer in answers),
+    ) == snapshot("""\
+
+      script at /root/on-ending.sh would run 15 min before. Shutting it down from inside doesn't
+
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before. A
+      script at /root/on-ending.sh would run 15 min before. Shutting it down from inside doesn't
+      stop the bill; Destroy does.
+I couldn't read its host key, so I can't say which fingerprint ssh must show.
+
+The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh
+      on the machine.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
+      Shutting it down from inside doesn't stop the bill; Destroy does.
 """)
 
 

@@ -203,8 +203,8 @@ If nothing fits, I try for 27 h 55 min at most.
 def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that_stops() -> None:
     reader = reading(NOW, ANA, zone="UTC")
     quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED)
-    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope)
+    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED, wish=WISH)
+    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope, wish=WISH)
     views = [
         WaitingView(quote=quote),
         WaitingView(quote=quote, rental=queued),
@@ -233,7 +233,7 @@ You no longer wait for 8x H200 EU under $3.00 per GPU. Nothing was rented.
 
 def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_starts_when() -> None:
     quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope)
+    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope, wish=WISH)
     starts = WaitingView(quote=changed(START_QUOTE, id="q2", wish=WISH), rental=queued, owner_name="Ana <b>")
     live = listed(ready(), changed(ready(), rental=queued), more=0)
     alone = changed(live, shown=())

@@ -162,10 +162,12 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
     told = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
+    people = {quote.owner for quote in quotes} | {rental.owner for rental in rentals.values()}
+    owners = {person.id: person for person in await tx.people.known(people)}
     waiters, others = [], False
     for quote in quotes:
         rental = rentals.get(quote.rental_id or "")
-        owner = await tx.people.get(quote.owner if rental is None else rental.owner, EVER)
+        owner = owners.get(quote.owner if rental is None else rental.owner)
         left = rental is None and owner is not None and owner.deactivated
         if left or not still_waits(quote, rental):
             if drop:

@@ -45,15 +45,17 @@ async def preview(
 
     `max_rate` is the highest price that the person named, USD per hour for the whole machine. None: the price in
     the words, or for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is
-    known: then the person has to name a price. Raise as `rent_when_found`, except for NeedsKey.
+    known: then the person has to name a price. Raise as `rent_when_found`.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
-        return await preview_of(tx, deps, await _own_quote(tx, person, quote_id), max_rate=max_rate)
+        quote = await _own_quote(tx, person, quote_id)
+        await check_key(tx, deps.rules, person)
+        return await preview_of(tx, deps, quote, max_rate=max_rate)
 
 
 async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, max_rate: Decimal | None = None) -> WaitPreview | None:
-    """As `preview`, in the caller's transaction, for an answer to the quote's owner."""
+    """As `preview`, in the caller's transaction, for an answer to the quote's owner, who may have no key yet."""
     found = await _judge(tx, deps, quote, max_rate)
     if found is None:
         return None

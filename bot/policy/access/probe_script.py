@@ -76,6 +76,7 @@ def install_lines(probe_line: str) -> str:
     """Return the shell lines that write the probe's script and put `probe_line` into root's authorized_keys, once.
 
     They work in bash, dash and BusyBox, also if they are pasted into an interactive shell. They have at most 2,900
-    characters, so that they fit into one text of Slack (3,000) with the marks of a code block.
+    characters, so that they fit into one text of Slack (3,000) with the marks of a code block. What starts
+    on-ending.sh would not fit, so only the boot script brings it.
     """
     return _LINES.format(path=SCRIPT_PATH, script=PROBE_SCRIPT.removesuffix("\n"), line=probe_line)

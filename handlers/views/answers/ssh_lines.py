@@ -23,6 +23,7 @@ from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import end
 from handlers.views.phrases.format import Reader, Times, escape, identifier, join, listed, literal, person, plural
 from handlers.views.phrases.machine_text import describe, setup_text
+from handlers.views.phrases.on_ending_text import can_have_one, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import machine, owner, possessive, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
@@ -104,6 +105,7 @@ def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) ->
     facts = join(
         f"If ssh asks about a fingerprint, it must be {identifier(rental.host_key)}." if rental.host_key else "",
         f"First look: nvidia-smi. {_disk_goes(rental)}",
+        can_have_one(rental),
         f"{stop}; Destroy does." if reader.id == rental.owner else f"{stop}.",
     )
     return [
@@ -312,6 +314,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
         )
     access = [
         f"{state_word(details)}: {possessive(details, reader)} {machine(details)}, until {end(rental, times)}.",
+        *filter(None, [join(script_first_text(details, times), on_ending_text(rental, times))]),
         *([NO_SSH_ANSWER] if rental.silent else []),
         *ssh_lines(details, reader, edited=False),
         *_unknown_host_key(rental),

@@ -237,14 +237,15 @@ def stop_button(quote: Quote) -> Json:
 def waiting_text(waiting: WaitingView, times: Times) -> str:
     """Return `You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 18:00.`, or the same of a rental."""
     quote, rental = waiting.quote, waiting.rental
-    until = f", until {times.date_and_time(quote.wish.until)}" if quote.wish is not None else ""
+    until = f", until {times.date_and_time(waiting.wish.until)}"
     if rental is None:
         return f"You wait for {_what(quote.request)}{until}."
     envelope = rental.envelope
     limits = f"at {per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
     if rental.request.starts_at is not None:
         return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
-    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}."
+    first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""
+    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}.{first}"
 
 
 def start_text(waiting: WaitingView, times: Times) -> str:

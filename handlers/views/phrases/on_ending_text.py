@@ -47,6 +47,13 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     return f"{failed}: look before {times.time(lease.ends_at, *posted)}." if look else f"{failed}."
 
 
+def can_have_one(rental: Rental) -> str:
+    """Return that a machine without the script would start one. Return an empty text for any other machine."""
+    if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
+        return ""
+    return f"A script at {PATH} would run {span(STARTS_BEFORE)} before."
+
+
 def failed_with(status: int | None) -> str:
     """Return `failed (exit 1)`."""
     return "failed" if status is None else f"failed (exit {status})"

@@ -1,0 +1,57 @@
+"""A machine's `/root/on-ending.sh` before its end and from Destroy's dialog; the bot is killed while it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import World
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+
+
+async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_than_ten_minutes_after_destroy(
+    world: World,
+) -> None:
+    # The first machine ends. Its script runs for 17 minutes, two more than there are until the end.
+    rental = await world.rents(text="get H100 EU for 1h")
+    await world.until_card(rental, "Ready")
+    ends_at = await world.now() + HOUR
+    (machine,) = await world.alive()
+    await world.sandbox.use(machine.resource_id, on_ending={"lasts": 17 * 60})
+    await world.passes(3 * MINUTE)
+    assert "Its on-ending.sh runs at " in (await world.card(rental)).text
+    await world.skips(37 * MINUTE)
+    await world.passes(ends_at - 13 * MINUTE - await world.now())
+    assert "on-ending.sh: running since " in (await world.card(rental)).text
+    await world.kill()
+    await world.restart()
+    await world.passes(ends_at + MINUTE - await world.now())
+    assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
+    card = await world.until_card(rental, "Destroyed", within=HOUR)
+    assert "on-ending.sh: done at " in card.text
+    assert await world.now() < ends_at + 8 * MINUTE
+    told = (await world.sandbox.machine(machine.resource_id)).on_ending
+    assert told is not None
+    assert len(told.runs) == 1
+
+    # The second one is destroyed after its script, which hangs.
+    rental = await world.rents(text="get A100 EU for 6h")
+    await world.until_card(rental, "Ready")
+    (machine,) = await world.alive()
+    await world.sandbox.use(machine.resource_id, on_ending={"lasts": None})
+    await world.passes(3 * MINUTE)
+    await world.destroys("Ana", rental)
+    latest = await world.now() + 10 * MINUTE
+    await world.passes(2 * MINUTE)
+    card = await world.card(rental)
+    assert "Ana destroys it once its on-ending.sh is done" in card.text
+    assert "on-ending.sh: running since " in card.text
+    await world.kill()
+    await world.restart()
+    await world.passes(latest - 30 * SECOND - await world.now())
+    assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
+    card = await world.until_card(rental, "Destroyed", within=HOUR)
+    assert "on-ending.sh still ran at the end." in card.text
+    assert await world.now() < latest + 3 * MINUTE
+    await check_consistency(world, bought=["hyperstack", "datacrunch"])
