@@ -568,6 +568,7 @@ class Callback:
     RENT_FOR_ME: CallbackId[QuoteValue | QuotePriceValue] = CallbackId(
         "rent_for_me_confirm", QuoteValue, QuotePriceValue
     )
+    RENT_DEARER = CallbackId("rent_dearer_confirm", RentalOfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
     FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue)
     DENY = CallbackId("deny_form", VersionValue)

@@ -319,6 +319,16 @@ class WaitPreview(Frozen):
     """When the wish ends if nothing fitted."""
 
 
+class DearerRent(Frozen):
+    """An offer that costs more than the owner of a waiting rental allowed, and what renting it allows."""
+
+    rental: Rental
+    offer: Offer
+    envelope: Envelope
+    over: tuple[Over, ...] = ()
+    passed: tuple[Demand, ...] = ()
+
+
 class WaitingView(Frozen):
     """Something that a person waits for."""
 

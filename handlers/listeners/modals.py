@@ -85,6 +85,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.RENT_CONFIRM, offers.rent_confirmed),
             on(Callback.HIGHEST_PRICE, waiting.rent_up_to),
             on(Callback.RENT_FOR_ME, waiting.rent_confirmed),
+            on(Callback.RENT_DEARER, waiting.rent_dearer_confirmed),
             on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
             on(Callback.FEWER_HOURS, fewer_hours),
             on(Callback.DENY, requests.deny),

@@ -34,7 +34,18 @@ async def stop(context: Context, interaction: UserInteraction, value: QuoteValue
 
 
 async def rent_dearer(context: Context, interaction: UserInteraction, value: RentalOfferValue) -> Outcome:
-    """Rent an offer that costs more than the owner allowed. The message that has the button is edited."""
+    """Rent an offer that costs more than the owner allowed, or open the dialog that confirms it if it can cost
+    much."""
+    dearer = await waiting.dearer_to_confirm(context.deps, interaction.person, value.rental_id, value.offer_id)
+    if dearer is not None:
+        return OpenModal(modal=views.dearer_confirm(dearer, context.reader(interaction.person)))
+    return await rent_dearer_confirmed(context, interaction, value)
+
+
+async def rent_dearer_confirmed(
+    context: Context, interaction: UserInteraction, value: RentalOfferValue
+) -> Outcome:
+    """As `rent_dearer`, after the dialog. The message that has the button is edited."""
     await waiting.rent_dearer(context.deps, interaction.person, value.rental_id, value.offer_id)
     return None
 
@@ -80,7 +91,9 @@ async def _rent(
     context: Context, interaction: UserInteraction, quote_id: str, max_rate: Decimal | None
 ) -> Outcome:
     rental = await waiting.rent_when_found(context.deps, interaction.person, quote_id, max_rate=max_rate)
-    quote = await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
+    # If the quote made a rental before, which is over, a copy of the quote waits.
+    waits = rental.quote_id or quote_id
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, waits)
     asked = await queries.asked_about(context.deps, rental)
     view = WaitingView(quote=quote, rental=rental)
     content = views.waits(view, context.reader(interaction.person), asked)

@@ -553,7 +553,7 @@ _PARSERS: dict[str, Parser] = {
     "spend": _parse_spend,
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
-    "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
+    "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the scripts that run on machines for me"),
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,

@@ -75,14 +75,15 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is "
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
         "put_all_back one_by_one keep_until for_hours fewer_hours open_request spend_csv show_spend "
-        "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again"
+        "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again rent_dearer "
+        "ask_for give take"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (
         "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
         "github_name choose_keys add_teammates replace_rental give_owner_form not_ours_form "
         "destroy_unknown_confirm extend_confirm deny_form fewer_hours_form "
-        "highest_price rent_for_me_confirm"
+        "highest_price rent_for_me_confirm rent_dearer_confirm take_confirm"
     )
     assert set(dialogs.split()) == set(MODAL_VALUES)
 

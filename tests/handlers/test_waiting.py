@@ -121,6 +121,18 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         assert f"1x H100 EU, Ana, {rental.id}" in everyone
         assert "Starts" in everyone
 
+        dear = an_offer("dear", "30.00")
+        async with ours.deps.store.write() as tx:
+            waits = await tx.quotes.get(rental.quote_id or "")
+            assert waits is not None
+            await tx.quotes.save(changed(waits, offers=(dear,)))
+        await ours.forge(ANA, Action.RENT_DEARER.id, f"{rental.id}:dear")
+        assert "you allowed $2.47/h" in str(await ours.modal(ANA))
+        assert (await ours.rental(rental.id)).state is State.QUEUED
+        await ours.submit(ANA)
+        rental = await ours.rental(rental.id)
+        assert (rental.state, str(rental.newest_envelope.price)) == (State.AWAITING_APPROVAL, "30.00")
+
 
 @pytest.mark.parametrize(
     ("text", "words"),

@@ -27,7 +27,7 @@ from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.test_budgets import money
 from tests.lifecycle.test_steps_idle import idle_since_now, use
 from tests.lifecycle.test_steps_teammates import EVE, add_eve
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, World
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, World, world
 
 
 async def bens_idle(here: World, **wish: Any) -> Rental:
@@ -151,40 +151,41 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
 # --- giving and taking
 
 
-async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(here: World) -> None:
-    ruled(here, budgets=Budgets(person=Decimal(60)))
-    rental = await bens_idle(here, teammates=(ANA.id, CLEO.id))
-    held = (await money(here, BEN.id))[0]
-    await give(here, rental)
-    assert (ANA.id, E.GIVEN) in await here.direct(rental)
-    assert await giving.take_to_confirm(here.deps, ANA, rental.id, end_of(rental)) is None
-    at, attempts = here.now, await here.attempts(rental)
-    rental = await take(here, rental)
-    assert (rental.owner, rental.teammates, rental.approved_by) == (ANA.id, (CLEO.id,), None)
-    assert await here.attempts(rental) == attempts
-    event = await here.last_event(rental, E.OWNER_CHANGED)
-    assert (event.actor, event.facts.people, event.at) == (ANA.id, (BEN.id, ANA.id), at)
-    assert [to for to, kind in await here.direct(rental) if kind is E.OWNER_CHANGED] == [BEN.id]
-    bens, anas = (await money(here, BEN.id))[0], (await money(here, ANA.id))[0]
-    assert (bens + anas, 0 < bens < anas) == (held, True)
-    await here.be_down(90 * MINUTE)
-    await use(here, rental, Verdict.IDLE, at - HOUR)
-    assert E.STILL_NEEDED not in await here.event_kinds(rental), "she has just taken it"
-    with pytest.raises(Refused):
-        await here.extend(rental, HOUR, BEN)
-    rental = await here.until(await here.destroy(rental), State.DESTROYED)
-    async with here.deps.store.read() as tx:
-        charges = await tx.budgets.charges_of(rental.id)
-        assert await correct(tx) == 0
-    assert [(one.owner, one.ended_at == at, one.started_at == at) for one in charges] == [
-        (BEN.id, True, False),
-        (ANA.id, False, True),
-    ]
-    assert sum(one.amount for one in charges) == sum(row.amount for row in await here.ledger(rental))
-    assert ((await money(here, BEN.id)), (await money(here, ANA.id))) == (
-        (0, charges[0].amount),
-        (0, charges[1].amount),
-    )
+async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(url: str) -> None:
+    async with world(url) as here:
+        ruled(here, budgets=Budgets(person=Decimal(60)))
+        rental = await bens_idle(here, teammates=(ANA.id, CLEO.id))
+        held = (await money(here, BEN.id))[0]
+        await give(here, rental)
+        assert (ANA.id, E.GIVEN) in await here.direct(rental)
+        assert await giving.take_to_confirm(here.deps, ANA, rental.id, end_of(rental)) is None
+        at, attempts = here.now, await here.attempts(rental)
+        rental = await take(here, rental)
+        assert (rental.owner, rental.teammates, rental.approved_by) == (ANA.id, (CLEO.id,), None)
+        assert await here.attempts(rental) == attempts
+        event = await here.last_event(rental, E.OWNER_CHANGED)
+        assert (event.actor, event.facts.people, event.at) == (ANA.id, (BEN.id, ANA.id), at)
+        assert [to for to, kind in await here.direct(rental) if kind is E.OWNER_CHANGED] == [BEN.id]
+        bens, anas = (await money(here, BEN.id))[0], (await money(here, ANA.id))[0]
+        assert (bens + anas, 0 < bens < anas) == (held, True)
+        await here.be_down(90 * MINUTE)
+        await use(here, rental, Verdict.IDLE, at - HOUR)
+        assert E.STILL_NEEDED not in await here.event_kinds(rental), "she has just taken it"
+        with pytest.raises(Refused):
+            await here.extend(rental, HOUR, BEN)
+        rental = await here.until(await here.destroy(rental), State.DESTROYED)
+        async with here.deps.store.read() as tx:
+            charges = await tx.budgets.charges_of(rental.id)
+            assert await correct(tx) == 0
+        assert [(one.owner, one.ended_at == at, one.started_at == at) for one in charges] == [
+            (BEN.id, True, False),
+            (ANA.id, False, True),
+        ]
+        assert sum(one.amount for one in charges) == sum(row.amount for row in await here.ledger(rental))
+        assert ((await money(here, BEN.id)), (await money(here, ANA.id))) == (
+            (0, charges[0].amount),
+            (0, charges[1].amount),
+        )
 
 
 async def test_the_earlier_owner_reads_the_line_that_lets_the_new_one_in_and_no_more(here: World) -> None:

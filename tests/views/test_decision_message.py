@@ -143,6 +143,7 @@ Lost 14:10: your 1x H100 EU, k7mq2. Nebius ended it. Ask again: /gpu get
 
 Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
       again: /gpu get
+[Tell me when there is one] [Rent it for me, up to a price]
 
 Expired 22:07: your 1x H100 EU, k7mq2. Nothing of it bills any more; the vendor confirms it. $0.42
       computed. Ask again: /gpu get

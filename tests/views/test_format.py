@@ -190,6 +190,7 @@ def test_every_state_and_reason_has_words() -> None:
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
             "bought_later": "its machine was found on the account",
+            "nothing_fitted": "no offer fitted in time",
             "unproven": "I make sure first that nothing was rented",
         }
     )

@@ -129,7 +129,7 @@ def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_butt
     for state in (QuoteState.NONE, QuoteState.UNANSWERED):
         quote = changed(QUOTE, state=state)
         text = message(offers.answer(view_of(quote, (), idle=(idle,)), reading(NOW)), NOW)
-        assert text.startswith("ben <b>'s k7mq2 is a 1x H100")
+        assert "\nben <b>'s k7mq2 is a 1x H100" in f"\n{text}"
     view = view_of(QUOTE, rows((HYPERSTACK,)), idle=(idle, asked))
     assert page(message(offers.answer(view, reading(NOW)), NOW)) == snapshot("""\
 

@@ -11,7 +11,7 @@ from bot.errors import NextStep, Refused
 from bot.model.base import changed
 from bot.model.quote import Nearby, QuoteState, Wish
 from bot.model.state import State
-from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView, WaitPreview
+from bot.model.summary import DearerRent, OfferChoice, Over, QuoteView, WaitingView, WaitPreview
 from handlers.views.answers import lists, offers, waiting
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, message, page
@@ -44,6 +44,11 @@ START = WaitPreview(
     quote=START_QUOTE,
     envelope=envelope("18.40", "21.16", 179_860_000, count=8, lease=8 * H),
     until=clock(16, 30, day=25),
+)
+DEARER = DearerRent(
+    rental=rental(State.QUEUED, request=LATER, envelope=START.envelope, wish=WISH),
+    offer=changed(EIGHT, rate=Decimal("23.10")),
+    envelope=envelope("23.10", "26.56", 225_760_000, count=8, lease=8 * H),
 )
 REFUSED = Refused("You have 3 wishes; your team's limit is 3 a person.", next_step=NextStep.LIST_YOURS)
 
@@ -164,8 +169,10 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
         waiting.rent_for_me_confirm(wait(wish=WISH), Decimal("24.00"), reader),
         waiting.rent_for_me_confirm(wait((Over.TOTAL,), wish=changed(WISH, any_time=True)), None, reader),
         waiting.rent_for_me_confirm(START, None, reader),
+        waiting.dearer_confirm(DEARER, reader),
+        waiting.dearer_confirm(changed(DEARER, over=(Over.PER_HOUR,)), reader),
     ]
-    assert [problems_of_view(each.view) for each in dialogs] == [[]] * 4
+    assert [problems_of_view(each.view) for each in dialogs] == [[]] * 6
     assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
 
 == Rent it for me ==
@@ -197,14 +204,25 @@ Over the $100.00 limit. An approver decides first.
 Up to $179.86 in all.
 If nothing fits, I try for 27 h 55 min at most.
 [Rent it then] [Go back]
+
+== Rent at $23.10/h? ==
+8x H100 EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
+[Rent at $23.10/h] [Go back]
+
+== Ask for approval? ==
+8x H100 EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
+Over the $10.00/h limit. An approver decides first.
+[Ask] [Go back]
 """)
 
 
 def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that_stops() -> None:
     reader = reading(NOW, ANA, zone="UTC")
     quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED)
-    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope)
+    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED, wish=WISH)
+    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope, wish=WISH)
     views = [
         WaitingView(quote=quote),
         WaitingView(quote=quote, rental=queued),
@@ -233,7 +251,7 @@ You no longer wait for 8x H200 EU under $3.00 per GPU. Nothing was rented.
 
 def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_starts_when() -> None:
     quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope)
+    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope, wish=WISH)
     starts = WaitingView(quote=changed(START_QUOTE, id="q2", wish=WISH), rental=queued, owner_name="Ana <b>")
     live = listed(ready(), changed(ready(), rental=queued), more=0)
     alone = changed(live, shown=())

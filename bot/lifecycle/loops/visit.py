@@ -18,10 +18,10 @@ from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, V
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.as_sold import not_as_sold
-from bot.policy.use.on_ending import end_to_tell
+from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.use.verdicts import after_visit, differs, window
-from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, asks_vendor, next_visit, soonest_visit
+from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, WHILE_AWAITED, asks_vendor, next_visit, soonest_visit
 
 log = structlog.get_logger()
 
@@ -85,8 +85,11 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
 
 
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
-    """Return when the machine is visited again: at once if its end changed while it was visited."""
+    """Return when the machine is visited again: at once if its end changed while it was visited, and soon if an
+    end waits for its on-ending.sh."""
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
+        if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
+            return began + WHILE_AWAITED
         return next_visit(rental.request.contract, samples, began, target.ends_at)
     return soonest_visit(samples[-1], samples[-1].at)
 

@@ -41,9 +41,11 @@ MOST_SHOWN = 2
 
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
     """Return the idle machines of others that fit a quote's request, those first that have been idle longest.
-    Return none to a person whom their owners can't let in, or who replaces a machine or changes a request."""
+    Return none to a person whom their owners can't let in, or who replaces a machine, changes a request or wants
+    one at a later time."""
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
-    if quote.changes or quote.replaces_rental or person is None or not may_be_let_in(person, deps.rules):
+    wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
+    if not wants_now or person is None or not may_be_let_in(person, deps.rules):
         return ()
     idle = {one.id: one for one in await tx.rentals.live() if is_idle(one, now) and not one.lets_in(person.id)}
     if not idle:

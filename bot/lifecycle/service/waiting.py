@@ -26,9 +26,9 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import WaitingView, WaitPreview
+from bot.model.summary import DearerRent, WaitingView, WaitPreview
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import Proposal, check_rent, check_size, within_budgets
+from bot.policy.buying.spending import Proposal, check_rent, check_size, needs_confirmation, within_budgets
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
 from bot.policy.use.leases import check_time_left, counted_from
@@ -45,15 +45,17 @@ async def preview(
 
     `max_rate` is the highest price that the person named, USD per hour for the whole machine. None: the price in
     the words, or for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is
-    known: then the person has to name a price. Raise as `rent_when_found`, except for NeedsKey.
+    known: then the person has to name a price. Raise as `rent_when_found`.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
-        return await preview_of(tx, deps, await _own_quote(tx, person, quote_id), max_rate=max_rate)
+        quote = await _own_quote(tx, person, quote_id)
+        await check_key(tx, deps.rules, person)
+        return await preview_of(tx, deps, quote, max_rate=max_rate)
 
 
 async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, max_rate: Decimal | None = None) -> WaitPreview | None:
-    """As `preview`, in the caller's transaction, for an answer to the quote's owner."""
+    """As `preview`, in the caller's transaction, for an answer to the quote's owner, who may have no key yet."""
     found = await _judge(tx, deps, quote, max_rate)
     if found is None:
         return None
@@ -199,6 +201,15 @@ async def wait_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     return await transact(deps, decision)
 
 
+async def dearer_to_confirm(deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent | None:
+    """Return what `rent_dearer` would allow, if it needs a confirmation dialog. Return None if it is cheap enough
+    to rent at once. Raise as `rent_dearer`."""
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        dearer = await _dearer(tx, deps, person, rental_id, offer_id)
+    return dearer if needs_confirmation(dearer.envelope) else None
+
+
 async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str) -> Rental:
     """Rent an offer that costs more than the rental's owner allowed, at its price: [Rent at $23.10/h now] below
     "Nothing fits". The rental is bought now, or waits for an approver first.
@@ -208,45 +219,12 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
     check_user(person, deps.rules)
 
     async def decision(tx: Tx) -> Rental:
-        rental = await tx.rentals.get(rental_id)
-        quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
-        if rental is None or quote is None or rental.state is not State.QUEUED:
-            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
-        if not may_change(person.id, rental.owner):
-            raise Refused("Only its owner can rent at a higher price. I changed nothing.")
-        now = deps.clock.now()
-        offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
-        if offer is None or offer.expires_at <= now:
-            raise TooLate("This price no longer stands. I go on looking.", rental.id)
-        check_time_left(rental.request, now)
-        await check_buying(tx)
-        usage = await tx.rentals.usage(rental.owner, without=rental.id)
-        rules = rules_of_project(deps.rules, rental.project)
+        dearer = await _dearer(tx, deps, person, rental_id, offer_id)
+        rental, offer, now = dearer.rental, dearer.offer, deps.clock.now()
         request = changed(rental.request, max_gpu_rate=None)
-        proposal = check_rent(
-            request,
-            offer,
-            rules,
-            person_rentals=usage.person_rentals,
-            team_rate=usage.team_rate,
-            room=await room_for(
-                tx,
-                rules,
-                owner=rental.owner,
-                project=rental.project,
-                now=now,
-                longest=request.longest,
-                rental=rental,
-            ),
-            version=rental.envelope.version + 1,
-            spent=(await load_snapshot(tx, rental)).spent_at_most(now),
-        )
-        await check_key(tx, deps.rules, person)
-        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
+        asked = await deciders(tx, deps.rules, [person.id], now) if dearer.over else None
         waiting = waiting_for(asked, now, deps.rules) if asked else None
-        after = transitions.rent_dearer(
-            rental, request, offer, envelope=proposal.envelope, waiting=waiting, now=now
-        )
+        after = transitions.rent_dearer(rental, request, offer, envelope=dearer.envelope, waiting=waiting, now=now)
         facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, rental, after, event, within_budgets=True)
@@ -254,6 +232,47 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
         return after
 
     return await transact(deps, decision)
+
+
+async def _dearer(tx: Tx, deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent:
+    """Return the offer, and what renting it allows. Raise as `rent_dearer`."""
+    rental = await tx.rentals.get(rental_id)
+    quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
+    if rental is None or quote is None or rental.state is not State.QUEUED:
+        raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
+    if not may_change(person.id, rental.owner):
+        raise Refused("Only its owner can rent at a higher price. I changed nothing.")
+    now = deps.clock.now()
+    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
+    if offer is None or offer.expires_at <= now:
+        raise TooLate("This price no longer stands. I go on looking.", rental.id)
+    check_time_left(rental.request, now)
+    await check_buying(tx)
+    usage = await tx.rentals.usage(rental.owner, without=rental.id)
+    rules = rules_of_project(deps.rules, rental.project)
+    request = changed(rental.request, max_gpu_rate=None)
+    proposal = check_rent(
+        request,
+        offer,
+        rules,
+        person_rentals=usage.person_rentals,
+        team_rate=usage.team_rate,
+        room=await room_for(
+            tx,
+            rules,
+            owner=rental.owner,
+            project=rental.project,
+            now=now,
+            longest=request.longest,
+            rental=rental,
+        ),
+        version=rental.envelope.version + 1,
+        spent=(await load_snapshot(tx, rental)).spent_at_most(now),
+    )
+    await check_key(tx, deps.rules, person)
+    return DearerRent(
+        rental=rental, offer=offer, envelope=proposal.envelope, over=proposal.over, passed=proposal.passed
+    )
 
 
 async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:

@@ -59,6 +59,14 @@ def wait_until(rental: Rental, rules: Rules) -> datetime | None:
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
 
 
+def is_awaited(rental: Rental, now: datetime) -> bool:
+    """Return whether the end of a ready machine, or somebody who destroys it, waits for the script now."""
+    script, lease = rental.on_ending, rental.running_lease
+    if lease.script_first is not None:
+        return True
+    return lease.ends_at <= now and script is not None and script.runs_for(lease.ends_at)
+
+
 def is_done(rental: Rental) -> bool:
     """Return whether the script was started for the end of the lease and has ended without a failure."""
     return _ended_as(rental, OnEndingState.DONE)

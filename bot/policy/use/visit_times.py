@@ -13,6 +13,8 @@ from bot.policy.use.on_ending import STARTS_BEFORE
 
 VISIT_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
 """The time from the start of one visit to the start of the next."""
+WHILE_AWAITED = timedelta(seconds=30)
+"""The same while an end waits for the machine's on-ending.sh: until a visit sees that it is done, it bills."""
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """How long after each refused login in a row the next visit is. The last span repeats, so that a probe that its
 owner installs by hand is found.

@@ -10,13 +10,13 @@ from bot.model.money import cost
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import PeopleAsked, QuoteView, WaitingView, WaitPreview
+from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
-from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, offer_value
+from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.views.answers import replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
@@ -83,7 +83,7 @@ def when_it_looks(wish: Wish | None, rules: Rules) -> str:
     return f"I look in your hours only: {asking_hours(rules.hours)}."
 
 
-def _who_decides(wait: WaitPreview, rules: Rules) -> str:
+def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
     """Return `Over the $10.00/h limit: an approver decides first.`, or an empty text."""
     if not wait.over:
         return ""
@@ -184,6 +184,26 @@ def rent_for_me_confirm(wait: WaitPreview, price: Decimal | None, reader: Reader
     )
 
 
+def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
+    """Return the dialog that confirms a rent at a higher price than was allowed."""
+    offer, envelope = dearer.offer, dearer.envelope
+    lines = [
+        f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+        f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
+        f"Up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all; you allowed "
+        f"{per_hour(dearer.rental.envelope.max_rate)}.",
+        _who_decides(dearer, reader.rules),
+    ]
+    ask = bool(dearer.over)
+    return blocks.modal(
+        Callback.RENT_DEARER,
+        "Ask for approval?" if ask else f"Rent at {per_hour(offer.rate)}?",
+        blocks.section("\n".join(filter(None, lines))),
+        submit="Ask" if ask else f"Rent at {per_hour(offer.rate)}",
+        value=RentalOfferValue(rental_id=dearer.rental.id, offer_id=offer.offer_id),
+    )
+
+
 # --- what somebody waits for
 
 
@@ -237,14 +257,15 @@ def stop_button(quote: Quote) -> Json:
 def waiting_text(waiting: WaitingView, times: Times) -> str:
     """Return `You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 18:00.`, or the same of a rental."""
     quote, rental = waiting.quote, waiting.rental
-    until = f", until {times.date_and_time(quote.wish.until)}" if quote.wish is not None else ""
+    until = f", until {times.date_and_time(waiting.wish.until)}"
     if rental is None:
         return f"You wait for {_what(quote.request)}{until}."
     envelope = rental.envelope
     limits = f"at {per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
     if rental.request.starts_at is not None:
         return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
-    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}."
+    first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""
+    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}.{first}"
 
 
 def start_text(waiting: WaitingView, times: Times) -> str:

@@ -26,7 +26,7 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
     its start in 14 h`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from ready{_while_busy(request)}"
-    if request.starts_at is not None:
+    if request.starts_at is not None and request.starts_at > now:
         return f"{span(request.lease)} from its start in {span(request.starts_at - now)}{_while_busy(request)}"
     return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
 

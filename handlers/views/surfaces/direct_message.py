@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from bot.errors import Mistake, NextStep
+from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, events_after, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
@@ -49,6 +50,8 @@ from handlers.views.phrases.rental_text import (
 )
 from handlers.views.surfaces import giving_message, new_owner_message, question_message, teammate_message
 
+NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
+"""Why nothing was rented, if such a machine may be there later."""
 _ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
 """The events whose message says when a machine ends."""
 
@@ -91,7 +94,27 @@ def _said_once(event: Event, details: RentalDetails, reader: Reader) -> Rendered
     next_step = NEXT_STEPS[NextStep.ASK_AGAIN] if _left_without_machine(event) else ""
     # If somebody else destroys the rental, this message becomes the receipt.
     closed = event.kind is not EventKind.DESTROYING
-    return blocks.message(join(text, _first_runs_on(details) or next_step), closed=closed)
+    text = join(text, _first_runs_on(details) or next_step)
+    waits = _wait_buttons(event, details, reader)
+    if not waits:
+        return blocks.message(text, closed=closed)
+    return blocks.message(text, blocks.section(text), blocks.actions(*waits), closed=False)
+
+
+def _wait_buttons(event: Event, details: RentalDetails, reader: Reader) -> list[Json]:
+    """Return the buttons that wait for such a machine, for an owner who got none because all is sold out or too
+    dear. Return none for anybody else, and if it was to take another one's place."""
+    rental = details.rental
+    nothing_left = (
+        event.kind is EventKind.ENDED and event.facts.end is State.FAILED and event.facts.why in NONE_LEFT
+    )
+    if not nothing_left or rental.quote_id is None or rental.replaces is not None or reader.id != rental.owner:
+        return []
+    value = QuoteValue(quote_id=rental.quote_id)
+    return [
+        button("Tell me when there is one", Action.TELL_ME, value),
+        button("Rent it for me, up to a price", Action.RENT_FOR_ME, value),
+    ]
 
 
 def _first_runs_on(details: RentalDetails) -> str:
