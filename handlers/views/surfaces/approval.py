@@ -95,7 +95,7 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         join(
             why_waiting(details),
             over_limits_of_envelope(envelope, reader.rules, rental.project),
-            _prices(envelope, asked, times),
+            _once_it_fits(rental) or _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),
         _budgets(details),
@@ -116,6 +116,13 @@ def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
     if asked.kind is not EventKind.CHANGED:
         return ""
     return f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
+
+
+def _once_it_fits(rental: Rental) -> str:
+    """Return at which price a rental is bought that waits for an offer. Return an empty text for others."""
+    if rental.wish is None or rental.wish.gpu is not None:
+        return ""
+    return f"Bought once there is one at {per_hour(rental.envelope.max_rate)} or less."
 
 
 def _prices(envelope: Envelope, asked: Event, times: Times) -> str:

@@ -1,0 +1,195 @@
+"""The card, the thread and the direct messages of a rental that waits for an offer or for its start."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.quote import QuoteState, Wish
+from bot.model.rental import Ending
+from bot.model.state import State
+from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
+from handlers.views.answers.offers import answer
+from tests.views.screens import approval, card, direct, message, page, thread
+from tests.views.stories import (
+    ANA,
+    BEN,
+    NAMES,
+    NEBIUS,
+    QUOTE,
+    H,
+    clock,
+    envelope,
+    happened,
+    making,
+    reading,
+    rental,
+    request,
+    view_of,
+    waiting,
+)
+
+K = EventKind
+NOW = clock(12, 36)
+WISH = Wish(until=clock(18, 0, day=27), since=NOW, rents=True)
+ALLOWED = envelope("24.00", "24.00", 156_000_000, count=8, gpu="H200")
+START = request(count=8, starts_at=clock(9, 0, day=25), until=clock(17, 0, day=25), lease=8 * H, note="")
+
+
+def waits(*events: Event, **changes: Any) -> RentalDetails:
+    """Return k7mq2 of Ana's, which waits for 8x H200."""
+    known = rental(State.QUEUED, envelope=ALLOWED, request=request(gpu="H200", count=8), wish=WISH)
+    nothing = AccruedCost(amount=0, estimated=False)
+    known = changed(known, procuring_since=None, **changes)
+    return RentalDetails(rental=known, events=events, spent=nothing, names=NAMES, sees_money=True)
+
+
+def starts(*events: Event, **changes: Any) -> RentalDetails:
+    """Return the same for 8x H100 at a start time."""
+    wish = Wish(until=clock(16, 30, day=25), since=NOW, rents=True, any_time=True, gpu="nvidia-h100-sxm5-80gb")
+    allowed = envelope("18.40", "21.16", 179_860_000, count=8)
+    return waits(*events, **{"request": START, "envelope": allowed, "wish": wish, **changes})
+
+
+def test_the_card_says_what_it_waits_for_and_until_when() -> None:
+    over = changed(
+        waits(
+            state=State.EXPIRED, over_at=WISH.until, ending=Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
+        )
+    )
+    assert page(card(waits(), NOW), card(starts(), NOW), card(over, WISH.until)) == snapshot("""\
+
+*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+      fine-tune run 7
+[Details] [Add teammate] [Stop waiting]
+
+*Waiting*: 8x H100 EU, Ana, k7mq2. Starts tomorrow at 09:00, ends tomorrow at 17:00. Up to $21.16/h,
+      $179.86 in all. I look until tomorrow at 16:30.
+[Details] [Add teammate] [Stop waiting]
+
+*Expired*: 8x H200 EU, Ana, k7mq2. No offer fitted in time. Nothing was rented.
+""")
+
+
+def test_the_thread_says_each_step() -> None:
+    sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WISH.until)
+    refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WISH.until)
+    nothing = happened(K.NOTHING_FITS, NOW, max_rate=Decimal("21.16"), until=clock(16, 30))
+    assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing))) == snapshot("""\
+
+Nebius looks sold out. It waits on for the next offer that fits. I try until Nov 27 at 18:00.
+
+An offer fits, but I can't rent it now: Buying is paused <b>. It waits on. I try until Nov 27 at
+      18:00.
+
+Nothing fits at 12:36: nothing like it is offered, Ana allowed $21.16/h. I try until 16:30.
+""")
+
+
+def test_its_owner_reads_that_it_was_rented() -> None:
+    event = happened(
+        K.ACCEPTED, clock(13, 0), since=clock(12, 36, day=23), rate=Decimal("23.04"), total=156_000_000
+    )
+    bought = changed(making(), rental=changed(making().rental, request=request(count=8), envelope=ALLOWED))
+    assert page(direct(event, bought), direct(event, waits(event))) == snapshot("""\
+
+Rented: 8x H200 EU at $2.88 per GPU, as you asked yesterday at 12:36. Up to $156.00 in all. It is
+      starting.
+[Destroy k7mq2]
+
+Your 8x H200 (k7mq2). It waits for an offer, until Nov 27 at 18:00.
+""")
+
+
+def test_its_owner_reads_why_an_offer_was_not_rented() -> None:
+    event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals; your team's limit is 3 a person.")
+    assert page(direct(event, waits(event)), direct(event, changed(making(), events=(event,)))) == snapshot("""\
+
+An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. You have 3 rentals; your team's
+      limit is 3 a person. It waits on.
+[Stop waiting]
+
+An offer fits, but I can't rent it now: your 1x H100 EU, k7mq2. You have 3 rentals; your team's
+      limit is 3 a person. It waits on. It is starting.
+""")
+
+
+def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
+    dearer = happened(
+        K.NOTHING_FITS,
+        clock(8, 58, day=25),
+        rate=Decimal("23.10"),
+        vendor="nebius",
+        offer="o1",
+        max_rate=Decimal("21.16"),
+        until=clock(16, 30, day=25),
+    )
+    none = changed(dearer, facts=changed(dearer.facts, rate=None, offer=None))
+    now = clock(8, 58, day=25)
+    assert page(
+        direct(dearer, starts(dearer), now),
+        direct(none, starts(none), now),
+        direct(dearer, changed(making(), events=(dearer,)), now),
+    ) == snapshot("""\
+
+Nothing fits at 08:58: 8x H100 EU from $23.10/h, you allowed $21.16/h. I try until 16:30.
+[Rent at $23.10/h now] [Stop waiting]
+
+Nothing fits at 08:58: nothing like it is offered, you allowed $21.16/h. I try until 16:30.
+[Stop waiting]
+
+Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. I try until 16:30. It is
+      starting.
+""")
+
+
+def test_its_owner_reads_once_that_nothing_fitted() -> None:
+    event = happened(K.ENDED, WISH.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False)
+    ending = Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
+    over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
+    assert page(direct(event, over, WISH.until)) == snapshot("""\
+
+Nothing fitted by 18:00: your 8x H200 EU, k7mq2. Nothing was rented. Ask again: /gpu get
+""")
+
+
+def test_who_waited_to_be_told_reads_what_there_is_or_that_nothing_fitted() -> None:
+    told = changed(QUOTE, wish=changed(WISH, rents=False))
+    found = view_of(told, [OfferChoice(offer=NEBIUS, envelope=envelope())])
+    nothing = view_of(changed(told, state=QuoteState.NONE), [])
+    texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in (found, nothing))
+    assert page(*texts) == snapshot("""\
+
+1x H100 EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
+[Rent from $2.42/h] [Wait again]
+
+Nothing fitted by Nov 27 at 18:00: 1x H100 EU. Nothing was rented.
+[Wait again]
+""")
+
+
+def test_the_approvers_read_that_it_waits_first() -> None:
+    asked = happened(K.ASKED, NOW, ANA, envelope=1, until=clock(18, 0), admins_decide=False, people=(BEN,))
+    details = starts(asked, state=State.AWAITING_APPROVAL, waiting=waiting(asked).rental.waiting)
+    first = changed(
+        waits(asked), rental=changed(details.rental, wish=WISH, request=waits().rental.request, envelope=ALLOWED)
+    )
+    assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
+
+Approve up to $179.86? 8x H100 EU, from tomorrow at 09:00 until tomorrow at 17:00 (8 h), for Ana
+      (k7mq2)
+  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 12:36); allows $21.16/h if it
+      sells out.
+  Ana runs nothing else. Expires today at 22:05.
+[Approve up to $179.86] [Approve fewer hours] [Deny]
+
+Approve up to $156.00? 8x H200 EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
+  Over the $10.00/h and $100.00 limits. Bought once there is one at $24.00/h or less.
+  Ana runs nothing else. Expires today at 22:05.
+[Approve up to $156.00] [Approve fewer hours] [Deny]
+""")
