@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.errors import GpubotError
 from bot.lifecycle.budgets import count_again
-from bot.lifecycle.service import deciding, previews, renting, replacing
+from bot.lifecycle.service import deciding, giving, previews, renting, replacing
 from bot.model.base import changed
 from bot.model.budget import Month, Scope
 from bot.model.money import Micros
@@ -146,6 +146,19 @@ class BudgetMachine(RuleBasedStateMachine):
         rental = self.one_of(n, State.READY, State.PROVISIONING, State.AWAITING_APPROVAL)
         if rental is not None:
             self.act(change_owner(self.here, CLEO, rental, to), excused=True)
+
+    @rule(n=st.integers(0, 9), to=st.sampled_from(PEOPLE))
+    def take(self, n: int, to: Person) -> None:
+        rental = self.one_of(n, State.READY)
+        if rental is not None:
+            self.act(self._take(rental, to))
+
+    async def _take(self, rental: Rental, to: Person) -> None:
+        owner = next(person for person in PEOPLE if person.id == rental.owner)
+        await giving.give(self.here.deps, owner, rental.id, to.id)
+        end = int(rental.running_lease.ends_at.timestamp())
+        await giving.take(self.here.deps, to, rental.id, end)
+        await self.here.settle()
 
     @rule(owner=st.sampled_from(PEOPLE), hours=HOURS)
     def adopt_a_machine(self, owner: Person, hours: int) -> None:

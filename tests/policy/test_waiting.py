@@ -1,0 +1,244 @@
+"""Whose turn it is among those who wait, what they get, and when the market is asked."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.attempt import AttemptState, Why
+from bot.model.base import changed
+from bot.model.offer import Offer
+from bot.model.quote import QuoteState, SharedSearch, Wish
+from bot.model.request import Request
+from bot.model.state import State
+from bot.policy.buying.waiting import (
+    LONGEST_PAUSE,
+    Rent,
+    SayNothingFits,
+    Tell,
+    Waiter,
+    ceiling,
+    in_turn,
+    new_wish,
+    next_question,
+    same_reason,
+    search_id,
+    shared_query,
+    still_waits,
+    turn,
+    wish_for,
+)
+from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Waiting as WaitingRules
+from tests.store import make
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+NOON = datetime.fromisoformat("2026-11-24T12:00:00+00:00")  # a Tuesday
+UTC = ZoneInfo("UTC")
+RULES = Rules()
+EVERY = RULES.waiting.every
+START = NOON + 21 * HOUR
+
+
+def request(**fields: Any) -> Request:
+    return Request(**{"gpu": "H100", "lease": 8 * HOUR, **fields})
+
+
+def start(**fields: Any) -> Request:
+    return request(starts_at=START, until=START + 8 * HOUR, **fields)
+
+
+def offer(rate: str, gpu: str = "nvidia-h100-sxm5-80gb", vendor: str = "nebius", **fields: Any) -> Offer:
+    values = {"offer_id": f"{vendor}-{rate}", "gpu": gpu, "family": "H100", "count": 1, "vendor": vendor}
+    more = {"region": "EU", "contract": "ondemand", "rate": Decimal(rate), "expires_at": NOON + 48 * HOUR}
+    return Offer(**{**values, **more, **fields})
+
+
+def waiter(
+    wants: Request, max_rate: str | None = None, *, since: datetime = NOON, name: str = "q1", **more: Any
+) -> Waiter:
+    """Return somebody who waits. With a highest price, it is rented for them."""
+    wish_fields = {key: more.pop(key) for key in ("any_time", "gpu", "until") if key in more}
+    rents = max_rate is not None
+    wish = changed(new_wish(wants, None, since, RULES, rents=rents), **wish_fields)
+    found = make.quote(id=name, request=wants, wish=wish, state=QuoteState.WAITING, created_at=since)
+    rental = None
+    if max_rate is not None:
+        envelope = make.envelope(gpu=wants.gpu, count=wants.count, max_rate=Decimal(max_rate))
+        rental = make.rental(
+            id="k7mq2", state=State.QUEUED, quote_id=name, request=wants, envelope=envelope, wish=wish
+        )
+    return Waiter(quote=found, rental=rental, **{"zone": UTC, **more})
+
+
+# --- what one gets
+
+
+def test_the_cheapest_offer_within_the_ceiling_is_rented() -> None:
+    offers = [offer("2.50"), offer("2.10"), offer("3.10")]
+    assert turn(waiter(request(), "2.60"), offers, NOON) == Rent(offers[1])
+    assert turn(waiter(request(), "2.10"), offers, NOON) == Rent(offers[1])
+    assert turn(waiter(request(), "2.09"), offers, NOON) is None
+
+
+def test_a_wish_keeps_to_the_words_model_and_a_family_alone_means_any() -> None:
+    pcie, sxm = offer("2.00", "nvidia-h100-pcie-80gb"), offer("2.40")
+    assert turn(waiter(request(), "9"), [pcie, sxm], NOON) == Rent(pcie)
+    assert turn(waiter(request(features=("sxm",)), "9"), [pcie, sxm], NOON) == Rent(sxm)
+    assert turn(waiter(start(), "9", gpu="nvidia-h100-sxm5-80gb"), [pcie, sxm], START) == Rent(sxm)
+
+
+def test_who_waits_to_be_told_is_told_of_all_that_fits_their_words() -> None:
+    offers = [offer("2.50"), offer("2.10"), offer("3.10")]
+    assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON) == Tell((offers[1], offers[0]))
+    assert turn(waiter(request(max_gpu_rate=Decimal(2))), offers, NOON) is None
+    assert turn(waiter(request(region="US")), offers, NOON) is None
+
+
+def test_a_place_that_sold_nothing_is_left_out_for_a_while() -> None:
+    here, there = offer("2.10"), offer("2.50", vendor="lambda")
+    tried = make.attempt(offer=here, state=AttemptState.UNKNOWN, why=Why.SOLD_OUT, intended_at=NOON)
+    one = waiter(request(), "9", attempts=(tried,))
+    assert turn(one, [here, there], NOON + MINUTE) == Rent(there)
+    assert turn(one, [here, there], NOON + 6 * MINUTE) == Rent(here)
+    outage = changed(tried, why=Why.OUTAGE)
+    assert turn(one._replace(attempts=(outage,)), [here, there], NOON + MINUTE) == Rent(here)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told", "expected"),
+    [(-3, False, None), (-2, False, "2.50"), (5, False, "2.50"), (5, True, None)],
+)
+def test_from_two_minutes_before_the_start_the_owner_is_told_once_what_is_free(
+    minutes: int, told: bool, expected: str | None
+) -> None:
+    one = waiter(start(), "2.00", told=told)
+    done = turn(one, [offer("3.10"), offer("2.50")], START + minutes * MINUTE)
+    assert done == (SayNothingFits(offer("2.50")) if expected else None)
+    if expected:
+        assert turn(one, [], START) == SayNothingFits(None)
+        assert turn(one, [offer("1.90")], START) == Rent(offer("1.90"))
+
+
+# --- in which order, and when
+
+
+def test_those_who_waited_first_are_first() -> None:
+    late, early = waiter(request(), name="a", since=NOON), waiter(request(), "9", name="b", since=NOON - HOUR)
+    assert [one.quote.id for one in in_turn([late, early], NOON, RULES)] == ["b", "a"]
+
+
+def test_nobody_has_their_turn_outside_of_their_hours_before_a_start_or_after_the_end() -> None:
+    night, tokyo = NOON + 12 * HOUR, ZoneInfo("Asia/Tokyo")  # 0:00 here, 9:00 there
+    assert in_turn([waiter(request())], night, RULES) == []
+    assert len(in_turn([waiter(request(), any_time=True)], night, RULES)) == 1
+    assert len(in_turn([waiter(request(), zone=tokyo)], night, RULES)) == 1
+    assert in_turn([waiter(start(), "9")], START - 11 * MINUTE, RULES) == []
+    assert len(in_turn([waiter(start(), "9")], START - 10 * MINUTE, RULES)) == 1
+    assert in_turn([waiter(request(), until=NOON)], NOON, RULES) == []
+
+
+def search(**fields: Any) -> SharedSearch:
+    return SharedSearch(**{"id": "s", "query": shared_query(request()), **fields})
+
+
+@pytest.mark.parametrize(("misses", "pause"), [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (60, 10)])
+def test_the_market_is_asked_less_often_while_nothing_fits(misses: int, pause: int) -> None:
+    asked = search(asked_at=NOON, misses=misses)
+    assert next_question(asked, [waiter(request())], NOON, RULES) == NOON + pause * MINUTE
+
+
+def test_before_a_start_and_after_it_the_market_is_asked_every_minute() -> None:
+    one = waiter(start(), "9")
+    assert next_question(search(), [one], NOON, RULES) == START - 10 * MINUTE
+    assert next_question(search(asked_at=NOON, misses=9), [one], NOON, RULES) == START - 10 * MINUTE
+    late = START + HOUR
+    assert next_question(search(asked_at=late, misses=99), [one], late, RULES) == late + EVERY
+    slow = Rules(procure=changed(RULES.procure, provision_timeout=4 * MINUTE))
+    assert next_question(search(), [one], NOON, slow) == START - 4 * MINUTE
+
+
+def test_nothing_is_asked_in_the_night_of_all_who_wait_and_for_nobody() -> None:
+    night = NOON + 12 * HOUR
+    assert next_question(search(), [waiter(request())], night, RULES) == NOON + 20 * HOUR  # 8:00
+    assert next_question(search(), [], NOON, RULES) is None
+    assert next_question(search(), [waiter(request(), until=NOON)], NOON, RULES) is None
+
+
+@given(
+    misses=st.integers(0, 10**6),
+    every=st.integers(1, 3600),
+    ago=st.integers(0, 7200),
+    night=st.booleans(),
+    starts=st.booleans(),
+)
+def test_the_market_is_never_asked_more_often_than_the_rules_say(
+    misses: int, every: int, ago: int, night: bool, starts: bool
+) -> None:
+    rules = Rules(waiting=WaitingRules(every=timedelta(seconds=every)))
+    now = NOON + (12 * HOUR if night else timedelta(0))
+    asked = search(asked_at=now - timedelta(seconds=ago), misses=misses)
+    waiters = [waiter(request(), any_time=night), *([waiter(start(), "9")] if starts else [])]
+    at = next_question(asked, waiters, now, rules)
+    assert at is not None
+    assert asked.asked_at is not None
+    assert asked.asked_at + rules.waiting.every <= at
+    assert at <= max(now, asked.asked_at + max(LONGEST_PAUSE, rules.waiting.every))
+
+
+# --- what a wish allows
+
+
+def test_equal_requests_share_a_search_whatever_their_prices() -> None:
+    one, other = request(max_gpu_rate=Decimal(3)), request(max_gpu_rate=Decimal(2), lease=HOUR, note="x")
+    assert search_id(shared_query(one)) == search_id(shared_query(other))
+    assert search_id(shared_query(one)) != search_id(shared_query(request(count=2)))
+
+
+def test_the_ceiling_is_what_was_named_or_what_was_shown() -> None:
+    named = ceiling(request(count=8), [], RULES, Decimal(24))
+    assert named is not None
+    assert named.proposal.envelope.max_rate == named.proposal.envelope.price == Decimal(24)
+    assert named.gpu is None
+    words = ceiling(request(count=8, max_gpu_rate=Decimal(3)), [], RULES, None)
+    assert words is not None
+    assert words.proposal == named.proposal
+    assert ceiling(request(), [offer("2.00")], RULES, None) is None
+    assert ceiling(start(), [], RULES, None) is None
+    shown = ceiling(start(), [offer("2.30"), offer("2.00")], RULES, None)
+    assert shown is not None
+    assert (shown.proposal.envelope.max_rate, shown.gpu) == (Decimal("2.30"), "nvidia-h100-sxm5-80gb")
+
+
+def test_a_wish_ends_as_typed_after_the_longest_wait_or_before_the_last_end() -> None:
+    typed = Wish(until=NOON + HOUR, any_time=True)
+    assert new_wish(request(), None, NOON, RULES, rents=True).until == NOON + RULES.waiting.longest
+    told = new_wish(request(), typed, NOON, RULES, rents=False)
+    assert (told.until, told.any_time, told.since) == (NOON + HOUR, True, NOON)
+    assert new_wish(request(until=NOON + HOUR), None, NOON, RULES, rents=True).until == NOON + 30 * MINUTE
+    at_nine = new_wish(start(), None, NOON, RULES, rents=True)
+    assert (at_nine.until, at_nine.any_time) == (START + 7.5 * HOUR, True)
+    shorter = wish_for(at_nine, start(lease=2 * HOUR).model_copy(update={"until": START + 2 * HOUR}))
+    assert shorter.until == START + 1.5 * HOUR
+
+
+def test_a_rental_that_is_bought_ready_or_over_waits_no_more() -> None:
+    one = waiter(request(), "9")
+    assert one.rental is not None
+    quote = changed(one.quote, rental_id=one.rental.id)
+    waits = {state for state in State if still_waits(quote, changed(one.rental, state=state))}
+    assert waits == {State.AWAITING_APPROVAL, State.QUEUED, State.PROCURING, State.PROVISIONING}
+    assert not still_waits(quote, None)
+    assert not still_waits(quote, changed(one.rental, quote_id="another"))
+    assert still_waits(waiter(request()).quote, None)
+
+
+def test_refusals_that_differ_in_numbers_only_are_one_reason() -> None:
+    assert same_reason("$12.10/h is left.", "$1,003.50/h is left.")
+    assert not same_reason("Buying is paused.", "You have 3 rentals.")
