@@ -47,6 +47,10 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.EXTENSION_DENIED,
         E.APPROVED_NOT_READY,
         E.NOT_CONFIRMED,
+        E.NOT_ALLOWED_NOW,
+        E.NOTHING_FITS,
+        E.SCRIPT_FIRST,
+        E.SCRIPT_FAILED,
     }
 
 
@@ -60,6 +64,9 @@ def test_nobody_is_pinged_of_what_they_did(kind: EventKind) -> None:
 def test_an_end_is_a_ping_only_if_nothing_could_be_rented_or_another_person_ended_it() -> None:
     pinged = {end for end in State if end.over and readers(E.ENDED, end=end)}
     assert pinged == {State.FAILED}
+    assert readers(E.ENDED, end=State.EXPIRED, why=Why.NOTHING_FITTED) == (ANA.id,)
+    assert readers(E.ACCEPTED) == ()
+    assert readers(E.ACCEPTED, since=lease().ready_at) == (ANA.id,)  # a machine that they waited for
     assert readers(E.DESTROYING, why=Why.LEASE_ENDED) == readers(E.DESTROYING, why=Why.NOTHING_LEFT) == ()
     for kind in (E.DESTROYING, E.ENDED):
         assert readers(kind, BEN.id, why=Why.ASKED, end=State.DESTROYED) == (ANA.id,)

@@ -12,6 +12,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.model.request import OfferQuery
 from bot.model.state import State
 from store.db import Database, Transaction
 from tests.databases import START, beside
@@ -43,6 +44,12 @@ async def a_visit(database: Database, row_id: str, due_at: datetime | None) -> N
             await tx.visits.make_due(row_id, due_at)
 
 
+async def a_search(database: Database, row_id: str, due_at: datetime | None) -> None:
+    async with database.write() as tx:
+        if due_at is not None:
+            await tx.searches.open(row_id, OfferQuery(gpu="H100"), due_at)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A table that a loop works through."""
@@ -54,6 +61,7 @@ class Kind:
 KINDS = {
     "rentals": Kind(lambda tx: tx.rentals, a_rental),
     "quotes": Kind(lambda tx: tx.quotes, a_quote),
+    "searches": Kind(lambda tx: tx.searches, a_search),
     "visits": Kind(lambda tx: tx.visits, a_visit),
 }
 

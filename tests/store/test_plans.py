@@ -20,6 +20,7 @@ from bot.model.budget import MonthPart
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
+from bot.model.request import OfferQuery
 from store.db import Database, Transaction
 from tests.databases import START
 from tests.store import make
@@ -106,6 +107,10 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.next_due(without=["a", "b"])),
     ("quotes_due", lambda tx: tx.quotes.claim(START, 9, 20)),
     ("quotes_due", lambda tx: tx.quotes.next_due()),
+    ("shared_searches_due", lambda tx: tx.searches.claim(START, 9, 20)),
+    ("shared_searches_due", lambda tx: tx.searches.next_due()),
+    ("quotes_waits_for", lambda tx: tx.quotes.waiting()),
+    ("quotes_waits_for", lambda tx: tx.quotes.waiting_for("s1")),
     ("visits_due", lambda tx: tx.visits.claim(START, 9, 20)),
     ("visits_due", lambda tx: tx.visits.next_due()),
     ("samples_at", lambda tx: tx.samples.drop_before(START, 9)),
@@ -197,6 +202,8 @@ BY_KEY: list[Query] = [
     lambda tx: tx.samples.newest("k7mq2"),
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
+    lambda tx: tx.searches.get("s1"),
+    lambda tx: tx.searches.open("s1", OfferQuery(gpu="H100"), START),
     lambda tx: tx.quotes.release("q1"),
     lambda tx: tx.quotes.defer(CLAIMED, START),
     lambda tx: tx.quotes.renew(["q1", "q2"], 20),
@@ -266,5 +273,5 @@ async def test_ending_claims_at_the_start_reads_only_what_is_due(database: Datab
     with watched(database) as statements:
         await database.end_claims()
     lines = await plan(database, statements)
-    for table in ("rentals", "quotes", "visits"):
+    for table in ("rentals", "quotes", "shared_searches", "visits"):
         assert any(f"{table}_due" in line for line in lines), lines
