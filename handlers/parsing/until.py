@@ -56,7 +56,7 @@ UP_TO = re.compile(
 )
 """Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
 START = re.compile(
-    rf"(?:at|@) ?(?P<start>{_DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{_DAY}|{_CLEAR_TIME})"
+    rf"(?:at|@) ?(?P<start>{_DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{_DAY}|{_CLEAR_TIME}(?: tonight)?)"
     rf"|(?:on )?(?P<day_first>{_DAY} at {_TIME})",
     re.ASCII,
 )
@@ -140,7 +140,7 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
     Raise UnclearEnd as `parse_end` does, and also if clocks go forward past the time, or if clocks go back and the
     time comes twice: nothing that is bought may begin an hour earlier or later than the person meant.
     """
-    day, clock = _day_and_clock(text)
+    day, clock = _day_and_clock(text.removesuffix(" tonight"))
     if not clock:
         raise _without_time(day, "18:00" if day == "today" else f"{day} 9:00")
     clock = f"{clock}:00" if clock.isdecimal() else clock

@@ -310,6 +310,7 @@ get h100 at 3pm | ~ H100 at 2026-03-02 15:00
 get 8x h100 eu at 9:00 tomorrow for 8h | ~ 8x H100 EU at 2026-03-03 09:00 for 8h
 get h100 at 9 tomorrow | ~ H100 at 2026-03-03 09:00
 get h100 at 17 on friday for 1h | ~ H100 at 2026-03-06 17:00 for 1h
+get h100 at 8pm tonight for 2h | ~ H100 at 2026-03-02 20:00 for 2h
 get h100 tomorrow at 9am for 1h | ~ H100 at 2026-03-03 09:00 for 1h
 get h100 on fri at noon for 1h | ~ H100 at 2026-03-06 12:00 for 1h
 get h100 at 2026-03-04 08:05 for 1h | ~ H100 at 2026-03-04 08:05 for 1h

@@ -247,7 +247,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     assert str(over).startswith("You have $0.00 left in November; this can come to $4")
     here.restart(replace(here.deps, rules=changed(rules, auto_approve=AutoApprove(per_hour=Decimal(1)))))
     assert "would need an approver" in str(await refusal(here, rental))
-    with pytest.raises(Refused, match=rf"let Cleo in: /gpu share {rental.id}"):
+    with pytest.raises(Refused, match="Instead, let Cleo in"):
         await give(here, rental, CLEO)
     here.restart(replace(here.deps, rules=rules))
     async with here.deps.store.write() as tx:

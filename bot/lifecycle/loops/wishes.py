@@ -28,6 +28,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.spending import check_size, check_usage, over_limits
 from bot.policy.buying.waiting import (
     Rent,
@@ -198,7 +199,8 @@ async def _serve(
     async with deps.store.read() as tx:
         waiters, _ = await _load(tx, deps, search.id, drop=False)
         answers = await tx.probe_answers.of_vendors({offer.vendor for offer in offers})
-    found, left = False, list(offers)
+        got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
+    found, left = False, list(likeliest_first(offers, got_ready))
     for waiter in in_turn(waiters, deps.clock.now(), deps.rules):
         if not claim_lasts():
             break

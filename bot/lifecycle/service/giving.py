@@ -134,7 +134,13 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
             raise NoTeammate(f"{name} may not use me, so {rental.id} stays yours.")
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         rules = rules_of_project(deps.rules, rental.project)
-        _check_limits(rental, left_of(rental, now, rules), rules, let_in=f"let {taker.name} in")
+        _check_limits(
+            rental,
+            left_of(rental, now, rules),
+            rules,
+            let_in=f"let {taker.name} in",
+            next_step=NextStep.NAME_TEAMMATES,
+        )
         if given_to(to, await tx.events.of(rental.id), now) is not None:
             return rental, taker.name
         facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
@@ -242,7 +248,9 @@ def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
 
 
-def _check_limits(rental: Rental, left: Left, rules: Rules, *, let_in: str) -> None:
+def _check_limits(
+    rental: Rental, left: Left, rules: Rules, *, let_in: str, next_step: NextStep | None = None
+) -> None:
     """Raise Refused if renting what is left would need an approver, who decides only before something is bought.
     `let_in` is what to do instead."""
     if not left.over:
@@ -252,7 +260,8 @@ def _check_limits(rental: Rental, left: Left, rules: Rules, *, let_in: str) -> N
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"What is left of {rental.id} is over {over}, so another owner would need an approver. "
-        f"I changed nothing. Instead, {let_in}: /gpu share {rental.id}"
+        f"I changed nothing. Instead, {let_in}.",
+        next_step=next_step,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
@@ -23,7 +23,7 @@ from bot.model.rental import Rental
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import State
 from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, place_of
-from bot.policy.buying.offers import cheapest_first, fits
+from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
 from bot.policy.team.hours import next_within
 from bot.policy.team.rules import Rules
@@ -87,14 +87,15 @@ class Ceiling(NamedTuple):
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules, named: Decimal | None) -> Ceiling | None:
     """Return what an automatic rent would allow, with the highest price per hour that its owner `named` for the
     whole machine, else that of the request's words. If neither has a price and the request has a start time, the
-    price of the cheapest of the `offers` counts, as if it was clicked. Return None if no price is known."""
+    price of the first of the `offers`, the cheapest, counts, as if it was clicked. Return None if no price is
+    known."""
     if named is None and request.max_gpu_rate is not None and (request.starts_at is None or not offers):
         named = request.max_gpu_rate * request.count
     if named is not None:
         return Ceiling(_at_most(request, named, rules), None)
     if request.starts_at is None or not offers:
         return None
-    offer = cheapest_first(offers)[0]
+    offer = offers[0]
     return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
 
 
@@ -233,14 +234,15 @@ class SayNothingFits(NamedTuple):
 Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 
-def turn(waiter: Waiter, offers: Collection[Offer], now: datetime) -> Turn | None:
-    """Return what is done for a wish, with the offers that those before it left. Return None if nothing is."""
+def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
+    """Return what is done for a wish, with the offers that those before it left, cheapest first. Return None if
+    nothing is."""
     wish, rental = waiter.wish, waiter.rental
     if rental is None:
-        fitting = cheapest_first(offer for offer in offers if fits(offer, waiter.request))
+        fitting = tuple(offer for offer in offers if fits(offer, waiter.request))
         return Tell(fitting) if fitting else None
     words = changed(waiter.request, max_gpu_rate=None)
-    listed = cheapest_first(offer for offer in offers if fits(offer, words))
+    listed = tuple(offer for offer in offers if fits(offer, words))
     sold_out = _sold_out(waiter.attempts, now)
     allowed = (
         offer
