@@ -16,12 +16,15 @@ import pytest
 from bot.clock import MovedClock
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service import leasing, renting
+from bot.lifecycle.loops.wishes import look
+from bot.lifecycle.service import leasing, renting, waiting
 from bot.lifecycle.snapshot import load, save
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.offer import Offer
 from bot.model.person import Key, Person
+from bot.model.quote import Quote
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.policy.team.rules import Budgets, Rules, WhenOver
@@ -38,9 +41,21 @@ RULES = Rules(
 MOST_COMMITS = 20
 
 
-async def live(url: str, kill_at: int | None, *, before: bool) -> None:
+class OneOffer:
+    """A market that has one offer."""
+
+    async def offers(self, _: Any) -> tuple[Offer, ...]:
+        return (make.offer(family="H100", region="EU", contract="ondemand"),)
+
+
+class NobodyChanged:
+    async def refresh(self, _: Any) -> None:
+        return
+
+
+async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> None:
     """Live the part of a rental's life that the database doesn't have yet. Kill this process before or after its
-    commit number `kill_at`."""
+    commit number `kill_at`. If it `waits`, an offer has to appear first."""
     clock = MovedClock(START)
     store = await Database.open(url, claimant="test", clock=clock)
     commit, commits = store._commit, 0
@@ -56,8 +71,9 @@ async def live(url: str, kill_at: int | None, *, before: bool) -> None:
 
     store._commit = counted  # type: ignore[assignment, method-assign]
     nothing = cast(Any, None)
-    deps = StepDeps(store, clock, RULES, market=nothing, prober=nothing, channels=nothing, directory=nothing)
-    rental_id = await rented(deps)
+    market, directory = cast(Any, OneOffer()), cast(Any, NobodyChanged())
+    deps = StepDeps(store, clock, RULES, market=market, prober=nothing, channels=nothing, directory=directory)
+    rental_id = await (waited(deps, clock) if waits else rented(deps))
     clock.put(START + HOUR)
     await reach(deps, rental_id, State.READY)
     snapshot = await load(deps, rental_id)
@@ -68,8 +84,32 @@ async def live(url: str, kill_at: int | None, *, before: bool) -> None:
     await store.close()
 
 
+async def waited(deps: StepDeps, clock: MovedClock) -> str:
+    """Return the id of the rental that waited for an offer. Let it wait if it does not, and let one appear."""
+    quote = await asked(deps)
+    rental_id = quote.rental_id
+    if rental_id is None:
+        rental_id = (await waiting.rent_when_found(deps, ANA, "q1", max_rate=Decimal(9))).id
+    # A process that was killed during the call doesn't call again at once.
+    for moment in (START, START + 2 * RULES.waiting.every):
+        clock.put(moment)
+        async with deps.store.write() as tx:
+            due = await tx.searches.claim(moment, 9, 20)
+        for search in due:
+            await look(deps, search.id, lambda: True)
+    return rental_id
+
+
 async def rented(deps: StepDeps) -> str:
     """Return the id of the rental. Rent it if nobody did."""
+    quote = await asked(deps)
+    if quote.rental_id is not None:
+        return quote.rental_id
+    return (await renting.rent(deps, ANA, "q1", quote.offers[0].offer_id)).id
+
+
+async def asked(deps: StepDeps) -> Quote:
+    """Return the quote. Store it and its owner first if they are not there."""
     async with deps.store.write() as tx:
         quote = await tx.quotes.get("q1")
         if quote is None:
@@ -77,9 +117,7 @@ async def rented(deps: StepDeps) -> str:
             await tx.quotes.add(quote)
             await tx.people.put(ANA, START)
             await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 A", comment="", fingerprint="F"))
-    if quote.rental_id is not None:
-        return quote.rental_id
-    return (await renting.rent(deps, ANA, "q1", quote.offers[0].offer_id)).id
+    return quote
 
 
 async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
@@ -117,16 +155,16 @@ async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
         await save(deps, snapshot)
 
 
-def run(url: str, kill_at: int | None, before: bool) -> int:
+def run(url: str, kill_at: int | None, before: bool, waits: bool) -> int:
     """Run `live` in a process of its own, and return its exit status."""
-    process = multiprocessing.get_context("forkserver").Process(target=_live, args=(url, kill_at, before))
+    process = multiprocessing.get_context("forkserver").Process(target=_live, args=(url, kill_at, before, waits))
     process.start()
     process.join()
     return cast(int, process.exitcode)
 
 
-def _live(url: str, kill_at: int | None, before: bool) -> None:
-    asyncio.run(live(url, kill_at, before=before))
+def _live(url: str, kill_at: int | None, before: bool, waits: bool) -> None:
+    asyncio.run(live(url, kill_at, before=before, waits=waits))
 
 
 async def checked(url: str, *, over: bool) -> None:
@@ -138,19 +176,21 @@ async def checked(url: str, *, over: bool) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("before", "waits"), [(True, False), (False, False), (False, True)], ids=["before", "after", "waits"]
+)
 def test_what_a_killed_process_reserved_and_spent_is_right_and_its_life_goes_on(
-    tmp_path: Path, before: bool
+    tmp_path: Path, before: bool, waits: bool
 ) -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
     statuses = []
     for kill_at in range(1, MOST_COMMITS):
         url = f"sqlite:///{tmp_path}/{kill_at}.db"
-        statuses.append(run(url, kill_at, before))
+        statuses.append(run(url, kill_at, before, waits))
         if statuses[-1] == 0:
             break
         asyncio.run(checked(url, over=False))
-        assert run(url, None, before) == 0
+        assert run(url, None, before, waits) == 0
         asyncio.run(checked(url, over=True))
     assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1)
     assert statuses[-1] == 0

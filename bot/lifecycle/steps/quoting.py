@@ -171,7 +171,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if offer is None:
         return shown
     proposal = propose(quote.request, offer.gpu, offer.rate, deps.rules)
-    if proposal.over or needs_confirmation(proposal.envelope):
+    if proposal.over or needs_confirmation(proposal.envelope) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
         # The quote stays due: if the process dies before the answer is queued, the next search queues it.
