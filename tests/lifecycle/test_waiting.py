@@ -416,6 +416,9 @@ async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here:
     assert served == waiting_ids
     assert 3 <= most <= 7, "a search may find more than one offer"
     assert len(await here.bought()) == 40
-    assert {rental.state for rental in await here.rentals()} == {State.DESTROYED}
+    ends = {rental.state for rental in await here.rentals()}
+    assert ends <= {State.DESTROYED, State.CANCELLED}, (
+        "those that were destroyed before they were ready are cancelled"
+    )
     async with here.deps.store.read() as tx:
         assert [balance for balance in await tx.budgets.all_balances() if balance.reserved] == []
