@@ -81,9 +81,9 @@ def waiter(
 
 
 def test_the_cheapest_offer_within_the_ceiling_is_rented() -> None:
-    offers = [offer("2.50"), offer("2.10"), offer("3.10")]
-    assert turn(waiter(request(), "2.60"), offers, NOON) == Rent(offers[1])
-    assert turn(waiter(request(), "2.10"), offers, NOON) == Rent(offers[1])
+    offers = [offer("2.10"), offer("2.50"), offer("3.10")]
+    assert turn(waiter(request(), "2.60"), offers, NOON) == Rent(offers[0])
+    assert turn(waiter(request(), "2.10"), offers, NOON) == Rent(offers[0])
     assert turn(waiter(request(), "2.09"), offers, NOON) is None
 
 
@@ -95,8 +95,8 @@ def test_a_wish_keeps_to_the_words_model_and_a_family_alone_means_any() -> None:
 
 
 def test_who_waits_to_be_told_is_told_of_all_that_fits_their_words() -> None:
-    offers = [offer("2.50"), offer("2.10"), offer("3.10")]
-    assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON) == Tell((offers[1], offers[0]))
+    offers = [offer("2.10"), offer("2.50"), offer("3.10")]
+    assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON) == Tell((offers[0], offers[1]))
     assert turn(waiter(request(max_gpu_rate=Decimal(2))), offers, NOON) is None
     assert turn(waiter(request(region="US")), offers, NOON) is None
 
@@ -119,7 +119,7 @@ def test_from_two_minutes_before_the_start_the_owner_is_told_once_what_is_free(
     minutes: int, told: bool, expected: str | None
 ) -> None:
     one = waiter(start(), "2.00", told=told)
-    done = turn(one, [offer("3.10"), offer("2.50")], START + minutes * MINUTE)
+    done = turn(one, [offer("2.50"), offer("3.10")], START + minutes * MINUTE)
     assert done == (SayNothingFits(offer("2.50")) if expected else None)
     if expected:
         assert turn(one, [], START) == SayNothingFits(None)
@@ -211,7 +211,7 @@ def test_the_ceiling_is_what_was_named_or_what_was_shown() -> None:
     assert words.proposal == named.proposal
     assert ceiling(request(), [offer("2.00")], RULES, None) is None
     assert ceiling(start(), [], RULES, None) is None
-    shown = ceiling(start(), [offer("2.30"), offer("2.00")], RULES, None)
+    shown = ceiling(start(), [offer("2.00"), offer("2.30")], RULES, None)
     assert shown is not None
     assert (shown.proposal.envelope.max_rate, shown.gpu) == (Decimal("2.30"), "nvidia-h100-sxm5-80gb")
 
