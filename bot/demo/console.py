@@ -1,4 +1,4 @@
-"""`gpubot sandbox`: the bot and the sandbox, to try out from a terminal."""
+"""`gpubot sandbox`: the bot and the sandbox, to try out in a browser or from a terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import signal
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,10 @@ from bot.demo.processes import (
 )
 from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
+from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
+from handlers.views.answers.lists import HELP as MEMBER_HELP
 from sandbox.client import Addresses, ControlError, Machine, MachineFault, SandboxClient, SeenMessage
+from store.db import reading
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of new messages."""
@@ -44,6 +48,8 @@ SPAN = re.compile(
 )
 LONGEST = timedelta(days=60)
 """The longest jump of one line: while something is rented, the bot handles every due time on the way."""
+HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
+"""Each command, and what it does, for the page's composer."""
 HELP = """\
 Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it:
   ana get H100 EU         Ana types /gpu get H100 EU in #training; also: with @cleo, setup torch
@@ -180,12 +186,15 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play = Play(sandbox, bot, session, PEOPLE)
                 console = Console(play, Printer(as_text), Dialogs(sandbox, PEOPLE))
                 play.on_message = console.message
+                page = PageOfBot(addresses.page, session, settings["GPUBOT_DATABASE_URL"])
+                await page.tell(health=bot.health, help=HELP_OF_BOT)
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
-                say(_addresses(addresses, http, folder))
                 say(HELP)
                 say(_key(laptop))
-                await _until_ended(ended, _keep_reading(play), _listen(console, ended), until_it_ends(bot))
+                say(_opening(addresses, folder))
+                loops = _keep_reading(play), page.keep_telling(), _listen(console, ended), until_it_ends(bot)
+                await _until_ended(ended, *loops)
             except aiohttp.ClientError as error:
                 raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
             finally:
@@ -222,15 +231,42 @@ def _key(laptop: Laptop) -> str:
     )
 
 
-def _addresses(addresses: Addresses, http: str, folder: Path) -> str:
+def _opening(addresses: Addresses, folder: Path) -> str:
     return "\n".join(
         (
             "Times at the left are UTC. Ana reads hers in Berlin, Ben in London, Cleo in New York.",
-            f"Slack's control API: {addresses.slack}/_control/workspace   (docs/sandbox.md tells what it can)",
-            f"Compute Clear's:     {addresses.compute}/_control/account",
-            f"The bot:             http://{http}/health   log: {folder / 'bot.log'}",
+            f"The bot's log: {folder / 'bot.log'}",
+            f"Open in a browser: {addresses.page}",
         )
     )
+
+
+@dataclass
+class PageOfBot:
+    """The sandbox's page, which learns from here what the bot is: the sandbox knows nothing of its code."""
+
+    url: str
+    session: aiohttp.ClientSession
+    database_url: str
+
+    async def tell(self, **fields: Any) -> None:
+        """Tell the page something of the bot."""
+        async with self.session.post(f"{self.url}/_control/bot", json=fields) as answer:
+            answer.raise_for_status()
+
+    async def keep_telling(self) -> None:
+        """Tell the page what the ledger has, whenever that changed."""
+        told: dict[str, int] | None = None
+        while True:
+            async with reading(self.database_url, "sandbox", SystemClock()) as tx:
+                rows = await tx.rentals.whole_ledger()
+            ledger: dict[str, int] = Counter()
+            for row in rows:
+                ledger[row.resource_id] += row.amount
+            if ledger != told:
+                told = ledger
+                await self.tell(ledger=ledger)
+            await SystemClock().pause(LOOK_EVERY)
 
 
 async def _keep_reading(play: Play) -> None:
