@@ -1,0 +1,93 @@
+"""One `gpubot sandbox` and one Chromium for all stories on its page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.programs import program
+
+PATIENCE = 8_000
+"""Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
+SIZE = ViewportSize(width=1400, height=900)
+ANA, BEN, CLEO = "U0ANA0000", "U0BEN0000", "U0CLEO000"
+TRAINING, GPUS = "C0TRAIN00", "C0GPUS000"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running `gpubot sandbox`."""
+
+    url: str
+    folder: Path
+    """Where the bot's database, policy and log are."""
+
+    def call(self, path: str, **body: Any) -> dict[str, Any]:
+        """Make a control call on the page's origin."""
+        answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60).json()
+        assert isinstance(answer, dict)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    url, log = "", ""
+    try:
+        for line in process.stdout:
+            log = found[1] if (found := re.match(r"The bot's log: (\S+)", line)) else log
+            url = found[1] if (found := re.match(r"Open in a browser: (\S+)", line)) else url
+            if url:
+                break
+        assert url, "gpubot sandbox ended without an address"
+        yield Sandbox(url, Path(log).parent)
+    finally:
+        process.communicate("quit\n")
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = program("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium)
+        yield started
+        started.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(sandbox: Sandbox, browser: Browser) -> Iterator[Open]:
+    """Open the page in a browser of its own, as a person who looks at a channel. No script may fail there."""
+    contexts = []
+    wrong: list[str] = []
+
+    def open_(user: str = ANA, channel: str = TRAINING) -> Page:
+        context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.goto(f"{sandbox.url}/#/{user}/{channel}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert wrong == []
