@@ -10,11 +10,13 @@ DATABASE ?= both
 # Every process of the tests, the demo and the soak would compile each module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: programs demo sandbox test check cover format bench soak setup dev
+.PHONY: programs demo sandbox pictures test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
 sandbox: setup
 	@$(BIN)/gpubot sandbox
+pictures: programs dev
+	@$(BIN)/python -m tests.by_hand.pictures
 programs:
 	@$(PYTHON) tests/programs.py
 test: programs dev

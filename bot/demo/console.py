@@ -34,7 +34,7 @@ from bot.demo.processes import (
     write_policy,
 )
 from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
-from bot.errors import GpubotError, Mistake
+from bot.errors import GpubotError, Mistake, StoreBusy
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP
 from sandbox.client import Addresses, ControlError, Machine, MachineFault, SandboxClient, SeenMessage
@@ -258,15 +258,19 @@ class PageOfBot:
         """Tell the page what the ledger has, whenever that changed."""
         told: dict[str, int] | None = None
         while True:
-            async with reading(self.database_url, "sandbox", SystemClock()) as tx:
-                rows = await tx.rentals.whole_ledger()
-            ledger: dict[str, int] = Counter()
-            for row in rows:
-                ledger[row.resource_id] += row.amount
-            if ledger != told:
-                told = ledger
-                await self.tell(ledger=ledger)
+            with suppress(StoreBusy):
+                ledger = await self._ledger()
+                if ledger != told:
+                    await self.tell(ledger=ledger)
+                    told = ledger
             await SystemClock().pause(LOOK_EVERY)
+
+    async def _ledger(self) -> dict[str, int]:
+        ledger: dict[str, int] = Counter()
+        async with reading(self.database_url, "sandbox", SystemClock()) as tx:
+            for row in await tx.rentals.whole_ledger():
+                ledger[row.resource_id] += row.amount
+        return ledger
 
 
 async def _keep_reading(play: Play) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.programs import program
 
-PATIENCE = 8_000
+PATIENCE = 30_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
 SIZE = ViewportSize(width=1400, height=900)
 ANA, BEN, CLEO = "U0ANA0000", "U0BEN0000", "U0CLEO000"
@@ -38,8 +39,9 @@ class Sandbox:
         return answer
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+@contextmanager
+def run_sandbox() -> Iterator[Sandbox]:
+    """Run `gpubot sandbox` until the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -57,6 +59,12 @@ def sandbox() -> Iterator[Sandbox]:
     finally:
         process.communicate("quit\n")
     assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with run_sandbox() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@
 import { el } from "./dom.js";
 
 const WIDTH = 420;
-const HEIGHT = 160;
-const EDGE = 6;
+const HEIGHT = 176;
+const EDGE = 14;
+const MOST_LABELS = 8; // below the axis
 
 function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -61,9 +62,15 @@ function onAxes({ type, series, axis_config: { categories } }) {
   const y = (value) => EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - low) / (high - low || 1));
   const step = (WIDTH - 2 * EDGE) / categories.length;
   const middle = (n) => EDGE + step * (n + 0.5);
+  const every = Math.ceil(categories.length / MOST_LABELS);
+  const labels = categories.map((label, n) =>
+    n % every ? "" : svg("text", { x: middle(n), y: HEIGHT - 2, "text-anchor": "middle" }, label),
+  );
   const axis = svg("line", { x1: EDGE, x2: WIDTH - EDGE, y1: y(0), y2: y(0), class: "axis" });
   return [
     axis,
+    svg("text", { x: 0, y: 9 }, String(high)),
+    ...labels,
     ...series.flatMap((each, s) => {
       if (type === "bar") {
         const width = (step * 0.8) / series.length;

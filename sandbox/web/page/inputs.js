@@ -15,7 +15,7 @@ export function selectedOf(value) {
 
 /**
  * Return an element to choose or type in. `set(selected, entered)` gets each change; `entered` is false while
- * a person is typing. The element says by `node.read()` what is chosen.
+ * a person is typing. The element says by `node.read()` what is chosen, and `node.write(selected)` chooses.
  */
 export function input(element, { id, label, value, people, set, described, invalid, required }) {
   const chosen = selectedOf(value);
@@ -44,7 +44,8 @@ function typed(element, common, chosen, set) {
     on: {
       input: () => set(node.value, false),
       keydown: (event) => {
-        if (event.key === "Enter" && !element.multiline) set(node.value, true);
+        if (event.key !== "Enter" || element.multiline) return;
+        if (set(node.value, true)) event.preventDefault(); // the app hears of it; the form is not sent
       },
     },
   });

@@ -186,6 +186,10 @@ function openThread(before) {
   }
 }
 
+get("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address is the place
+  get(event.target.hash.slice(1))?.focus();
+});
 get("person").addEventListener("change", () => go({ user: get("person").value }));
 get("thread-close").addEventListener("click", () => go({}));
 window.addEventListener("hashchange", arrive);

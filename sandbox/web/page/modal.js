@@ -76,7 +76,10 @@ function readAll() {
   return values;
 }
 
-/** Take what was typed or chosen. Outside inputs, and in inputs with dispatch_action, the app hears of it. */
+/**
+ * Take what was typed or chosen. Outside inputs, and in inputs with dispatch_action, the app hears of it: of text
+ * when Enter is pressed, unless the element asks for each character. Return a promise if something is sent.
+ */
 function change(view, user, block, element, selected, entered) {
   const asks = block.type !== "input" || block.dispatch_action;
   const each = element.dispatch_action_config?.trigger_actions_on?.includes("on_character_entered");
@@ -122,10 +125,12 @@ async function leave(view, user) {
 }
 
 function close() {
+  const focused = dialog().contains(document.activeElement);
   shown = null;
   unsent.clear();
   dialog().replaceChildren();
   for (const part of workspace()) part.inert = false;
+  if (!focused) return;
   if (opener?.isConnected) opener.focus();
   else document.getElementById("list").focus();
 }

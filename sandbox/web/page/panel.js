@@ -7,8 +7,16 @@ import { dollars } from "./text.js";
 const SPEEDS = [[0, "Stand still"], [1, "1x"], [10, "10x"], [60, "60x"], [600, "600x"]];
 const SERVERS = { slack: "Slack", compute: "Compute Clear", github: "GitHub" };
 
+/** Return a section that stays open or closed over a reload. */
 function section(title, ...children) {
-  return el("details", { open: title === "Time" || title === "Machines" }, el("summary", {}, el("h3", {}, title)), ...children);
+  const name = `section ${title}`;
+  const open = sessionStorage.getItem(name) ?? String(title === "Time" || title === "Machines");
+  return el(
+    "details",
+    { open: open === "true", on: { toggle: (event) => sessionStorage.setItem(name, event.target.open) } },
+    el("summary", {}, el("h3", {}, title)),
+    ...children,
+  );
 }
 
 function number(label, value, attributes = {}) {
