@@ -6,11 +6,11 @@ import asyncio
 import os
 import re
 import signal
+import sqlite3
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from bot.demo.laptop import Laptop
 from bot.demo.play import Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import (
+    DATABASE,
     NotRunning,
     environment,
     free_port,
@@ -34,11 +35,10 @@ from bot.demo.processes import (
     write_policy,
 )
 from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
-from bot.errors import GpubotError, Mistake, StoreBusy
+from bot.errors import GpubotError, Mistake
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP
 from sandbox.client import Addresses, ControlError, Machine, MachineFault, SandboxClient, SeenMessage
-from store.db import reading
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of new messages."""
@@ -186,15 +186,19 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play = Play(sandbox, bot, session, PEOPLE)
                 console = Console(play, Printer(as_text), Dialogs(sandbox, PEOPLE))
                 play.on_message = console.message
-                page = PageOfBot(addresses.page, session, settings["GPUBOT_DATABASE_URL"])
-                await page.tell(health=bot.health, help=HELP_OF_BOT)
+                await _tell_page(addresses.page, session, health=bot.health, help=HELP_OF_BOT)
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
                 say(HELP)
                 say(_key(laptop))
                 say(_opening(addresses, folder))
-                loops = _keep_reading(play), page.keep_telling(), _listen(console, ended), until_it_ends(bot)
-                await _until_ended(ended, *loops)
+                await _until_ended(
+                    ended,
+                    _keep_reading(play),
+                    _keep_telling_ledger(addresses.page, session, folder / DATABASE),
+                    _listen(console, ended),
+                    until_it_ends(bot),
+                )
             except aiohttp.ClientError as error:
                 raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
             finally:
@@ -241,36 +245,31 @@ def _opening(addresses: Addresses, folder: Path) -> str:
     )
 
 
-@dataclass
-class PageOfBot:
-    """The sandbox's page, which learns from here what the bot is: the sandbox knows nothing of its code."""
+async def _tell_page(url: str, session: aiohttp.ClientSession, **fields: Any) -> None:
+    """Tell the sandbox's page something of the bot: the sandbox knows nothing of its code."""
+    async with session.post(f"{url}/_control/bot", json=fields) as answer:
+        answer.raise_for_status()
 
-    url: str
-    session: aiohttp.ClientSession
-    database_url: str
 
-    async def tell(self, **fields: Any) -> None:
-        """Tell the page something of the bot."""
-        async with self.session.post(f"{self.url}/_control/bot", json=fields) as answer:
-            answer.raise_for_status()
+async def _keep_telling_ledger(url: str, session: aiohttp.ClientSession, database: Path) -> None:
+    """Tell the page what the ledger has, whenever that changed."""
+    told: dict[str, int] | None = None
+    while True:
+        # In a thread: the database's own connections are not closed well if Ctrl-C comes while they are read.
+        ledger = await asyncio.to_thread(_ledger_of, database)
+        if ledger is not None and ledger != told:
+            await _tell_page(url, session, ledger=ledger)
+            told = ledger
+        await SystemClock().pause(LOOK_EVERY)
 
-    async def keep_telling(self) -> None:
-        """Tell the page what the ledger has, whenever that changed."""
-        told: dict[str, int] | None = None
-        while True:
-            with suppress(StoreBusy):
-                ledger = await self._ledger()
-                if ledger != told:
-                    await self.tell(ledger=ledger)
-                    told = ledger
-            await SystemClock().pause(LOOK_EVERY)
 
-    async def _ledger(self) -> dict[str, int]:
-        ledger: dict[str, int] = Counter()
-        async with reading(self.database_url, "sandbox", SystemClock()) as tx:
-            for row in await tx.rentals.whole_ledger():
-                ledger[row.resource_id] += row.amount
-        return ledger
+def _ledger_of(database: Path) -> dict[str, int] | None:
+    """Return the micro-dollars of each resource. Return None if the database is busy."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return dict(connection.execute("SELECT resource_id, sum(amount) FROM ledger GROUP BY resource_id"))
+        except sqlite3.OperationalError:
+            return None
 
 
 async def _keep_reading(play: Play) -> None:

@@ -20,7 +20,7 @@ from tests.programs import program
 PATIENCE = 30_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
 SIZE = ViewportSize(width=1400, height=900)
-ANA, BEN, CLEO = "U0ANA0000", "U0BEN0000", "U0CLEO000"
+ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"
 TRAINING, GPUS = "C0TRAIN00", "C0GPUS000"
 
 
@@ -37,6 +37,14 @@ class Sandbox:
         answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60).json()
         assert isinstance(answer, dict)
         return answer
+
+    @contextmanager
+    def renamed(self, user: str, name: str) -> Iterator[None]:
+        """Give somebody another name until the end of the block."""
+        person = f"{self.url}/slack/_control/people/{user}"
+        httpx.patch(person, json={"name": name}).raise_for_status()
+        yield
+        httpx.patch(person, json={"name": "Gus"}).raise_for_status()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.conftest import ANA, BEN, CLEO, GPUS, PATIENCE, Open, Sandbox
+from tests.page.conftest import ANA, BEN, CLEO, GPUS, GUS, PATIENCE, Open, Sandbox
 
 expect.set_options(timeout=PATIENCE)
 RECEIPT = re.compile(r"Destroyed \d\d:\d\d: your 1x H100 .*, \$0\.\d\d\.")
@@ -102,6 +102,40 @@ def test_by_mouse_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_
     expect(table.locator("[aria-sort]")).to_have_count(1)
     expect(messages(page).get_by_role("img")).to_be_visible()
     accessible(page)
+
+
+def test_the_form_shows_each_kind_of_field_and_keeps_what_was_chosen_over_a_reload(open_page: Open) -> None:
+    page = open_page(channel="home")
+    dialog = page.get_by_role("dialog")
+    messages(page).get_by_role("button", name="Get GPUs").click()
+    dialog.get_by_label("GPU", exact=True).select_option("H100")
+    dialog.get_by_label("Region").select_option("EU")
+    dialog.get_by_label("For how long").fill("90m")
+    dialog.get_by_role("checkbox", name="Cleo").check()
+    dialog.get_by_label("Note (optional)").fill("a < b & c")
+    page.reload()
+    expect(dialog.get_by_label("GPU", exact=True)).to_have_value("H100")
+    expect(dialog.get_by_label("Region").locator("option:checked")).to_have_text("EU")
+    expect(dialog.get_by_role("checkbox", name="Cleo")).to_be_checked()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("a < b & c")
+    dialog.get_by_label("For how long").fill("moon")
+    dialog.get_by_role("button", name="Show offers").click()
+    expect(dialog.get_by_label("For how long")).to_be_focused()
+    expect(dialog.get_by_label("For how long")).to_have_attribute("aria-invalid", "true")
+    accessible(page)
+    dialog.get_by_label("For how long").fill("90m")
+    dialog.get_by_role("button", name="Show offers").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: Sandbox) -> None:
+    name, text = "<img src=x onerror=alert(1)>", "<b>bold</b><script>alert(2)</script>"
+    page = open_page(ANA, GPUS)
+    with sandbox.renamed(GUS, name):
+        sandbox.call("slack/_control/say", user=GUS, channel=GPUS, text=text)
+        expect(messages(page)).to_contain_text(name)
+        expect(messages(page)).to_contain_text(text)
+        assert page.locator("#list :is(img, b, script)").count() == 0
 
 
 class Keyboard:

@@ -38,7 +38,7 @@ export function input(element, { id, label, value, people, set, described, inval
 function typed(element, common, chosen, set) {
   const node = el(element.multiline ? "textarea" : "input", {
     ...common,
-    placeholder: plain(element.placeholder),
+    placeholder: plain(element.placeholder) || null,
     autocomplete: "off",
     rows: element.multiline ? 4 : null,
     on: {
