@@ -6,6 +6,7 @@ from sandbox.slack import render
 from sandbox.slack.model import Message, Person, View
 from sandbox.slack.schema import Json
 from sandbox.slack.state import Workspace
+from sandbox.slack.values import state_of
 from sandbox.slack.visibility import message_seen, view_seen
 
 
@@ -13,11 +14,12 @@ def message_shown(workspace: Workspace, person: Person, message: Message) -> Jso
     """Return a message as the control call `see` does, with its blocks."""
     reader = workspace.reader(person.id)
     blocks = message.blocks or [{"type": "section", "text": {"type": "mrkdwn", "text": message.text}}]
+    chosen = workspace.values.get((message.channel, message.ts, person.id), {})
     return message_seen(workspace, person, message) | {
         "author_id": message.author,
         "by_app": message.by_app,
         "blocks": with_spans(blocks, reader),
-        "values": workspace.values.get((message.channel, message.ts, person.id), {}),
+        "values": state_of(message.blocks, chosen),
     }
 
 

@@ -38,6 +38,16 @@ class Sandbox:
         assert isinstance(answer, dict)
         return answer
 
+    def post(self, channel: str, *blocks: dict[str, Any]) -> None:
+        """Post a message as the app."""
+        workspace = httpx.get(f"{self.url}/slack/_control/workspace").json()
+        answer = httpx.post(
+            f"{workspace['api_url']}chat.postMessage",
+            json={"channel": channel, "text": "for a test", "blocks": blocks},
+            headers={"Authorization": f"Bearer {workspace['tokens']['bot_token']}"},
+        ).json()
+        assert answer["ok"], answer
+
     @contextmanager
     def renamed(self, user: str, name: str) -> Iterator[None]:
         """Give somebody another name until the end of the block."""

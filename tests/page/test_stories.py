@@ -128,6 +128,52 @@ def test_the_form_shows_each_kind_of_field_and_keeps_what_was_chosen_over_a_relo
     expect(dialog).to_have_count(0)
 
 
+def words(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def options(*texts: str) -> list[dict[str, Any]]:
+    return [{"text": words(text), "value": text.lower()} for text in texts]
+
+
+def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbox: Sandbox) -> None:
+    page = open_page(ANA, GPUS)
+    groups = [{"label": words("Vendors"), "options": options("Nebius")}]
+    sizes = [[{"type": "raw_text", "text": "Size"}], *([{"type": "raw_number", "value": n}] for n in range(25))]
+    pie = {"type": "pie", "segments": [{"label": "idle", "value": 3}, {"label": "working", "value": 5}]}
+    sandbox.post(
+        GPUS,
+        {"type": "header", "text": words("A header")},
+        {"type": "divider"},
+        {"type": "section", "fields": [words("Left"), words("Right")]},
+        {
+            "type": "actions",
+            "elements": [
+                {"type": "radio_buttons", "action_id": "radio", "options": options("One", "Two")},
+                {"type": "multi_static_select", "action_id": "multi", "options": options("Red", "Blue")},
+                {"type": "static_select", "action_id": "grouped", "option_groups": groups},
+                {"type": "users_select", "action_id": "user", "placeholder": words("Who"), "initial_user": BEN},
+            ],
+        },
+        {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
+        {"type": "data_visualization", "title": "Use", "chart": pie},
+    )
+    message = messages(page).get_by_role("article").filter(has_text="A header")
+    expect(message.get_by_role("heading", name="A header")).to_be_visible()
+    expect(message).to_contain_text("LeftRight")
+    message.get_by_role("radio", name="Two").check()
+    message.get_by_role("checkbox", name="Blue").check()
+    expect(message.get_by_role("combobox", name="Who")).to_have_value(BEN)
+    expect(message.locator("optgroup[label=Vendors] option")).to_have_text("Nebius")
+    message.get_by_role("button", name="Later rows").click()
+    expect(message.get_by_role("table", name="Sizes").get_by_role("cell").first).to_have_text("10")
+    expect(message.get_by_role("row", name="working 5")).to_be_visible()
+    accessible(page)
+    page.reload()
+    expect(message.get_by_role("radio", name="Two")).to_be_checked()
+    expect(message.get_by_role("checkbox", name="Blue")).to_be_checked()
+
+
 def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: Sandbox) -> None:
     name, text = "<img src=x onerror=alert(1)>", "<b>bold</b><script>alert(2)</script>"
     page = open_page(ANA, GPUS)
