@@ -38,7 +38,7 @@ from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP
-from sandbox.client import Addresses, ControlError, Machine, MachineFault, SandboxClient, SeenMessage
+from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of new messages."""
@@ -175,6 +175,7 @@ async def play_along(say: Callable[[str], None]) -> None:
         folder = Path(name)
         say("Starting the sandbox and gpubot run ...")
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+            say(f"Open in a browser: {addresses.page}")
             http = f"127.0.0.1:{free_port()}"
             policy = write_policy(folder)
             settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http, policy=policy)
@@ -191,7 +192,9 @@ async def play_along(say: Callable[[str], None]) -> None:
                     play.on_action = console.printer.action  # a terminal already shows what was typed
                 say(HELP)
                 say(_key(laptop))
-                say(_opening(addresses, folder))
+                say(
+                    f"Times at the left are UTC. In messages each reader sees their own.\nThe bot's log: {bot.log}"
+                )
                 await _until_ended(
                     ended,
                     _keep_reading(play),
@@ -231,16 +234,6 @@ def _key(laptop: Laptop) -> str:
             f"  ana key {laptop.public_key}",
             f"  ana key github {GITHUB_NAME}",
             f"It opens what Ana rents: ssh -i {laptop.private_key} ...",
-        )
-    )
-
-
-def _opening(addresses: Addresses, folder: Path) -> str:
-    return "\n".join(
-        (
-            "Times at the left are UTC. Ana reads hers in Berlin, Ben in London, Cleo in New York.",
-            f"The bot's log: {folder / 'bot.log'}",
-            f"Open in a browser: {addresses.page}",
         )
     )
 

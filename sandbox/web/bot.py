@@ -47,7 +47,7 @@ class Bot:
 
     def as_json(self) -> dict[str, Any]:
         """Return what a browser is sent."""
-        return {"named": self._health is not None, "help": self.help, "ledger": self.ledger}
+        return {"help": self.help, "ledger": self.ledger}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""

@@ -118,6 +118,7 @@ class Live:
         while True:
             parts = await self._compute.control.overview() | {
                 "bot": self._bot.as_json(),
+                "connected": bool(self._slack.sockets.connections),
                 "faults": self._active_faults(),
                 "traffic": self._traffic(),
             }

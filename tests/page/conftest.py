@@ -68,11 +68,12 @@ def run_sandbox() -> Iterator[Sandbox]:
     url, log = "", ""
     try:
         for line in process.stdout:
-            log = found[1] if (found := re.match(r"The bot's log: (\S+)", line)) else log
             url = found[1] if (found := re.match(r"Open in a browser: (\S+)", line)) else url
-            if url:
+            log = found[1] if (found := re.search(r"The bot's log: (\S+)", line)) else log
+            if log:
                 break
-        assert url, "gpubot sandbox ended without an address"
+        assert url
+        assert log, "gpubot sandbox ended before its bot was connected"
         yield Sandbox(url, Path(log).parent)
     finally:
         process.communicate("quit\n")

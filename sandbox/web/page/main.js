@@ -55,10 +55,15 @@ function connected(yes) {
   get("connection").textContent = yes ? "" : "No connection to the sandbox. Trying again ...";
 }
 
+function botConnected(yes) {
+  get("bot").textContent = yes ? "" : "No bot is connected yet.";
+}
+
 function take(news) {
   for (const message of news.messages || []) world.messages.set(`${message.channel} ${message.ts}`, message);
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
+  if (news.connected !== undefined) botConnected(news.connected);
   panel.show(world, news, place.user);
   if (news.messages || news.people || news.channels || news.modal || news.home) show();
 }
