@@ -48,8 +48,8 @@ ROUND_TRIPS = """async ([url, count]) => {
 
 
 async def measure(size: Size) -> Figure:
-    """Return the milliseconds from an edit in the workspace until the browser draws it, 95th percentile, and as the
-    baseline those of a bare round trip. Raise Unusable if Chromium is missing."""
+    """Return the milliseconds from an edit in the workspace until the browser draws it, 95th percentile. The
+    baseline is a bare round trip. Raise Unusable if Chromium is missing."""
     chromium = find("chromium")
     if chromium is None:
         raise Unusable("The bench of the page needs Chromium: apt-get install chromium")

@@ -5,6 +5,7 @@ after a reload, and for what changed since a seq when it connects again.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -58,18 +59,22 @@ class Live:
         after = int(number(request, "after", 0))
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT)
         await socket.prepare(request)
-        senders = [
-            asyncio.create_task(self._send_workspace(socket, person, after)),
-            asyncio.create_task(self._send_clock(socket)),
-            asyncio.create_task(self._send_panel(socket)),
-        ]
+        loops = (
+            self._send_workspace(socket, person, after),
+            self._send_clock(socket),
+            self._send_panel(socket),
+            _until_it_goes(socket),
+        )
+        tasks = [asyncio.create_task(loop) for loop in loops]
         try:
-            async for _ in socket:
-                pass  # the page sends nothing: it acts by control calls
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            with suppress(ConnectionError):  # the browser went while something was sent
+                task.result()
         return socket
 
     async def _send_workspace(self, socket: web.WebSocketResponse, person: Person, seq: int) -> None:
@@ -152,6 +157,12 @@ class Live:
         ]
         newest.sort(key=lambda each: each[0].at)
         return [_request(entry, name) for entry, name in newest[-REQUESTS_SHOWN:]]
+
+
+async def _until_it_goes(socket: web.WebSocketResponse) -> None:
+    """Read until the browser goes. The page sends nothing: it acts by control calls."""
+    async for _ in socket:
+        pass
 
 
 def _changed(parts: Json, sent: Json) -> Json:

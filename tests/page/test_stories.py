@@ -214,6 +214,7 @@ def test_by_keyboard_alone_from_an_empty_page_to_a_destroyed_machine_with_a_rece
     page = open_page()
     keyboard = Keyboard(page)
     person = page.get_by_role("combobox", name="Act as")
+    expect(person).to_have_value(ANA)
     keyboard.to(person)
     page.keyboard.press("C")
     expect(person).to_have_value(CLEO)

@@ -64,7 +64,7 @@ function take(news) {
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
   if (news.connected !== undefined) botConnected(news.connected);
-  panel.show(world, news, place.user);
+  panel.show(world, news);
   if (news.messages || news.people || news.channels || news.modal || news.home) show();
 }
 
@@ -75,7 +75,7 @@ const inPlace = () =>
 
 const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
 
-function see() {
+function reader() {
   const person = world.people.find((each) => each.id === place.user);
   return { user: place.user, zone: person?.tz || "UTC", people: world.people, now, openThread: (thread) => go({ thread }) };
 }
@@ -88,18 +88,18 @@ function show() {
   showPlaces();
   const channel = world.channels.find((each) => each.id === place.channel);
   get("place-title").textContent = titleOf(channel);
-  document.title = `${get("place-title").textContent} (${see().people.find((each) => each.id === place.user)?.name})`;
+  document.title = `${get("place-title").textContent} (${reader().people.find((each) => each.id === place.user)?.name})`;
   if (place.channel === HOME) {
     showHome();
   } else {
     const replies = new Map();
     for (const message of all) if (isReply(message)) replies.set(message.thread_ts, (replies.get(message.thread_ts) || 0) + 1);
-    showMessages(get("list"), all.filter((message) => !isReply(message) || message.broadcast), see(), { replies });
+    showMessages(get("list"), all.filter((message) => !isReply(message) || message.broadcast), reader(), { replies });
   }
   if (place.thread) {
-    showMessages(get("thread-list"), all.filter((each) => [each.ts, each.thread_ts].includes(place.thread)), see());
+    showMessages(get("thread-list"), all.filter((each) => [each.ts, each.thread_ts].includes(place.thread)), reader());
   }
-  showModal(world.modal, see());
+  showModal(world.modal, reader());
 }
 
 function titleOf(channel) {

@@ -51,8 +51,7 @@ export class Panel {
   }
 
   /** Show the parts of the world that are new. */
-  show(world, news, user) {
-    this.user = user;
+  show(world, news) {
     if (news.clock) this.showClock(news.clock);
     if (news.machines) this.showMachines(world.machines, world.choices);
     if (news.bill || news.bot) this.showMoney(world.bill, world.bot, world.machines || []);
