@@ -21,7 +21,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.demo.dialogs import Dialogs
 from bot.demo.laptop import Laptop
-from bot.demo.play import Play
+from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import (
     DATABASE,
@@ -34,7 +34,6 @@ from bot.demo.processes import (
     until_it_ends,
     write_policy,
 )
-from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP

@@ -32,6 +32,8 @@ export class Panel {
     this.speeds = el("div", { role: "group", "aria-label": "Speed of time", class: "actions" });
     this.machines = el("div");
     this.vendors = el("div");
+    const [occasionsLabel, occasions] = number("How often (empty: from now on)", "", { min: 1 });
+    this.occasions = () => (occasions.value ? Number(occasions.value) : null);
     this.faults = el("ul");
     this.faultForm = el("div");
     this.money = el("div", { class: "data" });
@@ -42,7 +44,7 @@ export class Panel {
       section("Time", this.time, this.speeds, this.jumps(), this.passing),
       section("Machines", this.machines, button("Add a machine that nobody rented", () => this.addMachine())),
       section("Money", this.money),
-      section("Vendors", this.vendors),
+      section("Vendors", el("p", {}, occasionsLabel), this.vendors),
       section("Faults", this.faults, this.faultForm),
       section("Requests", this.traffic),
       section("Addresses", this.addresses),
@@ -176,6 +178,7 @@ export class Panel {
 
   showVendors(vendors, choices) {
     const behaviours = choices.behaviours.map((each) => [each, each]);
+    const set = (name) => (behaviour) => post(`/compute/_control/vendors/${name}`, { behaviour, times: this.occasions() });
     keep(this.vendors, Object.entries(vendors), {
       key: ([name]) => name,
       version: ([, state]) => JSON.stringify(state),
@@ -183,9 +186,7 @@ export class Panel {
         el(
           "p",
           { tabindex: "-1" },
-          select(name, behaviours, state.behaviour, (behaviour) => post(`/compute/_control/vendors/${name}`, { behaviour }), {
-            "data-focus": name,
-          }),
+          select(name, behaviours, state.behaviour, set(name), { "data-focus": name }),
           state.left === null ? null : ` ${state.left} more`,
         ),
     });
