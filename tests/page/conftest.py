@@ -38,15 +38,25 @@ class Sandbox:
         assert isinstance(answer, dict)
         return answer
 
-    def post(self, channel: str, *blocks: dict[str, Any]) -> None:
-        """Post a message as the app."""
-        workspace = httpx.get(f"{self.url}/slack/_control/workspace").json()
-        answer = httpx.post(
-            f"{workspace['api_url']}chat.postMessage",
-            json={"channel": channel, "text": "for a test", "blocks": blocks},
-            headers={"Authorization": f"Bearer {workspace['tokens']['bot_token']}"},
-        ).json()
+    def read(self, path: str) -> dict[str, Any]:
+        """Read what a control call of the workspace shows."""
+        answer = httpx.get(f"{self.url}/slack/_control/{path}").json()
+        assert isinstance(answer, dict)
+        return answer
+
+    def as_app(self, method: str, **arguments: Any) -> None:
+        """Call a method of Slack's Web API as the app."""
+        workspace = self.read("workspace")
+        token = {"Authorization": f"Bearer {workspace['tokens']['bot_token']}"}
+        answer = httpx.post(workspace["api_url"] + method, json=arguments, headers=token).json()
         assert answer["ok"], answer
+
+    def update_modal(self, user: str, *, title: str) -> None:
+        """Give the modal that somebody has open another title, as the app does it."""
+        (*_, opened) = self.read("traffic?endpoint=views.open")["requests"]
+        view = opened["body"]["view"] | {"title": {"type": "plain_text", "text": title}}
+        modal = self.read(f"views?user={user}")["modal"]
+        self.as_app("views.update", view=view, view_id=modal["view_id"], hash=modal["hash"])
 
     @contextmanager
     def renamed(self, user: str, name: str) -> Iterator[None]:

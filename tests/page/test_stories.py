@@ -112,7 +112,7 @@ def test_by_mouse_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_
     accessible(page)
 
 
-def test_the_form_shows_each_kind_of_field_and_keeps_what_was_chosen_over_a_reload(open_page: Open) -> None:
+def test_the_form_keeps_what_was_chosen_over_an_update_and_a_reload(open_page: Open, sandbox: Sandbox) -> None:
     page = open_page(channel="home")
     dialog = page.get_by_role("dialog")
     messages(page).get_by_role("button", name="Get GPUs").click()
@@ -121,6 +121,10 @@ def test_the_form_shows_each_kind_of_field_and_keeps_what_was_chosen_over_a_relo
     dialog.get_by_label("For how long").fill("90m")
     dialog.get_by_role("checkbox", name="Cleo").check()
     dialog.get_by_label("Note (optional)").fill("a < b & c")
+    sandbox.update_modal(ANA, title="From $2.15/h")
+    expect(dialog.get_by_role("heading")).to_have_text("From $2.15/h")
+    expect(dialog.get_by_label("Note (optional)")).to_be_focused()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("a < b & c")
     page.reload()
     expect(dialog.get_by_label("GPU", exact=True)).to_have_value("H100")
     expect(dialog.get_by_label("Region").locator("option:checked")).to_have_text("EU")
@@ -149,8 +153,7 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
     groups = [{"label": words("Vendors"), "options": options("Nebius")}]
     sizes = [[{"type": "raw_text", "text": "Size"}], *([{"type": "raw_number", "value": n}] for n in range(25))]
     pie = {"type": "pie", "segments": [{"label": "idle", "value": 3}, {"label": "working", "value": 5}]}
-    sandbox.post(
-        GPUS,
+    blocks = [
         {"type": "header", "text": words("A header")},
         {"type": "divider"},
         {"type": "section", "fields": [words("Left"), words("Right")]},
@@ -165,7 +168,8 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
         },
         {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
         {"type": "data_visualization", "title": "Use", "chart": pie},
-    )
+    ]
+    sandbox.as_app("chat.postMessage", channel=GPUS, text="for a test", blocks=blocks)
     message = messages(page).get_by_role("article").filter(has_text="A header")
     expect(message.get_by_role("heading", name="A header")).to_be_visible()
     expect(message).to_contain_text("LeftRight")

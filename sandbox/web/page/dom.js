@@ -27,7 +27,7 @@ export function select(label, options, chosen, onChange, attributes = {}) {
 }
 
 /**
- * Make the children of `parent` those of `items`, in their order. A child is made anew only if its `version` is
+ * Make the children of `parent` those of `items`, in their order. A child is made again only if its `version` is
  * another one than before. If it had the focus, its successor gets it, at the part with the same `data-focus`.
  */
 export function keep(parent, items, { key, version, make }) {
