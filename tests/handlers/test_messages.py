@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.model.base import changed
-from bot.model.message import to_ephemeral, to_person
+from bot.model.message import Message, MessageKind, to_ephemeral, to_person
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import Access
 from handlers.listeners.messages import posted, words_to_bot
@@ -68,6 +69,15 @@ async def test_where_a_command_opens_a_dialog_a_message_has_a_button_that_opens_
             assert modal["callback_id"] == callback
 
 
+async def add_post_about(ours: Team, rental: Rental) -> None:
+    """Post to Eve directly about a rental."""
+    now = ours.clock.real()
+    about = {"kind": MessageKind.REPLY, "rental_id": rental.id, "body": {"text": "About it.", "blocks": []}}
+    async with ours.deps.store.write() as tx:
+        await tx.messages.add(Message(to=to_person(EVE), created_at=now, due_at=now, **about))
+    await ours.deliver_all()
+
+
 async def test_in_the_thread_of_a_rental_a_mention_means_that_rental(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
@@ -78,6 +88,10 @@ async def test_in_the_thread_of_a_rental_a_mention_means_that_rental(tmp_path: P
         await say(ours, EVE, "@gpubot show", TRAINING, card)  # Eve rents nothing herself
         answer = await ours.look(EVE, TRAINING, "1x H100")
         assert (answer["only_you"], answer["thread_ts"], rental.id in answer["reads"]) == (True, card, True)
+        await add_post_about(ours, rental)
+        direct = f"D{EVE[1:]}"
+        await say(ours, EVE, "show", thread_ts=(await ours.look(EVE, direct, "About it."))["ts"])
+        assert rental.id in (await ours.look(EVE, direct, "1x H100"))["reads"]
         await say(ours, EVE, "@gpubot destroy", TRAINING, card)
         refused = await ours.command(EVE, f"destroy {rental.id}")
         assert (await ours.look(EVE, TRAINING))["reads"].strip() == refused.strip() != ""

@@ -238,7 +238,5 @@ Buying wasn't paused.
 The request p4wd9 has changed.
 Here it is.
 
-Type /gpu get H100 EU until 18:00
-
-I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help
+Begin with my name and I do it: <@U0BOT> get H100 EU until 18:00
 """)
