@@ -20,6 +20,10 @@ class Clock(Protocol):
     def revision(self) -> int:
         """Return how often our time was moved or its speed was changed, as this clock knows."""
 
+    @property
+    def speed(self) -> float:
+        """Return how many seconds of our time pass in one of real time."""
+
     def now(self) -> datetime:
         """Return our time."""
 
@@ -53,6 +57,10 @@ class SystemClock:
 
     revision = 0
 
+    @property
+    def speed(self) -> float:
+        return 1.0
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -83,6 +91,10 @@ class MovedClock(SystemClock):
         self._speed = speed
         self._set_at = time.monotonic()
         self._moved = asyncio.Event()
+
+    @property
+    def speed(self) -> float:
+        return self._speed
 
     def now(self) -> datetime:
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)

@@ -147,11 +147,12 @@ class NeedsKey(Mistake):
 class PrivateKey(Mistake):
     """Someone sent a private key. It is neither stored nor logged, and counts as known to others."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "That was a private key. I dropped it and no channel shows it, but it went through Slack.",
-            next_step=NextStep.MAKE_NEW_KEY,
-        )
+    def __init__(self, *, posted: bool = False) -> None:
+        """`posted`: the key is in a message that Slack shows, unlike a command."""
+        words = "I dropped it and no channel shows it, but it went through Slack."
+        if posted:
+            words = "I dropped it, but Slack shows your message: delete it."
+        super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
 
 
 class Unusable(Mistake):

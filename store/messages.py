@@ -38,6 +38,9 @@ _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question
 
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
+_RENTAL_AT = select(_c.rental_id).where(
+    _c.ts == param(_c.ts, "ts"), _c.channel == param(_c.channel, "channel"), _c.rental_id.is_not(None)
+)
 _DIRECT_OF_RENTAL = select_by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
 _UNSENT = and_(_c.shown_version == 0, ~_c.closed)
@@ -72,7 +75,7 @@ _DUE = (
 )
 # The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
-_ANSWERS = _TO.like("http%")
+_ANSWERS = _TO.like("%/%")  # a `response_url`, or one person in a channel; no id has a slash
 _EDITS = and_(~_ANSWERS, _c.ts.is_not(None), _c.compare_with.is_(None))
 _FINDS = and_(~_ANSWERS, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
 _POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
@@ -303,6 +306,9 @@ class Messages:
 
     async def card(self, rental_id: str) -> Message | None:
         return await fetch_first(self._conn, Message, _CARD, rental_id)
+
+    async def rental_at(self, channel: str, ts: str) -> str | None:
+        return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
         unsent: Values = {

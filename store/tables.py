@@ -446,6 +446,8 @@ Index("messages_answers", messages.c.created_at, sqlite_where=TO_RESPONSE_URL, p
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
+_of_rental = text("ts IS NOT NULL AND rental_id IS NOT NULL")
+Index("messages_ts", messages.c.ts, sqlite_where=_of_rental, postgresql_where=_of_rental)
 IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
 Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
 _due_messages = messages.c.due_at.is_not(None)
@@ -515,8 +517,6 @@ probe_key = Table("probe_key", metadata, Column("private_key", SafeText, primary
 answered_messages = Table(
     "answered_messages",
     metadata,
-    Column(
-        "message", SafeText, primary_key=True
-    ),  # a direct message that Slack may send twice: `U0ANA:1700000000.1`
+    Column("message", SafeText, primary_key=True),  # one that Slack may send twice: `C0GPUS:1700000000.1`
     _time("at", nullable=False),  # real time
 )

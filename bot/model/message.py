@@ -60,7 +60,7 @@ class NextCall(StrEnum):
     """The call to Slack that a message needs next."""
 
     ANSWER = "answer"
-    """A request to its `response_url`."""
+    """A request to its `response_url`, or chat.postEphemeral."""
     FIND = "find"
     """conversations.history or .replies: the conversation is read back first. The outcome of a post is unknown, so
     it could be posted twice; or the bot was started, perhaps on an older database, and nobody knows what Slack
@@ -78,6 +78,8 @@ class DestinationKind(StrEnum):
     PERSON = "person"
     """Posting to a user id opens the direct message with that person."""
     RESPONSE_URL = "response_url"
+    EPHEMERAL = "ephemeral"
+    """One person in a channel, who alone sees the message there."""
 
 
 RESPONSE_URL_LIFE = timedelta(minutes=30)
@@ -85,11 +87,11 @@ RESPONSE_URL_LIFE = timedelta(minutes=30)
 
 
 class Destination(Frozen):
-    """Where a message goes. Made by `to_channel`, `to_person`, `to_response_url` or `stored_destination`."""
+    """Where a message goes. Made by the functions below."""
 
     kind: DestinationKind
     value: str
-    """The channel id, the user id or the URL, as the column `to` stores it."""
+    """The channel id, the user id, the URL, or `C0GPUS/U0ANA/1700000000.1`, as the column `to` stores it."""
 
 
 def to_channel(channel: str) -> Destination:
@@ -107,13 +109,27 @@ def to_response_url(url: str) -> Destination:
     return Destination(kind=DestinationKind.RESPONSE_URL, value=url)
 
 
+def to_ephemeral(channel: str, user: str, thread_ts: str = "") -> Destination:
+    """Return the destination of an answer that one person sees in a channel, or in a thread there."""
+    return Destination(kind=DestinationKind.EPHEMERAL, value="/".join(filter(None, (channel, user, thread_ts))))
+
+
+def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
+    """Return the channel, the person and the thread of a destination that `to_ephemeral` made. Raise ValueError
+    for another one."""
+    channel, user, *thread = to.value.split("/")
+    return channel, user, thread[0] if thread else None
+
+
 def stored_destination(text: str) -> Destination:
-    """Return the destination that is stored as a bare id or URL. This is the only place that tells them apart.
+    """Return the destination that is stored as a text. This function and `store/messages.py` tell the kinds apart.
 
     User ids begin with U or W, those of conversations with C, D or G (docs.slack.dev/reference/objects).
     """
     if text.startswith("http"):
         return to_response_url(text)
+    if "/" in text:
+        return Destination(kind=DestinationKind.EPHEMERAL, value=text)
     return to_person(text) if text.startswith(("U", "W")) else to_channel(text)
 
 
@@ -187,7 +203,7 @@ class Message(Frozen):
     @property
     def next_call(self) -> NextCall:
         """Return the call that the message needs next. `store/messages.py` computes the same in SQL."""
-        if self.to.kind is DestinationKind.RESPONSE_URL:
+        if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:
             return NextCall.ANSWER
         if self.compare_with is not None:
             return NextCall.FIND

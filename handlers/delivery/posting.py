@@ -17,7 +17,16 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import RESPONSE_URL_LIFE, Destination, Message, MessageKind, to_channel
+from bot.model.message import (
+    RESPONSE_URL_LIFE,
+    Destination,
+    DestinationKind,
+    Message,
+    MessageKind,
+    ephemeral_place,
+    to_channel,
+    to_person,
+)
 from handlers.delivery.content import Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
@@ -88,6 +97,8 @@ class Poster:
     async def answer(self, message: Message, body: dict[str, Any]) -> Result:
         """Send an answer to its `response_url`. It may be lost, so it must never be the only copy of something
         important."""
+        if message.to.kind is DestinationKind.EPHEMERAL:
+            return await self._answer_in_channel(message, body)
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
@@ -112,6 +123,28 @@ class Poster:
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
         return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
+
+    async def _answer_in_channel(self, message: Message, body: dict[str, Any]) -> Result:
+        """Send an answer that one person sees in a channel. If Slack refuses it, or doesn't answer, make it a
+        direct message."""
+        now = self._deps.clock.real()
+        channel, user, thread = ephemeral_place(message.to)
+        in_direct_messages = changed(message, to=to_person(user), tries=0, due_at=now)
+        if message.tries >= ANSWER_TRIES:
+            return Result(in_direct_messages)
+        given: dict[str, Any] = {"channel": channel, "user": user, "text": body["text"], "blocks": body["blocks"]}
+        if thread is not None:
+            given["thread_ts"] = thread
+        try:
+            await _with_blocks(self._client.chat_postEphemeral, given, lambda: None)
+        except NO_ANSWER as error:
+            if isinstance(error, SlackApiError) and self._waits(error, ANSWER, now):
+                return Result(changed(message, due_at=now + (requested_wait(error) or TOKEN_RETRY)))
+            log.info("answer.refused", message=message.id, error=error_code(error))
+            if not isinstance(error, SlackApiError) or is_temporary(error):
+                return Result(_retried(message, now))
+            return Result(in_direct_messages)
+        return Result(_closed(changed(message, posted_at=self._deps.clock.now())))
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
         """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A found post may

@@ -1,10 +1,10 @@
-"""`/gpu`: parse it, make one call to the service, show the result."""
+"""`/gpu`, and the same words in a message: parse them, make one call to the service, show the result."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from bot.errors import GpubotError, Mistake, PrivateKey
+from bot.errors import Mistake
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import account, away, queries, quoting, waiting
 from bot.model.offer import Catalog
@@ -15,7 +15,6 @@ from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners import github_keys, keys, offers, policy, short_forms, spend
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.listeners.private_keys import find_private_keys
 from handlers.parsing import commands
 from handlers.views.answers import lists, probe, replies
 from handlers.views.phrases.blocks import Rendered
@@ -35,7 +34,7 @@ Query: TypeAlias = (
 
 
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
-    """Carry out any `/gpu` command. Raise Mistake if it can't be parsed."""
+    """Carry out any command. Raise Mistake if it can't be parsed."""
     command = _parse(context, interaction.person, interaction.text)
     match command:
         case commands.Get(now=now):
@@ -118,17 +117,13 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return Reply(content=await _home(context, interaction))
 
 
-async def command_for(context: Context, person: Person, text: str) -> Rendered:
-    """Return the answer to a direct message: the command for its words, or what is wrong with them. Carry nothing
-    out."""
-    if await find_private_keys({"text": text}):
-        return replies.error(PrivateKey())
-    try:
-        command = _parse(context, person, text)
-    except GpubotError as error:
-        return replies.error(error)
-    default = context.deps.rules.lease.default
-    return replies.type_this(commands.command_text(command, text, default_lease=default, zone=person.tz))
+async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
+    """Reply with what to write for words that mention the bot, but not first. Carry nothing out. Raise Mistake if
+    they are no command. `bot` is the bot's own user id."""
+    person, text = interaction.person, interaction.text
+    command = _parse(context, person, text)
+    words = commands.command_text(command, text, default_lease=context.deps.rules.lease.default, zone=person.tz)
+    return Reply(content=replies.begin_with_mention(bot, words))
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:

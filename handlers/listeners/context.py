@@ -15,7 +15,6 @@ from bot.model.person import Person
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
-from handlers.listeners.hints import Hints
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
 from handlers.views.phrases.format import Reader
@@ -35,7 +34,8 @@ class Context:
     client: AsyncWebClient
     direct: DirectPosts
     gate: Gate = field(default_factory=Gate)
-    hints: Hints = field(default_factory=Hints)
+    hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
+    """How often a person who mentions the bot in a sentence is told what to write."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """How often one person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))

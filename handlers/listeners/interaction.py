@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 from pydantic import ConfigDict, ValidationError
 
-from bot.model.base import Frozen
-from bot.model.message import Destination, to_person, to_response_url
+from bot.model.base import Frozen, Instant
+from bot.model.message import Destination, to_ephemeral, to_person, to_response_url
 from bot.model.person import Person
+from handlers.directory.channels import is_direct
 from handlers.ids import Field, Value
 from handlers.views.phrases.blocks import Modal, Rendered
 
@@ -30,6 +31,13 @@ class InteractionKind(StrEnum):
     SUBMISSION = "submission"
     """Errors are answered in the acknowledgement, everything else through the `response_url` of what opened the
     modal."""
+    MESSAGE = "message"
+    """A mention of the bot or a direct message to it. Answered where it was written, for this person alone."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether the words of a command were typed."""
+        return self in {InteractionKind.COMMAND, InteractionKind.MESSAGE}
 
 
 class Origin(Frozen):
@@ -49,10 +57,10 @@ class Origin(Frozen):
     on_surface: bool = False
     """Whether it was done on a message that the bot updates as things change."""
     thread_ts: str = ""
-    """The thread of a clicked reply. Empty if the first message of a thread was clicked: only people who have that
-    thread open would see an answer in it."""
+    """The thread of a message to the bot, or of a clicked reply. Empty if the first message of a thread was
+    clicked: only people who have that thread open would see an answer in it."""
     opened_at: int = 0
-    """When the submitted modal was opened: real time, as a Unix time. 0 for a command or click."""
+    """When the submitted modal was opened: real time, as a Unix time. 0 if no modal was submitted."""
 
 
 class ModalMetadata(Frozen):
@@ -81,17 +89,19 @@ class ModalMetadata(Frozen):
 
 
 class Interaction(Frozen):
-    """A command, click or submission, before the bot knows who the person is."""
+    """A command, click, submission or message, before the bot knows who the person is."""
 
     kind: InteractionKind
     name: str
-    """The command, the button's `action_id`, or the modal's `callback_id`."""
+    """The command, the button's `action_id`, the modal's `callback_id`, or the event of a message."""
     user_id: str
     team_id: str
     origin: Origin
     trigger_id: str = ""
     text: str = ""
-    """What was typed after a command."""
+    """What was typed after a command, or in a message, without the mention of the bot."""
+    written_at: Instant | None = None
+    """When a message was written, in our time. None for the rest, which Slack sends only once."""
     value: str = ""
     """The value of a button or submitted modal, not yet decoded."""
     value_type: str = ""
@@ -102,8 +112,13 @@ class Interaction(Frozen):
 
     @property
     def reply_to(self) -> Destination:
-        """Return where an answer goes: to the `response_url`, or to the person's direct messages without one."""
-        return to_response_url(self.origin.response_url) if self.origin.response_url else to_person(self.user_id)
+        """Return where an answer goes: to the `response_url`; without one, for a mention to its channel, where
+        only this person sees the answer, and otherwise to the person's direct messages."""
+        if self.origin.response_url:
+            return to_response_url(self.origin.response_url)
+        if self.kind is InteractionKind.MESSAGE and not is_direct(self.origin.channel):
+            return to_ephemeral(self.origin.channel, self.user_id, self.origin.thread_ts)
+        return to_person(self.user_id)
 
 
 class UserInteraction(Interaction):

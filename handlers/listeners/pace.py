@@ -27,7 +27,3 @@ class Pace:
         if len(self._left) > REMEMBERED:
             del self._left[next(iter(self._left))]
         return 0 if allowed else max(ceil((1 - left) / self._per_second), 1)
-
-    def forget(self, user_id: str) -> None:
-        """Forget what a person has done."""
-        self._left.pop(user_id, None)

@@ -11,7 +11,6 @@ from bot.model.person import Person
 from handlers.ids import ExtendValue, Field, HoursValue, RentalValue, SpanValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
-    InteractionKind,
     OpenModal,
     Outcome,
     Reply,
@@ -64,8 +63,8 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
     else:
         again = choices.extend_until_button(details.rental, value.by)
     modal = modals.extend_confirm(details, longer, value, context.reader(interaction.person))
-    typed = interaction.kind is InteractionKind.COMMAND
-    reply = Reply(content=replies.extend_to_confirm(details, longer.span, again)) if typed else None
+    words = replies.extend_to_confirm(details, longer.span, again)
+    reply = Reply(content=words) if interaction.kind.typed else None
     return OpenModal(modal=modal, reply=reply)
 
 

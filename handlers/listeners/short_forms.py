@@ -1,4 +1,4 @@
-"""Commands without an id: they mean the person's only rental, or ask which of several is meant."""
+"""Commands without an id: they mean the rental of the thread or the person's only one, or ask which is meant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
+from bot.lifecycle.service import queries
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
 from handlers.listeners import giving, rentals, sharing
@@ -34,11 +35,14 @@ Do = Callable[[str], Awaitable[Outcome]]
 
 
 async def carry_out(context: Context, interaction: UserInteraction, command: RentalCommand) -> Outcome:
-    """Carry out a command about one rental. If it has no id and the person has several rentals, reply with the
-    question which one is meant."""
+    """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
+    else the person's only one. If they have several, reply with the question which one is meant."""
     do, purpose, question, button_for = _meaning(context, interaction, command)
-    if command.id is not None:
-        return await do(command.id)
+    rental_id, origin = command.id, interaction.origin
+    if rental_id is None and origin.thread_ts:
+        rental_id = await queries.rental_of_post(context.deps, origin.channel, origin.thread_ts)
+    if rental_id is not None:
+        return await do(rental_id)
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)

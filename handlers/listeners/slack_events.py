@@ -17,13 +17,12 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
-from bot.model.message import Message, MessageKind, to_person
 from bot.policy.team.roles import deciding_groups
-from handlers.listeners import commands, hints
+from handlers.listeners import messages
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
-from handlers.slack_api.error_codes import NO_ANSWER, error_code
-from handlers.views.answers import replies
+from handlers.listeners.wrapper import EventNotHandled
+from handlers.slack_api.error_codes import error_code
 from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
@@ -31,10 +30,6 @@ Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
 """Takes the context, the event and the bot's own user id."""
 
 _log = structlog.get_logger("gpubot.events")
-
-
-class EventNotHandled(Exception):
-    """An event could not be handled; Slack sends it again."""
 
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
@@ -79,58 +74,6 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
         await context.channels.forget(channel)
 
 
-async def message_posted(context: Context, event: Event, _: str | None) -> None:
-    """Handle message.im: answer a person who writes to the bot with the command for their words. Carry nothing
-    out.
-
-    Slack sends this event also for edits and for the bot's own messages.
-    """
-    user = event.get("user")
-    by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
-    if not by_person or not isinstance(user, str):
-        return
-    person = await context.hints.may_answer(context.people, context.deps.rules, user, context.deps.clock)
-    if person is None:
-        return
-    content = await commands.command_for(context, person, text(event, "text"))
-    real_now = context.deps.clock.real()
-    answer = Message(
-        kind=MessageKind.REPLY,
-        to=to_person(user),
-        body={"text": content.text, "blocks": list(content.blocks)},
-        created_at=real_now,
-        due_at=real_now,
-    )
-    async with context.deps.store.write() as tx:
-        if await hints.mark(tx, f"{user}:{text(event, 'ts')}", real_now):
-            await tx.messages.add(answer)
-
-
-async def mentioned(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_mention: tell the person, where they wrote, that the bot reads only commands.
-
-    Only they see the answer and it pings nobody. So the store doesn't count these answers, as it counts those in
-    direct messages.
-    """
-    user, channel = text(event, "user"), text(event, "channel")
-    if not user or not channel or "bot_id" in event:
-        return
-    if not await context.hints.wanted(context.people, context.deps.rules, user, context.deps.clock):
-        return
-    content = replies.no_mentions()
-    try:
-        await context.client.chat_postEphemeral(
-            channel=channel,
-            user=user,
-            thread_ts=text(event, "thread_ts") or None,
-            text=content.text,
-            blocks=list(content.blocks),
-        )
-    except NO_ANSWER:
-        context.hints.forget(user)
-        raise
-
-
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
     """Handle app_home_opened: publish the Home tab, unless Slack shows this version of it already."""
     view = home.home_tab()
@@ -148,11 +91,12 @@ BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
         "group_left": channel_changed,
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
-        "message": message_posted,
+        "message": messages.posted,
+        "app_mention": messages.posted,
     }
 )
-AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_mention": mentioned, "app_home_opened": home_opened})
-"""A failed call to Slack is only logged: the person can mention the bot, or open its Home tab, again."""
+AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_home_opened": home_opened})
+"""A failed call to Slack is only logged: the person can open the Home tab again."""
 
 
 def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:

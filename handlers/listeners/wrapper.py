@@ -1,4 +1,4 @@
-"""The wrapper around every listener: look up the person, run the handler, which commits, then acknowledge.
+"""The wrapper around what people do: look up the person, run the handler, which commits, then acknowledge.
 
 Slack never sends a command or a click a second time, so what the person did and the reply to it are committed
 before the acknowledgement. No exception may leave a listener: Bolt then doesn't acknowledge, even if `ack` was
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import structlog
@@ -35,7 +36,7 @@ from handlers.listeners.interaction import (
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.parsing.commands import is_destroy
-from handlers.views.answers import modals, replies
+from handlers.views.answers import choices, modals, replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 
@@ -48,6 +49,8 @@ Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
 PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
+LATE = timedelta(minutes=2)
+"""How old a message may be. Slack sends an event again after a minute, and after five more."""
 MAX_INPUT_ERROR = 300
 """The most characters of an error below an input."""
 
@@ -55,6 +58,14 @@ _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
 """One entry for each commit of the running listener."""
 
 _log = structlog.get_logger("gpubot.handlers")
+
+
+class AlreadyDone(Exception):
+    """What a message asks for was done when its event came before."""
+
+
+class EventNotHandled(Exception):
+    """An event could not be handled; Slack sends it again."""
 
 
 def note_commit() -> None:
@@ -79,7 +90,7 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
             current = context.with_newest_rules()
-            await _serve(current, _without_expired_url(current, read(body)), handler, ack, body)
+            await serve(current, _without_expired_url(current, read(body)), handler, ack, body)
 
     return listen
 
@@ -94,21 +105,30 @@ def _without_expired_url(context: Context, interaction: Interaction) -> Interact
     return changed(interaction, origin=changed(origin, response_url=""))
 
 
-async def _serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
+async def serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
+    """Run the handler, store the reply, and acknowledge. Raise StoreBusy or EventNotHandled only for a message of
+    which nothing was written: Slack sends its event again."""
     commits: list[None] = []
     private_keys: list[str] = []
+    by_message = interaction.kind is InteractionKind.MESSAGE
     try:
         _check_pace(context, interaction)
+        _check_age(context, interaction)
         private_keys = await find_private_keys(body)
         if private_keys:
             interaction = without_private_keys(interaction, private_keys)
-            raise PrivateKey
+            raise PrivateKey(posted=by_message)
         person = await context.people.get(interaction.user_id, interaction.team_id)
         _check_member(person)
         _COMMITS.set(commits)
         outcome = await handler(context, UserInteraction(**dict(interaction), person=person))
+    except AlreadyDone:
+        _log_interaction(interaction, "already_done")
+        return
     except StoreBusy:
         _log_interaction(interaction, "store_busy")
+        if by_message:
+            raise
         await _reply_store_busy(context, interaction, ack, body)
         return
     except GpubotError as error:
@@ -122,12 +142,18 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
     try:
         reply = _separate_reply(interaction, outcome)
         queued = reply is None or await responses.queue(context, interaction, reply)
+        if by_message and not queued and not commits:
+            raise EventNotHandled(interaction.name)
         await _acknowledge(context, interaction, outcome, ack, body)
+    except AlreadyDone:
+        return
+    except EventNotHandled:
+        raise
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
         return
-    submitted = interaction.kind is InteractionKind.SUBMISSION
-    opening = outcome if isinstance(outcome, OpenModal) and not submitted else None
+    opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
+    opening = outcome if isinstance(outcome, OpenModal) and opens else None
     if opening is not None or not queued:
         context.gate.start(_call_slack(context, interaction, None if queued else reply, opening, commits))
 
@@ -152,10 +178,20 @@ async def _call_slack(
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
     """Raise Refused if a person types more commands than `Context.commands` allows. `destroy` never waits."""
-    if interaction.kind is not InteractionKind.COMMAND or is_destroy(interaction.text):
+    if not interaction.kind.typed or is_destroy(interaction.text):
         return
     if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
         raise Refused("Those are more commands than I take in a second. I did nothing. Type this one again.")
+
+
+def _check_age(context: Context, interaction: Interaction) -> None:
+    """Raise Refused for a message that came late: the person may have given up, or done it in another way."""
+    if interaction.written_at is None:
+        return
+    clock = context.deps.clock
+    # Slack's time in a sandbox is ours, which can be faster than the real time that a delivery takes.
+    if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
+        raise Refused("That reached me more than 2 min late, so I did nothing. Type it again.")
 
 
 def _check_member(person: Person) -> None:
@@ -177,6 +213,14 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
     """Return the reply that is sent apart from the acknowledgement. Return None if there is none."""
     match interaction.kind, outcome:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
+            return reply
+        case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
+            # Only a command and a click have a trigger that opens a dialog.
+            return Reply(content=choices.opener(modal))
+        case (InteractionKind.MESSAGE, Reply() as reply) | (
+            InteractionKind.MESSAGE,
+            OpenModal(reply=Reply() as reply),
+        ):
             return reply
         case (InteractionKind.CLICK, Reply() as reply) | (
             InteractionKind.SUBMISSION,

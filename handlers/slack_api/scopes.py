@@ -29,7 +29,7 @@ NEEDED: Mapping[str, str] = MappingProxyType(
 )
 OPTIONAL: Mapping[str, str] = MappingProxyType(
     {
-        "app_mentions:read": "answering people who mention me in a channel",
+        "app_mentions:read": "@gpubot extend 2h in channels and threads",
         "files:write": "sending the files of months",
     }
 )

@@ -95,8 +95,8 @@ async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(in
     findings = await installation.examine()
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark != "ok"] == [
-        "hint    Slack scopes: missing, but I run without: app_mentions:read (answering people who mention me in "
-        "a channel), files:write (sending the files of months). Paste manifest.yml again at "
+        "hint    Slack scopes: missing, but I run without: app_mentions:read (@gpubot extend 2h in channels "
+        "and threads), files:write (sending the files of months). Paste manifest.yml again at "
         "api.slack.com/apps, App Manifest, then Reinstall."
     ]
 

@@ -164,7 +164,7 @@ async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_
                 await ours.world.get("sockets", least=3, wait=20)
         missing = {line["scope"]: line["purpose"] for line in lines if line["event"] == "slack.scope_missing"}
     assert missing == {
-        "app_mentions:read": "answering people who mention me in a channel",
+        "app_mentions:read": "@gpubot extend 2h in channels and threads",
         "files:write": "sending the files of months",
     }
 

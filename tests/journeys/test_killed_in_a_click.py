@@ -1,11 +1,12 @@
-"""SIGKILL during a click: an acknowledged click is never lost, and another one is never done."""
+"""SIGKILL during a click or a message: an acknowledged one is never lost, and none is done twice."""
 
 from __future__ import annotations
 
 import asyncio
 
+from sandbox.slack.state import BOT_USER
 from tests.journeys.checks import check_consistency
-from tests.journeys.world import World, locked
+from tests.journeys.world import PEOPLE, World, locked
 
 
 async def test_a_click_that_is_not_committed_is_answered_with_words_or_fails_and_rents_nothing(
@@ -45,3 +46,18 @@ async def test_killed_right_after_an_acknowledgement_the_next_start_does_what_wa
     bought = await world.bought()
     assert len(bought) == 1
     await check_consistency(world, bought=bought)
+
+
+async def test_a_mention_whose_event_comes_again_after_the_bot_was_killed_rents_once(world: World) -> None:
+    await world.sets_key()
+    words = "get H100 EU now"
+    said = await world.writes("Ana", f"@gpubot {words}", channel="#gpus")
+    await world.kill()
+    await world.restart()
+    mention = {"type": "app_mention", "user": PEOPLE["Ana"], "channel": said["channel"], "ts": said["ts"]}
+    await world.sandbox.slack.post("event", {**mention, "text": f"<@{BOT_USER}> {words}"})
+    rental = await world.rental_of_new_card()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=["hyperstack"])

@@ -36,10 +36,10 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     await world.play.clicks("Ben", notice, "Extend 2 h")
     assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
 
-    await world.play.types("Ana", "#training", "share @cleo")
-    request = world.play.sees(
-        "Cleo", "I need your public SSH key for that. Then Ana can put it on the machine", dm=True
-    )
+    card = await world.card(rental)
+    await world.writes("Ana", "@gpubot share @cleo", channel=card.channel, thread_ts=card.ts)
+    request = await world.reads("Cleo", "I need your public SSH key for that. Then Ana can put it on the machine")
+    assert (await world.reads("Ana", "Cleo has no SSH key yet")).only_you
     assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]
 
     await world.skips(2.25 * HOUR)

@@ -56,8 +56,7 @@ class Week:
     async def writes(self, rental: str, words: str = "mine, for the demo") -> None:
         """Write in the thread of a rental."""
         card = await self.world.card(rental)
-        say = {"user": PEOPLE["Ana"], "channel": card.channel, "thread_ts": card.ts, "text": words}
-        assert (await self.world.sandbox.slack.post("say", say))["ok"]
+        await self.world.writes("Ana", words, channel=card.channel, thread_ts=card.ts)
 
     async def until_card(self, word: str, *rentals: str) -> None:
         """Let time pass in steps until the cards of these rentals begin with a word."""

@@ -189,6 +189,12 @@ class World:
         """Type `/gpu text`, and wait only for the acknowledgement."""
         return await self.sandbox.command(PEOPLE[name], channel, text)
 
+    async def writes(self, name: str, text: str, **where: Any) -> Json:
+        """Write a message. Return its channel and ts once the bot acknowledged its event."""
+        said = await self.sandbox.slack.post("say", {"user": PEOPLE[name], "text": text, **where})
+        await self.sandbox.slack.get("events", wait="10")
+        return said
+
     async def confirms(self, name: str) -> None:
         """Submit the modal that opens, and wait only for the acknowledgement. Raise Missed if it is refused."""
         outcome = await self.sandbox.submit(PEOPLE[name], await self.sandbox.open_modal(PEOPLE[name]))

@@ -14,6 +14,7 @@ from bot.model.message import (
     NextCall,
     stored_destination,
     to_channel,
+    to_ephemeral,
     to_person,
     to_response_url,
 )
@@ -31,6 +32,8 @@ URL = "https://hooks.slack.com/commands/T1/2/3"
         ("U0ANA", to_person("U0ANA")),
         ("W0ANA", to_person("W0ANA")),
         (URL, to_response_url(URL)),
+        ("C0TRAINING/U0ANA", to_ephemeral("C0TRAINING", "U0ANA")),
+        ("C0TRAINING/U0ANA/1700000000.1", to_ephemeral("C0TRAINING", "U0ANA", "1700000000.1")),
         ("http://127.0.0.1:8080/answer", to_response_url("http://127.0.0.1:8080/answer")),
     ],
 )
@@ -43,6 +46,7 @@ def test_a_stored_id_or_url_names_its_kind_of_destination(text: str, destination
     ("to", "fields", "call"),
     [
         (to_response_url(URL), {}, NextCall.ANSWER),
+        (to_ephemeral("C1", "U0ANA"), {}, NextCall.ANSWER),
         (to_person("U0ANA"), {}, NextCall.POST),
         (to_channel("C1"), {}, NextCall.POST),
         (to_channel("C1"), {"sending": True}, NextCall.FIND),

@@ -283,6 +283,7 @@ async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(databas
     # A private answer to somebody without a `response_url` is a post like any other.
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
+        await tx.messages.add(make.message(MessageKind.REPLY, None, to=f"C1/{make.ANA}/1.0"))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.ANA))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.BEN, sending=True))
         await tx.messages.add(make.message(MessageKind.ALERT, None, to=make.ANA, channel="D1", ts="1.0"))

@@ -159,6 +159,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("people_left", lambda tx: tx.people.drop_left(START, 9)),
     ("people_asked", lambda tx: tx.people.not_asked_since(START, 9)),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
+    ("messages_ts", lambda tx: tx.messages.rental_at("C1", "1.0")),
     ("messages_due", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),

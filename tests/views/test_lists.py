@@ -318,6 +318,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu away until mon: asks you about no request until then; /gpu away off ends that
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
 /gpu policy reload: reads the policy file again
+  The same words work after @gpubot in a channel or a rental's thread, and alone in our direct
+      messages.
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
@@ -340,6 +342,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
+  The same words work after @gpubot in a channel or a rental's thread, and alone in our direct
+      messages.
 """)
 
 

@@ -224,8 +224,7 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.resumed(True),
         replies.resumed(False),
         replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
-        replies.type_this("get H100 EU until 18:00"),
-        replies.no_mentions(),
+        replies.begin_with_mention("U0BOT", "get H100 EU until 18:00"),
     ) == snapshot("""\
 
 Buying is paused. I say so in <#C0GPUS>. Destroying goes on. /gpu resume starts it again.
@@ -239,7 +238,5 @@ Buying wasn't paused.
 The request p4wd9 has changed.
 Here it is.
 
-Type /gpu get H100 EU until 18:00
-
-I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help
+Begin with my name and I do it: <@U0BOT> get H100 EU until 18:00
 """)

@@ -349,6 +349,10 @@ class Messages(Protocol):
         stays open and due, so that the change is shown."""
 
     async def card(self, rental_id: str) -> Message | None: ...
+
+    async def rental_at(self, channel: str, ts: str) -> str | None:
+        """Return the id of the rental that a posted message is about. Return None for any other message."""
+
     async def redirect(self, rental_id: str, to: Destination) -> None:
         """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
         has not said yet. The rental stores `to` as its `card_channel`, for what comes later."""
@@ -454,8 +458,8 @@ class Account(Protocol):
 
     async def add_probe_key(self, private_key: str) -> None: ...
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
-        """Note that a direct message is answered, and return True. Return False if it was answered before. Forget
-        messages that were answered before `forget_before`."""
+        """Note that a person's message to the bot is answered, and return True. Return False if it was answered
+        before. Forget messages that were answered before `forget_before`."""
 
 
 class AdminQuestions(Protocol):

@@ -299,6 +299,12 @@ async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
         return await names_of(tx, await people_without_key(tx, rental.teammates))
 
 
+async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
+    """Return the id of the rental that a post of the bot is about. Return None for any other post."""
+    async with deps.store.read() as tx:
+        return await tx.messages.rental_at(channel, ts)
+
+
 async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
     """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
     async with deps.store.read() as tx:

@@ -8,9 +8,19 @@ from datetime import datetime, timedelta
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
-from handlers.ids import Action, ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue
+from handlers.ids import (
+    NO_VALUE,
+    Action,
+    Callback,
+    EndValue,
+    ExtendValue,
+    RentalValue,
+    ShareValue,
+    SpanValue,
+    UntilValue,
+)
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered, button
+from handlers.views.phrases.blocks import Json, Modal, Rendered, button
 from handlers.views.phrases.format import Reader, join, person, plural, span
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.rental_text import STATES
@@ -43,6 +53,24 @@ def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
     whose = "" if rental.owner == reader.id else f", {person(own.names, rental.owner)}"
     ends = f"Ends {reader.times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
     return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
+
+
+def opener(modal: Modal) -> Rendered:
+    """Return the answer to words that would open a dialog, if Slack lets only a button open it."""
+    match modal.value:
+        case RentalValue(rental_id=rental_id):
+            words = f"Destroy {rental_id}? The button shows what it cost so far, and asks."
+            opens = button(f"Destroy {rental_id}", Action.DESTROY, modal.value, style="danger")
+        case EndValue(rental_id=rental_id):
+            words = f"By how much? Click, or write it: extend {rental_id} 2h"
+            opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
+        case _ if modal.view["callback_id"] == Callback.GITHUB_NAME.id:
+            words = "Click to say who you are at GitHub, or write it: key github ana-dev"
+            opens = button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE)
+        case _:
+            words = "Click to choose, or write what you need: get H100 EU"
+            opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
+    return blocks.message(words, blocks.section(words), blocks.actions(opens), closed=False)
 
 
 # --- the buttons

@@ -371,6 +371,9 @@ HELP = (
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
 )
+ELSEWHERE = (
+    "The same words work after @gpubot in a channel or a rental's thread, and alone in our direct messages."
+)
 APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
 ADMIN_HELP = (
     ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
@@ -387,9 +390,9 @@ def help_(roles: Roles, *, rules: Rules) -> Rendered:
     alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
     ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
     return blocks.message(
-        "\n".join(filter(None, (*lines, ask))),
+        "\n".join(filter(None, (*lines, ELSEWHERE, ask))),
         blocks.section("\n".join(lines)),
-        blocks.context(ask) if ask else None,
+        blocks.context(ELSEWHERE, *([ask] if ask else [])),
     )
 
 

@@ -21,7 +21,18 @@ from handlers.views.phrases.asked_text import asked_for
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
 from handlers.views.phrases.error_text import error_text
-from handlers.views.phrases.format import Reader, Times, channel, dollars, escape, identifier, join, per_hour, span
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    channel,
+    dollars,
+    escape,
+    identifier,
+    join,
+    mention,
+    per_hour,
+    span,
+)
 from handlers.views.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.on_ending_text import SCRIPT
@@ -220,11 +231,6 @@ def newer_version(words: str, current: Rendered) -> Rendered:
     )
 
 
-def type_this(command: str) -> Rendered:
-    """Return the reply to a direct message whose words are those of a command."""
-    return blocks.message(f"Type /gpu {escape(command, 300)}")
-
-
-def no_mentions() -> Rendered:
-    """Return the reply to a mention. It says where to type commands, because Slack takes none in threads."""
-    return blocks.message("I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help")
+def begin_with_mention(bot: str, command: str) -> Rendered:
+    """Return the reply to a message that mentions the bot after other words: `command` is what they mean."""
+    return blocks.message(f"Begin with my name and I do it: {mention(bot)} {escape(command, 300)}")

@@ -1,5 +1,5 @@
 """Wishes for offers and the searches that they share; what a machine says of its on-ending.sh; what each owner of
-a machine holds of budgets; how many purchases got ready."""
+a machine holds of budgets; how many purchases got ready; the rental that a thread is about."""
 
 from __future__ import annotations
 
@@ -35,4 +35,6 @@ def upgrade() -> None:
     with op.batch_alter_table("reservations") as reservations:
         reservations.drop_constraint("reservations_pk", type_="primary")
         reservations.create_primary_key("reservations_pk", ["rental_id", "month", "owner"])
+    of_rental = sa.text("ts IS NOT NULL AND rental_id IS NOT NULL")
+    op.create_index("messages_ts", "messages", ["ts"], sqlite_where=of_rental, postgresql_where=of_rental)
     op.create_index("attempts_place", "attempts", ["vendor", "gpu", "intended_at"])
