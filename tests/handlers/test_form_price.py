@@ -18,7 +18,6 @@ from handlers.listeners.open_forms import REMEMBERED, OpenForms
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.team import NOON, Json, Team, an_offer, team
 
-
 HANGS = "Compute Clear hasn't answered. You can go on: Show offers asks again."
 FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
 """When the hours of the rules end, in Ana's zone."""
