@@ -69,8 +69,11 @@ async def ask_for(
     earlier: Quote | None = None,
 ) -> Outcome:
     """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
-    changes. Unless it `may_rent_now`, the word `now` does nothing."""
+    changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
+    for approval. Unless it `may_rent_now`, the word `now` does nothing."""
     wish = None
+    if earlier is not None and earlier.changes is None:
+        earlier = changed(earlier, wish=None)
     if isinstance(command, Wait):
         wish = quoting.new_wish(context.deps, command.until, any_time=command.any_time)
     elif command.any_time:

@@ -74,7 +74,10 @@ async def entered(ours: Team, user: str) -> dict[str, Any]:
     view = await ours.modal(user)
     assert view is not None
     values = {seen["block_id"]: seen["value"] or {} for seen in view["inputs"]}
-    return {name: (value.get("selected_option") or value).get("value") for name, value in values.items()}
+    chosen = {name: value.get("selected_option") or value for name, value in values.items()}
+    boxes = {name: value["selected_options"] for name, value in values.items() if "selected_options" in value}
+    texts = {name: value.get("value") for name, value in chosen.items()}
+    return texts | {name: [box["value"] for box in checked] for name, checked in boxes.items()}
 
 
 def h100(rate: str = "2.15") -> tuple[Offer, ...]:
@@ -209,7 +212,7 @@ async def test_prices_of_forms_are_none_of_the_six_searches_and_have_a_limit_of_
         assert await ours.command(ANA, "get H100 EU") == ""
 
 
-async def test_a_market_that_refuses_and_a_person_who_may_not_rent_get_no_price(tmp_path: Path) -> None:
+async def test_a_call_that_failed_is_made_again_by_the_next_choice(tmp_path: Path) -> None:
     market = SlowMarket({"H100": MarketAway("no answer", may_have_bought=False)})
     async with team(tmp_path, market=market) as ours:
         await ours.command(ANA, "get")
@@ -217,7 +220,26 @@ async def test_a_market_that_refuses_and_a_person_who_may_not_rent_get_no_price(
         assert await price_line(ours, ANA) == f"No price of 1x H100, on demand: {HANGS}"
         await market.answer("H100", h100())
         await choose(ours, ANA, "lease", "6h")
-        assert (await price_line(ours, ANA)).startswith("From $2.15/h"), "a failed call is not shared"
+        assert (await price_line(ours, ANA)).startswith("From $2.15/h")
+
+
+async def test_what_the_form_says_about_waiting_takes_the_place_of_what_was_typed(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "wait H100 EU until fri any time")
+        (asked,) = await ours.quotes(ANA)
+        await ours.forge(ANA, "change", asked.id)
+        opened = await entered(ours, ANA)
+        assert (opened["waits"], opened["more"]) == ("2026-11-27 20:00", ["any-time"])
+        assert (await ours.submit(ANA, more=[]))["ok"]
+        wishes = [quote.wish for quote in await ours.quotes(ANA) if quote.wish is not None]
+        assert {(wish.until, wish.any_time) for wish in wishes} == {
+            (FRIDAY_EVENING, True),
+            (FRIDAY_EVENING, False),
+        }
+        await ours.forge(ANA, "change", asked.id)
+        assert (await ours.submit(ANA, waits="", more=[]))["ok"]
+        assert [quote.wish for quote in await ours.quotes(ANA)].count(None) == 1
 
 
 async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path) -> None:

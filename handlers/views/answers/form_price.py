@@ -12,6 +12,7 @@ from handlers.ids import PRICE
 from handlers.views.answers.offers import cap_text, request_text
 from handlers.views.phrases.blocks import Json, section
 from handlers.views.phrases.format import dollars, escape, per_hour, span
+from handlers.views.phrases.format import price as price_of
 from handlers.views.phrases.machine_text import contract, vendor
 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
@@ -39,7 +40,8 @@ def price(request: Request, offer: Offer | None) -> str:
     longest = ""
     if request.longest > request.lease:
         longest = f", {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
-    about = f"*From {per_hour(offer.rate)}, about {dollars(cost(offer.rate, request.lease))}*"
+    each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
+    about = f"*From {per_hour(offer.rate)}{each}, about {dollars(cost(offer.rate, request.lease))}*"
     return f"{about} for {span(request.lease)}{longest}: {_wanted(request)}, at {vendor(offer.vendor)}."
 
 

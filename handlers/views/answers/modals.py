@@ -184,7 +184,7 @@ def form(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
-        *_waits(wish, now, zone, new=not isinstance(value, VersionValue)),
+        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue)),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -262,12 +262,12 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
 
 
-def _waits(wish: Wish | None, now: datetime, zone: str, *, new: bool) -> list[Json]:
+def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool) -> list[Json]:
     """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
     waits for approval: it is rented once it is approved."""
     if not new:
         return []
-    stands = wish if wish is not None and wish.until > now else None
+    stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
         option("Rent the first offer at once if nobody must confirm it (now)", NOW),
         option("If I wait: rent it outside of my hours too (any time)", ANY_TIME),
