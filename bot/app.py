@@ -35,6 +35,7 @@ from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
 from bot.lifecycle.retention import drop_old, look_for_people_who_left
+from bot.lifecycle.service.prices import Prices
 from bot.lifecycle.spend import notify_unusual_day
 from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
@@ -240,6 +241,7 @@ async def build(
             people=people,
             catalog=lambda: catalog_cache.known,
             key_source=github,
+            prices=Prices.of(market, clock),
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             retry_refused=retry_refused,

@@ -19,6 +19,7 @@ from bot.errors import GpubotError, Unusable
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.service.prices import Prices
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
@@ -81,6 +82,7 @@ class Connection:
         people: People,
         catalog: Callable[[], Catalog | None],
         key_source: KeySource,
+        prices: Prices,
         tokens: Tokens,
         read_tokens: Callable[[], Tokens],
         retry_refused: float = RETRY_REFUSED,
@@ -94,6 +96,7 @@ class Connection:
         self._people = people
         self._catalog = catalog
         self._key_source = key_source
+        self._prices = prices
         self._read_tokens = read_tokens
         self._retry_refused = retry_refused
         self._tokens = tokens
@@ -252,6 +255,7 @@ class Connection:
             deps=self._deps,
             catalog=self._catalog,
             key_source=self._key_source,
+            prices=self._prices,
             people=self._people,
             channels=SlackChannels(self._deps, self._client),
             client=self._client,

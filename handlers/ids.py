@@ -144,6 +144,12 @@ class Field(StrEnum):
     REASON = "reason"
     MACHINE_NAME = "machine_name"
     SCRIPT_FIRST = "script_first"
+    MORE = "more"
+    WAITS = "waits"
+
+
+PRICE = "price"
+"""The block of the request form that says what its choice costs."""
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"

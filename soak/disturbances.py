@@ -52,6 +52,7 @@ SLACK_METHODS = (
     "response_url",
     "response_url",
     "views.open",
+    "views.update",
     "users.info",
     "conversations.info",
     "conversations.open",

@@ -17,6 +17,7 @@ from handlers.listeners import (
     github_keys,
     giving,
     keys,
+    modals,
     month_files,
     offers,
     policy,
@@ -28,7 +29,7 @@ from handlers.listeners import (
     waiting,
 )
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
 from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
 from handlers.views.answers import replies
@@ -108,8 +109,10 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
 
 
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button. If its rental is unknown, because the database lost it, take the buttons off.
-    Raise Mistake if a version before this one posted the button."""
+    """Handle a click on any button, or a choice in a dialog. If the button's rental is unknown, because the
+    database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
+    if interaction.kind is InteractionKind.CHOICE:
+        return await modals.chosen(context, interaction)
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)
     try:

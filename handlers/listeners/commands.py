@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from bot.errors import Mistake
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import account, away, queries, quoting, waiting
+from bot.lifecycle.service import account, away, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
@@ -37,10 +37,8 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any command. Raise Mistake if it can't be parsed."""
     command = _parse(context, interaction.person, interaction.text)
     match command:
-        case commands.Get(now=now):
-            return await _search(context, interaction, command, rent_now=now)
-        case commands.Wait():
-            return await _search(context, interaction, command, rent_now=False)
+        case commands.Get() | commands.Wait():
+            return await offers.ask_for(context, interaction, command)
         case commands.GetForm():
             return await offers.open_form(context, interaction)
         case commands.Again():
@@ -69,18 +67,6 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             return Reply(content=await _switch(context.deps, interaction.person, command))
         case _:
             return await _answer(context, interaction, command)
-
-
-async def _search(
-    context: Context, interaction: UserInteraction, command: commands.Get | commands.Wait, *, rent_now: bool
-) -> Outcome:
-    """Start a search for what was typed after `get` or `wait`."""
-    wish = None
-    if isinstance(command, commands.Wait):
-        wish = quoting.new_wish(context.deps, command.until, any_time=command.any_time)
-    elif command.any_time:
-        wish = quoting.new_wish(context.deps, None, any_time=True)
-    return await offers.ask(context, interaction, command.request, rent_now=rent_now, wish=wish)
 
 
 async def _switch(
@@ -133,7 +119,7 @@ async def show_line(context: Context, interaction: UserInteraction, value: LineV
     command = _parse(context, interaction.person, text)
     if not isinstance(command, commands.Get | commands.Wait):
         raise Mistake(UNREADABLE)
-    return await _search(context, interaction, command, rent_now=False)
+    return await offers.ask_for(context, interaction, command, may_rent_now=False)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:

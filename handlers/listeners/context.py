@@ -10,11 +10,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.service.prices import Prices
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
+from handlers.listeners.open_forms import OpenForms
 from handlers.listeners.pace import Pace
 from handlers.slack_api.gate import Gate
 from handlers.views.phrases.format import Reader
@@ -29,6 +31,8 @@ class Context:
     """Return the catalogue as last read, or None before the first read. Never wait."""
     key_source: KeySource
     """Where people's public keys are read from: GitHub."""
+    prices: Prices
+    """What the request form says of its choice."""
     people: People
     channels: SlackChannels
     client: AsyncWebClient
@@ -40,6 +44,9 @@ class Context:
     """How often one person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """How often one person may look up keys at GitHub."""
+    forms: OpenForms = field(default_factory=OpenForms)
+    prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
+    """How often the market may be asked for what one person chooses in forms."""
 
     def with_newest_rules(self) -> Context:
         """Return the context of a click, a command or an event that begins now."""

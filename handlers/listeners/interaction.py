@@ -16,6 +16,7 @@ from pydantic import ConfigDict, ValidationError
 from bot.model.base import Frozen, Instant
 from bot.model.message import Destination, to_ephemeral, to_person, to_response_url
 from bot.model.person import Person
+from bot.model.request import Request
 from handlers.directory.channels import is_direct
 from handlers.ids import Field, Value
 from handlers.views.phrases.blocks import Modal, Rendered
@@ -28,6 +29,8 @@ class InteractionKind(StrEnum):
     """Answered in the acknowledgement."""
     CLICK = "click"
     """Answered through the `response_url`."""
+    CHOICE = "choice"
+    """In an input of a modal that stays open. It has no answer but the modal's new content."""
     SUBMISSION = "submission"
     """Errors are answered in the acknowledgement, everything else through the `response_url` of what opened the
     modal."""
@@ -93,7 +96,8 @@ class Interaction(Frozen):
 
     kind: InteractionKind
     name: str
-    """The command, the button's `action_id`, the modal's `callback_id`, or the event of a message."""
+    """The command, the button's `action_id`, the `callback_id` of a modal that was submitted or chosen in, or the
+    event of a message."""
     user_id: str
     team_id: str
     origin: Origin
@@ -106,6 +110,8 @@ class Interaction(Frozen):
     """The value of a button or submitted modal, not yet decoded."""
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
+    view_id: str = ""
+    """The submitted modal, as Slack names it."""
     inputs: Mapping[str, str] = {}
     """A modal's inputs without the empty ones. Several checkboxes or people are one text, with a space between
     their values or ids."""
@@ -148,12 +154,23 @@ class Reply(Frozen):
     not tell whether it took the blocks. None: the usual place."""
 
 
+class ShowPrice(Frozen):
+    """Show in the request form, which stays open, what a person's request costs."""
+
+    person: Person
+    request: Request | None = None
+    words: str = ""
+    """Why there is no price, as mrkdwn, if there is no request."""
+
+
 class OpenModal(Frozen):
     """Open a modal. After a submission, it takes the place of the modal that was submitted."""
 
     modal: Modal
     reply: Reply | None = None
     """A reply that stays when the person closes the modal, with a button that opens it again."""
+    price: ShowPrice | None = None
+    """What a request form shows once it is open."""
 
 
 class FieldErrors(Frozen):
@@ -162,7 +179,7 @@ class FieldErrors(Frozen):
     errors: dict[Field, str]
 
 
-Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
+Outcome: TypeAlias = Reply | OpenModal | ShowPrice | FieldErrors | None
 """None if no reply is needed, because the queued card, thread or messages show what was done."""
 
 
@@ -189,7 +206,7 @@ def command(body: Mapping[str, Any]) -> Interaction:
 
 
 def click(body: Mapping[str, Any]) -> Interaction:
-    """Return the interaction in the payload of a click on a button.
+    """Return the interaction in the payload of a click on a button, or of a choice in an input of a modal.
 
     A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
     messages, which the person's id stands for.
@@ -197,6 +214,8 @@ def click(body: Mapping[str, Any]) -> Interaction:
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     button = first if isinstance(first, Mapping) else {}
+    if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":
+        return _in_modal(body, InteractionKind.CHOICE)
     container = part(body, "container")
     thread = text(container, "thread_ts")
     user_id = text(part(body, "user"), "id")
@@ -220,14 +239,19 @@ def click(body: Mapping[str, Any]) -> Interaction:
 
 def submission(body: Mapping[str, Any]) -> Interaction:
     """Return the interaction in the payload of a modal's submission."""
+    return _in_modal(body, InteractionKind.SUBMISSION)
+
+
+def _in_modal(body: Mapping[str, Any], kind: InteractionKind) -> Interaction:
     view = part(body, "view")
     metadata = ModalMetadata.read(text(view, "private_metadata"))
     return Interaction(
-        kind=InteractionKind.SUBMISSION,
+        kind=kind,
         name=text(view, "callback_id"),
         user_id=text(part(body, "user"), "id"),
         team_id=text(part(body, "user"), "team_id"),
         trigger_id=text(body, "trigger_id"),
+        view_id=text(view, "id"),
         inputs=_inputs(part(part(view, "state"), "values")),
         **dict(metadata),
     )

@@ -9,6 +9,7 @@ from bot.errors import Mistake, NoTeammate
 from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
 from handlers.listeners import (
     admin_questions,
+    form_price,
     github_keys,
     giving,
     keys,
@@ -37,19 +38,15 @@ async def github_name(context: Context, interaction: UserInteraction, _: NoValue
 
 async def form(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
     """Start a search with the form's request: a new one, or one that changes another."""
+    context.forms.forget(interaction.view_id)
+    now, zone = context.deps.clock.now(), interaction.person.tz
     try:
-        request = read_form(
-            interaction.inputs,
-            context.known_catalog(),
-            context.deps.rules,
-            now=context.deps.clock.now(),
-            zone=interaction.person.tz,
-        )
+        get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
         return FieldErrors(errors=invalid.errors)
     earlier = await offers.changed_quote(context, interaction, value)
     try:
-        return await offers.ask(context, interaction, request, earlier=earlier)
+        return await offers.ask_for(context, interaction, get, earlier=earlier)
     except NoTeammate as problem:
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
@@ -110,3 +107,8 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
     callback = callback_of(interaction.name)
     value = callback.decode(interaction.value, interaction.value_type)
     return await HANDLERS[callback.id](context, interaction, value)
+
+
+async def chosen(context: Context, interaction: UserInteraction) -> Outcome:
+    """Handle a choice in an input of an open dialog. Only the request form shows anything then."""
+    return await form_price.chosen(context, interaction) if interaction.name == Callback.FORM.id else None

@@ -23,7 +23,8 @@ from handlers.ids import (
     VersionValue,
 )
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
+from handlers.parsing.commands import Get, Wait
 from handlers.parsing.request_text import request_text
 from handlers.parsing.until import example_end
 from handlers.views.answers import modals, offers, replies
@@ -39,9 +40,9 @@ async def ask(
     wish: Wish | None = None,
 ) -> Outcome:
     """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
-    changes, and `wish` what the person typed about waiting."""
+    changes, and `wish` what the person typed about waiting. Without it, that of the earlier search holds."""
     asked_in = _asked_in(interaction, earlier)
-    if earlier is not None and earlier.wish is not None:
+    if wish is None and earlier is not None and earlier.wish is not None:
         wish = quoting.new_wish(context.deps, earlier.wish.until, any_time=earlier.wish.any_time)
     await context.people.look_up(request.teammates)
     await quoting.ask(
@@ -57,6 +58,28 @@ async def ask(
         wish=wish,
     )
     return None
+
+
+async def ask_for(
+    context: Context,
+    interaction: UserInteraction,
+    command: Get | Wait,
+    *,
+    may_rent_now: bool = True,
+    earlier: Quote | None = None,
+) -> Outcome:
+    """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
+    changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
+    for approval. Unless it `may_rent_now`, the word `now` does nothing."""
+    wish = None
+    if earlier is not None and earlier.changes is None:
+        earlier = changed(earlier, wish=None)
+    if isinstance(command, Wait):
+        wish = quoting.new_wish(context.deps, command.until, any_time=command.any_time)
+    elif command.any_time:
+        wish = quoting.new_wish(context.deps, None, any_time=True)
+    rent_now = may_rent_now and isinstance(command, Get) and command.now
+    return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
 
 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
@@ -112,11 +135,12 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
     earlier = await changed_quote(context, interaction, value)
     asked_in = _asked_in(interaction, earlier)
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
-    request = earlier.request if earlier else None
+    request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
     reader = context.reader(interaction.person)
     projects = projects_to_name(interaction.person, reader.rules)
-    form = modals.form(context.known_catalog(), reader, projects=projects, request=request, value=value)
-    return OpenModal(modal=form)
+    form = modals.form(context.known_catalog(), reader, projects=projects, request=request, wish=wish, value=value)
+    price = ShowPrice(person=interaction.person, request=request) if request else None
+    return OpenModal(modal=form, price=price)
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:

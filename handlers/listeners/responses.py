@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from bot.errors import StoreBusy
 from bot.model.message import DestinationKind, Message, MessageKind
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import Interaction, Reply
+from handlers.listeners.interaction import Interaction, Reply, part
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 
 SEND_TIMEOUT = 0.8
@@ -81,13 +82,13 @@ async def _post(context: Context, interaction: Interaction, reply: Reply) -> boo
         return False
 
 
-async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> bool:
-    """Open a modal. Return whether Slack opened it: its trigger works once, within 3 s of the interaction
-    (docs.slack.dev/reference/methods/views.open)."""
+async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:
+    """Open a modal. Return its view as Slack has it, or None if Slack didn't open it: its trigger works once,
+    within 3 s of the interaction (docs.slack.dev/reference/methods/views.open)."""
     try:
         async with asyncio.timeout(3):
-            await context.client.views_open(trigger_id=interaction.trigger_id, view=view)
+            answer = await context.client.views_open(trigger_id=interaction.trigger_id, view=view)
     except NO_ANSWER as error:
         _log.warning("modal.not_opened", name=interaction.name, user=interaction.user_id, error=error_code(error))
-        return False
-    return True
+        return None
+    return part(answer.data if isinstance(answer.data, dict) else {}, "view")

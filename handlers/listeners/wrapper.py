@@ -21,7 +21,7 @@ from bot.model.person import Person
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.ids import Action, ActionId, CallbackId, V
-from handlers.listeners import responses
+from handlers.listeners import form_price, responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
@@ -31,8 +31,10 @@ from handlers.listeners.interaction import (
     OpenModal,
     Outcome,
     Reply,
+    ShowPrice,
     UserInteraction,
     input_blocks,
+    part,
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.parsing.commands import is_destroy
@@ -152,10 +154,25 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
         return
+    _begin_rest(context, interaction, outcome, None if queued else reply, body, commits)
+
+
+def _begin_rest(
+    context: Context,
+    interaction: Interaction,
+    outcome: Outcome,
+    reply: Reply | None,
+    body: Body,
+    commits: list[None],
+) -> None:
+    """Begin what is done after the acknowledgement: send a `reply` that could not be stored, open a modal, or show
+    the price of what a form asks for."""
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
-    if opening is not None or not queued:
-        context.gate.start(_call_slack(context, interaction, None if queued else reply, opening, commits))
+    if opening is not None or reply is not None:
+        context.gate.start(_call_slack(context, interaction, reply, opening, commits))
+    if isinstance(outcome, ShowPrice):
+        context.gate.start(_show_price(context, interaction, part(body, "view"), outcome, commits))
 
 
 async def _call_slack(
@@ -270,10 +287,22 @@ def _plain(text: str) -> str:
     return str(blocks.plain(text, MAX_INPUT_ERROR)["text"])
 
 
+async def _show_price(
+    context: Context, interaction: Interaction, view: Body, wanted: ShowPrice, commits: list[None]
+) -> None:
+    """Show in an open form what its choice costs, after the acknowledgement: that waits for the market."""
+    try:
+        await form_price.show(context, view, wanted)
+    except Exception as error:
+        _report_bug(interaction, error, committed=bool(commits))
+
+
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
+    if opened is not None and opening.price is not None:
+        await form_price.show(context, opened, opening.price)
     # A reply that stays says what was done, and has a button that opens the modal again.
-    if not opened and opening.reply is None:
+    if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)

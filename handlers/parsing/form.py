@@ -15,11 +15,12 @@ from bot.policy.buying.spending import count_allowed, lease_allowed, most_gpus
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
+from handlers.parsing.commands import Get, Wait
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
-from handlers.parsing.until import START, UNTIL, UnclearEnd, parse_later_end, parse_start
-from handlers.views.answers.modals import ANY, BY_CHANNEL, NO_PROBE, NO_SETUP
+from handlers.parsing.until import START, UNTIL, UnclearEnd, parse_day, parse_later_end, parse_start
+from handlers.views.answers.modals import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -34,15 +35,20 @@ class InvalidForm(Exception):
         self.errors = errors
 
 
-def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now: datetime, zone: str) -> Request:
-    """Return the request that was filled in. Raise InvalidForm if an input is wrong, or no longer possible.
+def read_form(
+    inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now: datetime, zone: str
+) -> Get | Wait:
+    """Return what was filled in, as the command that says the same. Raise InvalidForm if an input is wrong, or no
+    longer possible.
 
     `zone` is the person's IANA time zone.
     """
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
     gpu, features = _gpu_and_features(gpu, catalog)
-    if not _sold(gpu, catalog):
+    if not gpu:
+        errors[Field.GPU] = "Choose a GPU."
+    elif not _sold(gpu, catalog):
         errors[Field.GPU] = "Nobody sells this one any more. Choose another."
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
         errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} a rental."
@@ -70,9 +76,15 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
             Field.LEASE,
             f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h.",
         )
+    more = inputs.get(Field.MORE, "").split()
+    waits_until = _waits_until(inputs.get(Field.WAITS, ""), rules, errors, now, zone)
+    if waits_until is not None and starts_at is not None:
+        errors.setdefault(Field.WAITS, "With a start, leave this empty: I look for it then.")
+    elif waits_until is not None and until is not None:
+        errors.setdefault(Field.LEASE, "While you wait, the machine has a length, not an end. Such as 6h.")
     if errors:
         raise InvalidForm(errors)
-    return Request(
+    request = Request(
         gpu=gpu,
         features=features,
         count=int(count),
@@ -90,6 +102,11 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         probe=probe,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
+    if waits_until is not None:
+        return Wait(request=request, until=waits_until, any_time=ANY_TIME in more)
+    # As for the word, `now` needs a precise request.
+    exact = not features and starts_at is None
+    return Get(request=request, now=NOW in more and exact, any_time=ANY_TIME in more)
 
 
 def read_cap(inputs: Mapping[str, str]) -> Decimal:
@@ -173,6 +190,26 @@ def _start(text: str, rules: Rules, errors: dict[Field, str], now: datetime, zon
     if at - now > longest:
         errors[Field.START] = f"That is too far away: a start is at most {say_span(longest)} from now."
     return at
+
+
+def _waits_until(text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str) -> datetime | None:
+    """Return until when the person waits. Return None if nothing was typed."""
+    typed = normalize(text).lower().removeprefix("until ")
+    if not typed:
+        return None
+    found, longest = UNTIL.fullmatch(f"until {typed}"), rules.waiting.longest
+    if found is None or not found["end"]:
+        errors[Field.WAITS] = f"Such as fri or fri 18:00; at most {say_span(longest)} from now."
+        return None
+    try:
+        until = parse_day(found["end"], now, zone, rules.hours.time[1])
+    except UnclearEnd as unclear:
+        examples = ", or ".join(unclear.ends)
+        errors[Field.WAITS] = f"{unclear.words} Try: {examples}" if examples else unclear.words
+        return None
+    if until - now > longest:
+        errors[Field.WAITS] = f"That is too far away: people wait {say_span(longest)} at most."
+    return until
 
 
 def _how_long(

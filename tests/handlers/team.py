@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from slack_bolt.app.async_app import AsyncApp
@@ -22,12 +22,15 @@ from slack_bolt.app.async_app import AsyncApp
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps, random_id
 from bot.lifecycle.policy_versions import reload, rules_at_start
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.ports.outside import KeySource, Market
+from bot.lifecycle.service.prices import SHARED_FOR, Prices
+from bot.lifecycle.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
+from bot.model.request import OfferQuery
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
@@ -345,6 +348,13 @@ class GithubWithoutUsers:
         return None
 
 
+class NothingOffered:
+    """The part of bot.lifecycle.ports.outside.Market that forms ask."""
+
+    async def offers(self, _: OfferQuery) -> tuple[Offer, ...]:
+        return ()
+
+
 @asynccontextmanager
 async def team(
     folder: Path,
@@ -356,13 +366,16 @@ async def team(
     app: AppConfig | None = None,
     org: str = "",
     key_source: KeySource | None = None,
+    market: object | None = None,
+    answer_within: float = 20,
     new_id: Callable[[int], str] = random_id,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
     default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
-    `key_source` is by default a GitHub without users. `new_id` makes the ids of quotes and rentals.
+    `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
+    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals.
     """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -386,6 +399,9 @@ async def team(
                 deps=deps,
                 catalog=lambda: ours.catalog,
                 key_source=key_source or GithubWithoutUsers(),
+                prices=Prices(
+                    SharedOffers(cast(Market, market or NothingOffered()), clock, SHARED_FOR), answer_within
+                ),
                 people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,

@@ -63,6 +63,7 @@ async def connecting(
         people=People(ours.deps, client),
         catalog=ours.context.catalog,
         key_source=ours.context.key_source,
+        prices=ours.context.prices,
         tokens=settings.tokens,
         read_tokens=settings,
         retry_refused=0.02,

@@ -35,6 +35,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "users_info": {"users:read"},
     "views_open": set(),
     "views_publish": set(),
+    "views_update": set(),
 }
 EVENT_SCOPES: dict[str, set[str]] = {
     "app_home_opened": set(),

@@ -139,7 +139,7 @@ FILLED: dict[str, str] = {
     ],
 )
 def test_the_form_takes_a_start(inputs: dict[str, str], start: int | None, lease: int, up_to: int | None) -> None:
-    request = read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
+    request = read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London").request
     starts_at = None if start is None else MONDAY_NOON + timedelta(hours=start)
     assert request.starts_at == starts_at
     assert request.until == (None if starts_at is None else starts_at + timedelta(hours=lease))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from slack_bolt.app.async_app import AsyncApp
@@ -15,6 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.service.prices import Prices
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
@@ -24,7 +26,7 @@ from handlers.listeners import actions, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
-from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers
+from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
 
 VIEWS = Path(__file__).parents[2] / "handlers" / "views"
 
@@ -47,6 +49,7 @@ async def app(tmp_path: Path) -> Any:
             deps=deps,
             catalog=lambda: None,
             key_source=GithubWithoutUsers(),
+            prices=Prices.of(cast(Market, NothingOffered()), clock),
             people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,

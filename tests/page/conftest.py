@@ -51,13 +51,6 @@ class Sandbox:
         answer = httpx.post(workspace["api_url"] + method, json=arguments, headers=token).json()
         assert answer["ok"], answer
 
-    def update_modal(self, user: str, *, title: str) -> None:
-        """Give the modal that somebody has open another title, as the app does it."""
-        (*_, opened) = self.read("traffic?endpoint=views.open")["requests"]
-        view = opened["body"]["view"] | {"title": {"type": "plain_text", "text": title}}
-        modal = self.read(f"views?user={user}")["modal"]
-        self.as_app("views.update", view=view, view_id=modal["view_id"], hash=modal["hash"])
-
     @contextmanager
     def renamed(self, user: str, name: str) -> Iterator[None]:
         """Give somebody another name until the end of the block."""

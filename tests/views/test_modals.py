@@ -10,7 +10,7 @@ from bot.model.base import changed
 from bot.model.person import Key
 from bot.model.summary import OfferChoice, Over, RentalDetails
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
-from handlers.ids import Field, VersionValue
+from handlers.ids import PRICE, Field, VersionValue
 from handlers.views.answers import modals
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, page
@@ -137,6 +137,7 @@ def test_the_form_is_filled_in_with_the_request() -> None:
     assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
 
 == Get GPUs ==
+Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU.
 GPU: (H100 PCIe 80 GB) | H100 | A100 | H100 SXM 80 GB | A100 SXM 80 GB
 How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: Anywhere | (EU) | US
@@ -148,10 +149,14 @@ For how long: (6h)
 Ends when its GPUs stop, at the latest after: ()
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
+If I wait for one, until: ()
+Also: [ ] Rent the first offer at once if nobody must confirm it (now) | [ ] If I wait: rent it
+      outside of my hours too (any time)
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
 == Get GPUs ==
+Choose a GPU to see its price.
 GPU: H100 | A100 | H100 SXM 80 GB | H100 PCIe 80 GB | A100 SXM 80 GB
 How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: (Anywhere) | US | EU
@@ -163,11 +168,14 @@ For how long: (4h)
 Ends when its GPUs stop, at the latest after: ()
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
+If I wait for one, until: ()
+Also: [ ] Rent the first offer at once if nobody must confirm it (now) | [ ] If I wait: rent it
+      outside of my hours too (any time)
 Note: ()
 [Show offers] [Go back]
 """)
     assert problems_of_view(filled.view) == []
-    assert filled.view["blocks"][0]["block_id"] == Field.GPU
+    assert [block["block_id"] for block in filled.view["blocks"]][:2] == [PRICE, Field.GPU]
 
 
 def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() -> None:

@@ -19,10 +19,11 @@ from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.shared_offers import SharedOffers
 from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
-from bot.lifecycle.steps.quoting import SharedOffers, find
+from bot.lifecycle.steps.quoting import find
 from bot.model.rental import Rental
 
 log = structlog.get_logger()

@@ -20,6 +20,7 @@ account           pause and resume buying
 policy            show the team's rules, and read them again from their file
 admin_questions   what admins decide about machines that the bot doesn't know, and about owners who left
 ownership         an admin gives a rental another owner
+prices            what a choice in the form costs
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.clock import Clock
 from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, TooLate
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.service.renting import rent
+from bot.lifecycle.shared_offers import SharedOffers
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.base import changed
@@ -20,7 +18,7 @@ from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
-from bot.model.request import OfferQuery, Request
+from bot.model.request import Request
 from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import likeliest_first, nearby
 from bot.policy.buying.spending import needs_confirmation, propose
@@ -28,35 +26,12 @@ from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import night_end
 
-SHARED_FOR = timedelta(seconds=15)
-"""Equal queries this close together share one call."""
 SAY_LOOKING_AFTER = 2.0
 """Real seconds without an answer until the person is notified that the search takes longer."""
 FIRST_SEARCH_WITHIN = timedelta(seconds=10)
 """A search that begins this soon after the command is the quote's first. Only the first one notifies the person
 that it takes longer."""
 GIVE_UP_AFTER = timedelta(minutes=2)
-
-
-@dataclass
-class SharedOffers:
-    """Lets equal queries within SHARED_FOR share one call, also while the call runs."""
-
-    market: Market
-    clock: Clock
-    _calls: dict[OfferQuery, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
-
-    async def get(self, request: Request) -> tuple[Offer, ...]:
-        """Return offers for a request, no older than SHARED_FOR. Raise MarketAway if the call fails; a failed call
-        is not shared with later queries."""
-        now = self.clock.now()
-        self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
-        query = request.query
-        known = self._calls.get(query)
-        if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
-            known = (now, asyncio.create_task(self.market.offers(query)))
-            self._calls[query] = known
-        return await asyncio.shield(known[1])
 
 
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:

@@ -90,6 +90,7 @@ def choose(found: GithubKeys) -> Modal:
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
     labels = {key.fingerprint: key_text(key, named=False) for key in found.new}
+    choices = [[option(labels[fingerprint], fingerprint) for fingerprint in group] for group in groups]
     return blocks.modal(
         Callback.CHOOSE_KEYS,
         "Choose keys",
@@ -98,12 +99,12 @@ def choose(found: GithubKeys) -> Modal:
             blocks.checkboxes(
                 field,
                 "Keys" if n == 0 else "More keys",
-                [option(labels[fingerprint], fingerprint) for fingerprint in group],
-                chosen=len(found.new) <= found.room,
+                options,
+                chosen=options if len(found.new) <= found.room else [],
                 required=False,
             )
-            for n, (field, group) in enumerate(zip(GROUPS, groups, strict=True))
-            if group
+            for n, (field, options) in enumerate(zip(GROUPS, choices, strict=True))
+            if options
         ),
         submit="Save",
         value=value,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.model.money import cost
 from bot.model.offer import Catalog
-from bot.model.quote import Quote
+from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
@@ -35,6 +35,7 @@ from handlers.ids import (
     VersionValue,
     offer_value,
 )
+from handlers.views.answers import form_price
 from handlers.views.answers.offers import cost_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, option
@@ -63,6 +64,8 @@ NO_SETUP = "-"
 BY_CHANNEL = "-"
 """The value of `None`. No set-up has this name."""
 NO_PROBE = "no-probe"
+NOW = "now"
+ANY_TIME = "any-time"
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
@@ -95,45 +98,62 @@ def form(
     *,
     projects: Sequence[str] = (),
     request: Request | None = None,
+    wish: Wish | None = None,
     value: FormValue = NO_VALUE,
 ) -> Modal:
-    """Return the form for a request, filled in from `request`. `projects` are those that the reader may name, and
-    `value` is what the request changes."""
+    """Return the form for a request, filled in from `request` and, if it waits, from `wish`. `projects` are those
+    that the reader may name, and `value` is what the request changes. Its first line says what the choice costs
+    once that is known."""
     rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
         Callback.FORM,
         "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
-        blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted), chosen=" ".join([wanted.gpu, *wanted.features])),
-        blocks.select(
-            Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
+        form_price.line(form_price.NOTHING_CHOSEN if request is None else form_price.looking(wanted)),
+        blocks.heard(
+            blocks.select(
+                Field.GPU, "GPU", _gpus(catalog, wanted), chosen=" ".join([wanted.gpu, *wanted.features])
+            )
         ),
-        blocks.select(
-            Field.REGION,
-            "Region",
-            _choices_with_any("Anywhere", catalog.regions, wanted.region),
-            chosen=wanted.region or ANY,
+        blocks.heard(
+            blocks.select(
+                Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
+            )
         ),
-        blocks.select(
-            Field.CONTRACT,
-            "Contract",
-            [option(contract(each), each.value) for each in Contract],
-            chosen=wanted.contract.value,
+        blocks.heard(
+            blocks.select(
+                Field.REGION,
+                "Region",
+                _choices_with_any("Anywhere", catalog.regions, wanted.region),
+                chosen=wanted.region or ANY,
+            )
         ),
-        blocks.select(
-            Field.VENDOR,
-            "Vendor",
-            _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
-            chosen=wanted.vendor or ANY,
+        blocks.heard(
+            blocks.select(
+                Field.CONTRACT,
+                "Contract",
+                [option(contract(each), each.value) for each in Contract],
+                chosen=wanted.contract.value,
+            )
         ),
-        blocks.text_input(
-            Field.CAP,
-            "At most, in dollars per GPU and hour",
-            value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
-            hint="Leave it empty for no cap of your own",
-            longest=12,
-            required=False,
+        blocks.heard(
+            blocks.select(
+                Field.VENDOR,
+                "Vendor",
+                _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
+                chosen=wanted.vendor or ANY,
+            )
+        ),
+        blocks.heard(
+            blocks.text_input(
+                Field.CAP,
+                "At most, in dollars per GPU and hour",
+                value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
+                hint="Leave it empty for no cap of your own",
+                longest=12,
+                required=False,
+            )
         ),
         blocks.text_input(
             Field.START,
@@ -143,12 +163,14 @@ def form(
             longest=40,
             required=False,
         ),
-        blocks.text_input(
-            Field.LEASE,
-            "For how long",
-            value=_length(wanted, zone),
-            hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
-            longest=40,
+        blocks.heard(
+            blocks.text_input(
+                Field.LEASE,
+                "For how long",
+                value=_length(wanted, zone),
+                hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
+                longest=40,
+            )
         ),
         _up_to(wanted, rules, zone),
         blocks.people_select(
@@ -162,6 +184,7 @@ def form(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
+        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue)),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -236,7 +259,32 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
         return None
     label = "Don't look whether it is used (no-probe)"
     box = option(label, NO_PROBE)
-    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=not wanted.probe, required=False)
+    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
+
+
+def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool) -> list[Json]:
+    """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
+    waits for approval: it is rented once it is approved."""
+    if not new:
+        return []
+    stands = wish if wish is not None and wish.until > now and wanted.until is None else None
+    boxes = [
+        option("Rent the first offer at once if nobody must confirm it (now)", NOW),
+        option("If I wait: rent it outside of my hours too (any time)", ANY_TIME),
+    ]
+    return [
+        blocks.text_input(
+            Field.WAITS,
+            "If I wait for one, until",
+            value="" if stands is None else end_text(stands.until, zone),
+            hint="Such as fri or fri 18:00. The answer has buttons to wait; nothing waits before you click",
+            longest=40,
+            required=False,
+        ),
+        blocks.checkboxes(
+            Field.MORE, "Also", boxes, chosen=boxes[1:] if wish and wish.any_time else (), required=False
+        ),
+    ]
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
@@ -411,7 +459,7 @@ def _script_first_box(script_for: timedelta | None) -> Json | None:
     if script_for is None:
         return None
     box = option(f"Run {PATH} first, up to {about_span(script_for)}", SCRIPT_FIRST)
-    return blocks.checkboxes(Field.SCRIPT_FIRST, "Before that", [box], chosen=True, required=False)
+    return blocks.checkboxes(Field.SCRIPT_FIRST, "Before that", [box], chosen=[box], required=False)
 
 
 def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:

@@ -170,12 +170,15 @@ def select(
     return _input(field, label, element, required=required)
 
 
-def checkboxes(field: Field, label: str, options: Sequence[Json], *, chosen: bool, required: bool = True) -> Json:
-    """Return an input with up to 10 checkboxes, at least one. `chosen` tells whether all are checked at first."""
+def checkboxes(
+    field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
+) -> Json:
+    """Return an input with up to 10 checkboxes, at least one. `chosen` are checked at first."""
     shown = list(options[:CHECKBOXES])
     element: Json = {"type": "checkboxes", "action_id": field.value, "options": shown}
-    if chosen:
-        element["initial_options"] = shown
+    checked = [option for option in shown if option in chosen]
+    if checked:
+        element["initial_options"] = checked
     return _input(field, label, element, required=required)
 
 
@@ -205,6 +208,12 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
     if chosen is not None:
         element["initial_user"] = chosen
     return _input(field, label, element, hint=hint, required=True)
+
+
+def heard(block: Json) -> Json:
+    """Return an input of which the bot hears at once: of a choice, and of a text when Enter is pressed
+    (docs.slack.dev/reference/block-kit/blocks/input-block)."""
+    return {**block, "dispatch_action": True}
 
 
 def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:

@@ -1,0 +1,276 @@
+"""The request form: the price of what it has chosen, while the market answers late, wrongly or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.errors import MarketAway
+from bot.model.offer import Offer
+from bot.model.request import OfferQuery
+from handlers.listeners.open_forms import REMEMBERED, OpenForms
+from sandbox.slack.default import ANA, BEN
+from tests.handlers.team import NOON, Json, Team, an_offer, team
+
+HANGS = "Compute Clear hasn't answered. You can go on: Show offers asks again."
+FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
+"""When the hours of the rules end, in Ana's zone."""
+
+
+@dataclass
+class SlowMarket:
+    """The part of bot.lifecycle.ports.outside.Market that forms ask. A GPU whose answer is not set hangs."""
+
+    answers: dict[str, tuple[Offer, ...] | MarketAway] = field(default_factory=dict)
+    asked: list[OfferQuery] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
+        async with self.changed:
+            self.asked.append(query)
+            self.changed.notify_all()
+            await self.changed.wait_for(lambda: query.gpu in self.answers)
+        answer = self.answers[query.gpu]
+        if isinstance(answer, MarketAway):
+            raise answer
+        return answer
+
+    async def answer(self, gpu: str, answer: tuple[Offer, ...] | MarketAway) -> None:
+        async with self.changed:
+            self.answers[gpu] = answer
+            self.changed.notify_all()
+
+    async def was_asked(self, gpu: str) -> None:
+        async with self.changed, asyncio.timeout(10):
+            await self.changed.wait_for(lambda: any(query.gpu == gpu for query in self.asked))
+
+
+async def choose(ours: Team, user: str, field: str, value: str | None, *, wait: bool = True) -> Json:
+    """Choose a value in an input of the open form. Wait until the form shows what follows from that."""
+    view = await ours.modal(user)
+    assert view is not None
+    done = await ours.world.act(
+        "click", user=user, view_id=view["view_id"], block_id=field, action_id=field, selected=value
+    )
+    if wait:
+        await ours.context.gate.idle()
+    return done
+
+
+async def price_line(ours: Team, user: str) -> str:
+    view = await ours.modal(user)
+    assert view is not None
+    return str(view["reads"]).splitlines()[0]
+
+
+async def entered(ours: Team, user: str) -> dict[str, Any]:
+    """Return the choices and texts in the open form."""
+    view = await ours.modal(user)
+    assert view is not None
+    values = {seen["block_id"]: seen["value"] or {} for seen in view["inputs"]}
+    chosen = {name: value.get("selected_option") or value for name, value in values.items()}
+    boxes = {name: value["selected_options"] for name, value in values.items() if "selected_options" in value}
+    texts = {name: value.get("value") for name, value in chosen.items()}
+    return texts | {name: [box["value"] for box in checked] for name, checked in boxes.items()}
+
+
+def h100(rate: str = "2.15") -> tuple[Offer, ...]:
+    return (an_offer("o1", rate), an_offer("o2", "9.99"))
+
+
+async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path) -> None:
+    market = SlowMarket({"H100": h100(), "A100": ()})
+    async with team(tmp_path, market=market) as ours:
+        await ours.command(ANA, "get")
+        assert await price_line(ours, ANA) == "Choose a GPU to see its price."
+        await choose(ours, ANA, "gpu", "H100")
+        assert await price_line(ours, ANA) == snapshot(
+            "From $2.15/h, about $8.60 for 4 h: 1x H100, on demand, at Hyperstack."
+        )
+        await choose(ours, ANA, "lease", "2h")
+        assert await price_line(ours, ANA) == snapshot(
+            "From $2.15/h, about $4.30 for 2 h: 1x H100, on demand, at Hyperstack."
+        )
+        await choose(ours, ANA, "cap", "1,000")
+        assert await price_line(ours, ANA) == snapshot(
+            "No price yet. A price in dollars, such as 3 or 2.50; at most $1000.00."
+        )
+        await choose(ours, ANA, "cap", "2.50")
+        await choose(ours, ANA, "region", "EU")
+        await choose(ours, ANA, "gpu", "A100")
+        assert await price_line(ours, ANA) == snapshot(
+            "Nobody offers this now: 1x A100 in EU, on demand, under $2.50 per GPU. Show offers says what is near."
+        )
+
+
+async def test_the_form_of_a_search_opens_with_its_price(tmp_path: Path) -> None:
+    async with team(tmp_path, market=SlowMarket({"H100": h100("2.42")})) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Change")
+        assert await price_line(ours, ANA) == snapshot(
+            "From $2.42/h, about $14.52 for 6 h: 1x H100 in EU, on demand, at Hyperstack."
+        )
+
+
+async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    market = SlowMarket()
+    async with team(tmp_path, market=market, answer_within=0.01) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        await ours.click(ANA, message, "Change")
+        assert await price_line(ours, ANA) == f"No price of 1x H100 in EU, on demand: {HANGS}"
+        for field, value in (("note", "run 7"), ("cap", "3"), ("count", "2"), ("region", "US")):
+            await choose(ours, ANA, field, value)
+        before = await entered(ours, ANA)
+        assert [before[each] for each in ("note", "cap", "count", "region")] == ["run 7", "3", "2", "US"]
+        assert await price_line(ours, ANA) == f"No price of 2x H100 in US, on demand, under $3.00 per GPU: {HANGS}"
+        outcome = await ours.submit(ANA, lease="soon")
+        assert list(outcome["errors"]) == ["lease"]
+        assert await entered(ours, ANA) == {**before, "lease": "soon"}
+        assert (await ours.submit(ANA, lease="2h"))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request.count, quote.request.region, quote.request.note) == (2, "US", "run 7")
+        await market.answer("H100", h100())
+
+
+async def test_the_late_answer_of_the_market_is_used_by_the_next_equal_choice(tmp_path: Path) -> None:
+    market = SlowMarket()
+    async with team(tmp_path, market=market, answer_within=0.01) as ours:
+        for user in (ANA, BEN):
+            await ours.command(user, "get")
+            await choose(ours, user, "gpu", "H100")
+        await market.answer("H100", h100())
+        await choose(ours, BEN, "lease", "6h")
+        assert (await price_line(ours, BEN)).startswith("From $2.15/h, about $12.90 for 6 h")
+        assert len(market.asked) == 1
+        ours.clock.put(NOON + timedelta(seconds=61))
+        await choose(ours, BEN, "lease", "2h")
+        assert len(market.asked) == 2
+
+
+async def test_the_price_of_an_earlier_choice_never_replaces_that_of_a_later_one(tmp_path: Path) -> None:
+    market = SlowMarket({"A100": h100("1.29")})
+    async with team(tmp_path, market=market) as ours:
+        await ours.command(ANA, "get")
+        await choose(ours, ANA, "gpu", "H100", wait=False)
+        await market.was_asked("H100")
+        await choose(ours, ANA, "gpu", "A100", wait=False)
+        await market.was_asked("A100")
+        await market.answer("H100", h100())
+        await ours.context.gate.idle()
+        assert "1x A100" in await price_line(ours, ANA)
+        assert (await entered(ours, ANA))["gpu"] == "A100"
+
+
+async def test_a_price_that_comes_after_the_submission_leaves_the_errors_and_a_closed_form_alone(
+    tmp_path: Path,
+) -> None:
+    market = SlowMarket()
+    async with team(tmp_path, market=market) as ours:
+        await ours.command(ANA, "get")
+        await choose(ours, ANA, "gpu", "H100", wait=False)
+        await market.was_asked("H100")
+        view = await ours.modal(ANA)
+        assert view is not None
+        await ours.world.act("submit", user=ANA, view_id=view["view_id"], values={"lease": {"lease": "soon"}})
+        await market.answer("H100", h100())
+        await ours.context.gate.idle()
+        after = await ours.modal(ANA)
+        assert after is not None
+        assert (list(after["errors"]), after["hash"]) == (["lease"], view["hash"])
+
+
+@pytest.mark.parametrize("error", ["hash_conflict", "not_found"])
+async def test_a_form_that_changed_or_was_closed_meanwhile_is_left_alone(tmp_path: Path, error: str) -> None:
+    async with team(tmp_path, market=SlowMarket({"H100": h100()})) as ours:
+        await ours.command(ANA, "get")
+        await ours.refuse("views.update", error)
+        await choose(ours, ANA, "gpu", "H100")
+        assert await price_line(ours, ANA) == "Choose a GPU to see its price."
+        await choose(ours, ANA, "lease", "6h")
+        assert (await price_line(ours, ANA)).startswith("From $2.15/h")
+        assert await ours.replies() == []
+
+
+async def test_prices_of_forms_are_none_of_the_six_searches_and_have_a_limit_of_their_own(tmp_path: Path) -> None:
+    market = SlowMarket({"H100": h100()})
+    async with team(tmp_path, market=market) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get")
+        for n in range(25):
+            await choose(ours, ANA, "gpu", "H100")
+            await choose(ours, ANA, "count", str(n % 2 + 1))
+        assert "No price of" in await price_line(ours, ANA)
+        assert len(market.asked) == 2
+        assert (await ours.submit(ANA))["ok"]
+        assert await ours.command(ANA, "get H100 EU") == ""
+
+
+async def test_a_call_that_failed_is_made_again_by_the_next_choice(tmp_path: Path) -> None:
+    market = SlowMarket({"H100": MarketAway("no answer", may_have_bought=False)})
+    async with team(tmp_path, market=market) as ours:
+        await ours.command(ANA, "get")
+        await choose(ours, ANA, "gpu", "H100")
+        assert await price_line(ours, ANA) == f"No price of 1x H100, on demand: {HANGS}"
+        await market.answer("H100", h100())
+        await choose(ours, ANA, "lease", "6h")
+        assert (await price_line(ours, ANA)).startswith("From $2.15/h")
+
+
+async def test_what_the_form_says_about_waiting_takes_the_place_of_what_was_typed(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "wait H100 EU until fri any time")
+        (asked,) = await ours.quotes(ANA)
+        await ours.forge(ANA, "change", asked.id)
+        opened = await entered(ours, ANA)
+        assert (opened["waits"], opened["more"]) == ("2026-11-27 20:00", ["any-time"])
+        assert (await ours.submit(ANA, more=[]))["ok"]
+        wishes = [quote.wish for quote in await ours.quotes(ANA) if quote.wish is not None]
+        assert {(wish.until, wish.any_time) for wish in wishes} == {
+            (FRIDAY_EVENING, True),
+            (FRIDAY_EVENING, False),
+        }
+        await ours.forge(ANA, "change", asked.id)
+        assert (await ours.submit(ANA, waits="", more=[]))["ok"]
+        assert [quote.wish for quote in await ours.quotes(ANA)].count(None) == 1
+
+
+async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path) -> None:
+    async with team(tmp_path, market=SlowMarket({"H100": h100()})) as ours:
+        await ours.has_key(ANA, BEN)
+        await ours.command(ANA, "get")
+        assert list((await ours.submit(ANA, gpu="H100", waits="someday"))["errors"]) == ["waits"]
+        assert list((await ours.submit(ANA, waits="fri", start="9:00 tomorrow"))["errors"]) == ["waits"]
+        assert list((await ours.submit(ANA, start="", lease="until 18:00"))["errors"]) == ["lease"]
+        assert (await ours.submit(ANA, lease="6h", more=["any-time", "now"]))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert quote.wish is not None
+        assert (quote.wish.any_time, quote.wish.until, quote.rent_now) == (True, FRIDAY_EVENING, False)
+        await ours.command(BEN, "get")
+        assert (await ours.submit(BEN, gpu="H100", more=["now"]))["ok"]
+        (quote,) = await ours.quotes(BEN)
+        assert (quote.wish, quote.rent_now) == (None, True)
+
+
+def test_forms_are_forgotten_if_there_are_too_many() -> None:
+    forms = OpenForms()
+    turns = [forms.begin(f"V{n}", "hash") for n in range(REMEMBERED + 1)]
+    assert not forms.is_newest(turns[0])
+    assert forms.is_newest(turns[1])
+
+
+def test_a_choice_that_was_made_during_an_update_takes_the_state_after_it() -> None:
+    forms = OpenForms()
+    first, second = forms.begin("V1", "before"), forms.begin("V1", "before")
+    forms.updated(first, "after")
+    assert (second.hash, forms.is_newest(second)) == ("after", True)
+    third = forms.begin("V1", "newer")
+    forms.updated(second, "later")
+    assert third.hash == "newer"
