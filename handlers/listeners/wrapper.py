@@ -154,13 +154,15 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
         return
-    _begin_rest(context, interaction, outcome, None if queued else reply, body, commits)
+    unqueued = None if queued else reply
+    _begin_rest(context, interaction, outcome, reply=unqueued, body=body, commits=commits)
 
 
 def _begin_rest(
     context: Context,
     interaction: Interaction,
     outcome: Outcome,
+    *,
     reply: Reply | None,
     body: Body,
     commits: list[None],
