@@ -1,4 +1,4 @@
-# make demo | make test | make check | make cover | make bench | make soak. Each sets up what is missing first.
+# make demo | make sandbox | make test | make check | make cover | make bench | make soak. Each sets up what is missing first.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -10,9 +10,13 @@ DATABASE ?= both
 # Every process of the tests, the demo and the soak would compile each module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: programs demo test check cover format bench soak setup dev
+.PHONY: programs demo sandbox pictures test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
+sandbox: setup
+	@$(BIN)/gpubot sandbox
+pictures: programs dev
+	@$(BIN)/python -m tests.by_hand.pictures
 programs:
 	@$(PYTHON) tests/programs.py
 test: programs dev

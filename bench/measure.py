@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench import acks, idle, polls, spends, starts, visits
+from bench import acks, idle, page, polls, spends, starts, visits
 from bench.figures import HEADER, Figure, figure, write
 from bench.sizes import FULL, Size
 from bot.config.settings import LogFormat
@@ -37,6 +37,7 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield await idle.measure(size, folder)
     yield await spends.measure(size, folder)
     yield await visits.measure(size)
+    yield await page.measure(size)
 
 
 async def _run(size: Size, file: Path | None) -> None:

@@ -40,6 +40,8 @@ class Size(Frozen):
     spends: int = 50
     passes: int = 1000
     visits: int = 500
+    edits: int = 200
+    """How many edits of a message the sandbox's page shows."""
 
 
 FULL = Size()
@@ -63,4 +65,5 @@ TINY = Size(
     spends=10,
     passes=10,
     visits=10,
+    edits=5,
 )

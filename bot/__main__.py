@@ -84,7 +84,7 @@ def demo(
 
 @cli.command()
 def sandbox() -> None:
-    """Start the sandbox and the bot on this machine, to try out from the terminal."""
+    """Start the sandbox and the bot on this machine, to try out in a browser or from the terminal."""
     from bot.config.settings import LogFormat
     from bot.demo import console
     from bot.ops.logs import set_up_logs

@@ -1,4 +1,5 @@
-"""`python -m sandbox`: Compute Clear, SSH hosts, the Slack workspace and GitHub in one process, with one clock."""
+"""`python -m sandbox`: Compute Clear, SSH hosts, the Slack workspace, GitHub and the page in one process, with one
+clock."""
 
 import asyncio
 
@@ -8,6 +9,7 @@ from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.__main__ import ready_line
 from sandbox.slack.options import add_options
+from sandbox.web import Page
 
 
 def main() -> None:
@@ -16,6 +18,7 @@ def main() -> None:
     parser.add_argument("--compute-port", type=port, default=0, help="Compute Clear's port (default: a free one)")
     parser.add_argument("--slack-port", type=port, default=0, help="the workspace's port (default: a free one)")
     parser.add_argument("--github-port", type=port, default=0, help="GitHub's port (default: a free one)")
+    parser.add_argument("--page-port", type=port, default=0, help="the page's port (default: a free one)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the API token of Compute Clear")
     add_options(parser)
     options = parser.parse_args()
@@ -23,8 +26,10 @@ def main() -> None:
     compute = ComputeSandbox(clock, token=options.token)
     slack = SlackSandbox(clock, app=options.manifest, pace=options.pace)
     github = GithubSandbox(clock)
+    page = Page(clock, slack, compute, github)
 
     async def stop() -> None:
+        await page.stop()
         await github.stop()
         await slack.stop()
         await compute.stop()
@@ -34,6 +39,7 @@ def main() -> None:
             compute_url = await start_listening(compute.start, options.compute_port, "--compute-port")
             await start_listening(slack.start, options.slack_port, "--slack-port")
             github_url = await start_listening(github.start, options.github_port, "--github-port")
+            page_url = await start_listening(page.start, options.page_port, "--page-port")
         except SystemExit:
             await stop()
             raise
@@ -43,6 +49,7 @@ def main() -> None:
             "github": github_url,
             "clock": compute_url,
             "compute_token": compute.token,
+            "page": page_url,
         }
         await run_until_stopped(ready, stop, with_parent=options.with_parent)
 

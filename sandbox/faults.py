@@ -127,7 +127,7 @@ class Faults:
         """
         self.traffic = Traffic(clock)
         self._endpoint_of = endpoint_of
-        self._known = known
+        self.known = known
         self._error_body = error_body
         self._faults: dict[str, Fault] = {}
         self._added = 0
@@ -139,8 +139,8 @@ class Faults:
 
     def add(self, body: FaultBody) -> Fault:
         """Add a fault. Raise ValueError if this server has no such endpoint."""
-        if self._known is not None and body.endpoint != "*" and body.endpoint not in self._known:
-            raise ValueError(f"no endpoint {body.endpoint}; there are: {', '.join(sorted(self._known))}")
+        if self.known is not None and body.endpoint != "*" and body.endpoint not in self.known:
+            raise ValueError(f"no endpoint {body.endpoint}; there are: {', '.join(sorted(self.known))}")
         self._added += 1
         fault = Fault(f"f{self._added}", body)
         self._faults[fault.name] = fault
@@ -149,6 +149,10 @@ class Faults:
     def get(self, name: str) -> Fault:
         """Return the fault with that name, also if it is removed. Raise KeyError if there never was one."""
         return self._faults[name]
+
+    def active(self) -> list[Fault]:
+        """Return the faults that can still meet a request, or hold one."""
+        return [fault for fault in self._faults.values() if fault.active and (fault.left != 0 or fault.held)]
 
     async def wait_hit(self, fault: Fault, seconds: float) -> bool:
         """Wait up to `seconds` of real time until the fault has met a request. Return whether it has."""

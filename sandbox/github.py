@@ -59,10 +59,7 @@ class GithubSandbox:
         """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
         app = web.Application(middlewares=[self.faults.middleware()])
         app.router.add_get("/{name}.keys", self._keys, name=ENDPOINT)
-        app.router.add_post("/_control/users/{name}", self._set_user)
-        app.router.add_delete("/_control/users/{name}", self._remove_user)
-        add_clock_routes(app.router, self._clock)
-        self.faults.add_routes(app.router)
+        self.add_control_routes(app.router)
         app.on_shutdown.append(self.faults.close)
         self._served = await serve(app, port)
         return self._served.url
@@ -72,6 +69,13 @@ class GithubSandbox:
         if self._served is not None:
             await self._served.stop()
             self._served = None
+
+    def add_control_routes(self, router: web.UrlDispatcher) -> None:
+        """Add the control calls."""
+        router.add_post("/_control/users/{name}", self._set_user)
+        router.add_delete("/_control/users/{name}", self._remove_user)
+        add_clock_routes(router, self._clock)
+        self.faults.add_routes(router)
 
     async def _keys(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

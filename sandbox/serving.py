@@ -11,6 +11,8 @@ from sandbox.clock import real_sleep
 from sandbox.exact_json import dumps
 
 HOST = "127.0.0.1"
+OWN_NAMES = frozenset({HOST, "localhost"})
+"""The names of this machine by which the control API and the page may be called."""
 CONTROL = "/_control/"
 LONGEST_WAIT = 25.0
 
@@ -69,6 +71,7 @@ def refusal(status: int, error: str) -> web.HTTPException:
     """Return the exception that answers a control call with `{"error": ...}`."""
     kinds: dict[int, type[web.HTTPException]] = {
         400: web.HTTPBadRequest,
+        403: web.HTTPForbidden,
         404: web.HTTPNotFound,
         405: _NotAllowed,
         409: web.HTTPConflict,
@@ -77,10 +80,24 @@ def refusal(status: int, error: str) -> web.HTTPException:
     return kinds[status](text=dumps({"error": error}), content_type="application/json")
 
 
+def check_sender(request: web.Request) -> None:
+    """Answer 403 to what a web page of another origin sends.
+
+    A page in another tab can send requests to this machine: they have its origin. A page whose host name begins
+    to point to this machine (DNS rebinding) sends that name as the host. Programs such as curl send no origin.
+    """
+    name, _, port = request.host.rpartition(":")
+    if name not in OWN_NAMES or not port.isdecimal():
+        raise refusal(403, f"this is http://{HOST}, and no other host")
+    if request.headers.get("Origin", f"http://{request.host}") != f"http://{request.host}":
+        raise refusal(403, "pages of other origins may do nothing here")
+
+
 async def control_call(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Handle a control call. Refuse an unknown one with words."""
+    """Handle a control call. Refuse an unknown one with words, and one from a page of another origin."""
+    check_sender(request)
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:

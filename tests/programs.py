@@ -20,6 +20,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = {
     "bash": "bash",
     "busybox": "busybox",
+    "chromium": "chromium",
     "dash": "dash",
     "git": "git",
     "promtool": "promtool",

@@ -1,4 +1,4 @@
-"""`gpubot sandbox`: the bot and the sandbox, to try out from a terminal."""
+"""`gpubot sandbox`: the bot and the sandbox, to try out in a browser or from a terminal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import os
 import re
 import signal
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,9 +21,10 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.demo.dialogs import Dialogs
 from bot.demo.laptop import Laptop
-from bot.demo.play import Play
+from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import (
+    DATABASE,
     NotRunning,
     environment,
     free_port,
@@ -32,9 +34,10 @@ from bot.demo.processes import (
     until_it_ends,
     write_policy,
 )
-from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
-from sandbox.client import Addresses, ControlError, Machine, MachineFault, SandboxClient, SeenMessage
+from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
+from handlers.views.answers.lists import HELP as MEMBER_HELP
+from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of new messages."""
@@ -44,6 +47,8 @@ SPAN = re.compile(
 )
 LONGEST = timedelta(days=60)
 """The longest jump of one line: while something is rented, the bot handles every due time on the way."""
+HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
+"""Each command, and what it does, for the page's composer."""
 HELP = """\
 Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it:
   ana get H100 EU         Ana types /gpu get H100 EU in #training; also: with @cleo, setup torch
@@ -169,6 +174,7 @@ async def play_along(say: Callable[[str], None]) -> None:
         folder = Path(name)
         say("Starting the sandbox and gpubot run ...")
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+            say(f"Open in a browser: {addresses.page}")
             http = f"127.0.0.1:{free_port()}"
             policy = write_policy(folder)
             settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http, policy=policy)
@@ -180,12 +186,21 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play = Play(sandbox, bot, session, PEOPLE)
                 console = Console(play, Printer(as_text), Dialogs(sandbox, PEOPLE))
                 play.on_message = console.message
+                await _tell_page(addresses.page, session, health=bot.health, help=HELP_OF_BOT)
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
-                say(_addresses(addresses, http, folder))
                 say(HELP)
                 say(_key(laptop))
-                await _until_ended(ended, _keep_reading(play), _listen(console, ended), until_it_ends(bot))
+                say(
+                    f"Times at the left are UTC. In messages each reader sees their own.\nThe bot's log: {bot.log}"
+                )
+                await _until_ended(
+                    ended,
+                    _keep_reading(play),
+                    _keep_telling_ledger(addresses.page, session, folder / DATABASE),
+                    _listen(console, ended),
+                    until_it_ends(bot),
+                )
             except aiohttp.ClientError as error:
                 raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
             finally:
@@ -222,15 +237,31 @@ def _key(laptop: Laptop) -> str:
     )
 
 
-def _addresses(addresses: Addresses, http: str, folder: Path) -> str:
-    return "\n".join(
-        (
-            "Times at the left are UTC. Ana reads hers in Berlin, Ben in London, Cleo in New York.",
-            f"Slack's control API: {addresses.slack}/_control/workspace   (docs/sandbox.md tells what it can)",
-            f"Compute Clear's:     {addresses.compute}/_control/account",
-            f"The bot:             http://{http}/health   log: {folder / 'bot.log'}",
-        )
-    )
+async def _tell_page(url: str, session: aiohttp.ClientSession, **fields: Any) -> None:
+    """Tell the sandbox's page something of the bot: the sandbox knows nothing of its code."""
+    async with session.post(f"{url}/_control/bot", json=fields) as answer:
+        answer.raise_for_status()
+
+
+async def _keep_telling_ledger(url: str, session: aiohttp.ClientSession, database: Path) -> None:
+    """Tell the page what the ledger has, whenever that changed."""
+    told: dict[str, int] | None = None
+    while True:
+        # In a thread: the database's own connections are not closed well if Ctrl-C comes while they are read.
+        ledger = await asyncio.to_thread(_ledger_of, database)
+        if ledger is not None and ledger != told:
+            await _tell_page(url, session, ledger=ledger)
+            told = ledger
+        await SystemClock().pause(LOOK_EVERY)
+
+
+def _ledger_of(database: Path) -> dict[str, int] | None:
+    """Return the micro-dollars of each resource. Return None if the database is busy."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return dict(connection.execute("SELECT resource_id, sum(amount) FROM ledger GROUP BY resource_id"))
+        except sqlite3.OperationalError:
+            return None
 
 
 async def _keep_reading(play: Play) -> None:

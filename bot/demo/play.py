@@ -13,6 +13,11 @@ from bot.demo.processes import Bot
 from bot.errors import GpubotError
 from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
+PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
+"""Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
+HOME = "C0GPUS000"
+GITHUB_NAME = "ana-dev"
+"""Ana's name at GitHub."""
 SETTLE_SECONDS = 60.0
 MAX_JUMPS = 5000
 

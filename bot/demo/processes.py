@@ -24,6 +24,7 @@ START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 PORTS = range(20_000, 30_000)
 """Below the ports that Linux gives to programs that ask for any (net.ipv4.ip_local_port_range, from 32768)."""
+DATABASE = "gpubot.sqlite"
 TAIL = 2000
 """Characters of a log that are shown when a process ends too early."""
 
@@ -127,7 +128,7 @@ def environment(
         "GPUBOT_GITHUB_URL": addresses.github,
         "GPUBOT_CHANNEL": channel,
         "GPUBOT_ADMINS": admins,
-        "GPUBOT_DATABASE_URL": f"sqlite:///{folder / 'gpubot.sqlite'}",
+        "GPUBOT_DATABASE_URL": f"sqlite:///{folder / DATABASE}",
         "GPUBOT_SOCKET": str(folder / "gpubot.sock"),
         "GPUBOT_HTTP": http,
         **({"GPUBOT_POLICY": str(policy)} if policy is not None else {}),

@@ -18,7 +18,7 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.demo.laptop import Laptop, has_openssh
-from bot.demo.play import Missed, Play
+from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
 from bot.demo.printing import Printer
 from bot.demo.processes import SETUP, environment, free_port, run_sandbox, start_bot, stop, write_policy
 from bot.model.attempt import LedgerRow
@@ -27,11 +27,6 @@ from handlers.views.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
 
-PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
-"""Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
-HOME = "C0GPUS000"
-GITHUB_NAME = "ana-dev"
-"""Ana's name at GitHub."""
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 READY = re.compile(r"\(([a-z0-9]+)\) is ready")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)

@@ -24,6 +24,8 @@ class Addresses:
     bot_token: str
     app_token: str
     compute_token: str
+    page: str = ""
+    """What a person opens in a browser."""
 
     @classmethod
     def read(cls, line: bytes) -> Addresses:

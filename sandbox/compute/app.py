@@ -23,6 +23,7 @@ class ComputeSandbox:
         self.market = Market(seed)
         self._hosts = Hosts(clock, self.market.schedule)
         self._api = Api(self.market, self._hosts, token)
+        self.control = Control(self.market, self._hosts, self._api)
         self.faults = Faults(clock, known=self._api.operations)
         self._served: Served | None = None
 
@@ -35,13 +36,16 @@ class ComputeSandbox:
         """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
         app = web.Application(middlewares=[self.faults.middleware(), problems()])
         self._api.add_routes(app.router)
-        add_clock_routes(app.router, self.clock)
-        self.faults.add_routes(app.router)
-        Control(self.market, self._hosts, self._api).add_routes(app.router)
+        self.add_control_routes(app.router)
         app.on_shutdown.append(self.faults.close)
         self._served = await serve(app, port)
         self._hosts.start()
         return self._served.url
+
+    @property
+    def url(self) -> str:
+        """The server's URL, or an empty string if it doesn't serve."""
+        return self._served.url if self._served else ""
 
     async def stop(self) -> None:
         """End every connection, and stop every SSH host."""
@@ -49,3 +53,9 @@ class ComputeSandbox:
             await self._served.stop()
             self._served = None
         await self._hosts.stop()
+
+    def add_control_routes(self, router: web.UrlDispatcher) -> None:
+        """Add the control calls."""
+        add_clock_routes(router, self.clock)
+        self.faults.add_routes(router)
+        self.control.add_routes(router)

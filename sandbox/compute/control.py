@@ -84,6 +84,16 @@ class Control:
         router.add_post("/_control/next_ssh_port", self._next_ssh_port)
         router.add_post("/_control/token", self._token)
 
+    async def overview(self) -> dict[str, Any]:
+        """Return what the page shows: the machines with their use, the bill, and how each vendor behaves."""
+        now = await self._hosts.settle()
+        machines = [machine for machine in self._market.machines.values() if machine.appears_at <= now]
+        return {
+            "machines": [_machine_json(machine, now) | {"use": use_json(machine, now)} for machine in machines],
+            "bill": self._bill_json(now),
+            "vendors": self._vendors_json(),
+        }
+
     async def _account(self, _request: web.Request) -> web.Response:
         now = await self._hosts.settle()
         bought = [
@@ -132,19 +142,20 @@ class Control:
         return machine
 
     async def _bill(self, _request: web.Request) -> web.Response:
-        now = await self._hosts.settle()
+        return reply(self._bill_json(await self._hosts.settle()))
+
+    def _bill_json(self, now: datetime) -> dict[str, Any]:
         lines = bill(self._market.machines.values(), now)
-        return reply(
-            {"lines": [line.as_json() for line in lines], "total_micros": sum(line.micros for line in lines)}
-        )
+        return {"lines": [line.as_json() for line in lines], "total_micros": sum(line.micros for line in lines)}
 
     async def _vendors(self, _request: web.Request) -> web.Response:
-        return reply(
-            {
-                name: {"behaviour": state.setting.behaviour, "left": state.left}
-                for name, state in self._market.vendor_states.items()
-            }
-        )
+        return reply(self._vendors_json())
+
+    def _vendors_json(self) -> dict[str, Any]:
+        return {
+            name: {"behaviour": state.setting.behaviour, "left": state.left}
+            for name, state in self._market.vendor_states.items()
+        }
 
     async def _behave(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -28,14 +28,26 @@ def open_(call: Call) -> Json:
     return {"ok": True, "view": view_json(view)}
 
 
+def update(call: Call) -> Json:
+    """Show other content in an open modal. Raise ApiError not_found, or hash_conflict if it changed meanwhile."""
+    source = _source(call, "modal")
+    view = call.workspace.modal(call.args.needed("view_id"))
+    if view is None:
+        raise ApiError("not_found")
+    _check_hash(call, view)
+    return {"ok": True, "view": view_json(changed_view(call.workspace, view, source))}
+
+
 def publish(call: Call) -> Json:
-    """Show a person's Home tab."""
+    """Show a person's Home tab. Raise ApiError not_enabled, or hash_conflict if it changed meanwhile."""
     workspace = call.workspace
     source = _source(call, "home")
     person = call.person("user_id")
     if not workspace.app.home_tab:
         raise ApiError("not_enabled")
     before = workspace.homes.get(person.id)
+    if before is not None:
+        _check_hash(call, before)
     filled = _with_ids(source)
     state = state_of(filled["blocks"], before.values if before else {})
     view = View(before.id if before else _new_id(), person.id, filled, _new_hash(workspace), state)
@@ -68,6 +80,12 @@ def validate(call: Call) -> Json:
         for match in found
     ]
     raise ApiError(f"invalid_{name}", errors=errors)
+
+
+def _check_hash(call: Call, view: View) -> None:
+    """Raise ApiError hash_conflict if the call names the hash of another state of the view."""
+    if call.args.text("hash") not in (None, view.hash):
+        raise ApiError("hash_conflict")
 
 
 def _source(call: Call, kind: str) -> Json:

@@ -103,6 +103,7 @@ class WorkspaceControl:
         changes = {key: value for key, value in given.items() if value is not None or key == "guest"}
         person = replace(before, **changes)
         self._workspace.people[person.id] = person
+        self._workspace.changes.notify()
         if person.deleted:
             for channel in list(self._workspace.channels.values()):
                 if channel.kind != "im" and person.id in channel.members:

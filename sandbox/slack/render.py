@@ -9,7 +9,7 @@ was escaped needlessly.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,9 +22,10 @@ from sandbox.slack.schema import Json
 TOKEN = re.compile(r"<([^<>\n]+)>")
 _CODE = re.compile(r"```(.+?)```|`([^`\n]+)`", re.DOTALL)
 _WORD = r"\w\u200d\u2060"
-_SIGNS = [
-    re.compile(rf"(?<![{_WORD}{s}]){s}(?=\S)([^{s}\n]+?)(?<=\S){s}(?![{_WORD}{s}])") for s in (r"\*", "_", "~")
-]
+_SIGNS = {
+    style: re.compile(rf"(?<![{_WORD}{s}]){s}(?=\S)([^{s}\n]+?)(?<=\S){s}(?![{_WORD}{s}])")
+    for style, s in (("bold", r"\*"), ("italic", "_"), ("strike", "~"))
+}
 _QUOTE = re.compile(r"^(?:&gt;|>) ?", re.MULTILINE)
 _DATE = re.compile(r"!date\^(-?\d+)\^([^^|]*)(?:\^[^|]*)?$")
 _DATE_PART = re.compile(r"\{(\w+)\}")
@@ -46,14 +47,28 @@ def unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+@dataclass(frozen=True)
+class Span:
+    """A piece of text that looks the same throughout."""
+
+    text: str
+    styles: frozenset[str] = frozenset()
+    """Of bold, italic, strike, code, mention."""
+    url: str | None = None
+
+    def as_json(self) -> Json:
+        """Return the span as the page shows it."""
+        return {"text": self.text, "styles": sorted(self.styles), **({"url": self.url} if self.url else {})}
+
+
 def mrkdwn(text: str, reader: Reader) -> str:
     """Return how mrkdwn reads."""
-    parts: list[str] = []
-    rest = 0
-    for code in _CODE.finditer(text):
-        parts += [_styled(text[rest : code.start()], reader), _tokens(code[1] or code[2], reader)]
-        rest = code.end()
-    return _visible("".join([*parts, _styled(text[rest:], reader)]))
+    return "".join(span.text for span in spans(text, reader))
+
+
+def spans(text: str, reader: Reader) -> list[Span]:
+    """Return the pieces of mrkdwn, each with how it looks."""
+    return [replace(span, text=shown) for span in _code(text, reader) if (shown := _visible(span.text))]
 
 
 def _visible(text: str) -> str:
@@ -61,36 +76,52 @@ def _visible(text: str) -> str:
     return text.replace("\u2060", "")
 
 
-def _styled(text: str, reader: Reader) -> str:
-    text = _QUOTE.sub("", text)
-    for sign in _SIGNS:
-        text = sign.sub(r"\1", text)
-    return _tokens(text, reader)
+def _code(text: str, reader: Reader) -> Iterator[Span]:
+    rest = 0
+    for code in _CODE.finditer(text):
+        yield from _styled(_QUOTE.sub("", text[rest : code.start()]), reader, frozenset())
+        yield from _tokens(code[1] or code[2], reader, frozenset({"code"}))
+        rest = code.end()
+    yield from _styled(_QUOTE.sub("", text[rest:]), reader, frozenset())
 
 
-def _tokens(text: str, reader: Reader) -> str:
-    parts: list[str] = []
+def _styled(text: str, reader: Reader, styles: frozenset[str]) -> Iterator[Span]:
+    found = [(sign, style) for style, pattern in _SIGNS.items() if (sign := pattern.search(text))]
+    if not found:
+        yield from _tokens(text, reader, styles)
+        return
+    first, style = min(found, key=lambda each: each[0].start())
+    yield from _tokens(text[: first.start()], reader, styles)
+    yield from _styled(first[1], reader, styles | {style})
+    yield from _styled(text[first.end() :], reader, styles)
+
+
+def _tokens(text: str, reader: Reader, styles: frozenset[str]) -> Iterator[Span]:
     rest = 0
     for token in TOKEN.finditer(text):
-        parts += [unescape(text[rest : token.start()]), _token(token[1], reader)]
+        yield Span(unescape(text[rest : token.start()]), styles)
+        yield _token(token[1], reader, styles)
         rest = token.end()
-    return "".join([*parts, unescape(text[rest:])])
+    yield Span(unescape(text[rest:]), styles)
 
 
-def _token(inside: str, reader: Reader) -> str:
+def _token(inside: str, reader: Reader, styles: frozenset[str]) -> Span:
     target, _, label = inside.partition("|")
     label = unescape(label)
     if target.startswith("@"):
-        return "@" + (reader.person(target[1:]) or label or target[1:])
-    if target.startswith("#"):
-        return "#" + (reader.channel(target[1:]) or label or target[1:])
-    if target.startswith("!subteam^"):
-        return "@" + (reader.group(target[9:]) or label.lstrip("@") or target[9:])
-    if target.startswith("!date^"):
-        return _date(target, reader) or label
-    if target.startswith("!"):
-        return "@" + (label or target[1:].split("^")[0])
-    return label or unescape(target)
+        name = "@" + (reader.person(target[1:]) or label or target[1:])
+    elif target.startswith("#"):
+        name = "#" + (reader.channel(target[1:]) or label or target[1:])
+    elif target.startswith("!subteam^"):
+        name = "@" + (reader.group(target[9:]) or label.lstrip("@") or target[9:])
+    elif target.startswith("!date^"):
+        return Span(_date(target, reader) or label, styles)
+    elif target.startswith("!"):
+        name = "@" + (label or target[1:].split("^")[0])
+    else:
+        url = unescape(target)
+        return Span(label or url, styles, url if url.startswith(("https://", "http://", "mailto:")) else None)
+    return Span(name, styles | {"mention"})
 
 
 def _date(target: str, reader: Reader) -> str | None:

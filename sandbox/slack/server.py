@@ -106,6 +106,15 @@ class SlackSandbox:
             await self._served.stop()
             self._served = None
 
+    def add_control_routes(self, router: web.UrlDispatcher) -> None:
+        """Add the control calls."""
+        self.faults.add_routes(router)
+        add_clock_routes(router, self._clock)
+        PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
+        WorkspaceControl(
+            self.workspace, self.api, self.sockets, self.events, self.limits, webhook=self.webhook
+        ).add_routes(router)
+
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self.faults.middleware()], client_max_size=4 * 1024 * 1024)
         router = app.router
@@ -116,12 +125,7 @@ class SlackSandbox:
         router.add_post("/commands/{url:.+}", self.responses.serve)
         router.add_post("/actions/{url:.+}", self.responses.serve)
         router.add_post("/services/{team}/{hook}/{secret}", self.webhook.serve)
-        self.faults.add_routes(router)
-        add_clock_routes(router, self._clock)
-        PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
-        WorkspaceControl(
-            self.workspace, self.api, self.sockets, self.events, self.limits, webhook=self.webhook
-        ).add_routes(router)
+        self.add_control_routes(router)
         self.sockets.on_envelope = self._log_envelope
         app.on_shutdown.append(self._close)
         return app

@@ -53,6 +53,7 @@ METHODS: dict[str, Method] = {
     "users.info": Method(api_people.users_info, TIER_4, "users:read"),
     "views.open": Method(api_views.open_, TIER_4),
     "views.publish": Method(api_views.publish, TIER_4),
+    "views.update": Method(api_views.update, TIER_4),
 }
 OPEN_CONNECTION = "apps.connections.open"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.figures import write
 from bench.measure import figures
 from bench.sizes import TINY
+from tests.programs import program
 
 ACKS = {
     f"ack_{action}_{of}{place}"
@@ -32,6 +33,7 @@ WITH_BASELINE = {
     "polls_many_per_cpu",
     "probe_cpu",
     "spend_query",
+    "page_effect_p95",
 } | ACKS
 
 
@@ -40,6 +42,7 @@ def modes_of_logs(folder: Path) -> set[tuple[str, int]]:
 
 
 async def test_every_figure_is_measured_and_written(tmp_path: Path) -> None:
+    program("chromium")
     measured = [each async for each in figures(TINY, tmp_path)]
     assert {each.name for each in measured} == WITH_BASELINE | WITHOUT_BASELINE
     assert {each.name for each in measured if each.ratio is not None} == WITH_BASELINE

@@ -44,6 +44,7 @@ async def test_both_parts_share_one_clock_and_end_with_their_parent() -> None:
         "bot_token",
         "app_token",
         "compute_token",
+        "page",
     }
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
         await client.post(f"{ready['slack']}/_control/clock", json={"jump": 60})

@@ -34,6 +34,8 @@ REFUSED: list[tuple[str, Json, str]] = [
     ("users.info", {"user": "W0NOBODY"}, "user_not_found"),
     ("views.open", {"trigger_id": "1.2.3", "view": modal()}, "invalid_trigger_id"),
     ("views.open", {"view": modal()}, "invalid_arguments"),
+    ("views.update", {"view": modal()}, "invalid_arguments"),
+    ("views.update", {"view_id": "V1", "view": modal()}, "not_found"),
 ]
 
 

@@ -165,6 +165,34 @@ async def test_an_acknowledgement_that_slack_can_not_follow_leaves_the_modal_ope
         assert (await world.get("views", user=ANA))["modal"]["view_id"] == view_id
 
 
+async def test_an_update_keeps_what_was_typed_and_is_refused_with_the_hash_of_an_earlier_state() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        view_id = await opened(world, socket, modal(text_input("key", min_length=5)))
+        await world.act("submit", user=ANA, view_id=view_id, values={"key": {"typed": "abc"}})
+        client = world.client
+        first = await client.views_update(view_id=view_id, view=modal(text_input("key"), section("One")))
+        stale = client.views_update(view_id=view_id, view=modal(section("Two")), hash="0.old")
+        assert await world.refused(stale) == "hash_conflict"
+        fresh = await client.views_update(
+            view_id=view_id, view=modal(text_input("key"), section("Two")), hash=first["view"]["hash"]
+        )
+        assert fresh["view"]["id"] == view_id
+        shown = (await world.get("views", user=ANA))["modal"]
+        assert (shown["reads"], shown["inputs"][0]["value"]["value"]) == ("Key\nTwo", "abc")
+        await world.act("close", user=ANA, view_id=view_id)
+        assert await world.refused(client.views_update(view_id=view_id, view=modal())) == "not_found"
+
+
+async def test_a_home_tab_is_not_published_with_the_hash_of_an_earlier_state() -> None:
+    async with workspace() as world:
+        publish = world.client.views_publish
+        first = await publish(user_id=ANA, view={"type": "home", "blocks": [section("One")]}, hash="0.none")
+        two = {"type": "home", "blocks": [section("Two")]}
+        await publish(user_id=ANA, view=two, hash=first["view"]["hash"])
+        assert await world.refused(publish(user_id=ANA, view=two, hash=first["view"]["hash"])) == "hash_conflict"
+
+
 async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_stays_valid() -> None:
     async with workspace() as world:
         socket = await world.socket()

@@ -1,0 +1,176 @@
+"""What a browser is sent over its WebSocket: what one person sees of the workspace, and the panel.
+
+Each message is a JSON object with the parts that changed. The page asks for everything when it connects, also
+after a reload, and for what changed since a seq when it connects again.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.clock import SandboxClock, real_sleep
+from sandbox.compute import ComputeSandbox
+from sandbox.compute.vendors import Behaviour
+from sandbox.exact_json import dumps
+from sandbox.faults import FaultKind, Faults
+from sandbox.serving import number, refusal
+from sandbox.slack import SlackSandbox
+from sandbox.slack.model import Person
+from sandbox.slack.schema import Json
+from sandbox.slack.visibility import changes
+from sandbox.traffic import Entry
+from sandbox.use import Fault as MachineFault
+from sandbox.web.bot import Bot
+from sandbox.web.shown import message_shown, view_shown
+
+PANEL_EVERY = 1.0
+"""Real seconds between two looks at what the panel shows."""
+HEARTBEAT = 20.0
+REQUESTS_SHOWN = 40
+BODY_SHOWN = 2_000
+"""Characters of a request's body that the panel shows."""
+
+
+class Live:
+    """The WebSockets of the page."""
+
+    def __init__(
+        self,
+        clock: SandboxClock,
+        slack: SlackSandbox,
+        compute: ComputeSandbox,
+        bot: Bot,
+        faults: dict[str, Faults],
+    ) -> None:
+        self._clock = clock
+        self._slack = slack
+        self._workspace = slack.workspace
+        self._compute = compute
+        self._bot = bot
+        self._faults = faults
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Send what `user` sees, from the change with the number `after` on, until the browser goes."""
+        person = self._workspace.person(request.query.get("user"))
+        if person is None or person.is_bot:
+            raise refusal(404, "no_such_person")
+        after = int(number(request, "after", 0))
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT)
+        await socket.prepare(request)
+        loops = (
+            self._send_workspace(socket, person, after),
+            self._send_clock(socket),
+            self._send_panel(socket),
+            _until_it_goes(socket),
+        )
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            with suppress(ConnectionError):  # the browser went while something was sent
+                task.result()
+        return socket
+
+    async def _send_workspace(self, socket: web.WebSocketResponse, person: Person, seq: int) -> None:
+        workspace = self._workspace
+        sent: Json = {"last": seq}
+        while True:
+            news = _changed(self._views(person), sent)
+            found = changes(workspace, person, channel=None, after=sent["last"], versions=False)
+            news |= {
+                "messages": [message_shown(workspace, person, message) for message in found],
+                "last": workspace.last,
+            }
+            sent.update(news)
+            await socket.send_str(dumps(news))
+            await workspace.changes.wait_for(
+                lambda: workspace.last > sent["last"] or bool(_changed(self._views(person), sent))
+            )
+
+    def _views(self, person: Person) -> Json:
+        workspace = self._workspace
+        people = [each for each in workspace.people.values() if not each.deleted]
+        return {
+            "people": [{"id": each.id, "name": each.name, "tz": each.tz, "bot": each.is_bot} for each in people],
+            "channels": [
+                {"id": each.id, "name": each.name, "kind": each.kind, "archived": each.archived}
+                for each in workspace.channels.values()
+                if person.id in each.members and each.kind != "im"
+            ]
+            + [{"id": workspace.dm(person.id).id, "name": workspace.app.name, "kind": "im", "archived": False}],
+            "modal": view_shown(workspace, workspace.modals.get(person.id)),
+            "home": view_shown(workspace, workspace.homes.get(person.id)),
+        }
+
+    async def _send_clock(self, socket: web.WebSocketResponse) -> None:
+        while True:
+            clock = self._clock
+            revision = clock.revision
+            shown = {"now": clock.now(), "speed": clock.speed, "revision": revision}
+            await socket.send_str(dumps({"clock": shown}))
+            while await clock.wait_revision(revision, HEARTBEAT) == revision:
+                pass
+
+    async def _send_panel(self, socket: web.WebSocketResponse) -> None:
+        sent: Json = {}
+        await socket.send_str(dumps({"choices": self._choices()}))
+        while True:
+            parts = await self._compute.control.overview() | {
+                "bot": self._bot.as_json(),
+                "connected": bool(self._slack.sockets.connections),
+                "faults": self._active_faults(),
+                "traffic": self._traffic(),
+            }
+            news = _changed(parts, sent)
+            sent.update(news)
+            if news:
+                await socket.send_str(dumps(news))
+            await real_sleep(PANEL_EVERY)
+
+    def _choices(self) -> Json:
+        return {
+            "behaviours": list(Behaviour),
+            "machine_faults": list(MachineFault),
+            "fault_kinds": list(FaultKind),
+            "addresses": {"slack": self._slack.url, "compute": self._compute.url},
+            "endpoints": {name: sorted(faults.known or ()) for name, faults in self._faults.items()},
+        }
+
+    def _active_faults(self) -> list[Json]:
+        return [
+            {"server": name, **fault.as_json()}
+            for name, faults in self._faults.items()
+            for fault in faults.active()
+        ]
+
+    def _traffic(self) -> list[Json]:
+        newest = [
+            (entry, name)
+            for name, faults in self._faults.items()
+            for entry in faults.traffic.after(faults.traffic.last - REQUESTS_SHOWN)
+        ]
+        newest.sort(key=lambda each: each[0].at)
+        return [_request(entry, name) for entry, name in newest[-REQUESTS_SHOWN:]]
+
+
+async def _until_it_goes(socket: web.WebSocketResponse) -> None:
+    """Read until the browser goes. The page sends nothing: it acts by control calls."""
+    async for _ in socket:
+        pass
+
+
+def _changed(parts: Json, sent: Json) -> Json:
+    """Return the parts that are not those that were sent."""
+    return {name: part for name, part in parts.items() if name not in sent or sent[name] != part}
+
+
+def _request(entry: Entry, server: str) -> dict[str, Any]:
+    shown = entry.as_json()
+    body = "" if shown["body"] is None else dumps(shown["body"])
+    return shown | {"server": server, "body": body[:BODY_SHOWN]}

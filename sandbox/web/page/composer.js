@@ -1,0 +1,111 @@
+// Where a person types. While a command is typed, the commands that begin so are listed, each with what it does.
+
+import { post } from "./api.js";
+import { el } from "./dom.js";
+
+const MOST = 8; // commands that are listed at once
+
+/** Show a composer. `where()` says who writes where; `help()` has the commands; `thread` is a thread's ts. */
+export function composer(place, { id, label, where, help, thread = null }) {
+  let active = -1;
+  const list = el("ul", { id: `${id}-help`, role: "listbox", "aria-label": "Commands", hidden: true });
+  const text = el("input", {
+    id: `${id}-text`,
+    autocomplete: "off",
+    role: "combobox",
+    "aria-expanded": "false",
+    "aria-controls": list.id,
+    "aria-autocomplete": "list",
+    "aria-label": label,
+    on: { input: typed, keydown: pressed, blur: () => close() },
+  });
+  const form = el(
+    "form",
+    { on: { submit: (event) => (event.preventDefault(), send()) } },
+    list,
+    text,
+    el("button", { type: "submit" }, "Send"),
+  );
+  place.replaceChildren(form);
+
+  const draft = () => `draft ${where().user} ${where().channel} ${thread || ""}`;
+  text.value = sessionStorage.getItem(draft()) || "";
+
+  function typed() {
+    sessionStorage.setItem(draft(), text.value);
+    show(matching(help(), text.value));
+  }
+
+  function show(found) {
+    active = -1;
+    text.removeAttribute("aria-activedescendant");
+    list.replaceChildren(
+      ...found.map(([command, words], n) =>
+        el(
+          "li",
+          {
+            id: `${id}-help-${n}`,
+            role: "option",
+            "aria-selected": "false",
+            "data-command": command,
+            on: { mousedown: (event) => (event.preventDefault(), take(command)) },
+          },
+          el("code", {}, command),
+          ` ${words}`,
+        ),
+      ),
+    );
+    list.hidden = !found.length;
+    text.setAttribute("aria-expanded", String(!list.hidden));
+  }
+
+  function close() {
+    show([]);
+  }
+
+  function take(command) {
+    text.value = command;
+    sessionStorage.setItem(draft(), command);
+    close();
+  }
+
+  function move(step) {
+    const options = [...list.children];
+    active = (active + step + options.length) % options.length;
+    options.forEach((option, n) => option.setAttribute("aria-selected", String(n === active)));
+    text.setAttribute("aria-activedescendant", options[active].id);
+    options[active].scrollIntoView({ block: "nearest" });
+  }
+
+  function pressed(event) {
+    if (list.hidden) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      move(event.key === "ArrowDown" ? 1 : active < 0 ? 0 : -1);
+    } else if (event.key === "Escape") {
+      close();
+    } else if (event.key === "Enter" && active >= 0) {
+      event.preventDefault();
+      take(list.children[active].dataset.command);
+    }
+  }
+
+  async function send() {
+    const line = text.value.trim();
+    if (!line) return;
+    const { user, channel } = where();
+    close();
+    text.value = "";
+    sessionStorage.removeItem(draft());
+    const command = !thread && /^(\/\S+)\s*([\s\S]*)$/.exec(line);
+    if (command) await post("/slack/_control/command", { user, channel, command: command[1], text: command[2] });
+    else await post("/slack/_control/say", { user, channel, text: line, thread_ts: thread });
+  }
+}
+
+/** Return the commands that begin with what was typed; all, if it is a beginning of the first word. */
+export function matching(help, typed) {
+  if (!typed.startsWith("/")) return [];
+  const words = typed.toLowerCase().split(/\s+/).slice(0, 2).join(" ");
+  return help.filter(([command]) => command !== typed && command.toLowerCase().startsWith(words)).slice(0, MOST);
+}

@@ -1,0 +1,64 @@
+// Makes and replaces elements. Text from outside becomes text nodes and attributes, never HTML.
+
+/** Return an element. `on` has its listeners; an attribute that is false, null or undefined is left out. */
+export function el(tag, { on = {}, ...attributes } = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    node.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const [event, listener] of Object.entries(on)) node.addEventListener(event, listener);
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+export function button(text, onClick, attributes = {}) {
+  return el("button", { type: "button", on: { click: onClick }, ...attributes }, text);
+}
+
+/** Return a select with its label. `options` are pairs of value and text. */
+export function select(label, options, chosen, onChange, attributes = {}) {
+  const menu = el(
+    "select",
+    { on: { change: () => onChange(menu.value) }, ...attributes },
+    options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
+  );
+  return el("label", {}, `${label} `, menu);
+}
+
+/**
+ * Make the children of `parent` those of `items`, in their order. A child is made again only if its `version` is
+ * another one than before. If it had the focus, its successor gets it, at the part with the same `data-focus`.
+ */
+export function keep(parent, items, { key, version, make }) {
+  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let next = parent.firstElementChild;
+  for (const item of items) {
+    const name = String(key(item));
+    const state = String(version(item));
+    const old = before.get(name);
+    before.delete(name);
+    let node = old;
+    if (!old || old.dataset.version !== state) {
+      node = make(item);
+      node.dataset.key = name;
+      node.dataset.version = state;
+      if (old) {
+        if (old === next) next = node;
+        replaceKeepingFocus(old, node);
+      }
+    }
+    if (node === next) next = next.nextElementSibling;
+    else parent.insertBefore(node, next);
+  }
+  for (const gone of before.values()) gone.remove();
+}
+
+export function replaceKeepingFocus(old, node) {
+  const focused = old.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
+  const had = old.contains(document.activeElement);
+  old.replaceWith(node);
+  if (!had) return;
+  const same = focused && node.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+  (same || node).focus();
+}

@@ -1,0 +1,275 @@
+// The panel: time, machines, vendors, faults, money, and the requests that the servers receive.
+
+import { post } from "./api.js";
+import { button, el, keep, select } from "./dom.js";
+import { dollars } from "./text.js";
+
+const SPEEDS = [[0, "Stand still"], [1, "1x"], [10, "10x"], [60, "60x"], [600, "600x"]];
+const SERVERS = { slack: "Slack", compute: "Compute Clear", github: "GitHub" };
+
+/** Return a section that stays open or closed over a reload. */
+function section(title, ...children) {
+  const name = `section ${title}`;
+  const open = sessionStorage.getItem(name) ?? String(title === "Time" || title === "Machines");
+  return el(
+    "details",
+    { open: open === "true", on: { toggle: (event) => sessionStorage.setItem(name, event.target.open) } },
+    el("summary", {}, el("h3", {}, title)),
+    ...children,
+  );
+}
+
+function number(label, value, attributes = {}) {
+  const node = el("input", { type: "number", value, min: 0, ...attributes });
+  return [el("label", {}, `${label} `, node), node];
+}
+
+export class Panel {
+  constructor(root, now) {
+    this.now = now;
+    this.time = el("p", { class: "clock" });
+    this.passing = el("p", { role: "status" });
+    this.speeds = el("div", { role: "group", "aria-label": "Speed of time", class: "actions" });
+    this.machines = el("div");
+    this.vendors = el("div");
+    const [occasionsLabel, occasions] = number("How often (empty: from now on)", "", { min: 1 });
+    this.occasions = () => (occasions.value ? Number(occasions.value) : null);
+    this.faults = el("ul");
+    this.faultForm = el("div");
+    this.money = el("div", { class: "data" });
+    this.traffic = el("div");
+    this.addresses = el("div");
+    root.append(
+      el("h2", {}, "Outside world"),
+      section("Time", this.time, this.speeds, this.jumps(), this.passing),
+      section("Machines", this.machines, button("Add a machine that nobody rented", () => this.addMachine())),
+      section("Money", this.money),
+      section("Vendors", el("p", {}, occasionsLabel), this.vendors),
+      section("Faults", this.faults, this.faultForm),
+      section("Requests", this.traffic),
+      section("Addresses", this.addresses),
+    );
+    setInterval(() => this.tick(), 1000);
+  }
+
+  /** Show the parts of the world that are new. */
+  show(world, news) {
+    if (news.clock) this.showClock(news.clock);
+    if (news.machines) this.showMachines(world.machines, world.choices);
+    if (news.bill || news.bot) this.showMoney(world.bill, world.bot, world.machines || []);
+    if (news.vendors) this.showVendors(world.vendors, world.choices);
+    if (news.choices) this.showFaultForm(world.choices);
+    if (news.faults) this.showFaults(world.faults);
+    if (news.traffic) this.showTraffic(world.traffic);
+    if (news.choices) this.showAddresses(world.choices.addresses);
+  }
+
+  // Time
+
+  tick() {
+    this.time.textContent = `${this.now().toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  }
+
+  showClock(clock) {
+    this.tick();
+    keep(this.speeds, SPEEDS, {
+      key: ([speed]) => speed,
+      version: ([speed]) => speed === clock.speed,
+      make: ([speed, text]) =>
+        button(text, () => post("/_control/clock", { speed }), {
+          "aria-pressed": String(speed === clock.speed),
+          "data-focus": `speed ${speed}`,
+        }),
+    });
+  }
+
+  jumps() {
+    const jump = (text, body) => button(text, () => this.passTime(text, body));
+    return el(
+      "div",
+      { class: "actions" },
+      jump("To what is due next", {}),
+      jump("+10 min", { seconds: 600 }),
+      jump("+1 h", { seconds: 3600 }),
+      jump("+1 day", { seconds: 86400 }),
+    );
+  }
+
+  async passTime(text, body) {
+    if (this.busy) return;
+    this.busy = true;
+    this.passing.textContent = `Time passes: ${text} ...`;
+    const answer = await post("/_control/time", body);
+    this.passing.textContent = answer.error ? "" : `It is ${answer.now.slice(0, 19).replace("T", " ")} UTC now.`;
+    this.busy = false;
+  }
+
+  // Machines
+
+  addMachine() {
+    const body = { name: `unknown-${Math.random().toString(36).slice(2, 6)}`, gpu_type: "H100", rate: "2.10" };
+    return post("/compute/_control/resources", body);
+  }
+
+  showMachines(machines, choices) {
+    keep(this.machines, machines.filter((machine) => machine.alive).toReversed(), {
+      key: (machine) => machine.resource_id,
+      version: (machine) => JSON.stringify(machine),
+      make: (machine) => this.machine(machine, choices),
+    });
+    if (!machines.some((machine) => machine.alive)) this.machines.replaceChildren(el("p", { class: "hint" }, "None runs."));
+  }
+
+  machine(machine, choices) {
+    const { gpus, connections, fault } = machine.use;
+    const path = `/compute/_control/resources/${machine.resource_id}`;
+    const [percentLabel, percent] = number("GPUs at %", gpus[0] ?? 0, { max: 100, "data-focus": "percent" });
+    const [countLabel, count] = number("Connections", connections.length, { max: 100, "data-focus": "count" });
+    const faults = [["", "none"], ...choices.machine_faults.map((each) => [each, each])];
+    let wrong = fault || "";
+    const set = () =>
+      post(`${path}/use`, {
+        phases: [{ all: Number(percent.value), connections: Number(count.value), fault: wrong || null }],
+      });
+    return el(
+      "div",
+      { class: "machine", role: "group", "aria-label": machine.name, tabindex: "-1" },
+      el("p", {}, el("strong", {}, machine.name), ` ${machine.vendor}, ${machine.status}, $${machine.rate}/h`),
+      el("p", {}, fault ? `Fault: ${fault}` : `GPUs at ${gpus.map((each) => each ?? "?").join(", ")} %, ${connections.length} connected`),
+      el(
+        "div",
+        { class: "actions" },
+        percentLabel,
+        countLabel,
+        select("Fault", faults, wrong, (value) => (wrong = value), { "data-focus": "fault" }),
+        button("Set use", set, { "data-focus": "set" }),
+        button("Vendor takes it back", () => post(`${path}/vanish`, { how: "deleted" }), { class: "danger", "data-focus": "vanish" }),
+      ),
+    );
+  }
+
+  // Money
+
+  showMoney(bill, bot, machines) {
+    if (!bill) return;
+    const ledger = bot?.ledger;
+    const gone = new Set(machines.filter((machine) => !machine.alive).map((machine) => machine.resource_id));
+    const own = (line) => {
+      if (!ledger) return "not known";
+      const micros = ledger[line.resource_id];
+      if (micros !== undefined) return `${dollars(micros)}${micros === line.micros ? ", equal" : ""}`;
+      return gone.has(line.resource_id) ? "not yet" : "still running";
+    };
+    const total = ledger ? Object.values(ledger).reduce((sum, micros) => sum + micros, 0) : 0;
+    const row = (name, billed, booked) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, billed), el("td", {}, booked));
+    this.money.replaceChildren(
+      el(
+        "table",
+        {},
+        el("caption", {}, "The vendor's bill beside the bot's ledger"),
+        el("tr", {}, ["Machine", "Bill", "Ledger"].map((name) => el("th", { scope: "col" }, name))),
+        bill.lines.toReversed().map((line) => row(line.name, dollars(line.micros), own(line))),
+        row("All", dollars(bill.total_micros), ledger ? dollars(total) : "not known"),
+      ),
+    );
+  }
+
+  // Vendors
+
+  showVendors(vendors, choices) {
+    const behaviours = choices.behaviours.map((each) => [each, each]);
+    const set = (name) => (behaviour) => post(`/compute/_control/vendors/${name}`, { behaviour, times: this.occasions() });
+    keep(this.vendors, Object.entries(vendors), {
+      key: ([name]) => name,
+      version: ([, state]) => JSON.stringify(state),
+      make: ([name, state]) =>
+        el(
+          "p",
+          { tabindex: "-1" },
+          select(name, behaviours, state.behaviour, set(name), { "data-focus": name }),
+          state.left === null ? null : ` ${state.left} more`,
+        ),
+    });
+  }
+
+  // Faults
+
+  showFaultForm(choices) {
+    const chosen = { server: "slack", endpoint: "*", kind: choices.fault_kinds[0] };
+    const [timesLabel, times] = number("Times (empty: until removed)", 1, { min: 1 });
+    const [secondsLabel, seconds] = number("Seconds of latency", 1);
+    const [statusLabel, status] = number("Status", 500, { min: 200, max: 599 });
+    const endpoint = el("span");
+    const pairs = (names) => names.map((name) => [name, name]);
+    const offer = () => {
+      chosen.endpoint = "*";
+      const names = [["*", "all"], ...pairs(choices.endpoints[chosen.server])];
+      endpoint.replaceChildren(select("Request", names, "*", (value) => (chosen.endpoint = value)));
+    };
+    const add = () =>
+      post(`/${chosen.server}/_control/faults`, {
+        endpoint: chosen.endpoint,
+        kind: chosen.kind,
+        times: times.value ? Number(times.value) : null,
+        seconds: Number(seconds.value),
+        status: Number(status.value),
+      });
+    offer();
+    this.faultForm.replaceChildren(
+      el(
+        "div",
+        { class: "actions", role: "group", "aria-label": "New fault" },
+        select("Server", Object.entries(SERVERS), "slack", (value) => ((chosen.server = value), offer())),
+        endpoint,
+        select("Kind", pairs(choices.fault_kinds), chosen.kind, (value) => (chosen.kind = value)),
+        timesLabel,
+        secondsLabel,
+        statusLabel,
+        button("Switch on", add),
+      ),
+    );
+  }
+
+  showFaults(faults) {
+    keep(this.faults, faults, {
+      key: (fault) => `${fault.server} ${fault.id}`,
+      version: (fault) => JSON.stringify(fault),
+      make: (fault) =>
+        el(
+          "li",
+          { tabindex: "-1" },
+          `${SERVERS[fault.server]}, ${fault.endpoint}: ${fault.kind}, met ${fault.hits}${fault.left === null ? "" : `, ${fault.left} more`} `,
+          button("Switch off", () => post(`/${fault.server}/_control/faults/${fault.id}/release`, {}), {
+            "aria-label": `Switch off ${fault.kind} of ${fault.endpoint}`,
+            "data-focus": "off",
+          }),
+        ),
+    });
+  }
+
+  // Requests
+
+  showTraffic(requests) {
+    keep(this.traffic, requests.toReversed(), {
+      key: (request) => `${request.server} ${request.n}`,
+      version: (request) => request.status,
+      make: (request) =>
+        el(
+          "details",
+          { class: "request" },
+          el(
+            "summary",
+            { "data-focus": "request" },
+            `${request.at.slice(11, 19)} ${SERVERS[request.server]}: ${request.method} ${request.endpoint} ${request.status ?? "..."}`,
+          ),
+          el("pre", { tabindex: "0", "aria-label": "Body" }, request.body || "no body"),
+        ),
+    });
+  }
+
+  showAddresses(addresses) {
+    this.addresses.replaceChildren(
+      ...Object.entries(addresses).map(([name, url]) => el("p", {}, `${SERVERS[name]}: `, el("code", {}, url))),
+    );
+  }
+}

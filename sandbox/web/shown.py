@@ -1,0 +1,45 @@
+"""Messages and views with their blocks, in which each text object is replaced by the spans of its text."""
+
+from typing import Any
+
+from sandbox.slack import render
+from sandbox.slack.model import Message, Person, View
+from sandbox.slack.schema import Json
+from sandbox.slack.state import Workspace
+from sandbox.slack.values import state_of
+from sandbox.slack.visibility import message_seen, view_seen
+
+
+def message_shown(workspace: Workspace, person: Person, message: Message) -> Json:
+    """Return a message as the control call `see` does, with its blocks."""
+    reader = workspace.reader(person.id)
+    blocks = message.blocks or [{"type": "section", "text": {"type": "mrkdwn", "text": message.text}}]
+    chosen = workspace.values.get((message.channel, message.ts, person.id), {})
+    return message_seen(workspace, person, message) | {
+        "author_id": message.author,
+        "by_app": message.by_app,
+        "blocks": with_spans(blocks, reader),
+        "values": state_of(message.blocks, chosen),
+    }
+
+
+def view_shown(workspace: Workspace, view: View | None) -> Json | None:
+    """Return a view as the control call `views` does, with its blocks and values. Return None if there is none."""
+    if view is None:
+        return None
+    reader = workspace.reader(view.user)
+    blocks = with_spans(view.source["blocks"], reader)
+    return view_seen(workspace, view) | {"blocks": blocks, "values": view.values}
+
+
+def with_spans(value: Any, reader: render.Reader) -> Any:
+    """Return a copy in which each text object is a list of spans: `{"text", "styles", "url"}`."""
+    if isinstance(value, list):
+        return [with_spans(entry, reader) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "mrkdwn":
+        return [span.as_json() for span in render.spans(value["text"], reader)]
+    if value.get("type") == "plain_text":
+        return [render.Span(render.text_object(value, reader)).as_json()]
+    return {name: with_spans(entry, reader) for name, entry in value.items()}

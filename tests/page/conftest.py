@@ -1,0 +1,130 @@
+"""One `gpubot sandbox` and one Chromium for all stories on its page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.programs import program
+
+PATIENCE = 30_000
+"""Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
+SIZE = ViewportSize(width=1400, height=900)
+ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"
+TRAINING, GPUS = "C0TRAIN00", "C0GPUS000"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running `gpubot sandbox`."""
+
+    url: str
+    folder: Path
+    """Where the bot's database, policy and log are."""
+
+    def call(self, path: str, **body: Any) -> dict[str, Any]:
+        """Make a control call on the page's origin."""
+        answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60).json()
+        assert isinstance(answer, dict)
+        return answer
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Read what a control call of the workspace shows."""
+        answer = httpx.get(f"{self.url}/slack/_control/{path}").json()
+        assert isinstance(answer, dict)
+        return answer
+
+    def as_app(self, method: str, **arguments: Any) -> None:
+        """Call a method of Slack's Web API as the app."""
+        workspace = self.read("workspace")
+        token = {"Authorization": f"Bearer {workspace['tokens']['bot_token']}"}
+        answer = httpx.post(workspace["api_url"] + method, json=arguments, headers=token).json()
+        assert answer["ok"], answer
+
+    def update_modal(self, user: str, *, title: str) -> None:
+        """Give the modal that somebody has open another title, as the app does it."""
+        (*_, opened) = self.read("traffic?endpoint=views.open")["requests"]
+        view = opened["body"]["view"] | {"title": {"type": "plain_text", "text": title}}
+        modal = self.read(f"views?user={user}")["modal"]
+        self.as_app("views.update", view=view, view_id=modal["view_id"], hash=modal["hash"])
+
+    @contextmanager
+    def renamed(self, user: str, name: str) -> Iterator[None]:
+        """Give somebody another name until the end of the block."""
+        person = f"{self.url}/slack/_control/people/{user}"
+        httpx.patch(person, json={"name": name}).raise_for_status()
+        yield
+        httpx.patch(person, json={"name": "Gus"}).raise_for_status()
+
+
+@contextmanager
+def run_sandbox() -> Iterator[Sandbox]:
+    """Run `gpubot sandbox` until the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    url, log = "", ""
+    try:
+        for line in process.stdout:
+            url = found[1] if (found := re.match(r"Open in a browser: (\S+)", line)) else url
+            log = found[1] if (found := re.search(r"The bot's log: (\S+)", line)) else log
+            if log:
+                break
+        assert url
+        assert log, "gpubot sandbox ended before its bot was connected"
+        yield Sandbox(url, Path(log).parent)
+    finally:
+        process.communicate("quit\n")
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with run_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = program("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium)
+        yield started
+        started.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(sandbox: Sandbox, browser: Browser) -> Iterator[Open]:
+    """Open the page in a browser of its own, as a person who looks at a channel. No script may fail there."""
+    contexts = []
+    wrong: list[str] = []
+
+    def open_(user: str = ANA, channel: str = TRAINING) -> Page:
+        context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.goto(f"{sandbox.url}/#/{user}/{channel}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert wrong == []

@@ -1,0 +1,295 @@
+"""The page in a real browser: a rental by mouse and by keyboard alone, a reload, and two people at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.page.conftest import ANA, BEN, CLEO, GPUS, GUS, PATIENCE, Open, Sandbox
+
+expect.set_options(timeout=PATIENCE)
+RECEIPT = re.compile(r"Destroyed \d\d:\d\d: your 1x H100 .*, \$0\.\d\d\.")
+MOST_TABS = 120
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
+
+
+def accessible(page: Page) -> None:
+    """Assert that axe finds nothing serious or critical on what the page shows, light and dark."""
+    page.emulate_media(color_scheme="light")
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    page.emulate_media(color_scheme="dark")  # of all rules, only the one for contrast sees colours
+    found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    bad = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
+    assert not bad, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in bad])
+
+
+def composer(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="A message, or a command")
+
+
+def messages(page: Page) -> Locator:
+    return page.locator("#list")
+
+
+def types(page: Page, text: str) -> None:
+    composer(page).fill(text)
+    composer(page).press("Enter")
+
+
+def passes(page: Page, jump: str) -> None:
+    page.get_by_role("button", name=jump, exact=True).click()
+    expect(page.get_by_text("UTC now.")).to_be_visible()
+
+
+def test_by_mouse_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    composer(page).press_sequentially("/gpu ")
+    expect(page.get_by_role("listbox", name="Commands").get_by_role("option").first).to_contain_text(
+        "/gpu get H100 EU"
+    )
+    accessible(page)
+    types(page, "/gpu get H100 EU for 2h -- fine-tune run 7")
+    page.get_by_role("button", name="Rent from $2.15/h").click()
+    page.get_by_role("button", name="Take mine from GitHub").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+    dialog.get_by_role("textbox").fill("ana-dev")
+    accessible(page)
+
+    page.reload()  # in the middle: the place, the messages, the dialog and what was typed are there again
+    expect(dialog.get_by_role("textbox")).to_have_value("ana-dev")
+    expect(messages(page)).to_contain_text("Before I rent I need your public SSH key")
+    dialog.locator("button[type=submit]").click()
+    page.get_by_role("button", name=re.compile("^Use ")).click()
+    expect(messages(page)).to_contain_text("Starting: 1x H100")
+    passes(page, "+10 min")
+    expect(messages(page)).to_contain_text("Ready: 1x H100")
+    page.get_by_role("button", name=re.compile("repl(y|ies)$")).click()
+    expect(page.locator("#thread-list")).to_contain_text("Renting 1x H100 SXM 80 GB from Hyperstack")
+    accessible(page)
+    page.get_by_role("button", name="Close thread").click()
+
+    page.get_by_role("spinbutton", name="GPUs at %").fill("98")
+    page.get_by_role("button", name="Set use").click()
+    expect(page.get_by_text("GPUs at 98 %, 0 connected")).to_be_visible()
+    page.get_by_role("button", name="gpubot (direct messages)").click()
+    expect(messages(page)).to_contain_text("ssh -p ")
+    messages(page).get_by_role("button", name=re.compile("^Destroy ")).click()
+    expect(dialog).to_contain_text("Everything on it is lost")
+    accessible(page)
+    dialog.get_by_role("button", name=re.compile("^Destroy ")).click()
+    expect(dialog).to_have_count(0)
+    passes(page, "+10 min")
+    expect(messages(page)).to_contain_text(RECEIPT)
+    page.get_by_role("button", name="#training").click()
+    expect(messages(page)).to_contain_text("Destroyed: 1x H100")
+
+    for section in ("Money", "Vendors", "Faults", "Requests", "Addresses"):
+        page.get_by_role("heading", name=section, exact=True).click()
+    expect(page.get_by_role("table", name="The vendor's bill beside the bot's ledger")).to_contain_text(", equal")
+    page.get_by_label("How often").fill("1")
+    page.get_by_label("vultr").select_option("sold_out")
+    expect(page.get_by_text("1 more")).to_be_visible()
+    page.get_by_role("button", name="Switch on").click()
+    page.get_by_role("button", name="Switch off latency of *").click()
+    expect(page.get_by_role("button", name="Switch off latency of *")).to_have_count(0)
+    page.locator(".request summary", has_text=" 200").first.click()
+    expect(page.locator(".request[open] pre")).to_be_visible()
+    page.get_by_role("button", name="Home").click()
+    expect(messages(page).get_by_role("button").first).to_be_visible()
+    accessible(page)
+    page.get_by_role("button", name="#training").click()
+    types(page, "/gpu spend")
+    table = messages(page).get_by_role("table").first
+    table.get_by_role("button").last.click()  # sorts by that column
+    expect(table.locator("[aria-sort]")).to_have_count(1)
+    expect(messages(page).get_by_role("img")).to_be_visible()
+    accessible(page)
+
+
+def test_the_form_keeps_what_was_chosen_over_an_update_and_a_reload(open_page: Open, sandbox: Sandbox) -> None:
+    page = open_page(channel="home")
+    dialog = page.get_by_role("dialog")
+    messages(page).get_by_role("button", name="Get GPUs").click()
+    dialog.get_by_label("GPU", exact=True).select_option("H100")
+    dialog.get_by_label("Region").select_option("EU")
+    dialog.get_by_label("For how long").fill("90m")
+    dialog.get_by_role("checkbox", name="Cleo").check()
+    dialog.get_by_label("Note (optional)").fill("a < b & c")
+    sandbox.update_modal(ANA, title="From $2.15/h")
+    expect(dialog.get_by_role("heading")).to_have_text("From $2.15/h")
+    expect(dialog.get_by_label("Note (optional)")).to_be_focused()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("a < b & c")
+    page.reload()
+    expect(dialog.get_by_label("GPU", exact=True)).to_have_value("H100")
+    expect(dialog.get_by_label("Region").locator("option:checked")).to_have_text("EU")
+    expect(dialog.get_by_role("checkbox", name="Cleo")).to_be_checked()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("a < b & c")
+    dialog.get_by_label("For how long").fill("moon")
+    dialog.get_by_role("button", name="Show offers").click()
+    expect(dialog.get_by_label("For how long")).to_be_focused()
+    expect(dialog.get_by_label("For how long")).to_have_attribute("aria-invalid", "true")
+    accessible(page)
+    dialog.get_by_label("For how long").fill("90m")
+    dialog.get_by_role("button", name="Show offers").click()
+    expect(dialog).to_have_count(0)
+
+
+def words(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def options(*texts: str) -> list[dict[str, Any]]:
+    return [{"text": words(text), "value": text.lower()} for text in texts]
+
+
+def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbox: Sandbox) -> None:
+    page = open_page(ANA, GPUS)
+    groups = [{"label": words("Vendors"), "options": options("Nebius")}]
+    sizes = [[{"type": "raw_text", "text": "Size"}], *([{"type": "raw_number", "value": n}] for n in range(25))]
+    pie = {"type": "pie", "segments": [{"label": "idle", "value": 3}, {"label": "working", "value": 5}]}
+    blocks = [
+        {"type": "header", "text": words("A header")},
+        {"type": "divider"},
+        {"type": "section", "fields": [words("Left"), words("Right")]},
+        {
+            "type": "actions",
+            "elements": [
+                {"type": "radio_buttons", "action_id": "radio", "options": options("One", "Two")},
+                {"type": "multi_static_select", "action_id": "multi", "options": options("Red", "Blue")},
+                {"type": "static_select", "action_id": "grouped", "option_groups": groups},
+                {"type": "users_select", "action_id": "user", "placeholder": words("Who"), "initial_user": BEN},
+            ],
+        },
+        {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
+        {"type": "data_visualization", "title": "Use", "chart": pie},
+    ]
+    sandbox.as_app("chat.postMessage", channel=GPUS, text="for a test", blocks=blocks)
+    message = messages(page).get_by_role("article").filter(has_text="A header")
+    expect(message.get_by_role("heading", name="A header")).to_be_visible()
+    expect(message).to_contain_text("LeftRight")
+    message.get_by_role("radio", name="Two").check()
+    message.get_by_role("checkbox", name="Blue").check()
+    expect(message.get_by_role("combobox", name="Who")).to_have_value(BEN)
+    expect(message.locator("optgroup[label=Vendors] option")).to_have_text("Nebius")
+    message.get_by_role("button", name="Later rows").click()
+    expect(message.get_by_role("table", name="Sizes").get_by_role("cell").first).to_have_text("10")
+    expect(message.get_by_role("row", name="working 5")).to_be_visible()
+    accessible(page)
+    page.reload()
+    expect(message.get_by_role("radio", name="Two")).to_be_checked()
+    expect(message.get_by_role("checkbox", name="Blue")).to_be_checked()
+
+
+def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: Sandbox) -> None:
+    name, text = "<img src=x onerror=alert(1)>", "<b>bold</b><script>alert(2)</script>"
+    page = open_page(ANA, GPUS)
+    with sandbox.renamed(GUS, name):
+        sandbox.call("slack/_control/say", user=GUS, channel=GPUS, text=text)
+        expect(messages(page)).to_contain_text(name)
+        expect(messages(page)).to_contain_text(text)
+        assert page.locator("#list :is(img, b, script)").count() == 0
+
+
+class Keyboard:
+    """Someone who has no mouse."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def to(self, target: Locator) -> None:
+        """Press Tab until the target has the focus. Raise AssertionError if it never gets it."""
+        expect(target).to_be_visible()
+        for _ in range(MOST_TABS):
+            if target.evaluate("node => node === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not reach {target}")
+
+    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> None:
+        """Go to a button and press it."""
+        self.to((within or self.page).get_by_role("button", name=name).last)
+        self.page.keyboard.press("Enter")
+
+    def types(self, text: str) -> None:
+        self.to(composer(self.page))
+        self.page.keyboard.type(text)
+        self.page.keyboard.press("Enter")
+
+
+def test_by_keyboard_alone_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_page: Open) -> None:
+    page = open_page()
+    keyboard = Keyboard(page)
+    person = page.get_by_role("combobox", name="Act as")
+    expect(person).to_have_value(ANA)
+    keyboard.to(person)
+    page.keyboard.press("C")
+    expect(person).to_have_value(CLEO)
+    keyboard.to(composer(page))
+    page.keyboard.type("/gpu ge")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(composer(page)).to_have_value("/gpu get H100 EU")
+    page.keyboard.press("Enter")
+    keyboard.press("Rent from $2.42/h")
+    keyboard.press("Add SSH key")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+    page.keyboard.type("no key")
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".error")).to_be_visible()
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type(KEY)
+    page.keyboard.press("Enter")
+    expect(messages(page)).to_contain_text(re.compile("Starting: 1x H100[^,]*, Cleo"))
+    keyboard.press("+10 min")
+    expect(messages(page)).to_contain_text(re.compile("Ready: 1x H100[^,]*, Cleo"))
+    keyboard.press(re.compile("^Destroy "), messages(page))
+    keyboard.press("Go back", dialog)
+    expect(dialog).to_have_count(0)
+    expect(messages(page).get_by_role("button", name=re.compile("^Destroy ")).last).to_be_focused()
+    page.keyboard.press("Enter")
+    keyboard.press(re.compile("^Destroy "), dialog)
+    keyboard.press("+10 min")
+    keyboard.press(re.compile(r"^gpubot \(direct messages\)"))
+    expect(messages(page)).to_contain_text(RECEIPT)
+
+
+def test_of_two_people_who_approve_at_the_same_time_one_decides_and_the_other_reads_who_did(
+    open_page: Open, sandbox: Sandbox
+) -> None:
+    policy = sandbox.folder / "policy.yml"
+    policy.write_text(f"{policy.read_text()}approvers: {{people: [{BEN}, {CLEO}]}}\n")
+    command = {"channel": GPUS, "command": "/gpu"}
+    sandbox.call("slack/_control/command", user=BEN, text="policy reload", **command)
+    key = KEY.replace("KuT", "KuU").replace("cleo", "ana")
+    sandbox.call("slack/_control/command", user=ANA, text=f"key {key}", **command)
+    pages = [open_page(user, GPUS) for user in (BEN, CLEO)]
+    asking = open_page(ANA, GPUS)
+    types(asking, "/gpu get 8xH100 EU for 4h")
+    asking.get_by_role("button", name="Ask for $18.40/h").click()
+    asking.get_by_role("dialog").locator("[type=submit]").click()
+    for page in pages:
+        page.get_by_role("button", name=re.compile("^Approve up to")).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+    accessible(pages[0])
+    at = pages[0].evaluate("Date.now()") + 500
+    for page in pages:
+        page.evaluate(
+            """at => {
+                const approve = document.querySelector("[role=dialog] [type=submit]");
+                setTimeout(() => approve.click(), at - Date.now());
+            }""",
+            at,
+        )
+    for page in pages:
+        expect(messages(page)).to_contain_text(re.compile("Approved by (Ben|Cleo)"))
+    early, late = sorted(pages, key=lambda page: page.get_by_role("dialog").count())
+    expect(early.get_by_role("dialog")).to_have_count(0)
+    expect(late.get_by_role("dialog")).to_contain_text(re.compile("(Ben|Cleo) approved it .* before you"))
