@@ -446,6 +446,8 @@ Index("messages_answers", messages.c.created_at, sqlite_where=TO_RESPONSE_URL, p
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
+IS_HOME = text("kind = 'home'")
+Index("messages_home", messages.c.to, unique=True, sqlite_where=IS_HOME, postgresql_where=IS_HOME)
 IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
 Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
 _due_messages = messages.c.due_at.is_not(None)

@@ -24,7 +24,6 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 from handlers.views.answers import replies
-from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -132,11 +131,14 @@ async def mentioned(context: Context, event: Event, _: str | None) -> None:
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: publish the Home tab, unless Slack shows this version of it already."""
-    view = home.home_tab()
-    if event.get("tab") != "home" or part(event, "view").get("private_metadata") == view["private_metadata"]:
+    """Handle app_home_opened: have the Home tab published, unless Slack shows the same already. From the first
+    time on, it is published whenever something on it changes."""
+    user = text(event, "user")
+    if event.get("tab") != "home" or not user:
         return
-    await context.client.views_publish(user_id=text(event, "user"), view=view)
+    await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
+    async with context.deps.store.write() as tx:
+        await tx.messages.open_home(user, text(part(event, "view"), "private_metadata"))
 
 
 BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
@@ -149,10 +151,11 @@ BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
         "message": message_posted,
+        "app_home_opened": home_opened,
     }
 )
-AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_mention": mentioned, "app_home_opened": home_opened})
-"""A failed call to Slack is only logged: the person can mention the bot, or open its Home tab, again."""
+AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_mention": mentioned})
+"""A failed call to Slack is only logged: the person can mention the bot again."""
 
 
 def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:

@@ -1,5 +1,5 @@
 """Wishes for offers and the searches that they share; what a machine says of its on-ending.sh; what each owner of
-a machine holds of budgets; how many purchases got ready."""
+a machine holds of budgets; how many purchases got ready; Home tabs."""
 
 from __future__ import annotations
 
@@ -36,3 +36,5 @@ def upgrade() -> None:
         reservations.drop_constraint("reservations_pk", type_="primary")
         reservations.create_primary_key("reservations_pk", ["rental_id", "month", "owner"])
     op.create_index("attempts_place", "attempts", ["vendor", "gpu", "intended_at"])
+    home = sa.text("kind = 'home'")
+    op.create_index("messages_home", "messages", ["to"], unique=True, sqlite_where=home, postgresql_where=home)
