@@ -6,8 +6,8 @@ modules and does nothing else. What it forks is a process like any other, a chil
 own environment, folder, standard streams, signals and exit status. The real `main` runs in it.
 
 Some programs are started without a fork: those with other options of Python in their environment (PYTHONUTF8,
-LC_ALL) or with a session of their own, as in tests/demo/test_programs.py, and every program outside Linux or under
-coverage.
+LC_ALL) or with a process group of their own, as in tests/demo/test_programs.py, and every program outside Linux or
+under coverage. What is forked has the command line of the server.
 """
 
 from __future__ import annotations
@@ -45,19 +45,21 @@ class ForkingPopen(subprocess.Popen[Any]):
         pipes, rest = others[:6], tuple(others[6:])
         words = _words(args)
         environment = dict(os.environ if env is None else env)
-        plain = not (executable or preexec_fn or pass_fds or shell) and rest == _USUAL
+        *usual, new_session, process_group = rest
+        plain = not (executable or preexec_fn or pass_fds or shell) and (*usual, process_group) == _USUAL
         if words is None or not plain or not _is_like_ours(environment):
             super()._execute_child(*given)  # type: ignore[misc]  # not in the stubs
             return
         stdin, _, _, stdout, _, stderr = pipes
         streams = [number if fd == -1 else fd for number, fd in enumerate((stdin, stdout, stderr))]
-        self.pid = _server.fork(words, os.fspath(cwd or Path.cwd()), environment, streams)
+        request = json.dumps([words, os.fspath(cwd or Path.cwd()), environment, bool(new_session)])
+        self.pid = _server.fork(request, streams)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # as above
 
 
-_USUAL = (True, None, None, None, -1, False, -1)
-"""restore_signals, gid, gids, uid, umask, start_new_session and process_group, unless they are asked for."""
+_USUAL = (True, None, None, None, -1, -1)
+"""restore_signals, gid, gids, uid, umask and process_group, unless they are asked for."""
 
 
 def _words(args: Any) -> list[str] | None:
@@ -85,14 +87,14 @@ class _Server:
         self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def fork(self, words: list[str], cwd: str, environment: dict[str, str], streams: list[int]) -> int:
-        """Return the pid of a new child of this process, which runs `python -m WORDS`."""
+    def fork(self, request: str, streams: list[int]) -> int:
+        """Return the pid of a new child of this process, which runs what `request` names: the words after `python
+        -m`, the folder, the environment, and whether it has a session of its own."""
         requests = self._requests or self._start()
-        request = json.dumps([words, cwd, environment]).encode()
         # What the server forks loses its parent at once, and gets this process in its place.
         _adopt_orphans(True)
         try:
-            socket.send_fds(requests, [request], streams)
+            socket.send_fds(requests, [request.encode()], streams)
             answer = requests.recv(100)
         finally:
             _adopt_orphans(False)
@@ -180,7 +182,9 @@ def serve(requests: socket.socket) -> list[str]:
 
 
 def _become(request: bytes, streams: list[int]) -> list[str]:
-    words, cwd, environment = json.loads(request)
+    words, cwd, environment, new_session = json.loads(request)
+    if new_session:
+        os.setsid()
     for standard, fd in enumerate(streams):
         os.dup2(fd, standard)
         os.close(fd)

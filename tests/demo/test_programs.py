@@ -15,8 +15,9 @@ import pytest
 TIMEOUT = 90
 
 
-async def start(*words: str, **env: str) -> Process:
-    """Start a command as the leader of its own process group, as a shell does."""
+async def start(*words: str, in_session: bool = True, **env: str) -> Process:
+    """Start a command as the leader of its own process group, as a shell does. With `in_session`, the group has a
+    session of its own; without it, the command is never started by a fork (tests/forking.py)."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -26,7 +27,8 @@ async def start(*words: str, **env: str) -> Process:
         stdout=PIPE,
         stderr=PIPE,
         env={**os.environ, **env},
-        start_new_session=True,
+        start_new_session=in_session,
+        process_group=None if in_session else 0,
     )
 
 
@@ -60,7 +62,7 @@ async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_e
 
 
 async def test_a_bot_that_ends_on_its_own_ends_the_sandbox_with_its_last_words() -> None:
-    process = await start("sandbox")
+    process = await start("sandbox", in_session=False)
     await until(process, b"help, quit")
     started = psutil.Process(process.pid).children(recursive=True)
     (bot,) = [child for child in started if child.cmdline()[-2:] == ["bot", "run"]]

@@ -111,7 +111,6 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
     stopped_world: World,
 ) -> None:
     world = stopped_world
-    world.slack.limits.scale = 0  # hours pass in a second
     await world.start(GPUBOT_MACHINES_TOKEN=OURS)
     await world.sets_key()
     await world.sets_key("Ben")

@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.errors import Mistake, NeedsKey, Refused, TooLate
+from bot.lifecycle.account.older_database import ask_again
+from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.service import waiting
 from bot.lifecycle.service.account import pause, resume
+from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import DestinationKind, MessageKind
@@ -234,6 +237,36 @@ async def test_over_the_limits_it_is_approved_before_it_waits(here: World) -> No
     assert await here.event_kinds(rental) == [E.ASKED, E.APPROVED, E.OFFER_FITS, E.RENTING, E.ACCEPTED, E.READY]
 
 
+async def test_what_people_wait_for_who_left_ends_and_nobody_is_asked_about_it(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    quote = await here.ask()
+    await waiting.tell(here.deps, ANA, quote.id)
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    await check_owners(here.deps)
+    assert (await here.rental(rental.id)).state is State.WITHDRAWN
+    assert await here.questions(OwnerLeft) == []
+    await here.pass_time(30 * MINUTE)
+    async with here.deps.store.read() as tx:
+        assert await tx.quotes.waiting() == []
+    assert await told(here) == []
+
+
+async def test_after_the_database_was_put_back_its_owner_says_whether_it_still_waits(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    async with here.deps.store.write() as tx:
+        await tx.rentals.lock_spending()
+        await ask_again(tx, here.deps, rental.id)
+    await free(here)
+    await here.pass_time(30 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.owner_decides) == (State.AWAITING_APPROVAL, True)
+    assert rental.envelope.max_rate == Decimal(10)
+    rental = await here.approve(rental, ANA)
+    await here.until(rental, State.READY)
+
+
 # --- to be told
 
 
@@ -326,7 +359,8 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     assert rental.rate is not None
     assert rental.rate <= rental.envelope.max_rate
     assert len(await here.bought()) == 1
-    assert await here.direct(rental) == [(ANA.id, E.NOTHING_FITS), (ANA.id, E.ACCEPTED), (ANA.id, E.READY)]
+    kinds = [E.NOTHING_FITS, E.APPROVED_NOT_READY, E.ACCEPTED, E.READY]
+    assert await here.direct(rental) == [(ANA.id, kind) for kind in kinds]
 
 
 async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(here: World) -> None:

@@ -205,13 +205,12 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     `approver` is None if its owner decided alone.
 
     The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later."""
-    shorter: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
-    approved_by = approver or rental.approved_by
+    fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
+    fields["approved_by"] = approver or rental.approved_by
+    fields["approval_notice_at"] = approval_notice_at(rental, approver, now) if fewer is None else None
     if rental.wish is not None:
-        wish = wish_for(rental.wish, rental.request if fewer is None else fewer.request)
-        return _queue(rental, **shorter, wish=wish, approved_by=approved_by)
-    notice_at = approval_notice_at(rental, approver, now) if fewer is None else None
-    return _procure(rental, now, **shorter, approved_by=approved_by, approval_notice_at=notice_at)
+        return _queue(rental, **fields, wish=wish_for(rental.wish, fields.get("request", rental.request)))
+    return _procure(rental, now, **fields)
 
 
 def give_approval_notice(rental: Rental) -> Rental:
@@ -227,8 +226,10 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 
 
 def _queue(rental: Rental, *, wish: Wish, **fields: Any) -> Rental:
-    none = dict.fromkeys(("waiting", "procuring_since", "blocked", "accepted_at", "approval_notice_at"))
-    return _move(rental, S.QUEUED, **none, **fields, wish=wish, due_at=wish.until)
+    none = dict.fromkeys(("waiting", "procuring_since", "blocked", "accepted_at"))
+    notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
+    due_at = wish.until if notice_at is None else min(wish.until, notice_at)
+    return _move(rental, S.QUEUED, **none, **fields, wish=wish, due_at=due_at)
 
 
 def buy_for_wish(rental: Rental, offer: Offer, now: datetime) -> Rental:
