@@ -15,6 +15,7 @@ from bot.policy.team.rules import Access, Rules
 from handlers.delivery.pace import Pace
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.team import RULES, Team, an_offer, team
+from tests.store import make
 
 
 async def published(ours: Team) -> int:
@@ -135,3 +136,42 @@ async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_di
         assert (quote.asked_in, quote.reply_to) == (ANA, to_person(ANA))
         channel = await ours.context.channels.get(quote.asked_in)
         assert card_channel(channel, rules) == GPUS
+
+
+async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct_message(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        homes_at_once(ours)
+        await ours.has_key(ANA)
+        await ours.open_home(ANA)
+        assert (await ours.click_home(ANA, "Remove"))["ok"]
+        assert (await ours.replies())[-1].startswith("Removed: ")
+        home = await ours.home(ANA)
+        assert home is not None
+        assert "No SSH key yet" in home["reads"]
+
+
+async def test_a_page_of_the_home_tab_is_shown_at_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        async with ours.deps.store.write() as tx:
+            for n in range(12):
+                rental = make.rental(f"a{n:04}", owner=ANA, state=State.AWAITING_APPROVAL)
+                await tx.quotes.add(make.quote(rental.quote_id or ""))
+                await tx.rentals.apply(make.unchecked(None, rental))
+        first = await ours.open_home(ANA)
+        assert first is not None
+        await ours.click_home(ANA, "Next page, 2 more")
+        second = await ours.home(ANA)
+        assert second is not None
+        assert "a0000" in first["reads"]
+        assert "a0000" not in second["reads"]
+        assert "a0011" in second["reads"]
+        assert "Previous page" in [button["text"] for button in second["buttons"]]
+
+
+async def test_a_home_tab_that_slack_refused_is_published_at_the_next_opening(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        homes_at_once(ours)
+        await ours.refuse("views.publish", "not_enabled")
+        assert await ours.open_home(ANA) is None
+        assert await ours.queued() == []
+        assert await ours.open_home(ANA) is not None
