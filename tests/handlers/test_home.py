@@ -150,16 +150,16 @@ async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct
         assert "No SSH key yet" in home["reads"]
 
 
-async def test_a_page_of_the_home_tab_is_shown_at_once(tmp_path: Path) -> None:
+async def test_a_page_of_a_thousand_rentals_is_shown_at_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         async with ours.deps.store.write() as tx:
-            for n in range(12):
+            for n in range(1000):
                 rental = make.rental(f"a{n:04}", owner=ANA, state=State.AWAITING_APPROVAL)
                 await tx.quotes.add(make.quote(rental.quote_id or ""))
                 await tx.rentals.apply(make.unchecked(None, rental))
         first = await ours.open_home(ANA)
         assert first is not None
-        await ours.click_home(ANA, "Next page, 2 more")
+        await ours.click_home(ANA, "Next page, 990 more")
         second = await ours.home(ANA)
         assert second is not None
         assert "a0000" in first["reads"]
