@@ -56,6 +56,15 @@ class Value(Frozen):
         return ":".join(str(part) for part in self.model_dump().values())
 
 
+class PageValue(Value):
+    """`2`: a page of the Home tab, counted from 0."""
+
+    TYPE_NAME: ClassVar[str] = "page"
+    SHAPE: ClassVar[str] = r"(?P<page>0|[1-9][0-9]{0,3})"
+
+    page: int
+
+
 class KeyValue(Value):
     """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
 
@@ -544,6 +553,8 @@ class Action:
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
     SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
     SPEND_CSV = ActionId("spend_csv", SpendValue)
+    HOME_PAGE = ActionId("home_page", PageValue)
+    SHOW_TEAM = ActionId("show_team", NoValue)
 
 
 class CallbackId(Generic[V]):

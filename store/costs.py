@@ -15,7 +15,8 @@ from store.tables import attempts, ledger, rentals, resources
 _r, _a, _l = resources.c, attempts.c, ledger.c
 
 _LIVE = select(
-    rentals.c.id, rentals.c.owner, rentals.c.teammates, rentals.c.state, rentals.c.rate, rentals.c.created_at
+    *(rentals.c.id, rentals.c.owner, rentals.c.teammates, rentals.c.state, rentals.c.rate, rentals.c.created_at),
+    rentals.c.use,
 ).where(rentals.c.live)
 _BILLED = (
     select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated)
@@ -87,6 +88,7 @@ async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
             billed=sum(row.amount for row in rows[rental.id]),
             estimated=any(row.estimated for row in rows[rental.id]),
             alive=tuple(alive[rental.id]),
+            use=rental.use,
         )
         for rental in live
     ]

@@ -40,7 +40,7 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
-from store.tables import messages, quotes, rentals, shared_searches, visits
+from store.tables import messages, person_keys, policy_versions, quotes, rentals, shared_searches, visits
 from store.visits import Visits
 
 _WRITTEN = {
@@ -48,6 +48,8 @@ _WRITTEN = {
     shared_searches: Written.SEARCHES,
     rentals: Written.RENTALS,
     messages: Written.MESSAGES,
+    person_keys: Written.KEYS,
+    policy_versions: Written.POLICIES,
 }
 """What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
 that is put off makes nothing due."""
@@ -280,6 +282,8 @@ class Database:
         written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
         if tx.visits.changed:
             written.add(Written.VISITS)
+        if tx.changes:
+            written.add(Written.CHANGES)
         try:
             await conn.commit()
             self._commits += 1

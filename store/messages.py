@@ -30,11 +30,11 @@ from bot.model.message import Destination, Message, MessageKind, lowest_version,
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
-from store.tables import IS_REMINDER, TO_RESPONSE_URL, admin_questions, messages, rentals
+from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, messages, rentals
 
 _c = messages.c
-_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at"})
-"""Fields that never change."""
+_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
+"""Fields that delivery never changes."""
 
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
@@ -64,21 +64,23 @@ order."""
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
 _NOT_POSTED, _NO_CARD = _c.shown_version == 0, _c.kind != MessageKind.CARD
-_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
-"""Posts and answers, then edits that show a transition, then edits that show progress. Messages that are shown
-again come last: first those that may be questions, then cards."""
+_HOME = _c.kind == MessageKind.HOME
+_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
+"""Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
+Messages that are shown again come after them: first those that may be questions, then cards. Home tabs of which
+something changed come last, the one first that waits longest."""
 _DUE = (
     select(messages)
     .where(_c.due_at <= param(_c.due_at, "now"))
-    .order_by(_ORDER, _c.id)
+    .order_by(_ORDER, case((_HOME, _c.due_at)), _c.id)
     .limit(bindparam("max_rows"))
 )
 # The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
 _ANSWERS = _TO.like("%/%")  # a `response_url`, or one person in a channel; no id has a slash
-_EDITS = and_(~_ANSWERS, _c.ts.is_not(None), _c.compare_with.is_(None))
-_FINDS = and_(~_ANSWERS, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
-_POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
+_EDITS = and_(~_ANSWERS, ~_HOME, _c.ts.is_not(None), _c.compare_with.is_(None))
+_FINDS = and_(~_ANSWERS, ~_HOME, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
+_POSTS = and_(~_ANSWERS, ~_HOME, _c.ts.is_(None), ~_c.sending)
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
     ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
@@ -86,6 +88,8 @@ _SENDABLE = _DUE.where(
     ~and_(_EDITS, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
     ~and_(_FINDS, bindparam("finds", type_=Boolean)),
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
+    ~and_(_HOME, bindparam("publishes", type_=Boolean)),
+    ~and_(_HOME, ~_c.urgent, _TO.in_(bindparam("homes", expanding=True))),
     ~and_(_c.kind == MessageKind.THREAD, _WAITS_FOR_ANOTHER),
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
@@ -124,7 +128,7 @@ _DROP_CLOSED = delete(messages).where(
         .limit(bindparam("max_rows", type_=Integer))
     )
 )
-_UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
+_UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None), ~_HOME)
 
 _FILE_WAITS = select(
     exists().where(
@@ -179,6 +183,25 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
+_SHOW_HOME = update(messages).where(IS_HOME, _c.to == param(_c.to, "reader"))
+_TURN_HOME = _SHOW_HOME.values(
+    body=param(_c.body, "page"), target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True
+)
+_OPEN_HOME = _SHOW_HOME.values(
+    body=param(_c.body, "page"),
+    target_version=_NEXT_VERSION,
+    due_at=param(_c.due_at, "now"),
+    shown_version=0,
+    digest=param(_c.digest, "shown"),
+    closed=False,
+    tries=0,
+)
+_SHOW_HOMES = (
+    update(messages)
+    .where(IS_HOME, ~_c.closed)
+    .values(target_version=_NEXT_VERSION, due_at=func.coalesce(_c.due_at, param(_c.due_at, "now")))
+)
+_ANY_HOME = select(exists(select(_c.id).where(IS_HOME, ~_c.closed)))
 _SHOW_AGAIN = (
     update(messages)
     .where(_OPEN_SURFACE, _c.ts.is_not(None))
@@ -206,6 +229,7 @@ _COMPARE_CARDS = (
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
+    _SHOW_HOMES.values(digest=""),
     _SHOW_AGAIN.where(
         or_(
             _c.rental_id.in_(select(rentals.c.id).where(rentals.c.live)),
@@ -263,6 +287,22 @@ class Messages:
     async def show_reminders(self) -> None:
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
+    async def open_home(self, reader: str, shown: str) -> None:
+        given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
+        if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
+            now = self._real_now
+            home = Message(kind=MessageKind.HOME, to=to_person(reader), created_at=now, due_at=now, digest=shown)
+            await self.add(home)
+
+    async def turn_home(self, reader: str, page: int) -> None:
+        await self._conn.execute(_TURN_HOME, self._change(reader=to_person(reader), page={"page": page}))
+
+    async def show_homes(self) -> None:
+        await self._conn.execute(_SHOW_HOMES, self._change())
+
+    async def any_home(self) -> bool:
+        return bool(await self._conn.scalar(_ANY_HOME))
+
     async def show_all_again(self) -> None:
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -277,7 +317,8 @@ class Messages:
         given = {"now": real_now, "max_rows": limit}
         if without is None:
             return to_models(Message, await self._conn.execute(_DUE, given))
-        given |= {**vars(without), "ids": list(without.ids), "channels": list(without.channels)}
+        lists = {"ids": list(without.ids), "channels": list(without.channels), "homes": list(without.homes)}
+        given |= {**vars(without), **lists}
         return to_models(Message, await self._conn.execute(_SENDABLE, given))
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:

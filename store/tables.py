@@ -448,6 +448,8 @@ _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
 _of_rental = text("ts IS NOT NULL AND rental_id IS NOT NULL")
 Index("messages_ts", messages.c.ts, sqlite_where=_of_rental, postgresql_where=_of_rental)
+IS_HOME = text("kind = 'home'")
+Index("messages_home", messages.c.to, unique=True, sqlite_where=IS_HOME, postgresql_where=IS_HOME)
 IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
 Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
 _due_messages = messages.c.due_at.is_not(None)

@@ -27,6 +27,8 @@ class MessageKind(StrEnum):
     """A surface in one approver's direct messages: what waited for them when they were reminded."""
     QUESTION = "question"
     """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
+    HOME = "home"
+    """A surface: the Home tab of one person, from the first time that they open it."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
@@ -51,7 +53,7 @@ class MessageKind(StrEnum):
 _SURFACES = frozenset(
     {
         *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
-        *(MessageKind.REMINDER, MessageKind.QUESTION),
+        *(MessageKind.REMINDER, MessageKind.QUESTION, MessageKind.HOME),
     }
 )
 
@@ -69,6 +71,8 @@ class NextCall(StrEnum):
     """chat.postMessage."""
     EDIT = "edit"
     """chat.update."""
+    PUBLISH = "publish"
+    """views.publish, of a Home tab."""
 
 
 class DestinationKind(StrEnum):
@@ -158,7 +162,8 @@ class Message(Frozen):
     question_id: str | None = None
     """The question to the admins that the message asks."""
     body: dict[str, Any] | None = None
-    """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists."""
+    """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists. For a Home
+    tab: the page of rentals that it shows, counted from 0."""
     charges_of: MonthPart | None = None
     """For a file: what it has the charges of."""
     broadcast: bool = False
@@ -203,6 +208,8 @@ class Message(Frozen):
     @property
     def next_call(self) -> NextCall:
         """Return the call that the message needs next. `store/messages.py` computes the same in SQL."""
+        if self.kind is MessageKind.HOME:
+            return NextCall.PUBLISH
         if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:
             return NextCall.ANSWER
         if self.compare_with is not None:

@@ -13,7 +13,7 @@ from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, GotReady, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
-from bot.model.budget import Demand, UseCosts
+from bot.model.budget import Demand, Month, UseCosts
 from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
@@ -200,9 +200,10 @@ class RentalList(Frozen):
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
+    idle: int = 0
+    """How many of all machines are idle."""
     waiting: tuple[RentalSummary, ...] = ()
-    """The first of the requests and extensions that the reader may decide. Only if the reader asked for
-    everything."""
+    """The first of the requests and extensions that the reader may decide. Only if they are asked for."""
     more_waiting: int = 0
     """How many more requests and extensions wait."""
     unknown_total: UnknownTotal = UnknownTotal()
@@ -210,6 +211,24 @@ class RentalList(Frozen):
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
     ended: tuple[EndedSummary, ...] = ()
     """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
+
+
+class HomeView(Frozen):
+    """What a person's Home tab shows."""
+
+    live: RentalList
+    """One page of the rentals of the person and those shared with them."""
+    page: int
+    """The number of the page, counted from 0."""
+    waits: tuple[WaitingView, ...]
+    """What the person waits for, and what starts later."""
+    month: Month
+    spent: Micros
+    """What the person spent in the month."""
+    budgets: tuple[Demand, ...]
+    """The budgets of the person and of their projects, the tightest one first, without anything that is asked
+    for."""
+    keys: tuple[Key, ...]
 
 
 class OwnRentals(Frozen):

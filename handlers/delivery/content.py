@@ -12,6 +12,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.giving import demands_if_taken, to_take
+from bot.lifecycle.service.home import home_for
 from bot.lifecycle.service.month_files import file_for
 from bot.lifecycle.service.previews import quote_view
 from bot.lifecycle.service.queries import (
@@ -32,8 +33,17 @@ from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.home import home_tab
 from handlers.views.surfaces.reminder import reminder
 from handlers.views.surfaces.render import render_message
+
+
+async def home_view(deps: Deps, message: Message) -> Json:
+    """Return the Home tab of a person as it should be now."""
+    async with deps.store.read() as tx:
+        person, reader = await _person(tx, message.to.value), await _reader(tx, deps, message.to.value)
+    page = (message.body or {}).get("page", 0)
+    return home_tab(await home_for(deps, person, page), reader)
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:

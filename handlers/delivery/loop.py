@@ -19,7 +19,7 @@ from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
-from handlers.delivery.content import answer_body, content, earliest_post, upload
+from handlers.delivery.content import answer_body, content, earliest_post, home_view, upload
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
@@ -42,6 +42,8 @@ time-out."""
 REFRESHES_IN_FLIGHT = 4
 """How many of them may be refreshes: while Slack is slow, refreshes must not take the places of messages that show
 a change."""
+HOMES_IN_FLIGHT = 2
+"""How many of them may be Home tabs: rendering one reads a lot."""
 RETRY_AFTER_BUG = timedelta(minutes=1)
 
 
@@ -80,7 +82,13 @@ class Delivery:
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._has_begun = True
         """Whether every open surface was made due once since the start."""
+        self._homes_changed = False
+        """Whether something that Home tabs show was committed, and they are not due yet."""
+        self._homes_due_at = deps.clock.real()
+        """The real time from which on they may be made due."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
+        for written in (Written.CHANGES, Written.QUOTES, Written.KEYS, Written.POLICIES):
+            deps.store.on_commit(self._note_home_change, written)
 
     @property
     def in_flight(self) -> int:
@@ -130,6 +138,7 @@ class Delivery:
         if not self._has_begun:
             await self.begin()
         now, our_now = self._deps.clock.real(), self._deps.clock.now()
+        await self._make_homes_due(now)
         async with self._deps.store.read() as tx:
             await self._start_due(tx, now)
             next_refresh = await self._start_refreshes(tx, now, our_now)
@@ -141,6 +150,26 @@ class Delivery:
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
         return NextTurn(real, next_refresh)
+
+    def _note_home_change(self) -> None:
+        self._homes_changed = True
+        self._wake.set()
+
+    async def _make_homes_due(self, now: datetime) -> None:
+        """Make all Home tabs due if something that they show changed, at most once in ten seconds. Changes
+        before a crash are not lost, because each start makes all Home tabs due."""
+        if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
+            return
+        self._homes_changed, self._homes_due_at = False, now + self._pace.publish_every
+        try:
+            async with self._deps.store.read() as tx:
+                any_home = await tx.messages.any_home()
+            if any_home:
+                async with self._deps.store.write(durable=False) as tx:
+                    await tx.messages.show_homes()
+        except BaseException:
+            self._homes_changed = True
+            raise
 
     async def _start_due(self, tx: Tx, now: datetime) -> None:
         while len(self._sending) < IN_FLIGHT:
@@ -180,6 +209,7 @@ class Delivery:
     def _unsendable(self, now: datetime) -> Unsendable:
         """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
         pace doesn't allow them; or the store could not save that they are being sent."""
+        publishing = sum(message.kind is MessageKind.HOME for message, _ in self._sending.values())
         calls = Counter(message.next_call for message, _ in self._sending.values())
         posting_to = {
             message.to.value for message, _ in self._sending.values() if message.next_call is NextCall.POST
@@ -193,6 +223,8 @@ class Delivery:
             edits=self._pace.edit_at(now, calls[NextCall.EDIT]) > now,
             edits_again=self._pace.refresh_at(now, calls[NextCall.EDIT]) > now,
             answers=self._pace.answer_at(now) > now,
+            publishes=publishing >= HOMES_IN_FLIGHT or self._pace.publish_at(now, publishing) > now,
+            homes=frozenset(self._pace.closed_homes(now)),
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
@@ -200,8 +232,10 @@ class Delivery:
         them, since each wakes the loop."""
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
-        methods.append(pace.refresh_at(now))
-        return [*pace.closed_channels(now).values(), *methods, unsaved.open_at(now), unsaved.next_at()]
+        methods += [pace.refresh_at(now), pace.publish_at(now)]
+        closed = [*pace.closed_channels(now).values(), *pace.closed_homes(now).values()]
+        homes = [self._homes_due_at] if self._homes_changed else []
+        return [*closed, *methods, *homes, unsaved.open_at(now), unsaved.next_at()]
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
@@ -231,6 +265,8 @@ class Delivery:
     async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
+        if message.kind is MessageKind.HOME:
+            return await self.poster.publish(message, await home_view(with_newest_rules(self._deps), message))
         if message.kind is MessageKind.FILE:
             file = await upload(with_newest_rules(self._deps), message)
             return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
@@ -296,5 +332,7 @@ def _excludes(unsendable: Unsendable, message: Message) -> bool:
             return unsendable.edits or (message.shown_again and unsendable.edits_again)
         case NextCall.FIND:
             return unsendable.finds
+        case NextCall.PUBLISH:
+            return unsendable.publishes
         case NextCall.POST:
             return unsendable.posts or message.to.value in unsendable.channels

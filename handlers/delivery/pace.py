@@ -21,7 +21,12 @@ EDITS_FOR_CHANGES = 25
 """How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
 could wait for a minute while many machines are starting."""
 MINUTE = timedelta(minutes=1)
+PUBLISHES_A_MINUTE = 80
+"""views.publish: Tier 4, which is 100 a minute for the whole workspace."""
+PUBLISH_EVERY = timedelta(seconds=10)
+"""views.publish for one person, of what changed."""
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
+PUBLISH = "views.publish"
 UPLOAD = "files"
 """files.getUploadURLExternal and .completeUploadExternal: Tier 4 each, more than posts are allowed."""
 
@@ -59,6 +64,9 @@ class Pace:
         self._posts = _Window(POSTS_A_MINUTE, minute)
         self._edits = _Window(EDITS_A_MINUTE, minute)
         self._reads = _Window(READS_A_MINUTE, minute)
+        self._publishes = _Window(PUBLISHES_A_MINUTE, minute)
+        self.publish_every = PUBLISH_EVERY / speed
+        self._published: dict[str, datetime] = {}
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
 
@@ -85,6 +93,18 @@ class Pace:
         yet."""
         return self.edit_at(now, under_way + EDITS_FOR_CHANGES)
 
+    def publish_at(self, now: datetime, under_way: int = 0) -> datetime:
+        """Return when the next Home tab may be published. `under_way` is how many have begun and are not counted
+        yet."""
+        return self._open(PUBLISH, self._publishes.open_at(now, under_way))
+
+    def closed_homes(self, now: datetime) -> dict[str, datetime]:
+        """Return the people whose Home tab was published just now, each with the time from which on it is
+        published again."""
+        every = self.publish_every
+        self._published = {person: at for person, at in self._published.items() if now < at + every}
+        return {person: at + every for person, at in self._published.items()}
+
     def read_at(self, now: datetime) -> datetime:
         """Return when the next page of a conversation may be read."""
         return self._open(READ, self._reads.open_at(now, 0))
@@ -101,6 +121,11 @@ class Pace:
     def edited(self, now: datetime) -> None:
         """Count an edit."""
         self._edits.add(now)
+
+    def published(self, person: str, now: datetime) -> None:
+        """Count a Home tab that is published, or that is rendered and turns out to be shown already."""
+        self._published[person] = now
+        self._publishes.add(now)
 
     def read(self, now: datetime) -> None:
         """Count a page of a conversation."""

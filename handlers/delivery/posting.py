@@ -28,7 +28,7 @@ from bot.model.message import (
     to_person,
 )
 from handlers.delivery.content import Upload
-from handlers.delivery.pace import ANSWER, EDIT, POST, UPLOAD, Pace
+from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
     NO_MESSAGE,
@@ -283,6 +283,18 @@ class Poster:
             failed = self._failed(message, error, UPLOAD)
             return replace(failed, message=changed(failed.message, sending=False))
         return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
+
+    async def publish(self, message: Message, view: Json) -> Result:
+        """Publish a Home tab, unless Slack shows the same already."""
+        self._pace.published(message.to.value, self._deps.clock.real())
+        shown = view["private_metadata"]
+        try:
+            if shown != message.digest:
+                await self._client.views_publish(user_id=message.to.value, view=view)
+        except NO_ANSWER as error:
+            failed = self._failed(message, error, PUBLISH)
+            return replace(failed, message=changed(failed.message, sending=False))
+        return Result(self._up_to_date(changed(message, digest=shown), Rendered(text="", closed=False)))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""

@@ -16,6 +16,7 @@ from handlers.listeners import (
     commands,
     github_keys,
     giving,
+    home,
     keys,
     modals,
     month_files,
@@ -102,6 +103,8 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
             on(Action.SHOW_SPEND, spend.show),
             on(Action.SPEND_CSV, month_files.send),
+            on(Action.HOME_PAGE, home.turn),
+            on(Action.SHOW_TEAM, home.show_team),
         )
     )
 )

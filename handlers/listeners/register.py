@@ -22,9 +22,7 @@ def register(app: AsyncApp, context: Context) -> None:
         make_listener(context, interaction.click, actions.click)
     )
     app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
-    for kind, handler in slack_events.BEFORE_ACK.items():
-        app.event(kind, middleware=[slack_events.handle_before_ack(context, kind, handler)])(
+    for kind, handler in slack_events.HANDLERS.items():
+        app.event(kind, middleware=[slack_events.handled_before_ack(context, kind, handler)])(
             slack_events.already_handled
         )
-    for kind, handler in slack_events.AFTER_ACK.items():
-        app.event(kind)(slack_events.handle_after_ack(context, kind, handler))

@@ -1,9 +1,8 @@
 """Events: a person, a group or a channel changed, or someone writes to the bot or opens its Home tab.
 
 Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
-events that change the store: if that fails, nothing is acknowledged, and Slack sends the event again
-(docs.slack.dev/apis/events-api, "Retries"). The listener itself handles the events that only lead to a call to
-Slack, which could take longer than Slack waits for the acknowledgement.
+event: if that fails, nothing is acknowledged, and Slack sends the event again (docs.slack.dev/apis/events-api,
+"Retries").
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from handlers.listeners import messages
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.listeners.wrapper import EventNotHandled
-from handlers.slack_api.error_codes import error_code
-from handlers.views.surfaces import home
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -75,14 +72,17 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: publish the Home tab, unless Slack shows this version of it already."""
-    view = home.home_tab()
-    if event.get("tab") != "home" or part(event, "view").get("private_metadata") == view["private_metadata"]:
+    """Handle app_home_opened: have the Home tab published, unless Slack shows the same already. From the first
+    time on, it is published whenever something on it changes."""
+    user = text(event, "user")
+    if event.get("tab") != "home" or not user:
         return
-    await context.client.views_publish(user_id=text(event, "user"), view=view)
+    await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
+    async with context.deps.store.write() as tx:
+        await tx.messages.open_home(user, text(part(event, "view"), "private_metadata"))
 
 
-BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "user_change": person_changed,
         "subteam_members_changed": group_changed,
@@ -93,13 +93,12 @@ BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
         "channel_unshared": channel_changed,
         "message": messages.posted,
         "app_mention": messages.posted,
+        "app_home_opened": home_opened,
     }
 )
-AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_home_opened": home_opened})
-"""A failed call to Slack is only logged: the person can open the Home tab again."""
 
 
-def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """Return a Bolt middleware that handles an event before Bolt acknowledges it. It raises EventNotHandled if the
     handler fails."""
 
@@ -119,16 +118,3 @@ def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Call
 
 async def already_handled() -> None:
     """Do nothing, as the listener of an event that the listener's middleware has handled."""
-
-
-def handle_after_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
-    """Return a Bolt listener that handles an event after Bolt acknowledged it. It raises nothing."""
-
-    async def handle(event: dict[str, Any], context: AsyncBoltContext) -> None:
-        with our_context.gate.handling():
-            try:
-                await handler(our_context.with_newest_rules(), event, context.bot_user_id)
-            except Exception as error:
-                _log.warning("event.not_handled", kind=kind, error=error_code(error))
-
-    return handle

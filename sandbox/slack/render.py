@@ -224,6 +224,8 @@ def _button(block: Json, element: Json, reader: Reader) -> Json:
         "style": element.get("style"),
         "type": element.get("type"),
     }
+    if element.get("accessibility_label"):
+        shown["label"] = element["accessibility_label"]
     if element.get("url"):
         shown["url"] = element["url"]
     if choices(element):

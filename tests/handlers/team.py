@@ -147,6 +147,27 @@ class Team:
         await self.context.gate.idle()
         return outcome
 
+    async def home(self, user: str) -> Json | None:
+        """Deliver what is due. Return the person's Home tab as Slack shows it, None if it is empty."""
+        await self.context.gate.idle()
+        await self.delivery.turn()
+        await self.deliver_all()
+        home: Json | None = (await self.world.get("views", user=user))["home"]
+        return home
+
+    async def open_home(self, user: str, tab: str = "home") -> Json | None:
+        """Let a person open the app. Return their Home tab."""
+        await self.world.act("home", user=user, tab=tab)
+        await self.world.get("events", wait=10)
+        return await self.home(user)
+
+    async def click_home(self, user: str, label: str) -> Json:
+        """Click the button on a person's Home tab whose label, as screen readers read it, begins with this."""
+        home = (await self.world.get("views", user=user))["home"]
+        (button,) = [one for one in home["buttons"] if one.get("label", one["text"]).startswith(label)]
+        click = {"view_id": home["view_id"], **{name: button[name] for name in ("block_id", "action_id")}}
+        return await self._handled(await self.world.act("click", user=user, **click))
+
     async def modal(self, user: str) -> Json | None:
         """Return the dialog that a person has open, None if there is none."""
         modal: Json | None = (await self.world.get("views", user=user))["modal"]
@@ -207,7 +228,11 @@ class Team:
 
     def deliver_at_once(self) -> None:
         """Post from now on without waiting a second between two posts to one channel."""
-        self._start_delivery(self.deps, SlackPace(post_every=timedelta(0)))
+        self.start_delivery(SlackPace(post_every=timedelta(0)))
+
+    def start_delivery(self, pace: SlackPace) -> None:
+        """Deliver from now on with this pace."""
+        self._start_delivery(self.deps, pace)
 
     def _start_delivery(self, deps: Deps, pace: SlackPace) -> None:
         self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)

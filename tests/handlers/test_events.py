@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from bot.lifecycle.steps.quoting import card_channel
-from bot.model.base import changed
-from bot.model.message import to_person
-from bot.policy.team.rules import Access, Rules
 from sandbox.slack import Timing
-from sandbox.slack.default import ANA, BEN, GPUS, SHARED, TRAINING
-from tests.handlers.team import RULES, Json, Team, team
+from sandbox.slack.default import ANA, BEN, SHARED
+from tests.handlers.team import Team, team
 
 
 async def delivery_of(ours: Team, event_id: str) -> tuple[str, int]:
@@ -66,48 +60,3 @@ async def test_a_channel_is_looked_up_again_after_it_was_shared(tmp_path: Path) 
         sent = await ours.world.act("event", type="channel_shared", channel=SHARED, connected_team_id="T2")
         assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
         assert (await ours.context.channels.get(SHARED)).shared
-
-
-async def open_home(ours: Team, tab: str = "home") -> Json | None:
-    """Let Ana open the app. Return its Home tab, None if it is empty."""
-    await ours.world.act("home", user=ANA, tab=tab)
-    await ours.world.get("events", wait=10)
-    await ours.context.gate.idle()
-    home: Json | None = (await ours.world.get("views", user=ANA))["home"]
-    return home
-
-
-async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open_it(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
-        assert await open_home(ours, "messages") is None
-        home = await open_home(ours)
-        assert home is not None
-        assert "/gpu list shows your rentals" in home["reads"]
-        assert await open_home(ours) == home
-        asked = (await ours.world.get("traffic", endpoint="views.publish"))["requests"]
-        assert len(asked) == 1
-        # An older version of the bot published another one.
-        older = {"type": "home", "private_metadata": "older", "blocks": [{"type": "divider"}]}
-        await ours.world.client.views_publish(user_id=ANA, view=older)
-        again = await open_home(ours)
-        assert again is not None
-        assert again["reads"] == home["reads"]
-
-
-@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(channels=(TRAINING,)))])
-async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_direct_message(
-    tmp_path: Path, rules: Rules
-) -> None:
-    """Also if the bot may be used only in some channels: the Home tab is as private as a direct message."""
-    async with team(tmp_path, rules=rules) as ours:
-        await ours.has_key(ANA)
-        home = await open_home(ours)
-        assert home is not None
-        (button,) = home["buttons"]
-        await ours.world.act("click", user=ANA, view_id=home["view_id"], action_id=button["action_id"])
-        await ours.context.gate.idle()
-        assert (await ours.submit(ANA, gpu="H100"))["error"] is None
-        (quote,) = await ours.quotes(ANA)
-        assert (quote.asked_in, quote.reply_to) == (ANA, to_person(ANA))
-        channel = await ours.context.channels.get(quote.asked_in)
-        assert card_channel(channel, rules) == GPUS

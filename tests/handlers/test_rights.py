@@ -127,6 +127,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "question_id": "u7mq2",
         "offer_id": rental.clicked_offer,
         "index": 0,
+        "page": 1,
         "hours": 2,
         "price": "2.50",
         "seconds": 5400 if value_type is SpanValue else None,

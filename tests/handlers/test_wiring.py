@@ -97,8 +97,7 @@ async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_
     subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     for name in subscribed:
         assert await listener_count(app, event(name.removesuffix(".im"))) == 1, name
-    handled = (*slack_events.BEFORE_ACK, *slack_events.AFTER_ACK)
-    assert sorted(name.removesuffix(".im") for name in subscribed) == sorted(handled)
+    assert sorted(name.removesuffix(".im") for name in subscribed) == sorted(slack_events.HANDLERS)
     assert await listener_count(app, event("reaction_added")) == 0
 
 
@@ -111,7 +110,7 @@ async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_non
 
 
 async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
-    assert len(app._async_listeners) == 3 + len(slack_events.BEFORE_ACK) + len(slack_events.AFTER_ACK)
+    assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
     assert set(actions.HANDLERS) == set(ACTION_VALUES)
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
 

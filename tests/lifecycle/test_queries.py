@@ -15,8 +15,10 @@ from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.service import queries
+from bot.lifecycle.service.home import home_for
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.state import State
@@ -211,3 +213,29 @@ async def test_details_take_no_more_queries_for_many_people_and_events(database:
         details = await queries.show(deps, READER, "aaaaa")
     assert len(details.events) == 21
     assert len(for_many) == len(for_few)
+
+
+async def test_home_has_pages_of_the_readers_rentals_and_what_they_wait_for(
+    database: Database, deps: Deps
+) -> None:
+    none = await home_for(deps, READER, 0)
+    assert none is not None
+    assert (none.live.shown, none.live.more, none.page, none.spent, none.budgets) == ((), 0, 0, 0, ())
+    ids = [f"a{n:04}" for n in range(60)]
+    for rental_id in ids:
+        await make.store_rental(database, make.rental(rental_id, state=State.AWAITING_APPROVAL))
+    await make.store_rental(database, make.rental("bbbbb", owner=BEN, state=State.AWAITING_APPROVAL))
+    seen = []
+    for page in range(6):
+        home = await home_for(deps, READER, page)
+        assert home is not None
+        seen += [one.rental.id for one in home.live.shown]
+        assert (home.page, home.live.more) == (page, 50 - 10 * page)
+    assert sorted(seen) == ids
+    past_the_end = await home_for(deps, READER, 6)
+    assert past_the_end is not None
+    assert (past_the_end.page, past_the_end.live.more) == (0, 50)
+
+
+async def test_home_shows_nothing_to_a_person_who_may_not_use_the_bot(deps: Deps) -> None:
+    assert await home_for(deps, changed(READER, guest=True), 0) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import (
     Destination,
     Message,
@@ -59,3 +60,4 @@ def test_the_next_call_follows_from_the_destination_and_from_what_slack_has(
 ) -> None:
     message = Message(kind=MessageKind.REPLY, to=to, created_at=NOON, **fields)
     assert message.next_call is call
+    assert changed(message, kind=MessageKind.HOME).next_call is NextCall.PUBLISH

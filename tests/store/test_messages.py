@@ -287,7 +287,9 @@ async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(databas
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.ANA))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.BEN, sending=True))
         await tx.messages.add(make.message(MessageKind.ALERT, None, to=make.ANA, channel="D1", ts="1.0"))
+        await tx.messages.open_home("U0CARL", "")
     calls = {"answers": NextCall.ANSWER, "posts": NextCall.POST, "finds": NextCall.FIND, "edits": NextCall.EDIT}
+    calls["publishes"] = NextCall.PUBLISH
     for unsendable, call in calls.items():
         left = {m.next_call for m in await sendable(database, **{unsendable: True})}
         assert left == set(NextCall) - {call}
@@ -330,6 +332,38 @@ async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of
     assert now is not None
     # A change that was computed before the redirection doesn't undo it.
     assert (now.card_channel, now.state) == ("C0OTHER", State.PROVISIONING)
+
+
+async def test_home_tabs_come_last_except_after_an_opening_or_a_turned_page(database: Database) -> None:
+    home = MessageKind.HOME
+    async with database.write() as tx:
+        for person in (make.ANA, make.BEN):
+            await tx.messages.open_home(person, "shown before")
+            await tx.messages.open_home(person, "shown")
+    ana, ben = await due(database)
+    assert [(m.kind, m.to.value, m.digest) for m in (ana, ben)] == [
+        (home, make.ANA, "shown"),
+        (home, make.BEN, "shown"),
+    ]
+    await show(database, ana, digest="shown")
+    await show(database, ben, digest="shown")
+    async with database.write() as tx:
+        await tx.messages.show_homes()
+        await tx.messages.add(make.message(MessageKind.ALERT, None, channel="D1", ts="1.0", shown_version=1))
+    assert [m.kind for m in await due(database)] == [MessageKind.ALERT, home, home]
+    async with database.write() as tx:
+        await tx.messages.turn_home(make.BEN, 2)
+    turned, _, last = await sendable(database)
+    assert (turned.to.value, turned.body, last.to.value) == (make.BEN, {"page": 2}, make.ANA)
+    # What changed waits until ten seconds after the last time. A turned page does not.
+    assert [m.to.value for m in await sendable(database, homes={make.ANA, make.BEN}) if m.kind is home] == [
+        make.BEN
+    ]
+    async with database.write() as tx:
+        await tx.messages.save(changed(turned, due_at=None, shown_version=turned.target_version, closed=True))
+        await tx.messages.open_home(make.BEN, "")
+    (opened, *_) = await sendable(database)
+    assert (opened.to.value, opened.body, opened.closed) == (make.BEN, {"page": 0}, False)
 
 
 async def test_a_reply_is_stored_with_its_body(database: Database) -> None:

@@ -100,6 +100,10 @@ async def drop_unused(tx: Transaction) -> None:
 
 
 THROUGH_AN_INDEX: list[tuple[str, Query]] = [
+    ("messages_home", lambda tx: tx.messages.any_home()),
+    ("messages_home", lambda tx: tx.messages.show_homes()),
+    ("messages_home", lambda tx: tx.messages.open_home(make.ANA, "")),
+    ("messages_home", lambda tx: tx.messages.turn_home(make.ANA, 1)),
     ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
     ("rentals_due", lambda tx: tx.rentals.claim(START, 9, 20, without=["a", "b"])),

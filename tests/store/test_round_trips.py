@@ -19,7 +19,7 @@ from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, 
 from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
-from bot.model.message import Destination, Message, stored_destination
+from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
@@ -211,6 +211,8 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
 @given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None, question_id=None))
 async def test_a_message_is_read_as_it_was_written(database: Database, message: Message) -> None:
     message = changed(message, due_at=FAR - timedelta(days=400 * 365))
+    if message.kind is MessageKind.HOME:  # each person has one
+        message = changed(message, to=to_person(f"U{fresh()}"))
     async with database.write() as tx:
         await tx.messages.add(message)
         [added] = await tx.messages.due(FAR, 9)

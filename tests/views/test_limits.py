@@ -45,7 +45,7 @@ from handlers.views.answers import github_keys, keys, lists, modals, offers, rep
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.format import Times
-from handlers.views.surfaces import admin_questions, home
+from handlers.views.surfaces import admin_questions
 from handlers.views.surfaces.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
@@ -79,15 +79,6 @@ def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_lo
     assert submit("Approve up to $99,999.99") == "Approve up to $99,999.99"
     assert submit("Approve up to $123,456.78") == "Approve"
     assert submit("Rent from &lt;$0.01/h") == "Rent from <$0.01/h"
-
-
-def test_the_home_tab_is_valid() -> None:
-    view = home.home_tab()
-    assert problems_of_view(view) == []
-    shown = list(buttons(tuple(view["blocks"])))
-    assert [button["text"]["text"] for button in shown] == ["Get GPUs"]
-    for button in shown:
-        assert_button_decodes(button)
 
 
 def assert_button_decodes(button: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from bot.lifecycle.changes.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
+from bot.model.machine_use import Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.rental import Rental
@@ -55,6 +56,8 @@ class LiveCost(Frozen):
     estimated: bool
     """Whether a part of `billed` is estimated."""
     alive: tuple[Billing, ...]
+    use: Use | None = None
+    """How a ready machine is used."""
 
 
 class EndedCost(Frozen):
@@ -167,3 +170,7 @@ class Unsendable(Frozen):
     edits_again: bool = False
     """Edits of what is shown again."""
     answers: bool = False
+    publishes: bool = False
+    """All Home tabs."""
+    homes: frozenset[str] = frozenset()
+    """The Home tabs of these people, by id, unless they turned to another page."""

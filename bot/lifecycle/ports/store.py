@@ -366,6 +366,19 @@ class Messages(Protocol):
     async def show_question(self, question_id: str) -> None:
         """Make the open surfaces about a question to the admins due."""
 
+    async def open_home(self, reader: str, shown: str) -> None:
+        """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
+        of what Slack shows them now."""
+
+    async def turn_home(self, reader: str, page: int) -> None:
+        """Make a page of a person's Home tab due, counted from 0. Do nothing if they never opened it."""
+
+    async def show_homes(self) -> None:
+        """Make the Home tabs due of all people who opened theirs."""
+
+    async def any_home(self) -> bool:
+        """Return whether anybody opened their Home tab."""
+
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
         that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
@@ -567,8 +580,13 @@ class Written(StrEnum):
     SEARCHES = "searches"
     RENTALS = "rentals"
     MESSAGES = "messages"
+    KEYS = "keys"
+    """People's SSH keys."""
+    POLICIES = "policies"
     VISITS = "visits"
     """The commit began or ended visits of a machine, or made one due."""
+    CHANGES = "changes"
+    """The commit changed a rental, and not only when its next step is due."""
 
 
 class Store(Protocol):

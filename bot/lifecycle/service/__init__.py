@@ -24,6 +24,7 @@ prices            what a choice in the form costs
 previews          what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
 own_rentals       which rental a command without an id means
 queries           lists, `/gpu show` and the rentals in messages
+home              what a person's Home tab shows
 spend             what was spent
 month_files       the file of a month's charges, with what the person may read
 readable_use      what people may read of a machine's use

@@ -19,7 +19,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import RecentUse
+from bot.model.machine_use import RecentUse, Verdict
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
@@ -198,9 +198,19 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
     return rental
 
 
-async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
+async def live_rentals(
+    deps: Deps,
+    person: Person,
+    *,
+    everyone: bool,
+    most: int,
+    skip: int = 0,
+    without: Collection[str] = (),
+    waiting: bool = False,
+) -> RentalList:
     """Return the live rentals of the person and those shared with them, or those of everyone: `most` of them at
-    most, with the cost of all.
+    most, with the cost of all. `skip` says how many come before them, and `without` has the ids of rentals to
+    leave out. For everyone, or if `waiting`, it has what waits for the person's decision.
 
     Raise Refused if the person may not use the bot. The number of SQL queries must not grow with the number of
     rentals, since Slack waits for the answer.
@@ -213,11 +223,11 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         own = [cost for cost in live if cost.owner == person.id]
         let_in = may_be_let_in(person, deps.rules)
         shared = [cost for cost in live if let_in and person.id in cost.teammates]
-        wanted = live if everyone else [*own, *shared]
-        shown = [cost.rental_id for cost in wanted[:most]]
+        wanted = [cost for cost in (live if everyone else [*own, *shared]) if cost.rental_id not in without]
+        shown = [cost.rental_id for cost in wanted[skip : skip + most]]
         rentals = await tx.rentals.get_many(shown)
-        waiting = await _waiting_for(tx, deps, person) if everyone else []
-        named = [*rentals.values(), *waiting[:MOST_WAITING]]
+        to_decide = await _waiting_for(tx, deps, person) if everyone or waiting else []
+        named = [*rentals.values(), *to_decide[:MOST_WAITING]]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
         unknown = await tx.questions.purchases()
@@ -238,14 +248,15 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
             )
             for rental_id in shown
         ),
-        more=len(wanted) - len(shown),
+        more=max(len(wanted) - skip - len(shown), 0),
         own=_totals(own, spent),
         team=_totals(live, spent),
+        idle=sum(cost.use is not None and cost.use.verdict is Verdict.IDLE for cost in live),
         waiting=tuple(
             RentalSummary(rental=readable_by_all(rental), spent=spent[rental.id], names=names, sees_money=True)
-            for rental in waiting[:MOST_WAITING]
+            for rental in to_decide[:MOST_WAITING]
         ),
-        more_waiting=max(len(waiting) - MOST_WAITING, 0),
+        more_waiting=max(len(to_decide) - MOST_WAITING, 0),
         unknown_total=_unknown_total(unknown),
         unknown=tuple(
             UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown

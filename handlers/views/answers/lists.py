@@ -130,8 +130,7 @@ def list_texts(
         empty="" if live.shown or waits else f"{empty} Try: /gpu get H100 EU",
         waiting=waiting if live.shown else (),
         rentals=[
-            (summary, _line(summary, owned=not everyone and _owns(live, summary), times=times))
-            for summary in shown
+            (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown
         ],
         unknown=unknown,
         more=f"{live.more} more not shown." if live.more else "",
@@ -208,7 +207,7 @@ def _owns(live: RentalList, summary: RentalSummary) -> bool:
     return summary.rental.owner == live.reader
 
 
-def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
+def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
     """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
     has the verdict about the machine's use if `use`."""
     rental = details.rental
@@ -245,7 +244,7 @@ def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
     """Return what `/gpu show k7mq2` says: the rental, its place and its history."""
     rental, times = details.rental, reader.times
     money = details.sees_money
-    head = _line(details, owned=False, times=times, use=False)
+    head = line(details, owned=False, times=times, use=False)
     known = current_use(rental)
     used = use_now(known, details.recent_use, reader.rules.idle, times) if known else ""
     facts = [
@@ -398,7 +397,7 @@ def help_(roles: Roles, *, rules: Rules) -> Rendered:
 
 def home(live: RentalList, reader: Reader) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
-    lines = [_line(summary, owned=_owns(live, summary), times=reader.times) for summary in live.shown]
+    lines = [line(summary, owned=_owns(live, summary), times=reader.times) for summary in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

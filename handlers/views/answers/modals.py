@@ -38,7 +38,7 @@ from handlers.ids import (
 from handlers.views.answers import form_price
 from handlers.views.answers.offers import cost_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Modal, option
+from handlers.views.phrases.blocks import Json, Modal, Rendered, option
 from handlers.views.phrases.ends import end_text, how_long_in_dialog
 from handlers.views.phrases.format import (
     Reader,
@@ -73,6 +73,13 @@ EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 def notice(title: str, text: str) -> Modal:
     """Return a dialog without inputs, such as for a click that came too late."""
     return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close", value=NO_VALUE)
+
+
+def team(listing: Rendered) -> Modal:
+    """Return the dialog with everyone's rentals, as `/gpu list all` lists them."""
+    return blocks.modal(
+        Callback.NOTICE, "All machines", *listing.blocks, submit=None, close="Close", value=NO_VALUE
+    )
 
 
 def key() -> Modal:

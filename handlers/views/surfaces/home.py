@@ -1,13 +1,53 @@
-"""The app's Home tab: what the bot is for, a button that opens the request form, and what to type."""
+"""The app's Home tab: what a person has, what waits for them, and what is left to spend.
+
+A view has at most 100 blocks (docs.slack.dev/reference/views), and few characters in all (`blocks.SUM_OF_TEXT`).
+So each line is cut, and rentals have pages.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
-from handlers.ids import NO_VALUE, Action
+from bot.model.budget import ScopeKind
+from bot.model.person import Key
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import HomeView, RentalSummary, WaitingView
+from bot.policy.buying.budgets import say_month
+from bot.policy.team.roles import has_buttons
+from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
+from handlers.views.answers.lists import line
+from handlers.views.answers.waiting import stop_button, waiting_text
 from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, button
+from handlers.views.phrases.blocks import Json, button, cut, named
+from handlers.views.phrases.budget_text import scope_name
+from handlers.views.phrases.ends import without_a_yes
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    clean,
+    dollars,
+    dollars_at_most,
+    escape,
+    join,
+    per_hour,
+    plural,
+)
+from handlers.views.phrases.lease_buttons import (
+    decision_buttons,
+    destroy_button,
+    extend_button,
+    take_back_button,
+)
+from handlers.views.phrases.machine_text import describe
+from handlers.views.phrases.rental_text import people
+
+LINE = 320
+"""Bytes of one line at most."""
+KEYS, WAITS, BUDGETS = 10, 5, 5
+"""How many of each are shown at most."""
 
 _TYPED = """\
 In a channel, or in Messages here:
@@ -16,13 +56,167 @@ In a channel, or in Messages here:
 /gpu help shows all commands"""
 
 
-def home_tab() -> Json:
-    """Return the Home tab, which is the same for everyone. `private_metadata` is a hash of its blocks, which tells
-    whether Slack already shows this version."""
-    shown = [
+def home_tab(shown: HomeView | None, reader: Reader) -> Json:
+    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot. `private_metadata`
+    is a hash of the blocks, which tells whether Slack already shows the same."""
+    content = blocks.fit_view(_content(shown, reader) if shown is not None else _for_others())
+    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {"type": "home", "private_metadata": version, "blocks": content}
+
+
+def _for_others() -> list[Json | None]:
+    return [
+        blocks.section("*I rent GPUs for this team.*"),
+        blocks.section("You may not use me. An admin of mine can change that."),
+    ]
+
+
+def _content(shown: HomeView, reader: Reader) -> list[Json | None]:
+    return [
         blocks.section("*Rent GPUs for as long as you need them.* You see live prices first; only a click rents."),
         blocks.actions(button("Get GPUs", Action.CHOOSE_FROM_LIST, NO_VALUE, style="primary")),
-        blocks.section(_TYPED),
+        *_to_decide(shown, reader),
+        *_yours(shown, reader),
+        *_waits(shown.waits, reader.times),
+        _line(f"*Money*  {_money(shown)}"),
+        *_keys(shown.keys),
+        _line(f"*Team*  {_team(shown)}", button("Show all", Action.SHOW_TEAM, NO_VALUE)),
+        blocks.context(_TYPED),
     ]
-    version = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
-    return {"type": "home", "private_metadata": version, "blocks": shown}
+
+
+def _line(markup: str, accessory: Json | None = None) -> Json:
+    return blocks.section(cut(markup, LINE), accessory)
+
+
+# --- requests of others
+
+
+def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
+    """Return what waits for the reader's decision, with the buttons of the approvers' message."""
+    if not shown.live.waiting:
+        return []
+    more = shown.live.more_waiting
+    return [
+        blocks.section("*Waiting for you*"),
+        *(
+            block
+            for one in shown.live.waiting
+            for block in (
+                _line(_question(one, reader.times)),
+                _row(one.rental, *decision_buttons(one.rental, reader.now)),
+            )
+        ),
+        blocks.context(f"{more} more wait: /gpu list all") if more else None,
+    ]
+
+
+def _question(one: RentalSummary, times: Times) -> str:
+    """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
+    rental = one.rental
+    subject = f"{describe(rental)}, {people(one)}, {rental.id}."
+    up_to = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    if rental.extension is not None:
+        until = f"until {times.date_and_time(rental.extension.ends_at)}"
+        return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
+    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting is not None else ""
+    return join(f"Approve {up_to}? {subject}", expires)
+
+
+# --- the reader's own
+
+
+def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
+    live = shown.live
+    if not live.shown:
+        return [_line("*Yours*  You rent nothing now.")]
+    return [
+        blocks.section("*Yours*"),
+        *(
+            block
+            for one in live.shown
+            for block in (
+                _line(line(one, owned=one.rental.owner == reader.id, times=reader.times)),
+                _row(one.rental, *_buttons(one, reader)),
+            )
+        ),
+        blocks.actions(
+            button("Previous page", Action.HOME_PAGE, PageValue(page=shown.page - 1)) if shown.page else None,
+            button(f"Next page, {live.more} more", Action.HOME_PAGE, PageValue(page=shown.page + 1))
+            if live.more
+            else None,
+        ),
+    ]
+
+
+def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
+    """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
+    Extend."""
+    rental, own = one.rental, has_buttons(reader.id, one.rental.owner)
+    this = RentalValue(rental_id=rental.id)
+    details = button("Details", Action.DETAILS, this)
+    if rental.state is State.READY:
+        extend = extend_button(rental, reader, spent=one.spent.amount, money=one.sees_money)
+        return [extend or take_back_button(rental), destroy_button(rental) if own else None, details]
+    if not own or rental.state is State.DESTROYING:
+        return [details]
+    if rental.waiting is not None:
+        version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+        return [details, button("Withdraw", Action.WITHDRAW, version)]
+    return [details, button("Cancel", Action.CANCEL, this)]
+
+
+def _row(rental: Rental, *buttons: Json | None) -> Json | None:
+    """Return a row of buttons that screen readers read with the rental that they are about."""
+    machine = clean(describe(rental.request), 30)
+    return blocks.actions(*(named(one, rental.id, machine) for one in buttons))
+
+
+def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
+    more = len(waits) - WAITS
+    return [
+        *(
+            _line(waiting_text(one, times), named(stop_button(one.quote), clean(describe(one.request), 40)))
+            for one in waits[:WAITS]
+        ),
+        blocks.context(f"{more} more: /gpu list") if more > 0 else None,
+    ]
+
+
+def _money(shown: HomeView) -> str:
+    """Return `November: $212.40; vision $1,210.40 left; you $87.60 left.`"""
+    left = [
+        f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
+        f"{dollars(one.free)} left"
+        for one in shown.budgets[:BUDGETS]
+    ]
+    return "; ".join([f"{say_month(shown.month)}: {dollars(shown.spent)}", *left]) + ". More: /gpu spend"
+
+
+def _keys(keys: Sequence[Key]) -> list[Json | None]:
+    add = button("Add SSH key", Action.ADD_KEY, NO_VALUE)
+    if not keys:
+        return [_line("*Keys*  No SSH key yet: it lets you in. I ask for one when you rent.", add)]
+    more = len(keys) - KEYS
+    return [
+        _line(f"*Keys*  {plural(len(keys), 'SSH key')}. The first opens machines for certain.", add),
+        *(_line(_key_name(key), _remove_button(key)) for key in keys[:KEYS]),
+        blocks.context(f"{more} more: /gpu key") if more > 0 else None,
+    ]
+
+
+def _key_name(key: Key) -> str:
+    return f"{escape(key.comment, 40) or 'without a name'}  `{key.fingerprint[:17]}…`"
+
+
+def _remove_button(key: Key) -> Json | None:
+    remove = button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint))
+    return named(remove, clean(f"key {key.comment}", 40), key.fingerprint[:13])
+
+
+def _team(shown: HomeView) -> str:
+    """Return `5 machines, $31.20/h, 1 idle.`"""
+    team, idle = shown.live.team, shown.live.idle
+    if not team.count:
+        return "Nobody rents anything now."
+    return f"{plural(team.count, 'machine')}, {per_hour(team.rate)}{f', {idle} idle' if idle else ''}."

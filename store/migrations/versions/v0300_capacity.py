@@ -1,5 +1,5 @@
 """Wishes for offers and the searches that they share; what a machine says of its on-ending.sh; what each owner of
-a machine holds of budgets; how many purchases got ready; the rental that a thread is about."""
+a machine holds of budgets; how many purchases got ready; the rental that a thread is about; Home tabs."""
 
 from __future__ import annotations
 
@@ -38,3 +38,5 @@ def upgrade() -> None:
     of_rental = sa.text("ts IS NOT NULL AND rental_id IS NOT NULL")
     op.create_index("messages_ts", "messages", ["ts"], sqlite_where=of_rental, postgresql_where=of_rental)
     op.create_index("attempts_place", "attempts", ["vendor", "gpu", "intended_at"])
+    home = sa.text("kind = 'home'")
+    op.create_index("messages_home", "messages", ["to"], unique=True, sqlite_where=home, postgresql_where=home)

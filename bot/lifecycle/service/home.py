@@ -1,0 +1,56 @@
+"""What a person's Home tab shows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service.queries import live_rentals
+from bot.lifecycle.service.waiting import waiting_of
+from bot.lifecycle.spend import charges_of_months
+from bot.model.budget import Scope, ScopeKind
+from bot.model.person import Person
+from bot.model.state import State
+from bot.model.summary import HomeView
+from bot.policy.buying.budgets import budget_of, demands
+from bot.policy.buying.months import month_of
+from bot.policy.team.roles import may_use
+
+ROWS = 10
+"""How many rentals one page has."""
+
+
+async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
+    """Return what the person's Home tab shows, with this page of rentals, counted from 0, or with the first one if
+    that page has none. Return None if the person may not use the bot."""
+    rules, now = deps.rules, deps.clock.now()
+    if not may_use(person, rules):
+        return None
+    waits = tuple(await waiting_of(deps, person))
+    # A rental that waits for an offer is among what the person waits for.
+    queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
+    rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, waiting=True)
+    live = await rentals(skip=page * ROWS)
+    if page and not live.shown:
+        page, live = 0, await rentals()
+    month = month_of(now, rules.billing_zone)
+    projects = {one.rental.project for one in live.shown if one.rental.owner == person.id}
+    projects |= {name for name, project in rules.projects.items() if person.id in project.people}
+    scopes = [
+        Scope(kind=ScopeKind.PERSON, name=person.id),
+        *(Scope(kind=ScopeKind.PROJECT, name=name) for name in sorted(projects)),
+    ]
+    async with deps.store.read() as tx:
+        charges = await charges_of_months(tx, rules, {month}, now)
+        with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
+        balances = await tx.budgets.balances(month, with_budget) if with_budget else []
+        keys = tuple(await tx.people.keys(person.id))
+    return HomeView(
+        live=live,
+        page=page,
+        waits=waits,
+        month=month,
+        spent=sum(charge.amount for charge in charges if charge.owner == person.id),
+        budgets=demands({}, balances, rules),
+        keys=keys,
+    )

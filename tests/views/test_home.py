@@ -1,0 +1,153 @@
+"""The Home tab: what people read, and Slack's limits for whatever is on it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.lifecycle.service.home import ROWS
+from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
+from bot.model.message import to_person
+from bot.model.person import Key
+from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.summary import HomeView, RentalDetails, WaitingView
+from handlers.ids import ACTION_VALUES, action_of
+from handlers.views.surfaces.home import KEYS, home_tab
+from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
+from tests.views import strategies as some
+from tests.views.screens import read
+from tests.views.stories import ANA, clock, listed, reading, ready, request, waiting
+
+NOON = clock(12, 40)
+KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
+
+
+def home_of(*shown: RentalDetails, **fields: object) -> HomeView:
+    return HomeView(
+        **{
+            "live": listed(*shown),
+            "page": 0,
+            "waits": (),
+            "month": "2026-11",
+            "spent": 212_400_000,
+            "budgets": (),
+            "keys": (KEY,),
+            **fields,
+        }
+    )
+
+
+def shown(view: Json, now: datetime) -> list[str]:
+    """Return the lines of a Home tab, each row of buttons as one line of the words that a screen reader reads."""
+    lines = []
+    for block in view["blocks"]:
+        words = [read(text["text"], now) for text in text_objects(block) if text["type"] == "mrkdwn"]
+        labels = [one.get("accessibility_label", one["text"]["text"]) for one in buttons(block)]
+        lines.append("  ".join([*words, *(f"[{label}]" for label in labels)]))
+    return lines
+
+
+def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
+    vision = Scope(kind=ScopeKind.PROJECT, name="vision")
+    left = Demand(
+        balance=Balance(scope=vision, month="2026-11", spent=1_789_600_000), budget=3_000_000_000, more=0
+    )
+    quote = Quote(
+        id="q1",
+        owner=ANA,
+        request=request(),
+        asked_in="D1",
+        reply_to=to_person(ANA),
+        state=QuoteState.FOUND,
+        created_at=NOON,
+        wish=Wish(until=clock(18, 0, day=27)),
+    )
+    live = changed(listed(ready(), team="9.20"), waiting=(waiting(),), more=3, idle=1)
+    view = home_tab(
+        home_of(live=live, page=1, budgets=(left,), waits=(WaitingView(quote=quote),)), reading(NOON, ANA)
+    )
+    assert shown(view, NOON) == [
+        "*Rent GPUs for as long as you need them.* You see live prices first; only a click rents.",
+        "[Get GPUs]",
+        "*Waiting for you*",
+        "Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 22:05.",
+        "[Approve up to $137.54, p4wd9, 8x H100 EU]  [Approve fewer hours, p4wd9, 8x H100 EU]"
+        "  [Deny, p4wd9, 8x H100 EU]",
+        "*Yours*",
+        "Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
+        "[Extend 2 h, about $4.84, k7mq2, 1x H100 EU]  [Destroy k7mq2, 1x H100 EU]  [Details, k7mq2, 1x H100 EU]",
+        "[Previous page]  [Next page, 3 more]",
+        "You wait for 1x H100 EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 EU]",
+        "*Money*  November: $212.40; vision $1,210.40 left. More: /gpu spend",
+        "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
+        f"you@laptop  `SHA256:{'A' * 10}…`  [Remove, key you@laptop, SHA256:AAAAAA]",
+        "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
+        "In a channel, or in Messages here:\n/gpu get H100 EU shows offers\n"
+        "/gpu list shows your rentals\n/gpu help shows all commands",
+    ]
+
+
+def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
+    said = shown(home_tab(home_of(keys=()), reading(NOON, ANA)), NOON)
+    assert "*Yours*  You rent nothing now." in said
+    assert said[1] == "[Get GPUs]"
+    none = home_tab(None, reading(NOON, ANA))
+    assert list(buttons(none["blocks"])) == []
+    assert problems_of_view(none) == []
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    rentals=st.lists(some.details, max_size=3),
+    count=st.sampled_from([0, 1, 60, 1000]),
+    page=st.integers(0, 3),
+    to_decide=st.lists(some.details, max_size=5),
+    quotes=st.lists(some.quotes, max_size=2),
+    keys=st.lists(some.keys, max_size=2),
+    project=some.text,
+    money=some.amount,
+    now=some.moment,
+)
+def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
+    *,
+    rentals: list[RentalDetails],
+    count: int,
+    page: int,
+    to_decide: list[RentalDetails],
+    quotes: list[Quote],
+    keys: list[Key],
+    project: str,
+    money: int,
+    now: datetime,
+) -> None:
+    listed_now = (rentals * ROWS)[: min(count, ROWS)]
+    wish = Wish(until=now + timedelta(days=1))
+    balance = Balance(scope=Scope(kind=ScopeKind.PROJECT, name=project), month="2026-11", spent=money)
+    view = home_of(
+        live=changed(
+            listed(*listed_now, more=max(count - ROWS, 0)),
+            waiting=tuple(one for one in to_decide if one.rental.waiting is not None),
+            more_waiting=count,
+        ),
+        page=page,
+        waits=tuple(WaitingView(quote=changed(quote, wish=wish)) for quote in quotes * 3),
+        spent=money,
+        budgets=(Demand(balance=balance, budget=money, more=0),) * 9,
+        keys=tuple(keys * KEYS),
+    )
+    tab = home_tab(view, reading(now, "U0ANA"))
+    assert problems_of_view(tab) == []
+    texts = [text["text"] for text in text_objects(tab["blocks"]) if text["type"] == "mrkdwn"]
+    assert all(unescaped_markup(text) == [] for text in texts)
+    for one in listed_now:
+        assert any(one.rental.id in text for text in texts)
+    for button in buttons(tab["blocks"]):
+        value_type = ACTION_VALUES[action_of(button["action_id"])]
+        value = value_type.decode(button.get("value", ""))
+        label = button.get("accessibility_label", "")
+        assert len(label) <= 75
+        if rental_id := getattr(value, "rental_id", ""):
+            assert rental_id in label
