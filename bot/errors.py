@@ -63,6 +63,7 @@ class NextStep(Enum):
     RENT_ONE = auto()
     LIST_YOURS = auto()
     LIST_ALL = auto()
+    LOG_IN = auto()
     DESTROY_ONE = auto()
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()

@@ -78,7 +78,7 @@ async def ask_for(deps: Deps, person: Person, rental_id: str) -> IdleMachine:
         check_user(person, deps.rules)
         rental, now = await _load(tx, rental_id), deps.clock.now()
         if rental.lets_in(person.id):
-            raise Mistake(f"You get into {rental.id} already: /gpu ssh {rental.id}")
+            raise Mistake(f"You get into {rental.id} already.", next_step=NextStep.LOG_IN)
         if not may_be_let_in(person, deps.rules):
             raise Refused("Guests can't be let into a machine of others. I asked nobody.")
         if not is_idle(rental, now):

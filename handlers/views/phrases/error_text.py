@@ -31,6 +31,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",
         NextStep.LIST_YOURS: "/gpu list shows yours.",
         NextStep.LIST_ALL: "/gpu list all shows what there is.",
+        NextStep.LOG_IN: "How to log in: /gpu ssh",
         NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
         NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
