@@ -417,7 +417,7 @@ PEOPLE = [Person(id=f"U0{n:03}", name=f"Person {n}") for n in range(40)]
 
 
 async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here: World) -> None:
-    every = 20 * MINUTE
+    every = 10 * MINUTE
     use(here, waiting=Waiting(every=every), check_in=CheckIn(after=None))
     await sold_out(here)
     async with here.deps.store.write() as tx:

@@ -44,7 +44,7 @@ from handlers.views.phrases.lease_buttons import (
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.rental_text import people
 
-LINE = 320
+LINE = 900
 """Bytes of one line at most."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
 """How many of each are shown at most."""
