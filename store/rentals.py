@@ -28,6 +28,7 @@ from bot.lifecycle.ports.due import ClaimedRental
 from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
+from bot.model.machine_use import Verdict
 from bot.model.money import micros
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
@@ -51,6 +52,8 @@ _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 # The column is a JSON list. A Slack id has only letters and digits, so JSON escapes nothing in it.
 _SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
+# The column is JSON as pydantic writes it, without spaces.
+_IDLE = _LIVE.where(type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"'))
 _WAITING = _LIVE.where(or_(_c.waiting_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # While something of a rental is being deleted, the rental is due, even if it is over.
@@ -239,6 +242,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
 
     async def waiting(self) -> list[Rental]:
         return _oldest_first(rentals_of(await self._conn.execute(_WAITING)))
+
+    async def idle(self) -> list[Rental]:
+        return _oldest_first(rentals_of(await self._conn.execute(_IDLE)))
 
     async def shared_with(self, person_id: str) -> list[Rental]:
         rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})

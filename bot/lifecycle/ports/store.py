@@ -122,6 +122,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def waiting(self) -> list[Rental]:
         """Return the rentals whose request or extension waits for an approver, oldest first."""
 
+    async def idle(self) -> list[Rental]:
+        """Return the rentals that are not over and whose stored verdict is idle, oldest first."""
+
     async def shared_with(self, person_id: str) -> list[Rental]:
         """Return the rentals that are not over and have this person as a teammate, oldest first."""
 

@@ -47,7 +47,7 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
     if not wants_now or person is None or not may_be_let_in(person, deps.rules):
         return ()
-    idle = {one.id: one for one in await tx.rentals.live() if is_idle(one, now) and not one.lets_in(person.id)}
+    idle = {one.id: one for one in await tx.rentals.idle() if is_idle(one, now) and not one.lets_in(person.id)}
     if not idle:
         return ()
     attempts, _, _ = await tx.rentals.facts_of(idle)
