@@ -153,14 +153,13 @@ async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
         rental = await tx.rentals.get(wish_id)
         quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else wish_id)
         if quote is None:
-            raise TooLate("I don't know this wish any more. I changed nothing.")
+            raise TooLate("I don't know any more what that waited for. I changed nothing.")
         if rental is None and quote.rental_id is not None:
             rental = await tx.rentals.get(quote.rental_id)
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
             raise Refused("That is somebody else's. I changed nothing.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
-            words = "It waits no more, so I changed nothing." if rental is None else f"{rental.id} waits no more."
-            raise TooLate(words, rental.id if rental is not None else None)
+            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
         now = deps.clock.now()
         if rental is not None:
             snapshot = await load_snapshot(tx, rental)
