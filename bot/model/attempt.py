@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Self
 
 from pydantic import model_validator
@@ -97,6 +98,10 @@ ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLO
 """The reasons for which a vendor ended a purchase before its machine was ready."""
 
 
+USUAL_CHANCE = Fraction(8, 10)
+"""The chance to get ready that a purchase has if too little is known of its vendor and GPU."""
+
+
 class GotReady(Frozen):
     """How many of the last ten purchases of one GPU from one vendor got ready. Those that a person or the market
     ended don't count."""
@@ -105,14 +110,14 @@ class GotReady(Frozen):
     of: int
 
     @property
-    def known(self) -> bool:
-        """Whether they are enough to say something about the vendor."""
-        return self.of >= 5
+    def chance(self) -> Fraction:
+        """Return the part of them that got ready. Return USUAL_CHANCE for fewer than five."""
+        return Fraction(self.ready, self.of) if self.of >= 5 else USUAL_CHANCE
 
     @property
     def poor(self) -> bool:
-        """Whether they are known to get ready less often than 8 of 10 times."""
-        return self.known and self.ready * 10 < self.of * 8
+        """Whether they are known to get ready less often than usual."""
+        return self.chance < USUAL_CHANCE
 
 
 class OwnedKey(Frozen):

@@ -375,6 +375,11 @@ class WaitingView(Frozen):
         """Return what they wait for."""
         return self.quote.request if self.rental is None else self.rental.request
 
+    @property
+    def since(self) -> Instant:
+        """Return when they began to wait."""
+        return self.wish.since or self.quote.created_at
+
 
 class QuoteView(Frozen):
     """A quote as its owner reads it now."""

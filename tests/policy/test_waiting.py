@@ -108,7 +108,7 @@ def test_a_place_that_sold_nothing_is_left_out_for_a_while() -> None:
     assert turn(one, [here, there], NOON + MINUTE) == Rent(there)
     assert turn(one, [here, there], NOON + 6 * MINUTE) == Rent(here)
     outage = changed(tried, why=Why.OUTAGE)
-    assert turn(one._replace(attempts=(outage,)), [here, there], NOON + MINUTE) == Rent(here)
+    assert turn(changed(one, attempts=(outage,)), [here, there], NOON + MINUTE) == Rent(here)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ async def _serve(
         usable = with_needed_script(left, waiter.request, teammates, answers)
         match turn(waiter, usable, deps.clock.now()):
             case Rent(offer=offer):
-                await deps.directory.refresh([waiter.rental.owner if waiter.rental else waiter.quote.owner])
+                await deps.directory.refresh([waiter.owner])
                 if await transact(deps, partial(_rent, deps=deps, waiter=waiter, offer=offer, offers=tuple(left))):
                     found = True
                     left.remove(offer)

@@ -397,4 +397,4 @@ async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
             views.append(WaitingView(quote=quote, rental=rental))
     names = await tx.people.names({view.owner for view in views})
     named = [changed(view, owner_name=names.get(view.owner, view.owner)) for view in views]
-    return sorted(named, key=lambda view: (view.wish.since or view.quote.created_at, view.quote.id))
+    return sorted(named, key=lambda view: (view.since, view.quote.id))

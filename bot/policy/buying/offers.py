@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 
-from bot.model.attempt import GotReady
+from bot.model.attempt import USUAL_CHANCE, GotReady
 from bot.model.base import changed
 from bot.model.gpu import has_features, same_name
 from bot.model.offer import Offer
@@ -37,15 +36,11 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     )
 
 
-USUAL_CHANCE = Fraction(8, 10)
-"""The chance to get ready of a vendor's GPU of which too little is known."""
-
-
 def likeliest_first(offers: Iterable[Offer], got_ready: Mapping[tuple[str, str], GotReady]) -> tuple[Offer, ...]:
     """Return offers sorted by price, and of those with equal prices the likeliest to get ready first. Otherwise
     their order stays. `got_ready` has what is known by vendor and GPU."""
-    known = {place: Fraction(one.ready, one.of) for place, one in got_ready.items() if one.known}
-    return tuple(sorted(offers, key=lambda o: (o.rate, -known.get((o.vendor, o.gpu), USUAL_CHANCE))))
+    chances = {place: one.chance for place, one in got_ready.items()}
+    return tuple(sorted(offers, key=lambda o: (o.rate, -chances.get((o.vendor, o.gpu), USUAL_CHANCE))))
 
 
 def nearby(request: Request) -> list[Request]:

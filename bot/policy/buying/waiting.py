@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
+from pydantic import ConfigDict
+
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.gpu import fits_model
@@ -22,6 +24,7 @@ from bot.model.quote import Quote, SharedSearch, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import UNBOUGHT, State
+from bot.model.summary import WaitingView
 from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, place_of
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
@@ -126,34 +129,17 @@ def same_reason(one: str, other: str) -> bool:
 # --- whose turn it is
 
 
-class Waiter(NamedTuple):
-    """A wish that waits, with what its turn depends on."""
+class Waiter(WaitingView):
+    """A wish that waits, with what its turn depends on. Its rental, if it has one, is `queued`."""
 
-    quote: Quote
-    rental: Rental | None
-    """The rental that waits in state `queued`. None if its owner is told of an offer."""
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     zone: ZoneInfo
     """The owner's time zone."""
     attempts: tuple[Attempt, ...] = ()
     """What was tried for the rental earlier."""
     told: bool = False
     """Whether its owner knows that nothing fits at the start time."""
-
-    @property
-    def wish(self) -> Wish:
-        """Return the wish: as it was approved, if it has a rental."""
-        wish = self.quote.wish if self.rental is None else self.rental.wish
-        if wish is None:
-            raise ValueError(f"{self.quote.id} waits without a wish")
-        return wish
-
-    @property
-    def request(self) -> Request:
-        return self.quote.request if self.rental is None else self.rental.request
-
-    @property
-    def since(self) -> datetime:
-        return self.wish.since or self.quote.created_at
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
