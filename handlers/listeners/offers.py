@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
@@ -10,6 +10,7 @@ from bot.model.base import changed
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.policy.buying.budgets import projects_to_name
+from bot.policy.buying.waiting import typed_wish
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     NO_VALUE,
@@ -43,7 +44,7 @@ async def ask(
     changes, and `wish` what the person typed about waiting. Without it, that of the earlier search holds."""
     asked_in = _asked_in(interaction, earlier)
     if wish is None and earlier is not None and earlier.wish is not None:
-        wish = quoting.new_wish(context.deps, earlier.wish.until, any_time=earlier.wish.any_time)
+        wish = _typed_wish(context, earlier.wish.until, any_time=earlier.wish.any_time)
     await context.people.look_up(request.teammates)
     await quoting.ask(
         context.deps,
@@ -75,11 +76,15 @@ async def ask_for(
     if earlier is not None and earlier.changes is None:
         earlier = changed(earlier, wish=None)
     if isinstance(command, Wait):
-        wish = quoting.new_wish(context.deps, command.until, any_time=command.any_time)
+        wish = _typed_wish(context, command.until, any_time=command.any_time)
     elif command.any_time:
-        wish = quoting.new_wish(context.deps, None, any_time=True)
+        wish = _typed_wish(context, None, any_time=True)
     rent_now = may_rent_now and isinstance(command, Get) and command.now
     return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
+
+
+def _typed_wish(context: Context, until: datetime | None, *, any_time: bool) -> Wish:
+    return typed_wish(until, context.deps.clock.now(), context.deps.rules, any_time=any_time)
 
 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:

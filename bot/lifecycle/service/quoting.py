@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.deps import Deps, transact
@@ -28,14 +28,6 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
         raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
-
-
-def new_wish(deps: Deps, until: datetime | None, *, any_time: bool) -> Wish:
-    """Return a wish as it was typed, for a quote of which nothing was clicked yet. It ends after the longest wait
-    of the rules, or at `until`, if that comes first and has not passed."""
-    now = deps.clock.now()
-    latest = now + deps.rules.waiting.longest
-    return Wish(until=min(until, latest) if until is not None and until > now else latest, any_time=any_time)
 
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:

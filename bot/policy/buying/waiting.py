@@ -56,15 +56,20 @@ def search_id(query: OfferQuery) -> str:
     return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:32]
 
 
+def typed_wish(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> Wish:
+    """Return a wish as it was typed, of which nothing was clicked yet. It ends after `waiting.longest`, or at
+    `until`, if that comes first and has not passed."""
+    latest = now + rules.waiting.longest
+    return Wish(until=min(until, latest) if until is not None and until > now else latest, any_time=any_time)
+
+
 def new_wish(
     request: Request, typed: Wish | None, now: datetime, rules: Rules, *, rents: bool, gpu: str | None = None
 ) -> Wish:
     """Return the wish for a request that begins to wait `now`. It ends as its owner `typed`, or after
     `waiting.longest`, and LEAST_TIME before the last end that the request names. A start time was named on
     purpose, so its machine is rented at any time of the day."""
-    until = now + rules.waiting.longest
-    if typed is not None and typed.until > now:
-        until = min(typed.until, until)
+    until = typed_wish(typed.until if typed is not None else None, now, rules, any_time=False).until
     if request.last_end is not None:
         latest = request.last_end - LEAST_TIME
         until = latest if request.starts_at is not None else min(until, latest)

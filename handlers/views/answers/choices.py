@@ -57,14 +57,14 @@ def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
 
 def opener(modal: Modal) -> Rendered:
     """Return the answer to words that would open a dialog, if Slack lets only a button open it."""
-    match modal.value:
-        case RentalValue(rental_id=rental_id):
+    match modal.view["callback_id"], modal.value:
+        case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
             words = f"Destroy {rental_id}? The button shows what it cost so far, and asks."
-            opens = button(f"Destroy {rental_id}", Action.DESTROY, modal.value, style="danger")
-        case EndValue(rental_id=rental_id):
+            opens = button(f"Destroy {rental_id}", Action.DESTROY, value, style="danger")
+        case Callback.EXTEND.id, EndValue(rental_id=rental_id):
             words = f"By how much? Click, or write it: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
-        case _ if modal.view["callback_id"] == Callback.GITHUB_NAME.id:
+        case Callback.GITHUB_NAME.id, _:
             words = "Click to say who you are at GitHub, or write it: key github ana-dev"
             opens = button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE)
         case _:
