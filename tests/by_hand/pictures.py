@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/sandbox.md: `python -m tests.by_hand.pictures`, or `make pictures`.
+"""Makes the pictures of README.md and docs/sandbox.md: `python -m tests.by_hand.pictures`, or `make pictures`.
 
 It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png.
 """
