@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import NOT_READY, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
+from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
@@ -73,7 +73,7 @@ _OF_PLACES = (
     .where(
         attempts.c.vendor.in_(bindparam("vendors", expanding=True)),
         attempts.c.gpu.in_(bindparam("gpus", expanding=True)),
-        or_(attempts.c.ready_at.is_not(None), attempts.c.why.in_(sorted(NOT_READY))),
+        or_(attempts.c.ready_at.is_not(None), attempts.c.why.in_(sorted(ENDED_BY_VENDOR))),
     )
     .subquery()
 )

@@ -1,4 +1,4 @@
-"""Requests that wait for approvers: who is reminded of them, and who is asked next.
+"""Requests that wait for approvers: who is reminded of them, who is asked next, and how a request ends that waits.
 
 `bot/policy/team/asking.py` decides it. What was done is in the history of each rental.
 """
@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deciders import Deciders, deciders, requesters_of
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,
@@ -26,6 +27,7 @@ from bot.model.event import (
 )
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.policy.team.asking import Waits, others_are_due, reminders
 from bot.policy.team.hours import Availability, after_hours
 
@@ -34,6 +36,18 @@ class _Waiting(NamedTuple):
     rental: Rental
     asked: Deciders
     waits: Waits
+
+
+async def end_request(
+    tx: Tx, deps: Deps, rental: Rental, end: State, *, by: str | None = None, reason: str = ""
+) -> Rental:
+    """End a rental that waits, for a decision or an offer, as denied or withdrawn. Its earlier attempts may still
+    have machines to destroy. `by` is the Slack id of who ends it, None if the bot does."""
+    now = deps.clock.now()
+    snapshot = await load_snapshot(tx, rental)
+    after, (event,) = finish(rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=by)
+    facts = changed(event.facts, detail=reason or None)
+    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
 
 
 async def check_waiting(deps: Deps) -> None:

@@ -93,8 +93,8 @@ REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
 """Reasons for which the market answered that the purchase failed. It may still have made a resource."""
 
 
-NOT_READY = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
-"""Reasons by which a vendor, and no person and no market, ended a purchase before its machine was ready."""
+ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
+"""The reasons for which a vendor ended a purchase before its machine was ready."""
 
 
 class GotReady(Frozen):

@@ -124,7 +124,7 @@ class EventKind(StrEnum):
     """An admin gave the rental another owner, or the new owner took it after GIVEN. `facts.people` is the earlier
     owner, then the new one."""
     ASKED_FOR = "asked_for"
-    """A teammate asks the owner for an idle machine."""
+    """Somebody asks the owner for an idle machine."""
     GIVEN = "given"
     """The owner gives the machine to a person, `facts.people`, if they take it within `TAKE_WITHIN`. It ends at
     `facts.until`."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import queries, waiting
-from bot.policy.team.roles import check_user
+from bot.lifecycle.service import home, queries, waiting
 from handlers.ids import NoValue, PageValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
@@ -12,9 +11,7 @@ from handlers.views.answers import lists, modals
 
 async def turn(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
     """Show another page of the person's rentals."""
-    check_user(interaction.person, context.deps.rules)
-    async with context.deps.store.write() as tx:
-        await tx.messages.turn_home(interaction.user_id, value.page)
+    await home.turn_page(context.deps, interaction.person, value.page)
     return None
 
 

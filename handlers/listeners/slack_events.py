@@ -16,6 +16,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
+from bot.lifecycle.service import home
 from bot.policy.team.roles import deciding_groups
 from handlers.listeners import messages
 from handlers.listeners.context import Context
@@ -78,8 +79,7 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     if event.get("tab") != "home" or not user:
         return
     await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
-    async with context.deps.store.write() as tx:
-        await tx.messages.open_home(user, text(part(event, "view"), "private_metadata"))
+    await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(

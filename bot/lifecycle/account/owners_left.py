@@ -9,10 +9,10 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.account.admin_questions import ask, ask_again, new_question
 from bot.lifecycle.changes.lease_changes import drop_extension
-from bot.lifecycle.changes.transitions import alter, finish
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.waiting_requests import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -54,7 +54,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
             if rental.wish is not None and rental.state in UNBOUGHT:
-                await _end_wish(tx, deps, rental, now)
+                await end_request(tx, deps, rental, State.WITHDRAWN)
                 continue
             asked = any(one.open for one in await tx.questions.of_rental(rental.id))
             if not asked and rental.state is not State.DESTROYING:
@@ -64,12 +64,6 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
                 await apply(tx, deps, rental, alter(rental))
 
     await transact(deps, decision)
-
-
-async def _end_wish(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    snapshot = await load_snapshot(tx, rental)
-    after, (event,) = finish(rental, State.WITHDRAWN, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
-    await apply(tx, deps, rental, after, changed(event, kind=EventKind.WITHDRAWN))
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:

@@ -51,8 +51,8 @@ RETRY_FAILED = timedelta(minutes=1)
 AT_ONCE = 8
 """How many searches run at the same time."""
 LOOK_AGAIN = timedelta(hours=1)
-"""How long after a look at which nobody waited the next one is, while rentals may still come back to wait. If one
-does, the look is at once."""
+"""How soon a search is due again of which nobody waits, but rentals are being bought or approved that may wait on.
+If one of them does, its search is due at once."""
 
 
 class Wishes(DueLoop[Claimed]):

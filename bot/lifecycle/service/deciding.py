@@ -9,12 +9,12 @@ from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.back_to_approval import ask_again
-from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps, apply, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script
+from bot.lifecycle.waiting_requests import end_request
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.budget import Demand
@@ -138,7 +138,7 @@ async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reas
         words = one_line(reason, LONGEST_REASON)
         if rental.extension is not None:
             return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED, reason=words)
-        return await _end_request(tx, deps, person, rental, State.DENIED, reason=words)
+        return await end_request(tx, deps, rental, State.DENIED, by=person.id, reason=words)
 
     return await transact(deps, decision)
 
@@ -169,7 +169,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
         await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_WITHDRAWN)
-        return await _end_request(tx, deps, person, rental, State.WITHDRAWN)
+        return await end_request(tx, deps, rental, State.WITHDRAWN, by=person.id)
 
     return await transact(deps, decision)
 
@@ -362,16 +362,3 @@ async def _drop_extension(
     return await apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
-
-
-async def _end_request(
-    tx: Tx, deps: Deps, person: Person, rental: Rental, end: State, *, reason: str = ""
-) -> Rental:
-    """End the rental as denied or withdrawn; its earlier attempts may still have machines to destroy."""
-    now = deps.clock.now()
-    snapshot = await load_snapshot(tx, rental)
-    after, (event,) = finish(
-        rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=person.id
-    )
-    facts = changed(event.facts, detail=reason or None)
-    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))

@@ -14,10 +14,26 @@ from bot.model.state import State
 from bot.model.summary import HomeView
 from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import may_use
+from bot.policy.team.roles import check_user, may_use
 
 ROWS = 10
 """How many rentals one page has."""
+
+
+async def opened(deps: Deps, person_id: str, shown: str) -> None:
+    """Have a person's Home tab published now, and from then on whenever something on it changes. `shown` is the
+    digest of what Slack shows them; nothing is published if that is still right. The caller has looked the person
+    up in Slack. Raise StoreBusy."""
+    async with deps.store.write() as tx:
+        await tx.messages.open_home(person_id, shown)
+
+
+async def turn_page(deps: Deps, person: Person, page: int) -> None:
+    """Show another page of the person's rentals in their Home tab, counted from 0. Raise Refused if they may not
+    use the bot."""
+    check_user(person, deps.rules)
+    async with deps.store.write() as tx:
+        await tx.messages.turn_home(person.id, page)
 
 
 async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:

@@ -18,7 +18,7 @@ from bot.policy.buying.spending import check_size
 from bot.policy.team.roles import check_user
 
 SHARED_FOR = timedelta(minutes=1)
-"""Equal choices this close together share one call, whoever made them."""
+"""Equal choices of all people this close together share one call."""
 ANSWER_WITHIN = 3.0
 """Real seconds. Nobody who fills in a form waits for a price longer."""
 

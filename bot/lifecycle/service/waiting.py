@@ -14,12 +14,12 @@ from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.budgets import reach_of_wish, room_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
-from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.teammates import check_boot_script, check_key, let_in
+from bot.lifecycle.waiting_requests import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
@@ -153,26 +153,16 @@ async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
         rental = await tx.rentals.get(wish_id)
         quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else wish_id)
         if quote is None:
-            raise TooLate("I don't know this wish any more. I changed nothing.")
+            raise TooLate("I don't know any more what that waited for. I changed nothing.")
         if rental is None and quote.rental_id is not None:
             rental = await tx.rentals.get(quote.rental_id)
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
             raise Refused("That is somebody else's. I changed nothing.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
-            words = "It waits no more, so I changed nothing." if rental is None else f"{rental.id} waits no more."
-            raise TooLate(words, rental.id if rental is not None else None)
+            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
         now = deps.clock.now()
         if rental is not None:
-            snapshot = await load_snapshot(tx, rental)
-            after, (event,) = finish(
-                rental,
-                State.WITHDRAWN,
-                attempts=snapshot.attempts,
-                at=now,
-                bill=snapshot.spent(now),
-                by=person.id,
-            )
-            await apply(tx, deps, rental, after, changed(event, kind=EventKind.WITHDRAWN))
+            await end_request(tx, deps, rental, State.WITHDRAWN, by=person.id)
         quote = changed(quote, state=QuoteState.NONE, waits_for=None)
         await tx.quotes.save(quote)
         await tx.people.note_seen(person.id, now)

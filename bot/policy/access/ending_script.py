@@ -10,9 +10,9 @@ ENDING_PATH = "/usr/local/sbin/gpubot-ending"
 ENDING_LOG = "/var/lib/gpubot/on-ending.log"
 """Where the output of `/root/on-ending.sh` is, on the machine. The bot never reads it."""
 
-# The command comes from whoever has the probe's key, so it is compared as a text and never expanded by the shell.
-# Whoever can write to /root could replace the file after it was looked at, so /root is looked at too; the script
-# stays in that folder even if another one gets its name.
+# A stolen probe key can send any command, so it is compared as a text and never expanded by the shell.
+# A user who can write to /root could replace the file after it was looked at, so /root is looked at too.
+# The script stays in that folder even if another one gets its name.
 # logind ends no processes of root when a session closes (KillExcludeUsers, logind.conf(5)), and sshd sends no
 # signal to them without a terminal.
 ENDING_SCRIPT = r"""#!/bin/sh

@@ -21,7 +21,7 @@ from bot.model.offer import Offer
 from bot.model.quote import Quote, SharedSearch, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, OfferQuery, Request
-from bot.model.state import State
+from bot.model.state import UNBOUGHT, State
 from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, place_of
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
@@ -161,13 +161,9 @@ def still_waits(quote: Quote, rental: Rental | None) -> bool:
     approval, or is being bought."""
     if quote.rental_id is None:
         return quote.wish is not None and not quote.wish.rents
-    bought_or_over = rental is None or rental.state not in {
-        State.AWAITING_APPROVAL,
-        State.QUEUED,
-        State.PROCURING,
-        State.PROVISIONING,
-    }
-    return not bought_or_over and rental is not None and rental.quote_id == quote.id and rental.wish is not None
+    if rental is None or rental.state not in {*UNBOUGHT, State.PROCURING, State.PROVISIONING}:
+        return False
+    return rental.quote_id == quote.id and rental.wish is not None
 
 
 def first_look(request: Request, rules: Rules) -> datetime | None:
@@ -190,9 +186,7 @@ def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: R
     first = first_look(waiter.request, rules)
     if first is not None:
         return max(first, now) if search.asked_at is None else max(first, search.asked_at + every)
-    pause = every
-    for _ in range(min(search.misses, 16)):
-        pause = min(pause * 2, max(LONGEST_PAUSE, every))
+    pause = min(every * 2 ** min(search.misses, 16), max(LONGEST_PAUSE, every))
     at = now if search.asked_at is None else max(search.asked_at + pause, now)
     return at if waiter.wish.any_time else next_within(at, waiter.zone, rules.hours)
 

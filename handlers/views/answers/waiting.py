@@ -44,12 +44,16 @@ def wait_buttons(view: QuoteView) -> list[Json]:
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
         return []
-    value = QuoteValue(quote_id=quote.id)
-    tell = button("Tell me when there is one", Action.TELL_ME, value)
-    if view.wait_refused is not None:
-        return [tell]
+    tell, rent = buttons_to_wait(quote.id, wait)
+    return [tell] if view.wait_refused is not None else [tell, rent]
+
+
+def buttons_to_wait(quote_id: str, wait: WaitPreview | None = None) -> tuple[Json, Json]:
+    """Return [Tell me when there is one], and the button that rents a machine for who waits: with its price if
+    `wait` has one."""
+    value = QuoteValue(quote_id=quote_id)
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
-    return [tell, button(label, Action.RENT_FOR_ME, value)]
+    return button("Tell me when there is one", Action.TELL_ME, value), button(label, Action.RENT_FOR_ME, value)
 
 
 def _label(wait: WaitPreview) -> str:
@@ -219,7 +223,7 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     else:
         hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
-    return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote)), closed=False)
+    return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote.id)), closed=False)
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
@@ -249,9 +253,9 @@ def stopped(quote: Quote) -> Rendered:
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
 
 
-def stop_button(quote: Quote) -> Json:
+def stop_button(quote_id: str) -> Json:
     """Return [Stop waiting]."""
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote.id))
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id))
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:

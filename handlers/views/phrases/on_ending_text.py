@@ -39,7 +39,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     if not script.is_for(lease.ends_at):
         return _to_come(rental, times, *posted) if ready else ""
     if script.state is OnEndingState.RUNNING:
-        return f"{SCRIPT}: running{at.replace(' at ', ' since ')}." if ready else f"{SCRIPT} still ran at the end."
+        since = f" since {times.time(seen_at, *posted)}" if seen_at is not None else ""
+        return f"{SCRIPT}: running{since}." if ready else f"{SCRIPT} still ran at the end."
     if script.state is OnEndingState.DONE:
         return f"{SCRIPT}: done{at}."
     failed = f"{SCRIPT}: {failed_with(script.status)}{at}"

@@ -12,9 +12,10 @@ from bot.model.summary import RentalDetails
 from bot.policy.access.teammates import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
-from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.answers.ssh_lines import ssh_command
+from handlers.views.answers.waiting import stop_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now
 from handlers.views.phrases.blocks import Json, Rendered, button
@@ -205,7 +206,6 @@ def _buttons(details: RentalDetails) -> list[Json]:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
     if rental.state is State.QUEUED and rental.quote_id is not None:
-        stop = button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=rental.quote_id))
-        return [details_button, add_teammate, stop]
+        return [details_button, add_teammate, stop_button(rental.quote_id)]
     more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
     return [details_button, *more, button("Cancel", Action.CANCEL, this)]

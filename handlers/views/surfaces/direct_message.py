@@ -21,6 +21,7 @@ from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.views.answers import replacing
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
+from handlers.views.answers.waiting import buttons_to_wait, stop_button
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
@@ -110,11 +111,7 @@ def _wait_buttons(event: Event, details: RentalDetails, reader: Reader) -> list[
     )
     if not nothing_left or rental.quote_id is None or rental.replaces is not None or reader.id != rental.owner:
         return []
-    value = QuoteValue(quote_id=rental.quote_id)
-    return [
-        button("Tell me when there is one", Action.TELL_ME, value),
-        button("Rent it for me, up to a price", Action.RENT_FOR_ME, value),
-    ]
+    return [*buttons_to_wait(rental.quote_id)]
 
 
 def _first_runs_on(details: RentalDetails) -> str:
@@ -228,7 +225,9 @@ def _not_allowed_now(event: Event, details: RentalDetails, reader: Reader) -> Re
     text = words.about(f"{possessive(details, reader)} {describe(rental)}, {rental.id}")
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {current_state(details, reader.times)}", closed=rental.state.over)
-    return blocks.message(text, blocks.section(text), blocks.actions(_stop_button(rental)), closed=False)
+    return blocks.message(
+        text, blocks.section(text), blocks.actions(stop_button(rental.quote_id or "")), closed=False
+    )
 
 
 def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
@@ -243,11 +242,9 @@ def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rende
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     text = words.text
-    return blocks.message(text, blocks.section(text), blocks.actions(rent, _stop_button(rental)), closed=False)
-
-
-def _stop_button(rental: Rental) -> Json:
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=rental.quote_id))
+    return blocks.message(
+        text, blocks.section(text), blocks.actions(rent, stop_button(rental.quote_id or "")), closed=False
+    )
 
 
 def _no_longer_ready(details: RentalDetails, reader: Reader) -> Rendered:

@@ -176,7 +176,7 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
     more = len(waits) - WAITS
     return [
         *(
-            _line(waiting_text(one, times), named(stop_button(one.quote), clean(describe(one.request), 40)))
+            _line(waiting_text(one, times), named(stop_button(one.quote.id), clean(describe(one.request), 40)))
             for one in waits[:WAITS]
         ),
         blocks.context(f"{more} more: /gpu list") if more > 0 else None,
