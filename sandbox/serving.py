@@ -83,8 +83,9 @@ def refusal(status: int, error: str) -> web.HTTPException:
 def check_sender(request: web.Request) -> None:
     """Answer 403 to what a web page of another origin sends.
 
-    A page in another tab can send requests to this machine: they have its origin. A page whose host name begins
-    to point to this machine (DNS rebinding) sends that name as the host. Programs such as curl send no origin.
+    A page in another tab can send requests to this machine, and the browser adds that page's origin. A page whose
+    host name begins to point to this machine (DNS rebinding) sends that name as the host. Programs such as curl
+    send no origin.
     """
     name, _, port = request.host.rpartition(":")
     if name not in OWN_NAMES or not port.isdecimal():

@@ -17,8 +17,8 @@ from sandbox.shell import Hangs, Shell
 from sandbox.use import Fault
 
 _FORCED = "forced-command"
-"""The name under which asyncssh gets the option `command`. With that name it would not say what the client asked
-for."""
+"""The name under which asyncssh gets the option `command`. Under the name `command`, asyncssh would hide what
+command the client asked for."""
 _RESTRICTED = "restrict,no-pty,no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
 """What `restrict` means (sshd(8), AUTHORIZED_KEYS FILE FORMAT). asyncssh only knows the single options."""
 

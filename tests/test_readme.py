@@ -45,6 +45,11 @@ def test_the_watchdogs_settings_table_names_each_of_its_settings_and_what_is_nee
     assert needed == {name for name, field in fields.items() if field.is_required()}
 
 
+def test_the_env_of_the_page_on_slack_has_each_setting_that_is_needed() -> None:
+    names = set(re.findall(r"^    ([A-Z_]+)=", docs("slack.md"), re.MULTILINE))
+    assert {name for name, field in FIELDS.items() if field.is_required()} <= names <= FIELDS.keys()
+
+
 def setting_rows(table: str) -> dict[str, str]:
     """Return the default of each setting in a table, by its name."""
     return dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", table, re.MULTILINE))

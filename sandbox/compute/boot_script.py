@@ -15,7 +15,7 @@ _PROBE = "gpubot-probe 1"
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
 """Found in a script that writes how far the set-up is. The probe only reads that."""
 _ENDING = "on-ending running"
-"""The begin of a line of a report. A script that installs what starts an on-ending.sh contains it."""
+"""How a line of a report begins. A script that installs what starts an on-ending.sh contains it."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 

@@ -1,4 +1,5 @@
-"""What the page knows of the bot that uses the sandbox. Whoever starts the bot names it with `POST /_control/bot`.
+"""What the page knows of the bot that uses the sandbox. The program that starts the bot names it with
+`POST /_control/bot`.
 
 The sandbox knows nothing of the bot's code: it asks the bot's /health when its next work is due, so that time
 passes with the bot instead of ahead of it.

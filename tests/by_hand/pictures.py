@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/sandbox.md: `python -m tests.by_hand.pictures`, or `make pictures`.
+"""Makes the pictures of README.md and docs/sandbox.md: `python -m tests.by_hand.pictures`, or `make pictures`.
 
 It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png.
 """
@@ -11,7 +11,19 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.page.conftest import ANA, BEN, GPUS, PATIENCE, TRAINING, Sandbox, run_sandbox
+from tests.page.conftest import (
+    ANA,
+    BEN,
+    GPUS,
+    PATIENCE,
+    TRAINING,
+    Sandbox,
+    composer,
+    messages,
+    passes,
+    run_sandbox,
+    types,
+)
 from tests.programs import find
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
@@ -21,17 +33,6 @@ def open_page(browser: Browser, sandbox: Sandbox, user: str, channel: str) -> Pa
     page = browser.new_page(viewport={"width": 1240, "height": 720}, reduced_motion="reduce")
     page.goto(f"{sandbox.url}/#/{user}/{channel}")
     return page
-
-
-def types(page: Page, text: str) -> None:
-    field = page.get_by_role("combobox", name="A message, or a command")
-    field.fill(text)
-    field.press("Enter")
-
-
-def passes(page: Page, jump: str) -> None:
-    page.get_by_role("button", name=jump, exact=True).click()
-    expect(page.get_by_text("UTC now.")).to_be_visible()
 
 
 def take(page: Page, name: str) -> None:
@@ -44,21 +45,21 @@ def play(browser: Browser, sandbox: Sandbox) -> None:
     page = open_page(browser, sandbox, ANA, TRAINING)
     types(page, "/gpu key github ana-dev")
     page.get_by_role("button", name=re.compile("^Use ")).click()
-    expect(page.locator("#list")).to_contain_text("saved")
+    expect(messages(page)).to_contain_text("saved")
     types(page, "/gpu get H100 EU for 6h -- fine-tune run 7")
     rent = page.get_by_role("button", name="Rent from $2.15/h")
     expect(rent).to_be_visible()
-    page.get_by_role("combobox", name="A message, or a command").press_sequentially("/gpu e")
+    composer(page).press_sequentially("/gpu e")
     take(page, "offers")
-    page.get_by_role("combobox", name="A message, or a command").fill("")
+    composer(page).fill("")
     rent.click()
-    expect(page.locator("#list")).to_contain_text("Starting: 1x H100")
+    expect(messages(page)).to_contain_text("Starting: 1x H100")
     passes(page, "+10 min")
     page.get_by_role("spinbutton", name="GPUs at %").fill("98")
     page.get_by_role("button", name="Set use").click()
     page.get_by_role("heading", name="Money", exact=True).click()
     page.get_by_role("button", name="gpubot (direct messages)").click()
-    expect(page.locator("#list")).to_contain_text("ssh -p ")
+    expect(messages(page)).to_contain_text("ssh -p ")
     passes(page, "+1 h")
     take(page, "ready")
     page.get_by_role("button", name="#training").click()

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.programs import program
 
@@ -81,6 +81,25 @@ def run_sandbox() -> Iterator[Sandbox]:
     finally:
         process.communicate("quit\n")
     assert process.returncode == 0
+
+
+def composer(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="A message, or a command")
+
+
+def messages(page: Page) -> Locator:
+    return page.locator("#list")
+
+
+def types(page: Page, text: str) -> None:
+    composer(page).fill(text)
+    composer(page).press("Enter")
+
+
+def passes(page: Page, jump: str) -> None:
+    """Let time pass by one of the panel's buttons, and wait until it has passed."""
+    page.get_by_role("button", name=jump, exact=True).click()
+    expect(page.get_by_text("UTC now.")).to_be_visible()
 
 
 @pytest.fixture(scope="module")

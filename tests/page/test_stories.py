@@ -9,7 +9,20 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.conftest import ANA, BEN, CLEO, GPUS, GUS, PATIENCE, Open, Sandbox
+from tests.page.conftest import (
+    ANA,
+    BEN,
+    CLEO,
+    GPUS,
+    GUS,
+    PATIENCE,
+    Open,
+    Sandbox,
+    composer,
+    messages,
+    passes,
+    types,
+)
 
 expect.set_options(timeout=PATIENCE)
 RECEIPT = re.compile(r"Destroyed \d\d:\d\d: your 1x H100 .*, \$0\.\d\d\.")
@@ -25,24 +38,6 @@ def accessible(page: Page) -> None:
     found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
     bad = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
     assert not bad, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in bad])
-
-
-def composer(page: Page) -> Locator:
-    return page.get_by_role("combobox", name="A message, or a command")
-
-
-def messages(page: Page) -> Locator:
-    return page.locator("#list")
-
-
-def types(page: Page, text: str) -> None:
-    composer(page).fill(text)
-    composer(page).press("Enter")
-
-
-def passes(page: Page, jump: str) -> None:
-    page.get_by_role("button", name=jump, exact=True).click()
-    expect(page.get_by_text("UTC now.")).to_be_visible()
 
 
 def test_by_mouse_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_page: Open) -> None:

@@ -21,12 +21,12 @@ export function notice(text) {
 }
 
 /** Make a call. Return its answer, or show why it failed and return what the server said. */
-export async function post(path, body, method = "POST") {
+export async function post(path, body) {
   notice("");
   let answer;
   try {
     const response = await fetch(path, {
-      method,
+      method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });

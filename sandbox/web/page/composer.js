@@ -104,7 +104,7 @@ export function composer(place, { id, label, where, help, thread = null }) {
 }
 
 /** Return the commands that begin with what was typed; all, if it is a beginning of the first word. */
-export function matching(help, typed) {
+function matching(help, typed) {
   if (!typed.startsWith("/")) return [];
   const words = typed.toLowerCase().split(/\s+/).slice(0, 2).join(" ");
   return help.filter(([command]) => command !== typed && command.toLowerCase().startsWith(words)).slice(0, MOST);

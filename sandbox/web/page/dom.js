@@ -54,7 +54,7 @@ export function keep(parent, items, { key, version, make }) {
   for (const gone of before.values()) gone.remove();
 }
 
-export function replaceKeepingFocus(old, node) {
+function replaceKeepingFocus(old, node) {
   const focused = old.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   const had = old.contains(document.activeElement);
   old.replaceWith(node);

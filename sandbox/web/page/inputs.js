@@ -6,7 +6,7 @@ import { plain } from "./text.js";
 export const TYPED = "plain_text_input";
 
 /** Return what an element's value in Slack's form stands for: text, an option's value, or a list of these. */
-export function selectedOf(value) {
+function selectedOf(value) {
   if (!value) return null;
   if (value.selected_options) return value.selected_options.map((option) => option.value);
   if (value.selected_users) return value.selected_users;
@@ -77,7 +77,6 @@ function groupsOf(element, options) {
 }
 
 function choices(common, options, chosen, several, set) {
-  const marked = several ? chosen || [] : [chosen];
   const boxes = options.map((option) =>
     el("input", {
       type: several ? "checkbox" : "radio",
@@ -99,7 +98,7 @@ function choices(common, options, chosen, several, set) {
   node.write = (selected) => {
     for (const box of boxes) box.checked = (several ? selected || [] : [selected]).includes(box.value);
   };
-  node.write(several ? marked : marked[0]);
+  node.write(chosen);
   return node;
 }
 

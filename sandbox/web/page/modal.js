@@ -1,4 +1,4 @@
-// The dialog that a person has open. What is typed goes to the sandbox at once, so that a reload loses nothing.
+// The dialog that a person has open. Each change goes to the sandbox at once, so that a reload loses nothing.
 
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
