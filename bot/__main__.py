@@ -79,7 +79,9 @@ def demo(
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
-    note(f"Next: {_command()} sandbox lets you try it yourself, in your browser; README.md leads to real Slack.")
+    note(
+        f"Next: {_command()} sandbox lets you try it yourself, in your browser; docs/slack.md leads to real Slack."
+    )
 
 
 @cli.command()

@@ -312,7 +312,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
+/gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
 /gpu away until mon: asks you about no request until then; /gpu away off ends that
@@ -339,7 +339,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
+/gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
   The same words work after @gpubot in a channel or a rental's thread, and alone in our direct

@@ -22,7 +22,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.buying.budgets import Room, rules_of_project
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
 from bot.policy.team.roles import check_user, may_change, may_use_quote
 from bot.policy.use.leases import check_time_left
@@ -62,16 +62,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         return await _change_request(tx, deps, person, quote, offer)
     if not another:
         await _check_duplicate(tx, person, quote.request)
-    await check_buying(tx)
-    usage = await tx.rentals.usage(person.id)
-    proposal = check_rent(
-        quote.request,
-        offer,
-        rules_of_project(deps.rules, quote.project),
-        person_rentals=usage.person_rentals,
-        team_rate=usage.team_rate,
-        room=await _room(tx, deps, quote),
-    )
+    proposal = await judge_offer(tx, deps, quote.request, offer, owner=quote.owner, project=quote.project)
     await check_key(tx, deps.rules, person)
     asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
@@ -82,16 +73,37 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     return rental
 
 
-async def _room(tx: Tx, deps: Deps, quote: Quote, rental: Rental | None = None) -> Room:
-    """Return what budgets hold for a quote's request. `rental` is the request that it would replace."""
-    return await room_for(
-        tx,
-        deps.rules,
-        owner=quote.owner,
-        project=quote.project,
-        now=deps.clock.now(),
-        longest=quote.request.longest,
-        rental=rental,
+async def judge_offer(
+    tx: Tx,
+    deps: Deps,
+    request: Request,
+    offer: Offer,
+    *,
+    owner: str,
+    project: str,
+    rental: Rental | None = None,
+) -> Proposal:
+    """Return what renting an offer would allow, with the limits and budgets that it is over. `rental` is the one
+    that waits and whose request this would become.
+
+    Raise Refused, Mistake or BuyingBlocked if the rules, the team's limits or a pause don't allow it.
+    """
+    await check_buying(tx)
+    rules, now = rules_of_project(deps.rules, project), deps.clock.now()
+    usage = await tx.rentals.usage(owner, without=rental.id if rental is not None else None)
+    room = await room_for(tx, rules, owner=owner, project=project, now=now, longest=request.longest, rental=rental)
+    again: dict[str, int] = {}
+    if rental is not None:
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        again = {"version": rental.envelope.version + 1, "spent": spent}
+    return check_rent(
+        request,
+        offer,
+        rules,
+        person_rentals=usage.person_rentals,
+        team_rate=usage.team_rate,
+        room=room,
+        **again,
     )
 
 
@@ -172,18 +184,9 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
-    await check_buying(tx)
-    usage = await tx.rentals.usage(person.id, without=rental.id)
     now = deps.clock.now()
-    proposal = check_rent(
-        quote.request,
-        offer,
-        rules_of_project(deps.rules, quote.project),
-        person_rentals=usage.person_rentals,
-        team_rate=usage.team_rate,
-        room=await _room(tx, deps, quote, rental),
-        version=rental.envelope.version + 1,
-        spent=(await load_snapshot(tx, rental)).spent_at_most(now),
+    proposal = await judge_offer(
+        tx, deps, quote.request, offer, owner=quote.owner, project=quote.project, rental=rental
     )
     await check_key(tx, deps.rules, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))

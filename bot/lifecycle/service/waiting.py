@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.budgets import reach_of_wish, room_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.deciders import deciders
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.service.renting import judge_offer
 from bot.lifecycle.teammates import check_boot_script, check_key, let_in
 from bot.lifecycle.waiting_requests import end_request
 from bot.model.base import changed
@@ -28,7 +27,7 @@ from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import Proposal, check_rent, check_size, needs_confirmation, within_budgets
+from bot.policy.buying.spending import Proposal, check_size, needs_confirmation, within_budgets
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
 from bot.policy.use.leases import check_time_left, counted_from
@@ -237,27 +236,9 @@ async def _dearer(tx: Tx, deps: Deps, person: Person, rental_id: str, offer_id: 
     if offer is None or offer.expires_at <= now:
         raise TooLate("This price no longer stands. I go on looking.", rental.id)
     check_time_left(rental.request, now)
-    await check_buying(tx)
-    usage = await tx.rentals.usage(rental.owner, without=rental.id)
-    rules = rules_of_project(deps.rules, rental.project)
     request = changed(rental.request, max_gpu_rate=None)
-    proposal = check_rent(
-        request,
-        offer,
-        rules,
-        person_rentals=usage.person_rentals,
-        team_rate=usage.team_rate,
-        room=await room_for(
-            tx,
-            rules,
-            owner=rental.owner,
-            project=rental.project,
-            now=now,
-            longest=request.longest,
-            rental=rental,
-        ),
-        version=rental.envelope.version + 1,
-        spent=(await load_snapshot(tx, rental)).spent_at_most(now),
+    proposal = await judge_offer(
+        tx, deps, request, offer, owner=rental.owner, project=rental.project, rental=rental
     )
     await check_key(tx, deps.rules, person)
     return DearerRent(
