@@ -363,14 +363,13 @@ class QuoteHoursValue(Value):
 
 
 class QuotePriceValue(Value):
-    """`q8f3...:24.00`: a quote, and the highest price that its owner named, in USD per hour for the whole
-    machine."""
+    """`q8f3...:3.00`: a quote, and the highest price that its owner named, in USD per GPU and hour."""
 
     TYPE_NAME: ClassVar[str] = "quote_price"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<price>[0-9]{{1,7}}(?:\.[0-9]{{1,4}})?)"
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<gpu_rate>[0-9]{{1,4}}(?:\.[0-9]{{1,4}})?)"
 
     quote_id: str
-    price: Decimal
+    gpu_rate: Decimal
 
 
 class OfferValue(Value):

@@ -62,35 +62,34 @@ async def rent_up_to(context: Context, interaction: UserInteraction, value: Quot
         gpu_rate = read_cap(interaction.inputs)
     except InvalidForm as invalid:
         return FieldErrors(errors=invalid.errors)
-    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
-    return await _rent_or_confirm(context, interaction, value.quote_id, gpu_rate * quote.request.count)
+    return await _rent_or_confirm(context, interaction, value.quote_id, gpu_rate)
 
 
 async def _rent_or_confirm(
-    context: Context, interaction: UserInteraction, quote_id: str, max_rate: Decimal | None
+    context: Context, interaction: UserInteraction, quote_id: str, gpu_rate: Decimal | None
 ) -> Outcome:
     reader = context.reader(interaction.person)
-    preview = await waiting.preview(context.deps, interaction.person, quote_id, max_rate=max_rate)
+    preview = await waiting.preview(context.deps, interaction.person, quote_id, gpu_rate=gpu_rate)
     if preview is None:
         quote = await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
         return OpenModal(modal=views.highest_price(quote, reader))
     if needs_confirmation(preview.envelope):
-        return OpenModal(modal=views.rent_for_me_confirm(preview, max_rate, reader))
-    return await _rent(context, interaction, quote_id, max_rate)
+        return OpenModal(modal=views.rent_for_me_confirm(preview, gpu_rate, reader))
+    return await _rent(context, interaction, quote_id, gpu_rate)
 
 
 async def rent_confirmed(
     context: Context, interaction: UserInteraction, value: QuoteValue | QuotePriceValue
 ) -> Outcome:
     """As `rent`, after the dialog."""
-    max_rate = value.price if isinstance(value, QuotePriceValue) else None
-    return await _rent(context, interaction, value.quote_id, max_rate)
+    gpu_rate = value.gpu_rate if isinstance(value, QuotePriceValue) else None
+    return await _rent(context, interaction, value.quote_id, gpu_rate)
 
 
 async def _rent(
-    context: Context, interaction: UserInteraction, quote_id: str, max_rate: Decimal | None
+    context: Context, interaction: UserInteraction, quote_id: str, gpu_rate: Decimal | None
 ) -> Outcome:
-    rental = await waiting.rent_when_found(context.deps, interaction.person, quote_id, max_rate=max_rate)
+    rental = await waiting.rent_when_found(context.deps, interaction.person, quote_id, gpu_rate=gpu_rate)
     # If the quote made a rental before, which is over, a copy of the quote waits.
     waits = rental.quote_id or quote_id
     quote = await previews.quote_to_ask_again(context.deps, interaction.person, waits)

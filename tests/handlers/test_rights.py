@@ -129,7 +129,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "index": 0,
         "page": 1,
         "hours": 2,
-        "price": "2.50",
+        "gpu_rate": "2.50",
         "seconds": 5400 if value_type is SpanValue else None,
         "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,

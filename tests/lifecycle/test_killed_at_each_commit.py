@@ -89,7 +89,7 @@ async def waited(deps: StepDeps, clock: MovedClock) -> str:
     quote = await asked(deps)
     rental_id = quote.rental_id
     if rental_id is None:
-        rental_id = (await waiting.rent_when_found(deps, ANA, "q1", max_rate=Decimal(9))).id
+        rental_id = (await waiting.rent_when_found(deps, ANA, "q1", gpu_rate=Decimal(9))).id
     # A process that was killed during the call doesn't call again at once.
     for moment in (START, START + 2 * RULES.waiting.every):
         clock.put(moment)

@@ -48,12 +48,12 @@ def use(here: World, **rules: Any) -> None:
 
 
 async def waits(
-    here: World, max_rate: str | None = "10", person: Person = ANA, **wish: Any
+    here: World, gpu_rate: str | None = "10", person: Person = ANA, **wish: Any
 ) -> tuple[Quote, Rental]:
     """Let somebody wait for a machine that is rented for them."""
     quote = await here.ask(person, **wish)
-    price = None if max_rate is None else Decimal(max_rate)
-    rental = await waiting.rent_when_found(here.deps, person, quote.id, max_rate=price)
+    price = None if gpu_rate is None else Decimal(gpu_rate)
+    rental = await waiting.rent_when_found(here.deps, person, quote.id, gpu_rate=price)
     await here.settle()
     return await here.quote(quote.id), await here.rental(rental.id)
 
@@ -93,7 +93,7 @@ async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once
 
 async def test_what_waits_counts_in_no_limit_of_what_runs(here: World) -> None:
     await sold_out(here)
-    await waits(here, "100", gpu="H100", count=8)
+    await waits(here, "12.5", gpu="H100", count=8)
     async with here.deps.store.read() as tx:
         usage = await tx.rentals.usage(ANA.id)
     assert (usage.person_rentals, usage.team_rate) == (0, Decimal(0))
@@ -162,10 +162,10 @@ async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owne
     with pytest.raises(Refused, match="somebody else's"):
         await waiting.tell(here.deps, BEN, quote.id)
     with pytest.raises(Mistake, match="no price"):
-        await waiting.rent_when_found(here.deps, ANA, quote.id, max_rate=Decimal(0))
+        await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(0))
     doras = await here.ask(DORA)
     with pytest.raises(NeedsKey):
-        await waiting.rent_when_found(here.deps, DORA, doras.id, max_rate=Decimal(10))
+        await waiting.rent_when_found(here.deps, DORA, doras.id, gpu_rate=Decimal(10))
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting_of(DORA.id) == []
     for _ in range(RULES.waiting.per_person):
@@ -179,7 +179,7 @@ async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owne
 async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: World) -> None:
     await sold_out(here)
     quote, rental = await waits(here)
-    again = await waiting.rent_when_found(here.deps, ANA, quote.id, max_rate=Decimal(10))
+    again = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(10))
     assert again.id == rental.id
     with pytest.raises(Refused):
         await waiting.stop(here.deps, Person(id="U0EVE", name="Eve"), quote.id)
@@ -226,7 +226,7 @@ async def test_limits_and_rights_are_those_of_the_time_when_an_offer_fits(here: 
 
 async def test_over_the_limits_it_is_approved_before_it_waits(here: World) -> None:
     await sold_out(here)
-    _, rental = await waits(here, "40", count=8)
+    _, rental = await waits(here, "5", count=8)
     assert rental.state is State.AWAITING_APPROVAL
     await free(here)
     await here.pass_time(20 * MINUTE)
@@ -315,14 +315,14 @@ SUMMER = date(2027, 3, 28)
 """In this night the clocks of Berlin are put forward."""
 
 
-async def starts(here: World, *, count: int = 1, max_rate: str | None = None, **wish: Any) -> Rental:
+async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **wish: Any) -> Rental:
     """Let Ana ask, on the day before SUMMER, for a machine from 9:00 to 17:00 of that day in her zone."""
     here.jump(datetime(2027, 3, 27, 12, tzinfo=BERLIN) - here.now)
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(ANA, tz=BERLIN.key), here.now)
     start = at_time(SUMMER, 9 * 60, BERLIN)
     request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **wish}
-    _, rental = await waits(here, max_rate, **request)
+    _, rental = await waits(here, gpu_rate, **request)
     return rental
 
 
@@ -374,7 +374,9 @@ async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(her
 
 
 async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_take_it(here: World) -> None:
-    rental = await starts(here, max_rate="1")
+    await sold_out(here)
+    rental = await starts(here, gpu_rate="1")
+    await free(here)
     await here.pass_time(clock(here, 8, 57))
     assert E.NOTHING_FITS not in await here.event_kinds(rental)
     rental = await here.until_event(rental, E.NOTHING_FITS)
@@ -406,7 +408,7 @@ async def test_a_start_without_any_offer_now_needs_a_price(here: World) -> None:
     await sold_out(here)
     with pytest.raises(Mistake, match="highest price"):
         await starts(here)
-    rental = await starts(here, max_rate="5")
+    rental = await starts(here, gpu_rate="5")
     assert (rental.envelope.max_rate, rental.wish and rental.wish.gpu) == (Decimal(5), None)
     assert [view.rental and view.rental.id for view in await waiting.starting(here.deps, BEN)] == [rental.id]
 
@@ -427,7 +429,7 @@ async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here:
     waiting_ids = []
     for person in PEOPLE:
         quote = await here.ask(person, typed=Wish(until=here.now + 2 * DAY, any_time=True))
-        rental = await waiting.rent_when_found(here.deps, person, quote.id, max_rate=Decimal(9))
+        rental = await waiting.rent_when_found(here.deps, person, quote.id, gpu_rate=Decimal(9))
         waiting_ids.append(rental.id)
         here.jump(SECOND)
     began, asked = here.now, len(await here.calls("get_offers"))

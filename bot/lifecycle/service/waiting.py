@@ -32,30 +32,30 @@ from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query
 from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
 from bot.policy.use.leases import check_time_left, counted_from
 
-_HIGHEST = Decimal(1_000_000)
-"""USD per hour. A price must be lower, so that all sums fit into the store's numbers."""
+_HIGHEST = Decimal(10_000)
+"""USD per GPU and hour. A price must be lower, so that all sums fit into the store's numbers."""
 
 
 async def preview(
-    deps: Deps, person: Person, quote_id: str, *, max_rate: Decimal | None = None
+    deps: Deps, person: Person, quote_id: str, *, gpu_rate: Decimal | None = None
 ) -> WaitPreview | None:
     """Return what [Rent it for me ...] or, if the request has a start time, [Rent it then] would allow, for a
     dialog.
 
-    `max_rate` is the highest price that the person named, USD per hour for the whole machine. None: the price in
-    the words, or for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is
-    known: then the person has to name a price. Raise as `rent_when_found`.
+    `gpu_rate` is the highest price that the person named, USD per GPU and hour. None: the price in the words, or
+    for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is known: then the
+    person has to name a price. Raise as `rent_when_found`.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         quote = await _own_quote(tx, person, quote_id)
         await check_key(tx, deps.rules, person)
-        return await preview_of(tx, deps, quote, max_rate=max_rate)
+        return await preview_of(tx, deps, quote, gpu_rate=gpu_rate)
 
 
-async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, max_rate: Decimal | None = None) -> WaitPreview | None:
+async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, gpu_rate: Decimal | None = None) -> WaitPreview | None:
     """As `preview`, in the caller's transaction, for an answer to the quote's owner, who may have no key yet."""
-    found = await _judge(tx, deps, quote, max_rate)
+    found = await _judge(tx, deps, quote, gpu_rate)
     if found is None:
         return None
     quote, proposal, wish = found
@@ -90,9 +90,9 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
     return await transact(deps, decision)
 
 
-async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, max_rate: Decimal | None = None) -> Rental:
-    """Rent what the quote asks for once it costs at most `max_rate`: [Rent it for me ...]. If the request has a
-    start time, rent it then: [Rent it then]. `max_rate` is as for `preview`.
+async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, gpu_rate: Decimal | None = None) -> Rental:
+    """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
+    start time, rent it then: [Rent it then]. `gpu_rate` is as for `preview`.
 
     Return a rental that waits for an offer (`queued`), or for an approver first. A second click returns the same
     rental. Raise as `tell`, and as `renting.rent` if the rules or budgets don't allow it. Raise NeedsKey if the
@@ -106,7 +106,7 @@ async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, max_rate
         if made is not None and made.wish is not None and made.state in UNBOUGHT:
             return made
         quote = await _fresh(tx, deps, quote)
-        found = await _judge(tx, deps, quote, max_rate)
+        found = await _judge(tx, deps, quote, gpu_rate)
         if found is None:
             raise Mistake("I need a highest price for that. Nothing was rented.", next_step=NextStep.NAME_PRICE)
         quote, proposal, wish = found
@@ -307,21 +307,21 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _judge(
-    tx: Tx, deps: Deps, quote: Quote, max_rate: Decimal | None
+    tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None
 ) -> tuple[Quote, Proposal, Wish] | None:
     """Return the quote as it would wait, what an automatic rent would allow, and its wish. Return None if no
     highest price is known. Raise as `rent_when_found`, except for NeedsKey."""
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
-    if max_rate is not None and not (max_rate.is_finite() and 0 < max_rate < _HIGHEST):
-        raise Mistake("That is no price that I can use. Nothing was rented.")
     request = counted_from(quote.request, now)
+    if gpu_rate is not None:
+        if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
+            raise Mistake("That is no price that I can use. Nothing was rented.")
+        request = changed(request, max_gpu_rate=gpu_rate)
     check_time_left(request, now)
     check_size(request, rules)
-    found = ceiling(request, quote.offers, rules, max_rate)
+    found = ceiling(request, quote.offers, rules)
     if found is None:
         return None
-    if max_rate is not None:
-        request = changed(request, max_gpu_rate=None)
     wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
         raise Mistake("That start is too far ahead. Nothing was rented.")

@@ -92,19 +92,15 @@ class Ceiling(NamedTuple):
     """The model whose price its owner saw. None if the request's words decide."""
 
 
-def ceiling(request: Request, offers: Sequence[Offer], rules: Rules, named: Decimal | None) -> Ceiling | None:
-    """Return what an automatic rent would allow, with the highest price per hour that its owner `named` for the
-    whole machine, else that of the request's words. If neither has a price and the request has a start time, the
-    price of the first of the `offers`, the cheapest, counts, as if it was clicked. Return None if no price is
-    known."""
-    if named is None and request.max_gpu_rate is not None and (request.starts_at is None or not offers):
-        named = request.max_gpu_rate * request.count
-    if named is not None:
-        return Ceiling(_at_most(request, named, rules), None)
-    if request.starts_at is None or not offers:
+def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
+    """Return what an automatic rent would allow, with the request's highest price. With a start time, the price of
+    the first of the `offers`, the cheapest, counts as if it was clicked. Return None if there is neither."""
+    if request.starts_at is not None and offers:
+        offer = offers[0]
+        return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
+    if request.max_gpu_rate is None:
         return None
-    offer = offers[0]
-    return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
+    return Ceiling(_at_most(request, request.max_gpu_rate * request.count, rules), None)
 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:

@@ -163,9 +163,9 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
     )
 
 
-def rent_for_me_confirm(wait: WaitPreview, price: Decimal | None, reader: Reader) -> Modal:
-    """Return the dialog that confirms an automatic rent. `price` is the highest price that was typed in a dialog,
-    in USD per hour for the whole machine. None: the one that `wait` has."""
+def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
+    """Return the dialog that confirms an automatic rent. `gpu_rate` is the highest price that was typed in a
+    dialog, in USD per GPU and hour. None if none was typed there."""
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
     highest = per_hour(envelope.max_rate)
@@ -184,7 +184,7 @@ def rent_for_me_confirm(wait: WaitPreview, price: Decimal | None, reader: Reader
         "Ask for approval?" if wait.over else title,
         blocks.section("\n".join(filter(None, lines))),
         submit="Ask" if wait.over else "Rent it then" if starts else "Rent it for me",
-        value=value if price is None else QuotePriceValue(quote_id=quote.id, price=price),
+        value=value if gpu_rate is None else QuotePriceValue(quote_id=quote.id, gpu_rate=gpu_rate),
     )
 
 
