@@ -30,7 +30,7 @@ from bot.model.rental import (
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
-from bot.model.summary import AccruedCost, OfferChoice, Over, RentalDetails
+from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails
 
 NASTY = (
     "<!channel>",
@@ -302,6 +302,9 @@ details = st.builds(
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
+)
+idle_machines = st.builds(
+    IdleMachine, rental=rentals_in(State.READY), owner=text, since=moment, asked_at=st.none() | moment
 )
 unknown_machines = st.builds(
     UnknownMachine,
