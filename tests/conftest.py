@@ -13,6 +13,10 @@ from hypothesis import Phase, settings
 from tests.forking import fork_programs
 from tests.programs import skipped_lines
 
+# If CI is set, this adds to Hypothesis's own profile "ci": each run draws the same examples, and a failure prints
+# a @reproduce_failure line. A part of the tests draws other examples than all tests, as does a changed program:
+# Hypothesis also draws constants of those modules of the program that are loaded (_get_local_constants in its
+# providers.py).
 settings.register_profile(
     "gpubot",
     deadline=None,  # no test asserts a duration

@@ -213,7 +213,7 @@ def test_capitals_and_spaces_do_not_change_the_meaning() -> None:
 
 def means_the_same_otherwise_written(text: str) -> None:
     meaning = meaning_of(text)
-    for typed in (text.upper(), text.lower(), text.replace(" ", "  "), f"  {text} "):
+    for typed in (text.lower(), f"  {text.upper().replace(' ', '  ')} "):
         assert meaning_of(typed) == meaning
 
 

@@ -41,7 +41,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.until_card(rental, "Ready")
         (machine,) = await world.alive()
         await world.sandbox.use(machine.resource_id, {"all": 0})
-        await world.play.passes(30 * MINUTE)
+        await world.play.passes(15 * MINUTE)
 
         offers = await world.offers()
         assert f"Ben's {rental} is a 1x H100 SXM 80 GB EU, idle for " in offers.text
@@ -73,7 +73,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         world.play.sees("Ana", f"{rental} is yours already.", only_you=True)
         refused = str((await world.commands("Ben", f"ssh {rental}")).payload)
         assert "Only Ana gets the command" in refused
-        await world.play.passes(HOUR)
+        await world.skips(HOUR)
         await world.destroys("Ana", rental)
         await world.until_card(rental, "Destroyed", within=HOUR)
         await check_consistency(world, bought=["hyperstack"])

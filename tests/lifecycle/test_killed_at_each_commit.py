@@ -76,6 +76,8 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
     rental_id = await (waited(deps, clock) if waits else rented(deps))
     clock.put(START + HOUR)
     await reach(deps, rental_id, State.READY)
+    if waits:
+        commits = MOST_COMMITS  # no kill any more: its life goes on as that of a rental that did not wait
     snapshot = await load(deps, rental_id)
     if snapshot is not None and snapshot.rental.running_lease.ends_at == START + 4 * HOUR:
         await leasing.extend(deps, ANA, rental_id, HOUR)

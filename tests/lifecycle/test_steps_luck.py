@@ -11,7 +11,7 @@ from bot.lifecycle.service import previews
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery
-from tests.lifecycle.world import ANA, MINUTE, World
+from tests.lifecycle.world import ANA, HOUR, MINUTE, World
 
 
 class EqualPrices:
@@ -45,7 +45,7 @@ async def test_a_vendor_whose_machines_seldom_got_ready_comes_last_among_equal_p
     offered = await vendors_offered(here)
     assert len(offered) > 2
     assert offered[-1] == "datacrunch"
-    quote = await here.ask(gpu="L40S", lease=MINUTE * 60)
+    quote = await here.ask(gpu="L40S", lease=HOUR)
     view = await previews.offers_of_quote(here.deps, ANA, quote.id, most=20)
     poor = {choice.offer.vendor for choice in view.choices if choice.got_ready and choice.got_ready.poor}
     assert poor == {"datacrunch"}

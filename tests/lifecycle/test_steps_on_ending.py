@@ -44,8 +44,8 @@ async def with_script(
 
 
 async def go_to(here: World, moment: datetime) -> None:
-    """Let the hour before a moment pass. Skip the time until then."""
-    await here.be_down(max(moment - HOUR - here.now, timedelta(0)))
+    """Let the 40 minutes before a moment pass. Skip the time until then."""
+    await here.be_down(max(moment - 40 * MINUTE - here.now, timedelta(0)))
     await here.pass_time(moment - here.now)
 
 

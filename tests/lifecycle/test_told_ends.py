@@ -36,9 +36,9 @@ def last_told(here: World, rental: Rental) -> EndToTell | None:
 async def test_each_visit_tells_the_end_and_one_comes_15_minutes_before_it_and_one_when_it_changes(
     here: World,
 ) -> None:
-    rental = await here.ready(lease=2 * HOUR + 31 * SECOND)
+    rental = await here.ready(lease=HOUR + 31 * SECOND)
     machine, end = here.machines[rental], end_of(rental)
-    assert machine.told == [EndToTell(end=end, left=2 * HOUR + 31 * SECOND)]
+    assert machine.told == [EndToTell(end=end, left=HOUR + 31 * SECOND)]
     await here.pass_time(end - STARTS_BEFORE - here.now)
     assert await visited_at(here, rental) == end - STARTS_BEFORE
     assert last_told(here, rental) == EndToTell(end=end, left=STARTS_BEFORE)
@@ -83,18 +83,18 @@ async def test_a_changed_end_hastens_no_visit_of_a_machine_that_refused_the_logi
 
 
 async def test_an_end_that_would_move_is_not_told_until_the_work_stops_and_then_in_its_grace(here: World) -> None:
-    rental = await here.ready(lease=HOUR, up_to=4 * HOUR)
+    rental = await here.ready(lease=40 * MINUTE, up_to=4 * HOUR)
     machine = here.machines[rental]
     assert machine.told.pop() is not None, "nothing is known of its use yet"
     machine.use(98)
     await here.pass_time(2 * MINUTE)
     machine.told.clear()
-    await here.pass_time(58 * MINUTE)
+    await here.pass_time(38 * MINUTE)
     rental = await here.rental(rental.id)
     end = end_of(rental)
     assert set(machine.told) == {None}, "it moved on while the machine was in use"
     machine.use(0)
-    await here.pass_time(HOUR)
+    await here.pass_time(40 * MINUTE)
     known = [told for told in machine.told if told is not None]
     assert {told.end for told in known} == {end}
     assert known[0].left >= 28 * MINUTE, "it is idle 30 min after the last work, and the visit after that tells it"

@@ -13,6 +13,7 @@ import pytest
 from bot.errors import Mistake, NeedsKey, Refused, TooLate
 from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.loops.wishes import LOOK_AGAIN
 from bot.lifecycle.service import waiting
 from bot.lifecycle.service.account import pause, resume
 from bot.model.admin_question import OwnerLeft
@@ -76,7 +77,6 @@ async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once
     quote, rental = await waits(here)
     assert (rental.state, quote.state, quote.rental_id) == (State.QUEUED, QuoteState.WAITING, rental.id)
     assert (rental.envelope.max_rate, rental.envelope.price) == (Decimal(10), Decimal(10))
-    assert (await here.calls("get_offers"))[-1]
     await here.pass_time(3 * EVERY)
     assert (await here.rental(rental.id)).state is State.QUEUED
     await free(here)
@@ -86,7 +86,7 @@ async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once
     assert await here.direct(rental) == [(ANA.id, E.ACCEPTED), (ANA.id, E.READY)]
     facts = (await here.last_event(rental, E.ACCEPTED)).facts
     assert (facts.since, facts.total) == (quote.wish and quote.wish.since, rental.envelope.total)
-    await here.pass_time(2 * HOUR, None)
+    await here.be_down(LOOK_AGAIN)
     assert (await here.quote(quote.id)).waits_for is None
     assert await waiting.waiting_of(here.deps, ANA) == []
 
@@ -127,7 +127,7 @@ async def test_a_purchase_that_finds_all_sold_out_waits_on_in_its_old_place(here
 
 
 async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: World) -> None:
-    use(here, waiting=Waiting(longest=6 * HOUR))
+    use(here, waiting=Waiting(longest=3 * HOUR))
     await sold_out(here)
     _, rental = await waits(here)
     async with here.deps.store.read() as tx:
@@ -138,7 +138,7 @@ async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: Wo
     assert await here.direct(rental) == [(ANA.id, E.ENDED)]
     async with here.deps.store.read() as tx:
         assert await tx.budgets.reservations(rental.id) == []
-    assert len(await here.calls("get_offers")) < 6 * 6 + 15, "it backs off to every ten minutes"
+    assert len(await here.calls("get_offers")) < 3 * 6 + 15, "it backs off to every ten minutes"
 
 
 async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time(here: World) -> None:

@@ -221,7 +221,7 @@ def test_a_wish_ends_as_typed_after_the_longest_wait_or_before_the_last_end() ->
     assert new_wish(request(until=NOON + HOUR), None, NOON, RULES, rents=True).until == NOON + 30 * MINUTE
     at_nine = new_wish(start(), None, NOON, RULES, rents=True)
     assert (at_nine.until, at_nine.any_time) == (START + 7.5 * HOUR, True)
-    shorter = wish_for(at_nine, start(lease=2 * HOUR).model_copy(update={"until": START + 2 * HOUR}))
+    shorter = wish_for(at_nine, changed(start(), lease=2 * HOUR, until=START + 2 * HOUR))
     assert shorter.until == START + 1.5 * HOUR
 
 

@@ -11,9 +11,10 @@ from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
 from bot.model.event import DearRental, Event, EventKind, Facts
+from bot.model.machine_use import OnEnding, OnEndingRefused, OnEndingState
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
-from bot.model.quote import Nearby, Quote, QuoteState
+from bot.model.quote import Nearby, Quote, QuoteState, Wish
 from bot.model.rental import (
     Alarm,
     Asked,
@@ -24,11 +25,12 @@ from bot.model.rental import (
     Lease,
     Question,
     Rental,
+    ScriptFirst,
     Waiting,
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
-from bot.model.summary import AccruedCost, OfferChoice, Over, RentalDetails
+from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails
 
 NASTY = (
     "<!channel>",
@@ -80,9 +82,18 @@ requests = st.builds(
     max_gpu_rate=st.none() | rate,
     lease=span,
     until=st.none() | moment,
+    starts_at=st.none() | moment,
     up_to=st.none() | span,
     teammates=teammates,
     note=text,
+)
+wishes = st.builds(
+    Wish,
+    until=moment,
+    since=st.none() | moment,
+    rents=st.booleans(),
+    any_time=st.booleans(),
+    gpu=maybe_text,
 )
 envelopes = st.builds(
     Envelope,
@@ -124,6 +135,8 @@ leases = st.builds(
     Lease,
     ready_at=moment,
     ends_at=moment,
+    latest_end=st.none() | moment,
+    script_first=st.none() | st.builds(ScriptFirst, by=user, ends_at=moment, latest_end=st.none() | moment),
     notices_checked_at=moment,
     seen_at=moment,
     question=st.builds(
@@ -138,6 +151,13 @@ endings = st.builds(
     outcome=st.sampled_from(sorted(ENDS)),
     why=st.none() | st.sampled_from(Why),
     by=st.none() | user,
+)
+on_endings = st.builds(
+    OnEnding,
+    state=st.sampled_from(OnEndingState),
+    end=st.none() | moment,
+    status=st.none() | st.integers(0, 255),
+    why=st.none() | st.sampled_from(OnEndingRefused),
 )
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), taken_on_by=st.none() | user)
 
@@ -157,6 +177,7 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         clicked_offer=text,
         envelope=envelopes,
         waiting=waitings if waits else st.none(),
+        wish=wishes if state is State.QUEUED else st.none() | wishes,
         created_at=moment,
         procuring_since=st.none() | moment,
         blocked=st.none() | st.builds(Blocked, since=moment, why=st.none() | st.sampled_from(Why)),
@@ -167,6 +188,8 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         port=st.none() | st.integers(-5, 70_000),
         host_key=maybe_text,
         lease=leases if state is State.READY else st.none() | leases if ends else st.none(),
+        on_ending=st.none() | on_endings,
+        on_ending_at=st.none() | moment,
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
@@ -239,6 +262,8 @@ facts = st.builds(
     hours=st.none() | span,
     until=st.none() | moment,
     since=st.none() | moment,
+    offer=maybe_text,
+    starts_at=st.none() | moment,
     amount=st.none() | amount,
     estimate=st.none() | amount,
     estimated=st.none() | st.booleans(),
@@ -249,6 +274,7 @@ facts = st.builds(
     people=st.none() | teammates,
     without_key=st.none() | teammates,
     end=st.none() | st.sampled_from(State),
+    exit_status=st.none() | st.integers(0, 255),
     paid=st.none() | st.booleans(),
     self_approved=st.none() | st.booleans(),
     dearest=st.lists(st.builds(DearRental, rental_id=rental_id, owner=user, amount=amount), max_size=3).map(tuple),
@@ -277,6 +303,9 @@ details = st.builds(
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
 )
+idle_machines = st.builds(
+    IdleMachine, rental=rentals_in(State.READY), owner=text, since=moment, asked_at=st.none() | moment
+)
 unknown_machines = st.builds(
     UnknownMachine,
     resource_id=text,
@@ -300,6 +329,7 @@ quotes = st.builds(
     card_channel=st.none() | channel,
     request=requests,
     changes=st.none() | rental_id,
+    wish=st.none() | wishes,
     created_at=moment,
     nearby=st.lists(nearby, max_size=7).map(tuple),
 )

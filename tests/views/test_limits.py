@@ -22,6 +22,7 @@ from bot.errors import (
     RequestMistake,
     TooLate,
 )
+from bot.lifecycle.service.giving import MOST_SHOWN
 from bot.model.admin_question import (
     AdminQuestion,
     AdminVerdict,
@@ -35,13 +36,23 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel, to_person
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
-from bot.model.quote import Quote
+from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
-from bot.model.summary import AccruedCost, AdminQuestionView, OfferChoice, RentalDetails
+from bot.model.summary import (
+    AccruedCost,
+    AdminQuestionView,
+    DearerRent,
+    IdleMachine,
+    OfferChoice,
+    RentalDetails,
+    WaitPreview,
+)
 from bot.policy.access.github_keys import GithubKeys
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
-from handlers.views.answers import github_keys, keys, lists, modals, offers, replies, ssh_lines
+from bot.policy.use.giving import Left
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, EndValue, VersionValue, action_of
+from handlers.views.answers import github_keys, giving, keys, lists, modals, offers, replies, ssh_lines
+from handlers.views.answers import waiting as waiting_answers
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.format import Times
@@ -120,6 +131,8 @@ def test_messages_of_the_outbox_are_valid(
     still_waiting=st.none() | some.requests,
     asked_in=st.none()
     | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
+    wish=some.wishes,
+    idle=st.lists(some.idle_machines, max_size=MOST_SHOWN),
 )
 def test_answers_to_a_search_are_valid(
     *,
@@ -129,14 +142,16 @@ def test_answers_to_a_search_are_valid(
     everything: bool,
     still_waiting: Request | None,
     asked_in: Channel | None,
+    wish: Wish,
+    idle: list[IdleMachine],
 ) -> None:
-    assert_valid(
-        offers.found(
-            view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting),
-            reading(now),
-            everything=everything,
-        )
-    )
+    view = view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting, idle=tuple(idle))
+    assert_valid(offers.found(view, reading(now), everything=everything))
+    envelope = choices[0].envelope if choices else None
+    wait = envelope and WaitPreview(quote=quote, envelope=envelope, over=choices[0].over, until=now)
+    for waits in (view, changed(view, quote=changed(view.quote, wish=wish)), changed(view, wait=wait)):
+        if waits.quote.wish is not None or waits.quote.state is not QuoteState.WAITING:
+            assert_valid(offers.answer(waits, reading(now)))
     assert_valid(offers.none_found(view_of(quote, []), RULES))
     assert_valid(offers.unanswered(quote, now=now))
     assert_valid(offers.looking(quote))
@@ -170,6 +185,9 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 ) -> None:
     fitting = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
     now = details.rental.created_at
+    wait = WaitPreview(quote=quote, envelope=choice.envelope, over=choice.over, until=now)
+    dearer = DearerRent(rental=details.rental, offer=fitting.offer, envelope=choice.envelope, over=choice.over)
+    left = Left(rate=choice.envelope.max_rate, total=choice.envelope.total, ends_at=now, over=choice.over)
     for modal in (
         modals.key(),
         modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
@@ -177,6 +195,13 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         modals.rent_confirm(quote, fitting, reader=reading(now)),
         modals.approve_confirm(details, reader=reading(now)),
         modals.destroy_confirm(details),
+        modals.destroy_confirm(details, timedelta(minutes=10)),
+        waiting_answers.highest_price(quote, reader=reading(now)),
+        waiting_answers.rent_for_me_confirm(wait, None, reader=reading(now)),
+        waiting_answers.dearer_confirm(dearer, reader=reading(now)),
+        giving.take_confirm(
+            details, left, EndValue(rental_id=details.rental.id, shown_end=1), reader=reading(now)
+        ),
         modals.extend(details, reader=reading(now)),
         modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),
     ):
