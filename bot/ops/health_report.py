@@ -119,7 +119,10 @@ class HealthReport:
         return {
             **self._wellness(undelivered),
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
+            "slack_mode": self.connection.mode,
             "connections": await self.connection.connected(),
+            "seconds_since_slack_request": self.connection.since_request(),
+            "draining": self.connection.draining,
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
             **under_way,
