@@ -1,4 +1,4 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | backup | copy | export | policy check.
+"""The command line: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
 
 On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
 """
@@ -98,6 +98,21 @@ def sandbox() -> None:
         sys.stdout.flush()
 
     asyncio.run(console.play_along(say))
+
+
+@cli.command()
+def manifest(
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="For HTTP mode: where Slack reaches the bot, as https://bot.example.com."
+        ),
+    ] = None,
+) -> None:
+    """Print the manifest of the Slack app, to paste at api.slack.com/apps."""
+    from bot.config.manifest import http_manifest, socket_manifest
+
+    print(socket_manifest() if http is None else http_manifest(http), end="")
 
 
 @cli.command()
