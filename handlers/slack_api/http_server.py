@@ -29,6 +29,8 @@ Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
 """How a request ended. All but `answered` are refused before anything reads what the request says."""
 
 MOST_BYTES = 1024 * 1024
+MOST_BODIES = 50
+"""How many bodies are read at a time. The others wait, so that strangers can't fill the memory."""
 REQUEST_SECONDS = 10.0
 """Real seconds that a request may take to arrive: its headers, and then its body."""
 OLDEST_SECONDS = 300
@@ -76,6 +78,7 @@ class HttpServer:
         self._gate = gate or Gate()
         self._request_seconds = request_seconds
         self._on_request = on_request
+        self._reading = asyncio.Semaphore(MOST_BODIES)
         self._logged: dict[Outcome, float] = {}
         self._signed_at: float | None = None
         application = web.Application(client_max_size=MOST_BYTES)
@@ -145,7 +148,7 @@ class HttpServer:
         if (request.content_length or 0) > MOST_BYTES:
             return self._refuse("too_large", 413)
         try:
-            async with asyncio.timeout(self._request_seconds):
+            async with asyncio.timeout(self._request_seconds), self._reading:
                 body = await request.read()
         except TimeoutError:
             return self._refuse("slow", 408)

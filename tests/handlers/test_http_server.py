@@ -26,6 +26,7 @@ from bot.clock import SystemClock
 from bot.demo.processes import free_port
 from bot.errors import Unusable
 from handlers.slack_api.http_server import MOST_BYTES, HttpServer
+from tests.load_balancer import Backend, load_balancer
 
 SECRET, OTHER_SECRET = "5a1d" * 8, "0bad" * 8
 TYPED = "what people type"
@@ -59,8 +60,8 @@ class Running:
             return response.status, await response.text()
 
     async def command(self, text: str) -> tuple[int, str]:
-        body = urlencode({"command": "/gpu", "text": text, "team_id": "T1", "user_id": "U1"}).encode()
-        return await self.post(body, **signed(body, content_type="application/x-www-form-urlencoded"))
+        body, headers = a_command(text)
+        return await self.post(body, **headers)
 
     async def raw(self, text: bytes, *, cut: bool = False) -> bytes:
         """Send bytes, and close without waiting if `cut`. Return what comes back until the server closes."""
@@ -74,6 +75,12 @@ class Running:
             answer = await reader.read()
         writer.close()
         return answer
+
+
+def a_command(text: str) -> tuple[bytes, dict[str, str]]:
+    """Return the body of `/gpu TEXT`, and its headers."""
+    body = urlencode({"command": "/gpu", "text": text, "team_id": "T1", "user_id": "U1"}).encode()
+    return body, signed(body, content_type="application/x-www-form-urlencoded")
 
 
 def signed(body: bytes, *, secret: str = SECRET, age: int = 0, content_type: str = "") -> dict[str, str]:
@@ -273,9 +280,8 @@ async def test_an_address_that_is_taken_is_told_in_words() -> None:
 
 async def test_a_server_that_stops_answers_what_came_and_takes_nothing_new() -> None:
     async with serving() as running:
-        body = urlencode({"command": "/gpu", "text": "late", "team_id": "T1"}).encode()
-        headers = {**signed(body, content_type="application/x-www-form-urlencoded"), "Host": "bot"}
-        begun = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        body, headers = a_command("late")
+        begun = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "Host": "bot"}.items())
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
         writer.write(f"POST / HTTP/1.1\r\n{begun}".encode())  # neither its headers nor its body have arrived
         held = asyncio.create_task(running.command("wait"))
@@ -293,3 +299,40 @@ async def test_a_server_that_stops_answers_what_came_and_takes_nothing_new() -> 
             await draining
         writer.close()
         assert running.counted() == ({"answered": 2}, ["wait", "late"])
+
+
+async def test_no_request_fails_while_one_of_two_servers_behind_a_load_balancer_stops() -> None:
+    """It is not ready first, and stops once the load balancer has noticed."""
+    async with serving() as one, serving() as two:
+        stops = False
+
+        async def one_is_ready() -> bool:
+            return not stops
+
+        async def two_is_ready() -> bool:
+            return True
+
+        first, second = f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"
+        async with load_balancer(Backend(first, one_is_ready), Backend(second, two_is_ready)) as balancer:
+            stopped = asyncio.Event()
+
+            async def click() -> list[int]:
+                """Send requests until the server has stopped, and one more."""
+                statuses, last = [], False
+                while not last:
+                    last = stopped.is_set()
+                    body, headers = a_command("click")
+                    async with one.session.post(balancer.url, data=body, headers=headers) as response:
+                        statuses.append(response.status)
+                return statuses
+
+            clicking = [asyncio.create_task(click()) for _ in range(10)]
+            await one.did.until("click", 20)
+            stops = True
+            while len(balancer.ready) == 2:
+                await two.did.until("click", len(two.did.noted) + 1)
+            await one.server.drain(20)
+            stopped.set()
+            statuses = [status for each in await asyncio.gather(*clicking) for status in each]
+        assert Counter(statuses) == {200: len(one.did.noted) + len(two.did.noted)}
+        assert balancer.sent == {first: len(one.did.noted), second: len(two.did.noted)}
