@@ -124,7 +124,8 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
     assert problems() == [
         "SLACK_SIGNING_SECRET is not set. It is the Signing Secret of your Slack app (Basic Information, App "
         "Credentials).",
-        "GPUBOT_SLACK_HTTP is not set. It is the address on which Slack's requests arrive, such as 127.0.0.1:8601.",
+        "GPUBOT_SLACK_HTTP is not set. It is the address on which Slack's requests arrive, such as "
+        "127.0.0.1:8601.",
     ]
     env.setenv("SLACK_SIGNING_SECRET", BOT)
     env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8600")

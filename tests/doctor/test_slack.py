@@ -93,15 +93,16 @@ async def test_in_http_mode_the_signing_secret_must_be_set_and_socket_mode_must_
     findings = await installation.examine()
     assert all_well(findings)
     assert [f.line() for f in findings if f.what in {"Slack HTTP mode", "GPUBOT_SLACK_HTTP"}] == [
-        "hint    Slack HTTP mode: I can't see whether Socket Mode is off. While it is on, Slack sends nothing here: "
-        "look at api.slack.com/apps, Socket Mode.",
+        "hint    Slack HTTP mode: I can't see whether Socket Mode is off. While it is on, Slack sends nothing "
+        "here: look at api.slack.com/apps, Socket Mode.",
         f"ok      GPUBOT_SLACK_HTTP: {os.environ['GPUBOT_SLACK_HTTP']} is free.",
     ]
-    installation.set(SLACK_APP_TOKEN=installation.slack.app_token, GPUBOT_SLACK_HTTP=installation.slack.url[7:])
+    taken = installation.slack.url.removeprefix("http://")
+    installation.set(SLACK_APP_TOKEN=installation.slack.app_token, GPUBOT_SLACK_HTTP=taken)
     assert await installation.not_ok() == [
-        "not ok  Slack HTTP mode: Socket Mode is on, so Slack sends nothing here. Paste what gpubot manifest --http "
-        "says.",
-        f"not ok  GPUBOT_SLACK_HTTP: another program listens on {installation.slack.url[7:]}. Set it to a free port, "
+        "not ok  Slack HTTP mode: Socket Mode is on, so Slack sends nothing here. Paste what "
+        "gpubot manifest --http says.",
+        f"not ok  GPUBOT_SLACK_HTTP: another program listens on {taken}. Set it to a free port, "
         "as 127.0.0.1:8611.",
     ]
     scopes = [*NEEDED, *OPTIONAL]
