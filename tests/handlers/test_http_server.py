@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from bot.clock import SystemClock
 from bot.demo.processes import free_port
 from bot.errors import Unusable
+from handlers.listeners.wrapper import EventNotHandled
 from handlers.slack_api.http_server import MOST_BYTES, HttpServer
 from tests.load_balancer import Backend, load_balancer
 
@@ -129,6 +130,16 @@ def an_app(did: Bell, hold: asyncio.Event) -> AsyncApp:
             await hold.wait()
         await ack(text=f"done {body['text']}")
 
+    async def fail_once(next_: Callable[[], Awaitable[None]]) -> None:
+        did.note("event")
+        if did.noted.count("event") == 1:
+            raise EventNotHandled("team_rename")
+        await next_()
+
+    @app.event("team_rename", middleware=[fail_once])
+    async def handled() -> None:
+        pass
+
     return app
 
 
@@ -168,6 +179,15 @@ async def test_slacks_question_at_the_set_up_is_answered_if_it_is_signed() -> No
         status, answer = await running.post(body, **signed(body))
         assert (status, json.loads(answer)) == (200, {"challenge": "c1"})
         assert await running.post(body) == (401, "")
+
+
+async def test_an_event_that_is_not_handled_is_answered_so_that_slack_sends_it_again() -> None:
+    async with serving() as running:
+        event = {"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": {"type": "team_rename"}}
+        body = json.dumps(event).encode()
+        assert (await running.post(body, **signed(body)))[0] == 500
+        again = {"x-slack-retry-num": "1", "x-slack-retry-reason": "http_error"}
+        assert await running.post(body, **signed(body), **again) == (200, "")
 
 
 @pytest.mark.parametrize("age", [301, -310], ids=["old", "of the future"])
