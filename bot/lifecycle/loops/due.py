@@ -280,7 +280,7 @@ class DueLoop(ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self._claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self._claim_seconds, key not in renewed
-            if one.lost:
+            if one.lost and self._under_way.get(key) is one:  # else it ended its claim itself
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)
                 self.lost(key)
