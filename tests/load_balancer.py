@@ -12,7 +12,8 @@ from itertools import count
 import aiohttp
 from aiohttp import web
 
-from sandbox.serving import serve
+from sandbox.clock import Notifier
+from sandbox.serving import LONGEST_WAIT, serve
 
 CHECK_EVERY = 0.05
 """Real seconds between two questions whether a bot is ready."""
@@ -37,6 +38,7 @@ class LoadBalancer:
     ready: list[Backend] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
     """How many requests each address answered."""
+    _answered: Notifier = field(default_factory=Notifier)
     _turns: count[int] = field(default_factory=count)
 
     async def check(self) -> None:
@@ -48,6 +50,11 @@ class LoadBalancer:
         while True:
             await asyncio.sleep(CHECK_EVERY)
             await self.check()
+
+    async def until_answers(self, address: str) -> None:
+        """Return once this bot has answered another request."""
+        before = self.sent[address]
+        assert await self._answered.wait_for(lambda: self.sent[address] > before, LONGEST_WAIT)
 
     async def forward(self, request: web.Request) -> web.Response:
         """Pass a request on, to another bot only if the first one can't be reached. Answer 502 if none can, or if
@@ -62,6 +69,7 @@ class LoadBalancer:
                         f"http://{backend.address}{request.path}", data=body, headers=headers
                     ) as got:
                         self.sent[backend.address] += 1
+                        self._answered.notify()
                         content = await got.read()
                         return web.Response(status=got.status, body=content, content_type=got.content_type)
                 except aiohttp.ClientConnectorError:

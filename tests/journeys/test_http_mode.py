@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from bot.demo.processes import free_port, http_mode, install_http_app
+from bot.demo.processes import free_port, http_mode, install_http_app, start_bot, stop
 from sandbox.client import Json
 from sandbox.slack.default import ANA
+from tests.databases import Postgres, fresh_postgres, postgres
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World, locked
+from tests.load_balancer import Backend, load_balancer
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
@@ -134,3 +140,63 @@ async def test_a_bot_that_stops_is_not_ready_first_and_answers_what_still_comes(
     await world.destroys("Ana", rental)
     await world.until_any_card(rental, ("Cancelled", "Destroyed"))
     await check_consistency(world, bought=await world.bought())
+
+
+async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_restarts(
+    stopped_world: World, postgres: Postgres
+) -> None:
+    world = stopped_world
+    del world.settings["SLACK_APP_TOKEN"]
+    world.settings["GPUBOT_DATABASE_URL"] = await fresh_postgres(postgres)
+    backends = []
+    for name in ("one", "two"):
+        address = f"127.0.0.1:{free_port()}"
+        world.settings |= http_mode(world.sandbox.addresses, address)
+        await world.start(GPUBOT_SLACK_HANDOVER="1", GPUBOT_SOCKET=str(world.folder / f"{name}.sock"))
+        backends.append(Backend(address, partial(is_ready, world, world.bot.health)))
+    one, two = world.processes
+    restarted = dict(world.settings) | {
+        "GPUBOT_HTTP": urlsplit(one.health).netloc,
+        "GPUBOT_SLACK_HTTP": backends[0].address,
+        "GPUBOT_SOCKET": str(world.folder / "one.sock"),
+    }
+    async with load_balancer(*backends) as balancer:
+        await install_http_app(world.sandbox, balancer.url.removeprefix("http://"))
+        await world.sets_key()
+        await world.commands("Ana", "get H100 EU for 1h")
+        offers = await world.reads("Ana", "Prices stand")
+        done = asyncio.Event()
+
+        async def looks(name: str) -> list[str | None]:
+            """Type the same command until `one` is back. Return how each ended."""
+            ended = []
+            while not done.is_set():
+                ended.append((await world.commands(name, "list")).error)
+            return ended
+
+        looking = [asyncio.create_task(looks(name)) for name in ("Ana", "Ben", "Cleo", "Ben")]
+        one.process.send_signal(signal.SIGTERM)
+        ended = [(await world.clicks("Ana", offers, "Rent")).error]
+        assert await one.process.wait() == 0
+        world.processes.append(await start_bot(restarted, world.log))
+        await balancer.until_answers(backends[0].address)
+        done.set()
+        for errors in await asyncio.gather(*looking):
+            ended += errors
+        assert ended == [None] * len(ended)
+        assert balancer.sent.total() >= len(ended) > 20
+        # One is left, so that whether all is done can be asked of it alone.
+        assert await stop(world.bot.process) == 0
+        world.processes.append(two)
+        rental = await world.rental()
+        await world.destroys("Ana", rental)
+        await world.until_any_card(rental, ("Cancelled", "Destroyed"))
+        await check_consistency(world, bought=await world.bought())
+
+
+async def is_ready(world: World, health: str) -> bool:
+    try:
+        async with world.session.get(health.replace("/health", "/ready")) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
