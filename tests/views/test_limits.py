@@ -229,6 +229,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         modals.key(),
         modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
         modals.form(catalog, reader=reading(now, zone="UTC")),
+        modals.form(None, reader=reading(now, zone="UTC"), request=details.rental.request),
         modals.rent_confirm(quote, fitting, reader=reading(now)),
         modals.approve_confirm(details, reader=reading(now)),
         modals.destroy_confirm(details),
