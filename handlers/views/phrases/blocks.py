@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.model.base import Frozen
 from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
+from handlers.views.phrases.format import escape
 
 Json = dict[str, Any]
 
@@ -132,7 +133,7 @@ def named(shown: Json, *subject: str) -> Json:
 def short_label(label: str, name: str) -> str:
     """Return a button's label with a person's name in the place of `{}`. A long name is cut, so that the rest of
     the label shows."""
-    return label.format(name if len(name) <= 30 else f"{name[:29]}…")
+    return label.format(escape(name, 30))
 
 
 def actions(*buttons: Json | None) -> Json | None:
