@@ -76,7 +76,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 EU]  [Approve fewer hours, p4wd9, 8x H100 EU]"
         "  [Deny, p4wd9, 8x H100 EU]",
-        "*Yours*",
+        "*Yours*  As of 12:40.",
         "Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 EU]  [Destroy k7mq2, 1x H100 EU]  [Details, k7mq2, 1x H100 EU]",
         "[Previous page]  [Next page, 3 more]",

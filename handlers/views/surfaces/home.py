@@ -131,7 +131,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     if not live.shown:
         return [_line("*Yours*  You rent nothing now.")]
     return [
-        blocks.section("*Yours*"),
+        blocks.section(f"*Yours*{_as_of(live.shown, reader.times)}"),
         *(
             block
             for one in live.shown
@@ -147,6 +147,12 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
             else None,
         ),
     ]
+
+
+def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
+    """Return when the sums and spans that grow with time were read. Return an empty text if nothing costs yet."""
+    minute = times.now.replace(second=0, microsecond=0)
+    return f"  As of {times.time(minute)}." if any(one.spent.amount for one in shown) else ""
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
