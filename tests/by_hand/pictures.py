@@ -41,7 +41,7 @@ def take(page: Page, name: str) -> None:
 
 
 def play(browser: Browser, sandbox: Sandbox) -> None:
-    """Look at offers and the form, rent, look at the machine and at Home, approve, and read what the month cost."""
+    """Look at offers and the form, rent, look at the machine and at Home, approve, and read the month's cost."""
     page = open_page(browser, sandbox, ANA, TRAINING)
     types(page, "/gpu key github ana-dev")
     page.get_by_role("button", name=re.compile("^Use ")).click()
