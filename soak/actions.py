@@ -152,14 +152,22 @@ _STRANGER = (
 
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks."""
+    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks, one waits
+    for an offer, one names a start, and one opens the Home tab, which is edited from then on."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
     rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
         _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
     ]
-    return (*keys, *rents, *asks)
+    waits = [
+        Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WISHES)),
+        Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for it")),
+        Action(after=0, who="Cleo", kind=ActionKind.COMMAND, text=rng.choice(STARTS)),
+        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent it then", "Ask for it")),
+    ]
+    home = Action(after=0, who="Ana", kind=ActionKind.HOME)
+    return (*keys, *rents, *asks, *waits, home)
 
 
 def draw_action(rng: random.Random, seconds: float) -> Action:
