@@ -54,7 +54,8 @@ async def test_a_pooler_before_postgresql_is_noticed(postgres: Postgres, tmp_pat
     host = postgres.url().split("host=")[1]
     ini = Path(host).parent / "pgbouncer.ini"
     ini.write_text(
-        f"[databases]\npostgres = host={host} user=postgres\n[pgbouncer]\nauth_type = any\npool_mode = transaction\n"
+        f"[databases]\npostgres = host={host} user=postgres\n"
+        "[pgbouncer]\nauth_type = any\npool_mode = transaction\n"
         f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {host}\n"
         "ignore_startup_parameters = lock_timeout, idle_in_transaction_session_timeout\n"
     )
