@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from bot.demo.processes import free_port, http_mode, install_http_app, start_bot, stop
+from bot.demo.processes import free_port, http_mode, install_http_app, start_bot
 from sandbox.client import Json
 from sandbox.slack.default import ANA
 from tests.databases import Postgres, fresh_postgres, postgres
@@ -152,7 +152,7 @@ async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_resta
         world.settings |= http_mode(world.sandbox.addresses, address)
         await world.start(GPUBOT_SLACK_HANDOVER="1", GPUBOT_SOCKET=str(world.folder / f"{name}.sock"))
         backends.append(Backend(address, partial(is_ready, world, world.bot.health)))
-    one, two = world.processes
+    one = world.processes[0]
     restarted = dict(world.settings) | {
         "GPUBOT_HTTP": urlsplit(one.health).netloc,
         "GPUBOT_SLACK_HTTP": backends[0].address,
@@ -183,14 +183,7 @@ async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_resta
             ended += errors
         assert ended == [None] * len(ended)
         assert balancer.sent.total() >= len(ended) > 20
-        # One is left, so that whether all is done can be asked of it alone.
-        assert await stop(world.bot.process) == 0
-        world.processes.append(two)
-        rental = await world.rental()
-        await world.destroys("Ana", rental)
-        await world.until_any_card(rental, ("Cancelled", "Destroyed"))
         assert len(await world.bought()) <= 1
-        assert await world.alive() == []
 
 
 async def is_ready(world: World, health: str) -> bool:
