@@ -397,9 +397,9 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await _drain(parts.engine.drain())
-        await _drain(parts.delivery.drain())
-        for loop in (parts.engine, parts.visits, parts.jobs):
-            await loop.end_claims()
+        await parts.engine.end_claims()
+        await parts.visits.end_claims()
+        await parts.jobs.end_claims(_drain(parts.delivery.drain()))
 
 
 async def _drain(work: Coroutine[Any, Any, None]) -> None:
