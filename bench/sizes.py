@@ -34,6 +34,20 @@ class Size(Frozen):
     poll_seconds: float = 60
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""
+    live: tuple[int, ...] = (100, 1000, 3000, 10_000)
+    """How many live rentals there are while the lateness of polls is measured. At most `visited` are visited."""
+    lead_seconds: float = 6
+    """How long an app has to start before the first poll is planned."""
+    late_seconds: float = 20
+    bare_seconds: float = 10
+    """How long the bare client of the marketplace polls in a loop."""
+    killed_live: int = 1000
+    """How many live rentals there are when an app is killed while people rent."""
+    rents: int = 20
+    """How many people rent then, one every `rent_every` seconds. The kill is planned in the middle."""
+    rent_every: float = 0.3
+    procure_seconds: float = 3
+    """How long the marketplace takes then for a purchase."""
     finished: int = 100_000
     charged: int = 1000
     """How many charges the month has of which `/gpu spend` is asked."""
@@ -60,6 +74,13 @@ TINY = Size(
     settle_seconds=0,
     poll_seconds=4,
     poll_speed=10,
+    live=(40,),
+    lead_seconds=2,
+    late_seconds=2,
+    bare_seconds=0.3,
+    killed_live=10,
+    rents=4,
+    procure_seconds=0.5,
     finished=50,
     charged=20,
     spends=10,

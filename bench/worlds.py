@@ -99,6 +99,11 @@ class App:
         """Return the resident memory in MB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1_000_000
 
+    async def kill(self) -> None:
+        """Kill it with SIGKILL, as a crash would, and wait until it is gone."""
+        self.process.kill()
+        await self.process.wait()
+
     def cpu_seconds(self) -> float:
         """Return the CPU seconds that it has used."""
         times = psutil.Process(self.process.pid).cpu_times()
@@ -106,8 +111,11 @@ class App:
 
 
 @asynccontextmanager
-async def running(world: World, program: Sequence[str], settings: Mapping[str, str]) -> AsyncIterator[App]:
-    """Run an app, and wait until it is connected. Stop it at the end of the block. Raise NotRunning."""
+async def running(
+    world: World, program: Sequence[str], settings: Mapping[str, str], *, connections: int = CONNECTIONS
+) -> AsyncIterator[App]:
+    """Run an app, and wait until there are so many connections. Stop it at the end of the block. Raise
+    NotRunning."""
     log = world.folder / "app.log"
     with private_log(log) as out:
         began = seconds()
@@ -121,18 +129,18 @@ async def running(world: World, program: Sequence[str], settings: Mapping[str, s
             cwd=world.folder,
         )
     try:
-        await _connected(world, process, log)
+        await _connected(world, process, log, connections)
         yield App(process, seconds() - began)
     finally:
         await stop(process)
 
 
-async def _connected(world: World, process: asyncio.subprocess.Process, log: Path) -> None:
-    sockets = asyncio.ensure_future(world.sandbox.sockets(least=CONNECTIONS, wait=CONNECTED_WITHIN))
+async def _connected(world: World, process: asyncio.subprocess.Process, log: Path, connections: int) -> None:
+    sockets = asyncio.ensure_future(world.sandbox.sockets(least=connections, wait=CONNECTED_WITHIN))
     ended = asyncio.ensure_future(process.wait())
     try:
         await asyncio.wait({sockets, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not sockets.done() or len((await sockets).names) < CONNECTIONS:
+        if not sockets.done() or len((await sockets).names) < connections:
             raise NotRunning(f"The app didn't connect.\n{_end_of(log)}")
     finally:
         for task in (sockets, ended):
