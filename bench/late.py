@@ -1,10 +1,10 @@
 """Measures how late status polls are with up to 10,000 live rentals, for the bot and for the peer, and how soon
 each polls again after a SIGKILL.
 
-The apps run one after the other, and poll the same offers of one sandbox, first at the same planned times. Lateness
-counts from the planned time: of the bot, from what its database says; of the peer, from its rhythm. A poll that is
-still missing at the end of a run counts with the time that it is late by then. The time of a request is that of the
-sandbox's traffic log.
+The apps run one after the other, and poll the same offers of one sandbox, first at the same planned times.
+Lateness counts from the planned time: of the bot, from what its database says; of the peer, from its rhythm. A
+poll that is still missing at the end of a run counts with the time that it is late by then. The time of a request
+is that of the sandbox's traffic log.
 """
 
 from __future__ import annotations
@@ -102,13 +102,18 @@ async def _run(
 
 async def _restart(world: World, program: Sequence[str], settings: Mapping[str, str], connections: int) -> float:
     """Start an app again. Return how many seconds of the sandbox's time later it polls an offer."""
-    last = (await world.sandbox.compute.get("traffic", after=10**9))["last"]
+    last = await last_request(world)
     began = await world.sandbox.now()
     async with running(world, program, settings, connections=connections):
         polls = await world.sandbox.compute.traffic(endpoint="offer_status", after=last, wait=25)
     if not polls:
         raise NotRunning("The app polls nothing after a restart.")
     return (polls[0].at - began).total_seconds()
+
+
+async def last_request(world: World) -> int:
+    """Return the number of the newest request to the marketplace."""
+    return int((await world.sandbox.compute.get("traffic", after=10**9))["last"])
 
 
 def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datetime]]:

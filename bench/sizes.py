@@ -48,6 +48,12 @@ class Size(Frozen):
     rent_every: float = 0.3
     procure_seconds: float = 3
     """How long the marketplace takes then for a purchase."""
+    quiet_seconds: float = 1
+    """After so long without a request to the marketplace, everything that was due is done."""
+    questions: int = 120
+    """How many people the bot asks whether they still need their machine while a replica takes over."""
+    before_kill: float = 5
+    """How long after the first question the replica is killed that delivers messages."""
     finished: int = 100_000
     charged: int = 1000
     """How many charges the month has of which `/gpu spend` is asked."""
@@ -81,6 +87,9 @@ TINY = Size(
     killed_live=10,
     rents=4,
     procure_seconds=0.5,
+    quiet_seconds=0.2,
+    questions=60,
+    before_kill=1,
     finished=50,
     charged=20,
     spends=10,
