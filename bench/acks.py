@@ -2,7 +2,7 @@
 transactions an action commits.
 
 The sandbox takes the times. In each run the empty app is measured before and after the bot, so that a change of
-the machine's speed favours neither. Half of the runs have their databases in memory, the others on the disk.
+the machine's speed favours neither. Some of the runs have their databases in memory, the others on the disk.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
     NotRunning if a click was not committed."""
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
-    for place, parent in (("", MEMORY), ("_disk", folder)):
+    for place, parent, count in (("", MEMORY, size.ack_runs), ("_disk", folder, size.ack_disk_runs)):
         runs: dict[str, list[Run]] = {"command": [], "click": []}
-        for _ in range(size.ack_runs):
+        for _ in range(count):
             with tempfile.TemporaryDirectory(prefix="gpubot-bench-", dir=parent) as home:
                 command, click = await _run(size, Path(home))
             runs["command"].append(command)

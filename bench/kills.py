@@ -15,7 +15,7 @@ from bench.figures import Figure, checked, figure, p99
 from bench.late import PEER, PEER_CONNECTIONS, last_request
 from bench.people import invite
 from bench.sizes import Size
-from bench.timing import QUIET, at_rate, idle_machine, wait
+from bench.timing import QUIET, at_rate, idle_machine, seconds, wait
 from bench.worlds import BOT, CONNECTIONS, World, open_world, running
 
 COMMAND = "get H100 EU for 30m now"
@@ -27,6 +27,8 @@ WATCHED = 3
 least every three minutes."""
 MOST_WAITS = 60
 """After so many waits a step is over, also if there are still requests."""
+LONGEST = 30.0
+"""Real seconds until a machine that nobody asked for counts as lost."""
 
 
 class Lost(NamedTuple):
@@ -63,14 +65,15 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
         await crowd.plan(counts, start)
         await crowd.write_for_peer(counts, start)
         await world.sandbox.vendor("*", "normal")
-        await world.sandbox.add_fault("procure_offer", "latency", seconds=size.procure_seconds, times=None)
+        slow = await world.sandbox.add_fault("procure_offer", "latency", seconds=size.procure_seconds, times=None)
         settings = world.settings(channel)
         before = {machine.resource_id for machine in (await world.sandbox.account()).resources}
         async with idle_machine() as idle, running(world, program, settings, connections=connections) as app:
             await _until_quiet(size, world)  # the bot buys nothing before its first look at the account
             await world.sandbox.compute.post("clock", {"speed": 1})
             renting = asyncio.ensure_future(_rent(size, world, owners, channel))
-            await wait(size.rents * size.rent_every / 2)
+            await slow.met()
+            await wait(size.procure_seconds / 2)
             await app.kill()
             late = await renting
             sent = await world.sandbox.compute.traffic(endpoint="procure_offer")
@@ -80,9 +83,9 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
         await world.sandbox.compute.post("clock", {"speed": 0})  # each step is done before the next begins
         async with running(world, program, settings, connections=connections):
             last = await _hour(size, world)
-        rented = {machine.resource_id for machine in restarted} - before
-        doubt = idle.doubt or (f"invalid: people typed {late * 1000:.0f} ms late" if late > QUIET else "")
-        return await _found(world, rented, last, sum(not each.status for each in sent), doubt)
+            rented = {machine.resource_id for machine in restarted} - before
+            doubt = idle.doubt or (f"invalid: people typed {late * 1000:.0f} ms late" if late > QUIET else "")
+            return await _found(world, rented, last, sum(not each.status for each in sent), doubt)
 
 
 async def _rent(size: Size, world: World, owners: Sequence[str], channel: str) -> float:
@@ -117,9 +120,14 @@ async def _until_quiet(size: Size, world: World) -> int:
 
 
 async def _found(world: World, rented: set[str], last: int, under_way: int, doubt: str) -> Lost:
-    requests = (await world.sandbox.compute.get("traffic", after=last))["requests"]
-    asked = " ".join(f"{request['path']} {request['query']}" for request in requests)
-    alive = [machine for machine in (await world.sandbox.account()).resources if machine.alive]
-    unwatched = [one for one in alive if one.resource_id not in asked and (one.offer_id or "-") not in asked]
-    past_end = [one for one in alive if one.resource_id in rented]
-    return Lost(len(unwatched), len(past_end), under_way, doubt)
+    """Return what is wrong. Time stands still, so an app that is only slow is waited for."""
+    until = seconds() + LONGEST
+    while True:
+        requests = (await world.sandbox.compute.get("traffic", after=last))["requests"]
+        asked = " ".join(f"{request['path']} {request['query']}" for request in requests)
+        alive = [machine for machine in (await world.sandbox.account()).resources if machine.alive]
+        unwatched = [one for one in alive if one.resource_id not in asked and (one.offer_id or "-") not in asked]
+        if not unwatched or seconds() > until:
+            break
+        await wait(1)
+    return Lost(len(unwatched), sum(one.resource_id in rented for one in alive), under_way, doubt)

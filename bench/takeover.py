@@ -1,7 +1,7 @@
 """Measures how long Slack gets no message after the replica that delivers them was killed.
 
 Two `gpubot run` share a PostgreSQL database. Machines come due at planned times, two a second; the bot asks each
-owner whether the machine is still needed. The replica whose metric `gpubot_delivering` is 1 is killed with SIGKILL.
+owner whether the machine is still needed. The replica whose metric `gpubot_delivering` is 1 is killed.
 """
 
 from __future__ import annotations
