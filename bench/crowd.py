@@ -25,8 +25,8 @@ from sandbox.compute.market import copy_id
 
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
 """The tables, in an order in which each row comes after the rows that it refers to."""
-_NAMED = dict.fromkeys(("quote_id", "rental_id", "resource_name"), "\"{}\" || '-' || number")
-_ID = _NAMED["rental_id"]
+_ID = "\"{}\" || printf('%05d', number)"
+"""Of a rental or quote: letters and digits, as the values of buttons need."""
 _COPY_ID = "substr({}, 1, 28) || printf('%08x', number)"
 _TEXT = "%Y-%m-%d %H:%M:%S.%f"
 """How SQLite keeps a time."""
@@ -47,7 +47,7 @@ class Live(NamedTuple):
         if not number:
             return self
         return Live(
-            f"{self.rental_id}-{number}", copy_id(self.offer_id, number), copy_id(self.resource_id, number)
+            f"{self.rental_id}{number:05d}", copy_id(self.offer_id, number), copy_id(self.resource_id, number)
         )
 
 
@@ -105,7 +105,8 @@ class Crowd:
         connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?)", enumerate(self.owners))
         offer = f"'{first.offer_id}'"
         values = {
-            **_NAMED,
+            **dict.fromkeys(("quote_id", "rental_id"), _ID),
+            "resource_name": "\"{}\" || '-' || number",
             **dict.fromkeys(("resource_id", "offer_id", "clicked_offer"), _COPY_ID.format('"{}"')),
             **dict.fromkeys(("offer", "offers"), f'replace("{{}}", {offer}, {_COPY_ID.format(offer)})'),
             "owner": "(SELECT owners.id FROM owners WHERE n = number % (SELECT count(*) FROM owners))",

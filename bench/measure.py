@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import acks, cpu, idle, kills, late, page, polls, spends, starts, takeover, visits
+from bench import acks, cpu, home, idle, kills, late, page, polls, spends, starts, takeover, visits
 from bench.figures import HEADER, Figure, figure, write
 from bench.peer import LACKS
 from bench.sizes import FULL, Size
@@ -84,6 +84,7 @@ PARTS = (
     Part(("lost_after_kill", "billing_after_kill"), kills.measure),
     Part(("idle_engine",), _idle),
     Part(("spend_query",), _spends),
+    Part(("home_publish",), home.measure),
     Part(("probe_cpu",), _visits),
     Part(("page_effect",), _page),
 )

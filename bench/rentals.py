@@ -38,7 +38,8 @@ from store.db import Database
 LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
-HOST_KEY = "SHA256:bench"
+FINGERPRINT = "SHA256:Q4b4bkN+ZYvASkeD80+OTjXGb9ivDXIbAvCjSvabItc"
+"""Of KEY."""
 ID_LENGTH = 8
 """Longer than the bot's ids, so that a thousand of them are different."""
 BUYERS = 16
@@ -133,7 +134,7 @@ async def seed(
     async with database(world, clock) as store, store.write() as tx:
         now = clock.now()
         for owner in owners:
-            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench"))
+            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint=FINGERPRINT))
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             owner = owners[number % len(owners)]
             made = rental_of(one.offer, state, owner=owner, channel=channel, now=now)
@@ -141,7 +142,7 @@ async def seed(
             if probed is not None:
                 made, spread = _visited(made, probed, now), CHECK_EVERY
             elif quiet and made.lease is not None:
-                made = changed(made, host_key=HOST_KEY, lease=changed(made.lease, seen_at=now))
+                made = changed(made, host_key=FINGERPRINT, lease=changed(made.lease, seen_at=now))
             at_once = state is State.READY and probed is None
             rental = changed(made, due_at=now if at_once else now + spread * number / len(bought))
             await tx.quotes.add(quote_of(rental, one, now))

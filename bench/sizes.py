@@ -60,6 +60,9 @@ class Size(Frozen):
     charged: int = 1000
     """How many charges the month has of which `/gpu spend` is asked."""
     spends: int = 50
+    home_live: tuple[int, ...] = (60, 1000)
+    """How many live rentals somebody has whose Home tab is published."""
+    homes: int = 30
     passes: int = 1000
     visits: int = 500
     edits: int = 200
@@ -96,6 +99,8 @@ TINY = Size(
     finished=50,
     charged=20,
     spends=10,
+    home_live=(5,),
+    homes=10,
     passes=10,
     visits=10,
     edits=5,

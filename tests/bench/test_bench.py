@@ -39,6 +39,7 @@ WITH_BASELINE = {
     "polls_many_per_cpu",
     "probe_cpu",
     "spend_query",
+    "home_publish_5",
     "page_effect_p95",
 } | ACKS
 LIVE = max(TINY.live)
