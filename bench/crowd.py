@@ -16,10 +16,13 @@ from typing import NamedTuple
 
 from bench.history import copies_of, number_copies
 from bench.peer import Rental
-from bench.rentals import KEY, LEASE, SPREAD, Bought, buy, clock_of, seed
+from bench.rentals import KEY, LEASE, SPREAD, Bought, buy, clock_of, database, seed
 from bench.visited import run_machine
-from bench.worlds import World
+from bench.worlds import ADMIN, World
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.policy_versions import reload, rules_at_start
 from bot.model.state import State
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.use.visit_times import CHECK_EVERY, VISIT_EVERY
 from sandbox.compute.market import copy_id
 
@@ -173,8 +176,14 @@ class Crowd:
 
 
 async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
-    """Buy a machine of each kind, write its rental, and keep that database to copy from."""
+    """Buy a machine of each kind, write its rental, and keep that database to copy from. Its rules are in force,
+    as if the bot had run before: a first start would count the budgets of all rentals."""
     clock = await clock_of(world)
+    policy = Path(world.settings(channel)["GPUBOT_POLICY"])
+    source = PolicySource(path=policy, home_channel=channel, admins=(ADMIN,))
+    async with database(world, clock) as store:
+        in_force = await rules_at_start(store, source)
+        await reload(Deps(store, clock, in_force.rules, in_force=in_force))
     machine, probed = await run_machine(world, clock)
     provisioning, ready = await buy(world, clock, 2)
     write = partial(seed, world, clock, owners=owners, channel=channel)

@@ -30,6 +30,8 @@ RHYTHM = timedelta(seconds=15)
 PEER = ("-m", "bench.peer", PEER_FILE)
 UNLIMITED_PEER = (*PEER, "--no-limits")
 PEER_CONNECTIONS = 1
+MORE_LEAD = 5000
+"""For each so many rentals an app has `lead_seconds` more to start. `restart` says how long that takes."""
 LONGEST = 25.0
 """Real seconds: the longest that the sandbox waits for a request in one call."""
 WAITS = 4
@@ -72,7 +74,8 @@ async def _run(
     world, settings, connections = crowd.world, crowd.world.settings(channel), CONNECTIONS
     if program is BOT:
         await crowd.write(counts)
-    start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds * size.poll_speed)
+    lead = size.lead_seconds * (1 + sum(counts) / MORE_LEAD)
+    start = await world.sandbox.now() + timedelta(seconds=lead * size.poll_speed)
     if program is BOT:
         await crowd.plan(counts, start)
     else:

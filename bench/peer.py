@@ -347,7 +347,8 @@ async def run(file: Path, limits: httpx.Limits) -> None:
         sockets = AsyncSocketModeHandler(app, env["SLACK_APP_TOKEN"])
         await sockets.connect_async()  # type: ignore[no-untyped-call]
         await stopped.wait()
-        following.cancel()
+        for task in (following, *peer.tasks):
+            task.cancel()
         await sockets.close_async()  # type: ignore[no-untyped-call]
 
 

@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import psutil
+
 from bench.figures import p99
 
 T = TypeVar("T")
 QUIET = 0.02
 """Seconds. If an idle process woke up later than this, or the bench itself sent later, the machine was not quiet,
 and the run is invalid. It holds for the 99th percentile."""
-_NAP = 0.01
+BUSY = 20.0
+"""Percent of all processors. If other processes take more before the run, the run is invalid as well."""
+_NAP, _LOOK = 0.01, 0.5
 
 
 def seconds() -> float:
@@ -68,24 +72,32 @@ async def at_rate(rate: float, span: float, act: Callable[[int], Awaitable[T]]) 
 
 @dataclass
 class Machine:
-    """How late an idle process woke up while something else was measured."""
+    """How quiet the machine was while something was measured."""
 
+    busy: float
+    """Percent of all processors, before."""
     late: float = 0.0
-    """p99 in seconds, after the block of `idle_machine`."""
+    """How late an idle process woke up meanwhile: p99 in seconds, after the block of `idle_machine`."""
 
     @property
     def doubt(self) -> str:
         """Why what was measured is invalid. Empty if it is not."""
+        if self.busy > BUSY:
+            return f"invalid: the machine was {self.busy:.0f} % busy before"
         return f"invalid: an idle process woke {self.late * 1000:.0f} ms late" if self.late > QUIET else ""
 
 
 @asynccontextmanager
 async def idle_machine() -> AsyncIterator[Machine]:
-    """Let an idle process sleep and wake until the end of the block."""
+    """Look how busy the machine is, and let an idle process sleep and wake until the end of the block. The app is to
+    be started in the block."""
+    psutil.cpu_percent()
+    await wait(_LOOK)
+    busy = psutil.cpu_percent()
     process = await create_subprocess_exec(
         sys.executable, "-m", "bench.timing", cwd=Path(__file__).parents[1], stdin=PIPE, stdout=PIPE
     )
-    machine = Machine()
+    machine = Machine(busy)
     try:
         yield machine
     finally:
