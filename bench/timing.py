@@ -89,8 +89,8 @@ class Machine:
 
 @asynccontextmanager
 async def idle_machine() -> AsyncIterator[Machine]:
-    """Look how busy the machine is, and let an idle process sleep and wake until the end of the block. The app is to
-    be started in the block."""
+    """Look how busy the machine is, and let an idle process sleep and wake until the end of the block. Start the
+    app in the block."""
     psutil.cpu_percent()
     await wait(_LOOK)
     busy = psutil.cpu_percent()
