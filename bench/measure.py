@@ -88,7 +88,7 @@ PARTS = (
     Part(("probe_cpu",), _visits),
     Part(("page_effect",), _page),
 )
-"""All but TAKEOVER, which needs two replicas on one database: a second gpubot is refused so far."""
+"""All but TAKEOVER, which is measured only if it is named."""
 
 
 async def figures(size: Size, folder: Path, parts: Iterable[Part] = PARTS) -> AsyncIterator[Figure]:
