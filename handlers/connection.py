@@ -228,7 +228,7 @@ class Connection:
         """Return how many rentals are not over. Return None if the store can't be read."""
         try:
             async with self._deps.store.read() as tx:
-                return len(await tx.rentals.live())
+                return sum((await tx.rentals.states()).values())
         except GpubotError:
             return None
 

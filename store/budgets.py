@@ -71,6 +71,7 @@ _UNCHARGED = (
     .order_by(ledger.c.rental_id)
 )
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
+_CHARGES_OF_PERSON = _CHARGES_IN.where(_c.owner == param(_c.owner, "person"))
 _FILED = select(filed_months.c.month, filed_months.c.filed_at)
 _FILED_FILE = select_by(filed_months.c.month).with_only_columns(filed_months.c.file)
 _UNFILED = (
@@ -203,8 +204,9 @@ class Budgets:
     async def charges_of(self, rental_id: str) -> list[Charge]:
         return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))
 
-    async def charges_in(self, month: Month) -> list[Charge]:
-        return to_models(Charge, await self._conn.execute(_CHARGES_IN, {"key": month}))
+    async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
+        statement = _CHARGES_IN if owner is None else _CHARGES_OF_PERSON
+        return to_models(Charge, await self._conn.execute(statement, {"key": month, "person": owner}))
 
     async def filed(self) -> dict[Month, datetime]:
         return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}

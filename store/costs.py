@@ -1,40 +1,82 @@
-"""The cost of many rentals. The number of queries does not grow with the number of rentals."""
+"""The cost of many rentals. They are read in batches, and other tasks run in between."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Any, TypeAlias
 
-from sqlalchemy import and_, select
+from pydantic_core import from_json
+from sqlalchemy import Row, Text, and_, bindparam, false, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Billing, EndedCost, LiveCost
+from bot.lifecycle.ports.records import Accruing, Billing, EndedCost, LiveCost, Running
+from bot.model.machine_use import Verdict
+from bot.model.state import State
+from bot.policy.buying.charges import Charged
 from store.mapping import param
-from store.tables import attempts, ledger, rentals, resources
+from store.tables import OWNER_CHANGED, attempts, events, ledger, rentals, resources
 
-_r, _a, _l = resources.c, attempts.c, ledger.c
+Pause: TypeAlias = Callable[[], Awaitable[None]]
+"""Lets other tasks run."""
+BATCH = 100
+"""How many rentals are read at once."""
+_c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-_LIVE = select(
-    *(rentals.c.id, rentals.c.owner, rentals.c.teammates, rentals.c.state, rentals.c.rate, rentals.c.created_at),
-    rentals.c.use,
-).where(rentals.c.live)
-_BILLED = (
-    select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated)
-    .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
-    .where(rentals.c.live)
+_IDS = bindparam("ids", expanding=True)
+# Both columns are JSON as pydantic writes it, without spaces. A Slack id has only letters and digits, so JSON
+# escapes nothing in it.
+IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"')
+IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
+
+_LIVE = select(_c.id).where(_c.live).order_by(_c.created_at, _c.id)
+_LIVE_OF_PERSON = _LIVE.where(or_(_c.owner == param(_c.owner, "person"), IS_TEAMMATE))
+_OWNERS = select(_c.owner).where(_c.live).distinct()
+_COSTS = (
+    select(_c.id, _c.owner, _c.state, _c.rate, _c.created_at).where(_c.id.in_(_IDS)).order_by(_c.created_at, _c.id)
 )
+_BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(_IDS))
+_BILLING = (*(_r.rate, _r.valid_from, _r.valid_to, _a.rate.label("offer_rate"), _a.intended_at),)
+"""The values of Billing, in its order, without the last one."""
+_ATTEMPTED = resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt))
 _ALIVE = (
-    select(
-        _r.rental_id,
-        _r.resource_id,
-        _r.rate,
-        _r.valid_from,
-        _r.valid_to,
-        _a.rate.label("offer_rate"),
-        _a.intended_at,
+    select(_r.rental_id, _r.resource_id, *_BILLING)
+    .select_from(_ATTEMPTED)
+    .where(_r.gone_at.is_(None), _r.rental_id.in_(_IDS))
+)
+_waits, _idle = (
+    or_(_c.state == State.AWAITING_APPROVAL, _c.extension.is_not(None)),
+    func.coalesce(IS_IDLE, false()),
+)
+_RUNNING = (
+    select(_c.state, _c.rate, _idle.label("idle"), _waits.label("waits"), func.count().label("number"))
+    .where(_c.live)
+    .group_by(_c.state, _c.rate, _idle, _waits)
+)
+_ACCRUING = select(_r.rental_id).where(_r.gone_at.is_(None)).distinct()
+_ACCRUING_OF = (
+    select(_r.rental_id)
+    .select_from(resources.join(rentals, _c.id == _r.rental_id))
+    .where(_r.gone_at.is_(None), _c.owner == param(_c.owner, "person"))
+    .union(
+        select(_r.rental_id)
+        .select_from(resources.join(events, events.c.rental_id == _r.rental_id))
+        .where(_r.gone_at.is_(None), OWNER_CHANGED)
     )
-    .select_from(resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt)))
-    .where(_r.gone_at.is_(None))
+)
+_ROWS = select(func.count()).where(_l.resource_id == _r.resource_id).scalar_subquery()
+_BILLED_TO = select(func.max(_l.ended_at)).where(_l.resource_id == _r.resource_id).scalar_subquery()
+_ACCRUALS = (
+    select(
+        *(_c.id, _c.owner, _c.project, type_coerce(_c.request, Text).label("request")),
+        *(_c.attempts, _c.lease_ready_at, _c.ending_since, _c.over_at),
+        *(_r.resource_id, _r.attempt, *_BILLING, _BILLED_TO.label("billed_to")),
+        *(_r.delete_accepted_at, _ROWS.label("rows")),
+    )
+    .select_from(_ATTEMPTED.join(rentals, _c.id == _r.rental_id))
+    .where(_r.gone_at.is_(None), _r.rental_id.in_(_IDS))
+    .order_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 )
 _ENDED = (
     select(
@@ -66,30 +108,73 @@ async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]
     return sorted(ended, key=lambda one: (one.ended_at, one.rental_id), reverse=True)
 
 
-async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
-    """Return the cost of each rental that is not over, oldest first."""
-    live = (await conn.execute(_LIVE)).all()
-    rows, billed_to = defaultdict(list), dict[str, datetime]()
-    for row in await conn.execute(_BILLED):
-        rows[row.rental_id].append(row)
+async def live_owners(conn: AsyncConnection) -> set[str]:
+    """Return the owners of the rentals that are not over."""
+    return set(await conn.scalars(_OWNERS))
+
+
+async def running(conn: AsyncConnection) -> list[Running]:
+    """Return how many live rentals are alike. Decimals are not added in SQL."""
+    rows = await conn.execute(_RUNNING)
+    return [Running(row.state, row.rate, bool(row.idle), bool(row.waits), row.number) for row in rows]
+
+
+async def live_costs(conn: AsyncConnection, pause: Pause, person: str | None) -> list[LiveCost]:
+    """Return the cost of each rental that is not over, oldest first. With `person`, return their own and those
+    shared with them."""
+    if person is None:
+        ids = list(await conn.scalars(_LIVE))
+    else:
+        ids = list(await conn.scalars(_LIVE_OF_PERSON, {"person": person, "quoted": f'"{person}"'}))
+    costs: list[LiveCost] = []
+    for some in _batches(ids):
+        costs += await _live_costs(conn, some)
+        await pause()
+    return costs
+
+
+async def _live_costs(conn: AsyncConnection, ids: Sequence[str]) -> list[LiveCost]:
+    given = {"ids": ids}
+    billed: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    billed_to: dict[str, datetime] = {}
+    for row in await conn.execute(_BILLED, given):
+        billed[row.rental_id].append(row)
         billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
     alive = defaultdict(list)
-    for resource in await conn.execute(_ALIVE):
-        fields = {name: getattr(resource, name) for name in Billing.model_fields if name != "billed_to"}
-        alive[resource.rental_id].append(Billing(**fields, billed_to=billed_to.get(resource.resource_id)))
-    costs = [
+    for rental_id, resource_id, *billing in await conn.execute(_ALIVE, given):
+        alive[rental_id].append(Billing(*billing, billed_to=billed_to.get(resource_id)))
+    return [
         LiveCost(
-            rental_id=rental.id,
-            owner=rental.owner,
-            teammates=rental.teammates,
-            state=rental.state,
-            rate=rental.rate,
-            created_at=rental.created_at,
-            billed=sum(row.amount for row in rows[rental.id]),
-            estimated=any(row.estimated for row in rows[rental.id]),
-            alive=tuple(alive[rental.id]),
-            use=rental.use,
+            rental_id=rental_id,
+            owner=owner,
+            state=state,
+            rate=rate,
+            created_at=created_at,
+            billed=sum(row.amount for row in billed[rental_id]),
+            estimated=any(row.estimated for row in billed[rental_id]),
+            alive=tuple(alive[rental_id]),
         )
-        for rental in live
+        for rental_id, owner, state, rate, created_at in await conn.execute(_COSTS, given)
     ]
-    return sorted(costs, key=lambda cost: (cost.created_at, cost.rental_id))
+
+
+async def accruing(conn: AsyncConnection, pause: Pause, person: str | None) -> AsyncIterator[list[Accruing]]:
+    """Yield the resources that are not gone, some at a time. With `person`, leave out most rentals that never were
+    theirs."""
+    ids = list(await conn.scalars(_ACCRUING if person is None else _ACCRUING_OF, {"person": person}))
+    for some in _batches(ids):
+        yield [_accruing(*row) for row in await conn.execute(_ACCRUALS, {"ids": some})]
+        await pause()
+
+
+def _accruing(*columns: Any) -> Accruing:
+    """Return the resource of a row of _ACCRUALS."""
+    (rental_id, owner, project, request, *of_rental), (resource_id, attempt, *billing) = columns[:8], columns[8:-2]
+    delete_accepted_at, rows = columns[-2:]
+    gpus = from_json(request)["count"]  # a model of each request would take longer than all the rest
+    charged = Charged(rental_id, owner, project, gpus, *of_rental)
+    return Accruing(charged, resource_id, attempt, Billing(*billing), delete_accepted_at, rows)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + BATCH] for first in range(0, len(ids), BATCH))

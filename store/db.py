@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -87,6 +88,7 @@ class Transaction:
             self.searches,
             holder=holder,
             writes=writes,
+            pause=partial(clock.pause, 0),
             on_applied=self.changes.append,
             on_stale=self.stale_changes.append,
         )

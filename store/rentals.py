@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,10 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.lifecycle.ports.due import ClaimedRental
-from bot.lifecycle.ports.records import Change, EndedCost, LiveCost, Usage
+from bot.lifecycle.ports.records import Accruing, Change, EndedCost, LiveCost, Running, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
-from bot.model.machine_use import Verdict
 from bot.model.money import micros
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
@@ -50,10 +49,8 @@ _GET = select_by(_c.id)
 # owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
-# The column is a JSON list. A Slack id has only letters and digits, so JSON escapes nothing in it.
-_SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
-# The column is JSON as pydantic writes it, without spaces.
-_IDLE = _LIVE.where(type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"'))
+_SHARED = _LIVE.where(costs.IS_TEAMMATE)
+_IDLE = _LIVE.where(costs.IS_IDLE)
 _WAITING = _LIVE.where(or_(_c.waiting_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # While something of a rental is being deleted, the rental is due, even if it is over.
@@ -163,6 +160,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         *,
         holder: str,
         writes: bool,
+        pause: costs.Pause,
         on_applied: Callable[[Change], None],
         on_stale: Callable[[Change], None],
     ) -> None:
@@ -174,6 +172,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         self._visits = visits
         self._searches = searches
         self._may_read_usage = not writes
+        self._pause = pause
         self._on_applied = on_applied
         self._on_stale = on_stale
 
@@ -251,8 +250,17 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})
         return _oldest_first(rentals_of(rows))
 
-    async def live_costs(self) -> list[LiveCost]:
-        return await costs.live_costs(self._conn)
+    async def owners(self) -> set[str]:
+        return await costs.live_owners(self._conn)
+
+    async def running(self) -> list[Running]:
+        return await costs.running(self._conn)
+
+    async def live_costs(self, person: str | None = None) -> list[LiveCost]:
+        return await costs.live_costs(self._conn, self._pause, person)
+
+    def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
+        return costs.accruing(self._conn, self._pause, person)
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
         return await costs.ended_costs(self._conn, since)

@@ -381,6 +381,8 @@ events = Table(
     Column("facts", JsonText[Facts](Facts), nullable=False),
 )
 Index("events_rental", events.c.rental_id, events.c.id)
+OWNER_CHANGED = text("kind = 'owner_changed'")  # as a text, so that SQLite uses the index
+Index("events_owner_changed", events.c.rental_id, sqlite_where=OWNER_CHANGED, postgresql_where=OWNER_CHANGED)
 
 admin_questions = Table(
     "admin_questions",

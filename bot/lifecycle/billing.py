@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.lifecycle.ports.records import Billing
+from bot.lifecycle.ports.records import Accruing, Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.money import Micros, cost, cost_at_most
@@ -35,6 +35,22 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
         rate=rate,
         amount=cost(rate, ended - started),
         estimated=None in (resource.rate, resource.valid_from, resource.valid_to),
+    )
+
+
+def unwritten_row(one: Accruing, now: datetime) -> LedgerRow:
+    """Return the row that a resource that is not gone would get if it was gone `now`."""
+    part, billing = _billed_by(one.billing, now), one.billing
+    return LedgerRow(
+        resource_id=one.resource_id,
+        n=one.rows + 1,
+        rental_id=one.charged.rental_id,
+        owner=one.charged.owner,
+        started_at=part.started_at,
+        ended_at=part.ended_at,
+        rate=billing.offer_rate if billing.rate is None else billing.rate,
+        amount=part.amount,
+        estimated=billing.rate is None or billing.valid_from is None,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent_at_most, still_billing
+from bot.lifecycle.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
@@ -24,7 +24,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
-from bot.policy.buying.charges import cut, owners_of
+from bot.policy.buying.charges import Charged, cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
 from bot.policy.buying.waiting import first_look
@@ -150,42 +150,71 @@ def charges(
     """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
     `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
     which nothing is charged any more."""
-    rental = facts.rental
-    attempt_of = {resource.resource_id: resource.attempt for resource in facts.resources}
-    asked = {resource.resource_id: resource.delete_accepted_at for resource in facts.resources}
-    ended = rental.ending.since if rental.ending is not None else None
-    known: tuple[Stretch, ...] = ()
-    if rental.lease is not None and rows:
-        until = ended or rental.over_at or max(row.ended_at for row in rows)
-        known = stretches(events, ready_at=rental.lease.ready_at, until=until)
+    charged = Charged.of(facts.rental)
+    known = {resource.resource_id: resource for resource in facts.resources}
     found: list[Charge] = []
     for row in rows:
-        found += cut(
+        resource = known.get(row.resource_id)
+        found += _of_row(
             row,
-            rental,
-            owners=owners_of(rental, events),
-            known=known if attempt_of.get(row.resource_id) == rental.attempts else (),
-            deleted_at=min(filter(None, (asked.get(row.resource_id), ended)), default=None),
-            zone=rules.billing_zone,
+            charged,
+            events,
+            rules,
+            attempt=resource.attempt if resource is not None else None,
+            asked_at=resource.delete_accepted_at if resource is not None else None,
             filed=filed,
             kept=[one for one in kept if (one.resource_id, one.n) == (row.resource_id, row.n)],
         )
     return found
 
 
-async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
-    """Return what the resources that still bill have been charged by `now` beyond their ledger rows."""
-    billing = await tx.rentals.get_many({one.rental_id for one in await tx.rentals.alive_resources()})
-    if not billing:
-        return []
-    attempts, resources, ledger = await tx.rentals.facts_of(billing)
+def _of_row(
+    row: LedgerRow,
+    charged: Charged,
+    events: Sequence[Event],
+    rules: Rules,
+    *,
+    attempt: int | None,
+    asked_at: datetime | None,
+    filed: Collection[Month],
+    kept: Collection[Charge] = (),
+) -> tuple[Charge, ...]:
+    """Return the charges of a row. Its resource is of that attempt, and was asked to be deleted at `asked_at`."""
+    known: tuple[Stretch, ...] = ()
+    if charged.ready_at is not None and attempt == charged.attempts:
+        until = charged.ending_since or charged.over_at or row.ended_at
+        known = stretches(events, ready_at=charged.ready_at, until=until)
+    return cut(
+        row,
+        charged,
+        owners=owners_of(charged.owner, events),
+        known=known,
+        deleted_at=min(filter(None, (asked_at, charged.ending_since)), default=None),
+        zone=rules.billing_zone,
+        filed=filed,
+        kept=kept,
+    )
+
+
+async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
+    """Return what the resources that still bill have been charged by `now` beyond their ledger rows. With `owner`,
+    return the charges of this person alone. Other tasks run meanwhile."""
     filed = await tx.budgets.filed()
-    events = await tx.events.of_many(billing, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
     found: list[Charge] = []
-    for rental_id, rental in billing.items():
-        facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
-        found += charges(facts, _unwritten_rows(facts, now), events[rental_id], rules, filed=filed)
-    return found
+    async for some in tx.rentals.accruing(owner):
+        rental_ids = {one.charged.rental_id for one in some}
+        events = await tx.events.of_many(rental_ids, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
+        for one in some:
+            found += _of_row(
+                unwritten_row(one, now),
+                one.charged,
+                events[one.charged.rental_id],
+                rules,
+                attempt=one.attempt,
+                asked_at=one.delete_accepted_at,
+                filed=filed,
+            )
+    return found if owner is None else [charge for charge in found if charge.owner == owner]
 
 
 def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:

@@ -29,10 +29,14 @@ def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
     return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
 
 
-async def charges_of_months(tx: Tx, rules: Rules, months: Collection[Month], now: datetime) -> list[Charge]:
-    """Return the charges of these months, with what resources that still bill have added to them by `now`."""
-    found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month)]
-    return [*found, *(charge for charge in await live_charges(tx, rules, now) if charge.month in months)]
+async def charges_of_months(
+    tx: Tx, rules: Rules, months: Collection[Month], now: datetime, *, owner: str | None = None
+) -> list[Charge]:
+    """Return the charges of these months, with what resources that still bill have added to them by `now`. With
+    `owner`, return those of this person alone. Other tasks run meanwhile."""
+    found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
+    live = await live_charges(tx, rules, now, owner=owner)
+    return [*found, *(charge for charge in live if charge.month in months)]
 
 
 async def unknown_machine_count(tx: Tx) -> int:

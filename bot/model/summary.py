@@ -97,14 +97,12 @@ class RentalDetails(RentalSummary):
 
 
 class CostTotals(Frozen):
-    """The cost of live rentals together."""
+    """What live rentals cost together."""
 
     count: int
     """How many rentals there are, without those that wait for a decision."""
     rate: Decimal
-    """USD per hour, of these rentals."""
-    amount: Micros
-    """Micro-dollars until now, of all rentals."""
+    """USD per hour."""
 
 
 class UnknownTotal(Frozen):
@@ -197,9 +195,11 @@ class RentalList(Frozen):
     more: int
     """How many more of these rentals there are."""
     own: CostTotals
-    """The cost of the reader's own rentals."""
+    """The reader's own rentals."""
+    own_amount: Micros = 0
+    """What these have cost until now, in micro-dollars, with those that wait for a decision."""
     team: CostTotals
-    """The cost of all rentals."""
+    """All rentals."""
     idle: int = 0
     """How many of all machines are idle."""
     waiting: tuple[RentalSummary, ...] = ()

@@ -24,7 +24,6 @@ from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter
-from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
@@ -56,23 +55,23 @@ async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | No
     """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
     try:
         async with store.read() as tx:
-            rentals, costs = await tx.rentals.live(), await tx.rentals.live_costs()
+            running, costs = await tx.rentals.running(), await tx.rentals.live_costs()
             unknown = await tx.questions.purchases()
             unconfirmed, months = await tx.rentals.unconfirmed(), await tx.budgets.of_team()
     except (GpubotError, ValidationError):
         return None
     alive = [one for cost in costs for one in cost.alive]
-    idle = [one for one in rentals if one.state is State.READY and one.use and one.use.verdict is Verdict.IDLE]
+    idle = [one for one in running if one.state is State.READY and one.idle]
     return Figures(
         dollars_per_hour=sum(
             (one.offer_rate if one.rate is None else one.rate for one in alive), start=Decimal(0)
         ),
         spent=accrued(sum(one.spent for one in months), alive, now, estimated=False).amount,
         reserved=sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone)),
-        idle_dollars_per_hour=sum((one.rate or Decimal(0) for one in idle), start=Decimal(0)),
+        idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.count for one in idle), start=Decimal(0)),
         unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
-        requests_waiting=sum(one.waiting_envelope is not None for one in rentals),
+        requests_waiting=sum(one.count for one in running if one.waits),
     )
 
 

@@ -294,7 +294,6 @@ def listed(
     own: str = "0",
     own_amount: int = 0,
     team: str = "0",
-    team_amount: int = 0,
     reader: str = ANA,
 ) -> RentalList:
     """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
@@ -303,8 +302,9 @@ def listed(
         reader=reader,
         shown=shown,
         more=more,
-        own=CostTotals(count=mine, rate=Decimal(own), amount=own_amount),
-        team=CostTotals(count=len(shown) + more, rate=Decimal(team), amount=team_amount),
+        own=CostTotals(count=mine, rate=Decimal(own)),
+        own_amount=own_amount,
+        team=CostTotals(count=len(shown) + more, rate=Decimal(team)),
     )
 
 

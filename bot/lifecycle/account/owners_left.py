@@ -26,7 +26,7 @@ async def check_owners(deps: StepDeps) -> None:
     """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
     Raise StoreBusy."""
     async with deps.store.read() as tx:
-        owners = {cost.owner for cost in await tx.rentals.live_costs()}
+        owners = await tx.rentals.owners()
     for owner in sorted(owners):
         await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
         async with deps.store.read() as tx:

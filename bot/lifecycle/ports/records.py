@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import model_validator
 
@@ -11,12 +12,12 @@ from bot.lifecycle.changes.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.machine_use import Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.buying.charges import Charged
 
 
 class Look(Frozen):
@@ -51,22 +52,44 @@ class Billing(Frozen):
     """Until when it is in the ledger. None if it isn't."""
 
 
-class LiveCost(Frozen):
+class Accruing(NamedTuple):
+    """A resource that is not gone, with the values from which its next ledger row and its charges are computed."""
+
+    charged: Charged
+    resource_id: str
+    attempt: int
+    billing: Billing
+    delete_accepted_at: datetime | None
+    rows: int
+    """How many rows it has in the ledger."""
+
+
+class Running(NamedTuple):
+    """How many live rentals have the same state, rate and answers to two questions."""
+
+    state: State
+    rate: Decimal | None
+    """USD per hour of each."""
+    idle: bool
+    """Whether nobody uses their machines."""
+    waits: bool
+    """Whether a request of theirs waits for a decision."""
+    count: int
+
+
+class LiveCost(NamedTuple):
     """The values of a live rental from which the total cost of many is computed."""
 
     rental_id: str
     owner: str
-    teammates: tuple[str, ...]
     state: State
     rate: Decimal | None
-    created_at: Instant
+    created_at: datetime
     billed: Micros
     """The sum of its ledger rows."""
     estimated: bool
     """Whether a part of `billed` is estimated."""
     alive: tuple[Billing, ...]
-    use: Use | None = None
-    """How a ready machine is used."""
 
 
 class EndedCost(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,11 +10,13 @@ from typing import Protocol, TypeVar
 
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
+    Accruing,
     Change,
     EndedCost,
     KnownResource,
     LiveCost,
     Look,
+    Running,
     UnfinishedAttempt,
     Unsendable,
     Usage,
@@ -123,9 +125,19 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def states(self) -> dict[State, int]:
         """Return how many rentals that are not over are in each state."""
 
-    async def live_costs(self) -> list[LiveCost]:
-        """Return the rentals that are not over, oldest first, with their cost. One rental takes as many queries as
-        all."""
+    async def owners(self) -> set[str]:
+        """Return the owners of the rentals that are not over."""
+
+    async def running(self) -> list[Running]:
+        """Return how many of the rentals that are not over are alike. It reads no rental for itself."""
+
+    async def live_costs(self, person: str | None = None) -> list[LiveCost]:
+        """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
+        those shared with them. Other tasks run meanwhile."""
+
+    def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
+        """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
+        `person`, yield those of all rentals that are or were theirs, and perhaps others."""
 
     async def unconfirmed(self) -> int:
         """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
@@ -218,8 +230,8 @@ class Budgets(Protocol):
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
 
-    async def charges_in(self, month: Month) -> list[Charge]:
-        """Return the charges in a month's report and file, oldest first."""
+    async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
+        """Return the charges in a month's report and file, oldest first. With `owner`, return this person's."""
 
     async def filed(self) -> dict[Month, datetime]:
         """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""

@@ -45,7 +45,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
     waits = tuple(await waiting_of(deps, person))
     # A rental that waits for an offer is among what the person waits for.
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
-    rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, waiting=True)
+    rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, with_waiting=True)
     live = await rentals(skip=page * ROWS)
     if page and not live.shown:
         page, live = 0, await rentals()
@@ -57,7 +57,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         *(Scope(kind=ScopeKind.PROJECT, name=name) for name in sorted(projects)),
     ]
     async with deps.store.read() as tx:
-        charges = await charges_of_months(tx, rules, {month}, now)
+        charges = await charges_of_months(tx, rules, {month}, now, owner=person.id)
         with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
         balances = await tx.budgets.balances(month, with_budget) if with_budget else []
         keys = tuple(await tx.people.keys(person.id))
@@ -66,7 +66,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         page=page,
         waits=waits,
         month=month,
-        spent=sum(charge.amount for charge in charges if charge.owner == person.id),
+        spent=sum(charge.amount for charge in charges),
         budgets=demands({}, balances, rules),
         keys=keys,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,13 +13,13 @@ from bot.lifecycle.deciders import requesters_of, rules_now, team_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_snapshot
+from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import RecentUse, Verdict
+from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
@@ -206,27 +206,28 @@ async def live_rentals(
     most: int,
     skip: int = 0,
     without: Collection[str] = (),
-    waiting: bool = False,
+    with_waiting: bool = False,
 ) -> RentalList:
     """Return the live rentals of the person and those shared with them, or those of everyone: `most` of them at
     most, with the cost of all. `skip` says how many come before them, and `without` has the ids of rentals to
-    leave out. For everyone, or if `waiting`, it has what waits for the person's decision.
+    leave out. For everyone, or `with_waiting`, it has what waits for the person's decision.
 
-    Raise Refused if the person may not use the bot. The number of SQL queries must not grow with the number of
-    rentals, since Slack waits for the answer.
+    Raise Refused if the person may not use the bot. Slack waits for the answer, so all rentals are read together.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         now = deps.clock.now()
-        live = await tx.rentals.live_costs()
-        spent = {cost.rental_id: accrued(cost.billed, cost.alive, now, estimated=cost.estimated) for cost in live}
+        live = await tx.rentals.live_costs(None if everyone else person.id)
+        running = await tx.rentals.running()
         own = [cost for cost in live if cost.owner == person.id]
-        let_in = may_be_let_in(person, deps.rules)
-        shared = [cost for cost in live if let_in and person.id in cost.teammates]
+        shared = [cost for cost in live if cost.owner != person.id and may_be_let_in(person, deps.rules)]
         wanted = [cost for cost in (live if everyone else [*own, *shared]) if cost.rental_id not in without]
-        shown = [cost.rental_id for cost in wanted[skip : skip + most]]
+        page = wanted[skip : skip + most]
+        spent = {cost.rental_id: _spent(cost, now) for cost in page}
+        shown = list(spent)
         rentals = await tx.rentals.get_many(shown)
-        to_decide = await _waiting_for(tx, deps, person) if everyone or waiting else []
+        to_decide = await _waiting_for(tx, deps, person) if everyone or with_waiting else []
+        waiting = await load_many(tx, [one.id for one in to_decide[:MOST_WAITING]])
         named = [*rentals.values(), *to_decide[:MOST_WAITING]]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
@@ -249,11 +250,14 @@ async def live_rentals(
             for rental_id in shown
         ),
         more=max(len(wanted) - skip - len(shown), 0),
-        own=_totals(own, spent),
-        team=_totals(live, spent),
-        idle=sum(cost.use is not None and cost.use.verdict is Verdict.IDLE for cost in live),
+        own=_totals((cost.state, cost.rate, 1) for cost in own),
+        own_amount=sum(_spent(cost, now).amount for cost in own),
+        team=_totals((one.state, one.rate, one.count) for one in running),
+        idle=sum(one.count for one in running if one.idle),
         waiting=tuple(
-            RentalSummary(rental=readable_by_all(rental), spent=spent[rental.id], names=names, sees_money=True)
+            RentalSummary(
+                rental=readable_by_all(rental), spent=waiting[rental.id].spent(now), names=names, sees_money=True
+            )
             for rental in to_decide[:MOST_WAITING]
         ),
         more_waiting=max(len(to_decide) - MOST_WAITING, 0),
@@ -294,14 +298,17 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
     ]
 
 
-def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
-    costs = tuple(live)
-    buying = [cost for cost in costs if cost.state not in UNBOUGHT]
+def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
+    """Return the sums of rentals: so many have the same state and rate."""
+    buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
-        count=len(buying),
-        rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),
-        amount=sum(spent[cost.rental_id].amount for cost in costs),
+        count=sum(count for _, count in buying),
+        rate=sum((rate * count for rate, count in buying), start=Decimal(0)),
     )
+
+
+def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
+    return accrued(cost.billed, cost.alive, now, estimated=cost.estimated)
 
 
 async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:

@@ -24,20 +24,47 @@ class Owned(NamedTuple):
     owner: str
 
 
-def owners_of(rental: Rental, events: Iterable[Event]) -> tuple[Owned, ...]:
-    """Return the owners of a rental, the first one first, from its events."""
+class Charged(NamedTuple):
+    """The values of a rental by which what it billed is charged."""
+
+    rental_id: str
+    owner: str
+    project: str
+    gpus: int
+    attempts: int
+    ready_at: datetime | None
+    ending_since: datetime | None
+    over_at: datetime | None
+
+    @classmethod
+    def of(cls, rental: Rental) -> Charged:
+        """Return those of a rental."""
+        return cls(
+            rental.id,
+            rental.owner,
+            rental.project,
+            rental.request.count,
+            rental.attempts,
+            rental.lease.ready_at if rental.lease is not None else None,
+            rental.ending.since if rental.ending is not None else None,
+            rental.over_at,
+        )
+
+
+def owners_of(owner: str, events: Iterable[Event]) -> tuple[Owned, ...]:
+    """Return the owners of a rental, the first one first, from its events. `owner` is who has it now."""
     owners: list[Owned] = []
     for event in events:
         if event.kind is EventKind.OWNER_CHANGED and event.facts.people:
             before, after = event.facts.people
             owners = owners or [Owned(None, before)]
             owners.append(Owned(event.at, after))
-    return tuple(owners) or (Owned(None, rental.owner),)
+    return tuple(owners) or (Owned(None, owner),)
 
 
 def cut(
     row: LedgerRow,
-    rental: Rental,
+    charged: Charged,
     *,
     owners: Sequence[Owned],
     known: Sequence[Stretch] = (),
@@ -75,11 +102,11 @@ def cut(
                 n=row.n,
                 started_at=start,
                 ended_at=end,
-                rental_id=rental.id,
+                rental_id=charged.rental_id,
                 month=month,
                 owner=[one.owner for one in owners if one.since is None or one.since <= start][-1],
-                project=rental.project,
-                gpus=rental.request.count,
+                project=charged.project,
+                gpus=charged.gpus,
                 rate=row.rate,
                 amount=shares.used + shares.connected + shares.idle + shares.unknown,
                 used=shares.used,

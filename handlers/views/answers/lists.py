@@ -73,7 +73,7 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
         team += f", {per_hour(unknown.rate)} of it for {plural(priced, 'machine')} that nobody rents here"
     if unknown.unpriced:
         team += f", and {plural(unknown.unpriced, 'machine')} of unknown price that nobody rents here"
-    since = f", {dollars(live.own.amount)} since {'it' if live.own.count == 1 else 'they'} started"
+    since = f", {dollars(live.own_amount)} since {'it' if live.own.count == 1 else 'they'} started"
     if not live.team.count and not unknown.count:
         return ""
     mine = f"{per_hour(live.own.rate)}{since}" if live.own.count else "nothing"

@@ -1,4 +1,4 @@
-"""Work of which there is one for all replicas."""
+"""Work of which there is one for all replicas, and an index of the rentals that got another owner."""
 
 from __future__ import annotations
 
@@ -17,4 +17,12 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.Text()),
         sa.Column("claimed_until", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="jobs_pk"),
+    )
+    owner_changed = sa.text("kind = 'owner_changed'")
+    op.create_index(
+        "events_owner_changed",
+        "events",
+        ["rental_id"],
+        sqlite_where=owner_changed,
+        postgresql_where=owner_changed,
     )
