@@ -33,7 +33,7 @@ _BY_OFFER = select_by(attempts.c.offer_id)
 _BY_NAME = select_by(attempts.c.resource_name)
 _RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
 _RESOURCES_BY_ID = select(resources).where(resources.c.resource_id.in_(IDS))
-_LOCKED_RESOURCE = select_by(resources.c.resource_id).with_for_update()
+_LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(resources.c.resource_id).with_for_update()
 _ATTEMPTS_OF = select(attempts).where(attempts.c.rental_id.in_(IDS)).order_by(attempts.c.rental_id, attempts.c.n)
 _RESOURCES_OF = (
     select(resources)
@@ -135,8 +135,7 @@ class Attempts:
         """
         if change.attempts:
             await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
-        for resource in change.resources:
-            await self._write_resource(resource)
+        await self.write_resources(change.resources)
         for row in change.ledger:
             await insert_new(self._conn, ledger, values(row))
 
@@ -172,10 +171,16 @@ class Attempts:
         if not await insert_new(self._conn, attempts, fields, conflict_on="offer_id"):
             raise OfferTaken(attempt.called_offer.offer_id)
 
-    async def _write_resource(self, reported: Resource) -> None:
-        row = (await self._conn.execute(_LOCKED_RESOURCE, {"key": reported.resource_id})).first()
-        merged = reported if row is None else merge_resource(to_model(Resource, row), reported)
-        await upsert(self._conn, resources, values(merged))
+    async def write_resources(self, reported: Collection[Resource]) -> None:
+        if not reported:
+            return
+        rows = await self._conn.execute(_LOCKED_RESOURCES, {"ids": [one.resource_id for one in reported]})
+        stored = {row.resource_id: to_model(Resource, row) for row in rows}
+        merged = [
+            one if one.resource_id not in stored else merge_resource(stored[one.resource_id], one)
+            for one in reported
+        ]
+        await upsert(self._conn, resources, *map(values, merged))
 
     # --- reading
 

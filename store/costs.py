@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
-from sqlalchemy import Row, Text, and_, bindparam, false, func, or_, select, type_coerce
+from sqlalchemy import Text, and_, bindparam, false, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import Accruing, Billing, EndedCost, LiveCost, Running
@@ -24,7 +24,7 @@ BATCH = 100
 """How many rentals are read at once."""
 _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-_IDS = bindparam("ids", expanding=True)
+_IDS: Any = bindparam("ids", expanding=True)
 # Both columns are JSON as pydantic writes it, without spaces. A Slack id has only letters and digits, so JSON
 # escapes nothing in it.
 IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"')
@@ -135,14 +135,13 @@ async def live_costs(conn: AsyncConnection, pause: Pause, person: str | None) ->
 
 async def _live_costs(conn: AsyncConnection, ids: Sequence[str]) -> list[LiveCost]:
     given = {"ids": ids}
-    billed: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    billed_to: dict[str, datetime] = {}
+    billed, billed_to = defaultdict(list), dict[str, datetime]()
     for row in await conn.execute(_BILLED, given):
         billed[row.rental_id].append(row)
         billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
-    alive = defaultdict(list)
+    alive = defaultdict[str, list[Billing]](list)
     for rental_id, resource_id, *billing in await conn.execute(_ALIVE, given):
-        alive[rental_id].append(Billing(*billing, billed_to=billed_to.get(resource_id)))
+        alive[rental_id].append(Billing(*(*billing, billed_to.get(resource_id))))
     return [
         LiveCost(
             rental_id=rental_id,

@@ -43,13 +43,24 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
-from store.tables import jobs, messages, person_keys, policy_versions, quotes, rentals, shared_searches, visits
+from store.tables import (
+    jobs,
+    messages,
+    person_keys,
+    policy_versions,
+    quotes,
+    rentals,
+    resources,
+    shared_searches,
+    visits,
+)
 from store.visits import Visits
 
 _WRITTEN = {
     quotes: Written.QUOTES,
     shared_searches: Written.SEARCHES,
     rentals: Written.RENTALS,
+    resources: Written.CHANGES,
     messages: Written.MESSAGES,
     person_keys: Written.KEYS,
     policy_versions: Written.POLICIES,

@@ -72,6 +72,6 @@ async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, confli
     return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 
 
-async def upsert(conn: AsyncConnection, table: Table, row: Values) -> None:
-    """Insert a row, or overwrite every column of the row that has its primary key."""
-    await conn.execute(_upsert(table, conn.dialect.name), row)
+async def upsert(conn: AsyncConnection, table: Table, *rows: Values) -> None:
+    """Insert rows, or overwrite every column of the row that has the same primary key."""
+    await conn.execute(_upsert(table, conn.dialect.name), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,8 +22,9 @@ from bot.model.rental import Rental
 from bot.model.summary import AccruedCost
 from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
 
-WriteDue: TypeAlias = Callable[[Rental, datetime | None], Awaitable[None]]
-"""Writes when a rental that didn't change is next due, and ends its claim. Raises StoreBusy."""
+WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
+"""Writes when a rental that didn't change is next due, and the resources of it that were read again, and ends its
+claim. Raises StoreBusy."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ async def save(
     Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
     resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is given at the
-    end of a step. The claim then ends too; if only the due time differs, `write_due` writes both.
+    end of a step. The claim then ends too; if only the due time differs, and when resources were read, `write_due`
+    writes all of it.
     """
     stored = snapshot.stored
     if stored is None:
@@ -158,10 +160,11 @@ async def save(
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
     resources = tuple(resource for resource in snapshot.resources if resource not in known)
     ledger = tuple(row for row in snapshot.ledger if row not in known)
-    if write_due is not None and not (attempts or resources or ledger or snapshot.events):
+    same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
+    if write_due is not None and same_facts and not snapshot.events:
         same_time = {"due_at": stored.rental.due_at, "version": stored.rental.version}
         if changed(snapshot.rental, **same_time) == stored.rental:
-            await write_due(stored.rental, snapshot.rental.due_at)
+            await write_due(stored.rental, snapshot.rental.due_at, resources)
             return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
     states = {attempt.n: attempt.state for attempt in stored.attempts}
@@ -190,6 +193,12 @@ async def save(
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)
     return replace(written, stored=written)
+
+
+def _only_read_again(resource: Resource, stored: RentalSnapshot) -> bool:
+    """Return whether a resource differs from the stored one in nothing but the time at which it was read."""
+    before = next((one for one in stored.resources if one.resource_id == resource.resource_id), None)
+    return before is not None and {**dict(resource), "read_at": before.read_at} == dict(before)
 
 
 def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:

@@ -68,10 +68,10 @@ async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | No
         ),
         spent=accrued(sum(one.spent for one in months), alive, now, estimated=False).amount,
         reserved=sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone)),
-        idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.count for one in idle), start=Decimal(0)),
+        idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.number for one in idle), start=Decimal(0)),
         unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
-        requests_waiting=sum(one.count for one in running if one.waits),
+        requests_waiting=sum(one.number for one in running if one.waits),
     )
 
 

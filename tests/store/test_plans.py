@@ -94,6 +94,22 @@ async def usage(tx: Transaction, without: str | None = None) -> None:
     await tx.rentals.usage(make.ANA, without=without)
 
 
+def with_one(query: Query) -> Query:
+    """Return the query in a store that has a rental: without one, it reads nothing more."""
+
+    async def run(tx: Transaction) -> None:
+        await tx.quotes.add(make.quote(str(RENTAL.quote_id)))
+        await tx.rentals.apply(Change(before=None, after=RENTAL))
+        await query(tx)
+
+    return run
+
+
+async def accruing(tx: Transaction, person: str | None) -> None:
+    async for _ in tx.rentals.accruing(person):
+        pass
+
+
 async def drop_unused(tx: Transaction) -> None:
     await tx.quotes.add(make.quote(created_at=START - timedelta(days=9)))
     assert await tx.quotes.drop_unused(START, 9) == 1
@@ -128,8 +144,12 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
     ("rentals_due", lambda tx: tx.rentals.unconfirmed()),
-    ("ledger_rental", lambda tx: tx.rentals.live_costs()),
-    ("resources_alive", lambda tx: tx.rentals.live_costs()),
+    ("rentals_live", lambda tx: tx.rentals.owners()),
+    ("rentals_live", lambda tx: tx.rentals.running()),
+    ("ledger_rental", with_one(lambda tx: tx.rentals.live_costs())),
+    ("resources_alive|resources_rental", with_one(lambda tx: tx.rentals.live_costs())),
+    ("resources_alive", partial(accruing, person=None)),
+    ("events_owner_changed", partial(accruing, person=make.ANA)),
     (OF_ONE_PERSON, lambda tx: tx.people.note_seen(make.ANA, START)),
     ("resources_alive", lambda tx: tx.rentals.alive_resources()),
     ("resources_rental", lambda tx: tx.rentals.resources("k7mq2")),
@@ -178,6 +198,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
         lambda tx: tx.messages.file_waits(to_channel("U0ANA"), MonthPart(month="2026-11")),
     ),
     ("charges_month", lambda tx: tx.budgets.charges_in("2026-11")),
+    ("charges_month", lambda tx: tx.budgets.charges_in("2026-11", make.ANA)),
     ("charges_rental", lambda tx: tx.budgets.charges_of("k7mq2")),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.newest(make.ANA)),

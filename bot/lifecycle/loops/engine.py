@@ -24,6 +24,7 @@ from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
+from bot.model.attempt import Resource
 from bot.model.rental import Rental
 
 log = structlog.get_logger()
@@ -215,28 +216,33 @@ class Steps(DueLoop[ClaimedRental]):
 
 
 class DueTimes:
-    """Ends the claims of steps that changed nothing but when they are next due, in one transaction for all that
-    end about the same time."""
+    """Ends the claims of steps that changed nothing but when they are next due, and when resources were read, in
+    one transaction for all that end about the same time."""
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
         self._waiting: list[tuple[Rental, datetime | None]] = []
+        self._read_again: list[Resource] = []
         self._writing: asyncio.Task[None] | None = None
         """The write that will take the due times that wait now."""
 
-    async def write(self, rental: Rental, due_at: datetime | None) -> None:
-        """Write when a rental is next due, and end its claim. Raise StoreBusy if the store doesn't take it."""
+    async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
+        """Write when a rental is next due, and these resources of it, and end its claim. Raise StoreBusy if the
+        store doesn't take it."""
         self._waiting.append((rental, due_at))
+        self._read_again += resources
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting())
         await asyncio.shield(self._writing)
 
     async def _write_waiting(self) -> None:
         await self._deps.clock.pause(GATHER)
-        waiting, self._waiting, self._writing = self._waiting, [], None
+        waiting, read_again = self._waiting, self._read_again
+        self._waiting, self._read_again, self._writing = [], [], None
         # Not durable: if a power cut loses this, the rentals are due again.
         async with self._deps.store.write(durable=False) as tx:
             await tx.rentals.defer_all(waiting)
+            await tx.rentals.write_resources(read_again)
 
 
 class Searches(DueLoop[Claimed]):

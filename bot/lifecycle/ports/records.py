@@ -37,18 +37,18 @@ class Usage(Frozen):
     """USD per hour: the highest rates that live envelopes allow, plus the prices of unproven attempts."""
 
 
-class Billing(Frozen):
+class Billing(NamedTuple):
     """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
     for those that it leaves out."""
 
     rate: Decimal | None
     """USD per hour."""
-    valid_from: Instant | None
-    valid_to: Instant | None
+    valid_from: datetime | None
+    valid_to: datetime | None
     offer_rate: Decimal
-    intended_at: Instant
+    intended_at: datetime
     """When its attempt was intended."""
-    billed_to: Instant | None
+    billed_to: datetime | None
     """Until when it is in the ledger. None if it isn't."""
 
 
@@ -74,7 +74,7 @@ class Running(NamedTuple):
     """Whether nobody uses their machines."""
     waits: bool
     """Whether a request of theirs waits for a decision."""
-    count: int
+    number: int
 
 
 class LiveCost(NamedTuple):

@@ -165,6 +165,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def attempt_by_offer(self, offer_id: str) -> Attempt | None: ...
     async def attempt_by_name(self, resource_name: str) -> Attempt | None: ...
+    async def write_resources(self, reported: Collection[Resource]) -> None:
+        """Write resources that steps read, merged with what is stored. To all but Home, this is no change."""
+
     async def alive_resources(self) -> list[Resource]:
         """Return the resources that are not gone."""
 
@@ -603,7 +606,7 @@ class Written(StrEnum):
     """The commit began or ended visits of a machine, or made one due."""
     JOBS = "jobs"
     CHANGES = "changes"
-    """The commit changed a rental, and not only when its next step is due."""
+    """The commit changed a rental or a resource, and not only when a step is due."""
 
 
 class Store(Protocol):

@@ -252,8 +252,8 @@ async def live_rentals(
         more=max(len(wanted) - skip - len(shown), 0),
         own=_totals((cost.state, cost.rate, 1) for cost in own),
         own_amount=sum(_spent(cost, now).amount for cost in own),
-        team=_totals((one.state, one.rate, one.count) for one in running),
-        idle=sum(one.count for one in running if one.idle),
+        team=_totals((one.state, one.rate, one.number) for one in running),
+        idle=sum(one.number for one in running if one.idle),
         waiting=tuple(
             RentalSummary(
                 rental=readable_by_all(rental), spent=waiting[rental.id].spent(now), names=names, sees_money=True

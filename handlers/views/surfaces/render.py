@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
+from bot.model.rental import Rental
+from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.buying.replacing import FIRST_HOUR
 from bot.policy.team.asking import Mentions
 from handlers.ids import Action, action_of
 from handlers.views.event_text import event_text
@@ -19,6 +24,8 @@ from handlers.views.surfaces.card import card
 from handlers.views.surfaces.direct_message import direct_message
 from handlers.views.surfaces.nobody_answers import nobody_answers
 
+REFRESH_ASKED_EVERY = timedelta(minutes=3)
+"""How often a message that asks something about a ready machine is rendered again."""
 ANSWERS = frozenset(
     action.id
     for action in (
@@ -63,12 +70,25 @@ def render_message(
         case MessageKind.THREAD if event:
             return thread_reply(event, details, reader)
         case MessageKind.DIRECT if event:
-            return direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
+            shown = direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
+            return _refreshed(shown, event, details.rental, reader.now)
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
             return nobody_answers(event, details, reader, asks=asks)
         case MessageKind.APPROVAL if event:
-            return approval(details, reader, asked=event, asks=asks)
+            return _refreshed(approval(details, reader, asked=event, asks=asks), event, details.rental, reader.now)
     return None
+
+
+def _refreshed(shown: Rendered, event: Event, rental: Rental, now: datetime) -> Rendered:
+    """Return an open message about a ready machine with the time after which it is rendered again: while it asks
+    something, since the machine costs more and more; and when the first hour ends, in which the machine may be
+    replaced."""
+    if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:
+        return shown
+    if event.effects.asks is not None:
+        return changed(shown, refresh_after=REFRESH_ASKED_EVERY)
+    left = rental.running_lease.ready_at + FIRST_HOUR - now
+    return changed(shown, refresh_after=left) if event.kind is EventKind.READY and left > timedelta(0) else shown
 
 
 # --- the replies below a card
