@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
-from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.records import AliveResource, Change
 from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.rental import Rental
@@ -47,7 +47,7 @@ _LEDGER_OF = (
 )
 _LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
 _ALIVE = (
-    select(resources)
+    select(resources.c.resource_id, resources.c.rental_id, resources.c.rate)
     .where(resources.c.gone_at.is_(None))
     .order_by(resources.c.rental_id, resources.c.attempt, resources.c.resource_id)
 )
@@ -221,8 +221,8 @@ class Attempts:
         row = (await self._conn.execute(statement, {"key": key})).first()
         return None if row is None else _attempt_of(row)
 
-    async def alive_resources(self) -> list[Resource]:
-        return to_models(Resource, await self._conn.execute(_ALIVE))
+    async def alive_resources(self) -> list[AliveResource]:
+        return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
         return to_models(LedgerRow, await self._conn.execute(_LEDGER, {"key": rental_id}))

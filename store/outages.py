@@ -113,7 +113,12 @@ async def startup_errors() -> AsyncIterator[None]:
 async def return_connection(conn: AsyncConnection) -> None:
     """Return a connection to its pool, even if the task is cancelled meanwhile. Remove a broken connection from
     the pool. That raises nothing, because the connection's transaction has ended by then."""
-    await asyncio.shield(asyncio.ensure_future(_close(conn)))
+    if conn.dialect.name == "sqlite":
+        # This waits for nothing, so nothing can cancel it. In a task of its own it would come after all tasks that
+        # are ready now, and each of these would open one more connection.
+        await _close(conn)
+    else:
+        await asyncio.shield(asyncio.ensure_future(_close(conn)))
 
 
 async def _close(conn: AsyncConnection) -> None:

@@ -272,8 +272,10 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
 
-    async def all_ids(self) -> list[str]:
-        return list((await self._conn.execute(_ALL_IDS)).scalars())
+    async def all_ids(self) -> AsyncIterator[str]:
+        for rental_id in (await self._conn.execute(_ALL_IDS)).scalars():
+            yield rental_id
+            await self._pause()
 
     async def _write_rental(self, change: Change) -> bool:
         """Write the rental and return True. Return False, and write nothing, if the rental changed meanwhile."""

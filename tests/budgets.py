@@ -15,7 +15,7 @@ async def check_budgets(store: Store) -> None:
         balances = [changed(balance, alerted=0) for balance in await tx.budgets.all_balances()]
         sums = [balance for balance in await tx.budgets.sums() if balance.reserved or balance.spent]
         assert sorted(balances, key=str) == sorted(sums, key=str)
-        for rental in (await tx.rentals.get_many(await tx.rentals.all_ids())).values():
+        for rental in (await tx.rentals.get_many([one async for one in tx.rentals.all_ids()])).values():
             charges = await tx.budgets.charges_of(rental.id)
             assert sum(one.amount for one in charges) == sum(
                 row.amount for row in await tx.rentals.ledger(rental.id)
@@ -32,7 +32,7 @@ async def check_settled(store: Store) -> None:
     async with store.read() as tx:
         team = await tx.budgets.of_team()
         assert sum(balance.reserved for balance in team) == 0
-        ids = await tx.rentals.all_ids()
+        ids = [one async for one in tx.rentals.all_ids()]
         billed = [row.amount for one in ids for row in await tx.rentals.ledger(one)]
         assert sum(balance.spent for balance in team) == sum(billed)
     assert all(balance.scope == TEAM for balance in team)

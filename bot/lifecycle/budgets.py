@@ -447,11 +447,12 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
     """Compute the reservations and balances of every month, and the charges of months that are not filed, from the
     rentals and the ledger. No alert is given, and those that were given stay given.
 
-    It reads everything: it is for a new database schema and for another `billing.timezone`.
+    It reads everything: it is for a new database schema and for another `billing.timezone`. Other tasks run
+    meanwhile.
     """
     filed = await tx.budgets.filed()
     await tx.budgets.clear()
-    for rental_id in await tx.rentals.all_ids():
+    async for rental_id in tx.rentals.all_ids():
         rental = await tx.rentals.get(rental_id)
         if rental is None:
             continue

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.records import AliveResource, Change
 from bot.model.attempt import Attempt, AttemptState, GotReady, Marker, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -246,7 +246,7 @@ async def test_resources_are_found_by_id_and_if_they_are_alive(database: Databas
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
     async with database.read() as tx:
-        assert await tx.rentals.alive_resources() == [RESOURCE]
+        assert await tx.rentals.alive_resources() == [AliveResource("res-1", "k7mq2", RESOURCE.rate)]
         assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": gone}
         assert await tx.rentals.resources_by_id([]) == {}
         [attempt] = await tx.rentals.attempts("k7mq2")

@@ -147,7 +147,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_live", lambda tx: tx.rentals.owners()),
     ("rentals_live", lambda tx: tx.rentals.running()),
     ("ledger_rental", with_one(lambda tx: tx.rentals.live_costs())),
-    ("resources_alive|resources_rental", with_one(lambda tx: tx.rentals.live_costs())),
+    ("resources_rental|resources_alive", with_one(lambda tx: tx.rentals.live_costs())),
     ("resources_alive", partial(accruing, person=None)),
     ("events_owner_changed", partial(accruing, person=make.ANA)),
     (OF_ONE_PERSON, lambda tx: tx.people.note_seen(make.ANA, START)),

@@ -52,6 +52,15 @@ class Billing(NamedTuple):
     """Until when it is in the ledger. None if it isn't."""
 
 
+class AliveResource(NamedTuple):
+    """A resource that is not gone."""
+
+    resource_id: str
+    rental_id: str
+    rate: Decimal | None
+    """USD per hour. None if the API didn't state it."""
+
+
 class Accruing(NamedTuple):
     """A resource that is not gone, with the values from which its next ledger row and its charges are computed."""
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.records import (
     Accruing,
+    AliveResource,
     Change,
     EndedCost,
     KnownResource,
@@ -168,7 +169,7 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def write_resources(self, reported: Collection[Resource]) -> None:
         """Write resources that steps read, merged with what is stored. To all but Home, this is no change."""
 
-    async def alive_resources(self) -> list[Resource]:
+    async def alive_resources(self) -> list[AliveResource]:
         """Return the resources that are not gone."""
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
@@ -186,8 +187,8 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
 
-    async def all_ids(self) -> list[str]:
-        """Return the ids of all rentals that are or were, in order."""
+    def all_ids(self) -> AsyncIterator[str]:
+        """Yield the ids of all rentals that are or were, in order. Other tasks run after each."""
 
 
 class Jobs(DueRows[Claimed], Protocol):
