@@ -269,6 +269,10 @@ class Delivery:
     async def _deliver(self, message: Message) -> None:
         try:
             result = await self._send(message)
+        except ClaimLost:
+            log.warning("delivery.claim_lost", message=message.id)
+            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
+            return
         except GpubotError as error:
             # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
