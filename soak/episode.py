@@ -21,7 +21,7 @@ from soak.disturbances import TOKENS
 from soak.gather import gather
 from soak.people import act, answer_questions
 from soak.plan import Kill, Plan, Round
-from soak.world import Finding, Replica, World, open_world
+from soak.world import Finding, Replica, World, delivers, open_world
 
 OPENING = timedelta(minutes=6)
 """Sandbox time before the first round."""
@@ -59,7 +59,7 @@ async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
     try:
         async with asyncio.timeout(bound):
             store = await databases.new(plan.database, folder)
-            async with open_world(folder, store, plan.replicas) as world:
+            async with open_world(folder, store, replicas=plan.replicas, seed=plan.seed) as world:
                 try:
                     await _run_rounds(world, plan, outcome)
                 finally:
@@ -197,7 +197,11 @@ async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome
     with replica.stopped():
         takeover = min(TAKEOVER, kill.stopped)
         await clock.pause(takeover)
-        if others and takeover == TAKEOVER and not any([await world.delivers(each) for each in others]):
+        if (
+            others
+            and takeover == TAKEOVER
+            and not any([await delivers(world.session, each.running()) for each in others])
+        ):
             raise Finding(f"No process delivers {TAKEOVER:.0f} s after the other one was stopped")
         await clock.pause(kill.stopped - takeover)
     await clock.pause(kill.after)

@@ -57,6 +57,15 @@ def new_key() -> str:
     return asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
 
 
+async def delivers(session: aiohttp.ClientSession, bot: Bot) -> bool:
+    """Return whether this process brings the outbox to Slack now, as its /metrics says."""
+    try:
+        async with session.get(bot.health.removesuffix("health") + "metrics") as answer:
+            return DELIVERING in (await answer.text()).splitlines()
+    except aiohttp.ClientError:
+        return False
+
+
 class Finding(NotRunning):
     """A condition that must hold did not."""
 
@@ -188,17 +197,6 @@ class World:
         """Return the /health of each process that runs and does not stand still; an empty dict if it gave none."""
         answering = [replica for replica in self.replicas if replica.answers]
         return await asyncio.gather(*(self._health_of(replica, **query) for replica in answering))
-
-    async def delivers(self, replica: Replica) -> bool:
-        """Return whether this process brings the outbox to Slack now, as its /metrics says."""
-        if replica.bot is None:
-            return False
-        url = replica.bot.health.removesuffix("health") + "metrics"
-        try:
-            async with self.session.get(url) as response:
-                return DELIVERING in (await response.text()).splitlines()
-        except aiohttp.ClientError:
-            return False
 
     # --- time
 
@@ -348,12 +346,12 @@ async def _join(sandbox: SandboxClient, user: str) -> None:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, store: Store, replicas: int = 1) -> AsyncIterator[World]:
+async def open_world(folder: Path, store: Store, *, replicas: int = 1, seed: int = 1) -> AsyncIterator[World]:
     """Run a sandbox, with a bot of that many processes that aren't started yet, until the end of the block."""
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     (folder / "tools.sh").write_text(SETUP, encoding="utf-8")
-    options = ("--speed", "0", "--pace", "0", "--at", "2026-11-24T12:00:00Z")
+    options = ("--speed", "0", "--pace", "0", "--at", "2026-11-24T12:00:00Z", "--seed", str(seed))
     async with (
         run_sandbox(*options, log=folder / "sandbox.log") as addresses,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session,
