@@ -18,6 +18,8 @@ from tests.journeys.world import PEOPLE, WAIT, World
 __all__ = ["postgres"]
 
 GPUS = ("H100", "A100", "L4", "L40S", "H200", "4090")
+NOT_WRITTEN = "couldn't write that down"
+"""The answer if the database is too slow."""
 LOOK = 0.05
 """Real seconds between two looks at a process."""
 
@@ -60,7 +62,10 @@ async def destroys_all(world: World) -> None:
     """Let the admin destroy all machines, and wait until they are gone."""
     rentals = await cards(world)
     for rental in rentals:
-        await world.asks_to_destroy("Cleo", rental)
+        await world.commands("Cleo", f"destroy {rental}")
+        while not await world.sandbox.modal(PEOPLE["Cleo"], wait=5):
+            await world.commands("Cleo", f"destroy {rental}")
+        await world.confirms("Cleo")
     for rental in rentals:
         await world.until_any_card(rental, ("Destroyed", "Cancelled"))
     await settle(world)
@@ -149,12 +154,9 @@ async def test_in_a_rolling_restart_under_load_no_click_is_lost_or_done_twice(re
     clicks: list[Outcome] = []
 
     async def rents_all(name: str) -> None:
-        """Rent one GPU of each kind. Click again for as long as Slack shows an error."""
+        """Rent one GPU of each kind, as a person who tries again after an error."""
         for gpu in GPUS:
-            offers = await gets_offers(world, name, gpu)
-            while not (outcome := await world.clicks(name, offers, "Rent")).ok:
-                clicks.append(outcome)
-            clicks.append(outcome)
+            clicks.extend(await rents(world, name, await gets_offers(world, name, gpu)))
 
     async def until_clicked(count: int) -> None:
         while len(clicks) < count and not any(person.done() for person in people):
@@ -176,7 +178,7 @@ async def test_in_a_rolling_restart_under_load_no_click_is_lost_or_done_twice(re
 
 
 async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
-    """Ask for a GPU, again for as long as Slack shows an error. Return the list of offers once it is there."""
+    """Ask for a GPU, again for as long as that fails or isn't written down. Return the list of offers."""
     last = await world.sandbox.last_change(PEOPLE[name])
     while not (await world.commands(name, f"get {gpu} for 30m")).ok:
         pass
@@ -184,5 +186,29 @@ async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
         for message in seen:
             if message.only_you and "Prices stand" in message.text + message.reads:
                 return message
+            if message.only_you and NOT_WRITTEN in message.text:
+                return await gets_offers(world, name, gpu)
         last = seen[-1].seq
-    raise Missed(f"{name} sees no offers of {gpu}.")
+    return await gets_offers(world, name, gpu)
+
+
+async def rents(world: World, name: str, offers: SeenMessage) -> list[Outcome]:
+    """Click on Rent, again for as long as that fails or isn't written down. Return how each click ended."""
+    clicks = []
+    while True:
+        last = await world.sandbox.last_change(PEOPLE[name])
+        clicks.append(await world.clicks(name, offers, "Rent"))
+        if clicks[-1].ok:
+            answer = await answered(world, name, last)
+            if NOT_WRITTEN not in answer:
+                return clicks
+
+
+async def answered(world: World, name: str, last: int) -> str:
+    """Return the text of the first private message since the change with this number, once there is one."""
+    while seen := await world.sandbox.see(PEOPLE[name], last, wait=WAIT):
+        for message in seen:
+            if message.only_you:
+                return message.text
+        last = seen[-1].seq
+    raise Missed(f"{name}'s click was acknowledged and not answered.")
