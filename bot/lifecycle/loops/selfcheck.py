@@ -40,6 +40,10 @@ Recipient = tuple[str, str | None]
 """A person's id, and the id of the rental that the alert was about, if any."""
 
 
+def _yes() -> bool:
+    return True
+
+
 @dataclass
 class SelfCheck:
     """Checks every few seconds whether the bot works, and notifies people if it does not."""
@@ -47,6 +51,8 @@ class SelfCheck:
     deps: StepDeps
     engine: Engine
     direct: DirectPosts
+    notifies: Callable[[], bool] = _yes
+    """Whether this process notifies people: one of several does, the one that delivers."""
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
@@ -81,7 +87,7 @@ class SelfCheck:
     async def _turn(self) -> None:
         self.deps = with_newest_rules(self.deps)
         failed_before, self._failed = self._failed, not await self.check()
-        if self._failed and failed_before:
+        if self._failed and failed_before and self.notifies():
             await self.notify()
         elif not self._failed:
             await self.notify_recovery()
