@@ -48,8 +48,6 @@ SETTLE = 75.0
 """Real seconds within which the bot must settle once nothing fails any more."""
 HEALTH_EVERY = 0.03
 TAIL = 3000
-DELIVERING = "gpubot_delivering 1.0"
-"""The line of /metrics of the process that brings the outbox to Slack."""
 
 
 def new_key() -> str:
@@ -58,10 +56,10 @@ def new_key() -> str:
 
 
 async def delivers(session: aiohttp.ClientSession, bot: Bot) -> bool:
-    """Return whether this process brings the outbox to Slack now, as its /metrics says."""
+    """Return whether this process brings the outbox to Slack now, as its /health says."""
     try:
-        async with session.get(bot.health.removesuffix("health") + "metrics") as answer:
-            return DELIVERING in (await answer.text()).splitlines()
+        async with session.get(bot.health) as answer:
+            return bool((await answer.json())["delivering"])
     except aiohttp.ClientError:
         return False
 
