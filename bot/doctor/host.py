@@ -19,7 +19,7 @@ from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
 from bot.operator.server import folder_problem
 from bot.text_file import open_to_others
-from store.preflight import Condition, check_database
+from store.preflight import Condition, check_database, is_pooled
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
@@ -33,22 +33,33 @@ _DATABASE_WORDS = {
 }
 
 
+_POOLED = (
+    "a pooler stands before PostgreSQL. Let it work in session mode, or connect directly: in transaction mode, "
+    "several gpubots don't know of each other."
+)
+
+
 async def database(context: CheckContext) -> list[Finding]:
     """Return whether the next start can use the database."""
     blocked = context.blocked_by("GPUBOT_DATABASE_URL")
     if blocked:
         return [not_checked(DATABASE, blocked)]
+    url = context.settings.database_url.get_secret_value()
     try:
-        found = await check_database(context.settings.database_url.get_secret_value())
+        found = await check_database(url)
+        pooled = await is_pooled(url)
     except InUse:
         return [ok(DATABASE, "a running gpubot has it. That is fine; a second one could not start.")]
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
-        if context.settings.database_url.get_secret_value().startswith("postgresql:"):
+        if url.startswith("postgresql:"):
             return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
         return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
-    return [ok(DATABASE, _DATABASE_WORDS[found])]
+    findings = [ok(DATABASE, _DATABASE_WORDS[found])]
+    if pooled:
+        findings.append(hint(DATABASE, _POOLED))
+    return findings
 
 
 async def port(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
