@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
-from bot.config.settings import Settings, read_settings
+from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
@@ -55,7 +55,7 @@ from bot.policy.access.probe_script import probe_line
 from bot.policy.team.policy_file import PolicySource
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
-from handlers.connection import RETRY_REFUSED, Connection, Tokens
+from handlers.connection import RETRY_REFUSED, Connection, HttpMode, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
@@ -133,6 +133,7 @@ async def run(settings: Settings) -> None:
                 report.read,
                 report.exposition,
                 report.works,
+                ready=parts.connection.ready,
                 machines=None if token is None else health.Machines(report.machines, token),
             )
         except OSError as error:
@@ -266,6 +267,9 @@ async def build(
             prices=Prices.of(market, clock),
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
+            http=None
+            if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
+            else HttpMode(settings.slack_http, settings.slack_handover, metrics.slack_request),
             retry_refused=retry_refused,
         )
         report = HealthReport(
@@ -337,7 +341,12 @@ async def _log_start(settings: Settings, store: Database) -> None:
 
 def tokens_of(settings: Settings) -> Tokens:
     """Return Slack's tokens from the settings."""
-    return Tokens(bot=settings.slack_bot_token.get_secret_value(), app=settings.slack_app_token.get_secret_value())
+    app, signing_secret = settings.slack_app_token, settings.slack_signing_secret
+    return Tokens(
+        bot=settings.slack_bot_token.get_secret_value(),
+        app="" if app is None else app.get_secret_value(),
+        signing_secret="" if signing_secret is None else signing_secret.get_secret_value(),
+    )
 
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
@@ -381,7 +390,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         for task in done - {stopping}:
             task.result()
         log.info("gpubot.stopping")
-        await parts.gate.drain(DRAIN_HANDLERS)
+        await parts.connection.drain(DRAIN_HANDLERS)
     finally:
         await parts.connection.close()
         for task in (*tasks, stopping):
