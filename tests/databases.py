@@ -6,6 +6,9 @@ In a folder's conftest: `from tests.databases import clock, database, postgres, 
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from bot.clock import MovedClock
@@ -60,6 +64,45 @@ class Postgres:
                 await connection.execute(statement)
         finally:
             await connection.close()
+
+    async def stop(self) -> None:
+        """Stop the server as a crash would, without a checkpoint."""
+        await self._run(self.server.bin_path / "pg_ctl", "stop", "-D", self.server.pgdata, "-m", "immediate")
+
+    async def start(self) -> None:
+        """Start the server again, at the same address."""
+        await asyncio.to_thread(self.server.ensure_postgres_running)
+
+    async def copy(self) -> Path:
+        """Return a copy of the data folder as it is now, as a standby has one that lags from now on."""
+        info, copy = self.server.get_postmaster_info(), Path(self.server.pgdata).with_name("copy")
+        address = ("-h", info.socket_dir, "-p", str(info.port), "-U", self.server.postgres_user)
+        if self.server.system_user is not None:
+            shutil.chown(copy.parent, self.server.system_user)
+        await self._run(
+            self.server.bin_path / "pg_basebackup", "-D", copy, "--checkpoint=fast", "--no-sync", *address
+        )
+        return copy
+
+    async def fail_over(self, copy: Path) -> None:
+        """Stop the server, and start one in its place that has the data of the copy."""
+        await self.stop()
+        shutil.rmtree(self.server.pgdata)
+        shutil.move(copy, self.server.pgdata)
+        await self.start()
+
+    async def limit_files(self, size: str) -> None:
+        """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
+        postmaster = psutil.Process(self.server.get_postmaster_info().pid)
+        pids = [process.pid for process in (postmaster, *postmaster.children())]
+        for pid in pids:
+            await self._run("/usr/bin/prlimit", "--pid", str(pid), f"--fsize={size}:unlimited")
+
+    async def _run(self, *command: str | Path) -> None:
+        """Run a program as the user that the server has."""
+        await asyncio.to_thread(
+            subprocess.run, command, user=self.server.system_user, check=True, capture_output=True
+        )
 
 
 @pytest.fixture(scope="session")

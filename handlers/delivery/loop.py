@@ -276,7 +276,8 @@ class Delivery:
         except GpubotError as error:
             # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
-            self._unsaved.note_outage()
+            if not isinstance(error, ClaimLost):
+                self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
