@@ -44,6 +44,7 @@ from bot.probe.prober import SshProber
 from store.db import Database
 from store.tables import messages, rentals
 from tests.budgets import check_budgets
+from tests.databases import spare_the_disk
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
@@ -434,6 +435,7 @@ async def world(
     clock = Clock(outside.clock.now())
     await outside.start()
     store = await Database.open(url, claimant="world", clock=clock)
+    spare_the_disk(store)
     market: ComputeClear | None = None
     try:
         machines = Machines(SshProber(seconds=ssh_timeout))
