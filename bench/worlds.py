@@ -39,6 +39,8 @@ class World:
     folder: Path
     http: str
     """The bot's GPUBOT_HTTP."""
+    postgres: str | None = None
+    """The URL of the bot's database on PostgreSQL. None: it is on SQLite."""
 
     async def switch_on_rate_limits(self) -> None:
         """Switch Slack's rate limits on."""
@@ -60,11 +62,11 @@ class World:
     @property
     def database(self) -> str:
         """The bot's GPUBOT_DATABASE_URL."""
-        return f"sqlite:///{self.file}"
+        return self.postgres or f"sqlite:///{self.file}"
 
     @property
     def file(self) -> Path:
-        """The file of that database."""
+        """The file of that database on SQLite."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:
@@ -73,18 +75,20 @@ class World:
         policy.write_text(POLICY, encoding="utf-8")
         addresses = self.sandbox.addresses
         settings = environment(addresses, self.folder, admins=ADMIN, channel=channel, http=self.http)
-        return {**settings, "GPUBOT_POLICY": str(policy)}
+        return {**settings, "GPUBOT_POLICY": str(policy), "GPUBOT_DATABASE_URL": self.database}
 
 
 @asynccontextmanager
-async def open_world(folder: Path, name: str, *, speed: float = 1) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, name: str, *, speed: float = 1, postgres: str | None = None
+) -> AsyncIterator[World]:
     """Run a sandbox, with its clock at that speed, until the end of the block. Raise NotRunning."""
     home = folder / name
     home.mkdir()
     # With Slack's rate limits, setting up would take minutes. `switch_on_rate_limits` switches them on to measure.
     options = ("--pace", "0", "--speed", str(speed))
     async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
-        yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}")
+        yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}", postgres)
 
 
 @dataclass(frozen=True)

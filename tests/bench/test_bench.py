@@ -31,6 +31,7 @@ WITH_BASELINE = {
     "poll_visited_p99",
     "poll_many_p99",
     "polls_many_per_cpu",
+    "polls_per_cpu_postgres",
     "probe_cpu",
     "spend_query",
     "page_effect_p95",
