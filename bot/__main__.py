@@ -1,4 +1,4 @@
-"""The command line: gpubot run | demo | sandbox | doctor | migrate | backup | copy | export | policy check.
+"""The command line: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
 
 On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
 """
@@ -67,6 +67,7 @@ def run() -> None:
 def demo(
     json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message, edit or action.")] = False,
     all_edits: Annotated[bool, typer.Option("--all", help="Also each edit of a message.")] = False,
+    http: Annotated[bool, typer.Option("--http", help="In HTTP mode, instead of Socket Mode.")] = False,
 ) -> None:
     """Play a story of rentals against a sandbox on this machine and check every step."""
     from bot.config.settings import LogFormat
@@ -77,7 +78,7 @@ def demo(
     printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
     # A program reads the JSON lines on stdout; notes for people go to stderr.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
-    spent = asyncio.run(script.demo(printer, note))
+    spent = asyncio.run(script.demo(printer, note, http=http))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
     note(
         f"Next: {_command()} sandbox lets you try it yourself, in your browser; docs/slack.md leads to real Slack."
@@ -98,6 +99,21 @@ def sandbox() -> None:
         sys.stdout.flush()
 
     asyncio.run(console.play_along(say))
+
+
+@cli.command()
+def manifest(
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="For HTTP mode: where Slack reaches the bot, as https://bot.example.com."
+        ),
+    ] = None,
+) -> None:
+    """Print the manifest of the Slack app, to paste at api.slack.com/apps."""
+    from bot.config.manifest import http_manifest, socket_manifest
+
+    print(socket_manifest() if http is None else http_manifest(http), end="")
 
 
 @cli.command()

@@ -18,18 +18,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
-from bot.config.settings import Settings, read_settings
+from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
-from bot.lifecycle.account.sweep import FirstSweep
+from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.lifecycle.deciders import check_deciders
-from bot.lifecycle.deps import D, Deps, StepDeps, with_newest_rules
+from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job, every, every_day, every_hour
+from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.replica import Replica
+from bot.lifecycle.loops.running import LOOK_AGAIN
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.month_files import file_months
@@ -53,7 +55,7 @@ from bot.policy.access.probe_script import probe_line
 from bot.policy.team.policy_file import PolicySource
 from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
-from handlers.connection import RETRY_REFUSED, Connection, Tokens
+from handlers.connection import RETRY_REFUSED, Connection, HttpMode, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
@@ -95,7 +97,9 @@ class Parts:
     delivery: Delivery
     deps: Deps
     """For what people ask: its writes go before those of steps and delivery."""
-    jobs: list[Job]
+    replica: Replica
+    jobs: Jobs
+    local_jobs: list[LocalJob]
     policy: Callable[[], Coroutine[Any, Any, None]]
     """Brings the policy file into force, now and whenever it is read again."""
     read_secrets: Callable[[], None]
@@ -129,6 +133,7 @@ async def run(settings: Settings) -> None:
                 report.read,
                 report.exposition,
                 report.works,
+                ready=parts.connection.ready,
                 machines=None if token is None else health.Machines(report.machines, token),
             )
         except OSError as error:
@@ -163,14 +168,15 @@ async def build(
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
         source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
         in_force = await rules_at_start(store, source)
-        metrics = Metrics()
+        metrics, opened = Metrics(), Opened()
+        opened.again(clock)
+        store.on_reopen(partial(opened.again, clock))
         deps = Deps(
             store=store,
             clock=clock,
             rules=in_force.rules,
             in_force=in_force,
-            started_at=clock.now(),
-            started_real=clock.real(),
+            opened=opened,
             on_over_budget=metrics.over_budget,
         )
         key_file = settings.probe_key_file
@@ -190,49 +196,66 @@ async def build(
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
-        first_sweep = FirstSweep()
+        claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        replica = Replica(store, clock, claim_seconds=claim_seconds)
         step_deps = StepDeps(
             store=background.store,
             clock=clock,
             rules=deps.rules,
             in_force=in_force,
-            started_at=deps.started_at,
-            started_real=deps.started_real,
+            opened=opened,
             market=market,
             prober=SshProber(probe_key),
             probe_line=deps.probe_line,
             channels=SlackChannels(background, client),
             directory=people,
             on_attempt=metrics.attempt,
-            swept=lambda: first_sweep.done,
+            may_claim=replica.may_claim,
         )
         catalog_cache, gate = CatalogCache(market), Gate()
-        jobs = [
-            Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
-            Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), _work(step_deps, first_sweep.run), retry=SWEEP_AGAIN),
-            Job(
-                "approvers",
-                every(minutes=APPROVERS_EVERY_MINUTES),
-                _work(background, partial(check_deciders, directory=people)),
-            ),
-            Job("waiting", every(minutes=WAITING_EVERY_MINUTES), _work(background, check_waiting)),
-            Job("owners", every(minutes=OWNERS_EVERY_MINUTES), _work(step_deps, check_owners)),
-            Job("months", every(minutes=MONTHS_EVERY_MINUTES), _work(step_deps, file_months)),
-            Job("digest", every(minutes=DIGEST_EVERY_MINUTES), _work(background, send_digest)),
-            Job("unusual day", every(minutes=UNUSUAL_EVERY_MINUTES), _work(background, notify_unusual_day)),
-            Job(
-                "balances", every_day(), _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances))
-            ),
-            Job("retention", every(minutes=RETENTION_EVERY_MINUTES), _work(background, drop_old)),
-            Job("people", every_hour(), _work(step_deps, look_for_people_who_left)),
-            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), _work(step_deps, drop_old_samples)),
-        ]
-        claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), retry=SWEEP_AGAIN)
+        store.on_reopen(sweeps.again)
+        look_again = LOOK_AGAIN if store.shared else None
+        local_jobs = [LocalJob("catalog", catalog_cache.refresh, every(minutes=CATALOG_EVERY_MINUTES)), sweeps]
+        delivery = Delivery(
+            replace(background, claimed=DELIVERY),
+            client,
+            session,
+            pace=Pace(speed=settings.slack_speed),
+            may_send=lambda: jobs.may_act(DELIVERY),
+            look_again=look_again,
+        )
+        store.on_reopen(delivery.begin_later)
+        jobs = Jobs(
+            step_deps,
+            [
+                Job(DELIVERY, delivery.run, None),
+                Job("sweep", _work(step_deps, sweep), every(minutes=SWEEP_EVERY_MINUTES), at_once=False),
+                Job(
+                    "approvers",
+                    _work(background, partial(check_deciders, directory=people)),
+                    every(minutes=APPROVERS_EVERY_MINUTES),
+                ),
+                Job("waiting", _work(background, check_waiting), every(minutes=WAITING_EVERY_MINUTES)),
+                Job("owners", _work(step_deps, check_owners), every(minutes=OWNERS_EVERY_MINUTES)),
+                Job("months", _work(step_deps, file_months), every(minutes=MONTHS_EVERY_MINUTES)),
+                Job("digest", _work(background, send_digest), every(minutes=DIGEST_EVERY_MINUTES)),
+                Job("unusual day", _work(background, notify_unusual_day), every(minutes=UNUSUAL_EVERY_MINUTES)),
+                Job(
+                    "balances",
+                    _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances)),
+                    every_day(),
+                ),
+                Job("retention", _work(background, drop_old), every(minutes=RETENTION_EVERY_MINUTES)),
+                Job("people", _work(step_deps, look_for_people_who_left), every_hour()),
+                Job("samples", _work(step_deps, drop_old_samples), every(minutes=SAMPLES_EVERY_MINUTES)),
+            ],
+            claim_seconds=claim_seconds,
+        )
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
-        delivery = Delivery(background, client, session, pace=Pace(speed=settings.slack_speed))
-        selfcheck = SelfCheck(step_deps, engine, delivery.direct)
+        selfcheck = SelfCheck(step_deps, engine, delivery.direct, notifies=lambda: jobs.does(DELIVERY))
         connection = Connection(
             deps,
             client,
@@ -244,6 +267,9 @@ async def build(
             prices=Prices.of(market, clock),
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
+            http=None
+            if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
+            else HttpMode(settings.slack_http, settings.slack_handover, metrics.slack_request),
             retry_refused=retry_refused,
         )
         report = HealthReport(
@@ -255,7 +281,9 @@ async def build(
             visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
+            replica=replica,
             jobs=jobs,
+            local_jobs=local_jobs,
             connection=connection,
             gate=gate,
             metrics=metrics,
@@ -269,12 +297,16 @@ async def build(
             selfcheck=selfcheck,
             delivery=delivery,
             deps=deps,
+            replica=replica,
             jobs=jobs,
+            local_jobs=local_jobs,
             policy=partial(
                 follow,
                 background,
                 read_policy_again or asyncio.Event(),
                 then=partial(check_deciders, directory=people),
+                joined=store.joined,
+                look_again=look_again,
             ),
             read_secrets=partial(_read_secrets, market, connection),
             catalog_cache=catalog_cache,
@@ -309,7 +341,12 @@ async def _log_start(settings: Settings, store: Database) -> None:
 
 def tokens_of(settings: Settings) -> Tokens:
     """Return Slack's tokens from the settings."""
-    return Tokens(bot=settings.slack_bot_token.get_secret_value(), app=settings.slack_app_token.get_secret_value())
+    app, signing_secret = settings.slack_app_token, settings.slack_signing_secret
+    return Tokens(
+        bot=settings.slack_bot_token.get_secret_value(),
+        app="" if app is None else app.get_secret_value(),
+        signing_secret="" if signing_secret is None else signing_secret.get_secret_value(),
+    )
 
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
@@ -326,14 +363,21 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
 
 
 async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
-    """Run every loop until `stop` is set. Then let listeners acknowledge, and let steps and delivery finish."""
-    await parts.delivery.begin()
+    """Run every loop until `stop` is set. Then let listeners acknowledge, let steps and delivery finish, and end
+    this process's claims. Raise CannotOpen if the database is being migrated."""
+    await parts.replica.look()
+    if parts.store.joined:
+        parts.delivery.begin_later()
+    else:
+        await parts.delivery.begin()
     loops = [
+        parts.replica.run(),
         parts.engine.run(),
         parts.overdue.run(),
         parts.visits.run(),
         parts.selfcheck.run(),
-        *(job.run(parts.clock) for job in parts.jobs),
+        parts.jobs.run(),
+        *(job.run(parts.clock) for job in parts.local_jobs),
         parts.policy(),
         parts.connection.run(),
     ]
@@ -346,7 +390,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         for task in done - {stopping}:
             task.result()
         log.info("gpubot.stopping")
-        await parts.gate.drain(DRAIN_HANDLERS)
+        await parts.connection.drain(DRAIN_HANDLERS)
     finally:
         await parts.connection.close()
         for task in (*tasks, stopping):
@@ -354,6 +398,8 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await _drain(parts.engine.drain())
         await _drain(parts.delivery.drain())
+        for loop in (parts.engine, parts.visits, parts.jobs):
+            await loop.end_claims()
 
 
 async def _drain(work: Coroutine[Any, Any, None]) -> None:

@@ -12,6 +12,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """Reads time and sleeps. All moments are aware and in UTC."""
@@ -31,7 +33,8 @@ class Clock(Protocol):
         """Return real time, which tests and the sandbox can't move."""
 
     def monotonic(self) -> float:
-        """Return real seconds since some moment, for deadlines. Unlike `real`, they never go back."""
+        """Return real seconds since some moment, for deadlines. Unlike `real`, they never go back. On Linux, time
+        for which the machine was suspended counts."""
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake`
@@ -68,7 +71,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_MONOTONIC)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         while not wake.is_set():

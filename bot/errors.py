@@ -268,6 +268,13 @@ class StoreBusy(Outage):
     """The database did not answer in time, or takes no writes now."""
 
 
+class ClaimLost(Outage):
+    """Another process has the claim on this work, or may have it. Nothing was done here; the other one does it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another process of mine does this now. Nothing was changed here.")
+
+
 class KeysUnavailable(Outage):
     """GitHub gave no usable answer when asked for a person's public keys. `reason` is a sentence."""
 

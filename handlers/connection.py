@@ -1,4 +1,5 @@
-"""The connection to Slack, which is made at the start. If Slack refuses a token, the settings are read again."""
+"""The connection to Slack, by Socket Mode or HTTP, which is made at the start. If Slack refuses a token, the
+settings are read again."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -28,6 +30,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
 from handlers.slack_api.gate import Gate
+from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
 
@@ -45,10 +48,50 @@ REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
 
 @dataclass(frozen=True)
 class Tokens:
-    """Slack's tokens, from the settings."""
+    """Slack's tokens, and the secret that signs its requests, from the settings."""
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
+    """Empty if it isn't set: only Socket Mode needs it."""
+    signing_secret: str = field(repr=False, default="")
+    """Empty if it isn't set: only HTTP mode needs it."""
+
+
+@dataclass(frozen=True)
+class HttpMode:
+    """How Slack's requests are taken in HTTP mode."""
+
+    address: str
+    """HOST:PORT on which the bot listens."""
+    handover: float = 0.0
+    """For how many real seconds a process that stops still takes requests, while /ready answers 503."""
+    on_request: Callable[[Outcome], None] = lambda _: None
+    """Called once for each request."""
+
+
+class Receiver(Protocol):
+    """What takes commands, clicks and events from Slack, in either mode."""
+
+    async def connect(self) -> None:
+        """Begin to take them."""
+
+    async def connected(self) -> int:
+        """Return how many connections are open, or 1 for a server that listens."""
+
+    def since_request(self) -> float | None:
+        """Return how many real seconds ago a server got its last signed request. Return None if it got none."""
+
+    def use_secret(self, secret: str) -> None:
+        """Use this app token or signing secret from now on."""
+
+    async def watch(self) -> None:
+        """Keep it working until cancelled, or return if that needs no work."""
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more, and acknowledge what came, for at most `seconds` of real time."""
+
+    async def close(self) -> None:
+        """Close everything. Don't wait for what is being handled."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +128,11 @@ class Connection:
         prices: Prices,
         tokens: Tokens,
         read_tokens: Callable[[], Tokens],
+        http: HttpMode | None = None,
         retry_refused: float = RETRY_REFUSED,
     ) -> None:
         """`client` is the client that every part uses; its token is replaced here. `read_tokens` reads the
-        settings and their files again, and may raise GpubotError."""
+        settings and their files again, and may raise GpubotError. `http` is None in Socket Mode."""
         self._deps = deps
         self._client = client
         self._delivery = delivery
@@ -98,20 +142,43 @@ class Connection:
         self._key_source = key_source
         self._prices = prices
         self._read_tokens = read_tokens
+        self._http = http
         self._retry_refused = retry_refused
         self._tokens = tokens
-        self._sockets: Sockets | None = None
+        self._receiver: Receiver | None = None
+        self.mode = "socket" if http is None else "http"
+        self.draining = False
+        """Whether the process stops. A load balancer then has to send requests to another one."""
         self.refused: TokenRefusal | None = None
         """Set while Slack refuses a token."""
 
     async def connected(self) -> int:
-        """Return how many connections are open."""
-        return await self._sockets.connected() if self._sockets is not None else 0
+        """Return how many connections are open: in HTTP mode 1 if the server listens."""
+        return await self._receiver.connected() if self._receiver is not None else 0
+
+    async def ready(self) -> bool:
+        """Return whether Slack's requests can be sent to this process."""
+        return not self.draining and await self.connected() > 0
+
+    def since_request(self) -> float | None:
+        """Return how many real seconds ago the last signed request came. Return None if none has, and in Socket
+        Mode."""
+        return self._receiver.since_request() if self._receiver is not None else None
+
+    async def drain(self, seconds: float) -> None:
+        """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
+        real time, and as long again for what is done after acknowledgements."""
+        self.draining = True
+        if self._receiver is not None:
+            if self._http is not None:
+                await self._deps.clock.pause(self._http.handover)
+            await self._receiver.drain(seconds)
+        await self._gate.drain(seconds)
 
     async def close(self) -> None:
         """Close all connections. Don't wait for payloads that are being handled."""
-        if self._sockets is not None:
-            await self._sockets.close()
+        if self._receiver is not None:
+            await self._receiver.close()
 
     async def run(self) -> None:
         """Connect, then listen and deliver until cancelled.
@@ -122,9 +189,9 @@ class Connection:
         tasks: list[asyncio.Task[None]] = []
         waiting = False
         try:
-            while self._sockets is None:
+            while self._receiver is None:
                 try:
-                    self._sockets = await self._connect()
+                    self._receiver = await self._connect()
                 except _Refused as refused:
                     self._note_refusal(refused.name)
                     await self._handle_refusal(refused, waiting=waiting)
@@ -133,13 +200,13 @@ class Connection:
                         tasks.append(asyncio.create_task(self._delivery.run()))  # the bot's token works
                     await self._deps.clock.pause(self._retry_refused)
                     self._reload_tokens()
-            log.info("gpubot.ready", connections=await self._sockets.connected())
+            log.info("gpubot.ready", mode=self.mode, connections=await self.connected())
             self.refused = None
             self._delivery.token_renewed()
             if not tasks:
                 tasks.append(asyncio.create_task(self._delivery.run()))
             watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
-            tasks += [asyncio.create_task(work) for work in (self._sockets.watch(), watch_token)]
+            tasks += [asyncio.create_task(work) for work in (self._receiver.watch(), watch_token)]
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
@@ -171,9 +238,14 @@ class Connection:
         different = tokens != self._tokens
         self._tokens = tokens
         self._client.token = tokens.bot
-        if self._sockets is not None:
-            self._sockets.use_token(tokens.app)
+        if self._receiver is not None and self._secret:
+            self._receiver.use_secret(self._secret)
         return different
+
+    @property
+    def _secret(self) -> str:
+        """What the mode needs in addition to the bot's token."""
+        return self._tokens.app if self._http is None else self._tokens.signing_secret
 
     def _reload_tokens(self) -> None:
         try:
@@ -210,14 +282,15 @@ class Connection:
             return False
         return True
 
-    async def _connect(self) -> Sockets:
+    async def _connect(self) -> Receiver:
         """Connect as soon as Slack answers. Raise _Refused if it refuses a token."""
         while True:
             name = "SLACK_BOT_TOKEN"
             try:
                 identity = await self._client.auth_test()
-                name = "SLACK_APP_TOKEN"
-                await self._client.apps_connections_open(app_token=self._tokens.app)
+                if self._http is None:
+                    name = "SLACK_APP_TOKEN"
+                    await self._client.apps_connections_open(app_token=self._tokens.app)
                 return await self._open(identity)
             except SlackApiError as error:
                 code = error_code(error)
@@ -228,7 +301,7 @@ class Connection:
                 log.warning("slack.not_connected", error=type(error).__name__)
             await self._deps.clock.pause(RETRY)
 
-    async def _open(self, identity: AsyncSlackResponse) -> Sockets:
+    async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
             """Return the one token of the one workspace, without a call to Slack."""
             return AuthorizeResult(
@@ -239,16 +312,27 @@ class Connection:
                 bot_user_id=identity.get("user_id"),
             )
 
-        # Bolt returns as soon as the listener does; otherwise it looks every 10 ms whether it acknowledged.
-        app = AsyncApp(name="gpubot", client=self._client, authorize=authorize, process_before_response=True)
+        # Bolt returns as soon as the listener does; otherwise it looks every 10 ms whether it acknowledged. The
+        # server checks signatures before Bolt reads anything.
+        app = AsyncApp(
+            name="gpubot",
+            client=self._client,
+            authorize=authorize,
+            process_before_response=True,
+            request_verification_enabled=False,
+        )
         self._people.connected_to(HomeWorkspace.of(identity))
         register(app, self._context())
-        sockets = Sockets(
-            app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_tokens
-        )
+        receiver = self._receiver_for(app)
         log_missing_scopes(identity)
-        await sockets.connect()
-        return sockets
+        await receiver.connect()
+        return receiver
+
+    def _receiver_for(self, app: AsyncApp) -> Receiver:
+        clock, gate, http = self._deps.clock, self._gate, self._http
+        if http is None:
+            return Sockets(app, self._secret, clock, gate=gate, reload_token=self._reload_tokens)
+        return HttpServer(app, self._secret, http.address, clock, gate=gate, on_request=http.on_request)
 
     def _context(self) -> Context:
         return Context(

@@ -22,6 +22,11 @@ def real_monotonic() -> float:
     return time.monotonic()
 
 
+def real_seconds() -> float:
+    """Return the real time of day in Unix seconds, as signatures have it."""
+    return time.time()
+
+
 class Notifier:
     """Wakes tasks that wait for a condition when something has changed."""
 

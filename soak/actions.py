@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 TEAM = ("Ana", "Ben", "Cleo", "Dan")
@@ -45,6 +45,8 @@ class ActionKind(StrEnum):
     """Write a direct message to the bot."""
     KEY = "key"
     """Set a public key."""
+    HOME = "home"
+    """Open the Home tab, and click one of `labels` there if it has one."""
 
 
 class Dialog(StrEnum):
@@ -80,6 +82,25 @@ GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH10
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
 LEASES = ("for 30m", "for 45m", "for 1h", "for 90m", "until {+45}", "until {+80}")
 TWO_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
+WISHES = (
+    "wait H100 EU under $1.50 until {+40} for 30m",
+    "wait H100 EU until {+60} for 30m",
+    "wait 8xH100 US until {+50} for 30m",
+    "wait A100 until {+30} for 45m any time",
+)
+STARTS = ("get H100 EU at {+25} for 30m", "get A100 at {+15} for 45m", "get 8xH100 EU at {+20} for 30m")
+ON_HOME = (
+    "Extend",
+    "Destroy",
+    "Cancel",
+    "Withdraw",
+    "Details",
+    "Approve",
+    "Deny",
+    "Stop waiting",
+    "Get GPUs",
+    "Show all",
+)
 READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}", "help", "catalog", "key", "")
 
 _MEMBER = (
@@ -89,7 +110,7 @@ _MEMBER = (
     (3, "click", ("Rent another",)),
     (9, "click", ("Extend",)),
     (5, "command", ("extend {own} 1h",)),
-    (4, "click", ("Still needed",)),
+    (4, "click", ("Still needed", "Keep ", "I need it")),
     (2, "command", ("keep {own} 1h",)),
     (6, "click", ("Destroy", "Cancel")),
     (4, "command", ("destroy {own}",)),
@@ -97,6 +118,13 @@ _MEMBER = (
     (4, "click", ("Withdraw", "Take the request back", "Go on")),
     (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
+    (3, "command", WISHES),
+    (3, "command", STARTS),
+    (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
+    (2, "click", ("Stop waiting", "Wait again")),
+    (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
+    (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
+    (3, "home", ON_HOME),
     (6, "read", ()),
     (2, "say", ()),
     (1, "key", ()),
@@ -119,18 +147,27 @@ _STRANGER = (
     (8, "click", _STRANGERS_LABELS),
     (3, "command", ("destroy {any}", "extend {any} 2h", "ssh {any}", "show {any}")),
     (2, "say", ()),
+    (2, "home", ON_HOME),
 )
 
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks."""
+    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks, one waits
+    for an offer, one names a start, and one opens the Home tab, which is edited from then on."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
     rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
         _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
     ]
-    return (*keys, *rents, *asks)
+    waits = [
+        Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WISHES)),
+        Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for it")),
+        Action(after=0, who="Cleo", kind=ActionKind.COMMAND, text=rng.choice(STARTS)),
+        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent it then", "Ask for it")),
+    ]
+    home = Action(after=0, who="Ana", kind=ActionKind.HOME)
+    return (*keys, *rents, *asks, *waits, home)
 
 
 def draw_action(rng: random.Random, seconds: float) -> Action:
@@ -151,6 +188,8 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
             return _click(rng, after, who, choices)
         case "command":
             return _command(rng, after, who, rng.choice(choices))
+        case "home":
+            return replace(_click(rng, after, who, choices), kind=ActionKind.HOME, stale=False)
         case "read":
             return _command(rng, after, who, rng.choice(READS))
         case "say":

@@ -168,6 +168,8 @@ def draw_use(rng: random.Random, after: float) -> Disturbance:
     if rng.random() < 0.5:
         phases = rng.sample(PHASES, rng.randint(2, 3))
         body = {"phases": tuple({**each, "for": rng.choice((600, 1500, 3000))} for each in phases), "repeat": True}
+    if rng.random() < 0.7:
+        body["on_ending"] = {"lasts": rng.choice((0, 240, None)), "status": rng.choice((0, 0, 1))}
     return Disturbance(after, System.MARKET, "machine used", "use", body, machine=rng.random())
 
 

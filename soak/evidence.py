@@ -17,6 +17,8 @@ from sandbox.use import Use
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 NOT_SUBMITTED = "not_submitted"
 """The kind of an action that closes a modal, or leaves it open."""
+SCRIPT_FIRST = "script_first"
+"""The id of the box that runs an on-ending.sh before a destroy, and the text of an action that left it checked."""
 CARD = re.compile(
     rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), "
     rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?:, (?P<project>[\w-]+))?, (?P<id>{RENTAL_ID})\."
@@ -38,7 +40,7 @@ class PerformedAction:
     kind: str
     """A button's action id, a modal's callback id, `command`, or NOT_SUBMITTED."""
     text: str = ""
-    """The text that was typed."""
+    """The text that was typed, or SCRIPT_FIRST."""
     value: str = ""
     """The value of the button or of the modal."""
     rental: str | None = None

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sandbox.client import Button, ControlError, Modal, Outcome, SeenMessage
+from sandbox.client import Button, ControlError, Input, Modal, Outcome, SeenMessage
 from sandbox.client.answers import Json
 from soak.actions import ADMIN, APPROVER, ZONES, Action, ActionKind, Dialog
-from soak.evidence import NOT_SUBMITTED, RENTAL_ID, PerformedAction
+from soak.evidence import NOT_SUBMITTED, RENTAL_ID, SCRIPT_FIRST, PerformedAction
 from soak.world import PEOPLE, World, new_key
 
 T = TypeVar("T")
@@ -22,7 +22,15 @@ DIALOG_WAIT = 1.5
 _RENTAL = re.compile(rf"({RENTAL_ID})(?::|$)")
 _IDS = re.compile(rf"\b({RENTAL_ID})(?=[.,:\s)]|$)")
 _TO_TYPE = "Type the name: "
-OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_nearby", "try_again"}
+_CAP = "At most, in dollars"
+OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_nearby", "try_again", "tell_me"} | {
+    "rent_for_me",
+    "rent_then",
+    "stop_waiting",
+    "wait_again",
+    "keep_until",
+    "for_hours",
+}
 """Buttons whose value begins with a quote's id."""
 
 
@@ -43,6 +51,8 @@ async def act(world: World, action: Action) -> bool:
                 await world.sandbox.slack.post("say", message)
             case ActionKind.KEY:
                 await _set_key(world, action)
+            case ActionKind.HOME:
+                await _use_home(world, action)
     except (NothingToActOn, ControlError, LookupError):
         return False
     return True
@@ -117,12 +127,35 @@ async def _click_a_button(world: World, action: Action) -> None:
 
 async def _click(world: World, action: Action, message: SeenMessage, button: Button) -> bool:
     """Click, and return whether it was acknowledged."""
-    kind, value = button.action_id.split(".")[0], button.value or ""
-    found = None if kind in OF_A_QUOTE else _RENTAL.match(value)
-    performed = await _performed(world, action.who, kind, value=value, rental=found[1] if found else None)
+    performed = await _performed_click(world, action.who, button)
     outcome = await world.sandbox.click(PEOPLE[action.who], message, button, as_read=action.stale)
     _record(world, performed, outcome)
     return outcome.ok
+
+
+async def _performed_click(world: World, who: str, button: Button) -> PerformedAction:
+    kind, value = button.action_id.split(".")[0], button.value or ""
+    found = None if kind in OF_A_QUOTE else _RENTAL.match(value)
+    return await _performed(world, who, kind, value=value, rental=found[1] if found else None)
+
+
+async def _use_home(world: World, action: Action) -> None:
+    """Open the Home tab, read it as it is by now, and click one of its buttons."""
+    user = PEOPLE[action.who]
+    await world.sandbox.slack.post("home", {"user": user})
+    home = (await world.sandbox.slack.get("views", user=user))["home"]
+    if home is None:
+        return
+    world.modals.append((action.who, home["reads"]))
+    buttons = [Button.model_validate(each) for each in home["buttons"]]
+    button = _pick([each for each in buttons if each.text.startswith(action.labels)], action.pick)
+    for _ in range(1 + action.twice):
+        performed = await _performed_click(world, action.who, button)
+        click = {"view_id": home["view_id"], "block_id": button.block_id, "action_id": button.action_id}
+        outcome = Outcome.model_validate(await world.sandbox.slack.post("click", {"user": user, **click}))
+        _record(world, performed, outcome)
+    if outcome.ok:
+        await _use_dialog(world, action)
 
 
 async def _use_dialog(world: World, action: Action) -> None:
@@ -139,20 +172,40 @@ async def _use_dialog(world: World, action: Action) -> None:
             await world.sandbox.close(user, modal)
         return
     times = 2 if action.dialog is Dialog.SUBMIT_TWICE else 1
-    submissions = (_submit(world, action.who, modal) for _ in range(times))
+    submissions = (_submit(world, action, modal) for _ in range(times))
     # Slack's client refuses the second submission if the first one has closed the modal.
     await asyncio.gather(*submissions, return_exceptions=times == 2)
     left = await world.sandbox.modal(user)
+    if left is not None and modal.callback_id == "highest_price" != left.callback_id:
+        world.modals.append((action.who, f"{left.title}\n{left.reads}"))
+        await _submit(world, action, left)
+        left = await world.sandbox.modal(user)
     if left is not None:
         world.modals.append((action.who, f"{left.title}\n{left.reads}"))
         await world.sandbox.close(user, left)
 
 
-async def _submit(world: World, who: str, modal: Modal) -> None:
-    value = _value(modal)
+async def _submit(world: World, action: Action, modal: Modal) -> None:
+    who, value = action.who, _value(modal)
     rental = None if modal.callback_id in {"rent_confirm", "form"} else _RENTAL.match(value)
-    performed = await _performed(world, who, modal.callback_id, value=value, rental=rental[1] if rental else None)
-    _record(world, performed, await world.sandbox.submit(PEOPLE[who], modal, _needed(modal)))
+    performed = await _performed(
+        world,
+        who,
+        modal.callback_id,
+        text=SCRIPT_FIRST if _script_first(modal) and not _unchecks(action) else "",
+        value=value,
+        rental=rental[1] if rental else None,
+    )
+    _record(world, performed, await world.sandbox.submit(PEOPLE[who], modal, _needed(modal, action)))
+
+
+def _unchecks(action: Action) -> bool:
+    """Return whether the person wants a machine destroyed at once, without its on-ending.sh."""
+    return action.pick > 0.25
+
+
+def _script_first(modal: Modal) -> Input | None:
+    return next((each for each in modal.inputs if each.block_id == SCRIPT_FIRST), None)
 
 
 def _value(modal: Modal) -> str:
@@ -160,14 +213,20 @@ def _value(modal: Modal) -> str:
     return found[1] if found else ""
 
 
-def _needed(modal: Modal) -> Json:
-    """Return what must be filled in before a modal can be submitted: a name to type, or a person."""
+def _needed(modal: Modal, action: Action) -> Json:
+    """Return what must be filled in before a modal can be submitted: a name to type, a price, or a person; and
+    what the action changes."""
     values: Json = {}
+    box = _script_first(modal)
+    if box is not None and _unchecks(action):
+        values[box.block_id] = {box.action_id: []}
     for each in modal.inputs:
         if each.type == "users_select" and not (each.value or {}).get("selected_user"):
             values[each.block_id] = {each.action_id: PEOPLE[APPROVER]}
         elif _TO_TYPE in each.label:
             values[each.block_id] = {each.action_id: each.label.partition(_TO_TYPE)[2]}
+        elif modal.callback_id == "highest_price" and each.label.startswith(_CAP):
+            values[each.block_id] = {each.action_id: "1.50" if action.pick < 0.5 else "4"}
     return values
 
 
@@ -180,7 +239,7 @@ async def answer_questions(world: World) -> None:
             if not message.deleted and (
                 left or button.action_id.startswith(("destroy_unknown", "one_by_one", "put_all_back"))
             ):
-                action = Action(after=0, who=ADMIN, kind=ActionKind.CLICK)
+                action = Action(after=0, who=ADMIN, kind=ActionKind.CLICK, pick=1)
                 if await _click(world, action, message, button):
                     await _use_dialog(world, action)
 

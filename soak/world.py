@@ -36,6 +36,7 @@ lease: {default: 1h, max: 3h, notices: [30m, 20m], grace: 10m}
 check_in: {after: 25m}
 procure: {provision_timeout: 10m}
 setup: {tools: tools.sh}
+waiting: {longest: 2h}
 """
 SETUP = "#!/bin/sh\ntrue\n"
 GRACE = timedelta(minutes=10)

@@ -114,6 +114,11 @@ def _renew(table: Table, dialect: str) -> Any:
 
 
 @cache
+def _hold(table: Table) -> Select[Any]:
+    return select(_key(table)).where(_key(table) == bindparam("key"), held(table)).with_for_update(read=True)
+
+
+@cache
 def _release(table: Table) -> Update:
     return update(table).where(_key(table) == bindparam("key"), held(table)).values(FREE)
 
@@ -181,6 +186,12 @@ class DueTable(Generic[C]):
         dialect = self._conn.dialect.name
         values = {"keys": listed(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
+
+    async def hold(self, row_id: str) -> bool:
+        # No other process has claims on a SQLite database.
+        if self._conn.dialect.name == "sqlite":
+            return True
+        return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None
 
     async def release(self, row_id: str) -> None:
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})

@@ -26,7 +26,7 @@ from bot.errors import CannotOpen, Mistake
 from store import migrating
 from store.columns import UtcDateTime
 from store.connections import sqlite_path
-from store.db import close, take_ownership
+from store.db import close, take_alone, take_ownership
 from store.migrations import HEAD
 from store.outages import startup_errors
 from store.tables import metadata
@@ -53,6 +53,7 @@ async def copy_to_postgres(source: str, target: str) -> int:
     try:
         target_ownership, target_engines = await take_ownership(target, CLAIMANT)
         try:
+            await take_alone(target_ownership)
             async with startup_errors(), source_engines.reader.connect() as read:
                 await read.begin()
                 await _check_source(read, path)

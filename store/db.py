@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.clock import Clock
-from bot.errors import CannotOpen, GpubotError, StoreBusy
-from bot.lifecycle.ports.records import Change
+from bot.clock import Clock, SystemClock
+from bot.errors import CannotOpen, GpubotError, InUse, StoreBusy
+from bot.lifecycle.ports.records import Change, Look
 from bot.lifecycle.ports.store import Store, Written
 from bot.model.account_facts import WRITES_TRIED_AT
 from store import claims, migrating
@@ -29,18 +30,19 @@ from store.connections import (
     sqlite_path,
 )
 from store.events import Events
+from store.jobs import Jobs
 from store.messages import Messages
 from store.migrations import HEAD
 from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection, startup_errors
 from store.overdue import Overdue
-from store.ownership import FileOwnership, Ownership, PostgresOwnership
+from store.ownership import CHANNEL, LEAVE_WITHIN, FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.policies import Policies
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
-from store.tables import messages, person_keys, policy_versions, quotes, rentals, shared_searches, visits
+from store.tables import jobs, messages, person_keys, policy_versions, quotes, rentals, shared_searches, visits
 from store.visits import Visits
 
 _WRITTEN = {
@@ -50,9 +52,15 @@ _WRITTEN = {
     messages: Written.MESSAGES,
     person_keys: Written.KEYS,
     policy_versions: Written.POLICIES,
+    jobs: Written.JOBS,
 }
 """What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
 that is put off makes nothing due."""
+
+
+_NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
+_STARTS_EVERY, _STARTS_WAIT = 0.2, 50
+"""Real seconds between two tries of a start to migrate, and how many it makes."""
 
 
 class Transaction:
@@ -88,16 +96,29 @@ class Transaction:
         self.questions = AdminQuestions(conn, self.messages)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
+        self.jobs = Jobs(conn, holder)
 
 
-async def migrate(url: str) -> None:
-    """Bring the schema up to date. Raise CannotOpen if the database is in use, can't be reached or can't be
-    copied."""
+async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
+    """Bring the schema up to date, after every replica of an older version has ended: they see that they must, and
+    have `leave_within` seconds of real time for it. Raise CannotOpen if the database is in use, can't be reached
+    or can't be copied."""
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
+        if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
+            await ownership.ask_to_leave(SystemClock(), leave_within)
         await migrating.upgrade(engines.writer, url, asked=True)
     finally:
         await close(engines, ownership)
+
+
+async def _revision(engines: Engines) -> str | None:
+    """Return the revision of the schema. Raise CannotOpen if this version does not know it."""
+    async with startup_errors(), engines.reader.connect() as conn:
+        await conn.begin()
+        found = await conn.run_sync(migrating.revision)
+    migrating.check_known(found)
+    return found
 
 
 @asynccontextmanager
@@ -124,14 +145,21 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
 
 
 async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
-    """Take a database for this process. Return its ownership and its connections, which `close` ends.
+    """Take a database for this process; other replicas may share a PostgreSQL. Return its ownership and its
+    connections, which `close` ends.
 
-    Raise InUse if another process has it, and CannotOpen if it can't be used.
+    Raise InUse if another process has it alone, and CannotOpen if it can't be used.
     """
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
     return FileOwnership.take(path), sqlite_engines(path)
+
+
+async def take_alone(ownership: Ownership) -> None:
+    """Let no other process use a database that this one has taken. Raise InUse if another one uses it."""
+    if isinstance(ownership, PostgresOwnership) and not await ownership.take_alone():
+        raise InUse("The database is in use by another gpubot; stop that one first.")
 
 
 async def close(engines: Engines, ownership: Ownership) -> None:
@@ -144,7 +172,8 @@ async def close(engines: Engines, ownership: Ownership) -> None:
 
 
 class Database:
-    """bot.lifecycle.ports.store.Store. One process has a database open at a time."""
+    """bot.lifecycle.ports.store.OpenedStore. One process has a SQLite database open at a time; several share a
+    PostgreSQL."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
         """Call `open` instead."""
@@ -157,7 +186,12 @@ class Database:
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
+        self._reopen_listeners: list[Callable[[], None]] = []
         self._commits = 0
+        self.shared = ownership.shared
+        self.joined = False
+        self._beside_others = False
+        """Whether other replicas want to know what this one commits."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
@@ -170,8 +204,12 @@ class Database:
         ownership, engines = await take_ownership(url, claimant)
         database = cls(engines, ownership, clock, claimant)
         try:
-            await migrating.upgrade(engines.writer, url, asked=False)
-            if isinstance(ownership, FileOwnership):
+            if isinstance(ownership, PostgresOwnership):
+                await _migrate_alone(ownership, engines, url, clock)
+                await ownership.watch(database._notified, database._reopened)
+                database.joined = database._beside_others = (await ownership.look()).replicas > 1
+            else:
+                await migrating.upgrade(engines.writer, url, asked=False)
                 await database.end_claims()
         except BaseException:
             await database.close()
@@ -184,7 +222,7 @@ class Database:
         overdue machines."""
         with suppress(StoreBusy):
             async with self._connection() as conn:
-                for table in (quotes, shared_searches, rentals, visits):
+                for table in (quotes, shared_searches, rentals, visits, jobs):
                     await claims.end_all(conn, table)
                 await conn.commit()
 
@@ -198,6 +236,30 @@ class Database:
     def on_change(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` with each change of a rental after the change was committed."""
         self._change_listeners.append(listener)
+
+    def on_reopen(self, listener: Callable[[], None]) -> None:
+        self._reopen_listeners.append(listener)
+
+    async def look(self) -> Look:
+        if not isinstance(self._ownership, PostgresOwnership):
+            return Look(database_time=self._clock.real(), replicas=1)
+        look = await self._ownership.look()
+        self._beside_others = look.replicas > 1
+        return look
+
+    def _notified(self, payload: str) -> None:
+        """Call the listeners of what another replica committed."""
+        holder, *kinds = payload.split()
+        if holder == self._holder:
+            return
+        self._beside_others = True
+        for listener, waits_for in self._listeners:
+            if waits_for in kinds:
+                listener()
+
+    def _reopened(self) -> None:
+        for listener in self._reopen_listeners:
+            listener()
 
     def in_background(self) -> Store:
         """Return the same database for work that nobody waits for. On SQLite the writers of this work queue among
@@ -284,6 +346,8 @@ class Database:
             written.add(Written.VISITS)
         if tx.changes:
             written.add(Written.CHANGES)
+        if self._beside_others:
+            await self._notify(conn, written)
         try:
             await conn.commit()
             self._commits += 1
@@ -294,6 +358,13 @@ class Database:
                 if waits_for is None or waits_for in written:
                     listener()
 
+    async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
+        """Notify other replicas of a commit, if it may make something due now. Of what need not reach the disk,
+        such as claims and due times, only messages are for others."""
+        kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
+        if kinds:
+            await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
+
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
         """Roll the transaction back, then write the facts of these changes."""
         await conn.rollback()
@@ -302,6 +373,24 @@ class Database:
         for change in stale_changes:
             await tx.rentals.write_facts(change, with_intents=False)
         await self._commit(conn, tx)
+
+
+async def _migrate_alone(ownership: PostgresOwnership, engines: Engines, url: str, clock: Clock) -> None:
+    """Migrate a shared database, alone. Of replicas that start at once, one migrates and the others wait. Raise
+    InUse if replicas of another version use it."""
+    for _ in range(_STARTS_WAIT):
+        if await _revision(engines) == HEAD:
+            return
+        if await ownership.take_alone():
+            await migrating.upgrade(engines.writer, url, asked=False)
+            await ownership.share()
+            return
+        await clock.pause(_STARTS_EVERY)
+        await ownership.share()
+    raise InUse(
+        "The database is in use by a gpubot of an older version. Call gpubot migrate: it has the older ones end, "
+        "and brings the database up to date."
+    )
 
 
 class Background:

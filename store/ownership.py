@@ -1,26 +1,63 @@
-"""One process owns a database: by a lock on a file next to SQLite's, by an advisory lock on PostgreSQL."""
+"""The right to use a database: one process has it on SQLite, several share it on PostgreSQL.
+
+SQLite's is a lock on a file beside the database. PostgreSQL's is an advisory lock, which the replicas take shared,
+in a session of their own. The same session listens for what the others commit.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
+import structlog
 
+from bot.clock import Clock
 from bot.errors import CannotOpen, InUse
+from bot.lifecycle.ports.records import Look
 from store.connections import postgres_connection
+from store.migrations import HEAD
 from store.outages import DRIVER_ERRORS, connection_errors
 
+log = structlog.get_logger("gpubot.store")
+
 _OWNER_LOCK = 0x67707561
-"""The number of an advisory lock. Nothing else in this database may take it."""
+"""The number of an advisory lock. Nothing else in this database may take it. Each replica has it shared; who
+migrates has it alone, as versions without replicas have."""
+_LEAVE_LOCK = 0x67707563
+"""The same for the lock that `gpubot migrate` has while it waits until the replicas have ended. As a lock, it goes
+with the process that has it."""
+LEAVE_WITHIN = 20.0
+"""Real seconds for which `gpubot migrate` waits until the replicas have ended."""
+_TRIES_EVERY = 0.2
+_SHARE_TRIES = 10
+"""How often a process tries for a second to share the lock: another one that starts may be migrating, and the
+session of one that was just killed may not have ended yet."""
+CHANNEL = "gpubot"
+"""Where replicas notify each other of what they committed."""
+
+_LOCKS = """
+    SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LOOK = f"""
+    WITH locks AS ({_LOCKS})
+    SELECT clock_timestamp() AS now, (SELECT version_num FROM alembic_version) AS revision,
+    (SELECT count(*) FROM locks WHERE objid = {_OWNER_LOCK}) AS replicas,
+    EXISTS (SELECT FROM locks WHERE objid = {_LEAVE_LOCK}) AS leave
+"""  # noqa: S608 - two constants
 
 
 class Ownership(Protocol):
     """The right to use a database, until it is released or the process ends."""
+
+    shared: bool
+    """Whether other processes may use the database at the same time."""
 
     async def renew(self) -> None:
         """Take the right again if it was lost. Raise StoreBusy if that is not possible now."""
@@ -30,6 +67,8 @@ class Ownership(Protocol):
 
 class FileOwnership:
     """A lock on `PATH.lock`. The operating system keeps it until this process ends, so it is never lost."""
+
+    shared = False
 
     def __init__(self, handle: int) -> None:
         self._handle: int | None = handle
@@ -48,7 +87,10 @@ class FileOwnership:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except BlockingIOError as error:
             os.close(handle)
-            raise InUse(f"The database {path} is in use by another gpubot; stop that one first.") from error
+            raise InUse(
+                f"The database {path} is in use by another gpubot; stop that one first. "
+                "Only PostgreSQL can be shared by several."
+            ) from error
         except OSError as error:
             os.close(handle)
             raise CannotOpen(f"The database {path} can't be used: {error.strerror}.") from error
@@ -64,21 +106,34 @@ class FileOwnership:
 
 
 class PostgresOwnership:
-    """An advisory lock in a session of its own. The lock is lost with the connection, and can be taken again."""
+    """An advisory lock in a session of its own. It is lost with the session, and can be taken again: then the
+    database may be another one, such as a standby that took over."""
+
+    shared = True
 
     def __init__(self, url: str, name: str, session: asyncpg.Connection) -> None:
         self._url = url
         self._name = name
         self._session = session
-        self._renewing = asyncio.Lock()
+        self._using = asyncio.Lock()
+        """Held by who uses the session: a connection does one thing at a time."""
+        self.on_notification: Callable[[str], None] | None = None
+        """Called with what another replica, or this one, notified of."""
+        self.on_retaken: Callable[[], None] | None = None
+        """Called after the lock was lost and taken again."""
 
     @classmethod
     async def take(cls, url: str, name: str) -> PostgresOwnership:
-        """Take the lock. Raise InUse if another process has it, and CannotOpen if the server can't be used."""
+        """Take the lock beside other replicas. Raise InUse if a process has it alone, and CannotOpen if the server
+        can't be used."""
         try:
-            return cls(url, name, await _owning_session(url, name))
-        except asyncpg.LockNotAvailableError as error:
-            raise InUse("The database is in use by another gpubot; stop that one first.") from error
+            session = await postgres_connection(url, f"{name} (owner)")
+            ownership = cls(url, name, session)
+            try:
+                await ownership.share()
+            except BaseException:
+                session.terminate()
+                raise
         except (ValueError, OverflowError) as error:  # OverflowError: the port is too large
             # The error is not shown: it quotes parts of the URL, which can be parts of a password.
             raise CannotOpen(
@@ -87,13 +142,88 @@ class PostgresOwnership:
             ) from error
         except DRIVER_ERRORS as error:
             raise CannotOpen(f"The database can't be reached: {_one_line(error)}.") from error
+        return ownership
+
+    async def share(self) -> None:
+        """Take the lock beside other replicas, also if this process has it alone. Raise InUse if another process
+        has it alone."""
+        try:
+            await _share(self._session, _SHARE_TRIES)
+        except asyncpg.LockNotAvailableError as error:
+            raise InUse(
+                "The database is in use by another gpubot, which migrates it or is of a version without replicas; "
+                "wait for it or stop it first."
+            ) from error
+        await self._session.execute(f"SELECT pg_advisory_unlock({_OWNER_LOCK})")
+
+    async def take_alone(self) -> bool:
+        """Give up the shared lock, and take it alone. Return False, with no lock, if another process has it."""
+        await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")
+        alone: bool = await self._session.fetchval(f"SELECT pg_try_advisory_lock({_OWNER_LOCK})")
+        return alone
+
+    async def ask_to_leave(self, clock: Clock, within: float) -> None:
+        """Have the replicas end, and take the lock alone. Raise InUse if one has not ended `within` these seconds
+        of real time."""
+        session = self._session
+        if not await session.fetchval(f"SELECT pg_try_advisory_lock({_LEAVE_LOCK})"):
+            raise InUse("Another gpubot migrate is at work. Wait until it is done.")
+        until = clock.monotonic() + within
+        while clock.monotonic() < until:
+            if await self.take_alone():
+                return
+            await clock.pause(_TRIES_EVERY)
+        raise InUse("A gpubot still uses the database; it may hang. Stop it, then call gpubot migrate again.")
+
+    async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
+        """Call `on_notification` with what replicas notify of, this one too, and `on_retaken` after the lock was
+        lost and taken again."""
+        self.on_notification, self.on_retaken = on_notification, on_retaken
+        await self._session.add_listener(CHANNEL, self._notified)
+
+    def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        if self.on_notification is not None:
+            self.on_notification(str(payload))
+
+    async def look(self) -> Look:
+        """Return how this process stands among those that share the database. Raise CannotOpen if it must leave,
+        and StoreBusy if the server doesn't answer."""
+        await self.renew()
+        async with connection_errors(), self._using:
+            try:
+                row: Any = await self._session.fetchrow(_LOOK)
+            except DRIVER_ERRORS:
+                # The session ends with its lock. The next use takes both again.
+                self._session.terminate()
+                raise
+        if row["revision"] != HEAD:
+            raise CannotOpen(f"The database was migrated to schema {row['revision']}, mine is {HEAD}. I end here.")
+        if row["leave"]:
+            raise CannotOpen(
+                "gpubot migrate migrates the database. I end here; start me again in the new version."
+            )
+        return Look(database_time=row["now"], replicas=row["replicas"])
 
     async def renew(self) -> None:
         if not self._session.is_closed():
             return
-        async with self._renewing, connection_errors():
+        async with self._using, connection_errors():
             if self._session.is_closed():
-                self._session = await _owning_session(self._url, self._name)
+                await self._retake()
+
+    async def _retake(self) -> None:
+        session = await postgres_connection(self._url, f"{self._name} (owner)")
+        try:
+            await _share(session)
+            if self.on_notification is not None:
+                await session.add_listener(CHANNEL, self._notified)
+        except BaseException:
+            session.terminate()
+            raise
+        self._session = session
+        log.warning("store.taken_again")
+        if self.on_retaken is not None:
+            self.on_retaken()
 
     async def release(self) -> None:
         try:
@@ -103,15 +233,16 @@ class PostgresOwnership:
             self._session.terminate()
 
 
-async def _owning_session(url: str, name: str) -> asyncpg.Connection:
-    session = await postgres_connection(url, f"{name} (owner)")
-    try:
-        # Wait (lock_timeout): the session of a process that was just killed may not have ended yet.
-        await session.execute(f"SELECT pg_advisory_lock({_OWNER_LOCK})")
-    except BaseException:
-        session.terminate()
-        raise
-    return session
+async def _share(session: asyncpg.Connection, tries: int = 1) -> None:
+    for number in range(1, tries + 1):
+        try:
+            await session.execute(f"SELECT pg_advisory_lock_shared({_OWNER_LOCK})")
+            break
+        except asyncpg.LockNotAvailableError:  # after LOCK_TIMEOUT
+            if number == tries:
+                raise
+    if await session.fetchval(f"SELECT {_LEAVE_LOCK} IN ({_LOCKS})"):
+        raise asyncpg.LockNotAvailableError("gpubot migrate waits until every gpubot has ended")
 
 
 def _one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from bot.errors import CannotOpen
 from store import migrating
-from store.connections import sqlite_path
+from store.connections import postgres_connection, sqlite_path
 from store.db import close, take_ownership
 from store.migrations import HEAD
 from store.outages import startup_errors
@@ -46,6 +46,22 @@ async def check_database(url: str) -> Condition:
     finally:
         await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
+
+
+async def is_pooled(url: str) -> bool:
+    """Return whether a pooler stands before PostgreSQL. Raise as `postgres_connection`.
+
+    At its start a connection is told the id of the process that serves it
+    (postgresql.org/docs/current/protocol-message-formats.html, BackendKeyData). A pooler makes one up, since it
+    chooses the process later.
+    """
+    if sqlite_path(url) is not None:
+        return False
+    connection = await postgres_connection(url, CLAIMANT)
+    try:
+        return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+    finally:
+        await connection.close()
 
 
 def _try_writing(connection: Connection, url: str) -> str | None:

@@ -196,7 +196,8 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
     async def _apply(self, change: Change) -> bool:
         known = {"key": change.after.id, "moment": change.visited_at}
         visited = change.visited_at is not None and await self._conn.scalar(_LATER_VISIT, known) is not None
-        current = not visited and await self._write_rental(change)
+        ours = not change.under_claim or await self.hold(change.after.id)
+        current = ours and not visited and await self._write_rental(change)
         await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)

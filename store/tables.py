@@ -125,6 +125,8 @@ shared_searches = Table(
     *_claim(),
 )
 
+jobs = Table("jobs", metadata, Column("id", SafeText, primary_key=True), _time("due_at"), *_claim())
+
 rentals = Table(
     "rentals",
     metadata,

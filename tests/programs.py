@@ -23,6 +23,7 @@ PACKAGES = {
     "chromium": "chromium",
     "dash": "dash",
     "git": "git",
+    "pgbouncer": "pgbouncer",
     "promtool": "promtool",
     "scp": "openssh-client",
     "sftp": "openssh-client",

@@ -146,6 +146,7 @@ def _element(element: Json) -> list[str]:
     match element["type"]:
         case "button":
             found += _plain(element["text"], 75, "button")
+            found += [] if 0 < len(element.get("accessibility_label", "-")) <= 75 else ["accessibility label"]
             if "value" in element and not 0 < len(element["value"]) <= 2000:
                 found.append("button value")
             if element.get("style", "primary") not in {"primary", "danger"}:

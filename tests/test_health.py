@@ -46,6 +46,7 @@ class HealthServer:
         self.reports = 0
         self.report_takes = 0.0
         self.works = False
+        self.ready = True
         self.waits = asyncio.Event()
         """Set once a request that waits asked whether work is under way."""
         self.reported = asyncio.Event()
@@ -59,6 +60,9 @@ class HealthServer:
     def is_working(self) -> bool:
         self.waits.set()
         return self.works
+
+    async def is_ready(self) -> bool:
+        return self.ready
 
     async def ask(self, **params: str) -> health.Report:
         async with self.session.get(self.url, params=params) as answer:
@@ -113,6 +117,7 @@ async def _serve(*, with_machines: bool = False) -> AsyncIterator[HealthServer]:
             server.report,
             metrics,
             server.is_working,
+            ready=server.is_ready,
             machines=health.Machines(machines, TOKEN) if with_machines else None,
         )
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/health"
@@ -217,3 +222,12 @@ async def test_without_a_token_in_the_settings_there_are_no_machines(server: Hea
     headers = {"Authorization": "Bearer "}
     async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
         assert answer.status == 404
+
+
+async def test_a_load_balancer_is_answered_503_from_the_moment_at_which_the_process_stops(
+    server: HealthServer,
+) -> None:
+    for ready, expected in ((True, (200, "ready")), (False, (503, "not ready"))):
+        server.ready = ready
+        async with server.session.get(server.url.replace("/health", "/ready")) as answer:
+            assert (answer.status, await answer.text()) == expected

@@ -33,7 +33,14 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
     defaults = {name: default.strip("`") for name, default in rows.items() if default.startswith("`")}
     assert defaults == {name: str(FIELDS[name].default) for name in defaults}
     assert defaults.keys() == {
-        *("GPUBOT_HTTP", "GPUBOT_LOG", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_GITHUB_URL")
+        *(
+            "GPUBOT_HTTP",
+            "GPUBOT_LOG",
+            "GPUBOT_SLACK_MODE",
+            "SLACK_API_URL",
+            "COMPUTE_CLEAR_URL",
+            "GPUBOT_GITHUB_URL",
+        )
     }
 
 

@@ -14,11 +14,12 @@ import yarl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.config.settings import LogFormat, Settings, read_settings
+from bot.config.settings import LogFormat, Settings, SlackMode, read_settings
 from bot.errors import Mistake
 from bot.net.proxies import is_loopback
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
+SIGNING = "5a1d" * 8
 GOOD = {
     "SLACK_BOT_TOKEN": BOT,
     "SLACK_APP_TOKEN": APP,
@@ -117,9 +118,42 @@ def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
     assert all(len(line) < 160 for line in lines)
 
 
+def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: pytest.MonkeyPatch) -> None:
+    env.delenv("SLACK_APP_TOKEN")
+    env.setenv("GPUBOT_SLACK_MODE", "http")
+    assert problems() == [
+        "SLACK_SIGNING_SECRET is not set. It is the Signing Secret of your Slack app (Basic Information, App "
+        "Credentials).",
+        "GPUBOT_SLACK_HTTP is not set. It is the address on which Slack's requests arrive, such as "
+        "127.0.0.1:8601.",
+    ]
+    env.setenv("SLACK_SIGNING_SECRET", BOT)
+    env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8600")
+    assert problems() == [
+        "SLACK_SIGNING_SECRET: it must be letters and digits alone, as the Signing Secret of your Slack app is.",
+        "GPUBOT_SLACK_HTTP: Slack must not reach GPUBOT_HTTP: name another port.",
+    ]
+    env.setenv("SLACK_SIGNING_SECRET", SIGNING)
+    env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8601")
+    found = read_settings()
+    assert (found.slack_mode, found.slack_app_token) == (SlackMode.HTTP, None)
+    assert SIGNING not in f"{found!r} {found.model_dump_json()}"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
+        ("GPUBOT_SLACK_MODE", "https", "GPUBOT_SLACK_MODE is not what I expect: socket or http."),
+        (
+            "GPUBOT_SLACK_HTTP",
+            "8601",
+            "GPUBOT_SLACK_HTTP: it must be an address and port, such as 127.0.0.1:8600.",
+        ),
+        (
+            "GPUBOT_SLACK_HANDOVER",
+            "90",
+            "GPUBOT_SLACK_HANDOVER is not what I expect: a number of seconds from 0 to 30.",
+        ),
         (
             "SLACK_BOT_TOKEN",
             "xoxp-1-usersecret",

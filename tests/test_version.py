@@ -47,7 +47,10 @@ def test_a_package_that_pip_installs_from_a_tag_starts_and_names_the_commit_of_t
     assert said == f"gpubot {version('gpubot')} (commit {commit})"
     # Whatever the bot and its migrations need is part of the package.
     database = f"sqlite:///{tmp_path}/gpubot.sqlite"
-    code = f"import asyncio, bot.app, store.db as db; print(db.__file__); asyncio.run(db.migrate({database!r}))"
+    code = (
+        "import asyncio, bot.app, bot.config.manifest as manifest, store.db as db; manifest.socket_manifest(); "
+        f"print(db.__file__); asyncio.run(db.migrate({database!r}))"
+    )
     used = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(target))
     assert Path(used).is_relative_to(target)
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
@@ -24,6 +25,13 @@ from bot.errors import Mistake
 from bot.model.text import one_line
 from bot.net.proxies import is_loopback
 from bot.text_file import ENV_FILE, EnvFile, Unreadable, read_env_file, read_text
+
+
+class SlackMode(StrEnum):
+    """How commands, clicks and events come from Slack."""
+
+    SOCKET = "socket"
+    HTTP = "http"
 
 
 class LogFormat(StrEnum):
@@ -37,6 +45,7 @@ CHANNEL_ID = r"^[CG][A-Z0-9]+$"
 USER_IDS = r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$"
 SHORTEST_TOKEN = 32
 """The fewest characters of GPUBOT_MACHINES_TOKEN: nobody may guess it."""
+_SIGNING_SECRET = re.compile(r"[0-9A-Za-z]{16,}")
 S = TypeVar("S", bound="CommandSettings")
 
 
@@ -137,7 +146,9 @@ class Settings(CommandSettings):
     """The settings of `gpubot run`."""
 
     slack_bot_token: SecretStr = setting("SLACK_BOT_TOKEN")
-    slack_app_token: SecretStr = setting("SLACK_APP_TOKEN")
+    slack_mode: SlackMode = setting("GPUBOT_SLACK_MODE", default=SlackMode.SOCKET)
+    slack_app_token: SecretStr | None = setting("SLACK_APP_TOKEN", default=None, validate_default=True)
+    slack_signing_secret: SecretStr | None = setting("SLACK_SIGNING_SECRET", default=None, validate_default=True)
     slack_api_url: str = setting("SLACK_API_URL", default="https://slack.com/api/")
     compute_clear_token: SecretStr = setting("COMPUTE_CLEAR_TOKEN")
     compute_clear_url: str = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
@@ -149,6 +160,8 @@ class Settings(CommandSettings):
     database_url: SecretStr = setting("GPUBOT_DATABASE_URL", default=SecretStr(""))
     socket: Path | None = setting("GPUBOT_SOCKET", default=None)
     http: str = setting("GPUBOT_HTTP", default="127.0.0.1:8600")
+    slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None, validate_default=True)
+    slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
     machines_token: SecretStr | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
@@ -156,10 +169,34 @@ class Settings(CommandSettings):
 
     @field_validator("slack_app_token")
     @classmethod
-    def _app_token(cls, value: SecretStr) -> SecretStr:
+    def _app_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            _check_not_needed(SlackMode.SOCKET, info)
+            return None
         if not value.get_secret_value().startswith("xapp-"):
             raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
         return _sendable(value)
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _signing_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            _check_not_needed(SlackMode.HTTP, info)
+            return None
+        if not _SIGNING_SECRET.fullmatch(value.get_secret_value()):
+            raise ValueError("it must be letters and digits alone, as the Signing Secret of your Slack app is")
+        return value
+
+    @field_validator("slack_http")
+    @classmethod
+    def _listens_for_slack(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            _check_not_needed(SlackMode.HTTP, info)
+            return None
+        check_listen_address(value)
+        if value == info.data.get("http"):
+            raise ValueError("Slack must not reach GPUBOT_HTTP: name another port")
+        return value
 
     @field_validator("http")
     @classmethod
@@ -213,6 +250,12 @@ class Settings(CommandSettings):
 def ids_in(text: str) -> tuple[str, ...]:
     """Return the ids in a list that commas separate."""
     return tuple(part.strip() for part in text.split(","))
+
+
+def _check_not_needed(mode: SlackMode, info: ValidationInfo) -> None:
+    """Raise the error of a missing setting if this is Slack's mode."""
+    if info.data.get("slack_mode") is mode:
+        raise PydanticCustomError("missing", "Field required")
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
@@ -282,13 +325,13 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
                 lines = {
                     name: _line(name, problem["type"], problem["msg"], {**_HINTS, **kind.hints}.get(name, ""))
                     for problem in error.errors(include_input=False)
-                    for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
+                    for name in [_name(kind, problem["loc"])]
                     if name not in wrong
                 }
                 if not lines:
                     raise  # a bug: a stand-in value is not valid
                 if not env_file.readable and env_file.wrong:
-                    missing = {str(p["loc"][0]) for p in error.errors() if p["type"] == "missing"}
+                    missing = {_name(kind, p["loc"]) for p in error.errors() if p["type"] == "missing"}
                     lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
                 wrong = lines | wrong
     finally:
@@ -296,6 +339,14 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     if env_file.wrong:
         wrong = {str(ENV_FILE): env_file.wrong} | wrong
     return settings, wrong
+
+
+def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
+    """Return the name of the setting that an error is about. Pydantic names a default by its field."""
+    if not location:
+        return "GPUBOT_CLOCK_URL"
+    field = kind.model_fields.get(str(location[0]))
+    return str(location[0] if field is None else field.validation_alias)
 
 
 def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
@@ -323,6 +374,8 @@ as an argument."""
 _STAND_INS = {
     "SLACK_BOT_TOKEN": "xoxb-",
     "SLACK_APP_TOKEN": "xapp-",
+    "SLACK_SIGNING_SECRET": "0" * 32,
+    "GPUBOT_SLACK_HTTP": "127.0.0.1:8601",
     "COMPUTE_CLEAR_TOKEN": "-",
     "GPUBOT_CHANNEL": "C0",
     "GPUBOT_ADMINS": "U0",
@@ -330,7 +383,12 @@ _STAND_INS = {
 """Stand-in values of the settings without a default."""
 _HINTS = {
     "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
-    "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp-",
+    "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp- "
+    "(HTTP mode needs none)",
+    "GPUBOT_SLACK_MODE": "socket or http",
+    "SLACK_SIGNING_SECRET": "the Signing Secret of your Slack app (Basic Information, App Credentials)",
+    "GPUBOT_SLACK_HTTP": "the address on which Slack's requests arrive, such as 127.0.0.1:8601",
+    "GPUBOT_SLACK_HANDOVER": "a number of seconds from 0 to 30",
     "COMPUTE_CLEAR_TOKEN": "the token of your Compute Clear account",
     "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
     "GPUBOT_ADMINS": "a list of Slack user ids, comma-separated, such as U0123ABCD "

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import aiohttp
+import yaml
 
 from bot.clock import SystemClock
+from bot.config.manifest import http_manifest
+from bot.config.settings import SlackMode
 from bot.errors import GpubotError
-from sandbox.client import Addresses
+from sandbox.client import Addresses, SandboxClient
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -113,14 +116,22 @@ def write_policy(folder: Path) -> Path:
 
 
 def environment(
-    addresses: Addresses, folder: Path, *, admins: str, channel: str, http: str, policy: Path | None = None
+    addresses: Addresses,
+    folder: Path,
+    *,
+    admins: str,
+    channel: str,
+    http: str,
+    policy: Path | None = None,
+    slack_http: str | None = None,
 ) -> dict[str, str]:
-    """Return the settings of a bot in the sandbox, without a policy file if there is none."""
+    """Return the settings of a bot in the sandbox, without a policy file if there is none. It is in HTTP mode if
+    it has an address for Slack, `slack_http`."""
     inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
         **{name: os.environ[name] for name in inherited if name in os.environ},
         "SLACK_BOT_TOKEN": addresses.bot_token,
-        "SLACK_APP_TOKEN": addresses.app_token,
+        **({"SLACK_APP_TOKEN": addresses.app_token} if slack_http is None else http_mode(addresses, slack_http)),
         "SLACK_API_URL": addresses.api,
         "COMPUTE_CLEAR_URL": addresses.compute,
         "COMPUTE_CLEAR_TOKEN": addresses.compute_token,
@@ -135,10 +146,31 @@ def environment(
     }
 
 
+def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
+    """Return the settings of HTTP mode, with the address at which the bot takes the sandbox's requests."""
+    return {
+        "GPUBOT_SLACK_MODE": SlackMode.HTTP,
+        "SLACK_SIGNING_SECRET": addresses.signing_secret,
+        "GPUBOT_SLACK_HTTP": address,
+        "GPUBOT_SLACK_HANDOVER": "0",  # no load balancer has to notice that the bot stops
+    }
+
+
+async def install_http_app(sandbox: SandboxClient, address: str) -> None:
+    """Give the sandbox's app the manifest of HTTP mode. The bot must run: Slack asks it something."""
+    manifest = yaml.safe_load(http_manifest("https://bot.example.com"))
+    await sandbox.install(manifest, reach=f"http://{address}")
+
+
 async def start_bot(
-    settings: Mapping[str, str], log: Path, *, connections: int = 2, python: str = sys.executable
+    settings: Mapping[str, str], log: Path, *, connections: int | None = None, python: str = sys.executable
 ) -> Bot:
-    """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
+    """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before.
+
+    `connections` is how many it needs, by default all that it opens.
+    """
+    if connections is None:
+        connections = 1 if settings.get("GPUBOT_SLACK_MODE") == SlackMode.HTTP else 2
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             python,

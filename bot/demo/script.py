@@ -20,7 +20,16 @@ from bot.clock import SystemClock
 from bot.demo.laptop import Laptop, has_openssh
 from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
 from bot.demo.printing import Printer
-from bot.demo.processes import SETUP, environment, free_port, run_sandbox, start_bot, stop, write_policy
+from bot.demo.processes import (
+    SETUP,
+    environment,
+    free_port,
+    install_http_app,
+    run_sandbox,
+    start_bot,
+    stop,
+    write_policy,
+)
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
 from handlers.views.phrases.format import dollars
@@ -44,8 +53,9 @@ class Cost:
     ledger: dict[str, int]
 
 
-async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
-    """Play the story. Raise Missed at the first thing that should have happened and did not."""
+async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = False) -> Cost:
+    """Play the story, in HTTP mode if `http`. Raise Missed at the first thing that should have happened and did
+    not."""
     # SIGTERM ends the demo as Ctrl-C does, so that both processes are stopped too.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
@@ -57,6 +67,7 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             note(f"\n{sentences}\n")
 
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+            slack_http = f"127.0.0.1:{free_port()}" if http else None
             settings = environment(
                 addresses,
                 folder,
@@ -64,10 +75,14 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
                 channel=HOME,
                 http=f"127.0.0.1:{free_port()}",
                 policy=write_policy(folder),
+                slack_http=slack_http,
             )
             laptops = {who: Laptop.new(folder / who, who) for who in ("ana@laptop", "ana@desk", "cleo@laptop")}
             bot = await start_bot(settings, folder / "bot.log")
             sandbox = SandboxClient(addresses, session)
+            if slack_http is not None:
+                await install_http_app(sandbox, slack_http)
+                note("Slack sends each command, click and event to gpubot as a signed HTTP request.")
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
                 await _rent_within_limits(play, tell, laptops)

@@ -52,7 +52,7 @@ async def examine(clock: Clock) -> list[Finding]:
             _guarded("Compute Clear", check_market()),
             _guarded("GitHub", github(context)),
             _guarded("database", host.database(context)),
-            _guarded("GPUBOT_HTTP", host.port(context, session)),
+            _guarded("GPUBOT_HTTP", host.ports(context, session)),
             _guarded("GPUBOT_SOCKET", host.socket_by_hand(context)),
             _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),
         )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.clock import Clock
+from bot.config.settings import SlackMode
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
 from bot.net.github import github_at
@@ -19,11 +20,13 @@ from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
 from bot.operator.server import folder_problem
 from bot.text_file import open_to_others
-from store.preflight import Condition, check_database
+from store.preflight import Condition, check_database, is_pooled
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
-SOCKET = "GPUBOT_SOCKET"
+SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
+FREE = {HTTP: 8601, SLACK_HTTP: 8611}
+"""A port to use instead of one that is taken."""
 PROXY = "proxy"
 
 _DATABASE_WORDS = {
@@ -33,43 +36,64 @@ _DATABASE_WORDS = {
 }
 
 
+_POOLED = (
+    "a pooler stands before PostgreSQL. Let it work in session mode, or connect directly: in transaction mode, "
+    "several gpubots don't know of each other."
+)
+
+
 async def database(context: CheckContext) -> list[Finding]:
     """Return whether the next start can use the database."""
     blocked = context.blocked_by("GPUBOT_DATABASE_URL")
     if blocked:
         return [not_checked(DATABASE, blocked)]
+    url = context.settings.database_url.get_secret_value()
     try:
-        found = await check_database(context.settings.database_url.get_secret_value())
+        found = await check_database(url)
+        pooled = await is_pooled(url)
     except InUse:
         return [ok(DATABASE, "a running gpubot has it. That is fine; a second one could not start.")]
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
-        if context.settings.database_url.get_secret_value().startswith("postgresql:"):
+        if url.startswith("postgresql:"):
             return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
         return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
-    return [ok(DATABASE, _DATABASE_WORDS[found])]
+    findings = [ok(DATABASE, _DATABASE_WORDS[found])]
+    if pooled:
+        findings.append(hint(DATABASE, _POOLED))
+    return findings
 
 
-async def port(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
-    """Return whether /health and /metrics can be served at the address in GPUBOT_HTTP."""
-    blocked = context.blocked_by("GPUBOT_HTTP")
+async def ports(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
+    """Return whether the bot can listen on GPUBOT_HTTP and, in HTTP mode, on GPUBOT_SLACK_HTTP."""
+    settings = context.settings
+    addresses = {HTTP: settings.http}
+    if settings.slack_mode is SlackMode.HTTP and settings.slack_http is not None:
+        addresses[SLACK_HTTP] = settings.slack_http
+    return [await _port(context, name, address, session) for name, address in addresses.items()]
+
+
+async def _port(context: CheckContext, name: str, address: str, session: aiohttp.ClientSession) -> Finding:
+    blocked = context.blocked_by(name)
     if blocked:
-        return [not_checked(HTTP, blocked)]
-    address = context.settings.http
+        return not_checked(name, blocked)
     host, _, number = address.rpartition(":")
     try:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), host.strip("[]"), int(number))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             why = os.strerror(error.errno) if error.errno else "there is no such address"
-            return [wrong(HTTP, f"I can't listen on {address}: {why}. Name an address of this machine.")]
-        if await _is_gpubot(address, session):
-            return [ok(HTTP, f"a running gpubot answers on {address}.")]
-        return [wrong(HTTP, f"another program listens on {address}. Set it to a free port, as 127.0.0.1:8601.")]
+            return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
+        # The server for Slack tells nothing to those who can't sign: the one for operators answers for it.
+        if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
+            return ok(name, f"a running gpubot answers on {context.settings.http}.")
+        return wrong(
+            name, f"another program listens on {address}. Set it to a free port, as 127.0.0.1:{FREE[name]}."
+        )
     server.close()
     await server.wait_closed()
-    return [ok(HTTP, f"{address} is free.")]
+    return ok(name, f"{address} is free.")
 
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:
@@ -92,13 +116,15 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
     return [ok(SOCKET, "commands by hand are for this user and root alone.")]
 
 
-async def _is_gpubot(address: str, session: aiohttp.ClientSession) -> bool:
+async def _is_gpubot(address: str, session: aiohttp.ClientSession, *, listens_for_slack: bool) -> bool:
     try:
         async with session.get(f"http://{address}/health") as answer:
             report = await answer.json()
     except (aiohttp.ClientError, OSError, ValueError):
         return False
-    return isinstance(report, dict) and "settled" in report
+    if not isinstance(report, dict) or "settled" not in report:
+        return False
+    return not listens_for_slack or report.get("slack_mode") == SlackMode.HTTP
 
 
 def proxies(context: CheckContext) -> list[Finding]:

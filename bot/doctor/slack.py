@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.config.settings import SlackMode
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
@@ -25,6 +27,7 @@ from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scop
 from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
+HTTP_MODE = "Slack HTTP mode"
 DATA_BLOCKS = "Slack tables and charts"
 FINANCE = "finance"
 _TOKENS = {
@@ -90,19 +93,47 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
 
 
 async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
+    """Return whether Slack's mode can be used. In HTTP mode, an app token that is set shows whether Socket Mode is
+    off, as it must be."""
+    if context.settings.slack_mode is SlackMode.HTTP:
+        return await _http_mode(context, client)
     blocked = context.blocked_by("SLACK_APP_TOKEN", "SLACK_API_URL")
     if blocked:
         return not_checked(APP_TOKEN, blocked)
     try:
-        await client.apps_connections_open(app_token=context.settings.slack_app_token.get_secret_value())
+        await client.apps_connections_open(app_token=_secret(context.settings.slack_app_token))
     except NO_ANSWER as error:
         code = code_of(error)
         if code == "socket_mode_disabled":
-            return wrong(APP_TOKEN, "Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode.")
+            switch = "Switch it on at api.slack.com/apps, Socket Mode; or set GPUBOT_SLACK_MODE=http."
+            return wrong(APP_TOKEN, f"Socket Mode is off. {switch}")
         if code == "missing_scope":
             return wrong(APP_TOKEN, "it lacks connections:write. Make a new app-level token with that scope.")
         return _token_failed(APP_TOKEN, "SLACK_APP_TOKEN", error, context, "Basic Information, App-Level Tokens")
     return ok(APP_TOKEN, "opens Socket Mode connections.")
+
+
+async def _http_mode(context: CheckContext, client: AsyncWebClient) -> Finding:
+    blocked = context.blocked_by("SLACK_SIGNING_SECRET", "SLACK_API_URL")
+    if blocked:
+        return not_checked(HTTP_MODE, blocked)
+    token = _secret(context.settings.slack_app_token)
+    if "SLACK_APP_TOKEN" in context.wrong or not token:
+        words = "I can't see whether Socket Mode is off. While it is on, Slack sends nothing here"
+        return hint(HTTP_MODE, f"{words}: look at api.slack.com/apps, Socket Mode.")
+    try:
+        await client.apps_connections_open(app_token=token)
+    except NO_ANSWER as error:
+        if code_of(error) == "socket_mode_disabled":
+            return ok(HTTP_MODE, "Socket Mode is off, and the signing secret is set. Slack has no check of it.")
+        return hint(HTTP_MODE, f"I can't see whether Socket Mode is off ({code_of(error)} for SLACK_APP_TOKEN).")
+    return wrong(
+        HTTP_MODE, "Socket Mode is on, so Slack sends nothing here. Paste what gpubot manifest --http says."
+    )
+
+
+def _secret(value: SecretStr | None) -> str:
+    return "" if value is None else value.get_secret_value()
 
 
 def _token_failed(what: str, name: str, error: Exception, context: CheckContext, where: str) -> Finding:

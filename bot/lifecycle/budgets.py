@@ -62,6 +62,11 @@ def latest_ready(since: datetime, rules: Rules) -> datetime:
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
+def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the time in which a machine can bill that is bought now and may run for `longest`."""
+    return now, latest_ready(now, rules) + longest + rules.lease.grace
+
+
 def reach_of_wish(request: Request, wish: Wish, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
     """Return the time in which the machine of a wish can bill."""
     first = first_look(request, rules)
@@ -343,15 +348,12 @@ async def room_for(
     *,
     owner: str,
     project: str,
-    now: datetime,
-    longest: timedelta,
+    reach: tuple[datetime, datetime],
     rental: Rental | None = None,
-    reach: tuple[datetime, datetime] | None = None,
 ) -> Room:
-    """Return what budgets hold for a request that would be bought now and may run for `longest`, or in whose
-    `reach` it can bill. `rental` is the request that it would replace."""
-    since, until = reach or (now, latest_ready(now, rules) + longest + rules.lease.grace)
-    months = months_between(since, until, rules.billing_zone)
+    """Return what budgets hold for a request whose machine can bill within `reach`. `rental` is the request that
+    it would replace."""
+    months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
     settled = 0
     if rental is not None:

@@ -29,8 +29,8 @@ T = TypeVar("T")
 D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
-"""For how long after the start nothing is ended or bought for a rental whose messages are not yet compared with
-Slack. If the comparison takes longer, Slack doesn't answer."""
+"""For how long after the database was opened nothing is ended or bought for a rental whose messages are not yet
+compared with Slack. If the comparison takes longer, Slack doesn't answer."""
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
@@ -62,6 +62,26 @@ class RulesInForce:
     """Set when the rules changed."""
 
 
+@dataclass
+class Opened:
+    """Since when this process has the database without a gap. After a gap, as after a start, it may be an older
+    copy, such as a standby that took over."""
+
+    at: datetime = EVER
+    """By our clock."""
+    real: datetime = EVER
+    """In real time."""
+    swept: bool = True
+    """Whether the account was compared with the store since then. Nothing is bought before that."""
+    gone: set[str] = field(default_factory=set)
+    """The resources that the first look since then did not find."""
+
+    def again(self, clock: Clock) -> None:
+        """Begin again: the process starts, or the database is there again."""
+        self.at, self.real, self.swept = clock.now(), clock.real(), False
+        self.gone.clear()
+
+
 def _nothing() -> None:
     return
 
@@ -78,10 +98,9 @@ class Deps:
     """None: the rules never change."""
     probe_line: str = field(default="", kw_only=True)
     """The line of authorized_keys that lets the probe's key run its script."""
-    started_at: datetime = field(default=EVER, kw_only=True)
-    """When the process started, by our clock."""
-    started_real: datetime = field(default=EVER, kw_only=True)
-    """When the process started, in real time."""
+    opened: Opened = field(default_factory=Opened, kw_only=True)
+    claimed: str | None = field(default=None, kw_only=True)
+    """The id of the row whose claim this work has. What it writes of that row is refused if the claim was lost."""
     on_over_budget: Callable[[], None] = field(default=_nothing, kw_only=True)
     """Called with each request that is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
@@ -109,10 +128,8 @@ class StepDeps(Deps):
     claim_lasts: Callable[[], bool] = _yes
     """Whether the claim under which a step runs surely lasts for one more call. If not, nothing is bought or
     deleted: another process may be working on the rental."""
-    swept: Callable[[], bool] = _yes
-    """Whether the account was compared with the store since the start. Nothing is bought before that."""
-    gone_at_start: set[str] = field(default_factory=set)
-    """The resources that the first look since the start did not find."""
+    may_claim: Callable[[], bool] = _yes
+    """Whether this process may claim rows: its clock agrees with the database's."""
 
 
 def with_newest_rules(deps: D) -> D:
@@ -123,10 +140,10 @@ def with_newest_rules(deps: D) -> D:
 
 
 def may_compare(deps: Deps) -> bool:
-    """Return whether the process started so recently that messages may still be compared with Slack. The time must
-    be short by both clocks: in a sandbox, ours can be faster than real time."""
-    clock = deps.clock
-    return max(clock.now() - deps.started_at, clock.real() - deps.started_real) < COMPARED_WITHIN
+    """Return whether the database was opened so recently that messages may still be compared with Slack. The time
+    must be short by both clocks: in a sandbox, ours can be faster than real time."""
+    clock, opened = deps.clock, deps.opened
+    return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
@@ -182,6 +199,7 @@ async def apply(
         attempts=attempts,
         resources=resources,
         ledger=ledger,
+        under_claim=deps.claimed == after.id,
         releases_claim=releases_claim,
         visited_at=visited_at,
         more_messages=more_messages,

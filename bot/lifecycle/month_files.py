@@ -88,7 +88,7 @@ async def file_months(deps: StepDeps) -> None:
     Do nothing before the account was compared with the store, and while buying is paused because the database is
     older than the account: machines that it lacks may have billed in the month.
     """
-    if not deps.swept():
+    if not deps.opened.swept:
         return
     async with deps.store.read() as tx:
         if await tx.questions.pausing():

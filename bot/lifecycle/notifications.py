@@ -86,6 +86,7 @@ def change(
     attempts: tuple[Attempt, ...] = (),
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
+    under_claim: bool = False,
     releases_claim: bool = False,
     visited_at: datetime | None = None,
     more_messages: tuple[Message, ...] = (),
@@ -107,6 +108,7 @@ def change(
         attempts=attempts,
         resources=resources,
         ledger=ledger,
+        under_claim=under_claim,
         releases_claim=releases_claim,
         visited_at=visited_at,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.budgets import count_again
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.store import Store, Tx
+from bot.lifecycle.ports.store import OpenedStore, Tx, Written
 from bot.model.account_facts import POLICY_REFUSED
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -38,9 +39,9 @@ class Reload:
     """The keys whose values changed, such as `lease.max`."""
 
 
-async def rules_at_start(store: Store, source: PolicySource) -> RulesInForce:
-    """Return the rules with which the process starts: those of the policy file or, if it has mistakes, those of
-    the store. Change nothing; the first `reload` does.
+async def rules_at_start(store: OpenedStore, source: PolicySource) -> RulesInForce:
+    """Return the rules with which the process starts: those of the policy file or, if it has mistakes or other
+    processes use the store's rules already, those of the store. Change nothing; the first `reload` does.
 
     Raise WrongPolicy if the file has mistakes and the store has no rules that this version understands.
     """
@@ -54,6 +55,11 @@ async def rules_at_start(store: Store, source: PolicySource) -> RulesInForce:
             stored = await tx.policies.newest()
     except StoreBusy:
         stored = None
+    of_others = _rules_of(stored, source) if store.joined else None
+    if wrong is None and of_others is not None:
+        if of_others != policy.rules:
+            log.warning("policy.file_differs", version=stored.n if stored else None, taken="the store's")
+        return RulesInForce(of_others, source, stored)
     if wrong is None:
         return RulesInForce(policy.rules, source, stored if _rules_of(stored, source) == policy.rules else None)
     rules = _rules_of(stored, source)
@@ -167,11 +173,25 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any], above: str
             yield above + name
 
 
-async def follow(deps: Deps, asked: asyncio.Event, then: Callable[[Deps], Awaitable[None]]) -> None:
-    """Bring the policy file into force now, and each time `asked` is set, until cancelled. If that changes rules,
-    or an admin's command did, call `then`. While the store takes no writes, try again."""
-    in_force = _in_force(deps)
-    asked.set()
+async def follow(
+    deps: Deps,
+    asked: asyncio.Event,
+    then: Callable[[Deps], Awaitable[None]],
+    *,
+    joined: bool = False,
+    look_again: float | None = None,
+) -> None:
+    """Bring the policy file into force now, and each time `asked` is set, until cancelled. Also use the rules that
+    another process brings into force. If rules change, call `then`. While the store takes no writes, try again.
+
+    If this process `joined` others, which use the store's rules already, the file is not read now: an old file,
+    forgotten on one machine, would bring old rules back. `look_again` is the real seconds after which the store's
+    rules are read again if nothing tells of a change.
+    """
+    in_force, stored = _in_force(deps), asyncio.Event()
+    deps.store.on_commit(stored.set, Written.POLICIES)
+    if not joined or in_force.version is None:
+        asked.set()
 
     async def read() -> None:
         await asked.wait()
@@ -184,11 +204,35 @@ async def follow(deps: Deps, asked: asyncio.Event, then: Callable[[Deps], Awaita
             asked.set()
             raise
 
+    async def read_stored() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(look_again):
+                await stored.wait()
+        stored.clear()
+        async with in_force.reading:
+            await _take_stored(deps, in_force)
+
     async def note_change() -> None:
         await in_force.changed.wait()
         in_force.changed.clear()
         await then(with_newest_rules(deps))
 
     await asyncio.gather(
-        keep_running("policy", read, deps.clock), keep_running("policy_changed", note_change, deps.clock)
+        keep_running("policy", read, deps.clock),
+        keep_running("policy_stored", read_stored, deps.clock),
+        keep_running("policy_changed", note_change, deps.clock),
     )
+
+
+async def _take_stored(deps: Deps, in_force: RulesInForce) -> None:
+    """Use the store's newest rules from now on, if another process brought them into force."""
+    async with deps.store.read() as tx:
+        newest = await tx.policies.newest()
+    if newest is None or (in_force.version is not None and newest.n <= in_force.version.n):
+        return
+    rules = _rules_of(newest, in_force.source)
+    if rules is None:
+        return
+    in_force.rules, in_force.version = rules, newest
+    in_force.changed.set()
+    log.info("policy.taken", version=newest.n)

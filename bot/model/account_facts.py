@@ -50,6 +50,16 @@ class PastEnd(Frozen):
     since: Instant
 
 
+class GroupAnswer(Frozen):
+    """Who is in a user group, as Slack answered last."""
+
+    changes: int = 0
+    """How often Slack said that the group changed."""
+    at: Instant | None = None
+    """When Slack was asked, in real time. None: it must be asked again."""
+    members: frozenset[str] = frozenset()
+
+
 ABSENCES = Fact[tuple[Absence, ...]]("absences", tuple[Absence, ...])
 """The last absences of an approver, by Slack id. Only the last one can go on."""
 PAUSED = Fact[Pause]("paused", Pause)
@@ -61,6 +71,8 @@ NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 """People were notified that the admins decide, because no approver is left."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
 """The last known members of each group, by its Slack id."""
+GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
+"""By the group's Slack id."""
 KNOWN_UNTIL = Fact[datetime]("known_until", datetime)
 """The time of the newest event before the start."""
 LOST_SINCE = Fact[datetime]("lost_since", datetime)

@@ -1,5 +1,5 @@
-"""The HTTP server on GPUBOT_HTTP, for operators, monitors, the watchdog and tests: `/health`, `/live`, `/metrics`
-and `/machines`."""
+"""The HTTP server on GPUBOT_HTTP, for operators, monitors, the watchdog and tests: `/health`, `/live`, `/ready`,
+`/metrics` and `/machines`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ async def serve(
     exposition: Callable[[], Awaitable[bytes]],
     works: Callable[[], bool],
     *,
+    ready: Callable[[], Awaitable[bool]] | None = None,
     machines: Machines | None = None,
 ) -> web.AppRunner:
     """Start the server and return its runner, which the caller must clean up.
 
-    `report` returns the answer of /health, and `exposition` that of /metrics. If `machines` is None, there is no
-    /machines. While `works` returns True, nothing is settled, and a request that waits reads no report. Raise
-    OSError if the port is taken.
+    `report` returns the answer of /health, `exposition` that of /metrics, and `ready` whether Slack's requests can
+    be sent here. Without `ready` or `machines` there is no /ready or /machines. While `works` returns True,
+    nothing is settled, and a request that waits reads no report. Raise OSError if the port is taken.
     """
     waiting = 0
 
@@ -81,6 +82,13 @@ async def serve(
         process."""
         return web.Response(text="live")
 
+    async def read_ready(_: web.Request) -> web.Response:
+        """Answer 200 while a load balancer can send Slack's requests here, and 503 from the moment at which the
+        process begins to stop. Trouble with the database doesn't count: people are told of it."""
+        if ready is not None and await ready():
+            return web.Response(text="ready")
+        return web.Response(text="not ready", status=503)
+
     async def read_machines(request: web.Request) -> web.Response:
         if machines is None or not _has_token(request, machines.token):
             raise web.HTTPUnauthorized(text="no valid token", headers={"WWW-Authenticate": "Bearer"})
@@ -91,6 +99,8 @@ async def serve(
 
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/live", live), web.get("/metrics", metrics)])
+    if ready is not None:
+        app.router.add_get("/ready", read_ready)
     if machines is not None:
         app.router.add_get("/machines", read_machines)
     runner = web.AppRunner(app, access_log=None, handle_signals=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pydantic import ValidationError
@@ -16,8 +16,9 @@ from bot.lifecycle.account.watched_machines import watched_machines
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import Job
+from bot.lifecycle.loops.jobs import DELIVERY, Jobs, LocalJob
 from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
@@ -40,6 +41,14 @@ def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
     return (
         f"Slack refuses {refused.setting} since {refused.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent "
         "or extend. Put a new token into the settings; I read them again every minute."
+    )
+
+
+def _clock_differs(skew: timedelta) -> str:
+    ahead = "ahead of" if skew > timedelta(0) else "behind"
+    return (
+        f"this machine's clock is {abs(skew).total_seconds():.0f} s {ahead} the database's: I work on nothing. "
+        "Set both clocks, by NTP for example."
     )
 
 
@@ -79,7 +88,9 @@ class HealthReport:
     visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
-    jobs: Sequence[Job]
+    replica: Replica
+    jobs: Jobs
+    local_jobs: Sequence[LocalJob]
     connection: Connection
     gate: Gate
     metrics: Metrics
@@ -97,7 +108,9 @@ class HealthReport:
         await self.selfcheck.measure()
         counts: list[int | None] = [None, None, None]
         try:
-            next_due = soonest(await self.engine.first_due(), await self.visits.first_due())
+            next_due = soonest(
+                await self.engine.first_due(), await self.visits.first_due(), await self.jobs.next_due()
+            )
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
                 counts += [await tx.account.count(one) for one in (Counter.POSTED_TWICE, Counter.GIVEN_UP)]
@@ -110,7 +123,7 @@ class HealthReport:
         # from being settled.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
         next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
-        next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.local_jobs))
         under_way = self._under_way()
         # The figures above were read one after the other. They describe the same moment only if nothing ran
         # meanwhile.
@@ -119,7 +132,14 @@ class HealthReport:
         return {
             **self._wellness(undelivered),
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
+            "slack_mode": self.connection.mode,
+            "replicas": self.replica.replicas,
+            "delivering": self.jobs.does(DELIVERY),
+            "claims": self.replica.may_claim(),
+            "claims_lost": self.engine.claims_lost + self.visits.claims_lost + self.jobs.claims_lost,
             "connections": await self.connection.connected(),
+            "seconds_since_slack_request": self.connection.since_request(),
+            "draining": self.connection.draining,
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
             **under_way,
@@ -152,6 +172,8 @@ class HealthReport:
     def _wellness(self, undelivered: int | None) -> health.Report:
         """Return whether the bot is well and what is wrong, as the last measurement found it."""
         broken, refused = self.selfcheck.wrong, self.connection.refused
+        if not self.replica.may_claim():
+            broken = [*broken, _clock_differs(self.replica.skew)]
         return {
             "well": not broken,
             "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
@@ -180,5 +202,5 @@ class HealthReport:
             "handlers_in_flight": self.gate.in_flight,
             "sends_in_flight": self.delivery.in_flight,
             "visits_in_flight": self.visits.in_flight,
-            "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
+            "jobs_in_flight": self.jobs.in_flight + sum(job.busy for job in self.local_jobs) + self.overdue.busy,
         }

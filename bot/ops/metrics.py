@@ -82,6 +82,15 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._slack_requests = Counter(
+            "gpubot_slack_requests",
+            "HTTP mode: requests by outcome, answered or why they were refused.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._slack_mode = Gauge(
+            "gpubot_slack_mode", "1 for the mode in use: socket or http.", ["mode"], registry=self.registry
+        )
         self._rentals = Gauge(
             "gpubot_rentals", "Rentals that are not over, by state.", ["state"], registry=self.registry
         )
@@ -123,6 +132,10 @@ class Metrics:
         """Count a visit of a machine."""
         self._visits.labels(outcome).inc()
 
+    def slack_request(self, outcome: str) -> None:
+        """Count a request that came in HTTP mode."""
+        self._slack_requests.labels(outcome).inc()
+
     def late(self, seconds: float) -> None:
         """Record how many seconds after its due time a step was started."""
         self._late.observe(seconds)
@@ -149,6 +162,8 @@ class Metrics:
         for state in State:
             if not state.over and live is not None:
                 self._rentals.labels(state.value).set(live.get(state, 0))
+        if "slack_mode" in report:
+            self._slack_mode.labels(report["slack_mode"]).set(1)
         for name, value in _numbers(report):
             if name not in self._health:
                 words = f"{name.replace('_', ' ')} of /health"

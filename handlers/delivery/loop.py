@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import GpubotError
+from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
@@ -23,7 +24,7 @@ from handlers.delivery.content import answer_body, content, earliest_post, home_
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
-from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result
+from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
 from handlers.delivery.posting import Poster
 from handlers.views.phrases.blocks import Rendered
 
@@ -47,6 +48,10 @@ HOMES_IN_FLIGHT = 2
 RETRY_AFTER_BUG = timedelta(minutes=1)
 
 
+def _yes() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class NextTurn:
     """When to look again, unless a commit wakes the loop earlier."""
@@ -68,10 +73,16 @@ class Delivery:
         *,
         pace: Pace | None = None,
         save_retry: timedelta = FIRST_RETRY,
+        may_send: Callable[[], bool] = _yes,
+        look_again: float | None = None,
     ) -> None:
-        """`save_retry` is the real time after which a write that the store didn't take is tried again."""
+        """`save_retry` is the real time after which a write that the store didn't take is tried again. `may_send`
+        tells whether surely no other process delivers. `look_again` is the real seconds after which the loop looks
+        at the store again if nothing woke it, if other processes write to it too."""
         self._deps = deps
         self._pace = pace or Pace()
+        self._may_send = may_send
+        self._look_again = look_again
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
@@ -81,7 +92,7 @@ class Delivery:
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._has_begun = True
-        """Whether every open surface was made due once since the start."""
+        """Whether every open surface was made due once since this process delivers, or the database was opened."""
         self._homes_changed = False
         """Whether something that Home tabs show was committed, and they are not due yet."""
         self._homes_due_at = deps.clock.real()
@@ -101,6 +112,11 @@ class Delivery:
         self._pace.unblock_all()
         self._wake.set()
 
+    def begin_later(self) -> None:
+        """Have the next turn make every open surface due once."""
+        self._has_begun = False
+        self._wake.set()
+
     async def begin(self) -> None:
         """Make every open surface due once. If the database was put back from an older copy, Slack may show
         something else than the store. Call this before anything else changes the store. If the store takes no
@@ -116,10 +132,13 @@ class Delivery:
             self._has_begun = True
 
     async def run(self) -> None:
-        """Run until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
-            tasks.create_task(self.lost_posts.run())
+        """Run until cancelled. What is being sent then goes on; `drain` waits for it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
+                tasks.create_task(self.lost_posts.run())
+        finally:
+            self.begin_later()
 
     async def _send_what_is_due(self) -> None:
         self._wake.clear()
@@ -262,24 +281,34 @@ class Delivery:
             result = Result(_put_off(message, self._deps.clock.real() + RETRY_AFTER_BUG))
         await self._unsaved.save(result)
 
+    def _check_claim(self) -> None:
+        """Raise ClaimLost unless surely no other process delivers. Call this right before a call to Slack."""
+        if not self._may_send():
+            raise ClaimLost
+
     async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
         if message.kind is MessageKind.HOME:
-            return await self.poster.publish(message, await home_view(with_newest_rules(self._deps), message))
+            view = await home_view(with_newest_rules(self._deps), message)
+            self._check_claim()
+            return await self.poster.publish(message, view)
         if message.kind is MessageKind.FILE:
             file = await upload(with_newest_rules(self._deps), message)
+            self._check_claim()
             return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
         if message.kind.answer:
             body = await answer_body(with_newest_rules(self._deps), message)
             if body is None:
                 return Result(_nothing_to_say(message))
             if message.next_call is NextCall.ANSWER:
+                self._check_claim()
                 return await self.poster.answer(message, body)
             return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
         rendered = await content(with_newest_rules(self._deps), message)
         if rendered is None:
             return Result(_nothing_to_say(message))
+        self._check_claim()
         if message.refreshes:
             return await self.poster.refresh(message, rendered)
         if message.next_call is NextCall.EDIT:
@@ -299,15 +328,19 @@ class Delivery:
         back before anything is posted again."""
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:
+            await check_claim(tx, self._deps)
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             await tx.messages.save(sending)
         self._unsaved.note_write()
+        self._check_claim()
         return await self.poster.post(sending, rendered, card)
 
     async def _sleep(self, until: NextTurn) -> None:
-        seconds = None if until.real is None else (until.real - self._deps.clock.real()).total_seconds()
+        waits = [] if self._look_again is None else [self._look_again]
+        if until.real is not None:
+            waits.append(max((until.real - self._deps.clock.real()).total_seconds(), 0.0))
         try:
-            async with asyncio.timeout(None if seconds is None else max(seconds, 0.0)):
+            async with asyncio.timeout(min(waits, default=None)):
                 await self._deps.clock.sleep_until(until.refresh, self._wake)
         except TimeoutError:
             return

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.errors import GpubotError
+from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.account.older_database import ask_again, note_put_back
 from bot.lifecycle.deciders import ask_each_directly
 from bot.lifecycle.deps import Deps, with_newest_rules
@@ -41,7 +41,8 @@ class Result:
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
-    """Write a result with its counts, in one transaction."""
+    """Write a result with its counts, in one transaction. Raise ClaimLost if another process delivers now."""
+    await check_claim(tx, deps)
     message, given_up = result.message, result.given_up
     if result.refused:
         given_up = not await fall_back(tx, message, deps)
@@ -57,6 +58,12 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:
         await tx.account.increment(Counter.POSTED_TWICE)
+
+
+async def check_claim(tx: Tx, deps: Deps) -> None:
+    """Raise ClaimLost if another process delivers now. If not, none does until this transaction ends."""
+    if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
+        raise ClaimLost
 
 
 @dataclass
@@ -127,6 +134,9 @@ class PendingSaves:
             # again. If a comparison were lost, our own edit after it would look like one that the database lost.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
+        except ClaimLost:
+            # The process that delivers now finds a post by its message's id, and makes any other call again.
+            log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.ports.store import EVER
+from bot.model.account_facts import GROUP_ANSWER, GroupAnswer
 from bot.model.base import changed
 from bot.model.person import Person
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
@@ -82,10 +83,9 @@ class People:
         self._deps = deps
         self._client = client
         self._home = home
-        self._groups: dict[str, tuple[datetime, frozenset[str]]] = {}
         self._group_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
-        """How often Slack said that a user or group changed, by id."""
+        """How often Slack said that a user changed, by id."""
 
     async def get(self, user_id: str, team_id: str = "") -> Person:
         """Return a person, as known for at most 15 minutes. `team_id` is the payload's, empty if it has none.
@@ -96,11 +96,11 @@ class People:
         async with self._deps.store.read() as tx:
             person = await tx.people.get(user_id, real_now - CACHED_FOR)
         if person is None:
-            before = self._change_counts(user_id)
+            before = await self._change_counts(user_id)
             person = await self._look_up(user_id)
             async with self._deps.store.write() as tx:
                 await tx.people.put(person, real_now)
-            if self._change_counts(user_id) != before:
+            if await self._change_counts(user_id) != before:
                 # The event came before the row existed, so `forget` had nothing to delete.
                 async with self._deps.store.write() as tx:
                     await tx.people.forget(user_id)
@@ -152,22 +152,28 @@ class People:
 
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or an empty set if Slack says for certain that there is no such
-        group for us. Return None if Slack doesn't answer within LOOKUP_TIMEOUT. Never raise."""
+        group for us. Return None if Slack or the store doesn't answer within LOOKUP_TIMEOUT. Never raise."""
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
                 return await self._members(group)
         except NO_ANSWER as error:
             _log.info("people.no_group_answer", group=group, error=error_code(error))
-            return None
+        except StoreBusy:
+            _log.info("people.no_group_answer", group=group, error="StoreBusy")
+        return None
 
     def _named_groups(self) -> frozenset[str]:
         """Return the groups that the rules name now."""
         return with_newest_rules(self._deps).rules.groups
 
-    def _change_counts(self, user_id: str) -> dict[str, int]:
+    async def _change_counts(self, user_id: str) -> dict[str, int]:
         """Return how often this user and each group of the rules changed. If the counts differ after a lookup, its
-        answer may be old."""
-        return {name: self._changes[name] for name in (user_id, *self._named_groups())}
+        answer may be old. Another process may hear of a group's change, and groups decide who may do what, so they
+        are counted in the store."""
+        async with self._deps.store.read() as tx:
+            groups = await tx.account.all(GROUP_ANSWER)
+        changes = {group: one.changes for group, one in groups.items() if one.changes}
+        return {user_id: self._changes[user_id], **changes}
 
     async def forget(self, user_id: str) -> None:
         """Forget what is cached about a person who changed. Raise StoreBusy.
@@ -185,9 +191,9 @@ class People:
         """Forget everybody if the members of a group that the rules name changed. Raise StoreBusy."""
         if group not in self._named_groups():
             return
-        self._groups.pop(group, None)
-        self._changes[group] += 1
         async with self._deps.store.write() as tx:
+            known = await tx.account.get(GROUP_ANSWER, group) or GroupAnswer()
+            await tx.account.set(GROUP_ANSWER, GroupAnswer(changes=known.changes + 1), group)
             await tx.people.forget()
 
     async def _look_up(self, user_id: str) -> Person:
@@ -223,13 +229,16 @@ class People:
     async def _members(self, group: str) -> frozenset[str]:
         """Return a group's members. Lookups at the same time share one call to Slack."""
         async with self._group_locks[group]:
-            cached = self._groups.get(group)
-            if cached is not None and cached[0] >= self._deps.clock.real() - CACHED_FOR:
-                return cached[1]
-            asked_at, changes = self._deps.clock.real(), self._changes[group]
+            asked_at = self._deps.clock.real()
+            async with self._deps.store.read() as tx:
+                before = await tx.account.get(GROUP_ANSWER, group) or GroupAnswer()
+            if before.at is not None and before.at >= asked_at - CACHED_FOR:
+                return before.members
             members = await self._look_up_members(group)
-            if self._changes[group] == changes:
-                self._groups[group] = (asked_at, members)
+            async with self._deps.store.write() as tx:
+                known = await tx.account.get(GROUP_ANSWER, group) or GroupAnswer()
+                if known.changes == before.changes:
+                    await tx.account.set(GROUP_ANSWER, changed(known, at=asked_at, members=members), group)
             return members
 
     async def _look_up_members(self, group: str) -> frozenset[str]:

@@ -31,9 +31,12 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
     person = interaction.person
     if not interaction.inputs.get(Field.GPU):
         return ShowPrice(person=person, words=form_price.NOTHING_CHOSEN)
+    catalog = context.catalog()
+    if catalog is None:
+        return ShowPrice(person=person, words=form_price.NO_CATALOG)
     now, zone = context.deps.clock.now(), person.tz
     try:
-        get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
+        get = read_form(interaction.inputs, catalog, context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
         return ShowPrice(person=person, words=form_price.not_readable(next(iter(invalid.errors.values()))))
     return ShowPrice(person=person, request=get.request)

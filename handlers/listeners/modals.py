@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import Mistake, NoTeammate
+from bot.errors import MarketAway, Mistake, NoTeammate
 from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
 from handlers.listeners import (
     admin_questions,
@@ -44,6 +44,8 @@ async def form(context: Context, interaction: UserInteraction, value: FormValue)
         get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
         return FieldErrors(errors=invalid.errors)
+    except MarketAway as away:
+        return FieldErrors(errors={Field.GPU: away.words})
     earlier = await offers.changed_quote(context, interaction, value)
     try:
         return await offers.ask_for(context, interaction, get, earlier=earlier)

@@ -135,7 +135,7 @@ async def show_all(context: Context, interaction: UserInteraction, value: QuoteV
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
     """Open the request form, filled in with what the request changes: a search, or a request that waits.
 
-    Raise Refused if this person may not ask in this channel, MarketAway if the catalogue isn't known yet.
+    Raise Refused if this person may not ask in this channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = _asked_in(interaction, earlier)
@@ -143,8 +143,9 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
     request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
     reader = context.reader(interaction.person)
     projects = projects_to_name(interaction.person, reader.rules)
-    form = modals.form(context.known_catalog(), reader, projects=projects, request=request, wish=wish, value=value)
-    price = ShowPrice(person=interaction.person, request=request) if request else None
+    catalog = context.catalog()
+    form = modals.form(catalog, reader, projects=projects, request=request, wish=wish, value=value)
+    price = ShowPrice(person=interaction.person, request=request) if request and catalog else None
     return OpenModal(modal=form, price=price)
 
 

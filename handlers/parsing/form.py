@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import START, UNTIL, UnclearEnd, parse_day, parse_later_end, parse_start
+from handlers.parsing.vocabulary import NameMatcher, Vocabulary, vocabulary_of
 from handlers.views.answers.modals import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
@@ -45,21 +46,23 @@ def read_form(
     """
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
-    gpu, features = _gpu_and_features(gpu, catalog)
+    words = vocabulary_of(catalog)
+    gpu, features = _gpu_and_features(gpu, catalog, words)
     if not gpu:
         errors[Field.GPU] = "Choose a GPU."
     elif not _sold(gpu, catalog):
-        errors[Field.GPU] = "Nobody sells this one any more. Choose another."
+        errors[Field.GPU] = f"Nobody sells this one now. Nearest: {', '.join(words.nearest_gpus(gpu))}."
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
         errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} a rental."
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."
-    region, vendor = _choice(inputs, Field.REGION), _choice(inputs, Field.VENDOR)
+    region = _choice(inputs, Field.REGION, catalog.regions, words.regions)
     if region is not None and region not in catalog.regions:
-        errors[Field.REGION] = "I don't know this region any more. Choose another."
+        errors[Field.REGION] = f"I don't know this region. Regions: {', '.join(catalog.regions)}."
+    vendor = _choice(inputs, Field.VENDOR, catalog.vendors, words.vendors)
     if vendor is not None and vendor not in catalog.vendors:
-        errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
+        errors[Field.VENDOR] = f"I don't know this vendor. Vendors: {', '.join(catalog.vendors)}."
     setup = _setup(inputs, rules, errors)
     project = inputs.get(Field.PROJECT, BY_CHANNEL)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
@@ -134,21 +137,36 @@ def read_length(inputs: Mapping[str, str]) -> timedelta:
     return timedelta(seconds=int(seconds))
 
 
-def _gpu_and_features(chosen: str, catalog: Catalog) -> tuple[str, tuple[str, ...]]:
-    """Return the family and the features of a choice such as `A100 80gb sxm`. Return any other choice
-    unchanged."""
+def _gpu_and_features(chosen: str, catalog: Catalog, words: Vocabulary) -> tuple[str, tuple[str, ...]]:
+    """Return the family and the features of a choice such as `A100 80gb sxm`, and what was typed as it is read in
+    commands. Return any other text unchanged."""
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)
-    return (chosen, ()) if family is None else (family, tuple(chosen.removeprefix(family).split()))
+    if family is not None:
+        return family, tuple(chosen.removeprefix(family).split())
+    typed = normalize(chosen).lower()
+    found = words.gpus.match(typed, 0)
+    if _sold(chosen, catalog) or found is None:
+        return chosen, ()
+    end, gpu = found
+    features = typed[end:].split()
+    if not all(map(words.features.fullmatch, features)):
+        return chosen, ()
+    return words.narrowed(gpu, features)[:2]
 
 
 def _sold(gpu: str, catalog: Catalog) -> bool:
     return gpu in catalog.gpus or any(gpu in variants for variants in catalog.gpus.values())
 
 
-def _choice(inputs: Mapping[str, str], field: Field) -> str | None:
-    chosen = inputs.get(field, ANY)
-    return None if chosen == ANY else chosen
+def _choice(inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher) -> str | None:
+    """Return the name that was chosen or typed, or the text if it is no name. Return None for any."""
+    chosen = inputs.get(field, "")
+    if chosen in {"", ANY} or chosen in names:
+        return chosen if chosen in names else None
+    typed = normalize(chosen).lower()
+    found = matcher.match(typed, 0)
+    return found[1] if found is not None and found[0] == len(typed) else chosen
 
 
 def _setup(inputs: Mapping[str, str], rules: Rules, errors: dict[Field, str]) -> str | None:

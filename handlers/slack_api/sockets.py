@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from itertools import repeat
 from typing import Any
 
 import structlog
@@ -40,13 +42,15 @@ def count_of(message: Mapping[str, Any]) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHandler:
+def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection that counts a payload as being handled until its acknowledgement is sent, a moment after
     the listener returns."""
     connection = AsyncSocketModeHandler(app, app_token)
 
     async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-        with gate.handling():
+        with ExitStack() as handled:
+            for gate in gates:
+                handled.enter_context(gate.handling())
             await connection.handle(connection.client, request)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
@@ -75,7 +79,7 @@ class Sockets:
         reload_token: Callable[[], None] | None = None,
     ) -> None:
         """`gate` counts payloads that are not yet acknowledged. `ticket_seconds` are real seconds for which one
-        ticket is tried. `reload_token` reads the app token again and calls `use_token`; it is called if a
+        ticket is tried. `reload_token` reads the app token again and calls `use_secret`; it is called if a
         connection stays closed.
 
         Construct this inside the running event loop.
@@ -83,7 +87,9 @@ class Sockets:
         self._clock = clock
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token
-        self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
+        self._gates = [Gate() for _ in range(count)]
+        """What each connection is not done with."""
+        self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
         """For how many real seconds each closed connection has been closed, by its index."""
         for handler in self._handlers:
@@ -125,7 +131,10 @@ class Sockets:
         """Return how many connections are open."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
-    def use_token(self, app_token: str) -> None:
+    def since_request(self) -> None:
+        """Return None: when something came last says little about open connections."""
+
+    def use_secret(self, app_token: str) -> None:
         """Ask for tickets with this token from now on. Open connections stay."""
         for handler in self._handlers:
             handler.client.app_token = app_token
@@ -147,6 +156,23 @@ class Sockets:
                     self._reload_token()
                 handler.client.wss_uri = None
                 self._down[number] = 0.0
+
+    async def drain(self, seconds: float) -> None:
+        """Close each connection as soon as everything that came through it is acknowledged, after at most
+        `seconds` of real time.
+
+        Slack sends what comes next through connections of other processes. A payload that it sends while it does
+        not know of the closing is lost: nothing can be sent after the frame that closes.
+        """
+        await asyncio.gather(*map(self._close_when_done, self._handlers, self._gates, repeat(seconds)))
+
+    async def _close_when_done(self, handler: AsyncSocketModeHandler, gate: Gate, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while gate.in_flight or not handler.client.message_queue.empty():
+                    await gate.idle()
+                    await asyncio.sleep(0)  # the SDK takes the next message from its queue
+        await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def close(self) -> None:
         """Close all connections. Don't wait for payloads that are being handled."""

@@ -24,6 +24,7 @@ class Addresses:
     bot_token: str
     app_token: str
     compute_token: str
+    signing_secret: str = ""
     page: str = ""
     """What a person opens in a browser."""
 

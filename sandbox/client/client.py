@@ -81,6 +81,13 @@ class SandboxClient:
         """Close the modal."""
         await self.slack.post("close", {"user": user, "view_id": modal.view_id})
 
+    # --- the app
+
+    async def install(self, manifest: Json, *, reach: str) -> None:
+        """Give the app this manifest. The host of its request URLs is at `reach`, such as http://127.0.0.1:8601.
+        Raise ControlError if Slack would refuse it, also because the app doesn't answer there."""
+        await self.slack.post("app", {"manifest": manifest, "reach": reach})
+
     # --- what people see
 
     async def see(

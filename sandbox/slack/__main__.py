@@ -16,6 +16,7 @@ def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
         "clock": sandbox.url,
         "bot_token": sandbox.bot_token,
         "app_token": sandbox.app_token,
+        "signing_secret": sandbox.http.signing_secret,
     }
 
 

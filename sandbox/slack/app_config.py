@@ -1,8 +1,9 @@
 """The installed app, as its manifest describes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 SCOPES = (
     "commands",
@@ -54,6 +55,8 @@ class AppConfig:
     messages_tab: bool = True
     socket_mode: bool = True
     interactivity: bool = True
+    request_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where requests are sent, by the kind of what is sent. Empty with Socket Mode."""
 
     def has_command(self, command: str) -> bool:
         """Return whether people can type this command."""
@@ -79,6 +82,7 @@ def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
         home = features.get("app_home", {})
         settings = manifest.get("settings", {})
         display = manifest.get("display_information", {})
+        socket_mode = bool(settings.get("socket_mode_enabled", False))
         return AppConfig(
             name=features.get("bot_user", {}).get("display_name") or display.get("name") or "app",
             scopes=tuple(manifest.get("oauth_config", {}).get("scopes", {}).get("bot", [])),
@@ -90,8 +94,25 @@ def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
             home_tab=bool(home.get("home_tab_enabled", False)),
             messages_tab=bool(home.get("messages_tab_enabled", False))
             and not home.get("messages_tab_read_only_enabled", False),
-            socket_mode=bool(settings.get("socket_mode_enabled", False)),
+            socket_mode=socket_mode,
             interactivity=bool(settings.get("interactivity", {}).get("is_enabled", False)),
+            request_urls={} if socket_mode else _request_urls(features, settings),
         )
     except (AttributeError, KeyError, TypeError) as wrong:
         raise ValueError("not shaped as a manifest is") from wrong
+
+
+def _request_urls(features: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the request URLs of an app without Socket Mode. Raise ValueError if one is missing or isn't https."""
+    interactivity, events = settings.get("interactivity", {}), settings.get("event_subscriptions", {})
+    needed: dict[str, Any] = {}
+    if features.get("slash_commands"):
+        needed["slash_commands"] = features["slash_commands"][0].get("url")
+    if interactivity.get("is_enabled"):
+        needed["interactive"] = interactivity.get("request_url")
+    if events.get("bot_events"):
+        needed["events_api"] = events.get("request_url")
+    for kind, url in needed.items():
+        if not isinstance(url, str) or urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
+            raise ValueError(f"without Socket Mode, {kind} needs a request URL that begins with https://")
+    return needed

@@ -98,11 +98,13 @@ class GroupChange(ControlModel):
 
 
 class AppChange(ControlModel):
-    """The scopes, the events or the whole manifest of the installed app from now on."""
+    """The scopes, the events or the whole manifest of the installed app from now on; and where on this machine the
+    host of its request URLs is."""
 
     scopes: Strings | None = None
     events: Strings | None = None
     manifest: dict[str, Any] | None = None
+    reach: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")] | None = None
 
 
 class Disconnect(ControlModel):
@@ -131,6 +133,7 @@ class Tokens(ControlModel):
 
     bot: Literal["valid", "revoked", "new"] | None = None
     app: Literal["valid", "revoked", "new"] | None = None
+    signing: Literal["new"] | None = None
     webhook: Literal["valid", "removed"] | None = None
 
 

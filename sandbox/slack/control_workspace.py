@@ -12,6 +12,7 @@ from sandbox.slack import visibility
 from sandbox.slack.app_config import from_manifest
 from sandbox.slack.arguments import read_json
 from sandbox.slack.events import Events
+from sandbox.slack.http_mode import HttpMode
 from sandbox.slack.model import Channel, Group, Person
 from sandbox.slack.objects import view_json
 from sandbox.slack.rate_limits import RateLimits
@@ -35,12 +36,14 @@ class WorkspaceControl:
         events: Events,
         limits: RateLimits,
         *,
+        http: HttpMode,
         webhook: IncomingWebhook,
     ) -> None:
         self._workspace = workspace
         self._api = api
         self._webhook = webhook
         self._sockets = sockets
+        self._http = http
         self._events = events
         self._limits = limits
 
@@ -76,6 +79,7 @@ class WorkspaceControl:
                 "tokens": {
                     "bot_token": self._api.bot_token,
                     "app_token": self._api.app_token,
+                    "signing_secret": self._http.signing_secret,
                     "bot": self._api.bot_state,
                     "app": self._api.app_state,
                 },
@@ -263,6 +267,8 @@ class WorkspaceControl:
             self._api.renew_app_token()
         elif body.app is not None:
             self._api.app_state = body.app
+        if body.signing == "new":
+            self._http.renew_secret()
         self._webhook.state = body.webhook or self._webhook.state
         return reply({"bot": self._api.bot_state, "app": self._api.app_state, "webhook": self._webhook.state})
 
@@ -279,6 +285,10 @@ class WorkspaceControl:
                 app = from_manifest(body.manifest)
             except ValueError as wrong:
                 raise refusal(422, str(wrong)) from None
+        self._http.reach = body.reach or self._http.reach
+        url = app.request_urls.get("events_api")
+        if body.manifest is not None and url is not None and not await self._http.answers_challenge(url):
+            raise refusal(422, "request_url: it didn't answer with the challenge")
         if body.scopes is not None:
             app = replace(app, scopes=body.scopes)
         if body.events is not None:

@@ -1,4 +1,4 @@
-"""The Events API over Socket Mode: subscribed events are sent, and sent again until they are acknowledged.
+"""The Events API: subscribed events are sent, and sent again until they are acknowledged.
 
 Rules: https://docs.slack.dev/apis/events-api/. There are up to three retries in real time, each with its number.
 """
@@ -14,9 +14,9 @@ from sandbox.slack import payloads
 from sandbox.slack.model import Channel, Message
 from sandbox.slack.objects import message_json, user_json
 from sandbox.slack.schema import Json
-from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
+from sandbox.slack.to_app import ToApp
 
 MAX_DELIVERIES = 10_000
 """How many deliveries can be looked up; older ones are forgotten."""
@@ -35,9 +35,9 @@ class Delivery:
 class Events:
     """Sends events to the app."""
 
-    def __init__(self, workspace: Workspace, sockets: Sockets, timing: Timing) -> None:
+    def __init__(self, workspace: Workspace, to_app: ToApp, timing: Timing) -> None:
         self._workspace = workspace
-        self._sockets = sockets
+        self._to_app = to_app
         self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
@@ -63,19 +63,24 @@ class Events:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, delivery: Delivery, payload: Json) -> None:
+        reason = ""
         for attempt, wait in enumerate((None, *self._timing.retries)):
             if wait is not None:
                 await real_sleep(wait)
             delivery.attempts = attempt + 1
-            answer = await self._sockets.deliver(
+            answer = await self._to_app.deliver(
                 "events_api",
                 payload,
                 answers=False,
                 retry=attempt,
-                reason="timeout" if attempt else "",
+                reason=reason,
             )
+            reason = answer.reason
             if answer.error is None:
                 delivery.state = "acknowledged"
+                break
+            if answer.given_up:
+                delivery.state = "given_up"
                 break
         else:
             delivery.state = "given_up"

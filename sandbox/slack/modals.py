@@ -12,8 +12,8 @@ from sandbox.slack.arguments import ApiError
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.model import Person, View
 from sandbox.slack.people import Impossible, Outcome
-from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import Workspace
+from sandbox.slack.to_app import ToApp
 from sandbox.slack.triggers import Triggers
 from sandbox.slack.values import NotOffered, chosen, client_errors
 
@@ -21,9 +21,9 @@ from sandbox.slack.values import NotOffered, chosen, client_errors
 class Modals:
     """Submits and closes the modals of a workspace."""
 
-    def __init__(self, workspace: Workspace, sockets: Sockets, triggers: Triggers) -> None:
+    def __init__(self, workspace: Workspace, to_app: ToApp, triggers: Triggers) -> None:
         self._workspace = workspace
-        self._sockets = sockets
+        self._to_app = to_app
         self._triggers = triggers
 
     def opened(self, person: Person, view_id: str) -> View:
@@ -46,7 +46,7 @@ class Modals:
         if errors:
             return Outcome("incomplete", errors=errors)
         payload = payloads.submission(person, view, trigger_id=self._triggers.trigger_id(person.id))
-        answer = await self._sockets.deliver("interactive", payload, answers=True)
+        answer = await self._to_app.deliver("interactive", payload, answers=True)
         if answer.error is not None:
             return Outcome(answer.error, took=answer.took)
         try:

@@ -12,8 +12,8 @@ from sandbox.slack.blocks import elements_of
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.responses import Responses
 from sandbox.slack.schema import Json
-from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import TEAM, Workspace
+from sandbox.slack.to_app import ToApp
 from sandbox.slack.triggers import Triggers
 from sandbox.slack.typed_text import typed
 from sandbox.slack.values import NotOffered, chosen, state_of
@@ -58,9 +58,9 @@ class Target:
 class People:
     """Acts for the people of a workspace."""
 
-    def __init__(self, workspace: Workspace, sockets: Sockets, triggers: Triggers, responses: Responses) -> None:
+    def __init__(self, workspace: Workspace, to_app: ToApp, triggers: Triggers, responses: Responses) -> None:
         self._workspace = workspace
-        self._sockets = sockets
+        self._to_app = to_app
         self._triggers = triggers
         self._responses = responses
         self.url = ""
@@ -105,7 +105,7 @@ class People:
             response_url=self.url + self._triggers.response_path("command", person.id, channel.id),
             trigger_id=self._triggers.trigger_id(person.id),
         )
-        answer = await self._sockets.deliver("slash_commands", payload, answers=True)
+        answer = await self._to_app.deliver("slash_commands", payload, answers=True)
         error: str | None = answer.error
         if error is None:
             error = self._show_acknowledgement(person, channel, f"{name} {text}".strip(), answer.payload)
@@ -165,7 +165,7 @@ class People:
             response_url=self.url + response_path,
             trigger_id=self._triggers.trigger_id(person.id),
         )
-        answer = await self._sockets.deliver("interactive", payload, answers=True)
+        answer = await self._to_app.deliver("interactive", payload, answers=True)
         return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def click_view(self, person: Person, view: View, target: Target) -> Outcome:
@@ -182,7 +182,7 @@ class People:
             payloads.action(block, element, value, self._workspace.new_ts()),
             trigger_id=self._triggers.trigger_id(person.id),
         )
-        answer = await self._sockets.deliver("interactive", payload, answers=True)
+        answer = await self._to_app.deliver("interactive", payload, answers=True)
         return Outcome(answer.error, answer.payload, took=answer.took)
 
     # Writing

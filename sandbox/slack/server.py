@@ -1,4 +1,5 @@
-"""The Slack workspace as one server: Web API, Socket Mode, response URLs and the control API on one port."""
+"""The Slack workspace as one server: Web API, Socket Mode, response URLs and the control API on one port. In HTTP
+mode it sends requests to the app."""
 
 import json
 import random
@@ -16,6 +17,7 @@ from sandbox.slack.control_workspace import WorkspaceControl
 from sandbox.slack.default import default_workspace
 from sandbox.slack.events import Events
 from sandbox.slack.files import Files
+from sandbox.slack.http_mode import HttpMode
 from sandbox.slack.modals import Modals
 from sandbox.slack.model import Message
 from sandbox.slack.people import People
@@ -25,6 +27,7 @@ from sandbox.slack.responses import Responses
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.timing import Timing
+from sandbox.slack.to_app import ToApp
 from sandbox.slack.triggers import Triggers
 from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
 from sandbox.slack.webhook import IncomingWebhook
@@ -60,12 +63,13 @@ class SlackSandbox:
         self.sockets = Sockets(timing, monotonic, random.Random(seed))  # noqa: S311 - it chooses connections
         self.triggers = Triggers(timing, monotonic)
         self.responses = Responses(self.workspace, self.triggers)
-        self.events = Events(self.workspace, self.sockets, timing)
-        self.sockets.interactive = lambda: self.workspace.app.interactivity
+        self.http = HttpMode(self.workspace, timing, monotonic)
+        self.to_app = ToApp(self.workspace, self.sockets, self.http)
+        self.events = Events(self.workspace, self.to_app, timing)
         self.pings = Pings(self.workspace)
         self.workspace.on_message = self._message_changed
-        self.people = People(self.workspace, self.sockets, self.triggers, self.responses)
-        self.modals = Modals(self.workspace, self.sockets, self.triggers)
+        self.people = People(self.workspace, self.to_app, self.triggers, self.responses)
+        self.modals = Modals(self.workspace, self.to_app, self.triggers)
         self.files = Files(self.workspace, timing)
         self.workspace.on_file = self.events.file_shared
         self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.limits)
@@ -112,7 +116,13 @@ class SlackSandbox:
         add_clock_routes(router, self._clock)
         PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
         WorkspaceControl(
-            self.workspace, self.api, self.sockets, self.events, self.limits, webhook=self.webhook
+            self.workspace,
+            self.api,
+            self.sockets,
+            self.events,
+            self.limits,
+            http=self.http,
+            webhook=self.webhook,
         ).add_routes(router)
 
     def _application(self) -> web.Application:
@@ -126,7 +136,7 @@ class SlackSandbox:
         router.add_post("/actions/{url:.+}", self.responses.serve)
         router.add_post("/services/{team}/{hook}/{secret}", self.webhook.serve)
         self.add_control_routes(router)
-        self.sockets.on_envelope = self._log_envelope
+        self.sockets.on_envelope = self.http.on_request = self._log_envelope
         app.on_shutdown.append(self._close)
         return app
 
@@ -134,6 +144,7 @@ class SlackSandbox:
         await self.events.close()
         await self.files.close()
         await self.sockets.close()
+        await self.http.close()
         await self.faults.close(app)
 
     def _message_changed(self, before: Message | None, after: Message) -> None:
@@ -141,7 +152,7 @@ class SlackSandbox:
         self.events.message_changed(before, after)
 
     def _log_envelope(self, direction: str, envelope: Json) -> None:
-        """Add an envelope to the traffic log, as endpoint `envelope`."""
+        """Add an envelope, or a request of HTTP mode, to the traffic log, as endpoint `envelope`."""
         self.faults.traffic.add(
             "envelope", method=direction.upper(), path="/link/", raw=json.dumps(envelope).encode(), status=200
         )

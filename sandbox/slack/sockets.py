@@ -36,6 +36,10 @@ class Answer:
     payload: Any = None
     took: float | None = None
     """Real seconds from sending the envelope to its acknowledgement. None without an acknowledgement."""
+    reason: str = "timeout"
+    """Of an error: why an event is sent again."""
+    given_up: bool = False
+    """Of an error: whether the app asked for no retry."""
 
 
 @dataclass
@@ -77,8 +81,6 @@ class Sockets:
         """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
         """Called with "sent" and every envelope, and with "received" and every message of the app."""
-        self.interactive: Callable[[], bool] = lambda: True
-        """Returns whether the app has interactivity switched on."""
 
     def new_ticket(self) -> str:
         """Return a ticket for one connection."""
@@ -181,8 +183,6 @@ class Sockets:
         `answers` tells whether an acknowledgement may carry a payload. `retry` is the number of the retry, for
         events.
         """
-        if kind == "interactive" and not self.interactive():
-            return Answer("interactivity_disabled")
         if self.count == 0:
             return Answer("dispatch_failed")
         envelope: Json = {

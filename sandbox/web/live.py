@@ -123,7 +123,7 @@ class Live:
         while True:
             parts = await self._compute.control.overview() | {
                 "bot": self._bot.as_json(),
-                "connected": bool(self._slack.sockets.connections),
+                "connected": self._slack.to_app.connected,
                 "faults": self._active_faults(),
                 "traffic": self._traffic(),
             }

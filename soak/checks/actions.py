@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
-from soak.evidence import NOT_SUBMITTED, RENTAL_ID, Evidence, PerformedAction
+from soak.evidence import NOT_SUBMITTED, RENTAL_ID, SCRIPT_FIRST, Evidence, PerformedAction
 
 _RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
+_EXTENDED = re.compile(r"\w+ extended it\b")
+SCRIPT = timedelta(minutes=12)
+"""How much longer a machine may run if its on-ending.sh runs first, until a visit sees that this is done."""
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
 DECISIONS = frozenset({"approve", "approve_confirm", "fewer_hours_form", "deny", "deny_form"})
 
@@ -58,11 +62,17 @@ def every_rent_has_a_card(evidence: Evidence) -> list[str]:
 
 
 def every_destroy_ends_it(evidence: Evidence) -> list[str]:
-    """Soon after an acknowledged destroy, the machine is gone and the card shows an end."""
+    """Soon after an acknowledged destroy, the machine is gone and the card shows an end. If an on-ending.sh runs
+    first, it gets some time, and whoever extends the machine keeps it."""
     found = []
     for action in evidence.actions:
         if action.kind != "destroy_confirm" or not action.ok or action.rental is None:
             continue
+        first = action.text == SCRIPT_FIRST
+        later = [reply for reply in evidence.thread(action.rental) if reply.seq > action.after]
+        if first and any(_EXTENDED.search(reply.text) for reply in later):
+            continue
+        longest = DELETION + (SCRIPT if first else timedelta(0))
         what = f"{action.who} destroyed {action.rental} at {action.at:%H:%M}"
         card = evidence.cards.get(action.rental)
         if card is None or (evidence.over and not card.text.startswith(ENDS)):
@@ -72,7 +82,7 @@ def every_destroy_ends_it(evidence: Evidence) -> list[str]:
                 continue
             end = machine.end or evidence.now
             start = max(action.at, machine.start)
-            if end - start - evidence.excused(start, end) > DELETION + slow_deletion(evidence, machine):
+            if end - start - evidence.excused(start, end) > longest + slow_deletion(evidence, machine):
                 found.append(f"{what}, and it billed until {end:%H:%M}")
     return found
 

@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import RENTAL_ID, Evidence
 
-ENDED = "Ended"
-"""The beginning of the reply when a machine that was in use is gone."""
-ONCE = ("Being destroyed", "Ready", "Approval asked for", ENDED, *ENDS)
+OVER = ("Ended", "Nothing fitted", *ENDS)
+"""The beginnings of replies that say the end: of a machine that was in use, of a wish, or of anything else."""
+ONCE = ("Being destroyed", "Ready", "Approval asked for", *OVER)
 """The beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Ended [^;]* too;")
 """The end of a machine that appeared late, which a thread can have more than once."""
@@ -39,7 +39,7 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
         leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
         twice = [lead for lead in ONCE if leads[lead] > 1 + admitted]
         found += [f"{rental}: {leads[lead]} times {lead!r} in its thread" for lead in twice]
-        if evidence.over and not any(leads[lead] for lead in (ENDED, *ENDS)) and card.text.startswith(ENDS):
+        if evidence.over and not any(leads[lead] for lead in OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 

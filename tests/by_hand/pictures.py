@@ -1,4 +1,4 @@
-"""Makes the pictures of README.md and docs/sandbox.md: `python -m tests.by_hand.pictures`, or `make pictures`.
+"""Makes the pictures of README.md and the pages of docs/: `python -m tests.by_hand.pictures`, or `make pictures`.
 
 It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png.
 """
@@ -41,7 +41,7 @@ def take(page: Page, name: str) -> None:
 
 
 def play(browser: Browser, sandbox: Sandbox) -> None:
-    """Rent, look at what is ready, approve, and read what the month cost."""
+    """Look at offers and the form, rent, look at the machine and at Home, approve, and read the month's cost."""
     page = open_page(browser, sandbox, ANA, TRAINING)
     types(page, "/gpu key github ana-dev")
     page.get_by_role("button", name=re.compile("^Use ")).click()
@@ -52,6 +52,10 @@ def play(browser: Browser, sandbox: Sandbox) -> None:
     composer(page).press_sequentially("/gpu e")
     take(page, "offers")
     composer(page).fill("")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("dialog")).to_contain_text("From $2.15/h, about $12.90")
+    take(page, "form")
+    page.keyboard.press("Escape")
     rent.click()
     expect(messages(page)).to_contain_text("Starting: 1x H100")
     passes(page, "+10 min")
@@ -62,6 +66,9 @@ def play(browser: Browser, sandbox: Sandbox) -> None:
     expect(messages(page)).to_contain_text("ssh -p ")
     passes(page, "+1 h")
     take(page, "ready")
+    page.get_by_role("button", name="Home").click()
+    expect(page.get_by_role("button", name=re.compile("^Destroy "))).to_be_visible()
+    take(page, "home")
     page.get_by_role("button", name="#training").click()
     types(page, "/gpu get 8xH100 EU for 4h -- sweep")
     page.get_by_role("button", name="Ask for $18.40/h").click()

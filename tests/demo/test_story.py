@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 
@@ -103,3 +104,20 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None
     spent = re.search(r"Spent (\$\S+) by the sandbox's bill, (\$\S+) by the ledger", notes)
     assert spent is not None
     assert spent[1] == spent[2]
+
+
+async def test_the_demo_begins_over_signed_requests_with_the_option_http() -> None:
+    """Its story is that of Socket Mode, so it is ended after its first rental."""
+    command = (sys.executable, "-m", "bot", "demo", "--json", "--http")
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    assert process.stdout is not None
+    lines: list[str] = []
+    async with asyncio.timeout(TIMEOUT):
+        while not lines or " is ready, at " not in lines[-1]:
+            line = await process.stdout.readline()
+            assert line, lines
+            lines.append(str(json.loads(line)["text"]))
+        process.send_signal(signal.SIGTERM)
+        _, err = await process.communicate()
+    assert any(line.startswith("[Rent from $") for line in lines)
+    assert "as a signed HTTP request" in err.decode()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from bot.demo.processes import free_port
 from bot.doctor.findings import all_well
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
@@ -73,8 +75,42 @@ async def test_socket_mode_that_is_off_is_not_ok(installation: Installation) -> 
         "POST", "app", manifest={"oauth_config": {"scopes": {"bot": [*NEEDED, *OPTIONAL]}}}
     )
     assert await installation.not_ok() == [
-        "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode."
+        "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode; or set "
+        "GPUBOT_SLACK_MODE=http."
     ]
+
+
+async def test_in_http_mode_the_signing_secret_must_be_set_and_socket_mode_must_be_off(
+    installation: Installation,
+) -> None:
+    installation.env.delenv("SLACK_APP_TOKEN")
+    installation.set(GPUBOT_SLACK_MODE="http", GPUBOT_SLACK_HTTP=f"127.0.0.1:{free_port()}")
+    assert await installation.not_ok() == [
+        "not ok  settings: SLACK_SIGNING_SECRET is not set. It is the Signing Secret of your Slack app "
+        "(Basic Information, App Credentials)."
+    ]
+    installation.set(SLACK_SIGNING_SECRET="5a1d" * 8)
+    findings = await installation.examine()
+    assert all_well(findings)
+    assert [f.line() for f in findings if f.what in {"Slack HTTP mode", "GPUBOT_SLACK_HTTP"}] == [
+        "hint    Slack HTTP mode: I can't see whether Socket Mode is off. While it is on, Slack sends nothing "
+        "here: look at api.slack.com/apps, Socket Mode.",
+        f"ok      GPUBOT_SLACK_HTTP: {os.environ['GPUBOT_SLACK_HTTP']} is free.",
+    ]
+    taken = installation.slack.url.removeprefix("http://")
+    installation.set(SLACK_APP_TOKEN=installation.slack.app_token, GPUBOT_SLACK_HTTP=taken)
+    assert await installation.not_ok() == [
+        "not ok  Slack HTTP mode: Socket Mode is on, so Slack sends nothing here. Paste what "
+        "gpubot manifest --http says.",
+        f"not ok  GPUBOT_SLACK_HTTP: another program listens on {taken}. Set it to a free port, "
+        "as 127.0.0.1:8611.",
+    ]
+    scopes = [*NEEDED, *OPTIONAL]
+    await installation.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": scopes}}})
+    assert (
+        "ok      Slack HTTP mode: Socket Mode is off, and the signing secret is set. Slack has no check of it."
+        in [finding.line() for finding in await installation.examine()]
+    )
 
 
 async def test_missing_scopes_are_listed_with_their_purpose(installation: Installation) -> None:

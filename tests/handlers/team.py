@@ -20,7 +20,7 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.deps import Deps, random_id
+from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource, Market
 from bot.lifecycle.service.prices import SHARED_FOR, Prices
@@ -243,7 +243,7 @@ class Team:
         if put_back is not None:
             _copy(put_back, self.database)
         now, real = self.clock.now(), self.clock.real()
-        deps = replace(self.deps, started_at=now, started_real=real)
+        deps = replace(self.deps, opened=Opened(at=now, real=real))
         self._start_delivery(deps, pace or SlackPace(post_every=timedelta(0)))
         await self.delivery.begin()
         await self.deliver_all()

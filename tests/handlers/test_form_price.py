@@ -139,6 +139,39 @@ async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_wh
         await market.answer("H100", h100())
 
 
+async def test_before_the_market_told_what_there_is_the_form_opens_loses_nothing_and_reads_what_is_typed(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, market=SlowMarket({"A100": h100("1.29")})) as ours:
+        catalog, ours.catalog = ours.catalog, None
+        await ours.command(ANA, "get")
+        missing = "Compute Clear hasn't told me yet what there is to rent"
+        assert (await price_line(ours, ANA)).startswith(missing)
+        for field, value in (("gpu", "a100 80gb"), ("region", "europe"), ("note", "run 7")):
+            await choose(ours, ANA, field, value)
+        assert (await price_line(ours, ANA)).startswith(missing)
+        before = await entered(ours, ANA)
+        outcome = await ours.submit(ANA)
+        assert missing in outcome["errors"]["gpu"]
+        assert await entered(ours, ANA) == before
+
+        ours.catalog = catalog
+        errors = (await ours.submit(ANA, gpu="h10", region="mars", vendor="aws"))["errors"]
+        assert errors["gpu"] == "Nobody sells this one now. Nearest: H100, A10, H200."
+        assert errors["region"] == "I don't know this region. Regions: US, EU, APAC, Other."
+        assert errors["vendor"].startswith("I don't know this vendor. Vendors: nebius, hyperstack,")
+        await choose(ours, ANA, "gpu", "a100 80gb")
+        await choose(ours, ANA, "region", "europe")
+        await choose(ours, ANA, "vendor", "")
+        assert (await price_line(ours, ANA)).startswith("From $1.29/h")
+        assert (await ours.submit(ANA))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        request = quote.request
+        assert (request.gpu, request.features, request.region, request.vendor, request.note) == snapshot(
+            ("A100", ("80gb",), "EU", None, "run 7")
+        )
+
+
 async def test_the_late_answer_of_the_market_is_used_by_the_next_equal_choice(tmp_path: Path) -> None:
     market = SlowMarket()
     async with team(tmp_path, market=market, answer_within=0.01) as ours:

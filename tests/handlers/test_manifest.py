@@ -9,8 +9,12 @@ import ast
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.config.manifest import http_manifest, socket_manifest
+from bot.errors import Mistake
 from handlers.listeners import commands
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from tests.handlers.team import MANIFEST
@@ -101,6 +105,35 @@ def test_the_manifest_has_the_settings_that_socket_mode_and_modals_need() -> Non
     assert home["home_tab_enabled"] is True, "else views.publish is refused"
     assert home["messages_tab_enabled"] is True
     assert home["messages_tab_read_only_enabled"] is False, "else /gpu can't be typed in the direct message"
+
+
+def test_the_command_prints_the_manifest_of_either_mode() -> None:
+    assert socket_manifest() == (ROOT / "manifest.yml").read_text()
+    url = "https://bot.example.com/slack/events"
+    expected = yaml.safe_load(socket_manifest())
+    expected["settings"]["socket_mode_enabled"] = False
+    expected["settings"]["interactivity"]["request_url"] = url
+    expected["settings"]["event_subscriptions"]["request_url"] = url
+    expected["features"]["slash_commands"][0]["url"] = url
+    for given in ("https://bot.example.com", "https://bot.example.com/"):
+        text = http_manifest(given)
+        assert yaml.safe_load(text) == expected
+        assert "APP_TOKEN" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://bot.example.com", "Slack sends requests only to https"),
+        ("https://bot.example.com/?team=1", "leave out the ? or # and what follows it"),
+        ("https://ana:pw@bot.example.com", "leave out the name and password before the @"),
+        ("bot.example.com", "it must be a web address, such as https://example.com/"),
+    ],
+)
+def test_an_address_to_which_slack_sends_nothing_is_refused_in_words(url: str, words: str) -> None:
+    with pytest.raises(Mistake) as refused:
+        http_manifest(url)
+    assert refused.value.words == f"--http {url}: {words}. Write it like https://bot.example.com"
 
 
 def test_the_manifest_is_within_slacks_limits() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bot.errors import Outage
 from bot.model.person import Person
 from bot.model.state import State
+from handlers.directory.people import People
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, OLGA, SHARED, TRAINING
 from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
@@ -139,6 +140,15 @@ async def test_lookups_at_the_same_time_share_one_call_for_a_groups_members(tmp_
         assert await call_count(ours, "usergroups.users.list") == 1
         assert (await ours.context.people.get(BEN)).groups == {APPROVERS}
         assert (await ours.context.people.get(ANA)).groups == frozenset()
+
+
+async def test_every_process_asks_again_for_a_group_of_which_one_heard_that_it_changed(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        other = People(ours.deps, ours.world.client)
+        assert (await other.get(BEN)).groups == {APPROVERS}
+        await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[CLEO])
+        await wait_for_events(ours)
+        assert (await other.get(BEN)).groups == frozenset()
 
 
 async def test_a_person_who_left_the_approvers_group_decides_nothing(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from structlog.testing import capture_logs
 from structlog.types import EventDict
 
 from bot.clock import SystemClock
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.sockets import Sockets
+from sandbox.slack.default import ANA
+from sandbox.slack.schema import Json
 from tests.sandbox.slack_world import World, workspace
 
 
@@ -59,6 +63,55 @@ async def test_a_new_ticket_is_used_if_the_first_one_is_refused() -> None:
         finally:
             connecting.cancel()
             await sockets.close()
+
+
+async def test_connections_that_close_acknowledge_what_still_comes_through_them_first() -> None:
+    """Two processes: one stops while a command is being handled in each of its connections."""
+    async with workspace() as world:
+        hold, handled, all_held = asyncio.Event(), 0, asyncio.Event()
+
+        async def authorize() -> AuthorizeResult:
+            return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
+
+        stopping_app = AsyncApp(client=world.client, authorize=authorize, process_before_response=True)
+        other_app = AsyncApp(client=world.client, authorize=authorize, process_before_response=True)
+        stopping = Sockets(stopping_app, world.sandbox.app_token, SystemClock())
+        other = Sockets(other_app, world.sandbox.app_token, SystemClock())
+
+        @stopping_app.command("/gpu")
+        async def held(ack: Any, body: dict[str, Any]) -> None:
+            nonlocal handled
+            handled += 1
+            if all(gate.in_flight for gate in stopping._gates):
+                all_held.set()
+            if not hold.is_set() and body["text"] == "first":
+                await hold.wait()
+            await ack()
+
+        @other_app.command("/gpu")
+        async def at_once(ack: Any) -> None:
+            await ack()
+
+        await stopping.connect()
+        await other.connect()
+        first: list[asyncio.Task[Json]] = []
+        while not all_held.is_set():
+            first.append(asyncio.create_task(world.command(ANA, "first")))
+            await asyncio.wait({first[-1], asyncio.create_task(all_held.wait())}, timeout=0.05)
+        before = handled
+        draining = asyncio.create_task(stopping.drain(20))
+        during = [await world.command(ANA, "second") for _ in range(20)]
+        assert not draining.done()
+        assert handled > before, "some came through connections that are about to close"
+        hold.set()
+        outcomes = [*await asyncio.gather(*first), *during]
+        async with asyncio.timeout(10):
+            await draining
+        after = [await world.command(ANA, "third") for _ in range(5)]
+        assert [outcome["error"] for outcome in (*outcomes, *after)] == [None] * (len(outcomes) + 5)
+        assert (await stopping.connected(), await other.connected()) == (0, 2)
+        await stopping.close()
+        await other.close()
 
 
 async def test_work_that_goes_on_after_the_acknowledgement_keeps_the_process_from_stopping() -> None:

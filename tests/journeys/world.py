@@ -77,7 +77,7 @@ class World:
         """The bot's database file."""
         return self.folder / "gpubot.sqlite"
 
-    async def start(self, *, connections: int = 2, **settings: str) -> None:
+    async def start(self, *, connections: int | None = None, **settings: str) -> None:
         """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
         self.settings |= {"GPUBOT_HTTP": f"127.0.0.1:{free_port()}", **settings}
         self.processes.append(await start_bot(self.settings, self.log, connections=connections))
@@ -379,6 +379,7 @@ async def _start(compute: ComputeSandbox, slack: SlackSandbox, github: GithubSan
         bot_token=slack.bot_token,
         app_token=slack.app_token,
         compute_token=compute.token,
+        signing_secret=slack.http.signing_secret,
     )
 
 

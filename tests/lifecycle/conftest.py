@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.databases import clock, database, postgres, sqlite_url, url
+from tests.databases import clock, database, postgres, postgres_url, sqlite_url, url
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import World, world
 
-__all__ = ["clock", "database", "here", "postgres", "sqlite_url", "url"]
+__all__ = ["clock", "database", "here", "postgres", "postgres_url", "sqlite_url", "url"]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -12,11 +13,12 @@ from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.service import account, ending, keys, leasing, sharing
+from bot.lifecycle.service import account, ending, giving, keys, leasing, sharing, waiting
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
+from bot.model.quote import Wish
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import make_name
@@ -57,13 +59,14 @@ class RandomActions:
         pick = self.random
         self.here.slack_is_down = pick.random() < 0.1
         whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
-        whole += [self.here.sweep, self.restart, self.buying, self.token, self.keys]
+        whole += [self.here.sweep, self.restart, self.buying, self.token, self.keys, self.wait, self.wait]
         one: list[Callable[[Rental, Person], Awaitable[object]]] = [
             self.decide,
             self.decide,
             self.change,
             self.change_request,
             self.share,
+            self.give,
             self.end,
         ]
         live = [rental for rental in await self.here.rentals() if not rental.state.over]
@@ -93,6 +96,38 @@ class RandomActions:
         )
         if quote.offers and quote.rental_id is None:
             await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
+
+    async def wait(self) -> None:
+        """Wait for an offer or for a start time, or stop waiting."""
+        pick, who = self.random, self.random.choice(RENTERS)
+        queued = [rental for rental in await self.here.rentals() if rental.state is State.QUEUED]
+        if queued and pick.random() < 0.2:
+            await waiting.stop(self.here.deps, who, pick.choice(queued).id)
+            return
+        starts_at = self.here.now + HOUR if pick.random() < 0.4 else None
+        quote = await self.here.ask(
+            who,
+            gpu=pick.choice(["H100", "L4"]),
+            lease=HOUR,
+            starts_at=starts_at,
+            until=starts_at + HOUR if starts_at is not None else None,
+            typed=Wish(until=self.here.now + 2 * HOUR, any_time=True) if starts_at is None else None,
+        )
+        if pick.random() < 0.3:
+            await waiting.tell(self.here.deps, who, quote.id)
+        else:
+            price = Decimal(pick.choice([1, 2, 10]))
+            await waiting.rent_when_found(self.here.deps, who, quote.id, gpu_rate=price)
+        await self.here.settle()
+
+    async def give(self, rental: Rental, _: Person) -> None:
+        """Let the owner give a machine to somebody, who mostly takes it."""
+        to = self.random.choice(RENTERS)
+        owner = next(person for person in EVERYONE if person.id == rental.owner)
+        given, _name = await giving.give(self.here.deps, owner, rental.id, to.id)
+        if self.random.random() < 0.8:
+            await giving.take(self.here.deps, to, rental.id, int(given.running_lease.ends_at.timestamp()))
+        await self.here.settle()
 
     async def decide(self, rental: Rental, who: Person) -> None:
         await self.random.choice([self.here.approve, self.here.approve, self.here.deny, self.here.withdraw])(

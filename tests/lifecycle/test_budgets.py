@@ -224,7 +224,7 @@ async def test_a_budget_that_is_set_later_counts_what_its_month_had(sqlite_url: 
         assert (await here.get(lease=2 * HOUR)).state is State.AWAITING_APPROVAL
 
 
-async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone_cuts_anew(
+async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone_moves_money_between_months(
     sqlite_url: str,
 ) -> None:
     async with world(sqlite_url, rules=rules()) as here:

@@ -54,7 +54,7 @@ class Loop(DueLoop[Claimed]):
     retry = MINUTE
 
     def __init__(self, database: Database, clock: MovedClock, journal: Journal | None = None) -> None:
-        deps = cast(StepDeps, SimpleNamespace(store=database, clock=clock, in_force=None))
+        deps = cast(StepDeps, SimpleNamespace(store=database, clock=clock, in_force=None, may_claim=lambda: True))
         super().__init__(deps, at_once=4, claim_seconds=LASTS)
         self.journal = journal or Journal()
         self.gate = asyncio.Event()

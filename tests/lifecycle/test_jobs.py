@@ -1,17 +1,22 @@
-"""Jobs run at the start and then by the calendar of our clock."""
+"""Jobs run at the start and then by the calendar of our clock, each in one of several processes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.errors import MarketAway
-from bot.lifecycle.loops.jobs import Job, every
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every
+from store.db import Database
+from tests.databases import beside
 
 START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
 
@@ -45,64 +50,183 @@ class Work:
 
 
 @pytest.fixture
-def clock() -> MovedClock:
+def fast() -> MovedClock:
     return Clock(START)
 
 
 @pytest.fixture
-async def work(clock: MovedClock) -> AsyncIterator[Work]:
-    made = Work(clock)
-    job = Job("test", every(minutes=10), made)
-    task = asyncio.create_task(job.run(clock))
+async def work(fast: MovedClock) -> AsyncIterator[Work]:
+    made = Work(fast)
+    job = LocalJob("test", made, every(minutes=10))
+    task = asyncio.create_task(job.run(fast))
     yield made
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_job_runs_at_the_start_and_at_full_multiples_of_its_minutes(clock: MovedClock, work: Work) -> None:
+async def test_a_job_runs_at_the_start_and_at_full_multiples_of_its_minutes(fast: MovedClock, work: Work) -> None:
     await work.again()
     midnight = datetime(2026, 3, 29, tzinfo=UTC)
     for minutes in (0, 10, 20):
-        clock.put(midnight + timedelta(minutes=minutes))
+        fast.put(midnight + timedelta(minutes=minutes))
         await work.again()
     assert work.done == [START, *(midnight + timedelta(minutes=m) for m in (0, 10, 20))]
 
 
-async def test_a_job_runs_once_however_far_time_jumps(clock: MovedClock, work: Work) -> None:
+async def test_a_job_runs_once_however_far_time_jumps(fast: MovedClock, work: Work) -> None:
     await work.again()
-    clock.jump(timedelta(hours=7))
+    fast.jump(timedelta(hours=7))
     await work.again()
-    clock.jump(timedelta(minutes=10))
+    fast.jump(timedelta(minutes=10))
     await work.again()
     assert len(work.done) == 3
 
 
-async def test_a_job_that_fails_runs_again_at_its_next_time(clock: MovedClock, work: Work) -> None:
+async def test_a_job_that_fails_runs_again_at_its_next_time(fast: MovedClock, work: Work) -> None:
     await work.again()
     for error in (MarketAway("Compute Clear didn't answer."), RuntimeError("a bug")):
         work.fails = error
-        clock.jump(timedelta(minutes=10))
+        fast.jump(timedelta(minutes=10))
         await work.again()
     work.fails = None
-    clock.jump(timedelta(minutes=10))
+    fast.jump(timedelta(minutes=10))
     await work.again()
     assert len(work.done) == 4
 
 
-async def test_a_job_that_has_never_worked_runs_again_soon_if_it_is_waited_for(clock: MovedClock) -> None:
-    made = Work(clock)
+async def test_a_job_that_has_not_worked_runs_again_soon_if_it_is_waited_for(fast: MovedClock) -> None:
+    made = Work(fast)
     made.fails = MarketAway("no answer")
-    job = Job("test", every(minutes=10), made, retry=timedelta(seconds=10))
-    task = asyncio.create_task(job.run(clock))
+    job = LocalJob("test", made, every(minutes=10), retry=timedelta(seconds=10))
+    task = asyncio.create_task(job.run(fast))
     await made.again()
     made.fails = None
-    clock.put(START + timedelta(seconds=10))
+    fast.put(START + timedelta(seconds=10))
     await made.again()
-    clock.put(START + timedelta(seconds=20))
-    clock.put(datetime(2026, 3, 29, tzinfo=UTC))
+    fast.put(START + timedelta(seconds=20))
+    fast.put(datetime(2026, 3, 29, tzinfo=UTC))
     await made.again()
     assert made.done == [START, START + timedelta(seconds=10), datetime(2026, 3, 29, tzinfo=UTC)]
     assert job.worked
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+# --- one for all processes
+
+
+LASTS = 0.4
+"""Real seconds for which a claim lasts."""
+DAWN = datetime(2025, 3, 4, 9, 10, tzinfo=UTC)
+"""The first full ten minutes after the databases' clock begins."""
+
+
+class Process:
+    """A process of several over one database, with a job of the calendar and one that goes on."""
+
+    def __init__(self, store: Database, clock: MovedClock) -> None:
+        self.ran, self.may = 0, True
+        self.fails: Exception | None = None
+        self.delivers = asyncio.Event()
+        self.stopped = asyncio.Event()
+        deps = cast(StepDeps, SimpleNamespace(store=store, clock=clock, in_force=None, may_claim=lambda: self.may))
+        self.jobs = Jobs(
+            deps,
+            [Job(DELIVERY, self.deliver, None), Job("count", self.count, every(minutes=10))],
+            claim_seconds=LASTS,
+        )
+        self.task = asyncio.create_task(self.jobs.run())
+
+    async def count(self) -> None:
+        self.ran += 1
+        if self.fails is not None:
+            raise self.fails
+
+    async def deliver(self) -> None:
+        self.delivers.set()
+        self.stopped.clear()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped.set()
+            self.delivers.clear()
+
+    async def end(self) -> None:
+        """End as after SIGTERM."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.jobs.end_claims()
+
+    async def hang(self) -> None:
+        """Claim and renew nothing more, as while the process is stopped."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def until(reached: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not reached():  # noqa: ASYNC110 - a loop of the bot has no event for each of its turns
+            await asyncio.sleep(0.01)
+
+
+async def test_each_job_is_done_by_one_process_at_its_times(database: Database) -> None:
+    moved = MovedClock(DAWN - timedelta(minutes=7))
+    both = [Process(database, moved), Process(beside(database), moved)]
+    await until(lambda: sum(one.ran for one in both) == 1 and sum(one.delivers.is_set() for one in both) == 1)
+    for jumps in range(1, 4):
+        moved.put(DAWN + timedelta(minutes=10 * jumps))
+        await until(lambda: sum(one.ran for one in both) == 1 + jumps)  # noqa: B023 - awaited in this turn
+    for one in both:
+        one.fails = RuntimeError("a bug")
+    moved.put(DAWN + timedelta(hours=1))
+    await until(lambda: sum(one.ran for one in both) == 5)
+    for one in both:
+        one.fails = None
+    moved.jump(timedelta(minutes=1))
+    await until(lambda: sum(one.ran for one in both) == 6)
+    for one in both:
+        await one.end()
+
+
+async def test_who_ends_leaves_its_jobs_to_another_process_at_once(database: Database, clock: MovedClock) -> None:
+    first = Process(database, clock)
+    await first.delivers.wait()
+    second = Process(beside(database), clock)
+    await first.end()
+    assert first.stopped.is_set()
+    await second.delivers.wait()
+    await second.end()
+
+
+async def test_a_process_that_hangs_past_its_claim_stops_its_job_before_it_goes_on(
+    database: Database, clock: MovedClock
+) -> None:
+    first = Process(database, clock)
+    await first.delivers.wait()
+    assert first.jobs.may_act(DELIVERY)
+    await first.hang()
+    second = Process(beside(database), clock)
+    await second.delivers.wait()
+    assert first.jobs.does(DELIVERY), "it doesn't know better"
+    assert not first.jobs.may_act(DELIVERY)
+    first.task = asyncio.create_task(first.jobs.run())
+    await first.stopped.wait()
+    assert first.jobs.claims_lost == 1
+    assert second.jobs.may_act(DELIVERY)
+    for one in (first, second):
+        await one.end()
+
+
+async def test_a_process_whose_clock_is_wrong_claims_nothing(database: Database, clock: MovedClock) -> None:
+    wrong = Process(database, clock)
+    wrong.may = False
+    right = Process(beside(database), clock)
+    await right.delivers.wait()
+    await until(lambda: right.ran == 1)
+    await right.end()
+    await until(lambda: wrong.jobs.passes > 3)
+    assert not wrong.delivers.is_set()
+    wrong.may = True
+    await wrong.delivers.wait()
+    await wrong.end()

@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 
 from bot.lifecycle.budgets import count_again
+from bot.lifecycle.deps import Opened
 from bot.lifecycle.month_files import file_months, month_file
 from bot.lifecycle.service.account import resume
 from bot.lifecycle.service.spend import report
@@ -195,9 +196,9 @@ async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) 
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
     lost = await add_machine(here, "gpubot-k7mq2-1-u0ana")
     await here.be_down(2 * HOUR)
-    here.restart(replace(here.deps, swept=lambda: False))
+    here.restart(replace(here.deps, opened=Opened(swept=False)))
     await run_job(here)
-    here.restart(replace(here.deps, swept=lambda: True))
+    here.restart(replace(here.deps, opened=Opened()))
     await here.sweep()
     await run_job(here)
     assert await files_sent(here) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,6 +225,42 @@ async def test_a_store_without_an_answer_lets_a_good_file_start(
     ours.write("lease: {max: soon}\n")
     with pytest.raises(WrongPolicy):
         await ours.start()
+
+
+async def test_a_process_that_joins_others_takes_their_rules_and_follows_them(
+    postgres_url: str, clock: MovedClock, tmp_path: Path
+) -> None:
+    """The file of the second one is an old one that was forgotten on its machine."""
+    folders = [tmp_path / "first", tmp_path / "second"]
+    async with AsyncExitStack() as stack:
+        both = []
+        for folder, text in zip(folders, (LEASE, "lease: {max: 1d}\n"), strict=True):
+            folder.mkdir()
+            database = await Database.open(postgres_url, claimant=folder.name, clock=clock)
+            stack.push_async_callback(database.close)
+            team = Team(database, clock, folder)
+            team.write(text)
+            deps = await team.start()
+            if not database.joined:
+                await reload(deps)
+            both.append((team, deps))
+        (first, ours), (second, theirs) = both
+        assert theirs.rules.lease.max == timedelta(days=2)
+        followed = asyncio.Event()
+
+        async def then(_: Deps) -> None:
+            followed.set()
+
+        following = asyncio.create_task(follow(theirs, asyncio.Event(), then, joined=True, look_again=0.1))
+        first.write("lease: {max: 3d}\n")
+        await reload(ours)
+        await followed.wait()
+        assert with_newest_rules(theirs).rules.lease.max == timedelta(days=3)
+        stored = await second.stored()
+        assert stored is not None
+        assert stored.n == 2, "the old file was not stored"
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def test_the_changed_keys_are_those_of_the_file() -> None:

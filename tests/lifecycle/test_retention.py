@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, Opened
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.retention import AT_ONCE, LOOK_UP_AT_ONCE, drop_old, look_for_people_who_left
 from bot.model.base import changed
@@ -32,7 +32,7 @@ def clock() -> Clock:
 
 
 def deps_of(database: Database, clock: Clock) -> Deps:
-    return Deps(store=database, clock=clock, rules=RULES, started_at=START, started_real=START)
+    return Deps(store=database, clock=clock, rules=RULES, opened=Opened(at=START, real=START))
 
 
 async def kept_messages(database: Database, most: int = 40) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.lifecycle.account import older_database
+from bot.lifecycle.account.sweep import first_sweep
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind
@@ -27,8 +28,8 @@ GRACE = 15 * MINUTE
 async def put_back(here: World, copy: Path) -> AsyncIterator[None]:
     """Run the bot on a copy of its database, after its first sweep. Slack has not been read yet."""
     here.slack_is_down = True
-    async with restored(here, copy) as first:
-        await first.run(here.deps)
+    async with restored(here, copy):
+        await first_sweep(here.deps)
         yield
 
 
@@ -53,8 +54,8 @@ async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_w
     else:
         await here.vanish(rental, how)
     here.jump(5 * MINUTE)
-    async with restored(here, copy) as first:
-        await first.run(here.deps)
+    async with restored(here, copy):
+        await first_sweep(here.deps)
         rental = await here.until(rental, State.LOST)
         facts = (await here.last_event(rental, E.LOST)).facts
         assert facts.why is Why.ENDED_WHILE_AWAY
@@ -68,8 +69,8 @@ async def test_a_machine_that_the_vendor_takes_later_is_lost_as_ever(
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=8 * HOUR)
     back_up(sqlite_url, copy)
-    async with restored(here, copy) as first:
-        await first.run(here.deps)
+    async with restored(here, copy):
+        await first_sweep(here.deps)
         await here.pass_time(10 * MINUTE)
         await here.vanish(rental, "missing")
         rental = await here.until(rental, State.LOST)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
-from bot.lifecycle.account.sweep import FirstSweep
+from bot.lifecycle.account.sweep import first_sweep
+from bot.lifecycle.deps import Opened
 from bot.lifecycle.service import account, admin_questions
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.attempt import Why
@@ -43,17 +44,17 @@ def back_up(url: str, copy: Path) -> None:
 
 
 @asynccontextmanager
-async def restored(here: World, copy: Path) -> AsyncIterator[FirstSweep]:
-    """Run the bot on a copy of its database. Yield its first sweep, which has not run yet."""
+async def restored(here: World, copy: Path) -> AsyncIterator[None]:
+    """Run the bot on a copy of its database. Its first sweep has not run yet."""
     store = await Database.open(f"sqlite:///{copy}", claimant="world", clock=here.clock)
-    first, people = FirstSweep(), KnownPeople(store)
+    people, opened = KnownPeople(store), Opened()
     here.people, here.database = people, store
-    deps = replace(here.deps, store=store, directory=people, swept=lambda: first.done)
-    here.restart(replace(deps, started_at=here.now, started_real=here.clock.real()))
+    opened.again(here.clock)
+    here.restart(replace(here.deps, store=store, directory=people, opened=opened))
     async with store.write() as tx:
         await tx.messages.show_all_again()
     try:
-        yield first
+        yield
     finally:
         await store.close()
 
@@ -86,12 +87,12 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
     await here.be_down(HOUR)
     bought, alive = await here.bought(), await here.alive()
     assert len(alive) == 4
-    async with restored(here, copy) as first:
+    async with restored(here, copy):
         lie = await here.fault("list_resources", "status", status=503, times=None)
         await here.settle()
         assert await here.bought() == bought, "nothing is bought before the account was read"
         await here.release(lie)
-        await first.run(here.deps)
+        await first_sweep(here.deps)
         await here.settle()
         await here.sweep()
         assert [message.to.value for message in await questions(here)] == [CLEO.id]
@@ -160,9 +161,9 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
     rental = await here.until(rental, State.READY)
     assert rental.attempts == 2
     bought = await here.bought()
-    async with restored(here, copy) as first:
+    async with restored(here, copy):
         await here.settle()
-        await first.run(here.deps)
+        await first_sweep(here.deps)
         await account.resume(here.deps, CLEO)
         await here.pass_time(30 * MINUTE)
         assert await here.bought() == bought, "not even after buying goes on"
@@ -237,7 +238,7 @@ async def test_the_owner_of_a_request_reads_that_nothing_is_bought_while_the_acc
     here: World,
 ) -> None:
     deps = here.deps
-    here.restart(replace(deps, swept=lambda: False))
+    here.restart(replace(deps, opened=Opened(swept=False)))
     rental = await here.get()
     await here.pass_time(MINUTE)
     assert await here.event_kinds(rental) == [E.STARTED, E.WAITING]

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.account.sweep import FirstSweep, sweep
+from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -119,9 +119,9 @@ async def test_a_machine_that_cannot_be_watched_keeps_no_other_from_being_found(
         back = json.dumps({"resource_id": resource.resource_id, "status": "running"})
         lies += [await here.fault("get_resource", "garbage", times=None, match=resource.resource_id, body=back)]
         await execute(here, "UPDATE rentals SET envelope = substr(envelope, 2) WHERE id = :of", rental.id)
-    first = FirstSweep()
-    await first.run(here.deps)
-    assert first.done, "else nothing would be bought"
+    here.deps.opened.swept = False
+    await first_sweep(here.deps)
+    assert here.deps.opened.swept, "else nothing would be bought"
     assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
     for lie in lies:
         await here.release(lie)

@@ -16,6 +16,7 @@ import pytest
 from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, TooLate
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
+from bot.lifecycle.deps import Opened
 from bot.lifecycle.ports.outside import Market, ResourceView
 from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import admin_questions as service
@@ -101,7 +102,7 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
     other = next(one for one in await open_purchases(here) if one.purchase.alive[0].name == "web-1")
     await service.not_ours(here.deps, CLEO, other.id, other.version, reason="the web team's")
     both = changed(here.deps.rules, admins=(CLEO.id, BEN.id))
-    here.restart(replace(here.deps, rules=both, swept=lambda: False))
+    here.restart(replace(here.deps, rules=both, opened=Opened(swept=False)))
     for _ in range(2):
         await here.sweep()
         assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -140,6 +141,13 @@ def words(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
 
 
+def drawn(within: Locator, title: str) -> Counter[str]:
+    """Return how many shapes of each kind a chart has."""
+    chart = within.get_by_role("img", name=f"{title}: the numbers follow as a table")
+    expect(chart).to_be_visible()
+    return Counter(chart.evaluate("chart => [...chart.children].map(shape => shape.tagName)"))
+
+
 def options(*texts: str) -> list[dict[str, Any]]:
     return [{"text": words(text), "value": text.lower()} for text in texts]
 
@@ -148,7 +156,9 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
     page = open_page(ANA, GPUS)
     groups = [{"label": words("Vendors"), "options": options("Nebius")}]
     sizes = [[{"type": "raw_text", "text": "Size"}], *([{"type": "raw_number", "value": n}] for n in range(25))]
-    pie = {"type": "pie", "segments": [{"label": "idle", "value": 3}, {"label": "working", "value": 5}]}
+    values = (("idle", 3), ("working", 5), ("not seen", -1))
+    points = [{"label": label, "value": value} for label, value in values]
+    axes = {"axis_config": {"categories": [label for label, _ in values]}}
     blocks = [
         {"type": "header", "text": words("A header")},
         {"type": "divider"},
@@ -163,9 +173,15 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
             ],
         },
         {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
-        {"type": "data_visualization", "title": "Use", "chart": pie},
+        {"type": "data_visualization", "title": "Use", "chart": {"type": "pie", "segments": points[:2]}},
+    ]
+    lines = [{"name": name, "data": points} for name in ("Ana", "Ben")]
+    drawings = [
+        {"type": "data_visualization", "title": f"As {kind}", "chart": {"type": kind, "series": lines, **axes}}
+        for kind in ("line", "area")
     ]
     sandbox.as_app("chat.postMessage", channel=GPUS, text="for a test", blocks=blocks)
+    sandbox.as_app("chat.postMessage", channel=GPUS, text="for a test too", blocks=drawings)
     message = messages(page).get_by_role("article").filter(has_text="A header")
     expect(message.get_by_role("heading", name="A header")).to_be_visible()
     expect(message).to_contain_text("LeftRight")
@@ -175,7 +191,11 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
     expect(message.locator("optgroup[label=Vendors] option")).to_have_text("Nebius")
     message.get_by_role("button", name="Later rows").click()
     expect(message.get_by_role("table", name="Sizes").get_by_role("cell").first).to_have_text("10")
+    assert drawn(message, "Use") == {"circle": 2}
+    message.get_by_text("Numbers: Use").click()
     expect(message.get_by_role("row", name="working 5")).to_be_visible()
+    assert drawn(messages(page), "As line") == {"polyline": 2, "circle": 6, "line": 1, "text": 4}
+    assert drawn(messages(page), "As area") == {"polygon": 2, "polyline": 2, "circle": 6, "line": 1, "text": 4}
     accessible(page)
     page.reload()
     expect(message.get_by_role("radio", name="Two")).to_be_checked()

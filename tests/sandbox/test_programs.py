@@ -43,6 +43,7 @@ async def test_both_parts_share_one_clock_and_end_with_their_parent() -> None:
         "clock",
         "bot_token",
         "app_token",
+        "signing_secret",
         "compute_token",
         "page",
     }
@@ -87,7 +88,7 @@ async def test_without_with_parent_the_end_of_its_input_does_not_end_it() -> Non
 
 async def test_the_workspace_alone_can_end_with_its_parent_too() -> None:
     process, ready = await started("sandbox.slack", "--port", "0", "--with-parent")
-    assert set(ready) == {"slack", "api", "clock", "bot_token", "app_token"}
+    assert set(ready) == {"slack", "api", "clock", "bot_token", "app_token", "signing_secret"}
     assert process.stdin is not None
     process.stdin.close()
     assert await ended(process) == (0, "")

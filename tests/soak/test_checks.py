@@ -12,7 +12,7 @@ import pytest
 from sandbox.client import SeenMessage
 from sandbox.use import Fault, Phase, Use
 from soak.checks import CHECKS, check
-from soak.evidence import NOT_SUBMITTED, Evidence, Jump, Machine, MachineUse, Post
+from soak.evidence import NOT_SUBMITTED, SCRIPT_FIRST, Evidence, Jump, Machine, MachineUse, Post
 from tests.soak.evidence import (
     CARD_TS,
     FINAL,
@@ -320,6 +320,19 @@ def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secr
     undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
     assert names(undone) == set()
     assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
+
+
+def test_a_machine_that_is_destroyed_after_its_script_has_time_for_it_and_an_extension_keeps_it() -> None:
+    def first(hour: int, minute: int, after: int) -> Evidence:
+        chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": SCRIPT_FIRST, "at": at(hour, minute)}
+        return with_action(good(), **chosen, after=after)
+
+    gone = MACHINE.end
+    assert gone is not None
+    soon = gone - timedelta(minutes=10)
+    assert names(first(soon.hour, soon.minute, 100)) == set()
+    assert names(first(13, 0, 100)) == {"every_destroy_ends_it"}
+    assert names(first(13, 0, 1)) == set()
 
 
 def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:

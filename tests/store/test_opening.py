@@ -31,20 +31,20 @@ asyncio.run(main())
 """
 
 
-async def test_a_second_process_cannot_open_a_database_that_is_in_use(url: str, database: Database) -> None:
+async def test_a_second_process_cannot_open_a_sqlite_database_that_is_in_use(
+    sqlite_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(sqlite_url, claimant="first", clock=clock)
     second = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OPENS, url, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+        sys.executable, "-c", OPENS, sqlite_url, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
     words, _ = await second.communicate()
     assert b"in use by another gpubot" in words
     assert len(words.splitlines()) == 1
-    await write(database, "still mine")
-
-
-@pytest.mark.usefixtures("database")
-async def test_a_database_that_is_in_use_is_not_migrated(url: str) -> None:
     with pytest.raises(CannotOpen):
-        await migrate(url)
+        await migrate(sqlite_url)
+    await write(database, "still mine")
+    await database.close()
 
 
 async def test_a_closed_database_can_be_opened_again(url: str, clock: MovedClock) -> None:
@@ -104,7 +104,7 @@ _SET_REVISION = "UPDATE alembic_version SET version_num = '{}'"
 @pytest.mark.parametrize(
     ("revision", "says"),
     [
-        ("v9999", "of a newer gpubot (schema v9999, mine is v0300). Install that one."),
+        ("v9999", "of a newer gpubot (schema v9999, mine is v0400). Install that one."),
         (
             "0007",
             "of a gpubot before 0.1.0 (schema 0007), which no release reads. Move it away and start with a new "

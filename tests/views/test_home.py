@@ -14,12 +14,12 @@ from bot.model.message import to_person
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, WaitingView
-from handlers.ids import ACTION_VALUES, action_of
 from handlers.views.surfaces.home import KEYS, home_tab
 from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read
 from tests.views.stories import ANA, clock, listed, reading, ready, request, waiting
+from tests.views.test_limits import assert_button_is_whole
 
 NOON = clock(12, 40)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
@@ -76,7 +76,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 EU]  [Approve fewer hours, p4wd9, 8x H100 EU]"
         "  [Deny, p4wd9, 8x H100 EU]",
-        "*Yours*",
+        "*Yours*  As of 12:40.",
         "Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 EU]  [Destroy k7mq2, 1x H100 EU]  [Details, k7mq2, 1x H100 EU]",
         "[Previous page]  [Next page, 3 more]",
@@ -145,9 +145,4 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
     for one in listed_now:
         assert any(one.rental.id in text for text in texts)
     for button in buttons(tab["blocks"]):
-        value_type = ACTION_VALUES[action_of(button["action_id"])]
-        value = value_type.decode(button.get("value", ""))
-        label = button.get("accessibility_label", "")
-        assert len(label) <= 75
-        if rental_id := getattr(value, "rental_id", ""):
-            assert rental_id in label
+        assert_button_is_whole(button)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,7 +51,23 @@ from bot.model.summary import (
 )
 from bot.policy.access.github_keys import GithubKeys
 from bot.policy.use.giving import Left
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, EndValue, VersionValue, action_of
+from handlers.ids import (
+    ACTION_VALUES,
+    MODAL_VALUES,
+    NO_VALUE,
+    Action,
+    Callback,
+    EndValue,
+    KeyValue,
+    NearbyValue,
+    OfferValue,
+    QuoteHoursValue,
+    QuoteUntilValue,
+    QuoteValue,
+    RentalValue,
+    VersionValue,
+    action_of,
+)
 from handlers.views.answers import github_keys, giving, keys, lists, modals, offers, replies, ssh_lines
 from handlers.views.answers import waiting as waiting_answers
 from handlers.views.phrases import blocks
@@ -79,7 +96,7 @@ def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
     live = list(buttons(rendered.blocks))
     assert not (rendered.closed and live)
     for button in live:
-        assert_button_decodes(button)
+        assert_button_is_whole(button)
 
 
 def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_loses_digits() -> None:
@@ -92,10 +109,30 @@ def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_lo
     assert submit("Rent from &lt;$0.01/h") == "Rent from <$0.01/h"
 
 
-def assert_button_decodes(button: dict[str, Any]) -> None:
+def assert_button_is_whole(button: dict[str, Any]) -> None:
+    """Check that a button's value has its action's type, and that screen readers read what the button is about."""
     value_type = ACTION_VALUES[action_of(button["action_id"])]
-    value = button.get("value", "")
-    assert value_type.decode(value).encode() == value
+    text, value = button["text"]["text"], value_type.decode(button.get("value", ""))
+    assert value.encode() == button.get("value", "")
+    read = button.get("accessibility_label", text)
+    if rental_id := getattr(value, "rental_id", ""):
+        assert rental_id in read
+    elif isinstance(value, QuoteValue | OfferValue | NearbyValue | QuoteHoursValue | QuoteUntilValue):
+        assert re.search(r"\b[0-9]+x |, [a-z0-9]{2,16}$", read)
+    elif isinstance(value, KeyValue):
+        assert value.fingerprint[:13] in read
+
+
+def test_a_screen_reader_reads_what_a_button_is_about_and_no_amount_loses_digits() -> None:
+    def read(label: str, about: str = "") -> str:
+        shown = blocks.button(label, Action.DETAILS, RentalValue(rental_id="k7mq2"), about=about)
+        return str(shown.get("accessibility_label", ""))
+
+    assert read("Extend 2 h", "1x H100 EU") == "Extend 2 h, k7mq2, 1x H100 EU"
+    assert read("Destroy k7mq2") == ""
+    long = "Rent it for me at $24.00/h or less: 6 h, up to $123,456.78"
+    assert read(long, "8x H200 EU") == "Rent it for me at $24.00/h or less: 6 h, up to…, k7mq2, 8x H200 EU"
+    assert len(read("\u0e01" * 80, "\u0e02" * 80)) == 75
 
 
 @THOROUGH
@@ -192,6 +229,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         modals.key(),
         modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
         modals.form(catalog, reader=reading(now, zone="UTC")),
+        modals.form(None, reader=reading(now, zone="UTC"), request=details.rental.request),
         modals.rent_confirm(quote, fitting, reader=reading(now)),
         modals.approve_confirm(details, reader=reading(now)),
         modals.destroy_confirm(details),

@@ -133,10 +133,10 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _notify_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Notify the owner of a machine when it ends, once in a process: Slack showed something that the store lost,
-    perhaps a later end. Only the new message counts as their notice of this end."""
+    """Notify the owner of a machine when it ends, once since the database was opened: Slack showed something that
+    the store lost, perhaps a later end. Only the new message counts as their notice of this end."""
     events = await tx.events.of(rental.id)
-    if any(event.kind is EventKind.PUT_BACK and event.at >= deps.started_at for event in events):
+    if any(event.kind is EventKind.PUT_BACK and event.at >= deps.opened.at for event in events):
         return
     facts = Facts(until=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)

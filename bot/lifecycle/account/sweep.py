@@ -34,17 +34,13 @@ class Found:
     attempt: Attempt | None
 
 
-class FirstSweep:
-    """Notes whether the sweep has run since the start. Nothing is bought before that: if the database was
-    restored, the machine that a request wants may run already."""
-
-    def __init__(self) -> None:
-        self.done = False
-
-    async def run(self, deps: StepDeps) -> None:
-        """Compare the account with the store. Raise as `sweep`."""
-        await sweep(deps)
-        self.done = True
+async def first_sweep(deps: StepDeps) -> None:
+    """Compare the account with the store, and note that this was done since the database was opened. Nothing is
+    bought before that: if it is an older copy, the machine that a request wants may run already. Raise as
+    `sweep`."""
+    opened_at = deps.opened.at
+    await sweep(deps)
+    deps.opened.swept = deps.opened.at == opened_at
 
 
 async def sweep(deps: StepDeps) -> None:

@@ -19,7 +19,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
+from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
 
@@ -73,6 +73,8 @@ class DueLoop(ABC, Generic[R]):
         """`on_outage` is called after each failure of the store."""
         self.deps = deps
         self.passes = 0
+        self.claims_lost = 0
+        """How many claims another process took while their work went on."""
         self._at_once = at_once
         self._claim_seconds = claim_seconds
         self._on_outage = on_outage
@@ -110,6 +112,9 @@ class DueLoop(ABC, Generic[R]):
 
     def failed_with_bug(self) -> None:
         """Called after a pass that failed with a bug."""
+
+    def lost(self, row_id: str) -> None:
+        """Called when another process took the claim on a row that is worked on."""
 
     # --- the loop
 
@@ -155,8 +160,8 @@ class DueLoop(ABC, Generic[R]):
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):
-            # Wake in time to renew claims. The claims of other processes may have ended by then too.
-            async with asyncio.timeout(self._claim_seconds / 4):
+            # Wake in time to renew claims.
+            async with asyncio.timeout(min(self._claim_seconds / 4, LOOK_AGAIN)):
                 await clock.sleep_until(due, self._wake)
         await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
@@ -169,7 +174,7 @@ class DueLoop(ABC, Generic[R]):
         await self._renew_claims()
         await self.before_pass()
         free = self._at_once - len(self._under_way)
-        if free <= 0:
+        if free <= 0 or not self.deps.may_claim():
             return None
         now, due = self.deps.clock.now(), self._next_due
         if due is None or due > now:
@@ -187,6 +192,21 @@ class DueLoop(ABC, Generic[R]):
         """Wait for the work that is under way."""
         while self._under_way:
             await asyncio.wait([one.task for one in self._under_way.values()])
+
+    async def end_claims(self) -> None:
+        """Cancel the work that is under way, and end its claims, so that another process need not wait for their
+        ends. Call this after `run` was cancelled. If the store doesn't take it, the claims run out."""
+        rows = list(self._under_way)
+        await self.cancel(rows)
+        if rows:
+            with suppress(GpubotError):
+                async with self.deps.store.write() as tx:
+                    for row_id in rows:
+                        await self.rows(tx).release(row_id)
+
+    def stop(self, row_id: str) -> None:
+        """Cancel the work on a row, without waiting for its end."""
+        self._under_way[row_id].task.cancel()
 
     async def cancel(self, row_ids: Collection[str]) -> None:
         """Cancel the work on these rows. Rows that are not worked on are ignored."""
@@ -239,12 +259,15 @@ class DueLoop(ABC, Generic[R]):
 
     # --- claims
 
-    def _claim_lasts(self, row_id: str) -> bool:
-        """Return whether at least half of a claim's time is left."""
+    def lasts(self, row_id: str) -> bool:
+        """Return whether at least half of the claim on a row that is worked on is left."""
         one = self._under_way[row_id]
-        lasts = not one.lost and one.claimed_until - self.deps.clock.monotonic() >= self._claim_seconds / 2
+        return not one.lost and one.claimed_until - self.deps.clock.monotonic() >= self._claim_seconds / 2
+
+    def _claim_lasts(self, row_id: str) -> bool:
+        lasts = self.lasts(row_id)
         if not lasts:
-            log.warning(f"{self.name}.claim_ends", row=row_id, lost=one.lost)
+            log.warning(f"{self.name}.claim_ends", row=row_id, lost=self._under_way[row_id].lost)
         return lasts
 
     async def _renew_claims(self) -> None:
@@ -257,3 +280,7 @@ class DueLoop(ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self._claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self._claim_seconds, key not in renewed
+            if one.lost and self._under_way.get(key) is one:  # else it ended its claim itself
+                self.claims_lost += 1
+                log.warning(f"{self.name}.claim_lost", row=key)
+                self.lost(key)

@@ -121,10 +121,20 @@ class Engine:
         the end of a claim makes one due."""
         return soonest(*[await loop.run_pass() for loop in self._loops])
 
+    @property
+    def claims_lost(self) -> int:
+        """Return how many claims other processes took while their work went on."""
+        return sum(loop.claims_lost for loop in self._loops)
+
     async def drain(self) -> None:
         """Wait for the running steps."""
         for loop in self._loops:
             await loop.drain()
+
+    async def end_claims(self) -> None:
+        """Cancel the steps that still run, and end their claims."""
+        for loop in self._loops:
+            await loop.end_claims()
 
     def _note_outage(self) -> None:
         self.on_outage()
@@ -175,7 +185,9 @@ class Steps(DueLoop[ClaimedRental]):
     async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
         snapshot = self._snapshots.pop(row.id, None) or await load(self.deps, row.id)
         if snapshot is not None:
-            await step(replace(self.deps, claim_lasts=claim_lasts), snapshot, self._due_times.write)
+            await step(
+                replace(self.deps, claim_lasts=claim_lasts, claimed=row.id), snapshot, self._due_times.write
+            )
         await self._notify(self._failures.end_run(row))
 
     @override

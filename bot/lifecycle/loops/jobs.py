@@ -1,39 +1,141 @@
-"""Runs jobs by the calendar. APScheduler's triggers compute their times, and our clock waits for them."""
+"""Runs jobs by the calendar, and delivery: each in one process at a time. APScheduler's triggers compute the
+times, and our clock waits for them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
 from apscheduler.triggers.cron import CronTrigger
+from typing_extensions import override
 
 from bot.clock import Clock
+from bot.errors import GpubotError
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.lifecycle.ports.store import EVER, Tx, Written
+
+log = structlog.get_logger()
+
+DELIVERY = "delivery"
+"""The name of the job that sends messages."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work of which there is one for all processes."""
+
+    name: str
+    """The id of its row in the store."""
+    work: Callable[[], Awaitable[None]]
+    trigger: CronTrigger | None
+    """When it is done. None: it goes on for as long as this process has the claim on it."""
+    at_once: bool = True
+    """Whether it is due at once when the store sees it first, else at its next time."""
+
+
+class Jobs(DueLoop[Claimed]):
+    """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
+    later."""
+
+    name = "jobs"
+    written = Written.JOBS
+    retry = timedelta(minutes=1)
+
+    def __init__(self, deps: StepDeps, jobs: Sequence[Job], *, claim_seconds: float = CLAIM_SECONDS) -> None:
+        super().__init__(deps, at_once=len(jobs), claim_seconds=claim_seconds)
+        self._jobs = {job.name: job for job in jobs}
+        self._begun = False
+
+    def does(self, name: str) -> bool:
+        """Return whether this process does this job, as far as it knows: during an outage of the store, another
+        one may have taken it."""
+        return name in self.under_way()
+
+    def may_act(self, name: str) -> bool:
+        """Return whether this process does this job, and its claim surely lasts for one more call."""
+        return self.does(name) and self.lasts(name)
+
+    @property
+    @override
+    def in_flight(self) -> int:
+        """Return how many jobs of the calendar are done now, plus one while some are being claimed."""
+        return super().in_flight - sum(self._jobs[name].trigger is None for name in self.under_way())
+
+    @override
+    def rows(self, tx: Tx) -> DueRows[Claimed]:
+        return tx.jobs
+
+    @override
+    async def before_pass(self) -> None:
+        if self._begun:
+            return
+        now = self.deps.clock.now()
+        async with self.deps.store.write(durable=False) as tx:
+            for job in self._jobs.values():
+                await tx.jobs.begin(
+                    job.name, EVER if job.trigger is None else now if job.at_once else _next(job, now)
+                )
+        self._begun = True
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        job = self._jobs[row.id]
+        await job.work()
+        now = self.deps.clock.now()
+        async with self.deps.store.write(durable=False) as tx:
+            await tx.jobs.defer(row, _next(job, now))
+
+    @override
+    async def failed(self, row: Claimed, error: Exception) -> None:
+        if isinstance(error, GpubotError):
+            log.warning("job.outage", job=row.id, error=type(error).__name__)
+        else:
+            log.error("job.failed", job=row.id, exc_info=error)
+
+    @override
+    def lost(self, row_id: str) -> None:
+        self.stop(row_id)
+
+
+def _next(job: Job, now: datetime) -> datetime:
+    return now if job.trigger is None else job.trigger.get_next_fire_time(now, now)
 
 
 @dataclass
-class Job:
-    """Work that is done at the start and then by the calendar."""
+class LocalJob:
+    """Work that each process does for itself, at its start and then by the calendar."""
 
     name: str
-    trigger: CronTrigger
     work: Callable[[], Awaitable[None]]
+    trigger: CronTrigger | None = None
+    """None: it is done at the start, and when `again` is called."""
     retry: timedelta | None = None
-    """How soon it runs again as long as it has never worked. None: at its next time."""
+    """How soon it runs again as long as it has not worked. None: at its next time."""
     busy: bool = False
     worked: bool = False
-    """Whether it has worked once since the start."""
+    """Whether it has worked since the start, or since the last call of `again`."""
     next_at: datetime | None = None
     """When it runs next, by our clock."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def again(self) -> None:
+        """Run it now, as at the start."""
+        self.worked = False
+        self._wake.set()
 
     async def run(self, clock: Clock) -> None:
         """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
-        or after `retry` if it has never worked."""
+        or after `retry` if it has not worked."""
 
         async def turn() -> None:
-            await clock.sleep_until(self.next_at, asyncio.Event())
+            await clock.sleep_until(self.next_at, self._wake)
+            self._wake.clear()
             await self._run_once(clock.now())
 
         self.next_at = clock.now()
@@ -43,12 +145,12 @@ class Job:
         self.busy = True
         try:
             await self.work()
-            self.worked = True
+            self.worked = not self._wake.is_set()
         finally:
             self.busy = False
-            self.next_at = self.trigger.get_next_fire_time(now, now)
+            self.next_at = None if self.trigger is None else self.trigger.get_next_fire_time(now, now)
             if self.retry is not None and not self.worked:
-                self.next_at = min(self.next_at, now + self.retry)
+                self.next_at = min(self.next_at or now + self.retry, now + self.retry)
 
 
 def every_day() -> CronTrigger:

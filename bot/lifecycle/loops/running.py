@@ -12,6 +12,9 @@ from bot.errors import GpubotError
 
 log = structlog.get_logger()
 
+LOOK_AGAIN = 2.0
+"""Real seconds after which a loop looks at the store again if nothing woke it: another process may have made work
+due, or its claims may have ended."""
 PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the next turn, or until a write that must be done is tried again."""
 PAUSE_AFTER_BUG = 10.0

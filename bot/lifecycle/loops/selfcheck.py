@@ -40,6 +40,10 @@ Recipient = tuple[str, str | None]
 """A person's id, and the id of the rental that the alert was about, if any."""
 
 
+def _yes() -> bool:
+    return True
+
+
 @dataclass
 class SelfCheck:
     """Checks every few seconds whether the bot works, and notifies people if it does not."""
@@ -47,6 +51,8 @@ class SelfCheck:
     deps: StepDeps
     engine: Engine
     direct: DirectPosts
+    notifies: Callable[[], bool] = _yes
+    """Whether this process notifies people: one of several does, the one that delivers."""
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
@@ -81,7 +87,7 @@ class SelfCheck:
     async def _turn(self) -> None:
         self.deps = with_newest_rules(self.deps)
         failed_before, self._failed = self._failed, not await self.check()
-        if self._failed and failed_before:
+        if self._failed and failed_before and self.notifies():
             await self.notify()
         elif not self._failed:
             await self.notify_recovery()
@@ -169,9 +175,9 @@ class SelfCheck:
 
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
-    """Charge ledger rows that were not charged, and correct balances that are no sums, from the last month on. Log
-    and count each of them as a bug. Do nothing before the first rules are stored: after an upgrade, that counts
-    everything for the first time."""
+    """Charge ledger rows that were not charged: a process died between a fact, which is written in any case, and
+    its charge. Correct balances that are no sums, from the last month on; log and count each of them as a bug. Do
+    nothing before the first rules are stored: after an upgrade, that counts everything for the first time."""
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)
 
@@ -180,8 +186,9 @@ async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
             return 0
         uncharged = await tx.budgets.uncharged()
         for rental_id in uncharged:
+            log.warning("balances.charged_later", rental=rental_id)
             await settle_stored(tx, deps, rental_id)
-        return len(uncharged) + await correct(tx, since)
+        return await correct(tx, since)
 
     wrong = await transact(deps, decision)
     if wrong:

@@ -1,7 +1,7 @@
 """Alerts the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-Runs of failures that people were alerted of are stored. So a restart doesn't repeat an alert, and the alert that
-the step works again is sent also after a restart.
+Runs of failures that people were alerted of are stored. So neither a restart nor another process repeats an alert,
+and the alert that the step works again is sent also after a restart, or by another process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bot.errors import bug_number
 from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.ports.due import ClaimedRental
+from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -20,6 +21,8 @@ from bot.policy.use.leases import overdue_at
 NOTIFY_AFTER = 3
 """People are notified after this many failed steps in a row."""
 NOTIFY_AGAIN = timedelta(hours=2)
+LOAD_EVERY = 10.0
+"""Real seconds after which the runs are read again of which other processes may have alerted people."""
 
 
 class StepFailures:
@@ -28,16 +31,19 @@ class StepFailures:
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
         self._runs: dict[str, FailureRun] = {}
-        self._loaded = False
+        self._load_at = 0.0
+        """By `Clock.monotonic`."""
 
     async def load(self) -> None:
-        """Read the runs that people were notified of before the last restart. Do nothing if they were read
-        already. Raise StoreBusy if the store can't be read."""
-        if self._loaded:
+        """Read the runs that people were notified of. Do nothing if they were read shortly before. Raise StoreBusy
+        if the store can't be read."""
+        now = self._deps.clock.monotonic()
+        if now < self._load_at:
             return
         async with self._deps.store.read() as tx:
-            self._runs = {**await tx.account.all(FAILING_STEPS), **self._runs}
-        self._loaded = True
+            stored = await tx.account.all(FAILING_STEPS)
+        ours = {key: run for key, run in self._runs.items() if run.notified_at is None or key in stored}
+        self._runs, self._load_at = {**stored, **ours}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
         """Count a failed step and return the number of its run."""
@@ -79,5 +85,15 @@ class StepFailures:
     async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         async with self._deps.store.write() as tx:
+            if await self._is_known(tx, rental.id, kind):
+                return
             await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
             await send_alerts(tx, with_newest_rules(self._deps), event, rental.owner)
+
+    async def _is_known(self, tx: Tx, rental_id: str, kind: EventKind) -> bool:
+        """Return whether another process alerted people of the same meanwhile."""
+        stored = await tx.account.get(FAILING_STEPS, rental_id)
+        if kind is EventKind.STEP_WORKS:
+            return stored is None
+        now = self._deps.clock.now()
+        return stored is not None and stored.notified_at is not None and now - stored.notified_at < NOTIFY_AGAIN

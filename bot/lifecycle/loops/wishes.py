@@ -268,10 +268,13 @@ async def _rent(tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[
 
 
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
-    """Return the rental and the quote of a wish as they are now. Return None if it no longer waits."""
+    """Return the rental and the quote of a wish as they are now. Return None if it no longer waits, or if another
+    process has the claim on its search."""
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
     quote = await tx.quotes.get(waiter.quote.id)
     if rental is None or quote is None or rental.state is not State.QUEUED or not still_waits(quote, rental):
+        return None
+    if quote.waits_for is not None and not await tx.searches.hold(quote.waits_for):
         return None
     return rental, quote
 

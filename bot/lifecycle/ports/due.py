@@ -45,6 +45,13 @@ class DueRows(Protocol[R]):
     async def defer(self, row: R, due_at: datetime) -> object:
         """End the claim and set when the row is next due. Do nothing if another process holds the claim."""
 
+    async def hold(self, row_id: str) -> bool:
+        """Return whether this process holds the claim on it, also past the claim's end. If so, nobody takes it
+        until this transaction ends."""
+
+    async def release(self, row_id: str) -> None:
+        """End this process's claim on it."""
+
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
         """Return when the first free row is due, except the rows `without`. With `claimed`, claimed rows count
         too."""

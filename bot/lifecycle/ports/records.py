@@ -20,6 +20,15 @@ from bot.model.request import Request
 from bot.model.state import State
 
 
+class Look(Frozen):
+    """How a process stands among those that share its database."""
+
+    database_time: Instant
+    """The database's real time."""
+    replicas: int
+    """How many processes use it, this one included."""
+
+
 class Usage(Frozen):
     """The part of the limits that live rentals use up."""
 
@@ -150,6 +159,9 @@ class Change(Frozen):
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
+    under_claim: bool = False
+    """Whether it is written only if this process holds the claim on the rental. Its facts are written in any
+    case."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
     visited_at: Instant | None = None

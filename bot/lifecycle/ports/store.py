@@ -14,6 +14,7 @@ from bot.lifecycle.ports.records import (
     EndedCost,
     KnownResource,
     LiveCost,
+    Look,
     StoredFacts,
     UnfinishedAttempt,
     Unsendable,
@@ -52,9 +53,6 @@ class Quotes(DueRows[Claimed], Protocol):
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
 
-    async def release(self, quote_id: str) -> None:
-        """End this process's claim on it."""
-
     async def waiting(self) -> list[Quote]:
         """Return the quotes that wait for an offer, or whose rental did: those with `waits_for`."""
 
@@ -86,9 +84,6 @@ class Searches(DueRows[Claimed], Protocol):
     async def save(self, search: SharedSearch) -> None:
         """Write when it was asked last and is next due. Do nothing if another process holds the claim."""
 
-    async def release(self, search_id: str) -> None:
-        """End this process's claim on it."""
-
     async def drop(self, search_id: str) -> None: ...
 
 
@@ -105,9 +100,6 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
         """As `defer`, for several rentals in one statement."""
-
-    async def release(self, rental_id: str) -> None:
-        """End this process's claim on it."""
 
     async def lock_spending(self) -> None:
         """Take the spending lock, and hold it until this transaction ends. Everything that is read after it
@@ -178,6 +170,13 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def all_ids(self) -> list[str]:
         """Return the ids of all rentals that are or were, in order."""
+
+
+class Jobs(DueRows[Claimed], Protocol):
+    """The work of which there is one for all processes, by its name: a job of the calendar, or delivery."""
+
+    async def begin(self, name: str, due_at: datetime) -> None:
+        """Write when a job is due first. Do nothing if the store has the job."""
 
 
 class Budgets(Protocol):
@@ -571,6 +570,8 @@ class Tx(Protocol):
     def budgets(self) -> Budgets: ...
     @property
     def policies(self) -> Policies: ...
+    @property
+    def jobs(self) -> Jobs: ...
 
 
 class Written(StrEnum):
@@ -585,6 +586,7 @@ class Written(StrEnum):
     POLICIES = "policies"
     VISITS = "visits"
     """The commit began or ended visits of a machine, or made one due."""
+    JOBS = "jobs"
     CHANGES = "changes"
     """The commit changed a rental, and not only when its next step is due."""
 
@@ -609,5 +611,24 @@ class Store(Protocol):
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        """Call `listener` after each commit that wrote such a row, or after every commit if `written` is None.
-        Work may be due then."""
+        """Call `listener` after each commit that wrote such a row, by any process, or after every commit of this
+        process if `written` is None. Work may be due then."""
+
+
+class OpenedStore(Store, Protocol):
+    """The database as the process has opened it."""
+
+    @property
+    def shared(self) -> bool:
+        """Return whether other processes may use it at the same time."""
+
+    @property
+    def joined(self) -> bool:
+        """Return whether another process used it when this one opened it."""
+
+    async def look(self) -> Look:
+        """Return how this process stands among those that share the database. Raise CannotOpen if this one has to
+        end, because the database is being migrated. Raise StoreBusy if it doesn't answer."""
+
+    def on_reopen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the database is there again after it was lost. It may be an older copy."""

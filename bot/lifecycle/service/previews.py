@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import buying_blocked, is_blocked_by
-from bot.lifecycle.budgets import room_for
+from bot.lifecycle.budgets import reach_of_rent, room_for
 from bot.lifecycle.deciders import requesters_of, rules_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
@@ -118,10 +118,9 @@ async def _choices(
     answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
     rules = rules_of_project(deps.rules, quote.project)
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
-    now, longest = deps.clock.now(), quote.request.longest
-    room = await room_for(
-        tx, rules, owner=quote.owner, project=quote.project, now=now, longest=longest, rental=to_change
-    )
+    now = deps.clock.now()
+    reach = reach_of_rent(quote.request.longest, now, rules)
+    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach, rental=to_change)
     needs = needs_script(quote.request, quote.request.teammates)
     got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
     choices = []

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
-from bot.lifecycle.budgets import room_for
+from bot.lifecycle.budgets import reach_of_rent, room_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.deciders import Deciders, deciders
@@ -91,7 +91,8 @@ async def judge_offer(
     await check_buying(tx)
     rules, now = rules_of_project(deps.rules, project), deps.clock.now()
     usage = await tx.rentals.usage(owner, without=rental.id if rental is not None else None)
-    room = await room_for(tx, rules, owner=owner, project=project, now=now, longest=request.longest, rental=rental)
+    reach = reach_of_rent(request.longest, now, rules)
+    room = await room_for(tx, rules, owner=owner, project=project, reach=reach, rental=rental)
     again: dict[str, int] = {}
     if rental is not None:
         spent = (await load_snapshot(tx, rental)).spent_at_most(now)

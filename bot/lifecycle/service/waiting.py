@@ -325,15 +325,8 @@ async def _judge(
     wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
         raise Mistake("That start is too far ahead. Nothing was rented.")
-    room = await room_for(
-        tx,
-        rules,
-        owner=quote.owner,
-        project=quote.project,
-        now=now,
-        longest=request.longest,
-        reach=reach_of_wish(request, wish, now, rules),
-    )
+    reach = reach_of_wish(request, wish, now, rules)
+    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
     passed = room.passed(found.proposal.envelope.total, rules)
     return changed(quote, request=request), within_budgets(found.proposal, passed, rules), wish
 

@@ -16,7 +16,7 @@ from bot.model.state import State
 async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Expire the request if nobody decided in time."""
     now, rental = deps.clock.now(), snapshot.rental
-    if not deps.swept():
+    if not deps.opened.swept:
         # If the database was restored, the rental's machine may run already. Don't say yet that nothing was
         # rented.
         return snapshot.with_due(poll_at(now))

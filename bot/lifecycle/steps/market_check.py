@@ -47,9 +47,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     except MarketAway as away:
         return snapshot, retry_at(now, away)
     gone = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
-    deps.gone_at_start.update(
-        r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.started_at
-    )
+    deps.opened.gone.update(r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.opened.at)
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
     attempt = snapshot.attempt(attempt.n)
     if not attempt.live:

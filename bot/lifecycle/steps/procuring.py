@@ -165,7 +165,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         put_back = rental.blocked.why is Why.PUT_BACK
         return await asked_again(deps, snapshot, Why.PUT_BACK if put_back else Why.BUYING_BLOCKED, now)
-    if not deps.swept():
+    if not deps.opened.swept:
         # If the database was restored, the machine may run already. The first sweep has usually ended by the next
         # poll.
         if rental.blocked is None:

@@ -13,7 +13,7 @@ async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, wish = deps.clock.now(), snapshot.rental.wish
     if wish is not None and now < wish.until:
         return snapshot.with_due(wish.until)
-    if not deps.swept():
+    if not deps.opened.swept:
         # If the database was restored, the rental's machine may run already. Don't say yet that nothing was
         # rented.
         return snapshot.with_due(poll_at(now))

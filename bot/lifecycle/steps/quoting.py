@@ -44,7 +44,8 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     goes_on = not done or search.result().due_at is not None
     if goes_on and deps.clock.now() - quote.created_at < FIRST_SEARCH_WITHIN:
         async with deps.store.write() as tx:
-            await tx.messages.add(_message(MessageKind.LOOKING, quote, deps))
+            if await tx.quotes.hold(quote.id):
+                await tx.messages.add(_message(MessageKind.LOOKING, quote, deps))
     found = await search
     bot_was_down = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
     if found.rent_now and found.state is QuoteState.FOUND and not bot_was_down:
@@ -55,9 +56,12 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
-    """Save what was found and end the quote's claim. Queue the answer unless the search goes on."""
+    """Save what was found and end the quote's claim. Queue the answer unless the search goes on. Do nothing if
+    another process has the claim: it answers."""
     # Not durable: if a power cut loses this, the quote is due again.
     async with deps.store.write(durable=False) as tx:
+        if not await tx.quotes.hold(quote.id):
+            return
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
         if quote.due_at is None:

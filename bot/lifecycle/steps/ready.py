@@ -99,7 +99,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
     rental, bill = snapshot.rental, snapshot.spent(now)
-    away = any(resource.resource_id in deps.gone_at_start for resource in snapshot.resources)
+    away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     facts = Facts(
         end=State.LOST,

@@ -43,7 +43,7 @@ def counted_from(request: Request, now: datetime) -> Request:
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
     """Return a request as `counted_from` does. If too little time is left until its last end, return it without
     ends, for the usual length: no machine is bought for such an end."""
-    if too_little_time(request, now):
+    if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
     return counted_from(request, now)
 

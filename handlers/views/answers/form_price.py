@@ -16,6 +16,7 @@ from handlers.views.phrases.format import price as price_of
 from handlers.views.phrases.machine_text import contract, vendor
 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
+NO_CATALOG = "Compute Clear hasn't told me yet what there is to rent, so there are no lists: type what you need."
 SHOW_OFFERS = "You can go on: Show offers asks again."
 
 _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")

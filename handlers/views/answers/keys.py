@@ -9,7 +9,7 @@ from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.format import escape, identifier, join, plural
+from handlers.views.phrases.format import clean, escape, identifier, join, plural
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
@@ -77,11 +77,16 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
 
 
 def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
-    value = KeyValue(fingerprint=key.fingerprint)
+    value, about = KeyValue(fingerprint=key.fingerprint), spoken_key(key)
     return blocks.actions(
-        None if first else button("Make first", Action.MAKE_KEY_FIRST, value),
-        button("Remove", Action.REMOVE_KEY, value),
+        None if first else button("Make first", Action.MAKE_KEY_FIRST, value, about=about),
+        button("Remove", Action.REMOVE_KEY, value, about=about),
     )
+
+
+def spoken_key(key: Key) -> str:
+    """Return what screen readers read of a key: `key you@laptop, SHA256:OOKXAA`."""
+    return f"{clean(f'key {key.comment}', 25)}, {key.fingerprint[:13]}"
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:

@@ -161,7 +161,9 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
         blocks.context(join(said.more, said.total)) if said.more or said.total else None,
         blocks.context(said.ended) if said.ended else None,
         *(
-            blocks.section(line, stop_button(one.quote.id) if one.quote.owner == live.reader else None)
+            blocks.section(
+                line, stop_button(one.quote.id, describe(one.request)) if one.quote.owner == live.reader else None
+            )
             for one, line in said.waits
         ),
         closed=False,

@@ -100,7 +100,7 @@ def key() -> Modal:
 
 
 def form(
-    catalog: Catalog,
+    catalog: Catalog | None,
     reader: Reader,
     *,
     projects: Sequence[str] = (),
@@ -110,32 +110,21 @@ def form(
 ) -> Modal:
     """Return the form for a request, filled in from `request` and, if it waits, from `wish`. `projects` are those
     that the reader may name, and `value` is what the request changes. Its first line says what the choice costs
-    once that is known."""
+    once that is known. Without a catalogue, GPU, region and vendor are typed."""
     rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
         Callback.FORM,
         "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
-        form_price.line(form_price.NOTHING_CHOSEN if request is None else form_price.looking(wanted)),
-        blocks.heard(
-            blocks.select(
-                Field.GPU, "GPU", _gpus(catalog, wanted), chosen=" ".join([wanted.gpu, *wanted.features])
-            )
-        ),
+        form_price.line(_first_line(catalog, request)),
+        blocks.heard(_gpu(catalog, wanted)),
         blocks.heard(
             blocks.select(
                 Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
             )
         ),
-        blocks.heard(
-            blocks.select(
-                Field.REGION,
-                "Region",
-                _choices_with_any("Anywhere", catalog.regions, wanted.region),
-                chosen=wanted.region or ANY,
-            )
-        ),
+        blocks.heard(_region(catalog, wanted)),
         blocks.heard(
             blocks.select(
                 Field.CONTRACT,
@@ -144,14 +133,7 @@ def form(
                 chosen=wanted.contract.value,
             )
         ),
-        blocks.heard(
-            blocks.select(
-                Field.VENDOR,
-                "Vendor",
-                _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
-                chosen=wanted.vendor or ANY,
-            )
-        ),
+        blocks.heard(_vendor(catalog, wanted)),
         blocks.heard(
             blocks.text_input(
                 Field.CAP,
@@ -292,6 +274,37 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
             Field.MORE, "Also", boxes, chosen=boxes[1:] if wish and wish.any_time else (), required=False
         ),
     ]
+
+
+def _first_line(catalog: Catalog | None, request: Request | None) -> str:
+    if catalog is None:
+        return form_price.NO_CATALOG
+    return form_price.NOTHING_CHOSEN if request is None else form_price.looking(request)
+
+
+def _gpu(catalog: Catalog | None, wanted: Request) -> Json:
+    chosen = " ".join([wanted.gpu, *wanted.features])
+    if catalog is None:
+        return blocks.text_input(Field.GPU, "GPU", value=chosen, hint="Such as H100 or A100 80gb", longest=80)
+    return blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted), chosen=chosen)
+
+
+def _region(catalog: Catalog | None, wanted: Request) -> Json:
+    if catalog is None:
+        hint, value = "Such as EU. Empty: anywhere", wanted.region or ""
+        return blocks.text_input(Field.REGION, "Region", value=value, hint=hint, longest=40, required=False)
+    options = _choices_with_any("Anywhere", catalog.regions, wanted.region)
+    return blocks.select(Field.REGION, "Region", options, chosen=wanted.region or ANY)
+
+
+def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
+    if catalog is None:
+        value = wanted.vendor or ""
+        return blocks.text_input(
+            Field.VENDOR, "Vendor", value=value, hint="Empty: any vendor", longest=40, required=False
+        )
+    options = _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True)
+    return blocks.select(Field.VENDOR, "Vendor", options, chosen=wanted.vendor or ANY)
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:

@@ -57,7 +57,7 @@ from handlers.views.phrases.format import (
     with_full_stop,
 )
 from handlers.views.phrases.limits_text import limit_names
-from handlers.views.phrases.machine_text import contract, describe, gpu, place, variant, vendor, wanted
+from handlers.views.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
 from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
 
 SHOWN = 3
@@ -161,7 +161,7 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
         return []
     hours = choice.shorter // timedelta(hours=1)
     value = QuoteHoursValue(quote_id=quote.id, hours=hours)
-    return [button(f"For {span(choice.shorter)} instead", Action.FOR_HOURS, value)]
+    return [button(f"For {span(choice.shorter)} instead", Action.FOR_HOURS, value, about=describe(quote.request))]
 
 
 def _not_replaced(rental: Rental | None) -> str:
@@ -277,7 +277,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     more = dollars_at_most(cost_at_most(best.envelope.max_rate, night.more))
     label = f"Keep it {until}: up to {more} more, inside the {dollars_at_most(best.envelope.total)}"
     value = QuoteUntilValue(quote_id=quote.id, until=int(night.morning.timestamp()))
-    return text, button(label, Action.KEEP_UNTIL, value)
+    return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 
 
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
@@ -285,10 +285,17 @@ def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
         return None
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     try:
-        return button(_rent_label(choice), Action.RENT, value, style="primary" if best else None)
+        return _rent_button(choice, value, style="primary" if best else None)
     except Mistake:
         # The market's id doesn't fit into a button, so the offer is shown without one.
         return None
+
+
+def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -> Json:
+    """Return the button that rents an offer. Screen readers read what it is and who sells it."""
+    action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
+    about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
+    return button(_rent_label(choice), action, value, about=about, style=style)
 
 
 def _rent_label(choice: OfferChoice) -> str:
@@ -320,9 +327,13 @@ def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> st
 
 
 def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
-    value = QuoteValue(quote_id=quote.id)
-    every = [button(f"All {count}", Action.ALL_OFFERS, value)] if count > SHOWN and not everything else []
-    return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
+    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
+    shows_all = count > SHOWN and not everything
+    return [
+        *([button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []),
+        button("Refresh", Action.REFRESH, value, about=about),
+        button("Change", Action.CHANGE, value, about=about),
+    ]
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
@@ -363,10 +374,15 @@ def none_found(view: QuoteView, rules: Rules) -> Rendered:
     if not labels:
         text += " I found nothing close to it either."
     buttons = [
-        button(label, Action.SHOW_NEARBY, NearbyValue(quote_id=quote.id, index=index))
+        button(
+            label,
+            Action.SHOW_NEARBY,
+            NearbyValue(quote_id=quote.id, index=index),
+            about=describe(quote.nearby[index].request),
+        )
         for label, index in labels.items()
     ]
-    retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
+    retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
     about = waiting.wait_text(view, rules)
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
@@ -405,7 +421,7 @@ def unanswered(
     if token_refused:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
     text = f"{why} Nothing is rented, and I won't rent later on my own."
-    again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
+    again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id), about=describe(quote.request))
     if to_replace is not None:
         again = replace_button(to_replace)
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
@@ -419,7 +435,12 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
         text,
         blocks.section(text),
         blocks.actions(
-            button("Rent another", Action.RENT_ANOTHER, offer_value(quote_id, offer_id, another=True)),
+            button(
+                "Rent another",
+                Action.RENT_ANOTHER,
+                offer_value(quote_id, offer_id, another=True),
+                about=describe(rental),
+            ),
             button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
         ),
         closed=False,
@@ -430,12 +451,10 @@ def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendere
     """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
-    another = quote.clicked_another
-    action = Action.RENT_ANOTHER if another else Action.RENT
-    value = offer_value(quote.id, choice.offer.offer_id, another=another)
+    value = offer_value(quote.id, choice.offer.offer_id, another=quote.clicked_another)
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(button(_rent_label(choice), action, value, style="primary")),
+        blocks.actions(_rent_button(choice, value, style="primary")),
         closed=False,
     )

@@ -83,7 +83,10 @@ def _show_line(line: Line, n: int) -> Json | None:
         label = "Show this" if n == 1 else f"Show line {n}"
     try:
         return button(
-            label, Action.SHOW_LINE, LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text)
+            label,
+            Action.SHOW_LINE,
+            LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text),
+            about=line.shown,
         )
     except Mistake:
         return None

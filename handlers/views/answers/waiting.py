@@ -44,16 +44,19 @@ def wait_buttons(view: QuoteView) -> list[Json]:
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
         return []
-    tell, rent = buttons_to_wait(quote.id, wait)
+    tell, rent = buttons_to_wait(quote.id, quote.request, wait)
     return [tell] if view.wait_refused is not None else [tell, rent]
 
 
-def buttons_to_wait(quote_id: str, wait: WaitPreview | None = None) -> tuple[Json, Json]:
+def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
     """Return [Tell me when there is one], and the button that rents a machine for who waits: with its price if
     `wait` has one."""
-    value = QuoteValue(quote_id=quote_id)
+    value, about = QuoteValue(quote_id=quote_id), describe(request)
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
-    return button("Tell me when there is one", Action.TELL_ME, value), button(label, Action.RENT_FOR_ME, value)
+    return (
+        button("Tell me when there is one", Action.TELL_ME, value, about=about),
+        button(label, Action.RENT_FOR_ME, value, about=about),
+    )
 
 
 def _label(wait: WaitPreview) -> str:
@@ -102,7 +105,7 @@ def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
 def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     """Return the answer to a request with a start time, below the `heading` that says what was understood."""
     quote, wait = view.quote, view.wait
-    value = QuoteValue(quote_id=quote.id)
+    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
     rent = None
     if view.wait_refused is not None:
         lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
@@ -110,10 +113,13 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
         lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
     else:
         label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
-        rent = button(label, Action.RENT_THEN, value, style="primary")
+        rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
-    again = [button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
+    again = [
+        button("Refresh", Action.REFRESH, value, about=about),
+        button("Change", Action.CHANGE, value, about=about),
+    ]
     return blocks.message(
         "\n".join(filter(None, (heading, *lines))),
         blocks.section(f"*{heading}*"),
@@ -223,13 +229,19 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     else:
         hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
-    return blocks.message(text, blocks.section(text), blocks.actions(stop_button(waiting.quote.id)), closed=False)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(stop_button(waiting.quote.id, describe(waiting.request))),
+        closed=False,
+    )
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
     """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time."""
     quote = view.quote
-    again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id))
+    about = describe(quote.request)
+    again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
     if best is None:
         until = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
@@ -244,7 +256,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
         with suppress(Mistake):  # the market's id may not fit into a button
             value = offer_value(quote.id, offer.offer_id, another=False)
-            rent = button(label, Action.RENT, value, style="primary")
+            rent = button(label, Action.RENT, value, about=about, style="primary")
     return blocks.message(text, blocks.section(text), blocks.actions(rent, again), closed=False)
 
 
@@ -253,9 +265,9 @@ def stopped(quote: Quote) -> Rendered:
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
 
 
-def stop_button(quote_id: str) -> Json:
-    """Return [Stop waiting]."""
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id))
+def stop_button(quote_id: str, about: str) -> Json:
+    """Return [Stop waiting]. `about` is the rental or the request that waits."""
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.model.base import Frozen
 from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
+from handlers.views.phrases.format import escape
 
 Json = dict[str, Any]
 
@@ -23,6 +24,8 @@ SECTION_TEXT = 3000
 CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
+SUBJECT_TEXT = 40
+"""Characters of each part of what a screen reader reads after a button's label."""
 OPTION_TEXT = 75
 OPTIONS = 100
 CHECKBOXES = 10
@@ -95,36 +98,42 @@ def context(*markups: str) -> Json:
     return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
 
 
-def button(label: str, action: ActionId[V], value: V, *, style: str | None = None) -> Json:
+def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
     """Return a button. `style` is `primary` or `danger`. The label of a button that spends or destroys names what
-    it spends or destroys."""
+    it spends or destroys. Screen readers also read the rental of `value`, and what the button is `about`: this is
+    needed if the value names a search, an offer or a question, since their ids say nothing to people."""
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
     encoded = value.encode()
     if encoded:
         block["value"] = encoded
     if style is not None:
         block["style"] = style
-    return block
+    return named(block, getattr(value, "rental_id", ""), about)
 
 
-def named(shown: Json | None, *subject: str) -> Json | None:
+def named(shown: Json, *subject: str) -> Json:
     """Return a button that screen readers read with its subject, such as `Extend 2 h, k7mq2, 1x H100 EU`: with the
-    parts that its label does not have. Without a button, return None.
+    parts that its label does not have. A label that is too long with them is cut between words, so that no amount
+    loses digits.
 
     Slack knows `accessibility_label` for buttons alone, with at most 75 characters
     (docs.slack.dev/reference/block-kit/block-elements/button-element).
     """
-    if shown is None:
-        return None
     label = shown["text"]["text"]
-    after = "".join(f", {part}" for part in subject if part not in label)
-    return {**shown, "accessibility_label": plain(label, BUTTON_TEXT - len(after))["text"] + after}
+    parts = [part for part in (plain(part, SUBJECT_TEXT)["text"] for part in subject if part) if part not in label]
+    if not parts:
+        return shown
+    after = "".join(f", {part}" for part in parts)
+    room = BUTTON_TEXT - len(after)
+    if len(label) > room:
+        label = label[:room].rsplit(" ", 1)[0].rstrip(" ,:;…")[: room - 1] + "…"
+    return {**shown, "accessibility_label": label + after}
 
 
 def short_label(label: str, name: str) -> str:
     """Return a button's label with a person's name in the place of `{}`. A long name is cut, so that the rest of
     the label shows."""
-    return label.format(name if len(name) <= 30 else f"{name[:29]}…")
+    return label.format(escape(name, 30))
 
 
 def actions(*buttons: Json | None) -> Json | None:

@@ -96,13 +96,13 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
     it, later = _it(purchase), _put_off(view, times)
     guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
     cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
-    value = _value(question)
+    value, about = _value(question), _what(purchase)
     return _open(
         join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
-        button(f"Give {it.object} an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
-        button("Not ours to manage", Action.NOT_OURS, value),
-        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
-        button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
+        button(f"Give {it.object} an owner", Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
+        button("Not ours to manage", Action.NOT_OURS, value, about=about),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=about),
+        button("Destroy ...", Action.DESTROY_UNKNOWN, value, about=about, style="danger"),
     )
 
 
@@ -348,8 +348,8 @@ def _owner_left(
     waits = rental.state is State.AWAITING_APPROVAL
     return _open(
         join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
-        button("Give it an owner", Action.GIVE_OWNER, value),
-        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
+        button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),
         button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
     )
 

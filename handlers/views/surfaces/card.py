@@ -206,6 +206,6 @@ def _buttons(details: RentalDetails) -> list[Json]:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
     if rental.state is State.QUEUED and rental.quote_id is not None:
-        return [details_button, add_teammate, stop_button(rental.quote_id)]
+        return [details_button, add_teammate, stop_button(rental.quote_id, rental.id)]
     more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
     return [details_button, *more, button("Cancel", Action.CANCEL, this)]

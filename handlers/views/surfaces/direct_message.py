@@ -111,7 +111,7 @@ def _wait_buttons(event: Event, details: RentalDetails, reader: Reader) -> list[
     )
     if not nothing_left or rental.quote_id is None or rental.replaces is not None or reader.id != rental.owner:
         return []
-    return [*buttons_to_wait(rental.quote_id)]
+    return [*buttons_to_wait(rental.quote_id, rental.request)]
 
 
 def _first_runs_on(details: RentalDetails) -> str:
@@ -127,7 +127,8 @@ def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     name = f"{possessive(details, reader)} {machines_of(rental)}, {rental.id}"
     text = words._replace(lead=f"Nobody decided by {times.time(event.at)}").about(name)
     text = join(text, _first_runs_on(details))
-    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    value = QuoteValue(quote_id=rental.quote_id)
+    again = button("Ask again", Action.TRY_AGAIN, value, about=describe(rental.request))
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 
@@ -136,7 +137,8 @@ def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
     lead = f"{person(details.names, event.actor)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
-    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    value = QuoteValue(quote_id=rental.quote_id)
+    again = button("Ask again", Action.TRY_AGAIN, value, about=describe(rental.request))
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 
@@ -226,7 +228,7 @@ def _not_allowed_now(event: Event, details: RentalDetails, reader: Reader) -> Re
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {current_state(details, reader.times)}", closed=rental.state.over)
     return blocks.message(
-        text, blocks.section(text), blocks.actions(stop_button(rental.quote_id or "")), closed=False
+        text, blocks.section(text), blocks.actions(stop_button(rental.quote_id or "", rental.id)), closed=False
     )
 
 
@@ -243,7 +245,10 @@ def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rende
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     text = words.text
     return blocks.message(
-        text, blocks.section(text), blocks.actions(rent, stop_button(rental.quote_id or "")), closed=False
+        text,
+        blocks.section(text),
+        blocks.actions(rent, stop_button(rental.quote_id or "", rental.id)),
+        closed=False,
     )
 
 

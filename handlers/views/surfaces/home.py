@@ -18,6 +18,7 @@ from bot.model.summary import HomeView, RentalSummary, WaitingView
 from bot.policy.buying.budgets import say_month
 from bot.policy.team.roles import has_buttons
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
+from handlers.views.answers.keys import spoken_key
 from handlers.views.answers.lists import line
 from handlers.views.answers.waiting import stop_button, waiting_text
 from handlers.views.phrases import blocks
@@ -27,7 +28,6 @@ from handlers.views.phrases.ends import without_a_yes
 from handlers.views.phrases.format import (
     Reader,
     Times,
-    clean,
     dollars,
     dollars_at_most,
     escape,
@@ -131,7 +131,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     if not live.shown:
         return [_line("*Yours*  You rent nothing now.")]
     return [
-        blocks.section("*Yours*"),
+        blocks.section(f"*Yours*{_as_of(live.shown, reader.times)}"),
         *(
             block
             for one in live.shown
@@ -147,6 +147,12 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
             else None,
         ),
     ]
+
+
+def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
+    """Return when the sums and spans that grow with time were read. Return an empty text if nothing costs yet."""
+    minute = times.now.replace(second=0, microsecond=0)
+    return f"  As of {times.time(minute)}." if any(one.spent.amount for one in shown) else ""
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
@@ -168,15 +174,15 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
 
 def _row(rental: Rental, *buttons: Json | None) -> Json | None:
     """Return a row of buttons that screen readers read with the rental that they are about."""
-    machine = clean(describe(rental.request), 30)
-    return blocks.actions(*(named(one, rental.id, machine) for one in buttons))
+    machine = describe(rental.request)
+    return blocks.actions(*(named(one, rental.id, machine) for one in buttons if one is not None))
 
 
 def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
     more = len(waits) - WAITS
     return [
         *(
-            _line(waiting_text(one, times), named(stop_button(one.quote.id), clean(describe(one.request), 40)))
+            _line(waiting_text(one, times), stop_button(one.quote.id, describe(one.request)))
             for one in waits[:WAITS]
         ),
         blocks.context(f"{more} more: /gpu list") if more > 0 else None,
@@ -209,9 +215,8 @@ def _key_name(key: Key) -> str:
     return f"{escape(key.comment, 40) or 'without a name'}  `{key.fingerprint[:17]}…`"
 
 
-def _remove_button(key: Key) -> Json | None:
-    remove = button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint))
-    return named(remove, clean(f"key {key.comment}", 40), key.fingerprint[:13])
+def _remove_button(key: Key) -> Json:
+    return button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint), about=spoken_key(key))
 
 
 def _team(shown: HomeView) -> str:

@@ -1,4 +1,4 @@
-// The block data_visualization: bars for the eye, and the numbers as a table. Of other charts only the numbers.
+// The block data_visualization: a drawing for the eye, and the numbers as a table.
 
 import { el } from "./dom.js";
 
@@ -6,6 +6,7 @@ const WIDTH = 420;
 const HEIGHT = 176;
 const EDGE = 14;
 const MOST_LABELS = 8; // below the axis
+const COLOURS = 6; // that style.css has
 
 function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -14,15 +15,21 @@ function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
-export function chart(block) {
-  const { chart: what, title } = block;
-  const drawn = what.type === "bar";
+const colour = (n) => `series${n % COLOURS}`;
+
+export function chart({ chart: what, title }) {
+  const names = what.type === "pie" ? what.segments.map((part) => part.label) : what.series.map((each) => each.name);
   return el(
     "figure",
     {},
     el("figcaption", {}, title),
-    drawn ? bars(what, title) : null,
-    el("details", { open: !drawn }, el("summary", {}, `Numbers: ${title}`), numbers(what)),
+    svg(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: the numbers follow as a table`, class: "chart" },
+      ...(what.type === "pie" ? pie(what.segments) : onAxes(what)),
+    ),
+    names.length > 1 ? el("p", { class: "context" }, names.map((name, n) => [el("span", { class: `swatch ${colour(n)}` }), ` ${name}  `])) : null,
+    el("details", {}, el("summary", {}, `Numbers: ${title}`), numbers(what)),
   );
 }
 
@@ -37,36 +44,65 @@ function numbers(what) {
   );
 }
 
-function bars({ series, axis_config: { categories } }, title) {
+/** Return the slices, each the dash of a circle whose stroke is as wide as its radius. */
+function pie(segments) {
+  const total = segments.reduce((sum, part) => sum + part.value, 0);
+  const radius = (HEIGHT - 2 * EDGE) / 4;
+  const gap = segments.length > 1 ? total / 200 : 0;
+  let before = 0;
+  return segments.map((part, n) => {
+    const slice = svg(
+      "circle",
+      {
+        cx: WIDTH / 2,
+        cy: HEIGHT / 2,
+        r: radius,
+        "stroke-width": 2 * radius,
+        pathLength: total,
+        "stroke-dasharray": `${Math.max(part.value - gap, part.value / 2)} ${total}`,
+        "stroke-dashoffset": -before,
+        transform: `rotate(-90 ${WIDTH / 2} ${HEIGHT / 2})`,
+        class: `drawn ${colour(n)}`,
+      },
+      svg("title", {}, `${part.label}: ${part.value}`),
+    );
+    before += part.value;
+    return slice;
+  });
+}
+
+function onAxes({ type, series, axis_config: { categories } }) {
   const values = series.flatMap((each) => each.data.map((point) => point.value));
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
   const y = (value) => EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - low) / (high - low || 1));
   const step = (WIDTH - 2 * EDGE) / categories.length;
   const middle = (n) => EDGE + step * (n + 0.5);
   const every = Math.ceil(categories.length / MOST_LABELS);
-  const width = (step * 0.8) / series.length;
-  return svg(
-    "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: the numbers follow as a table`, class: "chart" },
+  return [
     svg("line", { x1: EDGE, x2: WIDTH - EDGE, y1: y(0), y2: y(0), class: "axis" }),
     svg("text", { x: 0, y: 9 }, String(high)),
-    ...categories.map((label, n) =>
-      n % every ? "" : svg("text", { x: middle(n), y: HEIGHT - 2, "text-anchor": "middle" }, label),
-    ),
-    ...series.flatMap((each, s) =>
-      each.data.map((point, n) =>
-        svg(
-          "rect",
-          {
-            x: middle(n) - step * 0.4 + s * width,
-            y: Math.min(y(point.value), y(0)),
-            width,
-            height: Math.abs(y(point.value) - y(0)),
-            class: `series${s % 4}`,
-          },
-          svg("title", {}, `${each.name}, ${point.label}: ${point.value}`),
-        ),
-      ),
-    ),
-  );
+    ...categories.map((label, n) => (n % every ? "" : svg("text", { x: middle(n), y: HEIGHT - 2, "text-anchor": "middle" }, label))),
+    ...series.flatMap((each, s) => (type === "bar" ? bars(each, s, series.length, { y, step, middle }) : line(each, s, type, { y, middle }))),
+  ];
+}
+
+const named = (series, point) => svg("title", {}, `${series.name}, ${point.label}: ${point.value}`);
+
+function bars(series, s, many, { y, step, middle }) {
+  const width = (step * 0.8) / many;
+  return series.data.map((point, n) => {
+    const x = middle(n) - step * 0.4 + s * width;
+    const [top, height] = [Math.min(y(point.value), y(0)), Math.abs(y(point.value) - y(0))];
+    return svg("rect", { x, y: top, width, height, class: colour(s) }, named(series, point));
+  });
+}
+
+function line(series, s, type, { y, middle }) {
+  const points = series.data.map((point, n) => `${middle(n)},${y(point.value)}`);
+  const ground = [`${middle(0)},${y(0)}`, `${middle(points.length - 1)},${y(0)}`];
+  return [
+    type === "area" ? svg("polygon", { points: [ground[0], ...points, ground[1]].join(" "), class: `area ${colour(s)}` }) : "",
+    svg("polyline", { points: points.join(" "), "stroke-width": 2, class: `drawn ${colour(s)}` }),
+    ...series.data.map((point, n) => svg("circle", { cx: middle(n), cy: y(point.value), r: 3, class: colour(s) }, named(series, point))),
+  ];
 }

@@ -1,0 +1,31 @@
+"""Sends to the app what people do, by Socket Mode or as HTTP requests, as the app's settings say."""
+
+from sandbox.slack.http_mode import HttpMode
+from sandbox.slack.schema import Json
+from sandbox.slack.sockets import Answer, Sockets
+from sandbox.slack.state import Workspace
+
+
+class ToApp:
+    """The way to the app. While Socket Mode is on, nothing is sent to its request URLs."""
+
+    def __init__(self, workspace: Workspace, sockets: Sockets, http: HttpMode) -> None:
+        self._workspace = workspace
+        self._sockets = sockets
+        self._http = http
+
+    @property
+    def connected(self) -> bool:
+        """Whether something that is sent now has somewhere to go."""
+        app = self._workspace.app
+        return bool(self._sockets.connections if app.socket_mode else app.request_urls)
+
+    async def deliver(
+        self, kind: str, payload: Json, *, answers: bool, retry: int | None = None, reason: str = ""
+    ) -> Answer:
+        """Send a payload and wait for its acknowledgement: see `deliver` of the two ways."""
+        app = self._workspace.app
+        if kind == "interactive" and not app.interactivity:
+            return Answer("interactivity_disabled")
+        way = self._sockets if app.socket_mode else self._http
+        return await way.deliver(kind, payload, answers=answers, retry=retry, reason=reason)

@@ -1,0 +1,358 @@
+"""HTTP mode's server, with requests as Slack signs them, and with others."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+from structlog.testing import capture_logs
+
+from bot.clock import SystemClock
+from bot.demo.processes import free_port
+from bot.errors import Unusable
+from handlers.listeners.wrapper import EventNotHandled
+from handlers.slack_api.http_server import MOST_BYTES, HttpServer
+from tests.load_balancer import Backend, load_balancer
+
+SECRET, OTHER_SECRET = "5a1d" * 8, "0bad" * 8
+TYPED = "what people type"
+SHORT = 0.2
+"""Real seconds that a request may take in tests of slow ones."""
+
+
+@dataclass
+class Running:
+    """A server, and what its listeners and its caller saw."""
+
+    server: HttpServer
+    port: int
+    session: aiohttp.ClientSession
+    did: Bell
+    outcomes: Bell
+    hold: asyncio.Event
+
+    def counted(self) -> tuple[Counter[str], list[str]]:
+        """Return how often requests ended how, and the commands that were handled."""
+        return Counter(self.outcomes.noted), self.did.noted
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/slack/events"
+
+    async def post(self, body: bytes, **headers: str) -> tuple[int, str]:
+        """Send a body, by default without a signature. Return the status and the body of the response."""
+        async with self.session.post(self.url, data=io.BytesIO(body), headers=headers) as response:
+            assert "Server" not in response.headers
+            return response.status, await response.text()
+
+    async def command(self, text: str) -> tuple[int, str]:
+        body, headers = a_command(text)
+        return await self.post(body, **headers)
+
+    async def raw(self, text: bytes, *, cut: bool = False) -> bytes:
+        """Send bytes, and close without waiting if `cut`. Return what comes back until the server closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(text)
+        await writer.drain()
+        if cut:
+            writer.close()
+            return b""
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
+
+def a_command(text: str) -> tuple[bytes, dict[str, str]]:
+    """Return the body of `/gpu TEXT`, and its headers."""
+    body = urlencode({"command": "/gpu", "text": text, "team_id": "T1", "user_id": "U1"}).encode()
+    return body, signed(body, content_type="application/x-www-form-urlencoded")
+
+
+def signed(body: bytes, *, secret: str = SECRET, age: int = 0, content_type: str = "") -> dict[str, str]:
+    """Return the headers by which Slack signs a body, computed by its own SDK."""
+    timestamp = str(int(time.time()) - age)
+    signature = SignatureVerifier(secret).generate_signature(timestamp=timestamp, body=body)
+    headers = {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": str(signature)}
+    return {**headers, "Content-Type": content_type or "application/json"}
+
+
+class Bell:
+    """Calls back when something is noted, so that a test can wait for it."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+        self._rung = asyncio.Event()
+
+    def note(self, what: str) -> None:
+        self.noted.append(what)
+        self._rung.set()
+
+    async def until(self, what: str, times: int = 1) -> None:
+        async with asyncio.timeout(10):
+            while self.noted.count(what) < times:
+                self._rung.clear()
+                await self._rung.wait()
+
+
+def an_app(did: Bell, hold: asyncio.Event) -> AsyncApp:
+    """Return an app with a command that notes its text, and that waits for `hold` if the text is `wait`."""
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
+
+    app = AsyncApp(
+        client=AsyncWebClient(),
+        authorize=authorize,
+        process_before_response=True,
+        request_verification_enabled=False,
+    )
+
+    @app.command("/gpu")
+    async def gpu(ack: Any, body: dict[str, Any]) -> None:
+        did.note(body["text"])
+        if body["text"] == "wait":
+            await hold.wait()
+        await ack(text=f"done {body['text']}")
+
+    async def fail_once(next_: Callable[[], Awaitable[None]]) -> None:
+        did.note("event")
+        if did.noted.count("event") == 1:
+            raise EventNotHandled("team_rename")
+        await next_()
+
+    @app.event("team_rename", middleware=[fail_once])
+    async def handled() -> None:
+        pass
+
+    return app
+
+
+@asynccontextmanager
+async def serving(seconds: float = 10.0) -> AsyncIterator[Running]:
+    did, outcomes, hold, port = Bell(), Bell(), asyncio.Event(), free_port()
+    server = HttpServer(
+        an_app(did, hold),
+        SECRET,
+        f"127.0.0.1:{port}",
+        SystemClock(),
+        request_seconds=seconds,
+        on_request=outcomes.note,
+    )
+    await server.connect()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Running(server, port, session, did, outcomes, hold)
+    finally:
+        await server.close()
+
+
+async def test_the_response_to_a_signed_request_is_the_acknowledgement() -> None:
+    async with serving() as running:
+        assert running.server.since_request() is None
+        status, body = await running.command("list")
+        assert (status, body) == (200, "done list")
+        assert running.counted() == ({"answered": 1}, ["list"])
+        since = running.server.since_request()
+        assert since is not None
+        assert 0 <= since < 60
+
+
+async def test_slacks_question_at_the_set_up_is_answered_if_it_is_signed() -> None:
+    async with serving() as running:
+        body = json.dumps({"type": "url_verification", "challenge": "c1"}).encode()
+        status, answer = await running.post(body, **signed(body))
+        assert (status, json.loads(answer)) == (200, {"challenge": "c1"})
+        assert await running.post(body) == (401, "")
+
+
+async def test_an_event_that_is_not_handled_is_answered_so_that_slack_sends_it_again() -> None:
+    async with serving() as running:
+        event = {"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": {"type": "team_rename"}}
+        body = json.dumps(event).encode()
+        assert (await running.post(body, **signed(body)))[0] == 500
+        again = {"x-slack-retry-num": "1", "x-slack-retry-reason": "http_error"}
+        assert await running.post(body, **signed(body), **again) == (200, "")
+
+
+@pytest.mark.parametrize("age", [301, -310], ids=["old", "of the future"])
+async def test_a_stale_request_is_refused(age: int) -> None:
+    async with serving() as running:
+        body = b'{"type": "url_verification", "challenge": "c1"}'
+        assert await running.post(body, **signed(body, age=age)) == (401, "")
+        assert running.counted() == ({"stale": 1}, [])
+
+
+async def test_forged_requests_are_refused_alike_and_learn_nothing() -> None:
+    """Each of them names something that would be answered if it were signed."""
+    async with serving() as running:
+        command = urlencode({"command": "/gpu", "text": "list", "team_id": "T1"}).encode()
+        good = signed(command)
+        compressed = gzip.compress(command)
+        forged: list[tuple[bytes, dict[str, str]]] = [
+            (command, {}),
+            (b"ssl_check=1&token=x", {"Content-Type": "application/x-www-form-urlencoded"}),
+            (command, signed(command, secret=OTHER_SECRET)),
+            (command + b"&text=destroy", good),
+            (command, {**good, "X-Slack-Request-Timestamp": str(int(time.time()) - 1)}),
+            (command, {**good, "X-Slack-Request-Timestamp": "now"}),
+            (command, {**good, "X-Slack-Request-Timestamp": "1_0"}),
+            (command, {**good, "X-Slack-Request-Timestamp": "9" * 5000}),
+            (command, {**good, "X-Slack-Signature": good["X-Slack-Signature"].removeprefix("v0=")}),
+            (command, {**good, "X-Slack-Signature": "v0=ü"}),
+            (b"\xff\xfe\x00", good),
+            (b"", good),
+            (compressed, {**good, "Content-Encoding": "gzip"}),
+        ]
+        with capture_logs() as lines:
+            for body, headers in forged:
+                assert await running.post(body, **headers) == (401, ""), headers
+        assert running.counted() == ({"unsigned": len(forged)}, [])
+        assert [line["event"] for line in lines] == ["slack.request_refused"], "once a minute"
+        async with running.session.get(f"http://127.0.0.1:{running.port}/health") as response:
+            assert (response.status, await response.text()) == (401, "")
+
+
+async def test_a_body_over_one_mebibyte_is_refused_whether_or_not_it_says_its_length() -> None:
+    async with serving() as running:
+        body = b"x" * (MOST_BYTES + 1)
+        assert (await running.post(body, **signed(body)))[0] == 413
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(17):
+                yield b"x" * 65536
+
+        async with running.session.post(running.url, data=chunks(), headers=signed(body)) as response:
+            assert response.status == 413
+        assert running.counted() == ({"too_large": 2}, [])
+        largest = b"{" + b" " * (MOST_BYTES - 2) + b"}"
+        assert (await running.post(largest, **signed(largest)))[0] == 404  # signed, and no payload of Slack
+
+
+def head(*lines: str) -> bytes:
+    fresh = signed(b"")
+    own = [f"{name}: {fresh[name]}" for name in ("X-Slack-Request-Timestamp", "X-Slack-Signature")]
+    return "\r\n".join(["POST /slack/events HTTP/1.1", "Host: bot", *own, *lines, "", ""]).encode()
+
+
+async def test_a_slow_request_is_refused_in_its_headers_or_in_its_body() -> None:
+    async with serving(SHORT) as running:
+        assert await running.raw(b"") == b""
+        assert await running.raw(b"POST /slack/events HTTP/1.1\r\nHost: bot\r\nX-Slow") == b""
+        answer = await running.raw(head("Content-Length: 100") + b"begun")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert running.counted() == ({"slow": 1}, [])
+
+
+async def test_a_cut_request_does_nothing() -> None:
+    async with serving() as running:
+        await running.raw(head("Content-Length: 100") + b"begun", cut=True)
+        await running.raw(head("Transfer-Encoding: chunked") + b"5\r\nbegun\r\n", cut=True)
+        await running.outcomes.until("cut", 2)
+        assert running.counted() == ({"cut": 2}, [])
+        assert b" 400 " in await running.raw(head("Transfer-Encoding: chunked") + b"no length\r\n")
+        assert running.did.noted == []
+
+
+async def test_a_new_signing_secret_counts_from_the_next_request_on() -> None:
+    async with serving() as running:
+        running.server.use_secret(OTHER_SECRET)
+        assert await running.command("list") == (401, "")
+        running.server.use_secret(SECRET)
+        assert (await running.command("list"))[0] == 200
+
+
+async def test_no_secret_and_nothing_that_people_type_is_logged() -> None:
+    async with serving() as running:
+        with capture_logs() as lines:
+            await running.command(TYPED)
+            body = urlencode({"command": "/gpu", "text": TYPED}).encode()
+            headers = signed(body, secret=OTHER_SECRET)
+            assert await running.post(body, **headers) == (401, "")
+        shown = str(lines)
+        assert "slack.request_refused" in shown
+        for secret in (SECRET, TYPED, headers["X-Slack-Signature"]):
+            assert secret not in shown
+
+
+async def test_an_address_that_is_taken_is_told_in_words() -> None:
+    async with serving() as running:
+        app = an_app(Bell(), asyncio.Event())
+        other = HttpServer(app, SECRET, f"127.0.0.1:{running.port}", SystemClock())
+        with pytest.raises(Unusable, match=r"^GPUBOT_SLACK_HTTP: I can't listen on 127.0.0.1:\d+: "):
+            await other.connect()
+
+
+async def test_a_server_that_stops_answers_what_came_and_takes_nothing_new() -> None:
+    async with serving() as running:
+        body, headers = a_command("late")
+        begun = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "Host": "bot"}.items())
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(f"POST / HTTP/1.1\r\n{begun}".encode())  # neither its headers nor its body have arrived
+        held = asyncio.create_task(running.command("wait"))
+        await running.did.until("wait")
+        draining = asyncio.create_task(running.server.drain(20))
+        await asyncio.sleep(0)  # it begins: it no longer listens
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await running.command("new")
+        assert not draining.done()
+        writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        running.hold.set()
+        assert (await held)[0] == 200
+        async with asyncio.timeout(10):
+            await draining
+        writer.close()
+        assert running.counted() == ({"answered": 2}, ["wait", "late"])
+
+
+async def test_no_request_fails_while_one_of_two_servers_behind_a_load_balancer_stops() -> None:
+    """It is not ready first, and stops once the load balancer has noticed."""
+    async with serving() as one, serving() as two:
+        stops = False
+
+        async def one_is_ready() -> bool:
+            return not stops
+
+        async def two_is_ready() -> bool:
+            return True
+
+        first, second = f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"
+        async with load_balancer(Backend(first, one_is_ready), Backend(second, two_is_ready)) as balancer:
+            stopped = asyncio.Event()
+
+            async def click() -> list[int]:
+                """Send requests until the server has stopped, and one more."""
+                statuses, last = [], False
+                while not last:
+                    last = stopped.is_set()
+                    body, headers = a_command("click")
+                    async with one.session.post(balancer.url, data=body, headers=headers) as response:
+                        statuses.append(response.status)
+                return statuses
+
+            clicking = [asyncio.create_task(click()) for _ in range(10)]
+            await one.did.until("click", 20)
+            stops = True
+            while len(balancer.ready) == 2:
+                await two.did.until("click", len(two.did.noted) + 1)
+            await one.server.drain(20)
+            stopped.set()
+            statuses = [status for each in await asyncio.gather(*clicking) for status in each]
+        assert Counter(statuses) == {200: len(one.did.noted) + len(two.did.noted)}
+        assert balancer.sent == {first: len(one.did.noted), second: len(two.did.noted)}

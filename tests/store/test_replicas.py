@@ -1,0 +1,180 @@
+"""Several processes share a PostgreSQL: they know of and wake each other, and leave when it is migrated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import CannotOpen, InUse
+from bot.lifecycle.ports.due import Claimed
+from bot.lifecycle.ports.store import Written
+from bot.model.message import MessageKind
+from store.db import Database, migrate
+from tests.databases import START, Postgres, cut_connections
+from tests.store import make
+from tests.store.fact import read, write
+
+OWNER_LOCK = 0x67707561
+"""What versions without replicas have alone."""
+
+
+@pytest.fixture
+async def both(postgres_url: str, clock: MovedClock) -> AsyncIterator[tuple[Database, Database]]:
+    """Two processes that share a database: the first one that opened it, and the one that joined it."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for name in ("first", "second"):
+            opened.append(await Database.open(postgres_url, claimant=name, clock=clock))
+            stack.push_async_callback(opened[-1].close)
+        yield opened[0], opened[1]
+
+
+def noted(database: Database, written: Written) -> asyncio.Event:
+    """Return an event that is set after each commit that wrote such a row."""
+    event = asyncio.Event()
+    database.on_commit(event.set, written)
+    return event
+
+
+async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Database, Database]) -> None:
+    first, second = both
+    assert (first.joined, second.joined) == (False, True)
+    assert (await first.look()).replicas == 2
+    await second.close()
+    assert (await first.look()).replicas == 1
+
+
+async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_there(
+    both: tuple[Database, Database],
+) -> None:
+    first, second = both
+    quotes, messages = noted(second, Written.QUOTES), noted(second, Written.MESSAGES)
+    await first.look()
+    async with first.write() as tx:
+        await tx.quotes.add(make.quote(due_at=START))
+    await quotes.wait()
+    quotes.clear()
+    async with first.write(durable=False) as tx:
+        assert await tx.quotes.claim(START, 1, 20.0)
+    async with first.write(durable=False) as tx:
+        await tx.messages.add(make.message(kind=MessageKind.HOME, rental_id=None, to="U0ANA"))
+    await messages.wait()
+    assert not quotes.is_set(), "a claim makes nothing due"
+
+
+async def test_a_process_that_lost_its_session_takes_it_again_and_says_that_the_database_may_be_older(
+    both: tuple[Database, Database], postgres_url: str
+) -> None:
+    first, second = both
+    reopened, messages = asyncio.Event(), noted(second, Written.MESSAGES)
+    second.on_reopen(reopened.set)
+    await cut_connections(postgres_url)
+    for database in both:
+        while True:
+            with suppress(Exception):
+                assert (await database.look()).replicas == 2 or database is first
+                break
+    assert reopened.is_set()
+    await first.look()
+    async with first.write() as tx:
+        await tx.messages.add(make.message(kind=MessageKind.HOME, rental_id=None, to="U0ANA"))
+    await messages.wait()
+
+
+async def test_gpubot_migrate_has_every_process_leave_before_it_migrates(
+    both: tuple[Database, Database], postgres_url: str
+) -> None:
+    await make_older(postgres_url)
+    migrating = asyncio.create_task(migrate(postgres_url))
+    for database in both:
+        while True:
+            try:
+                await database.look()
+            except CannotOpen:
+                break
+        assert not migrating.done()
+        await database.close()
+    await migrating
+
+
+async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
+    both: tuple[Database, Database], postgres_url: str
+) -> None:
+    await make_older(postgres_url)
+    with pytest.raises(InUse, match="Stop it, then call gpubot migrate again"):
+        await migrate(postgres_url, leave_within=0.3)
+    for database in both:
+        await database.close()
+    await migrate(postgres_url)
+
+
+async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
+    both: tuple[Database, Database], postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_older(postgres_url)
+    monkeypatch.setattr("store.db._STARTS_WAIT", 2)
+    with pytest.raises(InUse, match="Call gpubot migrate"):
+        await Database.open(postgres_url, claimant="third", clock=clock)
+    for database in both:
+        await database.close()
+    await migrate(postgres_url)
+
+
+async def test_of_several_that_start_at_once_on_an_empty_database_one_migrates_and_all_work(
+    postgres: Postgres, clock: MovedClock
+) -> None:
+    await postgres.run("CREATE DATABASE shared")
+    url = postgres.url("shared")
+    opened = await asyncio.gather(*(Database.open(url, claimant=f"r{n}", clock=clock) for n in range(3)))
+    await write(opened[0], "shared")
+    assert [await read(database) for database in opened] == ["shared"] * 3
+    for database in opened:
+        await database.close()
+    await postgres.run("DROP DATABASE shared")
+
+
+async def test_a_version_without_replicas_and_this_one_keep_each_other_out(
+    postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.ownership._SHARE_TRIES", 1)
+    older = await asyncpg.connect(postgres_url)
+    await older.execute(f"SELECT pg_advisory_lock({OWNER_LOCK})")
+    with pytest.raises(InUse, match="in use by another gpubot"):
+        await Database.open(postgres_url, claimant="new", clock=clock)
+    await older.execute(f"SELECT pg_advisory_unlock({OWNER_LOCK})")
+    database = await Database.open(postgres_url, claimant="new", clock=clock)
+    assert not await older.fetchval(f"SELECT pg_try_advisory_lock({OWNER_LOCK})")
+    await database.close()
+    await older.close()
+
+
+async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
+    both: tuple[Database, Database],
+) -> None:
+    first, second = both
+    async with first.write() as tx:
+        await tx.jobs.begin("delivery", START)
+        await tx.jobs.begin("delivery", START + timedelta(days=1))
+    for holder, other in ((first, second), (second, first)):
+        claimed: list[Claimed] = []
+        while not claimed:
+            async with holder.write(durable=False) as tx:
+                claimed = await tx.jobs.claim(START, 1, 0.1)
+        assert [job.id for job in claimed] == ["delivery"]
+        async with holder.write() as tx:
+            assert await tx.jobs.hold("delivery")
+        async with other.write() as tx:
+            assert not await tx.jobs.hold("delivery")
+
+
+async def make_older(url: str) -> None:
+    """Take a database one revision back."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP TABLE jobs; UPDATE alembic_version SET version_num = 'v0300'")
+    await connection.close()
