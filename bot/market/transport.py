@@ -6,18 +6,19 @@ import asyncio
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias, TypeVar
+from functools import cache
+from typing import TypeVar
 from urllib.parse import quote, quote_plus
 
 import aiohttp
+import httpx
 import structlog
+from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
-from yarl import URL
 
 from bot.clock import Clock
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
@@ -25,7 +26,6 @@ from bot.market import decompression, fields, wire
 from bot.net.sessions import through_proxy
 
 T = TypeVar("T")
-_Request: TypeAlias = AbstractAsyncContextManager[aiohttp.ClientResponse]
 _log = structlog.get_logger("gpubot.market")
 
 MAX_BODY = 16 * 1024 * 1024
@@ -40,7 +40,7 @@ CONNECTIONS = 100
 MAX_RETRY_AFTER = 3600.0
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-_NO_ANSWER = (aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
+_NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,42 @@ class Answer:
         return 200 <= self.status < 300
 
 
+_tls_context = cache(httpx.create_ssl_context)
+"""Reads the certificates once in a process."""
+
+
+class _Bearer(httpx.Auth):
+    """Keeps the token out of the client's headers, where a log or a repr could show it."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        yield request
+
+
+class _Sessions:
+    """Makes the aiohttp session once a loop runs."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self._keep_alive = keep_alive
+
+    def __call__(self) -> aiohttp.ClientSession:
+        connector = (
+            aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+            if self._keep_alive
+            else aiohttp.TCPConnector(limit=CONNECTIONS, force_close=True)
+        )
+        session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[through_proxy]
+        )
+        # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would
+        # be sent twice unnoticed; only the engine may repeat a call.
+        session._retry_connection = False
+        return session
+
+
 class Transport:
     """Makes calls to one API with one token at a time. It follows no redirect. It repeats a call only if the token
     was refused and another one is there by now: a call with a refused token did nothing.
@@ -95,37 +131,38 @@ class Transport:
         """
         self._on_call = on_call
         self._clock = clock
-        self._base_url = str(URL(base_url)).rstrip("/")
-        self._token = token
+        self._bearer = _Bearer(token)
         self._tokens = {token.get_secret_value()}
         """Every token so far. A late answer may still repeat an earlier one."""
         self._redactor = Redactor(self._tokens)
         self._read_token = read_token
         self._on_token = on_token
         self._refused: bool | None = None
-        self._pooled: aiohttp.ClientSession | None = None
-        self._unpooled: aiohttp.ClientSession | None = None
+
+        def client(*, keep_alive: bool) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                base_url=base_url,
+                auth=self._bearer,
+                headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
+                transport=AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=keep_alive)),
+                # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
+                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
+                follow_redirects=False,
+            )
+
+        self._pooled = client(keep_alive=True)
+        self._unpooled = client(keep_alive=False)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for session in (self._pooled, self._unpooled):
-            if session is not None:
-                await session.close()
-
-    def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
-        """Return the session whose connections are kept, or the one that makes a new one for each call. aiohttp
-        makes sessions only while a loop runs."""
-        if keep_alive:
-            self._pooled = self._pooled or _new_session(keepalive_timeout=30)
-            return self._pooled
-        self._unpooled = self._unpooled or _new_session(force_close=True)
-        return self._unpooled
+        await self._pooled.aclose()
+        await self._unpooled.aclose()
 
     def use_token(self, token: SecretStr) -> bool:
         """Use this token from the next call on. Return whether it is another one than before."""
-        if token == self._token:
+        if token == self._bearer.token:
             return False
-        self._token = token
+        self._bearer.token = token
         self._tokens.add(token.get_secret_value())
         self._redactor = Redactor(self._tokens)
         return True
@@ -146,52 +183,56 @@ class Transport:
         Raise TokenRefused for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
         body that can't be read, with `may_have_bought` only if the call buys and may have been carried out.
         """
-        url = URL(self._base_url + path, encoded=True)
-        content_type = {} if yaml is None else {"Content-Type": "application/yaml"}
+        client = self._unpooled if call.buys else self._pooled
 
-        def request() -> _Request:
-            # The token is in no header of the session, where a log or a repr could show it.
-            return self._session(keep_alive=not call.buys).request(
+        def request() -> httpx.Request:
+            return client.build_request(
                 method,
-                url,
+                path,
                 params=params,
                 json=json,
-                data=yaml,
-                headers={"Authorization": f"Bearer {self._token.get_secret_value()}", **content_type},
-                allow_redirects=False,
+                content=yaml,
+                headers=None if yaml is None else {"Content-Type": "application/yaml"},
             )
 
-        used = self._token
-        response, content = await self._send(call, request(), seconds)
-        if response.status == 401 and self._has_another_token(used):
-            response, content = await self._send(call, request(), seconds)
-        if response.status != 403 or call.open_to_all:
-            await self._note_token(refused=response.status in {401, 403})
+        used = self._bearer.token
+        response, content = await self._send(call, client, request(), seconds)
+        if response.status_code == 401 and self._has_another_token(used):
+            response, content = await self._send(call, client, request(), seconds)
+        if response.status_code != 403 or call.open_to_all:
+            await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
 
-    async def _send(self, call: Call, request: _Request, seconds: float) -> tuple[aiohttp.ClientResponse, bytes]:
+    async def _send(
+        self, call: Call, client: httpx.AsyncClient, request: httpx.Request, seconds: float
+    ) -> tuple[httpx.Response, bytes]:
         """Send the request once. Return the answer and its body, or raise MarketAway."""
         try:
-            async with asyncio.timeout(seconds), request as response:
-                encodings = ",".join(response.headers.getall("Content-Encoding", ())).split(",")
-                content = await decompression.body(response.content.iter_any(), encodings, call.largest)
+            async with asyncio.timeout(seconds):
+                response = await client.send(request, stream=True)
+                try:
+                    encodings = response.headers.get_list("Content-Encoding", split_commas=True)
+                    content = await decompression.body(response.aiter_raw(), encodings, call.largest)
+                finally:
+                    await response.aclose()
         except decompression.Unreadable as error:
             raise self.unusable(call, str(error)) from None
         except _NO_ANSWER as error:
-            sent = not isinstance(error, _NOT_SENT)
-            _log.warning("market.no_answer", call=call.name, error=type(error).__name__, sent=sent)
+            sent = not _was_not_sent(error)
+            kind = type(error.__cause__ or error).__name__
+            _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
             self._count(call, "no_answer")
             words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
             # `from None`, because the request in the cause contains the token.
             raise MarketAway(words, may_have_bought=call.buys and sent) from None
-        self._count(call, f"{response.status // 100}xx")
+        self._count(call, f"{response.status_code // 100}xx")
         return response, content
 
     def _has_another_token(self, refused: SecretStr) -> bool:
         """Return whether there is another token than the one that was refused. Read the token again if there was
         none so far."""
-        if self._token != refused or self._read_token is None:
-            return self._token != refused
+        if self._bearer.token != refused or self._read_token is None:
+            return self._bearer.token != refused
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
@@ -217,8 +258,8 @@ class Transport:
         else:
             self._refused = refused
 
-    def _usable(self, call: Call, response: aiohttp.ClientResponse, content: bytes) -> Answer:
-        status = response.status
+    def _usable(self, call: Call, response: httpx.Response, content: bytes) -> Answer:
+        status = response.status_code
         if 200 <= status < 300 or (400 <= status < 500 and status not in {401, 403, 408, 425, 429}):
             return Answer(status, content)
         _log.warning("market.refused", call=call.name, status=status)
@@ -267,20 +308,18 @@ class Transport:
         return self._redactor.masked(fields.decode(content))
 
 
-def _new_session(**connector: Any) -> aiohttp.ClientSession:
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, **connector),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
-        auto_decompress=False,
-        # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
-        timeout=aiohttp.ClientTimeout(connect=QUEUE_SECONDS, sock_connect=CONNECT_SECONDS),
-        middlewares=[through_proxy],
-    )
-    # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would be
-    # sent twice unnoticed; only the engine may repeat a call.
-    session._retry_connection = False
-    return session
+def _was_not_sent(error: BaseException) -> bool:
+    """Return whether a request certainly did not reach the server.
+
+    httpx's error classes don't show it: its transport over aiohttp reports a connection that broke after the
+    request was sent as one that was never made. So look at aiohttp's own errors.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _NOT_SENT):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _retry_after(header: str | None, real_now: datetime) -> float | None:

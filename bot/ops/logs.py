@@ -23,7 +23,7 @@ from bot.lifecycle.ports.records import Change
 from bot.model.event import EventKind
 from bot.tracebacks import as_text, parts_of, place
 
-QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
+QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
 """Libraries whose log lines may hold content. Only their errors are logged."""
 
 
