@@ -75,7 +75,7 @@ async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
         billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
     alive = defaultdict(list)
     for resource in await conn.execute(_ALIVE):
-        fields = {name: getattr(resource, name) for name in Billing.model_fields if name != "billed_to"}
+        fields = {name: getattr(resource, name) for name in Billing._fields if name != "billed_to"}
         alive[resource.rental_id].append(Billing(**fields, billed_to=billed_to.get(resource.resource_id)))
     costs = [
         LiveCost(

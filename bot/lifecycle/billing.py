@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from bot.lifecycle.ports.records import Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.base import Frozen, Instant
 from bot.model.money import Micros, cost, cost_at_most
 from bot.model.summary import AccruedCost
 from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
@@ -70,11 +70,11 @@ def spent_at_most(
     return amount
 
 
-class BilledPart(Frozen):
+class BilledPart(NamedTuple):
     """What one resource that is not gone has billed since its last row in the ledger."""
 
-    started_at: Instant
-    ended_at: Instant
+    started_at: datetime
+    ended_at: datetime
     amount: Micros
 
 

@@ -178,12 +178,12 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime) -> list[Charge]:
     billing = await tx.rentals.get_many({one.rental_id for one in await tx.rentals.alive_resources()})
     if not billing:
         return []
-    attempts, resources, ledger = await tx.rentals.facts_of(billing)
+    facts_of = await tx.rentals.facts_of(billing)
     filed = await tx.budgets.filed()
     events = await tx.events.of_many(billing, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
     found: list[Charge] = []
     for rental_id, rental in billing.items():
-        facts = RentalFacts(rental, attempts[rental_id], resources[rental_id], ledger[rental_id])
+        facts = RentalFacts(rental, *facts_of[rental_id])
         found += charges(facts, _unwritten_rows(facts, now), events[rental_id], rules, filed=filed)
     return found
 
@@ -305,14 +305,8 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
         waits = other is None or not other.state.over  # it is stored after this one notes it
     if not rental.attempts:
         return RentalFacts(rental)
-    return RentalFacts(
-        rental,
-        await tx.rentals.attempts(rental.id),
-        await tx.rentals.resources(rental.id),
-        await tx.rentals.ledger(rental.id),
-        waits,
-        await _owner_changes(tx, rental),
-    )
+    facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
+    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=await _owner_changes(tx, rental))
 
 
 async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from bot.lifecycle.ports.records import Billing, Change, LiveCost
 from bot.model.attempt import AttemptState
@@ -48,7 +49,7 @@ async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_
         estimated=True,
         alive=(),
     )
-    of_attempt = {"offer_rate": offer.rate, "intended_at": START + HOUR}
+    of_attempt: dict[str, Any] = {"offer_rate": offer.rate, "intended_at": START + HOUR}
     assert sorted(found.alive, key=lambda one: one.rate is None) == [
         Billing(rate=plain.rate, valid_from=START, valid_to=plain.valid_to, billed_to=None, **of_attempt),
         Billing(rate=None, valid_from=None, valid_to=None, billed_to=START + 4 * HOUR, **of_attempt),

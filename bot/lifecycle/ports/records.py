@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import model_validator
 
@@ -36,18 +37,26 @@ class Usage(Frozen):
     """USD per hour: the highest rates that live envelopes allow, plus the prices of unproven attempts."""
 
 
-class Billing(Frozen):
+class StoredFacts(NamedTuple):
+    """The attempts of a rental, their resources, and its ledger."""
+
+    attempts: list[Attempt]
+    resources: list[Resource]
+    ledger: list[LedgerRow]
+
+
+class Billing(NamedTuple):
     """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
     for those that it leaves out."""
 
     rate: Decimal | None
     """USD per hour."""
-    valid_from: Instant | None
-    valid_to: Instant | None
+    valid_from: datetime | None
+    valid_to: datetime | None
     offer_rate: Decimal
-    intended_at: Instant
+    intended_at: datetime
     """When its attempt was intended."""
-    billed_to: Instant | None
+    billed_to: datetime | None
     """Until when it is in the ledger. None if it isn't."""
 
 
