@@ -87,9 +87,14 @@ class Postgres:
     async def fail_over(self, copy: Path) -> None:
         """Stop the server, and start one in its place that has the data of the copy."""
         await self.stop()
-        shutil.rmtree(self.server.pgdata)
-        shutil.move(copy, self.server.pgdata)
+        await asyncio.to_thread(self._replace_data, copy)
         await self.start()
+
+    def _replace_data(self, copy: Path) -> None:
+        for lock in copy.glob(".s.PGSQL.*"):
+            lock.unlink()
+        shutil.rmtree(self.server.pgdata)
+        copy.rename(self.server.pgdata)
 
     async def limit_files(self, size: str) -> None:
         """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
