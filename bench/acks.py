@@ -2,7 +2,7 @@
 transactions an action commits.
 
 The sandbox takes the times. In each run the empty app is measured before and after the bot, so that a change of
-the machine's speed favours neither. Half of the runs have their databases in memory, the others on the disk.
+the machine's speed favours neither. Some of the runs have their databases in memory, the others on the disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.people import invite, wait_for_button
 from bench.posting import posting, with_button
 from bench.rentals import buy, clock_of, database, seed
 from bench.sizes import Size
-from bench.timing import at_rate
+from bench.timing import QUIET, Sent, at_rate
 from bench.worlds import BOT, EMPTY, World, open_world, running
 from bot.demo.processes import NotRunning
 from bot.model.base import changed
@@ -32,8 +32,6 @@ REQUEST = "get H100 EU"
 KEEP = Action.KEEP.id
 NOT_ACKNOWLEDGED = 3000.0
 """The milliseconds that are counted for an action that Slack gave up on."""
-QUIET = 20.0
-"""Milliseconds. If the empty app's own p99 is higher, the machine was not quiet, and the run is invalid."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - files in it get names that nobody can guess
 """A tmpfs, on Linux."""
 
@@ -48,11 +46,13 @@ class Run(NamedTuple):
 
     bot: Sequence[float]
     empty: Sequence[float]
+    late: Sequence[float]
+    """By how much the bench sent them late. The other times count from the planned ones."""
 
     @property
     def valid(self) -> bool:
         """Whether the machine was quiet."""
-        return p99(self.empty) <= QUIET
+        return max(p99(self.empty), p99(self.late)) <= QUIET * 1000
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
@@ -60,9 +60,9 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
     NotRunning if a click was not committed."""
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
-    for place, parent in (("", MEMORY), ("_disk", folder)):
+    for place, parent, count in (("", MEMORY, size.ack_runs), ("_disk", folder, size.ack_disk_runs)):
         runs: dict[str, list[Run]] = {"command": [], "click": []}
-        for _ in range(size.ack_runs):
+        for _ in range(count):
             with tempfile.TemporaryDirectory(prefix="gpubot-bench-", dir=parent) as home:
                 command, click = await _run(size, Path(home))
             runs["command"].append(command)
@@ -74,15 +74,18 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
 
 def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
     """Yield median, p99 and the largest. The first two come from the run whose ratio is the median of the valid
-    runs. If no run is valid, all runs count, and the figure says so."""
-    valid = [run for run in runs if run.valid]
-    note = f"{len(valid)} of {len(runs)} runs valid" if len(valid) < len(runs) else ""
-    counted = valid or runs
+    runs. If no run is valid, there are no figures."""
+    counted = [run for run in runs if run.valid]
+    note = f"{len(counted)} of {len(runs)} runs valid" if len(counted) < len(runs) else ""
+    if not counted:
+        for suffix in ("p50", "p99", "max"):
+            yield Figure(name=f"{name}_{suffix}{place}", value=None, unit="ms", note=note)
+        return
     for suffix, of in (("p50", median), ("p99", p99)):
         pairs = sorted(((of(run.bot), of(run.empty)) for run in counted), key=lambda pair: pair[0] / pair[1])
         bot, empty = pairs[(len(pairs) - 1) // 2]
         yield figure(f"{name}_{suffix}{place}", bot, "ms", empty, note)
-    bot, empty = (max(map(max, times)) for times in zip(*counted, strict=True))
+    bot, empty = (max(map(max, times)) for times in zip(*((run.bot, run.empty) for run in counted), strict=True))
     yield figure(f"{name}_max{place}", bot, "ms", empty, note)
 
 
@@ -137,7 +140,12 @@ async def _compare(size: Size, act: Act, plain: Act) -> Run:
     before = await at_rate(size.rate, size.load_seconds / 2, plain)
     took = await at_rate(size.rate, size.load_seconds, after_warming)
     after = await at_rate(size.rate, size.load_seconds / 2, plain)
-    return Run(took, before + after)
+    return Run(_from_plan(took), _from_plan(before + after), [each.late * 1000 for each in before + took + after])
+
+
+def _from_plan(sent: Sequence[Sent[float]]) -> list[float]:
+    """Return the milliseconds from the planned time of each action."""
+    return [each.late * 1000 + each.result for each in sent]
 
 
 @asynccontextmanager

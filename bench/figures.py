@@ -14,7 +14,8 @@ class Figure(Frozen):
     """One measured figure, and its baseline if it has one."""
 
     name: str
-    value: float
+    value: float | None
+    """None if the run is invalid; then `note` says why."""
     unit: str
     baseline: float | None = None
     ratio: float | None = None
@@ -23,12 +24,13 @@ class Figure(Frozen):
 
     def line(self) -> str:
         """Return the figure as one line for people."""
-        line = _line(self.name, _text(self.value), self.unit, _text(self.baseline), _text(self.ratio))
+        value = "invalid" if self.value is None else _text(self.value)
+        line = _line(self.name, value, self.unit, _text(self.baseline), _text(self.ratio))
         return f"{line}  {self.note}".rstrip()
 
 
 def _line(name: str, value: str, unit: str, baseline: str, ratio: str) -> str:
-    return f"{name:<20} {value:>10} {unit:<4} {baseline:>10} {ratio:>8}"
+    return f"{name:<24} {value:>10} {unit:<4} {baseline:>10} {ratio:>8}"
 
 
 HEADER = _line("name", "value", "unit", "baseline", "ratio")
@@ -45,6 +47,11 @@ def figure(name: str, value: float, unit: str, baseline: float | None = None, no
         ratio=ratio,
         note=note,
     )
+
+
+def checked(made: Figure, doubt: str) -> Figure:
+    """Return the figure, or one without any number if there is a doubt, as for a machine that was not quiet."""
+    return Figure(name=made.name, value=None, unit=made.unit, note=doubt) if doubt else made
 
 
 def p99(samples: Sequence[float]) -> float:

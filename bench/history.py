@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
@@ -93,18 +94,27 @@ def _ended(change: Change) -> Change:
 
 def _copy(file: Path, count: int) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("CREATE TEMP TABLE copies (number INTEGER PRIMARY KEY)")
-        connection.executemany("INSERT INTO copies VALUES (?)", ((number,) for number in range(count)))
+        number_copies(connection, range(count))
         for name in ORIGINALS:
-            connection.execute(_copies(name))
+            named = COPY_NAMES | ({"id"} if name in {"quotes", "rentals"} else set())
+            connection.execute(copies_of(name, dict.fromkeys(named, "\"{}\" || '-' || number")))
         connection.execute("ANALYZE")
 
 
-def _copies(name: str) -> str:
-    """Return the statement that copies the rows of a table once for each number."""
+def number_copies(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Let `copies_of` make a copy for each of these numbers."""
+    connection.execute("DROP TABLE IF EXISTS copies")
+    connection.execute("CREATE TEMP TABLE copies (number INTEGER PRIMARY KEY)")
+    connection.executemany("INSERT INTO copies VALUES (?)", ((number,) for number in numbers))
+
+
+def copies_of(name: str, values: Mapping[str, str], where: str = "1") -> str:
+    """Return the statement that copies the rows of a table once for each number, those that `where` names.
+
+    `values` has the SQL for the columns in which each copy differs, with `{}` for the column.
+    """
     columns = [column.name for column in metadata.tables[name].columns]
-    named = COPY_NAMES | ({"id"} if name in {"quotes", "rentals"} else set())
-    copied = [column for column in columns if column in named or column not in GENERATED]
-    values = [f"\"{c}\" || '-' || number" if c in named else f'"{c}"' for c in copied]
+    copied = [column for column in columns if column in values or column not in GENERATED]
+    each = [values.get(column, '"{}"').format(column) for column in copied]
     into = ", ".join(f'"{column}"' for column in copied)
-    return f"INSERT INTO {name} ({into}) SELECT {', '.join(values)} FROM {name}, copies"  # noqa: S608 - our own names
+    return f"INSERT INTO {name} ({into}) SELECT {', '.join(each)} FROM {name}, copies WHERE {where}"  # noqa: S608 - our own names

@@ -69,9 +69,9 @@ async def measure(size: Size, folder: Path, *, provisioning: int, visited: int =
         async with running(world, BOT, world.settings(channel)) as bot:
             await wait(size.settle_seconds)
             since, cpu_before = await world.sandbox.now(), bot.cpu_seconds()
-            due = await _watch_due(world.file, size.poll_seconds)
+            due = await watch_due(world.file, size.poll_seconds)
             cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
-            polled = await _polled(world, since)
+            polled = await polled_since(world, since)
         answered = await asyncio.to_thread(_answered, world.file)
     late = late_by(due, polled)
     if len(polled) < provisioning:
@@ -88,7 +88,7 @@ def _answered(file: Path) -> int:
         return int(connection.execute(ANSWERED).fetchone()[0])
 
 
-async def _watch_due(file: Path, span: float) -> Times:
+async def watch_due(file: Path, span: float) -> Times:
     """Return every due time that the bot's database held during `span` real seconds."""
     seen: dict[str, set[datetime]] = defaultdict(set)
     until = seconds() + span
@@ -104,7 +104,7 @@ def _due_now(file: Path) -> Iterable[tuple[str, str]]:
         return connection.execute(DUE).fetchall()
 
 
-async def _polled(world: World, since: datetime) -> Times:
+async def polled_since(world: World, since: datetime) -> Times:
     """Return when the status of each offer was requested."""
     polled: dict[str, list[datetime]] = defaultdict(list)
     for request in await world.sandbox.compute.traffic(endpoint="offer_status"):

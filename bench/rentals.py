@@ -38,6 +38,8 @@ from store.db import Database
 LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
+FINGERPRINT = "SHA256:Q4b4bkN+ZYvASkeD80+OTjXGb9ivDXIbAvCjSvabItc"
+"""Of KEY."""
 ID_LENGTH = 8
 """Longer than the bot's ids, so that a thousand of them are different."""
 BUYERS = 16
@@ -73,7 +75,7 @@ async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
 
     async def procure(offer: Offer) -> None:
         async with slots:
-            await market.procure(offer.offer_id, KEY, _name(offer), "")
+            await market.procure(offer.offer_id, KEY, name_of(offer), "")
 
     bought: dict[str, Offer] = {}
     async with market_of(world, clock) as market:
@@ -96,7 +98,8 @@ async def market_of(world: World, clock: Clock) -> AsyncIterator[ComputeClear]:
         await market.aclose()
 
 
-def _name(offer: Offer) -> str:
+def name_of(offer: Offer) -> str:
+    """Return the name under which an offer is bought."""
     return f"gpubot-bench-{offer.offer_id}"
 
 
@@ -119,24 +122,27 @@ async def seed(
     owners: Sequence[str],
     channel: str,
     probed: Probed | None = None,
+    quiet: bool = False,
 ) -> None:
     """Write one rental for each machine, in `provisioning` or `ready`, with its card in `channel`.
 
     The owners take turns, and each gets an SSH key. A ready rental is due at once, to ask whether it is still
-    needed; the others are due over `SPREAD`. With `probed`, ready rentals are in use and were visited before; they
-    are due over CHECK_EVERY.
+    needed, unless it is `quiet`; the others are due over `SPREAD`. With `probed`, ready rentals are in use and
+    were visited before; they are due over CHECK_EVERY.
     """
     cards = await _cards(world, channel, len(bought))
     async with database(world, clock) as store, store.write() as tx:
         now = clock.now()
         for owner in owners:
-            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench"))
+            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint=FINGERPRINT))
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             owner = owners[number % len(owners)]
             made = rental_of(one.offer, state, owner=owner, channel=channel, now=now)
             spread = SPREAD
             if probed is not None:
                 made, spread = _visited(made, probed, now), CHECK_EVERY
+            elif quiet and made.lease is not None:
+                made = changed(made, host_key=FINGERPRINT, lease=changed(made.lease, seen_at=now))
             at_once = state is State.READY and probed is None
             rental = changed(made, due_at=now if at_once else now + spread * number / len(bought))
             await tx.quotes.add(quote_of(rental, one, now))
@@ -222,7 +228,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
         n=1,
         state=AttemptState.BOUGHT,
         offer=one.offer,
-        resource_name=_name(one.offer),
+        resource_name=name_of(one.offer),
         public_key=KEY,
         key_comment="bench",
         script=SentScript(version=SCRIPT_VERSION, probe=True) if probe else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bench.rentals import KEY, WANTED, Probed, buy, database, market_of, seed
+from bench.rentals import KEY, WANTED, Bought, Probed, buy, database, market_of, name_of, seed
 from bench.worlds import World
 from bot.clock import MovedClock
 from bot.demo.processes import NotRunning
@@ -26,25 +26,26 @@ async def seed_visited(
 ) -> None:
     """Write ready rentals whose machines are in use and were visited before. The account has a machine for each of
     them, but all visits go to one further machine. Raise NotRunning if that one doesn't run."""
-    probed = await _run_machine(world, clock)
+    _, probed = await run_machine(world, clock)
     bought = await buy(world, clock, count)
     await seed(world, clock, bought, state=State.READY, owners=owners, channel=channel, probed=probed)
 
 
-async def _run_machine(world: World, clock: MovedClock) -> Probed:
-    """Run a machine that the bot's probe key opens. Raise NotRunning if it doesn't run."""
+async def run_machine(world: World, clock: MovedClock) -> tuple[Bought, Probed]:
+    """Buy and run a machine that the bot's probe key opens. Raise NotRunning if it doesn't run."""
     async with database(world, clock) as store:
         key = await stored_probe_key(Deps(store, clock, Rules()))
     await world.sandbox.vendor("*", "normal")
     async with market_of(world, clock) as market:
         offer = (await market.offers(WANTED))[0]
         await market.procure(
-            offer.offer_id, KEY, "gpubot-visited", script_text([], None, probe_line(key.public_line))
+            offer.offer_id, KEY, name_of(offer), script_text([], None, probe_line(key.public_line))
         )
-    await world.sandbox.jump_to(clock.now() + READY_WITHIN)
-    clock.jump(READY_WITHIN)
+        await world.sandbox.jump_to(clock.now() + READY_WITHIN)
+        clock.jump(READY_WITHIN)
+        (view,) = await market.resources(offer.offer_id)
     for machine in (await world.sandbox.account()).resources:
         if machine.offer_id == offer.offer_id and machine.port is not None:
             details = await world.sandbox.use(machine.resource_id, {"all": BUSY})
-            return Probed(machine.port, details.host_keys["ssh-ed25519"])
+            return Bought(offer, view), Probed(machine.port, details.host_keys["ssh-ed25519"])
     raise NotRunning("The machine to be visited doesn't run.")

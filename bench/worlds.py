@@ -18,7 +18,9 @@ from sandbox.client import SandboxClient
 
 ADMIN = "U0ANA0000"
 CONNECTIONS = 2
-CONNECTED_WITHIN = 25.0
+CONNECTED_WITHIN = 100.0
+LOOK_AGAIN = 25.0
+"""Real seconds: the longest that the sandbox waits for connections in one call."""
 SETTLED = {"settled": "0", "wait": "30"}
 POLICY = """\
 limits: {team_per_hour: 1000000.00, per_person_rentals: 1000}
@@ -39,6 +41,8 @@ class World:
     folder: Path
     http: str
     """The bot's GPUBOT_HTTP."""
+    postgres: str | None = None
+    """The bot's database if it is not on SQLite."""
 
     async def switch_on_rate_limits(self) -> None:
         """Switch Slack's rate limits on."""
@@ -53,14 +57,21 @@ class World:
 
     async def commits(self) -> float:
         """Return how many write transactions the bot has committed since its start."""
+        return await self.metric("gpubot_commits_total")
+
+    async def metric(self, name: str) -> float:
+        """Return a metric of the bot without labels. Raise NotRunning if the bot doesn't have it."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.http}/metrics") as answer:
             lines = (await answer.text()).splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith("gpubot_commits_total "))
+        for line in lines:
+            if line.startswith(f"{name} "):
+                return float(line.split()[1])
+        raise NotRunning(f"The bot has no metric {name}.")
 
     @property
     def database(self) -> str:
         """The bot's GPUBOT_DATABASE_URL."""
-        return f"sqlite:///{self.file}"
+        return self.postgres or f"sqlite:///{self.file}"
 
     @property
     def file(self) -> Path:
@@ -73,7 +84,7 @@ class World:
         policy.write_text(POLICY, encoding="utf-8")
         addresses = self.sandbox.addresses
         settings = environment(addresses, self.folder, admins=ADMIN, channel=channel, http=self.http)
-        return {**settings, "GPUBOT_POLICY": str(policy)}
+        return {**settings, "GPUBOT_POLICY": str(policy), "GPUBOT_DATABASE_URL": self.database}
 
 
 @asynccontextmanager
@@ -99,6 +110,11 @@ class App:
         """Return the resident memory in MB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1_000_000
 
+    async def kill(self) -> None:
+        """Kill it with SIGKILL, as a crash would, and wait until it is gone."""
+        self.process.kill()
+        await self.process.wait()
+
     def cpu_seconds(self) -> float:
         """Return the CPU seconds that it has used."""
         times = psutil.Process(self.process.pid).cpu_times()
@@ -106,8 +122,11 @@ class App:
 
 
 @asynccontextmanager
-async def running(world: World, program: Sequence[str], settings: Mapping[str, str]) -> AsyncIterator[App]:
-    """Run an app, and wait until it is connected. Stop it at the end of the block. Raise NotRunning."""
+async def running(
+    world: World, program: Sequence[str], settings: Mapping[str, str], *, connections: int = CONNECTIONS
+) -> AsyncIterator[App]:
+    """Run an app, and wait until there are so many connections. Stop it at the end of the block. Raise
+    NotRunning."""
     log = world.folder / "app.log"
     with private_log(log) as out:
         began = seconds()
@@ -121,23 +140,32 @@ async def running(world: World, program: Sequence[str], settings: Mapping[str, s
             cwd=world.folder,
         )
     try:
-        await _connected(world, process, log)
+        await _connected(world, process, log, connections)
         yield App(process, seconds() - began)
     finally:
         await stop(process)
 
 
-async def _connected(world: World, process: asyncio.subprocess.Process, log: Path) -> None:
-    sockets = asyncio.ensure_future(world.sandbox.sockets(least=CONNECTIONS, wait=CONNECTED_WITHIN))
+async def _connected(world: World, process: asyncio.subprocess.Process, log: Path, connections: int) -> None:
+    sockets = asyncio.ensure_future(_open_sockets(world, connections))
     ended = asyncio.ensure_future(process.wait())
     try:
         await asyncio.wait({sockets, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not sockets.done() or len((await sockets).names) < CONNECTIONS:
+        if not sockets.done() or await sockets < connections:
             raise NotRunning(f"The app didn't connect.\n{_end_of(log)}")
     finally:
         for task in (sockets, ended):
             task.cancel()
         await asyncio.gather(sockets, ended, return_exceptions=True)
+
+
+async def _open_sockets(world: World, least: int) -> int:
+    """Return how many connections there are, once there are enough or CONNECTED_WITHIN is over."""
+    until = seconds() + CONNECTED_WITHIN
+    while True:
+        found = len((await world.sandbox.sockets(least=least, wait=LOOK_AGAIN)).names)
+        if found >= least or seconds() >= until:
+            return found
 
 
 def _end_of(log: Path) -> str:

@@ -196,7 +196,8 @@ async def build(
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
-        claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        claim_seconds = settings.claim_seconds or usual
         replica = Replica(store, clock, claim_seconds=claim_seconds)
         step_deps = StepDeps(
             store=background.store,
@@ -397,9 +398,9 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await _drain(parts.engine.drain())
-        await _drain(parts.delivery.drain())
-        for loop in (parts.engine, parts.visits, parts.jobs):
-            await loop.end_claims()
+        await parts.engine.end_claims()
+        await parts.visits.end_claims()
+        await parts.jobs.end_claims(_drain(parts.delivery.drain()))
 
 
 async def _drain(work: Coroutine[Any, Any, None]) -> None:

@@ -43,6 +43,12 @@ class VanishBody(ControlModel):
     how: Literal["deleted", "missing"] = "deleted"
 
 
+class CopiesBody(ControlModel):
+    """How many copies of a machine there are to be."""
+
+    count: Annotated[int, Field(ge=0, le=100_000)]
+
+
 class HostKeyBody(ControlModel):
     """The kinds of a machine's new host keys."""
 
@@ -79,6 +85,7 @@ class Control:
         router.add_post("/_control/resources", self._add_unknown_machine)
         router.add_get("/_control/resources/{id}", self._show_machine)
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
+        router.add_post("/_control/resources/{id}/copies", self._copy)
         router.add_post("/_control/resources/{id}/use", self._set_use)
         router.add_post("/_control/resources/{id}/host_keys", self._change_host_keys)
         router.add_post("/_control/next_ssh_port", self._next_ssh_port)
@@ -185,6 +192,15 @@ class Control:
             raise refusal(404, refused.detail) from None
         await self._hosts.settle()
         return reply({"resource_id": machine.resource_id, "how": body.how})
+
+    async def _copy(self, request: web.Request) -> web.Response:
+        body = await read(request, CopiesBody)
+        now = await self._hosts.settle()
+        try:
+            self._market.copy(request.match_info["id"], body.count, now)
+        except Refused as refused:
+            raise refusal(404, refused.detail) from None
+        return reply({"count": body.count})
 
     async def _change_host_keys(self, request: web.Request) -> web.Response:
         body = await read(request, HostKeyBody)

@@ -6,7 +6,7 @@ machines change on their own, so that their SSH hosts can follow.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from uuid import UUID
@@ -24,6 +24,7 @@ from sandbox.compute.vendors import (
     BehaviourSetting,
     VendorState,
 )
+from sandbox.on_ending import EndingPart
 
 OFFER_LIFE = timedelta(minutes=30)
 FORGOTTEN_AFTER = timedelta(hours=6)
@@ -41,6 +42,11 @@ def _probe_after(setting: BehaviourSetting) -> timedelta:
     if setting.behaviour is not Behaviour.LATE_PROBE:
         return PROBE_AFTER
     return timedelta(seconds=LATE_PROBE_SECONDS if setting.seconds is None else setting.seconds)
+
+
+def copy_id(original: str, number: int) -> str:
+    """Return the id of the copy with this number: the number replaces the last eight digits, in hexadecimal."""
+    return f"{original[:-8]}{number:08x}"
 
 
 class Refused(Exception):
@@ -288,6 +294,36 @@ class Market:
             if machine.delete_accepted_at is not None:
                 machine.end(now + VENDORS[vendor].gone_after, now)
                 self._plan(machine)
+
+    def copy(self, resource_id: str, count: int, now: datetime) -> None:
+        """Add copies of a machine that was bought until there are `count`. Raise Refused (404).
+
+        Each has an offer of its own, as if that had been bought at the same time, and never runs. `copy_id` gives
+        their ids.
+        """
+        machine = self.machine(resource_id, now)
+        if (bought := self.procurements.get(machine.offer_id or "")) is None:
+            raise Refused(404, "No offer of this resource was bought")
+        for number in range(1, count + 1):
+            if copy_id(machine.resource_id, number) in self.machines:
+                continue
+            offer = replace(bought.offer, offer_id=copy_id(bought.offer.offer_id, number))
+            copied = replace(
+                machine,
+                resource_id=copy_id(machine.resource_id, number),
+                name=f"{machine.name}-{number}",
+                offer_id=offer.offer_id,
+                runs_at=None,
+                siblings=[],
+                host=None,
+                host_keys=[],
+                ending_part=EndingPart(),
+            )
+            self.offers[offer.offer_id] = offer
+            self.procurements[offer.offer_id] = Procurement(
+                offer, bought.at, BehaviourSetting(Behaviour.SLOW), copied.name, [copied]
+            )
+            self.add(copied)
 
     def vanish(self, resource_id: str, how: str, now: datetime) -> Machine:
         """Let the vendor take a machine back: it is `deleted`, or `missing` as if it had never existed."""

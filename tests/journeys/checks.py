@@ -69,7 +69,8 @@ async def check_consistency(
         assert shown.buttons == ()
     log_is_clean(world)
     assert await _answers_429(world) == rate_limited
-    assert [child for child in psutil.Process().children(recursive=True) if child.pid != server_pid()] == []
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid != server_pid()]
+    assert left == [], left
 
 
 class _Stored:

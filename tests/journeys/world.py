@@ -289,7 +289,15 @@ class World:
             now = time_of(health)
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
-            await self.sandbox.jump_to(next_due(health, now, otherwise=now))
+            # Each poll before a machine runs would find it starting.
+            next_run = min((at for at in self._starts() if at > now), default=now)
+            await self.sandbox.jump_to(max(next_due(health, now, otherwise=now), next_run))
+
+    def _starts(self) -> list[datetime]:
+        """Return when each machine of the account runs, if it ever does."""
+        return [
+            machine.runs_at for machine in self.compute.market.machines.values() if machine.runs_at is not None
+        ]
 
     async def until_met(self, fault: Fault) -> None:
         """Let time pass until a request has met the fault, after which the bot can't settle. Raise Missed."""

@@ -340,3 +340,22 @@ async def test_a_vendor_can_ignore_a_boot_script_so_that_only_the_procured_key_g
         await login(colleague)
     async with login(world.key) as ssh:
         assert (await ssh.run("uptime")).exit_status == 0
+
+
+async def test_copies_of_a_machine_are_bought_and_billed_like_it_and_never_run(world: ComputeWorld) -> None:
+    machine = await world.ready_machine()
+    path = f"resources/{machine['resource_id']}/copies"
+    await world.control(path, count=1)
+    await world.control(path, count=2)
+    _, *copies = await world.resources()
+    assert [copy["resource_id"][-8:] for copy in copies] == ["00000001", "00000002"]
+    assert {copy["status"] for copy in copies} == {"provisioning"}
+    (offer_id,) = {copy["offer_id"] for copy in (await world.look("account"))["resources"][1:2]}
+    assert [copy["resource_id"] for copy in await world.resources(offer_id)] == [copies[0]["resource_id"]]
+    assert await world.stage(offer_id) == "provisioning_in_progress"
+    lines = (await world.look("bill"))["lines"]
+    assert len(lines) == 3
+    assert len({line["micros"] for line in lines}) == 1
+    assert (await world.delete(copies[0]["resource_id"])).status_code == 200
+    missing = await world.http.post("/_control/resources/none/copies", json={"count": 1})
+    assert missing.status_code == 404

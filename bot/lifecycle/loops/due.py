@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -193,11 +193,13 @@ class DueLoop(ABC, Generic[R]):
         while self._under_way:
             await asyncio.wait([one.task for one in self._under_way.values()])
 
-    async def end_claims(self) -> None:
-        """Cancel the work that is under way, and end its claims, so that another process need not wait for their
-        ends. Call this after `run` was cancelled. If the store doesn't take it, the claims run out."""
+    async def end_claims(self, *before: Awaitable[None]) -> None:
+        """Cancel the work that is under way, wait for what must be done `before` another process goes on, and end
+        the claims. Call this after `run` was cancelled. If the store doesn't take it, the claims run out."""
         rows = list(self._under_way)
         await self.cancel(rows)
+        for one in before:
+            await one
         if rows:
             with suppress(GpubotError):
                 async with self.deps.store.write() as tx:

@@ -1,0 +1,75 @@
+"""Measures how much CPU it takes to render a person's Home tab and to publish it, with many live rentals of theirs
+and with none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bench.crowd import Counts, gather
+from bench.figures import Figure, figure
+from bench.people import invite
+from bench.posting import posting
+from bench.rentals import clock_of
+from bench.sizes import Size
+from bench.timing import cpu_ms
+from bench.worlds import World, open_world
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service.home import home_for
+from bot.model.person import Person
+from bot.policy.team.rules import Rules
+from handlers.views.phrases.format import Reader
+from handlers.views.surfaces.home import home_tab
+from store.db import Database
+
+ROUNDS = 10
+"""The tabs are published in turns, so that a change of the machine's speed favours none."""
+
+
+async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
+    """Yield `home_publish` for each number of rentals: CPU milliseconds of this process for each time."""
+    async with open_world(folder, "home") as world, AsyncExitStack() as stack:
+        (owner, *_), channel = await invite(world, 1)
+        empty = folder / "empty.sqlite"
+        publish = [await stack.enter_async_context(_publisher(world, empty, owner))]
+        crowd = await gather(world, [owner], channel)
+        for live in size.home_live:
+            await crowd.write(Counts(provisioning=1, visited=1, ready=live - 2))
+            file = world.file.rename(folder / f"home-{live}.sqlite")
+            publish.append(await stack.enter_async_context(_publisher(world, file, owner)))
+        none, *some = await _compare(publish, size.homes)
+        for live, took in zip(size.home_live, some, strict=True):
+            yield figure(f"home_publish_{live}", took, "ms", none)
+
+
+@asynccontextmanager
+async def _publisher(world: World, file: Path, owner: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    clock = await clock_of(world)
+    store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
+    deps = Deps(store, clock, Rules())
+    person = Person(id=owner, name="Person 0")
+    try:
+        async with posting(world) as client:
+
+            async def publish() -> None:
+                shown = await home_for(deps, person, 0)
+                reader = Reader(id=owner, rules=deps.rules, now=clock.now())
+                await client.views_publish(user_id=owner, view=home_tab(shown, reader))
+
+            await publish()
+            yield publish
+    finally:
+        await store.close()
+
+
+async def _compare(acts: list[Callable[[], Awaitable[None]]], count: int) -> list[float]:
+    took = [0.0 for _ in acts]
+    each = max(count // ROUNDS, 1)
+    for _ in range(ROUNDS):
+        for index, act in enumerate(acts):
+            began = cpu_ms()
+            for _ in range(each):
+                await act()
+            took[index] += cpu_ms() - began
+    return [total / (each * ROUNDS) for total in took]
