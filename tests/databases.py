@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,9 +101,11 @@ class Postgres:
     async def limit_files(self, size: str) -> None:
         """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
         postmaster = psutil.Process(self.server.get_postmaster_info().pid)
-        pids = [process.pid for process in (postmaster, *postmaster.children())]
-        for pid in pids:
-            await self._run("/usr/bin/prlimit", "--pid", str(pid), f"--fsize={size}:unlimited")
+        limit = ("/usr/bin/prlimit", f"--fsize={size}:unlimited", "--pid")
+        await self._run(*limit, str(postmaster.pid))
+        for process in postmaster.children():
+            with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
+                await self._run(*limit, str(process.pid))
 
     async def _run(self, *command: str | Path) -> None:
         """Run a program as the user that the server has."""

@@ -67,3 +67,4 @@ async def replicas(folder: Path, postgres: Postgres) -> AsyncIterator[World]:
         for name in PEOPLE:
             await made.sets_key(name)
         yield made
+    await postgres.start()
