@@ -143,7 +143,11 @@ class World:
     async def start(self) -> None:
         """Start each process that does not run. Raise Finding if one does not start, whatever disturbances are in
         force."""
-        await asyncio.gather(*(self._start(replica) for replica in self.replicas if replica.bot is None))
+        starts = (self._start(replica) for replica in self.replicas if replica.bot is None)
+        # Wait for all of them also if one fails: a process that nobody waits for would be left.
+        for error in await asyncio.gather(*starts, return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def _start(self, replica: Replica) -> None:
         replica.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"

@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,16 +89,23 @@ class Postgres:
     async def fail_over(self, copy: Path) -> None:
         """Stop the server, and start one in its place that has the data of the copy."""
         await self.stop()
-        shutil.rmtree(self.server.pgdata)
-        shutil.move(copy, self.server.pgdata)
+        await asyncio.to_thread(self._replace_data, copy)
         await self.start()
+
+    def _replace_data(self, copy: Path) -> None:
+        for lock in copy.glob(".s.PGSQL.*"):
+            lock.unlink()
+        shutil.rmtree(self.server.pgdata)
+        copy.rename(self.server.pgdata)
 
     async def limit_files(self, size: str) -> None:
         """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
         postmaster = psutil.Process(self.server.get_postmaster_info().pid)
-        pids = [process.pid for process in (postmaster, *postmaster.children())]
-        for pid in pids:
-            await self._run("/usr/bin/prlimit", "--pid", str(pid), f"--fsize={size}:unlimited")
+        limit = ("/usr/bin/prlimit", f"--fsize={size}:unlimited", "--pid")
+        await self._run(*limit, str(postmaster.pid))
+        for process in postmaster.children():
+            with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
+                await self._run(*limit, str(process.pid))
 
     async def _run(self, *command: str | Path) -> None:
         """Run a program as the user that the server has."""

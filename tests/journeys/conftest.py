@@ -60,9 +60,11 @@ async def replicas(folder: Path, postgres: Postgres) -> AsyncIterator[World]:
     policy = folder / "policy.yml"
     policy.write_text("limits: {per_person_rentals: 50, team_per_hour: 2000.00}\n", encoding="utf-8")
     settings = {"GPUBOT_DATABASE_URL": await fresh_postgres(postgres), "GPUBOT_POLICY": str(policy)}
+    await postgres.run("ALTER DATABASE gpubot SET synchronous_commit = on")  # a crash of the server loses nothing
     async with open_world(folder, timing=Timing(ack=WAIT, trigger=WAIT), **settings) as made:
         await made.start()
         await made.start_beside()
         for name in PEOPLE:
             await made.sets_key(name)
         yield made
+    await postgres.start()
