@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 
 SEED     ?= 1
 KILLS    ?= 20
-DATABASE ?= both
+DATABASE ?= all
+REPLICA_KILLS ?= 200
 
 # Every process of the tests, the demo and the soak would compile each module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,7 +37,7 @@ format: dev
 bench: dev
 	@$(BIN)/python -m bench
 soak: dev
-	@$(BIN)/python -m soak --seed $(SEED) --kills $(KILLS) --database $(DATABASE) $(if $(EPISODE),--episode $(EPISODE)) $(if $(MONTH),--month)
+	@$(BIN)/python -m soak --seed $(SEED) --kills $(KILLS) --replica-kills $(REPLICA_KILLS) --database $(DATABASE) $(if $(EPISODE),--episode $(EPISODE)) $(if $(MONTH),--month)
 
 setup: $(VENV)/.ready
 dev: $(VENV)/.ready-dev

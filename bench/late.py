@@ -87,7 +87,7 @@ async def _run(
         await wait(max(left, 0.0))
         seen: Times = {}
         if program is BOT:
-            seen = await watch_due(world.file, size.late_seconds)
+            seen = await watch_due(world, size.late_seconds)
         else:
             await wait(size.late_seconds)
         end = await world.sandbox.now()

@@ -19,6 +19,7 @@ from bot.errors import GpubotError
 from bot.model.base import changed
 from bot.ops.logs import set_up_logs
 from sandbox.client import ControlError
+from soak.databases import POSTGRES, databases
 
 
 class Part(NamedTuple):
@@ -46,6 +47,10 @@ async def _polls(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield figure("poll_lateness_p99", polled.lateness, "s")
     yield figure("polls_per_cpu_second", polled.per_cpu_second, "1/s", baselines.bare)
     yield figure("polls_per_cpu_peer", polled.per_cpu_second, "1/s", baselines.peer)
+    async with databases({POSTGRES}) as created:
+        url = (await created.new(POSTGRES, folder)).url
+        on_postgres = await polls.measure(size, folder, provisioning=size.provisioning, postgres=url)
+    yield figure("polls_per_cpu_postgres", on_postgres.per_cpu_second, "1/s", polled.per_cpu_second)
     yield figure("memory", polled.memory, "MB", idle_bot.memory)
     many = await polls.measure(size, folder, provisioning=size.many_provisioning)
     yield figure("poll_many_p99", many.lateness, "s", polled.lateness)

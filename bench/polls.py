@@ -11,10 +11,12 @@ import asyncio
 import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import asyncpg
 
 from bench.figures import p99
 from bench.people import invite
@@ -55,10 +57,14 @@ class Polls(Frozen):
     """Polls per second of CPU, of the bot's whole process."""
 
 
-async def measure(size: Size, folder: Path, *, provisioning: int, visited: int = 0) -> Polls:
-    """Return the figures of `provisioning` rentals, beside `visited` machines that are visited. Raise NotRunning
-    if a rental was not polled, or a machine not visited."""
-    async with open_world(folder, f"polls-{provisioning}-{visited}", speed=size.poll_speed) as world:
+async def measure(
+    size: Size, folder: Path, *, provisioning: int, visited: int = 0, postgres: str | None = None
+) -> Polls:
+    """Return the figures of `provisioning` rentals, beside `visited` machines that are visited, on SQLite. With
+    the URL `postgres`, return those of rentals there. Raise NotRunning if a rental was not polled, or a machine
+    not visited."""
+    name = f"polls-{'postgres' if postgres else 'sqlite'}-{provisioning}-{visited}"
+    async with open_world(folder, name, speed=size.poll_speed, postgres=postgres) as world:
         owners, channel = await invite(world, min(OWNERS, provisioning))
         clock = await clock_of(world)
         if visited:
@@ -69,10 +75,10 @@ async def measure(size: Size, folder: Path, *, provisioning: int, visited: int =
         async with running(world, BOT, world.settings(channel)) as bot:
             await wait(size.settle_seconds)
             since, cpu_before = await world.sandbox.now(), bot.cpu_seconds()
-            due = await watch_due(world.file, size.poll_seconds)
+            due = await watch_due(world, size.poll_seconds)
             cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
             polled = await polled_since(world, since)
-        answered = await asyncio.to_thread(_answered, world.file)
+        answered = await asyncio.to_thread(_answered, world.file) if visited else 0
     late = late_by(due, polled)
     if len(polled) < provisioning:
         raise NotRunning(f"{provisioning} rentals, but only {len(polled)} of them were polled.")
@@ -88,18 +94,29 @@ def _answered(file: Path) -> int:
         return int(connection.execute(ANSWERED).fetchone()[0])
 
 
-async def watch_due(file: Path, span: float) -> Times:
+async def watch_due(world: World, span: float) -> Times:
     """Return every due time that the bot's database held during `span` real seconds."""
     seen: dict[str, set[datetime]] = defaultdict(set)
     until = seconds() + span
     while seconds() < until:
-        for offer_id, due_at in await asyncio.to_thread(_due_now, file):
-            seen[offer_id].add(datetime.fromisoformat(due_at).replace(tzinfo=UTC))
+        for offer_id, due_at in await _due_now(world):
+            seen[offer_id].add(due_at)
         await wait(LOOK_EVERY)
     return {offer_id: sorted(moments) for offer_id, moments in seen.items()}
 
 
-def _due_now(file: Path) -> Iterable[tuple[str, str]]:
+async def _due_now(world: World) -> list[tuple[str, datetime]]:
+    if world.postgres is None:
+        rows = await asyncio.to_thread(_due_in_file, world.file)
+        return [(offer_id, datetime.fromisoformat(due_at).replace(tzinfo=UTC)) for offer_id, due_at in rows]
+    connection = await asyncpg.connect(world.postgres)
+    try:
+        return [(row["offer_id"], row["due_at"]) for row in await connection.fetch(DUE)]
+    finally:
+        await connection.close()
+
+
+def _due_in_file(file: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         return connection.execute(DUE).fetchall()
 

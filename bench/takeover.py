@@ -21,6 +21,7 @@ from bench.sizes import Size
 from bench.timing import idle_machine, seconds, wait
 from bench.worlds import BOT, CONNECTIONS, App, World, open_world, running
 from bot.demo.processes import NotRunning, free_port
+from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.model.state import State
 from soak.databases import POSTGRES, databases
 
@@ -71,7 +72,11 @@ async def _plan(database: str, start: datetime) -> None:
 async def _replica(world: World, channel: str, number: int) -> AsyncIterator[tuple[World, App]]:
     """Run a replica until the end of the block."""
     own = replace(world, http=f"127.0.0.1:{free_port()}")
-    settings = {**own.settings(channel), "GPUBOT_SOCKET": str(world.folder / f"gpubot-{number}.sock")}
+    settings = {
+        **own.settings(channel),
+        "GPUBOT_SOCKET": str(world.folder / f"gpubot-{number}.sock"),
+        "GPUBOT_CLAIM_SECONDS": str(CLAIM_SECONDS),  # that of every bot without a sandbox's clock
+    }
     async with running(own, BOT, settings, connections=number * CONNECTIONS) as app:
         yield own, app
 

@@ -42,7 +42,7 @@ class World:
     http: str
     """The bot's GPUBOT_HTTP."""
     postgres: str | None = None
-    """The bot's database if it is not on SQLite."""
+    """The URL of the bot's database on PostgreSQL. None: it is on SQLite."""
 
     async def switch_on_rate_limits(self) -> None:
         """Switch Slack's rate limits on."""
@@ -75,7 +75,7 @@ class World:
 
     @property
     def file(self) -> Path:
-        """The file of that database."""
+        """The file of that database on SQLite."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:
@@ -88,14 +88,16 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, name: str, *, speed: float = 1) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, name: str, *, speed: float = 1, postgres: str | None = None
+) -> AsyncIterator[World]:
     """Run a sandbox, with its clock at that speed, until the end of the block. Raise NotRunning."""
     home = folder / name
     home.mkdir()
     # With Slack's rate limits, setting up would take minutes. `switch_on_rate_limits` switches them on to measure.
     options = ("--pace", "0", "--speed", str(speed))
     async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
-        yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}")
+        yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}", postgres)
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,8 @@ async def build(
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
-        claim_seconds = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        claim_seconds = settings.claim_seconds or usual
         replica = Replica(store, clock, claim_seconds=claim_seconds)
         step_deps = StepDeps(
             store=background.store,

@@ -181,7 +181,7 @@ class Connection:
             await self._receiver.close()
 
     async def run(self) -> None:
-        """Connect, then listen and deliver until cancelled.
+        """Connect, then listen until cancelled.
 
         Raise Unusable if Slack refuses a token and no rental is unfinished. If a rental is, the process must go on
         so that the lease ends: try again every minute, with the tokens that the settings then have.
@@ -196,17 +196,13 @@ class Connection:
                     self._note_refusal(refused.name)
                     await self._handle_refusal(refused, waiting=waiting)
                     waiting = True
-                    if refused.name == "SLACK_APP_TOKEN" and not tasks:
-                        tasks.append(asyncio.create_task(self._delivery.run()))  # the bot's token works
                     await self._deps.clock.pause(self._retry_refused)
                     self._reload_tokens()
             log.info("gpubot.ready", mode=self.mode, connections=await self.connected())
             self.refused = None
             self._delivery.token_renewed()
-            if not tasks:
-                tasks.append(asyncio.create_task(self._delivery.run()))
             watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
-            tasks += [asyncio.create_task(work) for work in (self._receiver.watch(), watch_token)]
+            tasks = [asyncio.create_task(work) for work in (self._receiver.watch(), watch_token)]
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:

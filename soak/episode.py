@@ -21,7 +21,7 @@ from soak.disturbances import TOKENS
 from soak.gather import gather
 from soak.people import act, answer_questions
 from soak.plan import Kill, Plan, Round
-from soak.world import Finding, World, open_world
+from soak.world import Finding, Replica, World, delivers, open_world
 
 OPENING = timedelta(minutes=6)
 """Sandbox time before the first round."""
@@ -32,6 +32,8 @@ PER_KILL, BESIDES = 12.0, 300.0
 CONNECT_AFTER_START = 2.5
 CONNECT_UNDISTURBED = 20.0
 HOLD_WAIT = 3.0
+TAKEOVER = 25.0
+"""Real seconds after which another process has taken the place of one that stands still."""
 DID = "did "
 """The prefix of the names under which acknowledged actions are counted, by kind."""
 POSTED_TWICE = "perhaps posted twice"
@@ -53,11 +55,11 @@ async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
     """Run an episode in its own folder. An episode that takes too long is ended, and that is a finding."""
     outcome, clock = Outcome(plan), SystemClock()
     began = clock.real()
-    bound = BESIDES + PER_KILL * plan.kills
+    bound = BESIDES + PER_KILL * plan.kills + sum(each.kill.stopped for each in plan.rounds)
     try:
         async with asyncio.timeout(bound):
             store = await databases.new(plan.database, folder)
-            async with open_world(folder, store) as world:
+            async with open_world(folder, store, replicas=plan.replicas, seed=plan.seed) as world:
                 try:
                     await _run_rounds(world, plan, outcome)
                 finally:
@@ -145,12 +147,18 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     tasks.append(asyncio.create_task(jump()))
     try:
         await _kill(world, each.kill, outcome)
+        if len(world.replicas) > 1:
+            if each.recovers:
+                await world.end_disturbances()
+            await _start_again(world, each.kill, outcome)
         # Running actions end soon: Slack shows an error after 3 s without an acknowledgement.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    if len(world.replicas) > 1:
+        return
     if each.kill.down:
         await world.pass_time(each.kill.down)
     if each.kill.puts_back and world.store.put_back():
@@ -162,40 +170,53 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
+    replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.held is None:
         await SystemClock().pause(kill.after)
-        await _stop_for(world, kill, outcome)
-        await world.kill(graceful=kill.graceful)
+        await _stop_for(world, replica, kill, outcome)
+        await world.kill(graceful=kill.graceful, only=replica)
     else:
         fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
         outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
-        await _stop_for(world, kill, outcome)
+        await _stop_for(world, replica, kill, outcome)
         # A graceful stop waits for running requests, so the held request must go on.
         if kill.graceful:
             await fault.release()
-        await world.kill(graceful=kill.graceful)
+        await world.kill(graceful=kill.graceful, only=replica)
         if not kill.graceful:
             await fault.release()
     outcome.counts["kills"] += 1
 
 
-async def _stop_for(world: World, kill: Kill, outcome: Outcome) -> None:
-    """Stop the process for the kill's span, let it go on, and wait as long as a round before the kill."""
-    if kill.stopped:
-        with world.running().stopped():
-            await SystemClock().pause(kill.stopped)
-        await SystemClock().pause(kill.after)
-        outcome.counts["stopped for a while"] += 1
+async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome) -> None:
+    """Stop a process for the kill's span, let it go on, and wait as long as a round before the kill. Raise Finding
+    if no other one has taken its place after `TAKEOVER`."""
+    if not kill.stopped:
+        return
+    clock, others = SystemClock(), [each for each in world.replicas if each is not replica]
+    with replica.stopped():
+        takeover = min(TAKEOVER, kill.stopped)
+        await clock.pause(takeover)
+        if (
+            others
+            and takeover == TAKEOVER
+            and not any([await delivers(world.session, each.running()) for each in others])
+        ):
+            raise Finding(f"No process delivers {TAKEOVER:.0f} s after the other one was stopped")
+        await clock.pause(kill.stopped - takeover)
+    await clock.pause(kill.after)
+    outcome.counts["stopped for a while"] += 1
 
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
     # If Slack refuses its token, gpubot ends at its start, as it should. Here it has to start.
     await world.end_disturbances(TOKENS)
+    replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.again_after is not None:
         starting = asyncio.create_task(world.start())
         await SystemClock().pause(kill.again_after)
         await starting
-        await world.kill(graceful=False)
+        await world.kill(graceful=False, only=replica)
         outcome.counts["kills"] += 1
     await world.start()
     await world.connected(CONNECT_AFTER_START)

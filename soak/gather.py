@@ -64,7 +64,11 @@ async def gather(world: World, *, over: bool) -> Evidence:
         left={LEAVER: world.left_at} if world.left_at else {},
         taken_back=frozenset(world.taken_back),
         put_back_at=world.put_back_at,
-        log=tuple(world.log.read_text(encoding="utf-8", errors="replace").splitlines()),
+        log=tuple(
+            line
+            for replica in world.replicas
+            for line in replica.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        ),
         secrets=(addresses.bot_token, addresses.app_token, addresses.compute_token),
         health=await world.read_health(),
         over=over,

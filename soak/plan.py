@@ -7,12 +7,15 @@ Instead it has a number from 0 to 1, which selects one of the buttons that they 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soak.actions import Action, draw_action, opening_actions
+from soak.databases import POSTGRES, REPLICAS, SQLITE
 from soak.disturbances import Disturbance, draw_disturbance, draw_use
 
 KILLS_PER_EPISODE = 10
+LONG_STOP, LONG_STOPS = 60.0, 0.04
+"""Real seconds for which a replica stands still before some kills, and the share of these kills."""
 PUTS_BACK = 0.4
 """The share of episodes in which the database is put back once."""
 ENDPOINTS_TO_HOLD = (
@@ -52,6 +55,8 @@ class Kill:
     """Sandbox seconds until it is started again."""
     puts_back: bool
     """Whether the database is then replaced by the copy that was made at the beginning of the round."""
+    pick: float = 0.0
+    """From 0 to 1, picks the process, if several share the database."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,19 @@ class Plan:
     rounds: tuple[Round, ...]
 
     @property
+    def replicas(self) -> int:
+        """How many processes share the database."""
+        return 2 if self.database == REPLICAS else 1
+
+    @property
     def kills(self) -> int:
         """How often the process is killed."""
         return sum(1 + (each.kill.again_after is not None) for each in self.rounds)
 
 
-def plans(seed: int, kills: int, databases: tuple[str, ...], only: int | None = None) -> list[Plan]:
+def plans(
+    seed: int, kills: int, databases: tuple[str, ...] = (SQLITE, POSTGRES), only: int | None = None
+) -> list[Plan]:
     """Return episodes with at least `kills` kills in all, with the databases in turn. Return only the episode
     numbered `only`, if it is set."""
     episodes = [only] if only else range(1, max(-(-kills // KILLS_PER_EPISODE), 1) + 1)
@@ -113,7 +125,8 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
         left -= 1 + again
         checked = not checked_once and 0 < left <= kills // 2
         checked_once = checked_once or checked
-        rounds.append(_round(rng, again=again, checked=checked, puts_back=puts_back))
+        each = _round(rng, again=again, checked=checked, puts_back=puts_back)
+        rounds.append(_of_one_replica(rng, each) if database == REPLICAS else each)
     uses = tuple(draw_use(rng, 0) for _ in range(3))
     return Plan(seed, episode, database, kills, opening_actions(rng), uses, tuple(rounds))
 
@@ -142,3 +155,9 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
         (draw_disturbance(rng, length / 2) for _ in range(rng.randint(1, 4))), key=lambda each: each.after
     )
     return Round(tuple(actions), tuple(disturbances), tuple(jumps), kill, rng.random() < 0.4, checked)
+
+
+def _of_one_replica(rng: random.Random, each: Round) -> Round:
+    """Return a round in which one of several processes is killed. It is started again at once."""
+    stopped = LONG_STOP if rng.random() < LONG_STOPS else each.kill.stopped
+    return replace(each, kill=replace(each.kill, stopped=stopped, down=0, puts_back=False, pick=rng.random()))

@@ -12,6 +12,7 @@ ORDER = (
     "kills",
     "kills at a held request",
     "graceful stops",
+    "stopped for a while",
     "databases put back",
     "disturbances",
     "kinds of disturbance",
@@ -40,7 +41,7 @@ def episode_line(outcome: Outcome, folder: Path) -> str:
         return head
     command = f"make soak SEED={plan.seed} KILLS={plan.min_kills} DATABASE={plan.database} EPISODE={plan.episode}"
     lines = [f"  seed {plan.seed}, episode {plan.episode}, {finding}" for finding in outcome.findings]
-    return "\n".join([head, *lines, f"  Again: {command}. Its log: {folder / 'bot.log'}"])
+    return "\n".join([head, *lines, f"  Again: {command}. Its logs: {folder / 'bot-*.log'}"])
 
 
 def plural(findings: int) -> str:

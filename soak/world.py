@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,8 +56,55 @@ def new_key() -> str:
     return asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
 
 
+async def delivers(session: aiohttp.ClientSession, bot: Bot) -> bool:
+    """Return whether this process brings the outbox to Slack now, as its /health says."""
+    try:
+        async with session.get(bot.health) as answer:
+            return bool((await answer.json())["delivering"])
+    except aiohttp.ClientError:
+        return False
+
+
 class Finding(NotRunning):
     """A condition that must hold did not."""
+
+
+@dataclass
+class Replica:
+    """One process of the bot, which is started again after each kill."""
+
+    settings: dict[str, str]
+    log: Path
+    bot: Bot | None = None
+    """None while it does not run."""
+    stands_still: bool = False
+    """Whether it is stopped by SIGSTOP."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it runs and does not stand still."""
+        return self.bot is not None and not self.stands_still
+
+    def running(self) -> Bot:
+        """Return the process. Raise Finding if it has ended on its own."""
+        if self.bot is None or self.bot.process.returncode is not None:
+            status = self.bot.process.returncode if self.bot else None
+            raise Finding(f"gpubot run ended on its own, with status {status}: {self.tail()}")
+        return self.bot
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let the process stand still until the end of the block."""
+        self.stands_still = True
+        try:
+            with self.running().stopped():
+                yield
+        finally:
+            self.stands_still = False
+
+    def tail(self) -> str:
+        """Return the end of the log."""
+        return self.log.read_text(encoding="utf-8", errors="replace")[-TAIL:]
 
 
 @dataclass
@@ -66,9 +114,8 @@ class World:
     sandbox: SandboxClient
     session: aiohttp.ClientSession
     store: Store
-    settings: dict[str, str]
-    log: Path
-    bot: Bot | None = None
+    replicas: tuple[Replica, ...]
+    """One process, or several that share the database."""
     actions: list[PerformedAction] = field(default_factory=list)
     jumps: list[Jump] = field(default_factory=list)
     graceful_stops: int = 0
@@ -91,56 +138,68 @@ class World:
     health: dict[str, Any] = field(default_factory=dict)
     """The newest /health."""
 
-    # --- the process
+    # --- the processes
 
     async def start(self) -> None:
-        """Start the bot. Raise Finding if it does not start, whatever disturbances are in force."""
-        self.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"
+        """Start each process that does not run. Raise Finding if one does not start, whatever disturbances are in
+        force."""
+        starts = (self._start(replica) for replica in self.replicas if replica.bot is None)
+        # Wait for all of them also if one fails: a process that nobody waits for would be left.
+        for error in await asyncio.gather(*starts, return_exceptions=True):
+            if error is not None:
+                raise error
+
+    async def _start(self, replica: Replica) -> None:
+        replica.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"
         try:
-            self.bot = await start_bot(self.settings, self.log, connections=0)
+            replica.bot = await start_bot(replica.settings, replica.log, connections=0)
         except (NotRunning, TimeoutError) as error:
             raise Finding(f"gpubot run did not start: {str(error)[-TAIL:]}") from error
 
     async def connected(self, seconds: float) -> bool:
-        """Wait up to `seconds` of real time for two connections to Slack. Return whether there are."""
-        return len((await self.sandbox.sockets(least=2, wait=seconds)).names) >= 2
+        """Wait up to `seconds` of real time for two connections to Slack of each process. Return whether there
+        are."""
+        least = 2 * len(self.replicas)
+        return len((await self.sandbox.sockets(least=least, wait=seconds)).names) >= least
 
-    async def kill(self, *, graceful: bool) -> None:
-        """End the bot with SIGKILL, or with SIGTERM if `graceful`. Raise Finding if it ended before, or ends with
-        an error."""
-        bot = self.running()
+    async def kill(self, *, graceful: bool, only: Replica | None = None) -> None:
+        """End every process, or `only` one, with SIGKILL, or with SIGTERM if `graceful`. Raise Finding if one has
+        ended on its own, or ends with an error."""
         await self.read_health()
-        if graceful:
-            status = await stop(bot.process)
-            if status != 0:
-                raise Finding(f"After SIGTERM, gpubot run ended with status {status}: {self._tail()}")
-            self.graceful_stops += 1
-        else:
-            bot.kill()
-            await bot.process.wait()
-        self.bot = None
-
-    def running(self) -> Bot:
-        """Return the bot. Raise Finding if it has ended on its own."""
-        if self.bot is None or self.bot.process.returncode is not None:
-            status = self.bot.process.returncode if self.bot else None
-            raise Finding(f"gpubot run ended on its own, with status {status}: {self._tail()}")
-        return self.bot
-
-    def _tail(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")[-TAIL:]
+        for replica in self.replicas if only is None else (only,):
+            bot = replica.running()
+            if graceful:
+                status = await stop(bot.process)
+                if status != 0:
+                    raise Finding(f"After SIGTERM, gpubot run ended with status {status}: {replica.tail()}")
+                self.graceful_stops += 1
+            else:
+                bot.kill()
+                await bot.process.wait()
+            replica.bot = None
 
     async def read_health(self, **query: str) -> dict[str, Any]:
-        """Return /health, or an empty dict if it doesn't answer."""
-        if self.bot is None:
+        """Return the /health of the first process that answers, or an empty dict if none does."""
+        for replica in self.replicas:
+            if health := await self._health_of(replica, **query):
+                self.health = health
+                return health
+        return {}
+
+    async def _health_of(self, replica: Replica, **query: str) -> dict[str, Any]:
+        if replica.bot is None or replica.stands_still:
             return {}
         timeout = aiohttp.ClientTimeout(total=float(query.get("wait", 2)) + 5)
         try:
-            async with self.session.get(self.bot.health, params=query, timeout=timeout) as response:
-                self.health = dict(await response.json())
+            async with self.session.get(replica.bot.health, params=query, timeout=timeout) as response:
+                return dict(await response.json())
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return {}
-        return self.health
+
+    async def _healths(self, **query: str) -> list[dict[str, Any]]:
+        """Return the /health of each process that runs and does not stand still; an empty dict if it gave none."""
+        answering = [replica for replica in self.replicas if replica.answers]
+        return await asyncio.gather(*(self._health_of(replica, **query) for replica in answering))
 
     # --- time
 
@@ -164,32 +223,29 @@ class World:
 
     async def _caught_up(self) -> bool:
         clock, waited = SystemClock(), 0.0
-        while self.bot is not None and waited < CATCH_UP:
-            health = await self.read_health()
-            idle = health and not health["due_now"] and not health["steps_in_flight"]
-            if idle and await self._has_current_time(health):
+        while any(replica.answers for replica in self.replicas) and waited < CATCH_UP:
+            healths, revision = await self._healths(), (await self.sandbox.clock()).revision
+            if healths and all(_is_idle(health, revision) for health in healths):
                 return True
             await clock.pause(HEALTH_EVERY)
             waited += HEALTH_EVERY
         return False
 
-    async def _has_current_time(self, health: dict[str, Any]) -> bool:
-        return int(health["clock"]["revision"]) >= (await self.sandbox.clock()).revision
-
     async def settle(self) -> None:
         """Wait until the bot has nothing left to do. Raise Finding if it does not settle."""
-        self.running()
         revision = (await self.sandbox.clock()).revision
-        health: dict[str, Any] = {}
-        waited, clock = 0.0, SystemClock()
-        while waited < SETTLE:
-            health = await self.read_health(settled=str(revision), wait="15") or health
-            if health.get("settled"):
+        clock = SystemClock()
+        until = clock.monotonic() + SETTLE
+        healths: list[dict[str, Any]] = []
+        while clock.monotonic() < until:
+            for replica in self.replicas:
+                replica.running()
+            healths = await self._healths(settled=str(revision), wait="15")
+            # One process may have begun something after another one had settled. So look at all of them again.
+            if all(health.get("settled") for health in [*healths, *await self._healths()]):
                 return
-            self.running()
-            waited += 15 if health else 1
             await clock.pause(0.1)
-        raise Finding(f"It doesn't settle within {SETTLE:.0f} s: {health}")
+        raise Finding(f"It doesn't settle within {SETTLE:.0f} s: {healths}")
 
     async def pass_time_settled(self, seconds: float) -> None:
         """Let sandbox time pass in steps of two minutes, and settle before each and at the end. Raise Finding."""
@@ -203,9 +259,9 @@ class World:
     # --- disturbances
 
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
-        """Begin a failure. Return False if it is not possible now: no token is revoked before the bot has
+        """Begin a failure. Return False if it is not possible now: no token is revoked before each process has
         connected, because a bot without rentals would then end, as it should."""
-        if disturbance.path == TOKENS and not (await self.read_health()).get("connections"):
+        if disturbance.path == TOKENS and not await self._has_connected():
             return False
         if disturbance.name == f"{LEAVER} leaves":
             return await self._leaves(disturbance)
@@ -219,6 +275,10 @@ class World:
         else:
             await self._server(disturbance).post(disturbance.path, disturbance.body)
         return True
+
+    async def _has_connected(self) -> bool:
+        healths = await self._healths()
+        return len(healths) == len(self.replicas) and all(health.get("connections") for health in healths)
 
     async def _leaves(self, disturbance: Disturbance) -> bool:
         if self.left_at is not None:
@@ -272,6 +332,13 @@ class World:
         return await self.sandbox.last_change(ANA)
 
 
+def _is_idle(health: dict[str, Any], revision: int) -> bool:
+    """Return whether a process has the sandbox's time of that revision, and nothing is due."""
+    if not health or health["due_now"] or health["steps_in_flight"]:
+        return False
+    return int(health["clock"]["revision"]) >= revision
+
+
 async def _join(sandbox: SandboxClient, user: str) -> None:
     """Let a person who left the sandbox's workspace come back, and join channels."""
     await sandbox.slack.patch(f"people/{user}", {"deleted": False})
@@ -282,14 +349,12 @@ async def _join(sandbox: SandboxClient, user: str) -> None:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
-    """Run a sandbox, with a bot that isn't started yet, until the end of the block."""
+async def open_world(folder: Path, store: Store, *, replicas: int = 1, seed: int = 1) -> AsyncIterator[World]:
+    """Run a sandbox, with a bot of that many processes that aren't started yet, until the end of the block."""
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     (folder / "tools.sh").write_text(SETUP, encoding="utf-8")
-    log = folder / "bot.log"
-    log.touch()
-    options = ("--speed", "0", "--pace", "0", "--at", "2026-11-24T12:00:00Z")
+    options = ("--speed", "0", "--pace", "0", "--at", "2026-11-24T12:00:00Z", "--seed", str(seed))
     async with (
         run_sandbox(*options, log=folder / "sandbox.log") as addresses,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session,
@@ -300,11 +365,19 @@ async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
             "GPUBOT_POLICY": str(policy),
             "GPUBOT_LOG": "json",
         }
-        world = World(SandboxClient(addresses, session), session, store, settings, log)
+        made = tuple(_replica(folder, settings, number) for number in range(1, replicas + 1))
+        world = World(SandboxClient(addresses, session), session, store, made)
         await world.sandbox.github_keys(GITHUB_NAME, new_key(), new_key())
         await _join(world.sandbox, PEOPLE[LEAVER])
         try:
             yield world
         finally:
-            if world.bot is not None:
-                await stop(world.bot.process)
+            for replica in world.replicas:
+                if replica.bot is not None:
+                    await stop(replica.bot.process)
+
+
+def _replica(folder: Path, settings: dict[str, str], number: int) -> Replica:
+    log = folder / f"bot-{number}.log"
+    log.touch()
+    return Replica({**settings, "GPUBOT_SOCKET": str(folder / f"gpubot-{number}.sock")}, log)

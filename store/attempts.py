@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
-from bot.lifecycle.ports.records import AliveResource, Change
+from bot.lifecycle.ports.records import AliveResource, Change, StoredFacts
 from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.rental import Rental
-from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
+from store.mapping import Values, insert_new, listed, param, select_by, to_model, to_models, upsert, values
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
@@ -34,16 +33,19 @@ _BY_NAME = select_by(attempts.c.resource_name)
 _RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
 _RESOURCES_BY_ID = select(resources).where(resources.c.resource_id.in_(IDS))
 _LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(resources.c.resource_id).with_for_update()
-_ATTEMPTS_OF = select(attempts).where(attempts.c.rental_id.in_(IDS)).order_by(attempts.c.rental_id, attempts.c.n)
-_RESOURCES_OF = (
-    select(resources)
-    .where(resources.c.rental_id.in_(IDS))
-    .order_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
+_FACTS_OF = (
+    select(attempts, resources, ledger)
+    .select_from(
+        attempts.outerjoin(
+            resources, and_(resources.c.rental_id == attempts.c.rental_id, resources.c.attempt == attempts.c.n)
+        ).outerjoin(ledger, ledger.c.resource_id == resources.c.resource_id)
+    )
+    .where(attempts.c.rental_id.in_(IDS))
+    .order_by(attempts.c.rental_id, attempts.c.n, resources.c.first_seen, resources.c.resource_id)
 )
-_LEDGER_OF = (
-    select(ledger)
-    .where(ledger.c.rental_id.in_(IDS))
-    .order_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+"""A row for each ledger row, for each resource without one, and for each attempt without a resource."""
+_ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
+    [column.name for column in table.c] for table in (attempts, resources, ledger)
 )
 _LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
 _ALIVE = (
@@ -104,19 +106,10 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
     }
 
 
-F = TypeVar("F", Attempt, Resource, LedgerRow)
-
-
-def _by_rental(facts: Iterable[F]) -> dict[str, list[F]]:
-    of: dict[str, list[F]] = defaultdict(list)
-    for fact in facts:
-        of[fact.rental_id].append(fact)
-    return of
-
-
-def _attempt_of(row: Row[Any]) -> Attempt:
-    adopted = AdoptedMachine(vendor=row.vendor, gpu=row.gpu, rate=row.rate) if row.offer is None else None
-    return to_model(Attempt, {**row._mapping, "adopted": adopted})
+def _attempt_of(row: Row[Any] | Values) -> Attempt:
+    fields = row if isinstance(row, dict) else row._mapping
+    adopted = to_model(AdoptedMachine, fields) if fields["offer"] is None else None
+    return to_model(Attempt, {**fields, "adopted": adopted})
 
 
 class Attempts:
@@ -174,7 +167,7 @@ class Attempts:
     async def write_resources(self, reported: Collection[Resource]) -> None:
         if not reported:
             return
-        rows = await self._conn.execute(_LOCKED_RESOURCES, {"ids": [one.resource_id for one in reported]})
+        rows = await self._conn.execute(_LOCKED_RESOURCES, {"ids": listed([one.resource_id for one in reported])})
         stored = {row.resource_id: to_model(Resource, row) for row in rows}
         merged = [
             one if one.resource_id not in stored else merge_resource(stored[one.resource_id], one)
@@ -190,16 +183,25 @@ class Attempts:
     async def resources(self, rental_id: str) -> list[Resource]:
         return to_models(Resource, await self._conn.execute(_RESOURCES, {"key": rental_id}))
 
-    async def facts_of(
-        self, rental_ids: Collection[str]
-    ) -> tuple[dict[str, list[Attempt]], dict[str, list[Resource]], dict[str, list[LedgerRow]]]:
-        given = {"ids": list(rental_ids)}
-        found = (
-            map(_attempt_of, await self._conn.execute(_ATTEMPTS_OF, given)),
-            to_models(Resource, await self._conn.execute(_RESOURCES_OF, given)),
-            to_models(LedgerRow, await self._conn.execute(_LEDGER_OF, given)),
-        )
-        return _by_rental(found[0]), _by_rental(found[1]), _by_rental(found[2])
+    async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
+        found = {rental_id: StoredFacts([], [], []) for rental_id in rental_ids}
+        for row in await self._conn.execute(_FACTS_OF, {"ids": listed(rental_ids)}):
+            columns = iter(row)
+            attempt, resource, billed = (
+                dict(zip(names, columns, strict=False))
+                for names in (_ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES)
+            )
+            facts = found[attempt["rental_id"]]
+            if not facts.attempts or facts.attempts[-1].n != attempt["n"]:
+                facts.attempts.append(_attempt_of(attempt))
+            known = resource["resource_id"]
+            if known is not None and (not facts.resources or facts.resources[-1].resource_id != known):
+                facts.resources.append(to_model(Resource, resource))
+            if billed["n"] is not None:
+                facts.ledger.append(to_model(LedgerRow, billed))
+        for facts in found.values():
+            facts.ledger.sort(key=lambda one: (one.started_at, one.resource_id, one.n))
+        return found
 
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         rows = await self._conn.execute(_RESOURCES_BY_ID, {"ids": list(resource_ids)})

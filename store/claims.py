@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.due import Claimed
-from store.mapping import param, to_models
+from store.mapping import listed, param, to_models
 
 C = TypeVar("C", bound=Claimed)
 
@@ -99,7 +99,7 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str, 
 
 
 def _with(values: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
-    return {**values, "without": list(without)} if without else values
+    return {**values, "without": listed(without)} if without else values
 
 
 @cache
@@ -184,7 +184,7 @@ class DueTable(Generic[C]):
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
         dialect = self._conn.dialect.name
-        values = {"keys": list(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
+        values = {"keys": listed(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
 
     async def hold(self, row_id: str) -> bool:

@@ -156,7 +156,7 @@ async def postgres_connection(url: str, name: str, *, lock_timeout: float = LOCK
         server_settings={
             "application_name": name,
             "lock_timeout": f"{lock_timeout:.3f}s",
-            "idle_in_transaction_session_timeout": "30s",
+            "idle_in_transaction_session_timeout": f"{10 * LOCK_TIMEOUT:.0f}s",
             "timezone": "UTC",
         },
     )

@@ -119,7 +119,8 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
-            await ownership.ask_to_leave(SystemClock(), leave_within)
+            async with startup_errors():
+                await ownership.ask_to_leave(SystemClock(), leave_within)
         await migrating.upgrade(engines.writer, url, asked=True)
     finally:
         await close(engines, ownership)
@@ -218,8 +219,9 @@ class Database:
         database = cls(engines, ownership, clock, claimant)
         try:
             if isinstance(ownership, PostgresOwnership):
-                await _migrate_alone(ownership, engines, url, clock)
-                await ownership.watch(database._notified, database._reopened)
+                async with startup_errors():
+                    await _migrate_alone(ownership, engines, url, clock)
+                    await ownership.watch(database._notified, database._reopened)
                 database.joined = database._beside_others = (await ownership.look()).replicas > 1
             else:
                 await migrating.upgrade(engines.writer, url, asked=False)

@@ -5,7 +5,7 @@ Statements are built once and run with named values: building one takes several 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values
     return {name: getattr(model, name) for name in type(model).model_fields if name not in without}
 
 
-def to_model(kind: type[M], row: Row[Any] | Mapping[str, Any]) -> M:
+def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any]) -> M:
     """Return a row as a model. Columns that the model doesn't have are left out."""
     mapping = row if isinstance(row, Mapping) else row._mapping
     return kind.model_validate({name: mapping[name] for name in kind.model_fields})
@@ -41,6 +41,13 @@ def to_models(kind: type[M], rows: Iterable[Row[Any]]) -> list[M]:
 def param(column: ColumnElement[Any], name: str) -> Any:
     """Return a parameter of a column's type, whose value is given when the statement runs."""
     return bindparam(name, type_=column.type)
+
+
+def listed(keys: Collection[str]) -> list[str]:
+    """Return keys for an IN, one of them repeated until there are a power of two. Each number of keys is another
+    statement, which a connection would have to prepare."""
+    found = list(keys)
+    return found + found[:1] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
 
 
 def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:

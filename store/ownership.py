@@ -115,6 +115,9 @@ class PostgresOwnership:
         self._url = url
         self._name = name
         self._session = session
+        self._alone = False
+        self._shares = False
+        """Whether this process has the lock alone, and whether it has it shared."""
         self._using = asyncio.Lock()
         """Held by who uses the session: a connection does one thing at a time."""
         self.on_notification: Callable[[str], None] | None = None
@@ -154,13 +157,17 @@ class PostgresOwnership:
                 "The database is in use by another gpubot, which migrates it or is of a version without replicas; "
                 "wait for it or stop it first."
             ) from error
-        await self._session.execute(f"SELECT pg_advisory_unlock({_OWNER_LOCK})")
+        if self._alone:
+            await self._session.execute(f"SELECT pg_advisory_unlock({_OWNER_LOCK})")
+        self._alone, self._shares = False, True
 
     async def take_alone(self) -> bool:
         """Give up the shared lock, and take it alone. Return False, with no lock, if another process has it."""
-        await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")
-        alone: bool = await self._session.fetchval(f"SELECT pg_try_advisory_lock({_OWNER_LOCK})")
-        return alone
+        if self._shares:
+            await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")
+            self._shares = False
+        self._alone = await self._session.fetchval(f"SELECT pg_try_advisory_lock({_OWNER_LOCK})")
+        return self._alone
 
     async def ask_to_leave(self, clock: Clock, within: float) -> None:
         """Have the replicas end, and take the lock alone. Raise InUse if one has not ended `within` these seconds

@@ -34,7 +34,7 @@ from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
 from store.events import Events
-from store.mapping import Values, insert_new, param, select_by, values
+from store.mapping import Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
 from store.searches import Searches
 from store.tables import attempts, rentals, samples
@@ -266,7 +266,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return await costs.ended_costs(self._conn, since)
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        found = await self._conn.execute(_MANY, {"ids": list(rental_ids)})
+        found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
 
     async def any_ever(self) -> bool:

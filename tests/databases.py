@@ -6,7 +6,11 @@ In a folder's conftest: `from tests.databases import clock, database, postgres, 
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
+from sqlalchemy import event
 
 from bot.clock import MovedClock
 from soak.databases import postgres_server
@@ -60,6 +66,52 @@ class Postgres:
                 await connection.execute(statement)
         finally:
             await connection.close()
+
+    async def stop(self) -> None:
+        """Stop the server as a crash would, without a checkpoint."""
+        await self._run(self.server.bin_path / "pg_ctl", "stop", "-D", self.server.pgdata, "-m", "immediate")
+
+    async def start(self) -> None:
+        """Start the server again, at the same address."""
+        await asyncio.to_thread(self.server.ensure_postgres_running)
+
+    async def copy(self) -> Path:
+        """Return a copy of the data folder as it is now, as a standby has one that lags from now on."""
+        info, copy = self.server.get_postmaster_info(), Path(self.server.pgdata).with_name("copy")
+        address = ("-h", info.socket_dir, "-p", str(info.port), "-U", self.server.postgres_user)
+        if self.server.system_user is not None:
+            shutil.chown(copy.parent, self.server.system_user)
+        await self._run(
+            self.server.bin_path / "pg_basebackup", "-D", copy, "--checkpoint=fast", "--no-sync", *address
+        )
+        return copy
+
+    async def fail_over(self, copy: Path) -> None:
+        """Stop the server, and start one in its place that has the data of the copy."""
+        await self.stop()
+        await asyncio.to_thread(self._replace_data, copy)
+        await self.start()
+
+    def _replace_data(self, copy: Path) -> None:
+        for lock in copy.glob(".s.PGSQL.*"):
+            lock.unlink()
+        shutil.rmtree(self.server.pgdata)
+        copy.rename(self.server.pgdata)
+
+    async def limit_files(self, size: str) -> None:
+        """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
+        postmaster = psutil.Process(self.server.get_postmaster_info().pid)
+        limit = ("/usr/bin/prlimit", f"--fsize={size}:unlimited", "--pid")
+        await self._run(*limit, str(postmaster.pid))
+        for process in postmaster.children():
+            with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
+                await self._run(*limit, str(process.pid))
+
+    async def _run(self, *command: str | Path) -> None:
+        """Run a program as the user that the server has."""
+        await asyncio.to_thread(
+            subprocess.run, command, user=self.server.system_user, check=True, capture_output=True
+        )
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +165,16 @@ async def fresh_postgres(postgres: Postgres) -> str:
 def beside(database: Database) -> Database:
     """Return a second holder of claims on an open database, as another process is. Close only the first."""
     return Database(database.engines, database._ownership, database._clock, "beside")
+
+
+def spare_the_disk(database: Database) -> None:
+    """Let a SQLite database no longer wait for the disk at its commits: a test's data need not survive a power
+    cut."""
+
+    def statement_of(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
+        return "PRAGMA synchronous = OFF" if statement.startswith("PRAGMA synchronous") else statement, parameters
+
+    event.listen(database.engines.writer.sync_engine, "before_cursor_execute", statement_of, retval=True)
 
 
 async def cut_connections(url: str) -> None:

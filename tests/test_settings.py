@@ -365,9 +365,13 @@ def test_a_sandbox_can_set_the_clock(env: pytest.MonkeyPatch) -> None:
         env.setenv(name, value)
     env.setenv("GPUBOT_CLOCK_URL", "http://[::1]:8601")
     env.setenv("GPUBOT_SLACK_SPEED", "60")
+    env.setenv("GPUBOT_CLAIM_SECONDS", "20")
     assert (read_settings().clock_url, read_settings().slack_speed) == ("http://[::1]:8601", 60)
     env.delenv("GPUBOT_CLOCK_URL")
     with pytest.raises(Mistake, match=r"^GPUBOT_SLACK_SPEED: it is only for a sandbox"):
+        read_settings()
+    env.delenv("GPUBOT_SLACK_SPEED")
+    with pytest.raises(Mistake, match=r"^GPUBOT_CLAIM_SECONDS: it is only for a sandbox"):
         read_settings()
 
 

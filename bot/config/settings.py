@@ -166,6 +166,7 @@ class Settings(CommandSettings):
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
     slack_speed: float = setting("GPUBOT_SLACK_SPEED", default=1.0, gt=0)
+    claim_seconds: float | None = setting("GPUBOT_CLAIM_SECONDS", default=None, gt=0)
 
     @field_validator("slack_app_token")
     @classmethod
@@ -221,10 +222,10 @@ class Settings(CommandSettings):
             raise ValueError("leave out the ? and what follows it: sqlite:///PATH")
         return value
 
-    @field_validator("slack_speed")
+    @field_validator("slack_speed", "claim_seconds")
     @classmethod
-    def _slack_speed_only_for_sandboxes(cls, value: float, info: ValidationInfo) -> float:
-        if value != 1 and info.data.get("clock_url") is None:
+    def _only_for_sandboxes(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value not in {1, None} and info.data.get("clock_url") is None:
             raise ValueError("it is only for a sandbox, whose clock GPUBOT_CLOCK_URL names; leave it out")
         return value
 

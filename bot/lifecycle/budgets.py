@@ -334,14 +334,8 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
         waits = other is None or not other.state.over  # it is stored after this one notes it
     if not rental.attempts:
         return RentalFacts(rental)
-    return RentalFacts(
-        rental,
-        await tx.rentals.attempts(rental.id),
-        await tx.rentals.resources(rental.id),
-        await tx.rentals.ledger(rental.id),
-        waits,
-        await _owner_changes(tx, rental),
-    )
+    facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
+    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=await _owner_changes(tx, rental))
 
 
 async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:

@@ -12,6 +12,7 @@ from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.changes.transitions import schedule
 from bot.lifecycle.deps import StepDeps, apply, settle_stored, transact
+from bot.lifecycle.ports.records import StoredFacts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
@@ -114,12 +115,7 @@ async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
 
 async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
     """Return the snapshot of a rental, within a transaction."""
-    return _snapshot(
-        rental,
-        await tx.rentals.attempts(rental.id),
-        await tx.rentals.resources(rental.id),
-        await tx.rentals.ledger(rental.id),
-    )
+    return _snapshot(rental, (await tx.rentals.facts_of([rental.id]))[rental.id])
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
@@ -127,14 +123,12 @@ async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnap
     if not rental_ids:
         return {}
     rentals = await tx.rentals.get_many(rental_ids)
-    attempts, resources, ledger = await tx.rentals.facts_of(rental_ids)
-    return {key: _snapshot(rental, attempts[key], resources[key], ledger[key]) for key, rental in rentals.items()}
+    facts = await tx.rentals.facts_of(rental_ids)
+    return {key: _snapshot(rental, facts[key]) for key, rental in rentals.items()}
 
 
-def _snapshot(
-    rental: Rental, attempts: Iterable[Attempt], resources: Iterable[Resource], ledger: Iterable[LedgerRow]
-) -> RentalSnapshot:
-    stored = RentalSnapshot(rental, tuple(attempts), tuple(resources), tuple(ledger))
+def _snapshot(rental: Rental, facts: StoredFacts) -> RentalSnapshot:
+    stored = RentalSnapshot(rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger))
     return replace(stored, stored=stored)
 
 
@@ -156,14 +150,14 @@ async def save(
     stored = snapshot.stored
     if stored is None:
         raise ValueError("only a snapshot that was loaded can be saved")
-    known = {*stored.attempts, *stored.resources, *stored.ledger}
-    attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
-    resources = tuple(resource for resource in snapshot.resources if resource not in known)
-    ledger = tuple(row for row in snapshot.ledger if row not in known)
+    # Of tuples, because an unchanged fact is the same object: finding it compares and hashes no field.
+    attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in stored.attempts)
+    resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
+    ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
     same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
     if write_due is not None and same_facts and not snapshot.events:
-        same_time = {"due_at": stored.rental.due_at, "version": stored.rental.version}
-        if changed(snapshot.rental, **same_time) == stored.rental:
+        before = dict(stored.rental)
+        if {**dict(snapshot.rental), "due_at": before["due_at"], "version": before["version"]} == before:
             await write_due(stored.rental, snapshot.rental.due_at, resources)
             return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)

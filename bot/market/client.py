@@ -26,6 +26,8 @@ _log = structlog.get_logger("gpubot.market")
 LARGEST_DISCOVERY = 1024 * 1024
 """The most bytes of an answer about what there is to rent, which has a few hundred names. Decoded JSON takes
 several times as much memory."""
+LARGEST_LIST = 64 * 1024 * 1024
+"""The same for the list of the account's resources, of which each has some 600 bytes."""
 GPUS = Call("available_gpus", largest=LARGEST_DISCOVERY, open_to_all=True)
 VENDORS = Call("available_vendors", largest=LARGEST_DISCOVERY, open_to_all=True)
 REGIONS = Call("available_regions", largest=LARGEST_DISCOVERY, open_to_all=True)
@@ -33,7 +35,7 @@ CONTRACTS = Call("available_contracts", largest=LARGEST_DISCOVERY, open_to_all=T
 OFFERS = Call("get_offers")
 PROCURE = Call("procure_offer", buys=True)
 STATUS = Call("offer_status")
-RESOURCES = Call("list_resources", open_to_all=True)
+RESOURCES = Call("list_resources", largest=LARGEST_LIST, open_to_all=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 

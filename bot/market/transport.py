@@ -6,7 +6,7 @@ import asyncio
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -38,6 +38,11 @@ QUEUE_SECONDS = 15.0
 """The longest time that a call waits for a free connection."""
 CONNECTIONS = 100
 MAX_RETRY_AFTER = 3600.0
+
+_HEADERS = httpx.Headers({"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"})
+_YAML_HEADERS = httpx.Headers({**_HEADERS, "Content-Type": "application/yaml"})
+_LIMITS = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS).as_dict()}
+"""They only separate "not sent" from "no answer". `Transport.ask` limits the time of the whole call."""
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
@@ -71,17 +76,6 @@ class Answer:
 
 _tls_context = cache(httpx.create_ssl_context)
 """Reads the certificates once in a process."""
-
-
-class _Bearer(httpx.Auth):
-    """Keeps the token out of the client's headers, where a log or a repr could show it."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self.token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
-        yield request
 
 
 class _Sessions:
@@ -131,27 +125,16 @@ class Transport:
         """
         self._on_call = on_call
         self._clock = clock
-        self._bearer = _Bearer(token)
+        self._base_url = base_url.rstrip("/")
+        self._token = token
         self._tokens = {token.get_secret_value()}
         """Every token so far. A late answer may still repeat an earlier one."""
         self._redactor = Redactor(self._tokens)
         self._read_token = read_token
         self._on_token = on_token
         self._refused: bool | None = None
-
-        def client(*, keep_alive: bool) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                base_url=base_url,
-                auth=self._bearer,
-                headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
-                transport=AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=keep_alive)),
-                # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
-                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
-                follow_redirects=False,
-            )
-
-        self._pooled = client(keep_alive=True)
-        self._unpooled = client(keep_alive=False)
+        self._pooled = AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=True))
+        self._unpooled = AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=False))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -160,9 +143,9 @@ class Transport:
 
     def use_token(self, token: SecretStr) -> bool:
         """Use this token from the next call on. Return whether it is another one than before."""
-        if token == self._bearer.token:
+        if token == self._token:
             return False
-        self._bearer.token = token
+        self._token = token
         self._tokens.add(token.get_secret_value())
         self._redactor = Redactor(self._tokens)
         return True
@@ -183,33 +166,35 @@ class Transport:
         Raise TokenRefused for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
         body that can't be read, with `may_have_bought` only if the call buys and may have been carried out.
         """
-        client = self._unpooled if call.buys else self._pooled
 
         def request() -> httpx.Request:
-            return client.build_request(
+            made = httpx.Request(
                 method,
-                path,
+                self._base_url + path,
                 params=params,
                 json=json,
                 content=yaml,
-                headers=None if yaml is None else {"Content-Type": "application/yaml"},
+                headers=_HEADERS if yaml is None else _YAML_HEADERS,
+                extensions=_LIMITS,
             )
+            # Each request gets the token. Nothing that lives longer has it, where a log or a repr could show it.
+            made.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+            return made
 
-        used = self._bearer.token
-        response, content = await self._send(call, client, request(), seconds)
+        used = self._token
+        response, content = await self._send(call, request(), seconds)
         if response.status_code == 401 and self._has_another_token(used):
-            response, content = await self._send(call, client, request(), seconds)
+            response, content = await self._send(call, request(), seconds)
         if response.status_code != 403 or call.open_to_all:
             await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
 
-    async def _send(
-        self, call: Call, client: httpx.AsyncClient, request: httpx.Request, seconds: float
-    ) -> tuple[httpx.Response, bytes]:
+    async def _send(self, call: Call, request: httpx.Request, seconds: float) -> tuple[httpx.Response, bytes]:
         """Send the request once. Return the answer and its body, or raise MarketAway."""
+        transport = self._unpooled if call.buys else self._pooled
         try:
             async with asyncio.timeout(seconds):
-                response = await client.send(request, stream=True)
+                response = await transport.handle_async_request(request)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
                     content = await decompression.body(response.aiter_raw(), encodings, call.largest)
@@ -231,8 +216,8 @@ class Transport:
     def _has_another_token(self, refused: SecretStr) -> bool:
         """Return whether there is another token than the one that was refused. Read the token again if there was
         none so far."""
-        if self._bearer.token != refused or self._read_token is None:
-            return self._bearer.token != refused
+        if self._token != refused or self._read_token is None:
+            return self._token != refused
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:

@@ -39,9 +39,9 @@ MAX_NAMES = 1_000
 """The most families, vendors, regions and contracts, each."""
 MAX_GPU_NAMES = 5_000
 """The most names of all families together. Entries beyond these limits are not read."""
-MAX_RESOURCES = 10_000
-"""The most resources on the account, or of one offer. A longer list is refused as a whole, because each entry may
-bill."""
+MAX_RESOURCES = 100_000
+"""The most resources on the account, or of one offer. Deleted ones stay in the list, so it grows for years. A
+longer list is refused as a whole, because each entry may bill."""
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,7 +16,11 @@ _SUPPORTED = frozenset({"http", "https"})
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
+    return _is_this_machine(urlsplit(url).hostname or "")
+
+
+@lru_cache(maxsize=64)
+def _is_this_machine(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -91,6 +91,7 @@ class Delivery:
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
+        self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
         """Whether every open surface was made due once since this process delivers, or the database was opened."""
         self._homes_changed = False
@@ -139,6 +140,14 @@ class Delivery:
                 tasks.create_task(self.lost_posts.run())
         finally:
             self.begin_later()
+            if self.in_flight:
+                self._saving_rest = asyncio.create_task(self._save_rest())
+
+    async def _save_rest(self) -> None:
+        """Save what is still being sent, or find that another process delivers now."""
+        while self.in_flight:
+            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
+            await self._unsaved.retry()
 
     async def _send_what_is_due(self) -> None:
         self._wake.clear()
@@ -269,10 +278,15 @@ class Delivery:
     async def _deliver(self, message: Message) -> None:
         try:
             result = await self._send(message)
+        except ClaimLost:
+            log.warning("delivery.claim_lost", message=message.id)
+            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
+            return
         except GpubotError as error:
             # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
-            self._unsaved.note_outage()
+            if not isinstance(error, ClaimLost):
+                self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:

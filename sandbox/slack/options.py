@@ -10,11 +10,12 @@ from sandbox.slack.app_config import AppConfig, from_manifest
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--manifest` (an AppConfig or None) and `--pace`."""
+    """Add `--manifest` (an AppConfig or None), `--pace` and `--seed`."""
     parser.add_argument("--manifest", type=_app, help="install the app that this manifest (YAML) describes")
     parser.add_argument(
         "--pace", type=_pace, default=1.0, help="speed of Slack's rate limits; 0: none (default: 1)"
     )
+    parser.add_argument("--seed", type=int, help="makes the choice of connections repeatable (default: chance)")
 
 
 def _pace(text: str) -> float:

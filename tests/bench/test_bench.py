@@ -37,6 +37,7 @@ WITH_BASELINE = {
     "polls_per_cpu_peer",
     "poll_many_p99",
     "polls_many_per_cpu",
+    "polls_per_cpu_postgres",
     "probe_cpu",
     "spend_query",
     "home_publish_5",

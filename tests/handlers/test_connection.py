@@ -47,7 +47,8 @@ class Settings:
 async def connecting(
     ours: Team, settings: Settings, *, made: list[Connection] | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a second connection with these settings until the end of the block, and add it to `made`."""
+    """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
+    `made`."""
     client = AsyncWebClient(
         token=settings.tokens.bot,
         base_url=f"{ours.world.url}/api/",
@@ -70,13 +71,14 @@ async def connecting(
     )
     if made is not None:
         made.append(connection)
-    running = asyncio.create_task(connection.run())
+    running, delivering = asyncio.create_task(connection.run()), asyncio.create_task(delivery.run())
     try:
         yield running
     finally:
         await connection.close()
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        delivering.cancel()
+        await asyncio.gather(running, delivering, return_exceptions=True)
         await delivery.drain()
 
 

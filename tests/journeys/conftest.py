@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import fresh_sqlite
-from tests.journeys.world import World, open_world
+from sandbox.slack.timing import Timing
+from tests.databases import Postgres, fresh_postgres, fresh_sqlite, postgres
+from tests.journeys.world import PEOPLE, WAIT, World, open_world
+
+__all__ = ["postgres"]
 
 _NOT_PASSED = pytest.StashKey[bool]()
 
@@ -46,3 +49,22 @@ async def stopped_world(folder: Path) -> AsyncIterator[World]:
     """A sandbox with a bot that is not started yet."""
     async with open_world(folder) as made:
         yield made
+
+
+@pytest.fixture
+async def replicas(folder: Path, postgres: Postgres) -> AsyncIterator[World]:
+    """A sandbox with two processes of the bot on one PostgreSQL database, in which everyone has set a key.
+
+    Slack waits long for acknowledgements: what these tests do at once takes a busy machine seconds.
+    """
+    policy = folder / "policy.yml"
+    policy.write_text("limits: {per_person_rentals: 50, team_per_hour: 2000.00}\n", encoding="utf-8")
+    settings = {"GPUBOT_DATABASE_URL": await fresh_postgres(postgres), "GPUBOT_POLICY": str(policy)}
+    await postgres.run("ALTER DATABASE gpubot SET synchronous_commit = on")  # a crash of the server loses nothing
+    async with open_world(folder, timing=Timing(ack=WAIT, trigger=WAIT), **settings) as made:
+        await made.start()
+        await made.start_beside()
+        for name in PEOPLE:
+            await made.sets_key(name)
+        yield made
+    await postgres.start()

@@ -1,12 +1,20 @@
-"""The bot on PostgreSQL, killed during a purchase."""
+"""The bot on PostgreSQL: killed during a purchase, and with a server that fails in several ways."""
 
 from __future__ import annotations
 
-from tests.databases import Postgres, fresh_postgres, postgres
-from tests.journeys.checks import check_consistency
-from tests.journeys.world import World
+import re
+from datetime import timedelta
 
-__all__ = ["postgres"]
+import asyncpg
+
+from tests.databases import Postgres, fresh_postgres
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import PEOPLE, WAIT, World
+
+OUTAGE = ("I can't read my database", "My database takes no writes")
+RETRY = timedelta(minutes=1)
+"""After so long, the bot goes on with a step that the database refused."""
+OVER = ("My database works again",)
 
 
 async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: World, postgres: Postgres) -> None:
@@ -25,3 +33,89 @@ async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: 
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     await check_consistency(world, bought=["hyperstack"])
+
+
+async def told(world: World, words: tuple[str, ...], last: int) -> int:
+    """Wait until the admin reads one of these texts in a message after the change with this number. Return the
+    number of that change."""
+    while seen := await world.sandbox.see(PEOPLE["Cleo"], last, wait=WAIT):
+        for message in seen:
+            if message.text.startswith(words):
+                return message.seq
+        last = seen[-1].seq
+    raise AssertionError(f"The admin doesn't read {words}")
+
+
+async def reports(world: World) -> int:
+    """Return how many messages report an outage or its end. Each process sends its own, without the outbox."""
+    words = (*OUTAGE, *OVER, "Extend can't be written", "Extend works again")
+    texts = [message.text for user in PEOPLE.values() for message in await world.sandbox.see(user)]
+    return sum(text.startswith(words) for text in texts)
+
+
+async def test_a_server_that_crashes_or_is_locked_or_has_a_full_disk_is_reported_and_each_purchase_goes_on_once(
+    replicas: World, postgres: Postgres
+) -> None:
+    world = replicas
+    offers = await world.offers()
+    call = await world.hold("procure_offer", "after")
+    await world.clicks("Ana", offers, "Rent")
+    await call.met()
+    await postgres.stop()
+    await call.release()
+    last = await told(world, OUTAGE, 0)
+    await world.clicks("Ana", offers, "Rent")
+    await world.reads("Ana", "couldn't write that down")
+    await postgres.start()
+    last = await told(world, OVER, last)
+    await world.play.settle()
+    rental = await world.rental()
+    await world.until_card(rental, "Ready")
+
+    lock = await asyncpg.connect(postgres.url("gpubot"))
+    await lock.execute("BEGIN; LOCK TABLE rentals, messages, account IN ACCESS EXCLUSIVE MODE")
+    last = await told(world, OUTAGE, last)
+    await lock.close()
+    last = await told(world, OVER, last)
+
+    await postgres.limit_files("1")
+    await world.commands("Ana", f"extend {rental} 1h")
+    last = await told(world, OUTAGE, last)
+    await postgres.start()
+    last = await told(world, OVER, last)
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=["hyperstack"], outside_outbox=await reports(world))
+
+
+async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one_click(
+    replicas: World, postgres: Postgres
+) -> None:
+    """The standby has Ana's click without the purchase that followed, and nothing of Ben's. The account tells."""
+    world = replicas
+    anas, bens = await world.offers(), await world.offers("Ben", "get A100 for 1h")
+    lock = await asyncpg.connect(postgres.url("gpubot"))
+    await lock.execute("BEGIN; LOCK TABLE attempts IN EXCLUSIVE MODE")
+    assert (await world.clicks("Ana", anas, "Rent")).ok
+    of_ana = await world.rental_of_new_card()
+    copy = await postgres.copy()
+    await lock.close()
+    await world.clicks("Ben", bens, "Rent")
+    await world.passes(RETRY)
+    of_ben = await world.rental("Ben")
+    for rental in (of_ana, of_ben):
+        await world.until_card(rental, "Ready")
+    bought = await world.bought()
+    assert len(bought) == 2
+    await postgres.fail_over(copy)
+    question = await world.reads("Cleo", "My database is older than the account: 2 machines of mine run")
+    await world.clicks("Cleo", question, "Put all 2 back")
+    await world.play.settle()
+    assert await world.bought() == bought
+    # Ana's request, of which the standby has no purchase, is closed; her machine is a new rental.
+    decided = await world.reads("Cleo", "My database was older than the account")
+    (of_ana,) = re.findall(r"as ([a-z0-9]{5}), Ana's", decided.text)
+    for rental in (of_ana, of_ben):
+        await world.destroys("Cleo", rental)
+        await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=bought, moved=True)

@@ -10,7 +10,7 @@ from sandbox.client import SeenMessage
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
-HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 async def spends(world: World, text: str) -> SeenMessage:
@@ -24,7 +24,8 @@ async def spends(world: World, text: str) -> SeenMessage:
 async def test_a_person_reads_what_a_machine_costs_while_it_runs_and_what_was_billed_for_it(world: World) -> None:
     rental = await world.rents(text="get H100 EU for 6h")
     await world.until_card(rental, "Ready")
-    await world.passes(2 * HOUR)
+    await world.passes(70 * MINUTE)
+    await world.skips(50 * MINUTE)
     running = await spends(world, "spend")
     assert "Project | Rentals | GPU hours" in running.reads
     assert "Team $4." in running.text

@@ -24,6 +24,7 @@ from sandbox.github import GithubSandbox
 from sandbox.serving import LONGEST_WAIT
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS
+from sandbox.slack.timing import Timing
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO}
@@ -63,6 +64,11 @@ class World:
         return self.processes[-1]
 
     @property
+    def running(self) -> list[Bot]:
+        """The processes that have not ended."""
+        return [bot for bot in self.processes if bot.process.returncode is None]
+
+    @property
     def people(self) -> dict[str, str]:
         """Name to Slack user id."""
         return self.play.people
@@ -83,6 +89,11 @@ class World:
         self.processes.append(await start_bot(self.settings, self.log, connections=connections))
         self.play.bot = self.bot
 
+    async def start_beside(self) -> Bot:
+        """Start one more `gpubot run` on the same database, and wait until it is connected. Return it."""
+        await self.start(GPUBOT_SOCKET=str(self.folder / f"gpubot-{len(self.processes)}.sock"))
+        return self.bot
+
     async def kill(self) -> None:
         """Kill the bot as a crash would."""
         self.bot.kill()
@@ -94,8 +105,8 @@ class World:
         await self.play.settle()
 
     async def stop(self) -> int:
-        """End it with SIGTERM. Return its exit status."""
-        return await stop(self.bot.process)
+        """End each process of the bot with SIGTERM. Return the highest exit status of those that ran."""
+        return max(await asyncio.gather(*(stop(bot.process) for bot in self.running)))
 
     # --- the account
 
@@ -278,7 +289,15 @@ class World:
             now = time_of(health)
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
-            await self.sandbox.jump_to(next_due(health, now, otherwise=now))
+            # Each poll before a machine runs would find it starting.
+            next_run = min((at for at in self._starts() if at > now), default=now)
+            await self.sandbox.jump_to(max(next_due(health, now, otherwise=now), next_run))
+
+    def _starts(self) -> list[datetime]:
+        """Return when each machine of the account runs, if it ever does."""
+        return [
+            machine.runs_at for machine in self.compute.market.machines.values() if machine.runs_at is not None
+        ]
 
     async def until_met(self, fault: Fault) -> None:
         """Let time pass until a request has met the fault, after which the bot can't settle. Raise Missed."""
@@ -337,11 +356,15 @@ def locked(database: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
+async def open_world(folder: Path, *, timing: Timing | None = None, **settings: str) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that is not started yet, until the end of the block. Slack has no rate limits, and
     the bot waits for none: the tests of delivery, the demo and the soak do."""
     clock = SandboxClock(NOON, speed=0)
-    compute, slack, github = ComputeSandbox(clock), SlackSandbox(clock, seed=1, pace=False), GithubSandbox(clock)
+    compute, slack, github = (
+        ComputeSandbox(clock),
+        SlackSandbox(clock, seed=1, pace=False, timing=timing),
+        GithubSandbox(clock),
+    )
     addresses = await _start(compute, slack, github)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy import String, bindparam, cast, func, select, type_coerce, update
 from typing_extensions import override
 
 from bot.clock import MovedClock
@@ -29,7 +30,7 @@ from bot.lifecycle.ports.store import Store, Written
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
-from bot.model.base import changed
+from bot.model.attempt import NAMED
 from bot.model.event import EventKind
 from bot.model.message import to_response_url
 from bot.model.person import Channel, Key, Person
@@ -41,7 +42,9 @@ from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from store.db import Database
+from store.tables import messages, rentals
 from tests.budgets import check_budgets
+from tests.databases import spare_the_disk
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
@@ -59,6 +62,26 @@ PROBE = "restrict ssh-ed25519 AAAA gpubot-probe"
 FOREVER = NOON.replace(year=2100)
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+_c = messages.c
+_NOW = bindparam("now", type_=_c.due_at.type)
+_MARK_POSTED = (
+    update(messages)
+    .where(_c.due_at <= _NOW)
+    .values(
+        shown_version=_c.target_version,
+        due_at=None,
+        urgent=False,
+        compare_with=None,
+        digest="shown",
+        posted_at=func.coalesce(_c.posted_at, _NOW),
+        channel=func.coalesce(_c.channel, type_coerce(_c.to, _c.channel.type)),
+        ts=func.coalesce(_c.ts, cast(_c.id, String) + ".0"),
+    )
+)
+"""What delivery stores of each queued message, as if Slack took them all."""
+_NEXT_MESSAGE = select(func.min(_c.due_at))
 
 
 class Clock(MovedClock):
@@ -132,8 +155,6 @@ class World(WorldReader):
         """When the next row of each loop is due, as its last pass returned it."""
         self._queued = True
         """Whether messages were written since the queued ones were last read."""
-        self._message_commits = 0
-        """How many commits wrote messages."""
         self._next_message: datetime | None = None
         """When the next queued message is due."""
         self.restart(deps)
@@ -191,18 +212,10 @@ class World(WorldReader):
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""
-        async with self.deps.store.write(durable=False) as tx:
-            commits = self._message_commits
-            queued = await tx.messages.due(FOREVER, 1000)
-            waiting = [message for message in queued if message.due_at is not None and message.due_at <= self.now]
-            self._next_message = soonest(*(message.due_at for message in queued if message not in waiting))
-            for message in waiting:
-                posted: dict[str, Any] = {"shown_version": message.target_version, "due_at": None}
-                posted |= {"compare_with": None, "digest": "shown"}
-                if message.posted_at is None:
-                    posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
-                await tx.messages.save(changed(message, **posted))
-        self._queued = self._message_commits > commits + bool(waiting)
+        self._queued = False
+        async with self.database.engines.writer.begin() as conn:
+            await conn.execute(_MARK_POSTED, {"now": self.now})
+            self._next_message = await conn.scalar(_NEXT_MESSAGE)
 
     async def _deliver_due(self) -> None:
         """Mark all queued messages as posted, if there can be any."""
@@ -211,7 +224,6 @@ class World(WorldReader):
 
     def _note_messages(self) -> None:
         self._queued = True
-        self._message_commits += 1
 
     def restart(self, deps: StepDeps) -> None:
         """Restart the bot with other parts."""
@@ -249,10 +261,30 @@ class World(WorldReader):
 
         await self.settle()
         if not await arrived():
-            await self.pass_time(within, arrived)
+            latest = self.now + within
+            if State.READY in states:
+                await self._skip_polls(rental_id, within, arrived)
+            await self.pass_time(latest - self.now, arrived)
         found = await self.rental(rental_id)
         assert found.state in states, f"{found.state}: {await self.event_kinds(rental_id)}"
         return found
+
+    async def _skip_polls(self, rental_id: str, within: timedelta, arrived: Callable[[], Awaitable[bool]]) -> None:
+        """Let time pass until the bot knows of a rental's machines, then make the rental due when they run: each
+        poll before that would find them starting."""
+        run_at: list[datetime] = []
+
+        async def known() -> bool:
+            rental = await self.rental(rental_id)
+            stored = {one.resource_id for one in await self.resources(rental) if one.status != NAMED}
+            machines = [one for key, one in self.outside.sandbox.market.machines.items() if key in stored]
+            run_at[:] = [one.runs_at for one in machines if one.runs_at is not None and one.runs_at > self.now]
+            return bool(run_at) or await arrived()
+
+        await self.pass_time(within, known)
+        if run_at:
+            async with self.database.engines.writer.begin() as conn:
+                await conn.execute(update(rentals).where(rentals.c.id == rental_id).values(due_at=max(run_at)))
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
         """Let time pass until the rental has one more event of this kind."""
@@ -403,6 +435,7 @@ async def world(
     clock = Clock(outside.clock.now())
     await outside.start()
     store = await Database.open(url, claimant="world", clock=clock)
+    spare_the_disk(store)
     market: ComputeClear | None = None
     try:
         machines = Machines(SshProber(seconds=ssh_timeout))

@@ -17,8 +17,7 @@ from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
 from bot.errors import MarketAway, Mistake, RateLimited, TokenRefused
-from bot.market.client import LARGEST_DISCOVERY, ComputeClear
-from bot.market.transport import MAX_BODY
+from bot.market.client import LARGEST_DISCOVERY, LARGEST_LIST, ComputeClear
 from bot.model.request import Contract, Request
 from tests.market.conftest import NOON, TOKEN, Api
 
@@ -240,7 +239,7 @@ async def test_after_a_time_out_the_purchase_may_have_happened(api: Api, impatie
 
 
 async def test_an_answer_that_is_too_large_is_refused(api: Api, market: ComputeClear) -> None:
-    api.answer_bytes("/resources", b"[" + b" " * MAX_BODY + b"]")
+    api.answer_bytes("/resources", b"[" + b" " * LARGEST_LIST + b"]")
     with pytest.raises(MarketAway):
         await market.resources()
 

@@ -6,16 +6,17 @@ import ast
 from pathlib import Path
 
 from soak.actions import ActionKind
-from soak.databases import KINDS
+from soak.databases import KINDS, REPLICAS
 from soak.disturbances import System
-from soak.plan import plan, plans
+from soak.plan import LONG_STOP, plan, plans
 
 
 def test_the_same_seed_makes_the_same_plan() -> None:
-    first, second = plans(7, 40, KINDS), plans(7, 40, KINDS)
+    first, second = plans(7, 40), plans(7, 40)
     assert first == second
     assert [each.database for each in first] == ["sqlite", "postgres", "sqlite", "postgres"]
-    assert plans(7, 10, KINDS, only=3) == [first[2]]
+    assert plans(7, 10, only=3) == [first[2]]
+    assert plans(7, 40, (REPLICAS,)) == plans(7, 40, (REPLICAS,))
 
 
 def test_another_seed_or_another_episode_makes_another_plan() -> None:
@@ -25,11 +26,12 @@ def test_another_seed_or_another_episode_makes_another_plan() -> None:
 
 def test_a_run_has_at_least_as_many_kills_as_asked() -> None:
     for kills in (1, 9, 10, 20, 100):
-        assert sum(each.kills for each in plans(3, kills, KINDS)) >= kills
+        for kind in KINDS:
+            assert sum(each.kills for each in plans(3, kills, (kind,))) >= kills
 
 
 def test_everyone_acts_and_every_system_fails_in_some_round() -> None:
-    rounds = [each for episode in plans(1, 300, KINDS) for each in episode.rounds]
+    rounds = [each for episode in plans(1, 300) for each in episode.rounds]
     actions = [action for each in rounds for action in each.actions]
     assert {action.who for action in actions} == {"Ana", "Ben", "Cleo", "Dan", "Gus", "Olga"}
     assert {action.kind for action in actions} == set(ActionKind)
@@ -45,15 +47,26 @@ def test_everyone_acts_and_every_system_fails_in_some_round() -> None:
 
 
 def test_the_database_is_put_back_at_most_once_in_an_episode() -> None:
-    counts = {sum(each.kill.puts_back for each in plan.rounds) for plan in plans(1, 300, KINDS)}
+    counts = {sum(each.kill.puts_back for each in plan.rounds) for plan in plans(1, 300)}
     assert counts == {0, 1}
+
+
+def test_of_two_replicas_either_one_is_killed_and_is_started_again_at_once() -> None:
+    made = plans(1, 200, (REPLICAS,))
+    kills = [each.kill for plan in made for each in plan.rounds]
+    assert {plan.replicas for plan in made} == {2}
+    assert {int(kill.pick * 2) for kill in kills} == {0, 1}
+    assert {kill.down for kill in kills} == {0}
+    assert not any(kill.puts_back for kill in kills)
+    assert {kill.graceful for kill in kills} == {True, False}
+    assert any(kill.stopped == LONG_STOP for kill in kills)
 
 
 def test_each_button_that_people_look_for_is_in_the_views() -> None:
     views = sorted((Path(__file__).parents[2] / "handlers" / "views").rglob("*.py"))
     nodes = [node for view in views for node in ast.walk(ast.parse(view.read_text(encoding="utf-8")))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    rounds = [each for episode in plans(1, 300, KINDS) for each in episode.rounds]
+    rounds = [each for episode in plans(1, 300) for each in episode.rounds]
     labels = {label for each in rounds for action in each.actions for label in action.labels}
     assert labels
     assert {label for label in labels if not any(text.startswith(label) for text in texts)} == set()

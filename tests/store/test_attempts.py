@@ -318,3 +318,32 @@ async def test_the_last_ten_purchases_that_a_vendor_decided_say_how_many_got_rea
         assert await tx.rentals.got_ready([("nebius", gpu), ("lambda", gpu), ("nebius", "a100")]) == {
             ("nebius", gpu): GotReady(ready=5, of=10)
         }
+
+
+async def test_the_facts_of_several_rentals_are_read_at_once_and_each_fact_once(database: Database) -> None:
+    failed = make.attempt(state=AttemptState.FAILED, answered_at=START)
+    second = make.attempt(
+        n=2, state=AttemptState.BOUGHT, offer=make.offer("offer-2"), resource_name="gpubot-k7mq2-2"
+    )
+    seen = [
+        make.resource("res-0", n=2, first_seen=START + MINUTE),
+        make.resource("res-1", n=2),
+        make.resource("res-2", n=2, first_seen=START + MINUTE),
+    ]
+    first = make.ledger_row()
+    again = make.ledger_row(n=2, started_at=first.ended_at, ended_at=first.ended_at + MINUTE)
+    other = make.ledger_row("res-0", started_at=first.started_at + MINUTE)
+    before = await make.store_rental(database, make.rental(attempts=2), failed)
+    await make.store_rental(database, make.rental("p4wd9"))
+    async with database.write() as tx:
+        after = make.next_of(before)
+        change = Change(
+            before=before, after=after, attempts=(second,), resources=tuple(seen), ledger=(again, other, first)
+        )
+        await tx.rentals.apply(change)
+    async with database.read() as tx:
+        found = await tx.rentals.facts_of(["k7mq2", "p4wd9", "zzzzz"])
+        alone = await tx.rentals.attempts("k7mq2"), await tx.rentals.resources("k7mq2")
+        assert found["k7mq2"] == (*alone, await tx.rentals.ledger("k7mq2"))
+    assert found["k7mq2"] == ([failed, second], [seen[1], seen[0], seen[2]], [first, other, again])
+    assert found["p4wd9"] == found["zzzzz"] == ([], [], [])

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of this time. A call that
 buys or deletes begins only in the first half."""
-BETWEEN_PASSES = 0.06
+BETWEEN_PASSES = 0.12
 """Real seconds at least from the start of one pass to the next. What becomes due meanwhile is claimed together."""
 
 

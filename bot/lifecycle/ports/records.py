@@ -37,6 +37,14 @@ class Usage(Frozen):
     """USD per hour: the highest rates that live envelopes allow, plus the prices of unproven attempts."""
 
 
+class StoredFacts(NamedTuple):
+    """The attempts of a rental, their resources, and its ledger."""
+
+    attempts: list[Attempt]
+    resources: list[Resource]
+    ledger: list[LedgerRow]
+
+
 class Billing(NamedTuple):
     """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
     for those that it leaves out."""

@@ -18,6 +18,7 @@ from bot.lifecycle.ports.records import (
     LiveCost,
     Look,
     Running,
+    StoredFacts,
     UnfinishedAttempt,
     Unsendable,
     Usage,
@@ -149,12 +150,8 @@ class Rentals(DueRows[ClaimedRental], Protocol):
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
 
-    async def facts_of(
-        self, rental_ids: Collection[str]
-    ) -> tuple[
-        Mapping[str, Sequence[Attempt]], Mapping[str, Sequence[Resource]], Mapping[str, Sequence[LedgerRow]]
-    ]:
-        """Return the attempts, the resources and the ledger rows of these rentals, by rental."""
+    async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
+        """Return the facts of each of these rentals, in one query."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...

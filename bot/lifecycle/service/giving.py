@@ -50,12 +50,14 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
     idle = {one.id: one for one in await tx.rentals.idle() if is_idle(one, now) and not one.lets_in(person.id)}
     if not idle:
         return ()
-    attempts, _, _ = await tx.rentals.facts_of(idle)
+    facts = await tx.rentals.facts_of(idle)
     events = await tx.events.of_many(idle, (EventKind.ASKED_FOR,))
     names = await tx.people.names({one.owner for one in idle.values()})
     found = []
     for rental in idle.values():
-        if rental.use is not None and any(fits_request(one, quote.request) for one in attempts[rental.id][-1:]):
+        if rental.use is not None and any(
+            fits_request(one, quote.request) for one in facts[rental.id].attempts[-1:]
+        ):
             asked = asked_last(events[rental.id], now)
             machine = IdleMachine(
                 rental=readable_by_all(rental),
