@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -119,6 +120,9 @@ async def run(settings: Settings) -> None:
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         on_signal(number, event.set)
     async with build(settings, read_policy_again=hang_up) as parts:
+        # What was imported and built stays. Otherwise each full collection looks at all of it, and stops the event
+        # loop for that time.
+        gc.freeze()
 
         def read_again() -> None:
             parts.read_secrets()

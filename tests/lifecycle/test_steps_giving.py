@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import GpubotError, Mistake, NeedsKey, NoTeammate, OverBudget, Refused, TooLate
-from bot.lifecycle.budgets import correct
+from bot.lifecycle.budgets import correct, live_charges
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.deps import apply
 from bot.lifecycle.service import giving, leasing, previews, queries, sharing
@@ -172,6 +172,12 @@ async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_i
         assert E.STILL_NEEDED not in await here.event_kinds(rental), "she has just taken it"
         with pytest.raises(Refused):
             await here.extend(rental, HOUR, BEN)
+        async with here.deps.store.read() as tx:
+            parts = await live_charges(tx, here.deps.rules, here.now)
+            for person in (ANA.id, BEN.id, CLEO.id):
+                theirs = await live_charges(tx, here.deps.rules, here.now, owner=person)
+                assert theirs == [part for part in parts if part.owner == person]
+        assert [part.owner for part in parts] == [BEN.id, ANA.id]
         rental = await here.until(await here.destroy(rental), State.DESTROYED)
         async with here.deps.store.read() as tx:
             charges = await tx.budgets.charges_of(rental.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.attempt import Why
+from bot.model.attempt import Resource, Why
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Missed
 from bot.model.message import MessageKind
@@ -48,6 +48,29 @@ async def checked(here: World) -> None:
 
     await here.pass_time(HOUR, asked)
     assert await asked()
+
+
+async def test_a_check_that_finds_what_is_known_writes_its_time_and_shows_nothing_again(here: World) -> None:
+    rental = await here.ready()
+    await here.pass_time(MINUTE)
+
+    async def stored() -> tuple[Rental | None, Resource, list[int]]:
+        async with here.deps.store.read() as tx:
+            (resource,) = await tx.rentals.resources(rental.id)
+            messages = [await tx.messages.get(number) for number in range(1, 30)]
+            shown = [one.target_version for one in messages if one is not None]
+            return await tx.rentals.get(rental.id), resource, shown
+
+    before, read, shown = await stored()
+    await checked(here)
+    await here.pass_time(SECOND)
+    after, read_again, shown_now = await stored()
+    assert before is not None
+    assert after is not None
+    assert (after.version, shown_now) == (before.version, shown)
+    assert read_again.read_at > read.read_at
+    assert after.due_at is not None
+    assert after.due_at > here.now
 
 
 async def told_of_loss(here: World, rental: Rental) -> list[MessageKind]:

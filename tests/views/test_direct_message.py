@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.rental import Alarm
 from bot.model.state import State
+from handlers.views.surfaces.render import REFRESH_ASKED_EVERY
 from tests.views.screens import direct, outbox, page, thread
 from tests.views.stories import (
     ANA,
@@ -387,3 +389,16 @@ Approved by Ben at 14:12: up to $21.16/h for 4 h, not the 6 h asked for.
 
 More time approved by Ben: 8 h, not the 24 h asked for; it ends tomorrow at 02:40.
 """)
+
+
+def test_what_changes_with_time_is_rendered_again_while_the_machine_runs() -> None:
+    details = ready(NOTICE, lease=lease(clock(20, 40)))
+    first_hour = details.rental.running_lease.ready_at + timedelta(hours=1)
+    for event, now, again in (
+        (NOTICE, clock(20, 10), REFRESH_ASKED_EVERY),
+        (READY_EVENT, first_hour - timedelta(minutes=9), timedelta(minutes=9)),
+        (READY_EVENT, first_hour, None),
+    ):
+        shown = outbox(MessageKind.DIRECT, details, now, event)
+        assert shown is not None
+        assert (shown.closed, shown.refresh_after) == (False, again)
