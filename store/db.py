@@ -221,8 +221,7 @@ class Database:
             if isinstance(ownership, PostgresOwnership):
                 async with startup_errors():
                     await _migrate_alone(ownership, engines, url, clock)
-                    await ownership.watch(database._notified, database._reopened)
-                database.joined = database._beside_others = (await ownership.look()).replicas > 1
+                await database.join(ownership)
             else:
                 await migrating.upgrade(engines.writer, url, asked=False)
                 await database.end_claims()
@@ -230,6 +229,12 @@ class Database:
             await database.close()
             raise
         return database
+
+    async def join(self, ownership: PostgresOwnership) -> None:
+        """Listen for what other replicas commit, and see whether there are any."""
+        async with startup_errors():
+            await ownership.watch(self._notified, self._reopened)
+        self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
         """End the claims of an earlier process. The file's lock proves that no other process works. If the

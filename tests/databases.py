@@ -20,7 +20,6 @@ from typing import Any
 import asyncpg
 import psutil
 import pytest
-from sqlalchemy import event
 
 from bot.clock import MovedClock
 from soak.databases import postgres_server
@@ -165,16 +164,6 @@ async def fresh_postgres(postgres: Postgres) -> str:
 def beside(database: Database) -> Database:
     """Return a second holder of claims on an open database, as another process is. Close only the first."""
     return Database(database.engines, database._ownership, database._clock, "beside")
-
-
-def spare_the_disk(database: Database) -> None:
-    """Let a SQLite database no longer wait for the disk at its commits: a test's data need not survive a power
-    cut."""
-
-    def statement_of(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
-        return "PRAGMA synchronous = OFF" if statement.startswith("PRAGMA synchronous") else statement, parameters
-
-    event.listen(database.engines.writer.sync_engine, "before_cursor_execute", statement_of, retval=True)
 
 
 async def cut_connections(url: str) -> None:

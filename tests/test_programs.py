@@ -22,7 +22,8 @@ def test_a_test_whose_program_is_missing_is_skipped_and_named_with_the_command_t
         "2 tests were skipped: no ssh.",
         "To install what is missing: "
         "apt-get install "
-        "bash busybox chromium dash git openssh-client openssh-server promtool shellcheck systemd util-linux",
+        "bash busybox chromium dash git openssh-client openssh-server pgbouncer promtool shellcheck systemd "
+        "util-linux",
     ]
 
 

@@ -44,8 +44,9 @@ from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, no
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
+from soak.databases import spare_the_disk
 from store.db import Database
-from tests.databases import fresh_sqlite, spare_the_disk
+from tests.databases import fresh_sqlite
 from tests.handlers.parsing_helpers import CATALOG
 from tests.sandbox.slack_world import World, workspace
 
@@ -408,7 +409,7 @@ async def team(
         if not url:
             url = f"sqlite:///{path}" if path.exists() else await fresh_sqlite(path)
         store = await Database.open(url, claimant="test", clock=clock)
-        spare_the_disk(store)
+        spare_the_disk(store.engines.writer)
         try:
             store.on_commit(note_commit)
             in_force = None

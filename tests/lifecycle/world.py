@@ -41,10 +41,10 @@ from bot.model.state import State
 from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
+from soak.databases import spare_the_disk
 from store.db import Database
 from store.tables import messages, rentals
 from tests.budgets import check_budgets
-from tests.databases import spare_the_disk
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
@@ -435,7 +435,7 @@ async def world(
     clock = Clock(outside.clock.now())
     await outside.start()
     store = await Database.open(url, claimant="world", clock=clock)
-    spare_the_disk(store)
+    spare_the_disk(store.engines.writer)
     market: ComputeClear | None = None
     try:
         machines = Machines(SshProber(seconds=ssh_timeout))
