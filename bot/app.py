@@ -230,7 +230,7 @@ async def build(
             may_send=lambda: jobs.may_act(DELIVERY),
             look_again=look_again,
         )
-        store.on_reopen(delivery.begin_later)
+        store.on_reopen(delivery.reopened)
         jobs = Jobs(
             step_deps,
             [

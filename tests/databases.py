@@ -163,7 +163,9 @@ async def fresh_postgres(postgres: Postgres) -> str:
 
 def beside(database: Database) -> Database:
     """Return a second holder of claims on an open database, as another process is. Close only the first."""
-    return Database(database.engines, database._ownership, database._clock, "beside")
+    other = Database(database.engines, database._ownership, database._clock, "beside")
+    other._writer_lock = database._writer_lock  # that of the file, for which both queue
+    return other
 
 
 async def cut_connections(url: str) -> None:

@@ -118,6 +118,12 @@ class Delivery:
         self._has_begun = False
         self._wake.set()
 
+    def reopened(self) -> None:
+        """Begin again, because the database is there again after it was lost. It may be an older copy, so drop the
+        results of calls that it doesn't have: posts are found again, and any other call is made again."""
+        self._unsaved.drop()
+        self.begin_later()
+
     async def begin(self) -> None:
         """Make every open surface due once. If the database was put back from an older copy, Slack may show
         something else than the store. Call this before anything else changes the store. If the store takes no
@@ -276,6 +282,7 @@ class Delivery:
         task.add_done_callback(done)
 
     async def _deliver(self, message: Message) -> None:
+        opened = self._deps.opened.real
         try:
             result = await self._send(message)
         except ClaimLost:
@@ -293,7 +300,8 @@ class Delivery:
             # Put this message off, so that a bug in it does not stop the others.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             result = Result(_put_off(message, self._deps.clock.real() + RETRY_AFTER_BUG))
-        await self._unsaved.save(result)
+        if self._deps.opened.real == opened:  # else the database was lost meanwhile, see `reopened`
+            await self._unsaved.save(result)
 
     def _check_claim(self) -> None:
         """Raise ClaimLost unless surely no other process delivers. Call this right before a call to Slack."""

@@ -89,6 +89,10 @@ class PendingSaves:
         """Return the ids of the messages whose result the store doesn't have."""
         return frozenset(self._pending)
 
+    def drop(self) -> None:
+        """Forget what is pending: the database is an older copy, in which another message may have the same id."""
+        self._pending.clear()
+
     def open_at(self, now: datetime) -> datetime:
         """Return when the store is to be written to again: now, or later during an outage."""
         return now if self._outage_until is None else max(now, self._outage_until)
@@ -149,7 +153,7 @@ class PendingSaves:
             return True
         finally:
             self._saving.discard(message_id)
-        del self._pending[message_id]
+        self._pending.pop(message_id, None)
         self.note_write()
         return True
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sy
 
 from tests.programs import program
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
 SIZE = ViewportSize(width=1400, height=900)
 ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"

@@ -13,7 +13,7 @@ from apscheduler.triggers.cron import CronTrigger
 from typing_extensions import override
 
 from bot.clock import Clock
-from bot.errors import GpubotError
+from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import keep_running
@@ -142,15 +142,18 @@ class LocalJob:
         await keep_running("job", turn, clock, job=self.name)
 
     async def _run_once(self, now: datetime) -> None:
-        self.busy = True
+        self.busy, retry = True, self.retry
         try:
             await self.work()
             self.worked = not self._wake.is_set()
+        except StoreBusy:
+            retry = timedelta(0)  # after the pause of `keep_running`
+            raise
         finally:
             self.busy = False
             self.next_at = None if self.trigger is None else self.trigger.get_next_fire_time(now, now)
-            if self.retry is not None and not self.worked:
-                self.next_at = min(self.next_at or now + self.retry, now + self.retry)
+            if retry is not None and not self.worked:
+                self.next_at = min(self.next_at or now + retry, now + retry)
 
 
 def every_day() -> CronTrigger:
