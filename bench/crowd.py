@@ -91,7 +91,7 @@ class Crowd:
             await self.world.sandbox.compute.post(path, {"count": getattr(counts, kind) - 1})
 
     async def write(self, counts: Counts) -> None:
-        """Write the bot's database anew. `plan` sets the times."""
+        """Write a new database for the bot. `plan` sets the times."""
         await asyncio.to_thread(self._write, counts)
 
     def _write(self, counts: Counts) -> None:

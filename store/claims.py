@@ -147,10 +147,11 @@ def _next_due(table: Table, dialect: str, *, some_left_out: bool, claimed: bool)
 
 
 @cache
-def _oldest_due(table: Table, *, some_left_out: bool) -> Select[Any]:
+def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[Any]:
+    of_nobody_else = or_(_free(table, dialect), held(table))
     return (
         select(table.c.id, table.c.due_at)
-        .where(table.c.due_at.is_not(None), _others(table, some_left_out))
+        .where(table.c.due_at.is_not(None), of_nobody_else, _others(table, some_left_out))
         .order_by(table.c.due_at)
         .limit(1)
     )
@@ -212,8 +213,11 @@ class PlainDueTable(DueTable[Claimed]):
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
 
-async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:
-    """Return the id and the due time of the row that is due first, claimed or not, except the rows `without`."""
-    statement = _oldest_due(table, some_left_out=bool(without))
-    row = (await conn.execute(statement, _with({}, without))).first()
+async def oldest_due(
+    conn: AsyncConnection, table: Table, holder: str, without: Collection[str]
+) -> tuple[str, datetime] | None:
+    """Return the id and the due time of the row that is due first, except the rows `without` and those that
+    another holder has claimed."""
+    statement = _oldest_due(table, conn.dialect.name, some_left_out=bool(without))
+    row = (await conn.execute(statement, _with({"holder": holder}, without))).first()
     return None if row is None else (row.id, row.due_at)

@@ -71,7 +71,7 @@ that is put off makes nothing due."""
 
 
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
-_STARTS_EVERY, _STARTS_WAIT = 0.2, 50
+_MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
 """Real seconds between two tries of a start to migrate, and how many it makes."""
 
 
@@ -105,7 +105,7 @@ class Transaction:
         )
         self.people = People(conn)
         self.account = Account(conn)
-        self.overdue = Overdue(conn, self.visits)
+        self.overdue = Overdue(conn, self.visits, holder)
         self.questions = AdminQuestions(conn, self.messages)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
@@ -398,14 +398,14 @@ class Database:
 async def _migrate_alone(ownership: PostgresOwnership, engines: Engines, url: str, clock: Clock) -> None:
     """Migrate a shared database, alone. Of replicas that start at once, one migrates and the others wait. Raise
     InUse if replicas of another version use it."""
-    for _ in range(_STARTS_WAIT):
+    for _ in range(_MIGRATE_TRIES):
         if await _revision(engines) == HEAD:
             return
         if await ownership.take_alone():
             await migrating.upgrade(engines.writer, url, asked=False)
             await ownership.share()
             return
-        await clock.pause(_STARTS_EVERY)
+        await clock.pause(_MIGRATE_EVERY)
         await ownership.share()
     raise InUse(
         "The database is in use by a gpubot of an older version. Call gpubot migrate: it has the older ones end, "

@@ -94,13 +94,15 @@ _NOTE_DELETION = (
 class Overdue:
     """bot.lifecycle.ports.store.Overdue."""
 
-    def __init__(self, conn: AsyncConnection, visits: Visits) -> None:
+    def __init__(self, conn: AsyncConnection, visits: Visits, holder: str) -> None:
         self._conn = conn
         self._visits = visits
+        self._holder = holder
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         oldest = [
-            await claims.oldest_due(self._conn, table, without) for table in (quotes, shared_searches, rentals)
+            await claims.oldest_due(self._conn, table, self._holder, without)
+            for table in (quotes, shared_searches, rentals)
         ]
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 

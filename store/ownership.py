@@ -170,8 +170,8 @@ class PostgresOwnership:
         return self._alone
 
     async def ask_to_leave(self, clock: Clock, within: float) -> None:
-        """Have the replicas end, and take the lock alone. Raise InUse if one has not ended `within` these seconds
-        of real time."""
+        """Have the replicas end, and take the lock alone. Raise InUse if one still runs after `within` seconds of
+        real time."""
         session = self._session
         if not await session.fetchval(f"SELECT pg_try_advisory_lock({_LEAVE_LOCK})"):
             raise InUse("Another gpubot migrate is at work. Wait until it is done.")

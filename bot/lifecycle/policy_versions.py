@@ -55,18 +55,17 @@ async def rules_at_start(store: OpenedStore, source: PolicySource) -> RulesInFor
             stored = await tx.policies.newest()
     except StoreBusy:
         stored = None
-    of_others = _rules_of(stored, source) if store.joined else None
-    if wrong is None and of_others is not None:
-        if of_others != policy.rules:
-            log.warning("policy.file_differs", version=stored.n if stored else None, taken="the store's")
-        return RulesInForce(of_others, source, stored)
-    if wrong is None:
-        return RulesInForce(policy.rules, source, stored if _rules_of(stored, source) == policy.rules else None)
     rules = _rules_of(stored, source)
-    if rules is None:
-        raise wrong
-    log.error("policy.refused", mistakes=list(wrong.lines))
-    return RulesInForce(rules, source, stored, wrong.lines)
+    if wrong is not None:
+        if rules is None:
+            raise wrong
+        log.error("policy.refused", mistakes=list(wrong.lines))
+        return RulesInForce(rules, source, stored, wrong.lines)
+    if rules is None or not store.joined:
+        return RulesInForce(policy.rules, source, stored if rules == policy.rules else None)
+    if rules != policy.rules:
+        log.warning("policy.file_differs", version=stored.n if stored is not None else None)
+    return RulesInForce(rules, source, stored)
 
 
 async def reload(deps: Deps, by: str | None = None) -> Reload:

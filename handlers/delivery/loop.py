@@ -48,10 +48,6 @@ HOMES_IN_FLIGHT = 2
 RETRY_AFTER_BUG = timedelta(minutes=1)
 
 
-def _yes() -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class NextTurn:
     """When to look again, unless a commit wakes the loop earlier."""
@@ -73,7 +69,7 @@ class Delivery:
         *,
         pace: Pace | None = None,
         save_retry: timedelta = FIRST_RETRY,
-        may_send: Callable[[], bool] = _yes,
+        may_send: Callable[[], bool] = lambda: True,
         look_again: float | None = None,
     ) -> None:
         """`save_retry` is the real time after which a write that the store didn't take is tried again. `may_send`
@@ -292,8 +288,7 @@ class Delivery:
         except GpubotError as error:
             # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
-            if not isinstance(error, ClaimLost):
-                self._unsaved.note_outage()
+            self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:

@@ -167,7 +167,7 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return how often this user and each group of the rules changed. If the counts differ after a lookup, its
+        """Return how often this user and each user group changed. If the counts differ after a lookup, its
         answer may be old. Another process may hear of a group's change, and groups decide who may do what, so they
         are counted in the store."""
         async with self._deps.store.read() as tx:

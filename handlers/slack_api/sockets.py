@@ -171,7 +171,7 @@ class Sockets:
             async with asyncio.timeout(seconds):
                 while gate.in_flight or not handler.client.message_queue.empty():
                     await gate.idle()
-                    await asyncio.sleep(0)  # the SDK takes the next message from its queue
+                    await self._clock.pause(0)  # the SDK takes the next message from its queue
         await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def close(self) -> None:

@@ -47,7 +47,7 @@ async def told(world: World, words: tuple[str, ...], last: int) -> int:
 
 
 async def reports(world: World) -> int:
-    """Return how many messages report an outage or its end. Each process sends its own, without the outbox."""
+    """Return how many messages report an outage or its end. They are sent without the outbox."""
     words = (*OUTAGE, *OVER, "Extend can't be written", "Extend works again")
     texts = [message.text for user in PEOPLE.values() for message in await world.sandbox.see(user)]
     return sum(text.startswith(words) for text in texts)

@@ -15,6 +15,7 @@ from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.ops import health
+from tests.databases import beside
 from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
@@ -86,6 +87,20 @@ async def test_a_running_step_is_late_only_after_five_minutes(here: World) -> No
         await check.measure()
         assert check.wrong == wrong
     await here.release(fault)
+    await here.settle()
+
+
+async def test_work_that_another_process_has_claimed_is_not_late(here: World) -> None:
+    await here.ready()
+    check, other = check_of(here), beside(here.database)
+    here.jump(5 * MINUTE)
+    async with other.write() as tx:
+        assert await tx.rentals.claim(here.now, 9, 20)
+    await check.measure()
+    assert check.lateness == timedelta(0)
+    await here.database.end_claims()
+    await check.measure()
+    assert check.lateness > MINUTE
     await here.settle()
 
 

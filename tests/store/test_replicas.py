@@ -118,7 +118,7 @@ async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
     both: tuple[Database, Database], postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_older(postgres_url)
-    monkeypatch.setattr("store.db._STARTS_WAIT", 2)
+    monkeypatch.setattr("store.db._MIGRATE_TRIES", 2)
     with pytest.raises(InUse, match="Call gpubot migrate"):
         await Database.open(postgres_url, claimant="third", clock=clock)
     for database in both:

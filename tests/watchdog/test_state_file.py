@@ -1,4 +1,4 @@
-"""The watchdog's file: kept from others, complete after a crash, and put aside if its content is not valid."""
+"""The watchdog's file: kept from others, complete after a crash, and renamed if its content is not valid."""
 
 from __future__ import annotations
 

@@ -206,10 +206,6 @@ class DueLoop(ABC, Generic[R]):
                     for row_id in rows:
                         await self.rows(tx).release(row_id)
 
-    def stop(self, row_id: str) -> None:
-        """Cancel the work on a row, without waiting for its end."""
-        self._under_way[row_id].task.cancel()
-
     async def cancel(self, row_ids: Collection[str]) -> None:
         """Cancel the work on these rows. Rows that are not worked on are ignored."""
         tasks = [one.task for key, one in self._under_way.items() if key in row_ids]

@@ -100,7 +100,7 @@ class Jobs(DueLoop[Claimed]):
 
     @override
     def lost(self, row_id: str) -> None:
-        self.stop(row_id)
+        self._under_way[row_id].task.cancel()
 
 
 def _next(job: Job, now: datetime) -> datetime:

@@ -40,10 +40,6 @@ Recipient = tuple[str, str | None]
 """A person's id, and the id of the rental that the alert was about, if any."""
 
 
-def _yes() -> bool:
-    return True
-
-
 @dataclass
 class SelfCheck:
     """Checks every few seconds whether the bot works, and notifies people if it does not."""
@@ -51,7 +47,7 @@ class SelfCheck:
     deps: StepDeps
     engine: Engine
     direct: DirectPosts
-    notifies: Callable[[], bool] = _yes
+    notifies: Callable[[], bool] = lambda: True
     """Whether this process notifies people: one of several does, the one that delivers."""
     reads: bool = True
     writes: bool = True
@@ -120,8 +116,8 @@ class SelfCheck:
         return self.reads and self.writes
 
     async def measure(self) -> None:
-        """Measure how late the earliest due work is, claimed or not. A running step counts only after
-        STEP_AT_MOST."""
+        """Measure how late the earliest due work is that no other process has claimed. A step that runs here
+        counts only after STEP_AT_MOST."""
         real, now = self.deps.clock.real(), self.deps.clock.now()
         running = [key for key, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
         try:

@@ -552,7 +552,8 @@ class Overdue(Protocol):
         machine is visited no more. Return False if it was marked already."""
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """Return the id of what is due first, claimed or not, and when. Leave out the ids `without`."""
+        """Return the id of what is due first, and when. Leave out the ids `without`, and what another process has
+        claimed."""
 
 
 class Tx(Protocol):
