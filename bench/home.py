@@ -13,7 +13,7 @@ from bench.people import invite
 from bench.posting import posting
 from bench.rentals import clock_of
 from bench.sizes import Size
-from bench.timing import cpu_ms
+from bench.timing import compare
 from bench.worlds import World, open_world
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.home import home_for
@@ -22,9 +22,6 @@ from bot.policy.team.rules import Rules
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.home import home_tab
 from store.db import Database
-
-ROUNDS = 10
-"""The tabs are published in turns, so that a change of the machine's speed favours none."""
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
@@ -38,7 +35,7 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
             await crowd.write(Counts(provisioning=1, visited=1, ready=live - 2))
             file = world.file.rename(folder / f"home-{live}.sqlite")
             publish.append(await stack.enter_async_context(_publisher(world, file, owner)))
-        none, *some = await _compare(publish, size.homes)
+        none, *some = await compare(publish, size.homes)
         for live, took in zip(size.home_live, some, strict=True):
             yield figure(f"home_publish_{live}", took, "ms", none)
 
@@ -57,19 +54,6 @@ async def _publisher(world: World, file: Path, owner: str) -> AsyncIterator[Call
                 reader = Reader(id=owner, rules=deps.rules, now=clock.now())
                 await client.views_publish(user_id=owner, view=home_tab(shown, reader))
 
-            await publish()
             yield publish
     finally:
         await store.close()
-
-
-async def _compare(acts: list[Callable[[], Awaitable[None]]], count: int) -> list[float]:
-    took = [0.0 for _ in acts]
-    each = max(count // ROUNDS, 1)
-    for _ in range(ROUNDS):
-        for index, act in enumerate(acts):
-            began = cpu_ms()
-            for _ in range(each):
-                await act()
-            took[index] += cpu_ms() - began
-    return [total / (each * ROUNDS) for total in took]

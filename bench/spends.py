@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.figures import Figure, figure
 from bench.history import fill
 from bench.sizes import Size
-from bench.timing import cpu_ms
+from bench.timing import compare
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import spend as service
@@ -24,8 +24,6 @@ from handlers.views.answers import spend
 from handlers.views.phrases.format import Reader
 from store.db import Database
 
-ROUNDS = 10
-"""The two ledgers are asked in turns, so that a change of the machine's speed favours neither."""
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ADMIN = Person(id="U0ADMIN00", name="Cleo")
 RULES = Rules(admins=(ADMIN.id,))
@@ -48,7 +46,7 @@ async def measure(size: Size, folder: Path) -> Figure:
         await fill(file, MovedClock(NOON), count)
         await asyncio.to_thread(_spread, file, size.charged)
     async with _asker(long) as ask_long, _asker(short) as ask_short:
-        took = await _compare([ask_long, ask_short], size.spends)
+        took = await compare([ask_long, ask_short], size.spends)
     return figure("spend_query", took[0], "ms", took[1])
 
 
@@ -72,19 +70,6 @@ async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
             raise AssertionError("the answer has no sums")
 
     try:
-        await ask()
         yield ask
     finally:
         await store.close()
-
-
-async def _compare(askers: list[Callable[[], Awaitable[None]]], answers: int) -> list[float]:
-    took = [0.0 for _ in askers]
-    each = max(answers // ROUNDS, 1)
-    for _ in range(ROUNDS):
-        for index, ask in enumerate(askers):
-            began = cpu_ms()
-            for _ in range(each):
-                await ask()
-            took[index] += cpu_ms() - began
-    return [total / (each * ROUNDS) for total in took]

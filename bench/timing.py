@@ -10,7 +10,7 @@ import select
 import sys
 import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ QUIET = 0.02
 and the run is invalid. It holds for the 99th percentile."""
 BUSY = 20.0
 """Percent of all processors. If other processes take more before the run, the run is invalid as well."""
+ROUNDS = 10
+"""In how many rounds acts that are compared take turns, so that a change of the machine's speed favours none."""
 _NAP, _LOOK = 0.01, 0.5
 
 
@@ -37,6 +39,22 @@ def seconds() -> float:
 def cpu_ms() -> float:
     """Return the CPU milliseconds that this process has used, in all its threads."""
     return time.process_time() * 1000
+
+
+async def compare(acts: Sequence[Callable[[], Awaitable[None]]], count: int) -> list[float]:
+    """Return the CPU milliseconds of each act, over about `count` runs of it, in turns. A first run of each is not
+    counted."""
+    took = [0.0] * len(acts)
+    each = max(count // ROUNDS, 1)
+    for act in acts:
+        await act()
+    for _ in range(ROUNDS):
+        for index, act in enumerate(acts):
+            began = cpu_ms()
+            for _ in range(each):
+                await act()
+            took[index] += cpu_ms() - began
+    return [total / (each * ROUNDS) for total in took]
 
 
 async def wait(span: float) -> None:

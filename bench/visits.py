@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncssh
 
 from bench.figures import Figure, figure
 from bench.sizes import Size
-from bench.timing import cpu_ms
+from bench.timing import compare
 from bench.worlds import ROOT
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 
 HOST = "127.0.0.1"
-ROUNDS = 10
-"""Visits and plain logins take turns, so that a change of the machine's speed favours neither."""
 
 
 async def measure(size: Size) -> Figure:
@@ -40,7 +38,7 @@ async def measure(size: Size) -> Figure:
             async with login as connection:
                 await connection.run("true")
 
-        took = await _compare([visit, run_command], size.visits)
+        took = await compare([visit, run_command], size.visits)
     return figure("probe_cpu", took[0], "ms", took[1])
 
 
@@ -57,18 +55,3 @@ async def _ssh_host() -> AsyncIterator[int]:
     finally:
         host.kill()
         await host.communicate()
-
-
-async def _compare(acts: list[Callable[[], Awaitable[None]]], count: int) -> list[float]:
-    """Return the CPU milliseconds of each act, over about `count` runs. A first run of each doesn't count."""
-    took = [0.0] * len(acts)
-    each = max(count // ROUNDS, 1)
-    for act in acts:
-        await act()
-    for _ in range(ROUNDS):
-        for index, act in enumerate(acts):
-            began = cpu_ms()
-            for _ in range(each):
-                await act()
-            took[index] += cpu_ms() - began
-    return [total / (each * ROUNDS) for total in took]

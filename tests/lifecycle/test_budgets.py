@@ -10,6 +10,7 @@ import pytest
 
 from bot.errors import OverBudget, Refused
 from bot.lifecycle.budgets import correct, count_again
+from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.service import leasing, ownership, previews
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
@@ -17,10 +18,12 @@ from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
 from bot.model.event import EventKind as E
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
+from bot.model.policy_version import PolicyFile, PolicyVersion
 from bot.model.state import State
 from bot.model.summary import Over
 from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
+from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
 
 MONTH, NEXT = "2026-11", "2026-12"
@@ -51,6 +54,22 @@ async def money(here: World, scope: Scope | str, month: str = MONTH) -> tuple[Mi
     """Return what is reserved and what is spent."""
     found = await balance(here, scope, month)
     return found.reserved, found.spent
+
+
+async def test_what_a_killed_process_left_uncharged_is_charged_by_the_next_check_and_is_no_bug(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules()) as here:
+        rental = await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+        (row,) = await here.ledger(rental)
+        async with here.deps.store.write() as tx:
+            await tx.policies.add(PolicyVersion(n=1, at=here.now, by=None, file=PolicyFile(text="")))
+        await execute(here, "DELETE FROM charges WHERE rental_id = :of", rental.id)
+        await execute(here, "UPDATE balances SET spent = 0, late = 0 WHERE :of = :of", rental.id)
+        wrong: list[int] = []
+        await check_balances(here.deps, on_wrong=wrong.append)
+        assert await money(here, TEAM) == (0, row.amount)
+        assert wrong == []
 
 
 async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(sqlite_url: str) -> None:

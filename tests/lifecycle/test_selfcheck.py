@@ -179,6 +179,18 @@ async def test_admins_and_owners_of_leases_that_end_soon_are_notified_once_of_a_
     ]
 
 
+async def test_a_process_that_does_not_deliver_notifies_nobody(here: World) -> None:
+    _, check, slack = await outage(here)
+    delivers = False
+    check.notifies = lambda: delivers
+    assert not await check.check()
+    await check.notify()
+    assert slack.posts == []
+    delivers = True
+    await check.notify()
+    assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None)]
+
+
 async def test_admins_are_notified_of_a_store_that_cannot_be_read(here: World) -> None:
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)

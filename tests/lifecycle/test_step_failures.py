@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from bot.lifecycle.loops.step_failures import StepFailures
+from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.state import State
+from tests.databases import beside
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.failing import break_steps
 from tests.lifecycle.leases import end_of
@@ -44,6 +48,32 @@ async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_
     await here.pass_time(10 * MINUTE)
     recovered = await here.notices(E.STEP_WORKS)
     assert [(person, event.facts.number) for person, event in recovered] == [(ANA.id, number), (CLEO.id, number)]
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_of_two_processes_one_notifies_people_and_the_other_says_the_same_number(here: World) -> None:
+    rental = await here.ready()
+    row = ClaimedRental(
+        id=rental.id,
+        due_at=here.now,
+        version=rental.version,
+        state=rental.state,
+        owner=rental.owner,
+        accepted_at=rental.accepted_at,
+        ends_at=end_of(rental),
+    )
+    one, other = StepFailures(here.deps), StepFailures(replace(here.deps, store=beside(here.database)))
+    for failures in (one, other):
+        for _ in range(3):
+            failures.count(rental.id)
+        await failures.notify(row)
+    failed = await here.notices(E.STEP_FAILED)
+    assert [person for person, _ in failed] == [ANA.id, CLEO.id]
+    for failures in (other, one):
+        await failures.end_run(row)
+    works = await here.notices(E.STEP_WORKS)
+    number = failed[0][1].facts.number
+    assert [(person, event.facts.number) for person, event in works] == [(ANA.id, number), (CLEO.id, number)]
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 

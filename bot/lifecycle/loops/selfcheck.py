@@ -83,7 +83,7 @@ class SelfCheck:
     async def _turn(self) -> None:
         self.deps = with_newest_rules(self.deps)
         failed_before, self._failed = self._failed, not await self.check()
-        if self._failed and failed_before and self.notifies():
+        if self._failed and failed_before:
             await self.notify()
         elif not self._failed:
             await self.notify_recovery()
@@ -137,7 +137,10 @@ class SelfCheck:
     # --- alerts
 
     async def notify(self) -> None:
-        """Notify the admins, and the owner of each lease that ends soon, once in an outage."""
+        """Notify the admins, and the owner of each lease that ends soon, once in an outage. Do nothing if another
+        process does."""
+        if not self.notifies():
+            return
         rules, now = self.deps.rules, self.deps.clock.now()
         if not self.reads:
             await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now))

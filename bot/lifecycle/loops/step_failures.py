@@ -12,7 +12,6 @@ from bot.errors import bug_number
 from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.ports.due import ClaimedRental
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -43,7 +42,7 @@ class StepFailures:
         async with self._deps.store.read() as tx:
             stored = await tx.account.all(FAILING_STEPS)
         ours = {key: run for key, run in self._runs.items() if run.notified_at is None or key in stored}
-        self._runs, self._load_at = {**stored, **ours}, now + LOAD_EVERY
+        self._runs, self._load_at = {**ours, **stored}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
         """Count a failed step and return the number of its run."""
@@ -85,14 +84,16 @@ class StepFailures:
     async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         async with self._deps.store.write() as tx:
-            if await self._is_known(tx, rental.id, kind):
+            stored = await tx.account.get(FAILING_STEPS, rental.id)
+            if self._is_known(stored, kind):
+                if stored is not None:
+                    self._runs[rental.id] = stored
                 return
             await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
             await send_alerts(tx, with_newest_rules(self._deps), event, rental.owner)
 
-    async def _is_known(self, tx: Tx, rental_id: str, kind: EventKind) -> bool:
-        """Return whether another process alerted people of the same meanwhile."""
-        stored = await tx.account.get(FAILING_STEPS, rental_id)
+    def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
+        """Return whether another process alerted people of the same meanwhile, as the stored run says."""
         if kind is EventKind.STEP_WORKS:
             return stored is None
         now = self._deps.clock.now()
