@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.steps.polling import JITTER, LONGEST_WAIT, POLL, poll_at, retry_at, soonest
+from bot.lifecycle.steps.polling import JITTER, LONGEST_WAIT, POLL, TOGETHER, poll_at, retry_at, soonest
 from tests.databases import START
 
 SECOND = timedelta(seconds=1)
@@ -17,6 +17,13 @@ def test_the_next_poll_is_15_seconds_later_give_or_take_a_second() -> None:
     polls = {poll_at(START) for _ in range(100)}
     assert len(polls) > 1
     assert all(POLL - JITTER <= poll - START <= POLL + JITTER for poll in polls)
+
+
+def test_polls_are_due_at_quarters_of_a_second_so_that_several_are_made_together() -> None:
+    now = START + timedelta(microseconds=123_456)
+    polls = {poll_at(now) for _ in range(100)}
+    assert {poll.microsecond % 250_000 for poll in polls} == {0}
+    assert all(POLL - JITTER <= poll - now <= POLL + JITTER + TOGETHER for poll in polls)
 
 
 @pytest.mark.parametrize(
