@@ -24,6 +24,7 @@ from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter
+from bot.model.base import Frozen, Instant
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
@@ -49,6 +50,28 @@ def _clock_differs(skew: timedelta) -> str:
         f"this machine's clock is {abs(skew).total_seconds():.0f} s {ahead} the database's: I work on nothing. "
         "Set both clocks, by NTP for example."
     )
+
+
+class _MessageCounts(Frozen):
+    """How many messages and edits wait, and since the first start perhaps came twice or were given up. None if the
+    store did not say it."""
+
+    undelivered: int | None = None
+    posted_twice: int | None = None
+    given_up: int | None = None
+    refresh_at: Instant | None = None
+    """When the next refresh of a message is due."""
+
+
+async def _message_counts(store: Store) -> _MessageCounts:
+    """Return the counts of one moment. Raise StoreBusy if the store can't be read."""
+    async with store.read() as tx:
+        return _MessageCounts(
+            undelivered=await tx.messages.undelivered(),
+            posted_twice=await tx.account.count(Counter.POSTED_TWICE),
+            given_up=await tx.account.count(Counter.GIVEN_UP),
+            refresh_at=await tx.messages.next_refresh(),
+        )
 
 
 async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | None:
@@ -105,21 +128,17 @@ class HealthReport:
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
         await self.selfcheck.measure()
-        counts: list[int | None] = [None, None, None]
         try:
             next_due = soonest(
                 await self.engine.first_due(), await self.visits.first_due(), await self.jobs.next_due()
             )
-            async with self.store.read() as tx:
-                counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.count(one) for one in (Counter.POSTED_TWICE, Counter.GIVEN_UP)]
-                refresh_at = await tx.messages.next_refresh()
+            counts = await _message_counts(self.store)
         except GpubotError:
-            next_due, refresh_at = None, None
-        undelivered, posted_twice, given_up = counts
+            next_due, counts = None, _MessageCounts()
         due = (next_due is not None and next_due <= now) or self.overdue.due()
         # A refresh may wait up to a minute for its turn in Slack's pace. Such a refresh does not keep the report
         # from being settled.
+        refresh_at = counts.refresh_at
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
         next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
         next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.local_jobs))
@@ -129,7 +148,7 @@ class HealthReport:
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         refused = self.connection.refused
         return {
-            **self._wellness(undelivered),
+            **self._wellness(counts.undelivered),
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "slack_mode": self.connection.mode,
             "replicas": self.replica.replicas,
@@ -145,16 +164,16 @@ class HealthReport:
             "policy_version": self.rules.version.n if self.rules.version is not None else None,
             "policy_mistakes": len(self.rules.wrong),
             "slack_refuses_token": refused is not None,
-            "undelivered": undelivered,
-            "perhaps_posted_twice": posted_twice,
-            "given_up": given_up,
+            "undelivered": counts.undelivered,
+            "perhaps_posted_twice": counts.posted_twice,
+            "given_up": counts.given_up,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
             "visits_fail": self.visits.failing(),
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
-            "settled": quiet and not due and not refreshes and undelivered == 0,
+            "settled": quiet and not due and not refreshes and counts.undelivered == 0,
         }
 
     async def machines(self) -> health.Report:
