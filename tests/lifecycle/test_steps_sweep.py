@@ -53,7 +53,6 @@ async def failed_attempt_with_a_machine(here: World) -> Rental:
         await here.fault("offer_status", "garbage", times=None, body=UNTOUCHED),
     ]
     rental = await here.get()
-    await here.pass_time(2 * MINUTE)
     await here.until_event(rental, E.RENTING)
     for lie in lies:
         await here.release(lie)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 
 from bot.errors import MarketAway
@@ -13,18 +13,21 @@ JITTER = timedelta(seconds=1)
 """At most this much is added or taken at random, so that rentals that began together don't go on polling
 together."""
 TOGETHER = timedelta(seconds=0.25)
-"""Polls are due at multiples of this, so that a pass of the engine takes several at once. With a thousand rentals,
-a poll takes a sixth less CPU than with a due time of its own."""
+"""The due times of polls are multiples of this apart, so that a pass of the engine takes several at once. With a
+thousand rentals, a poll takes a sixth less CPU than with a due time of its own."""
 LONGEST_WAIT = timedelta(minutes=2)
 """A longer `Retry-After` is cut to this: a resource that may bill is not left alone for longer."""
 
 _random = SystemRandom()
+_first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
+"""Each due time of a poll is a multiple of TOGETHER after this. Each process has its own, so that replicas don't
+claim at the same moments."""
 
 
 def poll_at(now: datetime) -> datetime:
     """Return when to ask the marketplace again."""
-    at = now + POLL + JITTER * _random.uniform(-1, 1)
-    return at + (datetime.min.replace(tzinfo=at.tzinfo) - at) % TOGETHER
+    at = now + POLL - JITTER + (2 * JITTER - TOGETHER) * _random.random()
+    return at + (_first - at) % TOGETHER
 
 
 def retry_at(now: datetime, away: MarketAway) -> datetime:
