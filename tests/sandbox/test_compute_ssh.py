@@ -214,7 +214,7 @@ async def test_a_machine_that_goes_while_somebody_connects_cuts_the_connection()
         await host.stop()
         writer.close()
         await asyncio.sleep(0)
-        gc.collect()  # which warns of each socket that is not closed
+    gc.collect()  # which warns of each socket that is not closed
 
 
 async def test_a_silent_host_accepts_connections_and_sends_nothing(world: ComputeWorld) -> None:
