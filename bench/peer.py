@@ -91,7 +91,7 @@ class Time:
                 self._asleep.discard(woken)
 
     async def follow(self) -> None:
-        """Wake everyone each time the clock is moved, until cancelled."""
+        """Wake everyone each time the clock is moved, one after the other as in real time, until cancelled."""
         following = asyncio.ensure_future(self._clock.follow())
         try:
             while True:
@@ -100,6 +100,7 @@ class Time:
                 if self._clock.revision != revision:
                     for woken in list(self._asleep):
                         _wake(woken)
+                        await asyncio.sleep(0.002)
         finally:
             following.cancel()
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from pydantic import SecretStr
@@ -44,7 +45,7 @@ _BOUGHT_NOTHING = frozenset({404, 410, 422})
 Transport handles, proves it too. Any other refusal proves nothing."""
 _BOUGHT_BEFORE = 409
 _INVALID = 422
-"""The market does not accept a field of the purchase. If a boot script was sent, it may be that field."""
+"""The market does not accept a field or an id. In a purchase with a boot script, it may be that field."""
 
 
 class Timeouts(Frozen):
@@ -170,11 +171,11 @@ class ComputeClear:
         )
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """Return one resource, or None on 404. `fresh` asks the vendor live."""
+        """Return one resource, or None if there is none. `fresh` asks the vendor live."""
         answer = await self._other(
             RESOURCE, "GET", _resource_path(resource_id), params={"force_refresh": "true"} if fresh else None
         )
-        if answer.status == 404:
+        if _not_found(answer, resource_id):
             return None
         return await self._read(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
 
@@ -188,10 +189,10 @@ class ComputeClear:
     async def delete(self, resource_id: str) -> bool:
         """Ask to delete a resource, with force.
 
-        Return True if that was accepted or it is deleted already (409). Return False on 404.
+        Return True if that was accepted or it is deleted already (409). Return False if there is none.
         """
         answer = await self._other(DELETE, "DELETE", _resource_path(resource_id), params={"force": "true"})
-        if answer.status in {404, 409}:
+        if answer.status == 409 or _not_found(answer, resource_id):
             return answer.status == 409
         if not answer.content and answer.ok:
             return True
@@ -226,6 +227,21 @@ class ComputeClear:
             return await self._http.read(call, answer, wire.problem)
         except MarketAway:
             return ""
+
+
+def _not_found(answer: Answer, resource_id: str) -> bool:
+    """Return whether the market has no such resource: 404, or 422 for an id that is no UUID, which it never gives
+    (docs/compute-clear.md, "Status and resources"). Otherwise a list that was once wrong would leave a machine
+    whose deletion is never confirmed."""
+    return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _resource_path(resource_id: str) -> str:

@@ -118,6 +118,18 @@ async def test_a_deletion_is_forced_and_can_be_repeated(api: Api, market: Comput
     assert {(seen.method, seen.query["force"]) for seen in api.seen} == {("DELETE", "true")}
 
 
+async def test_422_means_that_there_is_no_such_resource_only_if_its_id_is_no_uuid(
+    api: Api, market: ComputeClear
+) -> None:
+    for known in ("7", RESOURCE):
+        api.answer(f"/resources/{known}", {"detail": "Input should be a valid UUID"}, 422)
+    assert await market.resource("7", fresh=True) is None
+    assert not await market.delete("7")
+    for call in (market.resource(RESOURCE, fresh=True), market.delete(RESOURCE)):
+        with pytest.raises(MarketAway):
+            await call
+
+
 async def test_a_deletion_without_a_clear_answer_is_not_accepted(api: Api, market: ComputeClear) -> None:
     path = f"/resources/{RESOURCE}"
     for status, content in ((500, b"{}"), (200, b"oops"), (200, b"[]"), (422, b"{}")):
