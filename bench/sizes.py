@@ -21,7 +21,7 @@ class Size(Frozen):
     """Actions a second."""
     ack_runs: int = 3
     """How often acknowledgements are measured with the databases in memory."""
-    ack_disk_runs: int = 2
+    ack_disk_runs: int = 1
     """The same with the databases on the disk."""
     load_seconds: float = 8
     """How long each kind of action is sent in each run."""
@@ -40,7 +40,7 @@ class Size(Frozen):
     """How many live rentals there are while the lateness of polls is measured. At most `visited` are visited."""
     lead_seconds: float = 5
     """How long an app has to start before the first poll is planned."""
-    late_seconds: float = 18
+    late_seconds: float = 16
     bare_seconds: float = 5
     """How long the bare client of the marketplace polls in a loop."""
     killed_live: int = 1000
