@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -25,7 +26,10 @@ AT_ONCE = 2
 
 async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
     """Run the episodes, AT_ONCE at the same time, and print a line for each when it is over."""
-    free = asyncio.Semaphore(AT_ONCE)
+    free, here = asyncio.Semaphore(AT_ONCE), asyncio.current_task()
+    assert here is not None  # noqa: S101 - asyncio.run makes a task of it
+    # Else the bots and the database server would go on.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
     async with databases({plan.database for plan in episodes}) as new_databases:
 
         async def one(plan: Plan) -> Outcome:
