@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 from functools import partial
 from io import TextIOWrapper
@@ -78,7 +79,10 @@ def demo(
     printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
     # A program reads the JSON lines on stdout; notes for people go to stderr.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
-    spent = asyncio.run(script.demo(printer, note, http=http))
+    try:
+        spent = asyncio.run(script.demo(printer, note, http=http))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
     note(
         f"Next: {_command()} sandbox lets you try it yourself, in your browser; docs/slack.md leads to real Slack."

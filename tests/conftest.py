@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -25,6 +26,9 @@ settings.register_profile(
 settings.load_profile("gpubot")
 
 fork_programs()
+
+# A shell that starts the tests in the background lets them, and the programs that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # By default, structlog writes the variables of each frame of a traceback, which takes longer than most tests.
 structlog.configure(

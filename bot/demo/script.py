@@ -55,9 +55,11 @@ class Cost:
 
 async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = False) -> Cost:
     """Play the story, in HTTP mode if `http`. Raise Missed at the first thing that should have happened and did
-    not."""
-    # SIGTERM ends the demo as Ctrl-C does, so that both processes are stopped too.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    not, and CancelledError after SIGTERM."""
+    playing = asyncio.current_task()
+    assert playing is not None  # noqa: S101 - a coroutine runs in a task
+    # As after Ctrl-C, both processes are stopped too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
         folder = Path(name)
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
