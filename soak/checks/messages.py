@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 
 from soak.checks.machines import ENDS
-from soak.evidence import RENTAL_ID, Evidence
+from soak.evidence import CARD, RENTAL_ID, Evidence
 
 OVER = ("Ended", "Nothing fitted", *ENDS)
 """The beginnings of replies that say the end: of a machine that was in use, of a wish, or of anything else."""
@@ -74,11 +74,12 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
 
 def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
     """The cards, approvals and direct messages of a rental that is over have no buttons except Replace, which the
-    message of a loss has, and Show, which leads to the machine that took its place."""
+    message of a loss has, and Show, which leads to the machine that took its place. Answers stay as they were,
+    also that to *Details* on Home, which is a direct message that reads like a card."""
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}
     found = []
     for message in evidence.newest.values():
-        if message.only_you:
+        if message.only_you or (message.is_dm and CARD.match(message.text)):
             continue
         for button in message.buttons:
             found_id = _OF_A_RENTAL.match(button.value or "")

@@ -277,6 +277,12 @@ def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
     assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()
 
 
+def test_an_answer_to_details_on_home_may_keep_its_buttons() -> None:
+    buttons = (button("Destroy k7mq2", RENTAL),)
+    details = private(41, f"Ready: {SUBJECT}. $2.42/h.", at(13, 30), only_you=False, is_dm=True, buttons=buttons)
+    assert names(with_seen(good(), "Ana", details)) == set()
+
+
 def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
     other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", visits=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
