@@ -283,6 +283,14 @@ def test_an_answer_to_details_on_home_may_keep_its_buttons() -> None:
     assert names(with_seen(good(), "Ana", details)) == set()
 
 
+def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
+    buttons = (button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),)
+    notice = private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True, buttons=buttons)
+    seen = with_seen(good(), "Ana", notice)
+    assert names(seen) == {"ended_rentals_have_no_buttons"}
+    assert "ended_rentals_have_no_buttons" not in names(replace(seen, left={"Ana": at(13, 31)}))
+
+
 def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
     other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", visits=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
