@@ -22,6 +22,7 @@ from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, keep_running
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.steps.polling import until_polls
 
 R = TypeVar("R", bound=Claimed)
 
@@ -30,8 +31,9 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """How long a claim lasts, in the database's real time. It is renewed after a quarter of this time. A call that
 buys or deletes begins only in the first half."""
-BETWEEN_PASSES = 0.12
-"""Real seconds at least from the start of one pass to the next. What becomes due meanwhile is claimed together."""
+BETWEEN_PASSES = 0.13
+"""Real seconds from the start of one pass to the next, or fewer if polls are due before. What becomes due
+meanwhile is claimed together. It is more than half of TOGETHER, so that at most two passes begin in that time."""
 
 
 @dataclass
@@ -156,7 +158,7 @@ class DueLoop(ABC, Generic[R]):
 
     async def _turn(self) -> None:
         clock = self.deps.clock
-        next_pass = clock.monotonic() + BETWEEN_PASSES
+        next_pass = clock.monotonic() + min(BETWEEN_PASSES, until_polls(clock.now()).total_seconds())
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):

@@ -27,7 +27,12 @@ claim at the same moments."""
 def poll_at(now: datetime) -> datetime:
     """Return when to ask the marketplace again."""
     at = now + POLL - JITTER + (2 * JITTER - TOGETHER) * _random.random()
-    return at + (_first - at) % TOGETHER
+    return at + until_polls(at)
+
+
+def until_polls(now: datetime) -> timedelta:
+    """Return how long it is until the next moment at which polls of this process are due."""
+    return (_first - now) % TOGETHER
 
 
 def retry_at(now: datetime, away: MarketAway) -> datetime:
