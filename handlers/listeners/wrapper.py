@@ -71,8 +71,8 @@ class EventNotHandled(Exception):
 
 
 def note_commit() -> None:
-    """Count a commit of the running listener. The store calls this after each commit (`on_commit`). A reply that
-    reports a bug then says whether anything was written."""
+    """Count a commit of the running listener. The store calls this after each commit (`on_commit`). If the
+    listener fails with a bug, its reply says whether a change was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)

@@ -7,7 +7,16 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.steps.polling import JITTER, LONGEST_WAIT, POLL, TOGETHER, poll_at, retry_at, soonest
+from bot.lifecycle.steps.polling import (
+    JITTER,
+    LONGEST_WAIT,
+    POLL,
+    TOGETHER,
+    poll_at,
+    retry_at,
+    soonest,
+    until_polls,
+)
 from tests.databases import START
 
 SECOND = timedelta(seconds=1)
@@ -22,6 +31,10 @@ def test_the_next_poll_is_15_seconds_later_give_or_take_a_second() -> None:
 def test_polls_are_due_at_a_few_moments_so_that_several_are_made_together() -> None:
     polls = {poll_at(START + timedelta(microseconds=moment)) for moment in range(0, 1_000_000, 999)}
     assert len(polls) <= (2 * JITTER + SECOND) / TOGETHER + 1
+    following = START + until_polls(START)
+    assert START < following <= START + TOGETHER
+    assert {(poll - following) % TOGETHER for poll in polls} == {timedelta(0)}
+    assert until_polls(following) == TOGETHER
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The watchdog's file: kept from others, complete after a crash, and renamed if its content is not valid."""
+"""The watchdog's file: only its owner can read it, a crash leaves it complete, an invalid one is renamed."""
 
 from __future__ import annotations
 
