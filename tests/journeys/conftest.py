@@ -14,6 +14,8 @@ from tests.journeys.world import PEOPLE, WAIT, World, open_world
 __all__ = ["postgres"]
 
 _NOT_PASSED = pytest.StashKey[bool]()
+_TAIL = 12_000
+"""Characters of the bot's log that the report of a failed journey has."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -22,6 +24,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     item.stash[_NOT_PASSED] = item.stash.get(_NOT_PASSED, False) or not report.passed
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and folder is not None and (log := folder / "bot.log").exists():
+        report.sections.append(("The end of the bot's log", log.read_text(encoding="utf-8")[-_TAIL:]))
     return report
 
 

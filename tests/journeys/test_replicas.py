@@ -21,13 +21,15 @@ GPUS = ("H100", "A100", "L4", "L40S", "H200", "4090")
 NOT_WRITTEN = "couldn't write that down"
 """The answer if the database is too slow."""
 TRIES = 50
+TAKEOVER = 60.0
+"""Real seconds after which a process has not taken over, also on a busy machine."""
 LOOK = 0.05
 """Real seconds between two looks at a process."""
 
 
 async def delivering(world: World, *candidates: Bot) -> Bot:
     """Return the process that brings messages to Slack, as soon as one of these does."""
-    async with asyncio.timeout(WAIT):
+    async with asyncio.timeout(TAKEOVER):
         while True:
             for bot in candidates or world.running:
                 if await delivers(world.session, bot):
