@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.clock import SystemClock
+from store.inline_sqlite import DURABLE
 
 SQLITE, POSTGRES, REPLICAS = KINDS = ("sqlite", "postgres", "replicas")
 """What the bot works on: a file, a PostgreSQL database, or one that two processes share."""
@@ -172,7 +173,7 @@ def spare_the_disk(writer: AsyncEngine) -> None:
     """Let a SQLite database no longer wait for the disk at its commits: a test's data need not survive a power
     cut."""
 
-    def statement_of(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
-        return "PRAGMA synchronous = OFF" if statement.startswith("PRAGMA synchronous") else statement, parameters
+    def begun(connection: Connection) -> None:
+        connection.info[DURABLE] = False
 
-    event.listen(writer.sync_engine, "before_cursor_execute", statement_of, retval=True)
+    event.listen(writer.sync_engine, "begin", begun)

@@ -20,6 +20,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from bot.errors import CannotOpen
 from store import inline_sqlite
+from store.inline_sqlite import DURABLE
 
 LOCK_TIMEOUT = 1.0
 """Real seconds for which a statement waits for a lock of another process."""
@@ -27,10 +28,6 @@ QUEUE_TIMEOUT = 1.75
 """Real seconds for which a transaction waits for its turn. Both together are less than the 3 s within which Slack
 needs an acknowledgement."""
 
-DURABLE = "durable"
-"""In the `info` of a connection that writes: whether the next transaction's commit waits for the disk."""
-_WAS_DURABLE = "was_durable"
-"""In the same `info`: whether the last transaction's commit waited for the disk, as SQLite is set now."""
 WRITTEN = "written"
 """In the `info` of a connection that writes: the tables that its statements wrote."""
 
@@ -75,48 +72,38 @@ def sqlite_engines(path: Path) -> Engines:
     """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
     threads = WeakSet[Thread]()
     writer = create_async_engine(
-        "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, threads, lock_timeout=LOCK_TIMEOUT),
+        "sqlite+inline://",
+        creator=partial(
+            inline_sqlite.connect,
+            path,
+            threads,
+            lock_timeout=LOCK_TIMEOUT,
+            begin="BEGIN IMMEDIATE",
+            pragmas=("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+        ),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
         pool_reset_on_return=None,
     )
     reader = create_async_engine(
-        "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, threads, lock_timeout=_READER_LOCK_TIMEOUT),
+        "sqlite+inline://",
+        creator=partial(
+            inline_sqlite.connect,
+            path,
+            threads,
+            lock_timeout=_READER_LOCK_TIMEOUT,
+            begin="BEGIN",
+            pragmas=("query_only = ON",),
+        ),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=4,
         max_overflow=-1,
         pool_use_lifo=True,
         pool_reset_on_return=None,
     )
-    _on_sqlite(
-        writer, inline_sqlite.BEGIN_WRITING, ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
-    )
     _note_written(writer)
-    _on_sqlite(reader, "BEGIN", ("query_only = ON",))
     return Engines(writer, reader, threads)
-
-
-def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
-    def connected(connection: Any, _: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    def begun(connection: Connection) -> None:
-        durable = connection.info.get(DURABLE, True)
-        if connection.info.get(_WAS_DURABLE, True) is not durable:
-            # NORMAL writes the log in the same order, but does not wait for the disk
-            # (https://www.sqlite.org/pragma.html#pragma_synchronous). It can't be changed in a transaction.
-            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.info[_WAS_DURABLE] = durable
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine.sync_engine, "connect", connected)
-    event.listen(engine.sync_engine, "begin", begun)
 
 
 def _note_written(engine: AsyncEngine) -> None:

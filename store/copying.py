@@ -54,14 +54,14 @@ async def copy_to_postgres(source: str, target: str) -> int:
         target_ownership, target_engines = await take_ownership(target, CLAIMANT)
         try:
             await take_alone(target_ownership)
-            async with startup_errors(), source_engines.reader.connect() as read:
-                await read.begin()
-                await _check_source(read, path)
-                async with target_engines.writer.begin() as conn:
-                    await conn.run_sync(_check_empty)
-                await migrating.upgrade(target_engines.writer, target, asked=True)
-                async with target_engines.writer.begin() as write:
-                    return await _copy_rows(read, write)
+            with startup_errors():
+                async with source_engines.reader.connect() as read:
+                    await _check_source(read, path)
+                    async with target_engines.writer.begin() as conn:
+                        await conn.run_sync(_check_empty)
+                    await migrating.upgrade(target_engines.writer, target, asked=True)
+                    async with target_engines.writer.begin() as write:
+                        return await _copy_rows(read, write)
         finally:
             await close(target_engines, target_ownership)
     finally:

@@ -22,7 +22,6 @@ from store.account import Account
 from store.admin_questions import AdminQuestions
 from store.budgets import Budgets
 from store.connections import (
-    DURABLE,
     QUEUE_TIMEOUT,
     WRITTEN,
     Engines,
@@ -31,6 +30,7 @@ from store.connections import (
     sqlite_path,
 )
 from store.events import Events
+from store.inline_sqlite import DURABLE
 from store.jobs import Jobs
 from store.messages import Messages
 from store.migrations import HEAD
@@ -119,7 +119,7 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
-            async with startup_errors():
+            with startup_errors():
                 await ownership.ask_to_leave(SystemClock(), leave_within)
         await migrating.upgrade(engines.writer, url, asked=True)
     finally:
@@ -128,9 +128,9 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
 
 async def _revision(engines: Engines) -> str | None:
     """Return the revision of the schema. Raise CannotOpen if this version does not know it."""
-    async with startup_errors(), engines.reader.connect() as conn:
-        await conn.begin()
-        found = await conn.run_sync(migrating.revision)
+    with startup_errors():
+        async with engines.reader.connect() as conn:
+            found = await conn.run_sync(migrating.revision)
     migrating.check_known(found)
     return found
 
@@ -147,13 +147,13 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
         raise CannotOpen(f"There is no database {path}. gpubot run makes it.")
     engines = postgres_engines(url, name) if path is None else sqlite_engines(path)
     try:
-        async with startup_errors(), engines.reader.connect() as conn:
-            await conn.begin()
-            found = await conn.run_sync(migrating.revision)
-            migrating.check_known(found)
-            if found != HEAD:
-                raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
-            yield Transaction(conn, clock, name, writes=False)
+        with startup_errors():
+            async with engines.reader.connect() as conn:
+                found = await conn.run_sync(migrating.revision)
+                migrating.check_known(found)
+                if found != HEAD:
+                    raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
+                yield Transaction(conn, clock, name, writes=False)
     finally:
         await engines.dispose()
 
@@ -219,7 +219,7 @@ class Database:
         database = cls(engines, ownership, clock, claimant)
         try:
             if isinstance(ownership, PostgresOwnership):
-                async with startup_errors():
+                with startup_errors():
                     await _migrate_alone(ownership, engines, url, clock)
                 await database.join(ownership)
             else:
@@ -232,7 +232,7 @@ class Database:
 
     async def join(self, ownership: PostgresOwnership) -> None:
         """Listen for what other replicas commit, and see whether there are any."""
-        async with startup_errors():
+        with startup_errors():
             await ownership.watch(self._notified, self._reopened)
         self.joined = (await self.look()).replicas > 1
 
@@ -290,12 +290,12 @@ class Database:
     async def read(self) -> AsyncIterator[Transaction]:
         """Read one snapshot without waiting for writers. Raise StoreBusy if the database doesn't answer."""
         conn = self.engines.reader.connect()
-        async with connection_errors():
+        with connection_errors():
             await conn.start()
         try:
-            async with connection_errors():
+            with connection_errors():
                 await conn.begin()
-            async with query_errors():
+            with query_errors():
                 yield Transaction(conn, self._clock, self._holder, writes=False)
         finally:
             await return_connection(conn)
@@ -332,14 +332,14 @@ class Database:
         async with self._writer_turn():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
-            async with connection_errors():
+            with connection_errors():
                 await conn.start()
             try:
-                async with connection_errors():
-                    conn.info[DURABLE] = durable
-                    await conn.begin()
+                conn.info[DURABLE] = durable
                 conn.info[WRITTEN] = set()
-                async with query_errors():
+                with connection_errors():
+                    await conn.begin()
+                with query_errors():
                     yield conn
             finally:
                 await return_connection(conn)

@@ -81,16 +81,17 @@ async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
     Raise CannotOpen if there is no space for the copy, as `check_start` if nobody asked, and in an outage that
     waiting does not end. Raise StoreBusy in another outage.
     """
-    async with startup_errors(), engine.connect() as conn:
-        found = await conn.run_sync(revision)
-        if found == HEAD:
+    with startup_errors():
+        async with engine.connect() as conn:
+            found = await conn.run_sync(revision)
+            if found == HEAD:
+                await conn.rollback()
+                return
+            check_known(found)
+            if not asked:
+                await conn.run_sync(check_start, url, found)
             await conn.rollback()
-            return
-        check_known(found)
-        if not asked:
-            await conn.run_sync(check_start, url, found)
-        await conn.rollback()
-        if found is not None:
-            await asyncio.to_thread(way_back.keep, url, found)
-        async with copying_tables(conn), conn.begin():
-            await conn.run_sync(_upgrade)
+            if found is not None:
+                await asyncio.to_thread(way_back.keep, url, found)
+            async with copying_tables(conn), conn.begin():
+                await conn.run_sync(_upgrade)

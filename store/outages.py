@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import asyncpg
 import structlog
@@ -65,8 +65,8 @@ def _busy() -> StoreBusy:
     return StoreBusy("My database doesn't answer. Nothing was changed, try again in a minute.")
 
 
-@asynccontextmanager
-async def query_errors() -> AsyncIterator[None]:
+@contextmanager
+def query_errors() -> Iterator[None]:
     """Raise StoreBusy instead of an error that is an outage of the database. Every other error passes.
 
     No transaction is open during a call to another service, so an OSError or a time-out comes from the database.
@@ -86,21 +86,21 @@ async def query_errors() -> AsyncIterator[None]:
         raise
 
 
-@asynccontextmanager
-async def connection_errors() -> AsyncIterator[None]:
+@contextmanager
+def connection_errors() -> Iterator[None]:
     """As `query_errors`, and raise StoreBusy instead of any error of a driver. Use it while connecting."""
     try:
-        async with query_errors():
+        with query_errors():
             yield
     except DRIVER_ERRORS as error:
         raise _busy() from error
 
 
-@asynccontextmanager
-async def startup_errors() -> AsyncIterator[None]:
+@contextmanager
+def startup_errors() -> Iterator[None]:
     """As `connection_errors`, but raise CannotOpen if waiting does not end the outage. Use it at the start."""
     try:
-        async with connection_errors():
+        with connection_errors():
             yield
     except StoreBusy as busy:
         cause = getattr(busy.__cause__, "orig", None)

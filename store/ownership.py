@@ -196,13 +196,14 @@ class PostgresOwnership:
         """Return how this process stands among those that share the database. Raise CannotOpen if it must leave,
         and StoreBusy if the server doesn't answer."""
         await self.renew()
-        async with connection_errors(), self._using:
-            try:
-                row: Any = await self._session.fetchrow(_LOOK)
-            except DRIVER_ERRORS:
-                # The session ends with its lock. The next use takes both again.
-                self._session.terminate()
-                raise
+        with connection_errors():
+            async with self._using:
+                try:
+                    row: Any = await self._session.fetchrow(_LOOK)
+                except DRIVER_ERRORS:
+                    # The session ends with its lock. The next use takes both again.
+                    self._session.terminate()
+                    raise
         if row["revision"] != HEAD:
             raise CannotOpen(f"The database was migrated to schema {row['revision']}, mine is {HEAD}. I end here.")
         if row["leave"]:
@@ -214,9 +215,10 @@ class PostgresOwnership:
     async def renew(self) -> None:
         if not self._session.is_closed():
             return
-        async with self._using, connection_errors():
-            if self._session.is_closed():
-                await self._retake()
+        async with self._using:
+            with connection_errors():
+                if self._session.is_closed():
+                    await self._retake()
 
     async def _retake(self) -> None:
         session = await postgres_connection(self._url, f"{self._name} (owner)")

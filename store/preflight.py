@@ -39,10 +39,11 @@ async def check_database(url: str) -> Condition:
         return Condition.MISSING
     ownership, engines = await take_ownership(url, CLAIMANT)
     try:
-        async with startup_errors(), engines.writer.connect() as conn:
-            await conn.begin()
-            found = await conn.run_sync(_try_writing, url)
-            await conn.rollback()
+        with startup_errors():
+            async with engines.writer.connect() as conn:
+                await conn.begin()
+                found = await conn.run_sync(_try_writing, url)
+                await conn.rollback()
     finally:
         await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER

@@ -11,9 +11,10 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType, Dialect
 from sqlalchemy.util import LRUCache
+
+from store.inline_sqlite import InlineDialect
 
 _made: dict[tuple[type[Dialect], str], Any] = {}
 
@@ -47,7 +48,7 @@ class _Shared(Dialect):
         engine._compiled_cache = engine.dialect.compiled_statements
 
 
-class SharedSqlite(_Shared, SQLiteDialect_aiosqlite):
+class SharedSqlite(_Shared, InlineDialect):
     """SQLite's."""
 
     supports_statement_cache = True
@@ -61,5 +62,5 @@ class SharedPostgres(_Shared, PGDialect_asyncpg):
 
 def share_dialects() -> None:
     """Give each engine that is made from now on one of the shared dialects."""
-    registry.register("sqlite.aiosqlite", __name__, SharedSqlite.__name__)
+    registry.register("sqlite.inline", __name__, SharedSqlite.__name__)
     registry.register("postgresql.asyncpg", __name__, SharedPostgres.__name__)

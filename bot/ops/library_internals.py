@@ -1,13 +1,12 @@
 """Private parts of other packages that the bot uses, and the check that they exist.
 
 pyproject.toml has an upper bound for each of these packages. Before you raise a bound, check the parts in the new
-version. Without the parts of aiosqlite, each step of a write would wait for a thread. Without the part of aiohttp,
-aiohttp could repeat a call unnoticed.
+version. Without the part of aiosqlite, a process that ends without closing its database would wait forever.
+Without the part of aiohttp, aiohttp could repeat a call unnoticed.
 """
 
 from __future__ import annotations
 
-import inspect
 import threading
 from importlib.metadata import PackageNotFoundError, version
 from types import FunctionType, ModuleType
@@ -19,7 +18,7 @@ from bot.errors import Unusable
 
 PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
-    "aiosqlite": ("Connection._execute", "Connection._connection", "Connection._thread"),
+    "aiosqlite": ("Connection._thread",),
 }
 """The parts by package, used in `bot/market/transport.py` and `store/inline_sqlite.py`."""
 
@@ -48,12 +47,8 @@ def _missing_of_aiohttp(package: ModuleType) -> list[str]:
 def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
     """Return the parts of aiosqlite that are missing. Open nothing and start no thread."""
     connection = package.Connection(_open_nothing, iter_chunk_size=64)
-    present = {
-        "Connection._execute": inspect.iscoroutinefunction(getattr(package.Connection, "_execute", None)),
-        "Connection._connection": getattr(connection, "_connection", connection) is None,
-        "Connection._thread": isinstance(getattr(connection, "_thread", None), threading.Thread),
-    }
-    return [part for part in PRIVATE["aiosqlite"] if not present[part]]
+    present = isinstance(getattr(connection, "_thread", None), threading.Thread)
+    return [] if present else list(PRIVATE["aiosqlite"])
 
 
 def _open_nothing() -> None:

@@ -140,9 +140,8 @@ async def test_a_connection_that_ends_anywhere_during_the_start_raises_an_error_
     ],
 )
 async def test_an_error_of_the_driver_in_a_transaction_is_an_outage(error: Exception) -> None:
-    with pytest.raises(StoreBusy):
-        async with query_errors():
-            raise error
+    with pytest.raises(StoreBusy), query_errors():
+        raise error
 
 
 @pytest.mark.parametrize(
@@ -150,6 +149,5 @@ async def test_an_error_of_the_driver_in_a_transaction_is_an_outage(error: Excep
     [Refused("No."), ValueError(), asyncpg.UndefinedTableError(), IntegrityError("INSERT", None, Exception())],
 )
 async def test_any_other_error_in_a_transaction_is_raised_as_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)):
-        async with query_errors():
-            raise error
+    with pytest.raises(type(error)), query_errors():
+        raise error
