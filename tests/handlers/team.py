@@ -282,6 +282,11 @@ class Team:
         assert seen, f"nobody said {words!r}: {await self.world.reads(user, channel=channel)}"
         return seen[-1]
 
+    async def card(self, rental: Rental) -> Json:
+        """Return a rental's card in #training, as Ana sees it."""
+        seen = await self.world.see(ANA, channel=TRAINING)
+        return next(m for m in seen if rental.id in m["reads"] and not m["only_you"] and m["thread_ts"] is None)
+
     async def replies(self) -> list[str]:
         """Return the texts of the queued replies, oldest first."""
         return [

@@ -20,7 +20,7 @@ from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.pace import Pace
-from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
 from tests.handlers.team import NOON, RULES, Team, team
 from tests.handlers.test_older_database import found as found_older
@@ -252,7 +252,7 @@ async def test_a_click_about_a_rental_that_was_lost_takes_the_buttons_off_and_te
         copy = ours.copy_database()
         rental = await running(ours)
         message = await ours.look(ANA, direct(ANA), rental.id)
-        card = await ours.look(ANA, TRAINING, rental.id)
+        card = await ours.card(rental)
         await ours.restart(put_back=copy)
         for clicked in (message, card):
             await ours.click(ANA, clicked, "Extend")

@@ -93,7 +93,7 @@ async def test_only_members_are_let_in(tmp_path: Path, who: str, why: str) -> No
         await ours.command(ANA, "get")
         refused = await ours.submit(ANA, gpu="H100", teammates=[BEN, who])
         assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing.")
-        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Add teammate")
+        await ours.click(ANA, await ours.card(rental), "Add teammate")
         refused = await ours.submit(ANA, teammates=[BEN, who])
         assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing.")
         name = (await ours.context.people.get(who)).name.lower() if who != "U0NOBODY" else ""
@@ -154,7 +154,7 @@ async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
 async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Change")
+        await ours.click(ANA, await ours.card(rental), "Change")
         await ours.submit(ANA, teammates=[BEN, CLEO])
         quote = await only_quote(ours)
         assert (quote.changes, quote.request.teammates) == (rental.id, (BEN, CLEO))
@@ -164,7 +164,7 @@ async def test_a_change_keeps_the_teammates_who_were_added_on_the_card(tmp_path:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.command(ANA, f"share {rental.id} @ben")
-        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Change")
+        await ours.click(ANA, await ours.card(rental), "Change")
         await ours.submit(ANA, note="longer")
         assert (await only_quote(ours)).request.teammates == (BEN,)
 
@@ -176,13 +176,13 @@ async def test_the_owner_adds_a_teammate_on_the_card_until_the_purchase_is_calle
     async with team(tmp_path) as ours:
         await add_key(ours, BEN)
         rental = await asked(ours)
-        card = await ours.look(ANA, TRAINING, rental.id)
+        card = await ours.card(rental)
         await ours.click(ANA, card, "Add teammate")
         assert (await ours.submit(ANA, teammates=[BEN, ANA]))["ok"]
         assert (await ours.rental(rental.id)).teammates == (BEN,)
         assert (await ours.replies())[-1:] == []
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, rental.id)
+        card = await ours.card(rental)
         assert "Ana with Ben" in card["reads"]
 
 
@@ -190,7 +190,7 @@ async def test_the_owner_reads_that_an_added_teammate_has_no_key(tmp_path: Path)
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Add teammate")
+        await ours.click(ANA, await ours.card(rental), "Add teammate")
         assert (await ours.submit(ANA, teammates=[BEN]))["ok"]
         assert (await ours.replies())[-1] == NO_KEY
         assert await without_key(ours, rental) == [BEN]
@@ -202,7 +202,7 @@ async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented_with(ours, CLEO)
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, rental.id)
+        card = await ours.card(rental)
         for user in (BEN, CLEO):
             await ours.click(user, card, "Add teammate")
             assert await ours.modal(user) is None
@@ -260,7 +260,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
 async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Withdraw")
+        await ours.click(ANA, await ours.card(rental), "Withdraw")
         assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(f"{rental.id} is over.")
 
 
@@ -295,7 +295,7 @@ async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: 
 async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert "Add teammate" not in str((await ours.look(ANA, TRAINING, rental.id))["buttons"])
+        assert "Add teammate" not in str((await ours.card(rental))["buttons"])
         await ours.forge(ANA, "add_teammate", f"{rental.id}:1")
         assert (await ours.replies())[-1].startswith(
             f"{rental.id} is bought already. I let nobody in. Type /gpu share"

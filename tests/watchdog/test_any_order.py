@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.watchdog.look import BotAnswer, Trouble
 from bot.watchdog.policy import Kind
-from tests.watchdog.test_policy import DEAD, HOUR, MINUTE, SICK, STRANGE, TWO, Watch, at, living, machine
+from tests.watchdog.test_policy import DEAD, HOUR, MINUTE, SICK, STRANGE, Watch, at, living, machine
 
 MACHINES = tuple(machine(number, end) for number, end in enumerate((at(0), at(3), None), start=1))
 EXTENDED = tuple(machine(number, at(6)) for number in (1, 2, 3))
@@ -60,7 +60,7 @@ SPELLS = st.lists(
 def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list[Spell]) -> None:
     watch = Watch(*MACHINES)
     everything = watch.account = (*living(1, 2, 3), *living(9))
-    known, well_at = {one.resource_id: one.ends_at for one in MACHINES}, TWO
+    known, said_while_well = {one.resource_id: one.ends_at for one in MACHINES}, 0
     for spell in spells:
         gone = {resource_id for _, resource_id in watch.deleted}
         alive = tuple(one for one in everything if one.resource_id not in gone)
@@ -69,12 +69,12 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
         watch.now += spell.gap - MINUTE
         for number in range(spell.looks):
             if spell.bot.trouble is None:
-                well_at = watch.now
+                said_while_well = len(watch.said)
             if spell.bot.machines is not None:
                 known = {one.resource_id: one.ends_at for one in spell.bot.machines}
             said, deleted = len(watch.said), len(watch.deleted)
             watch.look(spell.bot, continues=number > 0 or spell.gap == MINUTE)
-            outage = [(when, message) for when, message in watch.said[:said] if when >= well_at]
+            outage = watch.said[said_while_well:said]
             for when, resource_id in watch.deleted[deleted:]:
                 end = known[resource_id]
                 assert end is not None
