@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -26,6 +27,9 @@ settings.register_profile(
 settings.load_profile("gpubot")
 
 fork_programs()
+
+# httpcore imports it several times for each request. It isn't installed, and pytest makes a failing import slow.
+sys.modules["sniffio"] = None  # type: ignore[assignment]  # so the import fails at once
 
 # A shell that starts the tests in the background lets them, and the programs that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
