@@ -25,6 +25,7 @@ from sqlalchemy.util import await_only
 DURABLE = "durable"
 """In the `info` of a connection that writes: whether the next transaction's commit waits for the disk."""
 
+BEGIN_WRITING = "BEGIN IMMEDIATE"
 CHECKPOINT_PAGES = 1000
 """How many pages the log has when a durable commit copies them into the database: SQLite's default."""
 
@@ -49,12 +50,14 @@ class _Cursor(sqlite3.Cursor):
 class InlineConnection:
     """A connection for SQLAlchemy, as PEP 249 describes it. Call `connect` instead of the class."""
 
-    def __init__(self, file: sqlite3.Connection, waiting: aiosqlite.Connection, lock_timeout: float, begin: str):
+    def __init__(
+        self, file: sqlite3.Connection, waiting: aiosqlite.Connection, lock_timeout: float, *, writes: bool
+    ) -> None:
         self.waiting = waiting
         """The same connection, whose calls run on its thread."""
         self._file = file
         self._lock_timeout = lock_timeout
-        self._begin = begin
+        self._writes = writes
         self._durable = True
 
     def cursor(self) -> sqlite3.Cursor:
@@ -63,7 +66,7 @@ class InlineConnection:
 
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction. If it writes, take the write lock, and wait for another process that has it."""
-        if self._begin == "BEGIN":
+        if not self._writes:
             self._file.execute("BEGIN")
             return
         if durable is not self._durable:
@@ -79,12 +82,12 @@ class InlineConnection:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await_only(self.waiting.execute(self._begin))
+            await_only(self.waiting.execute(BEGIN_WRITING))
 
     def _begin_at_once(self) -> None:
         self._file.execute("PRAGMA busy_timeout = 0")
         try:
-            self._file.execute(self._begin)
+            self._file.execute(BEGIN_WRITING)
         finally:
             self._file.execute(f"PRAGMA busy_timeout = {round(self._lock_timeout * 1000)}")
 
@@ -110,25 +113,27 @@ class InlineConnection:
 
 
 def connect(
-    path: Path, threads: WeakSet[Thread], *, lock_timeout: float, begin: str, pragmas: Collection[str]
+    path: Path, threads: WeakSet[Thread], *, lock_timeout: float, writes: bool, pragmas: Collection[str]
 ) -> InlineConnection:
     """Open the file, and add the connection's thread to `threads`. Call this where SQLAlchemy makes a connection.
 
-    Each transaction begins with the statement `begin`. Wait for each lock up to `lock_timeout` real seconds.
+    With `writes`, each transaction begins by taking the write lock. Wait for each lock up to `lock_timeout` real
+    seconds.
     """
     file = sqlite3.connect(str(path), timeout=lock_timeout, isolation_level=None, check_same_thread=False)
     waiting = aiosqlite.Connection(lambda: file, iter_chunk_size=64)
     # Otherwise a process that ends without closing its database would wait forever for this thread.
     waiting._thread.daemon = True
     threads.add(waiting._thread)
-    await_only(waiting)
     try:
+        await_only(waiting)
         for pragma in pragmas:
             file.execute(f"PRAGMA {pragma}")
     except BaseException:
+        file.close()
         waiting.stop()
         raise
-    return InlineConnection(file, waiting, lock_timeout, begin)
+    return InlineConnection(file, waiting, lock_timeout, writes=writes)
 
 
 class _ExecutionContext(SQLiteExecutionContext):
