@@ -56,6 +56,7 @@ async def copy_to_postgres(source: str, target: str) -> int:
             await take_alone(target_ownership)
             with startup_errors():
                 async with source_engines.reader.connect() as read:
+                    await read.begin()
                     await _check_source(read, path)
                     async with target_engines.writer.begin() as conn:
                         await conn.run_sync(_check_empty)

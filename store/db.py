@@ -130,6 +130,7 @@ async def _revision(engines: Engines) -> str | None:
     """Return the revision of the schema. Raise CannotOpen if this version does not know it."""
     with startup_errors():
         async with engines.reader.connect() as conn:
+            await conn.begin()
             found = await conn.run_sync(migrating.revision)
     migrating.check_known(found)
     return found
@@ -149,6 +150,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
     try:
         with startup_errors():
             async with engines.reader.connect() as conn:
+                await conn.begin()
                 found = await conn.run_sync(migrating.revision)
                 migrating.check_known(found)
                 if found != HEAD:

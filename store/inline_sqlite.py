@@ -72,7 +72,7 @@ class InlineConnection:
         if durable is not self._durable:
             # NORMAL writes the log in the same order, but waits for the disk only when the log is copied into the
             # database (https://www.sqlite.org/pragma.html#pragma_synchronous), which is left to durable commits.
-            # Neither can be changed in a transaction.
+            # It can't be changed in a transaction.
             self._file.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._file.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else 0}")
             self._durable = durable

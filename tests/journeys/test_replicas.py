@@ -22,7 +22,7 @@ NOT_WRITTEN = "couldn't write that down"
 """The answer if the database is too slow."""
 TRIES = 50
 TAKEOVER = 60.0
-"""Real seconds after which a process has not taken over, also on a busy machine."""
+"""Real seconds within which a process takes over, also on a busy machine."""
 LOOK = 0.05
 """Real seconds between two looks at a process."""
 

@@ -16,6 +16,7 @@ from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Written
 from bot.model.message import MessageKind
 from store.db import Database
+from store.inline_sqlite import CHECKPOINT_PAGES
 from tests.databases import Postgres
 from tests.store import make
 from tests.store.fact import NAME, read, write
@@ -88,6 +89,9 @@ async def test_only_a_durable_commit_waits_for_the_disk_on_sqlite(sqlite_url: st
     database = await Database.open(sqlite_url, claimant="test", clock=clock)
     for durable in (True, False, True, False):
         assert await commits_wait(database, "PRAGMA synchronous", durable=durable) is durable
+        async with database.write(durable=durable) as tx:
+            pages = await tx.quotes._conn.scalar(text("PRAGMA wal_autocheckpoint"))
+        assert pages == (CHECKPOINT_PAGES if durable else 0), "only a durable commit copies the log"
     await database.close()
 
 

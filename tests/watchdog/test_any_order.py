@@ -60,7 +60,7 @@ SPELLS = st.lists(
 def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list[Spell]) -> None:
     watch = Watch(*MACHINES)
     everything = watch.account = (*living(1, 2, 3), *living(9))
-    known, said_while_well = {one.resource_id: one.ends_at for one in MACHINES}, 0
+    known, said_before = {one.resource_id: one.ends_at for one in MACHINES}, 0
     for spell in spells:
         gone = {resource_id for _, resource_id in watch.deleted}
         alive = tuple(one for one in everything if one.resource_id not in gone)
@@ -69,12 +69,12 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
         watch.now += spell.gap - MINUTE
         for number in range(spell.looks):
             if spell.bot.trouble is None:
-                said_while_well = len(watch.said)
+                said_before = len(watch.said)
             if spell.bot.machines is not None:
                 known = {one.resource_id: one.ends_at for one in spell.bot.machines}
             said, deleted = len(watch.said), len(watch.deleted)
             watch.look(spell.bot, continues=number > 0 or spell.gap == MINUTE)
-            outage = watch.said[said_while_well:said]
+            outage = watch.said[said_before:said]
             for when, resource_id in watch.deleted[deleted:]:
                 end = known[resource_id]
                 assert end is not None
