@@ -7,12 +7,12 @@ import json
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Integer, Text, bindparam, delete, select, tuple_, type_coerce
+from sqlalchemy import Integer, Text, bindparam, delete, func, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
-from store.mapping import fetch_first, insert_new, param, select_by, to_models, upsert, values
+from store.mapping import insert_new, listed, param, to_models, upsert, values
 from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
@@ -21,18 +21,35 @@ _SINCE = (
     .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
     .order_by(_c.at)
 )
-_BEFORE = (
+_before = samples.alias()
+_LAST_BEFORE = (
+    select(func.max(_before.c.at))
+    .where(_before.c.rental_id == param(_c.rental_id, "key"), _before.c.at < param(_c.at, "moment"))
+    .scalar_subquery()
+)
+_REACHING_BACK = (
     select(samples)
-    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at < param(_c.at, "moment"))
-    .order_by(_c.at.desc())
-    .limit(1)
+    .where(
+        _c.rental_id == param(_c.rental_id, "key"),
+        _c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")),
+    )
+    .order_by(_c.at)
 )
 _GPUS = (
     select(_c.at, type_coerce(_c.gpus, Text))
     .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
     .order_by(_c.at)
 )
-_NEWEST = select_by(_c.rental_id, _c.at.desc()).limit(1)
+_newest = samples.alias()
+_NEWEST_AT = (
+    select(func.max(_newest.c.at)).where(_newest.c.rental_id == rentals.c.id).correlate(rentals).scalar_subquery()
+)
+_NEWEST_OF = (
+    select(samples)
+    .select_from(rentals)
+    .join(samples, (_c.rental_id == rentals.c.id) & (_c.at == _NEWEST_AT))
+    .where(rentals.c.id.in_(bindparam("ids", expanding=True)))
+)
 _OLD = (
     select(_c.rental_id, _c.at)
     .where(_c.at < param(_c.at, "moment"))
@@ -55,16 +72,16 @@ class Samples:
         return to_models(Sample, await self._conn.execute(_SINCE, {"key": rental_id, "moment": at}))
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
-        before = await self._conn.execute(_BEFORE, {"key": rental_id, "moment": at})
-        return [*to_models(Sample, before), *await self.since(rental_id, at)]
+        return to_models(Sample, await self._conn.execute(_REACHING_BACK, {"key": rental_id, "moment": at}))
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
 
-    async def newest(self, rental_id: str) -> Sample | None:
-        return await fetch_first(self._conn, Sample, _NEWEST, rental_id)
+    async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
+        rows = await self._conn.execute(_NEWEST_OF, {"ids": listed(rental_ids)})
+        return {sample.rental_id: sample for sample in to_models(Sample, rows)}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount

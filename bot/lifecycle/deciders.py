@@ -15,6 +15,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, to_person
+from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.policy.team.asking import Asked, who_is_asked
 from bot.policy.team.hours import Availability, zone_of
@@ -41,12 +42,20 @@ async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> R
 
 async def team_of(tx: Tx, rules: Rules) -> Team:
     """Return what the store knows of the people and groups that may decide."""
+    team, _ = await _team_and_people(tx, rules)
+    return team
+
+
+async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
+    """Return what the store knows of the people and groups that may decide, and the people themselves, admins among
+    them."""
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
     named |= {one for group in groups for one in members.get(group, ())}
-    gone = frozenset(person.id for person in await tx.people.known(named) if not is_member(person))
-    return Team(gone=gone, members={group: members[group] for group in groups if group in members})
+    people = await tx.people.known(named)
+    gone = frozenset(person.id for person in people if not is_member(person))
+    return Team(gone=gone, members={group: members[group] for group in groups if group in members}), people
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
@@ -74,12 +83,14 @@ class Deciders(NamedTuple):
 
 async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datetime) -> Deciders:
     """Return who is asked about a request of these people at `now`."""
-    team = await team_of(tx, rules)
+    team, people = await _team_and_people(tx, rules)
     left = rules_for(rules, team, requesters)
-    known = await tx.people.known({*named_to_decide(approvers_of(left), team), *then_people(left, team)})
+    may_be_asked = {*named_to_decide(approvers_of(left), team), *then_people(left, team)}
     absences = await tx.account.all(ABSENCES)
     available = {
-        person.id: Availability(zone_of(person.tz, rules), absences.get(person.id, ())) for person in known
+        person.id: Availability(zone_of(person.tz, rules), absences.get(person.id, ()))
+        for person in people
+        if person.id in may_be_asked
     }
     asked = who_is_asked(left, team, requesters, available, now)
     counting = asked.others if asked.others_instead else (*asked.people, *asked.away)

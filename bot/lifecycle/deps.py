@@ -207,7 +207,8 @@ async def apply(
     await tx.rentals.apply(write)
     if _end_changed(before, after):
         # The next visit tells the machine its new end.
-        await tx.visits.make_due(after.id, soonest_visit(await tx.samples.newest(after.id), deps.clock.now()))
+        last = (await tx.samples.newest_of([after.id])).get(after.id)
+        await tx.visits.make_due(after.id, soonest_visit(last, deps.clock.now()))
     if settles:
         by = next((event.actor for event in events if event.actor is not None), None)
         new_rental = before is None

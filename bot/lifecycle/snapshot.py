@@ -18,8 +18,10 @@ from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Sample
 from bot.model.money import Micros
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
 
@@ -39,6 +41,8 @@ class RentalSnapshot:
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
+    last_visit: Sample | None = None
+    """The newest visit of a ready machine, if its step loaded the snapshot."""
     visited_at: datetime | None = None
     """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
     stored: RentalSnapshot | None = None
@@ -107,10 +111,9 @@ class RentalSnapshot:
 
 
 async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
-    """Return the snapshot of a rental. Return None if there is no such rental."""
+    """Return the snapshot of a rental for its step. Return None if there is no such rental."""
     async with deps.store.read() as tx:
-        rental = await tx.rentals.get(rental_id)
-        return None if rental is None else await load_snapshot(tx, rental)
+        return (await load_many(tx, [rental_id])).get(rental_id)
 
 
 async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
@@ -119,16 +122,20 @@ async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
-    """Return the snapshots of several rentals by their ids, in as many queries as for one."""
+    """Return the snapshots of several rentals for their steps, by their ids, in as many queries as for one."""
     if not rental_ids:
         return {}
     rentals = await tx.rentals.get_many(rental_ids)
     facts = await tx.rentals.facts_of(rental_ids)
-    return {key: _snapshot(rental, facts[key]) for key, rental in rentals.items()}
+    ready = [rental.id for rental in rentals.values() if rental.state is State.READY]
+    visits = await tx.samples.newest_of(ready) if ready else {}
+    return {key: _snapshot(rental, facts[key], visits.get(key)) for key, rental in rentals.items()}
 
 
-def _snapshot(rental: Rental, facts: StoredFacts) -> RentalSnapshot:
-    stored = RentalSnapshot(rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger))
+def _snapshot(rental: Rental, facts: StoredFacts, last_visit: Sample | None = None) -> RentalSnapshot:
+    stored = RentalSnapshot(
+        rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger), last_visit=last_visit
+    )
     return replace(stored, stored=stored)
 
 

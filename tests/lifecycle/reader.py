@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select
 
 from bot.lifecycle.deps import StepDeps
 from bot.model.admin_question import Subject
@@ -15,6 +15,8 @@ from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from store.db import Database
+from store.mapping import to_models
+from store.tables import events, messages, rentals
 from tests.sandbox.compute_world import ComputeWorld
 
 
@@ -33,8 +35,9 @@ class WorldReader:
 
     async def rentals(self) -> list[Rental]:
         """Return all rentals, oldest first."""
+        query = select(rentals.c.id).order_by(rentals.c.created_at, rentals.c.id)
         async with self.database.engines.reader.connect() as conn:
-            ids = (await conn.execute(text("SELECT id FROM rentals ORDER BY created_at, id"))).scalars().all()
+            ids = (await conn.scalars(query)).all()
         async with self.deps.store.read() as tx:
             found = await tx.rentals.get_many(list(ids))
         return [found[rental_id] for rental_id in ids]
@@ -55,12 +58,8 @@ class WorldReader:
 
     async def history(self) -> list[Event]:
         """Return every event, in order."""
-        found, event_id = [], 1
-        async with self.deps.store.read() as tx:
-            while (event := await tx.events.get(event_id)) is not None:
-                found.append(event)
-                event_id += 1
-        return found
+        async with self.database.engines.reader.connect() as conn:
+            return to_models(Event, await conn.execute(select(events).order_by(events.c.id)))
 
     async def account_history(self) -> list[Event]:
         """Return the events of the account as a whole."""
@@ -93,35 +92,22 @@ class WorldReader:
     async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
         """Return who was notified of what by direct message, in order."""
         async with self.deps.store.read() as tx:
-            messages: list[Message] = await tx.messages.direct_of(rental.id)
-            messages += [one for one in await self.messages(MessageKind.QUESTION) if one.rental_id == rental.id]
-            sent = []
-            for message in sorted(messages, key=lambda one: one.id):
-                event = await tx.events.get(message.event_id or 0)
-                assert event is not None
-                sent.append((message.to.value, event.kind))
-        return sent
+            sent: list[Message] = await tx.messages.direct_of(rental.id)
+        sent += [one for one in await self.messages(MessageKind.QUESTION) if one.rental_id == rental.id]
+        kinds = {event.id: event.kind for event in await self.history()}
+        return [(one.to.value, kinds[one.event_id or 0]) for one in sorted(sent, key=lambda one: one.id)]
 
     async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
         """Return who got a notice of this kind, in order."""
-        found = []
-        async with self.deps.store.read() as tx:
-            for number in range(1, 2000):
-                message = await tx.messages.get(number)
-                if message is not None and message.kind is MessageKind.ALERT:
-                    event = await tx.events.get(message.event_id or 0)
-                    if event is not None and event.kind is kind:
-                        found.append((message.to.value, event))
-        return found
+        found = {event.id: event for event in await self.history() if event.kind is kind}
+        alerts = await self.messages(MessageKind.ALERT)
+        return [(one.to.value, found[one.event_id]) for one in alerts if one.event_id in found]
 
     async def messages(self, kind: MessageKind) -> list[Message]:
         """Return the messages of a kind, oldest first."""
+        query = select(messages).where(messages.c.kind == kind).order_by(messages.c.id)
         async with self.database.engines.reader.connect() as conn:
-            query = text("SELECT id FROM messages WHERE kind = :kind ORDER BY id")
-            ids = (await conn.execute(query, {"kind": kind.value})).scalars().all()
-        async with self.deps.store.read() as tx:
-            found = [await tx.messages.get(message_id) for message_id in ids]
-        return [message for message in found if message is not None]
+            return to_models(Message, await conn.execute(query))
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:
         """Return the messages of the questions to the admins about a kind of subject with these fields, oldest

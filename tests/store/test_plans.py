@@ -225,7 +225,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.samples.since("k7mq2", START),
     lambda tx: tx.samples.reaching_back("k7mq2", START),
     lambda tx: tx.samples.highest("k7mq2", START),
-    lambda tx: tx.samples.newest("k7mq2"),
+    lambda tx: tx.samples.newest_of(["k7mq2", "p4wd9"]),
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
     lambda tx: tx.searches.get("s1"),

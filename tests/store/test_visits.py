@@ -108,8 +108,7 @@ async def test_samples_are_read_as_they_were_written_oldest_first(database: Data
         assert await tx.samples.reaching_back("k7mq2", START) == [missed, busy]
         assert await tx.samples.highest("k7mq2", START) == [(START + 2 * MINUTE, 98)]
         assert await tx.samples.highest("k7mq2", START + 3 * MINUTE) == []
-        assert await tx.samples.newest("k7mq2") == busy
-        assert await tx.samples.newest("none") is None
+        assert await tx.samples.newest_of(["k7mq2", "none"]) == {"k7mq2": busy}
 
 
 async def test_old_samples_are_dropped_oldest_first_and_a_few_at_a_time(database: Database) -> None:

@@ -300,7 +300,9 @@ class Samples(Protocol):
         oldest first. No models are made: a day has up to 1,440 samples, and making them would hold up the event
         loop."""
 
-    async def newest(self, rental_id: str) -> Sample | None: ...
+    async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
+        """Return the newest sample of each of these rentals that has one."""
+
     async def drop_before(self, at: datetime, limit: int) -> int:
         """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
 

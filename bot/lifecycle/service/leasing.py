@@ -307,8 +307,8 @@ async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
 
     async def decision(tx: Tx) -> Rental:
         rental = await _say_once(tx, deps, person, rental_id, EventKind.PROBE_INSTALLED)
-        at = soonest_visit(await tx.samples.newest(rental_id), deps.clock.now())
-        await tx.visits.make_due(rental_id, at)
+        last = (await tx.samples.newest_of([rental_id])).get(rental_id)
+        await tx.visits.make_due(rental_id, soonest_visit(last, deps.clock.now()))
         return rental
 
     return await transact(deps, decision)

@@ -13,7 +13,6 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.model.attempt import Attempt
-from bot.model.machine_use import Sample
 from bot.policy.use.visit_times import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
@@ -28,9 +27,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     if attempt is None:
         return snapshot, now
     alive = snapshot.alive_of(attempt)
-    async with deps.store.read() as tx:
-        last = await tx.samples.newest(snapshot.rental.id)
-    planned = _planned(snapshot, attempt, last, now)
+    planned = _planned(snapshot, attempt, now)
     missing = any(r.missing_since for r in alive)
     if planned.at > now and not missing and any(now - r.read_at < CHECK_AGAIN for r in alive):
         return snapshot, planned.at
@@ -55,7 +52,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
         snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
-    return _with_address(snapshot, attempt), _planned(snapshot, attempt, last, now).at
+    return _with_address(snapshot, attempt), _planned(snapshot, attempt, now).at
 
 
 def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
@@ -69,12 +66,12 @@ def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     return snapshot
 
 
-def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, now: datetime) -> Check:
+def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
     """Return the next check. A machine that was not found is polled until it counts as gone (LOOK_UP_AGAIN)."""
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]
     if alive and not missing_since:
         read_at = min(resource.read_at for resource in alive)
-        return next_check(read_at, snapshot.rental.request.contract, last, now)
+        return next_check(read_at, snapshot.rental.request.contract, snapshot.last_visit, now)
     counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
     return Check(at=min([poll_at(now), *counts_at]), live=True)
