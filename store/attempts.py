@@ -33,6 +33,17 @@ _BY_NAME = select_by(attempts.c.resource_name)
 _RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
 _RESOURCES_BY_ID = select(resources).where(resources.c.resource_id.in_(IDS))
 _LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(resources.c.resource_id).with_for_update()
+_GONE = select(resources.c.resource_id).where(resources.c.resource_id.in_(IDS), resources.c.gone_at.is_not(None))
+_moment = param(resources.c.read_at, "moment")
+_NOTE_READ = (
+    update(resources)
+    .where(
+        resources.c.resource_id == param(resources.c.resource_id, "key"),
+        resources.c.read_at < _moment,
+        resources.c.gone_at.is_(None),
+    )
+    .values(read_at=_moment)
+)
 _FACTS_OF = (
     select(attempts, resources, ledger)
     .select_from(
@@ -128,7 +139,7 @@ class Attempts:
         """
         if change.attempts:
             await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
-        await self.write_resources(change.resources)
+        await self._write_resources(change.resources)
         for row in change.ledger:
             await insert_new(self._conn, ledger, values(row))
 
@@ -164,7 +175,17 @@ class Attempts:
         if not await insert_new(self._conn, attempts, fields, conflict_on="offer_id"):
             raise OfferTaken(attempt.called_offer.offer_id)
 
-    async def write_resources(self, reported: Collection[Resource]) -> None:
+    async def note_read(self, read_again: Collection[Resource]) -> None:
+        if not read_again:
+            return
+        gone = set(await self._conn.scalars(_GONE, {"ids": listed([one.resource_id for one in read_again])}))
+        await self._write_resources([one for one in read_again if one.resource_id in gone])
+        moments = {one.resource_id: one.read_at for one in read_again if one.resource_id not in gone}
+        if moments:
+            rows = [{"key": key, "moment": moment} for key, moment in sorted(moments.items())]
+            await self._conn.execute(_NOTE_READ, rows)
+
+    async def _write_resources(self, reported: Collection[Resource]) -> None:
         if not reported:
             return
         rows = await self._conn.execute(_LOCKED_RESOURCES, {"ids": listed([one.resource_id for one in reported])})

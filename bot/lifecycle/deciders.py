@@ -47,8 +47,8 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
 
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
-    """Return what the store knows of the people and groups that may decide, and the people themselves, admins among
-    them."""
+    """Return what the store knows of the people and groups that may decide, and the people themselves, admins
+    among them."""
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}

@@ -240,6 +240,21 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
     assert await facts(database) == ([known], [gone])
 
 
+async def test_a_later_read_moves_only_its_time_and_brings_back_what_counted_as_gone(database: Database) -> None:
+    later = {"read_at": START + MINUTE}
+    lost, gone = make.resource("res-2"), make.resource("res-2", gone_at=START)
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
+    async with database.write() as tx:
+        stored = (changed(RESOURCE, status="running"), gone)
+        await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=stored))
+    async with database.write() as tx:
+        await tx.rentals.note_read([])
+        await tx.rentals.note_read([changed(RESOURCE, **later), changed(lost, **later)])
+        await tx.rentals.note_read([RESOURCE, lost])  # an earlier read changes nothing
+    _, resources = await facts(database)
+    assert resources == [changed(RESOURCE, status="running", **later), changed(lost, **later)]
+
+
 async def test_resources_are_found_by_id_and_if_they_are_alive(database: Database) -> None:
     gone = make.resource("res-2", status="deleted", gone_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())

@@ -216,6 +216,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.rentals.renew(["k7mq2", "p4wd9"], 20),
     lambda tx: tx.rentals.attempts("k7mq2"),
     lambda tx: tx.rentals.resources_by_id(["r1", "r2"]),
+    lambda tx: tx.rentals.note_read([make.resource("r1")]),
     lambda tx: tx.rentals.attempts_of([make.resource("r1"), make.resource("r2")]),
     lambda tx: tx.visits.defer(CLAIMED, START),
     lambda tx: tx.visits.renew(["k7mq2", "p4wd9"], 20),

@@ -227,8 +227,8 @@ class DueTimes:
         """The write that will take the due times that wait now."""
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
-        """Write when a rental is next due, and these resources of it, and end its claim. Raise StoreBusy if the
-        store doesn't take it."""
+        """Write when a rental is next due, and when these resources of it were read, and end its claim. Raise
+        StoreBusy if the store doesn't take it."""
         self._waiting.append((rental, due_at))
         self._read_again += resources
         if self._writing is None:
@@ -242,7 +242,7 @@ class DueTimes:
         # Not durable: if a power cut loses this, the rentals are due again.
         async with self._deps.store.write(durable=False) as tx:
             await tx.rentals.defer_all(waiting)
-            await tx.rentals.write_resources(read_again)
+            await tx.rentals.note_read(read_again)
 
 
 class Searches(DueLoop[Claimed]):

@@ -163,8 +163,9 @@ class Rentals(DueRows[ClaimedRental], Protocol):
 
     async def attempt_by_offer(self, offer_id: str) -> Attempt | None: ...
     async def attempt_by_name(self, resource_name: str) -> Attempt | None: ...
-    async def write_resources(self, reported: Collection[Resource]) -> None:
-        """Write resources that steps read, merged with what is stored. To all but Home, this is no change."""
+    async def note_read(self, read_again: Collection[Resource]) -> None:
+        """Write when resources were read again that are otherwise as the steps loaded them. One that counts as
+        gone meanwhile is alive again if it was read later. To all but Home, this is no change."""
 
     async def alive_resources(self) -> list[AliveResource]:
         """Return the resources that are not gone."""
