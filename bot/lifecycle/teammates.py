@@ -10,15 +10,17 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
 from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.policy.access.boot import check_script_size, further_keys
 from bot.policy.access.teammates import check_number, check_teammate
+from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.team.roles import is_teammate
 from bot.policy.team.rules import Rules
-from bot.policy.use.probing import wants_probe
+from bot.policy.use.probing import needs_script, wants_probe
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
@@ -92,6 +94,17 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
     people = [rental.owner, *let_in]
     keys = await tx.people.keys_of(people)
     return {user_id: keys.get(user_id, []) for user_id in people}
+
+
+async def with_boot_script(
+    tx: Tx, offers: Sequence[Offer], request: Request, teammates: Sequence[str], chosen_vendor: str | None = None
+) -> tuple[Offer, ...]:
+    """Return the offers whose machines run the boot script, or all offers if the request doesn't need one. Offers
+    of the vendor that the person chose always stay."""
+    if not needs_script(request, teammates):
+        return tuple(offers)
+    answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
+    return with_needed_script(offers, request, teammates, answers, chosen_vendor)
 
 
 async def check_boot_script(

@@ -30,7 +30,7 @@ from bot.lifecycle.steps.blocked_buying import (
 )
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
-from bot.lifecycle.teammates import keys_that_get_in
+from bot.lifecycle.teammates import keys_that_get_in, with_boot_script
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
@@ -47,7 +47,6 @@ from bot.policy.buying.next_offers import (
     takes_script,
     to_ask_about,
     untried,
-    with_needed_script,
     within_envelope,
 )
 from bot.policy.buying.offers import likeliest_first
@@ -241,9 +240,8 @@ async def _usable(
 ) -> tuple[Offer, ...]:
     """Return the offers that may be bought, of those with equal prices the likeliest to get ready first."""
     async with deps.store.read() as tx:
-        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
-        got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
-    usable = with_needed_script(offers, rental.request, rental.teammates, answers, chosen)
+        usable = await with_boot_script(tx, offers, rental.request, rental.teammates, chosen)
+        got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in usable})
     return likeliest_first(usable, got_ready)
 
 

@@ -13,13 +13,13 @@ from bot.lifecycle.service.renting import rent
 from bot.lifecycle.shared_offers import SharedOffers
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
+from bot.lifecycle.teammates import with_boot_script
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import likeliest_first, nearby
 from bot.policy.buying.spending import needs_confirmation, propose
 from bot.policy.team.hours import zone_of
@@ -138,8 +138,8 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
 async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | None:
     """Return the cheapest offer that has what the person asked for. Return None if there is none."""
     async with deps.store.read() as tx:
-        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
-    return next(iter(with_needed_script(quote.offers, quote.request, quote.request.teammates, answers)), None)
+        offers = await with_boot_script(tx, quote.offers, quote.request, quote.request.teammates)
+    return next(iter(offers), None)
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:

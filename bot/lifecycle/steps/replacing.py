@@ -12,7 +12,7 @@ from bot.lifecycle.changes.back_to_approval import envelope_facts
 from bot.lifecycle.deps import Deps, apply, free_id, transact
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_boot_script, check_key, let_in
+from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_boot_script
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -25,7 +25,6 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.budgets import say_passed
-from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import fits
 from bot.policy.buying.replacing import (
     check_replaceable,
@@ -96,13 +95,12 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
         request = await checked_request(tx, deps, rental, left, now)
         if rental.state is State.READY:
             request = changed(request, without_vendor=rental.vendor)
-        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
         fitting = [
             offer
             for offer in quote.offers
             if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
         ]
-        offers = with_needed_script(fitting, request, request.teammates, answers)
+        offers = await with_boot_script(tx, fitting, request, request.teammates)
         if not offers:
             return None
         usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
