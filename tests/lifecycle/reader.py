@@ -103,11 +103,11 @@ class WorldReader:
         alerts = await self.messages(MessageKind.ALERT)
         return [(one.to.value, found[one.event_id]) for one in alerts if one.event_id in found]
 
-    async def messages(self, kind: MessageKind) -> list[Message]:
-        """Return the messages of a kind, oldest first."""
-        query = select(messages).where(messages.c.kind == kind).order_by(messages.c.id)
+    async def messages(self, *kinds: MessageKind) -> list[Message]:
+        """Return the messages of some kinds, or of all kinds, oldest first."""
         async with self.database.engines.reader.connect() as conn:
-            return to_models(Message, await conn.execute(query))
+            found = to_models(Message, await conn.execute(select(messages).order_by(messages.c.id)))
+        return [one for one in found if not kinds or one.kind in kinds]
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:
         """Return the messages of the questions to the admins about a kind of subject with these fields, oldest

@@ -87,9 +87,7 @@ def dollars_idle(rental: Rental, dollars: int = 2) -> timedelta:
 
 async def surfaces(here: World, rental: Rental) -> list[Message]:
     """Return the messages to the approvers about a rental."""
-    async with here.deps.store.read() as tx:
-        messages = [await tx.messages.get(number) for number in range(1, 200)]
-    return [one for one in messages if one and one.rental_id == rental.id and one.kind is MessageKind.APPROVAL]
+    return [one for one in await here.messages(MessageKind.APPROVAL) if one.rental_id == rental.id]
 
 
 async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_destroyed_for_it(here: World) -> None:

@@ -54,19 +54,15 @@ async def test_a_check_that_finds_what_is_known_writes_its_time_and_shows_nothin
     rental = await here.ready()
     await here.pass_time(MINUTE)
 
-    async def stored() -> tuple[Rental | None, Resource, list[int]]:
-        async with here.deps.store.read() as tx:
-            (resource,) = await tx.rentals.resources(rental.id)
-            messages = [await tx.messages.get(number) for number in range(1, 30)]
-            shown = [one.target_version for one in messages if one is not None]
-            return await tx.rentals.get(rental.id), resource, shown
+    async def stored() -> tuple[Rental, Resource, list[int]]:
+        (resource,) = await here.resources(rental)
+        shown = [one.target_version for one in await here.messages()]
+        return await here.rental(rental.id), resource, shown
 
     before, read, shown = await stored()
     await checked(here)
     await here.pass_time(SECOND)
     after, read_again, shown_now = await stored()
-    assert before is not None
-    assert after is not None
     assert (after.version, shown_now) == (before.version, shown)
     assert read_again.read_at > read.read_at
     assert after.due_at is not None
@@ -76,9 +72,7 @@ async def test_a_check_that_finds_what_is_known_writes_its_time_and_shows_nothin
 async def told_of_loss(here: World, rental: Rental) -> list[MessageKind]:
     """Return where a lost rental's owner and its thread are told of it."""
     event = await here.last_event(rental, E.LOST)
-    async with here.deps.store.read() as tx:
-        messages = [await tx.messages.get(number) for number in range(1, 100)]
-    return [m.kind for m in messages if m and m.event_id == event.id and m.posted_at == event.at]
+    return [m.kind for m in await here.messages() if m.event_id == event.id and m.posted_at == event.at]
 
 
 @AFTER_A_CHECK

@@ -296,9 +296,7 @@ async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_af
 
 async def thread_of(here: World, rental: Rental) -> list[Message]:
     """Return the replies in the thread of a rental's card."""
-    async with here.deps.store.read() as tx:
-        found = [await tx.messages.get(number) for number in range(1, 100)]
-    return [m for m in found if m and m.rental_id == rental.id and m.kind is MessageKind.THREAD]
+    return [one for one in await here.messages(MessageKind.THREAD) if one.rental_id == rental.id]
 
 
 async def test_it_does_not_work_that_arrives_twice_is_told_once(here: World) -> None:
