@@ -6,6 +6,7 @@ Limits: the JSON schema of slackapi/manifest-schema. Scopes: each method's and e
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ EVENT_SCOPES: dict[str, set[str]] = {
 }
 
 
+@cache
 def methods_called() -> set[str]:
     """Return every Web API method that bot/ and handlers/ call, by its name in the SDK."""
     known = {name for name in dir(AsyncWebClient) if "_" in name and not name.startswith("_")}
