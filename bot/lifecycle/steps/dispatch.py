@@ -8,13 +8,12 @@ from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
 from bot.lifecycle.steps import (
-    awaiting_approval,
     destroying,
     procuring,
     provisioning,
-    queued,
     ready,
     resource_deletion,
+    waiting,
 )
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
@@ -22,8 +21,8 @@ from bot.model.state import ENDS, State
 Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
 
 STEPS: dict[State, Step] = {
-    State.AWAITING_APPROVAL: awaiting_approval.wait,
-    State.QUEUED: queued.wait,
+    State.AWAITING_APPROVAL: waiting.wait,
+    State.QUEUED: waiting.wait,
     State.PROCURING: procuring.procure,
     State.PROVISIONING: provisioning.provision,
     State.READY: ready.run,
@@ -44,7 +43,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
             snapshot = await destroying.note_unseen_end(deps, snapshot)
-        snapshot = awaiting_approval.give_approval_notice_if_due(snapshot, deps.clock.now())
+        snapshot = waiting.give_approval_notice_if_due(snapshot, deps.clock.now())
         next_round = resource_deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
