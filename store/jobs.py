@@ -11,12 +11,14 @@ from store import claims
 from store.mapping import insert_new
 from store.tables import jobs
 
+_CLAIMED = (jobs.c.id, jobs.c.due_at)
+
 
 class Jobs(claims.PlainDueTable):
     """bot.lifecycle.ports.store.Jobs."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        super().__init__(conn, holder, jobs, Claimed, (jobs.c.id, jobs.c.due_at))
+        super().__init__(conn, holder, jobs, Claimed, _CLAIMED)
 
     async def begin(self, name: str, due_at: datetime) -> None:
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **claims.FREE})

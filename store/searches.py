@@ -15,6 +15,7 @@ from store.mapping import fetch_first, insert_new, param, select_by
 from store.tables import quotes, shared_searches
 
 _c = shared_searches.c
+_CLAIMED = (_c.id, _c.due_at)
 _GET = select_by(_c.id)
 _at = param(_c.due_at, "at")
 _MAKE_DUE = (
@@ -40,7 +41,7 @@ class Searches(claims.PlainDueTable):
     """bot.lifecycle.ports.store.Searches."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        super().__init__(conn, holder, shared_searches, Claimed, (_c.id, _c.due_at))
+        super().__init__(conn, holder, shared_searches, Claimed, _CLAIMED)
 
     async def get(self, search_id: str) -> SharedSearch | None:
         return await fetch_first(self._conn, SharedSearch, _GET, search_id)
