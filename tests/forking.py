@@ -29,9 +29,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack")
+BENCH = ("bench.empty_app", "bench.peer", "bench.ssh_host", "bench.timing")
+"""The programs of the bench. The libraries that they load are among those of the others."""
+PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack", *BENCH)
 LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
-"""What the server loads: the programs, and what they load once they run."""
+"""What the server loads: the programs but those of BENCH, and what they load once they run."""
 LONGEST_REQUEST = 100_000
 ROOT = Path(__file__).parents[1]
 _SET_CHILD_SUBREAPER = 36
