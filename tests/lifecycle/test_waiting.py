@@ -419,7 +419,8 @@ PEOPLE = [Person(id=f"U0{n:03}", name=f"Person {n}") for n in range(40)]
 
 
 async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here: World) -> None:
-    vendor, every = "runpod", 3 * MINUTE  # its machines run after 75 s, the soonest of all, so they are polled least
+    # Its machines run after 75 s, the soonest of all vendors, so that each is polled least.
+    vendor, every = "runpod", 3 * MINUTE
     use(here, waiting=Waiting(every=every), check_in=CheckIn(after=None))
     await sold_out(here)
     async with here.deps.store.write() as tx:
