@@ -42,7 +42,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 NUMBERS = st.integers(1, 2**31 - 2)
 FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-# One number for each, which takes a fifth of the time that `datetimes` and `timedeltas` take.
+# One number for each, which takes half the time of the draws by `datetimes` and `timedeltas`.
 MOMENTS = st.integers(0, (datetime(9998, 1, 1, tzinfo=UTC) - FIRST) // MICROSECOND).map(
     lambda after: FIRST + after * MICROSECOND
 )
