@@ -1,9 +1,10 @@
 """Programs of gpubot started by a fork, without loading their modules again.
 
 `python -m bot ..` and `python -m sandbox ..` need a second of CPU to load their modules, most of what many tests
-would cost. `fork_programs` lets `subprocess.Popen` start them from a server: a process that has loaded the
-modules and does nothing else. What it forks is a process like any other, a child of the one that asked, with its
-own environment, folder, standard streams, signals and exit status. The real `main` runs in it.
+would cost. `fork_programs` lets `subprocess.Popen` start them, and the programs of the bench, from a server: a
+process that has loaded the modules and does nothing else. What it forks is a process like any other, a child of the
+one that asked, with its own environment, folder, standard streams, signals and exit status. The real `main` runs in
+it.
 
 Some programs are started without a fork: those with other options of Python in their environment (PYTHONUTF8,
 LC_ALL) or with a process group of their own, as in tests/demo/test_programs.py, and every program outside Linux or
@@ -29,9 +30,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack")
+BENCH = ("bench.empty_app", "bench.peer", "bench.ssh_host", "bench.timing")
+"""The programs of the bench. The libraries that they load are among those of the others."""
+PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack", *BENCH)
 LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
-"""What the server loads: the programs, and what they load once they run."""
+"""What the server loads: the programs but those of BENCH, and what they load once they run."""
 LONGEST_REQUEST = 100_000
 ROOT = Path(__file__).parents[1]
 _SET_CHILD_SUBREAPER = 36

@@ -267,7 +267,7 @@ async def test_no_rental_in_any_state_fails_while_the_token_is_refused(here: Wor
     ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
     await here.outside.control("token", valid=False)
     await here.destroy(going, BEN)
-    await here.pass_time(30 * MINUTE)
+    await here.pass_time(20 * MINUTE)  # longer than `provision_timeout`
     assert [(await here.rental(one.id)).state for one in (ready, going, made)] == [
         State.READY,
         State.DESTROYING,

@@ -265,13 +265,13 @@ async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: 
 
 async def test_a_machine_that_works_while_most_visits_fail_goes_on_and_is_not_asked_about(here: World) -> None:
     one = await here.ready(person=BEN, lease=2 * HOUR, up_to=20 * HOUR)
-    others = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
-    for rental in others:
-        here.machines[rental].use(98)
     ready_at, end = one.running_lease.ready_at, one.running_lease.ends_at
     await here.pass_time(ready_at + 65 * MINUTE - here.now)
     await here.keep(one, HOUR, BEN)
-    await here.pass_time(15 * MINUTE)
+    others = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
+    for rental in others:
+        here.machines[rental].use(98)
+    await here.pass_time(ready_at + 80 * MINUTE - here.now)
     for rental in others:
         here.machines[rental].misses(Missed.NO_ANSWER)
     await here.pass_time(6 * MINUTE)

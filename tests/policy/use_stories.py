@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
@@ -189,6 +190,12 @@ def _span(length: str) -> timedelta:
 
 
 def _sample(at: datetime, reading: str) -> Sample:
+    gpus, peers, missed = _seen(reading)
+    return Sample(rental_id="k7mq2", at=at, gpus=gpus, peers=peers, missed=missed)
+
+
+@cache
+def _seen(reading: str) -> tuple[tuple[GpuUse, ...], tuple[str, ...], Missed | None]:
     text, *peers = reading.split(" +")
     text, memory = text.removesuffix(" and memory"), 79_000 if text.endswith(" and memory") else 12
     seen, _, failure = text.rpartition(" then ")
@@ -196,7 +203,7 @@ def _sample(at: datetime, reading: str) -> Sample:
     text = seen if missed else failure
     readings = [] if not text else [None if one == "-" else int(one) for one in text.split("/")]
     gpus = [GpuUse(index=n, highest=highest, memory_mib=memory) for n, highest in enumerate(readings)]
-    return Sample(rental_id="k7mq2", at=at, gpus=tuple(gpus), peers=tuple(peers), missed=missed)
+    return tuple(gpus), tuple(peers), missed
 
 
 def _words(value: str) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from itertools import count
+from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import AwareDatetime, BaseModel
 
+from bot.clock import MovedClock
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
@@ -26,6 +30,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
+from tests.databases import fresh_sqlite
 from tests.store import make
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +40,13 @@ FAR = datetime(9999, 1, 1, tzinfo=UTC)
 # The store replaces NUL and lone surrogates; see the last test.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(1, 2**31 - 2)
-MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+FIRST = datetime(1970, 1, 2, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+# One number for each, which takes half the time of the draws by `datetimes` and `timedeltas`.
+MOMENTS = st.integers(0, (datetime(9998, 1, 1, tzinfo=UTC) - FIRST) // MICROSECOND).map(
+    lambda after: FIRST + after * MICROSECOND
+)
+SPANS = st.integers(0, timedelta(days=400) // MICROSECOND).map(lambda long: long * MICROSECOND)
 BASICS: dict[Any, SearchStrategy[Any]] = {
     str: TEXT,
     int: NUMBERS,
@@ -44,7 +55,7 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     datetime: MOMENTS,
     date: st.dates(),
     AwareDatetime: MOMENTS,
-    timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
+    timedelta: SPANS,
     type(None): st.none(),
     GpuUse: st.builds(
         GpuUse,
@@ -110,24 +121,38 @@ def fresh() -> str:
     return f"x{next(numbers)}"
 
 
+Both: TypeAlias = tuple[Database, Database]
+
+
+@pytest.fixture
+async def both(tmp_path: Path, postgres_url: str, clock: MovedClock) -> AsyncIterator[Both]:
+    """A database of each kind. Both get the same examples: to draw one takes longer than to write it."""
+    sqlite = await Database.open(await fresh_sqlite(tmp_path / "gpubot.db"), claimant="test", clock=clock)
+    postgresql = await Database.open(postgres_url, claimant="test", clock=clock)
+    yield sqlite, postgresql
+    await sqlite.close()
+    await postgresql.close()
+
+
 def examples(n: int) -> settings:
     return settings(
         max_examples=n,
         derandomize=True,
         phases=[Phase.generate],  # shrinking a failing example takes minutes with a database
-        # All examples of a test share one database; each uses new names.
+        # All examples of a test share the databases; each uses new names.
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 
 
 @examples(40)
 @given(quote=any_of(Quote))
-async def test_a_quote_is_read_as_it_was_written(database: Database, quote: Quote) -> None:
+async def test_a_quote_is_read_as_it_was_written(both: Both, quote: Quote) -> None:
     quote = changed(quote, id=fresh())
-    async with database.write() as tx:
-        await tx.quotes.add(quote)
-    async with database.read() as tx:
-        assert await tx.quotes.get(quote.id) == quote
+    for database in both:
+        async with database.write() as tx:
+            await tx.quotes.add(quote)
+        async with database.read() as tx:
+            assert await tx.quotes.get(quote.id) == quote
 
 
 def _with_lease(rental: Rental) -> Rental:
@@ -140,18 +165,19 @@ def _with_lease(rental: Rental) -> Rental:
     later=any_of(AdminQuestion, rental_id=None, event_id=None),
 )
 async def test_a_question_to_the_admins_is_read_as_it_was_written(
-    database: Database, *, question: AdminQuestion, later: AdminQuestion
+    both: Both, *, question: AdminQuestion, later: AdminQuestion
 ) -> None:
     question = changed(question, id=fresh())
     later = changed(later, id=question.id, version=question.version + 1)
-    async with database.write() as tx:
-        await tx.questions.add(question)
-    async with database.read() as tx:
-        assert await tx.questions.get(question.id) == question
-    async with database.write() as tx:
-        await tx.questions.save(question, later)
-    async with database.read() as tx:
-        assert await tx.questions.get(question.id) == later
+    for database in both:
+        async with database.write() as tx:
+            await tx.questions.add(question)
+        async with database.read() as tx:
+            assert await tx.questions.get(question.id) == question
+        async with database.write() as tx:
+            await tx.questions.save(question, later)
+        async with database.read() as tx:
+            assert await tx.questions.get(question.id) == later
 
 
 @examples(30)
@@ -164,7 +190,7 @@ async def test_a_question_to_the_admins_is_read_as_it_was_written(
     event=any_of(Event),
 )
 async def test_a_rental_and_its_rows_are_read_as_they_were_written(
-    database: Database,
+    both: Both,
     *,
     rental: Rental,
     later: Rental,
@@ -192,60 +218,64 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     change = make.unchecked(
         None, rental, events=(event,), attempts=(attempt,), resources=(resource,), ledger=(row,)
     )
-    async with database.write() as tx:
-        await tx.quotes.add(make.quote(name))
-        await tx.rentals.apply(change)
-    async with database.read() as tx:
-        assert await tx.rentals.get(name) == rental
-        assert await tx.rentals.attempts(name) == [attempt]
-        assert await tx.rentals.resources(name) == [resource]
-        assert await tx.rentals.ledger(name) == [row]
-        assert [changed(e, id=event.id) for e in await tx.events.of(name)] == [event]
-    async with database.write() as tx:
-        await tx.rentals.apply(make.unchecked(rental, later))
-    async with database.read() as tx:
-        assert await tx.rentals.get(name) == later
+    for database in both:
+        async with database.write() as tx:
+            await tx.quotes.add(make.quote(name))
+            await tx.rentals.apply(change)
+        async with database.read() as tx:
+            assert await tx.rentals.get(name) == rental
+            assert await tx.rentals.attempts(name) == [attempt]
+            assert await tx.rentals.resources(name) == [resource]
+            assert await tx.rentals.ledger(name) == [row]
+            assert [changed(e, id=event.id) for e in await tx.events.of(name)] == [event]
+        async with database.write() as tx:
+            await tx.rentals.apply(make.unchecked(rental, later))
+        async with database.read() as tx:
+            assert await tx.rentals.get(name) == later
 
 
 @examples(40)
 @given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None, question_id=None))
-async def test_a_message_is_read_as_it_was_written(database: Database, message: Message) -> None:
+async def test_a_message_is_read_as_it_was_written(both: Both, message: Message) -> None:
     message = changed(message, due_at=FAR - timedelta(days=400 * 365))
     if message.kind is MessageKind.HOME:  # each person has one
         message = changed(message, to=to_person(f"U{fresh()}"))
-    async with database.write() as tx:
-        await tx.messages.add(message)
-        [added] = await tx.messages.due(FAR, 9)
-        await tx.messages.save(changed(added, due_at=None, shown_version=added.target_version))
-        saved = await tx.messages.get(added.id)
-    assert changed(added, id=message.id, target_version=message.target_version) == message
-    assert added.target_version >= message.target_version
-    assert saved == changed(added, due_at=None, shown_version=added.target_version)
+    for database in both:
+        async with database.write() as tx:
+            await tx.messages.add(message)
+            [added] = await tx.messages.due(FAR, 9)
+            await tx.messages.save(changed(added, due_at=None, shown_version=added.target_version))
+            saved = await tx.messages.get(added.id)
+        assert changed(added, id=message.id, target_version=message.target_version) == message
+        assert added.target_version >= message.target_version
+        assert saved == changed(added, due_at=None, shown_version=added.target_version)
 
 
 @examples(30)
 @given(person=any_of(Person), key=any_of(Key), channel=any_of(Channel), asked=MOMENTS)
 async def test_people_keys_and_channels_are_read_as_they_were_written(
-    database: Database, person: Person, key: Key, channel: Channel, asked: datetime
+    both: Both, person: Person, key: Key, channel: Channel, asked: datetime
 ) -> None:
-    async with database.write() as tx:
-        await tx.people.put(person, asked)
-        await tx.people.add_key(person.id, key)
-        await tx.people.put_channel(channel, asked)
-        assert await tx.people.get(person.id, asked) == person
-        assert key in await tx.people.keys(person.id)
-        assert await tx.people.channel(channel.id, asked) == channel
+    for database in both:
+        async with database.write() as tx:
+            await tx.people.put(person, asked)
+            await tx.people.add_key(person.id, key)
+            await tx.people.put_channel(channel, asked)
+            assert await tx.people.get(person.id, asked) == person
+            assert key in await tx.people.keys(person.id)
+            assert await tx.people.channel(channel.id, asked) == channel
 
 
 @examples(40)
 @given(moments=st.lists(MOMENTS, min_size=2, max_size=6, unique=True))
-async def test_stored_times_sort_as_time_does(database: Database, moments: list[datetime]) -> None:
+async def test_stored_times_sort_as_time_does(both: Both, moments: list[datetime]) -> None:
     owner = fresh()
-    async with database.write() as tx:
-        for moment in moments:
-            await tx.quotes.add(make.quote(fresh(), owner=owner, created_at=moment, due_at=None))
-        asked = [len(await tx.quotes.asked_since(owner, moment)) for moment in sorted(moments)]
-    assert asked == list(range(len(moments), 0, -1))
+    for database in both:
+        async with database.write() as tx:
+            for moment in moments:
+                await tx.quotes.add(make.quote(fresh(), owner=owner, created_at=moment, due_at=None))
+            asked = [len(await tx.quotes.asked_since(owner, moment)) for moment in sorted(moments)]
+        assert asked == list(range(len(moments), 0, -1))
 
 
 async def test_characters_that_no_database_takes_are_replaced(database: Database) -> None:

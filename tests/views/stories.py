@@ -25,6 +25,7 @@ from bot.model.summary import (
     QuoteView,
     RentalDetails,
     RentalList,
+    RentalSummary,
 )
 from bot.policy.team.rules import Approvers, Rules
 from handlers.views.phrases.format import Reader
@@ -289,7 +290,7 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
 
 
 def listed(
-    *shown: RentalDetails,
+    *shown: RentalSummary,
     more: int = 0,
     own: str = "0",
     own_amount: int = 0,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
+from bot.model.base import changed
 from bot.model.event import DearRental, Event, EventKind, Facts
 from bot.model.machine_use import OnEnding, OnEndingRefused, OnEndingState
 from bot.model.offer import Catalog, Offer
@@ -30,7 +31,7 @@ from bot.model.rental import (
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
-from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails
+from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
 
 NASTY = (
     "<!channel>",
@@ -302,6 +303,20 @@ details = st.builds(
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
+)
+
+
+def summaries_of(rentals: st.SearchStrategy[Rental]) -> st.SearchStrategy[RentalSummary]:
+    """Return these rentals as a list shows them. Their history, which takes most of the draws of `details`, is left
+    out."""
+    names = st.dictionaries(user, text, max_size=3)
+    return st.builds(RentalSummary, rental=rentals, spent=spents, names=names, sees_money=st.booleans())
+
+
+summaries = summaries_of(rentals)
+summaries_to_decide = summaries_of(
+    rentals_in(State.AWAITING_APPROVAL)
+    | st.builds(lambda rental, more: changed(rental, extension=more), rentals_in(State.READY), extensions)
 )
 idle_machines = st.builds(
     IdleMachine, rental=rentals_in(State.READY), owner=text, since=moment, asked_at=st.none() | moment

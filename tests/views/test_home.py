@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.lifecycle.service.home import ROWS
+from bot.lifecycle.service.queries import MOST_WAITING
 from bot.model.base import changed
 from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
-from bot.model.summary import HomeView, RentalDetails, WaitingView
+from bot.model.summary import HomeView, RentalDetails, RentalSummary, WaitingView
 from handlers.views.surfaces.home import KEYS, home_tab
 from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
@@ -101,10 +102,10 @@ def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_no
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
-    rentals=st.lists(some.details, max_size=3),
+    rentals=st.lists(some.summaries, max_size=3),
     count=st.sampled_from([0, 1, 60, 1000]),
     page=st.integers(0, 3),
-    to_decide=st.lists(some.details, max_size=5),
+    to_decide=st.lists(some.summaries_to_decide, max_size=MOST_WAITING),
     quotes=st.lists(some.quotes, max_size=2),
     keys=st.lists(some.keys, max_size=2),
     project=some.text,
@@ -113,10 +114,10 @@ def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_no
 )
 def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
     *,
-    rentals: list[RentalDetails],
+    rentals: list[RentalSummary],
     count: int,
     page: int,
-    to_decide: list[RentalDetails],
+    to_decide: list[RentalSummary],
     quotes: list[Quote],
     keys: list[Key],
     project: str,
@@ -129,7 +130,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
     view = home_of(
         live=changed(
             listed(*listed_now, more=max(count - ROWS, 0)),
-            waiting=tuple(one for one in to_decide if one.rental.waiting is not None),
+            waiting=tuple(to_decide),
             more_waiting=count,
         ),
         page=page,
