@@ -477,6 +477,8 @@ class ActionId(Generic[V]):
 
     id: str
     value_type: type[V]
+    answers: bool = False
+    """Whether it answers a question. Each question has such a button while it is open."""
 
     def decode(self, text: str) -> V:
         """Return the value of a clicked button. Raise Mistake if the text is no such value."""
@@ -518,38 +520,38 @@ class Action:
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     SSH = ActionId("ssh", RentalValue)
-    CHANGE_RENTAL = ActionId("change_rental", VersionValue)
+    CHANGE_RENTAL = ActionId("change_rental", VersionValue, answers=True)
     WITHDRAW = ActionId("withdraw", VersionValue)
     ADD_TEAMMATE = ActionId("add_teammate", VersionValue)
     SHARE = ActionId("share", ShareValue)
     ASK_FOR = ActionId("ask_for", RentalValue)
     GIVE = ActionId("give", ShareValue)
-    TAKE = ActionId("take", EndValue)
+    TAKE = ActionId("take", EndValue, answers=True)
     CANCEL = ActionId("cancel", RentalValue)
-    APPROVE = ActionId("approve", VersionValue)
+    APPROVE = ActionId("approve", VersionValue, answers=True)
     OPEN_REQUEST = ActionId("open_request", RentalValue)
     FEWER_HOURS = ActionId("fewer_hours", VersionValue)
     DENY = ActionId("deny", VersionValue)
-    ACCEPT = ActionId("accept", VersionValue)
+    ACCEPT = ActionId("accept", VersionValue, answers=True)
     EXTEND_FORM = ActionId("extend_form", RentalValue)
     EXTEND = ActionId("extend", ExtendValue)
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
-    KEEP = ActionId("keep", HoursValue)
-    KEEP_FOR = ActionId("keep_for", SpanValue)
+    KEEP = ActionId("keep", HoursValue, answers=True)
+    KEEP_FOR = ActionId("keep_for", SpanValue, answers=True)
     ASK_OWNER_AGAIN = ActionId("ask_owner_again", RentalValue)
-    LEAVE_ALONE = ActionId("leave_alone", RentalValue)
+    LEAVE_ALONE = ActionId("leave_alone", RentalValue, answers=True)
     PROBE_INSTALLED = ActionId("probe_installed", RentalValue)
-    KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue)
+    KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue, answers=True)
     DESTROY = ActionId("destroy", RentalValue)
     REPLACE = ActionId("replace", RentalValue)
     NOT_WORKING = ActionId("not_working", RentalValue)
-    TAKEN_ON = ActionId("taken_on", RentalValue)
-    GIVE_OWNER = ActionId("give_owner", QuestionValue)
-    NOT_OURS = ActionId("not_ours", QuestionValue)
+    TAKEN_ON = ActionId("taken_on", RentalValue, answers=True)
+    GIVE_OWNER = ActionId("give_owner", QuestionValue, answers=True)
+    NOT_OURS = ActionId("not_ours", QuestionValue, answers=True)
     ASK_ABOUT_AGAIN = ActionId("ask_about_again", QuestionValue)
     DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
-    PUT_ALL_BACK = ActionId("put_all_back", QuestionValue)
-    ONE_BY_ONE = ActionId("one_by_one", QuestionValue)
+    PUT_ALL_BACK = ActionId("put_all_back", QuestionValue, answers=True)
+    ONE_BY_ONE = ActionId("one_by_one", QuestionValue, answers=True)
     SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
     SPEND_CSV = ActionId("spend_csv", SpendValue)
     HOME_PAGE = ActionId("home_page", PageValue)
@@ -604,6 +606,10 @@ ACTION_VALUES: Mapping[str, type[Value]] = MappingProxyType(
     {action.id: action.value_type for action in vars(Action).values() if isinstance(action, ActionId)}
 )
 """The type of each button's value, by `action_id`."""
+ANSWERS = frozenset(
+    action.id for action in vars(Action).values() if isinstance(action, ActionId) and action.answers
+)
+"""The `action_id`s of the buttons that answer a question."""
 _CALLBACKS = {modal.id: modal for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
 MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
     {callback_id: modal.value_types for callback_id, modal in _CALLBACKS.items()}

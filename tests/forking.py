@@ -2,9 +2,9 @@
 
 `python -m bot ..` and `python -m sandbox ..` need a second of CPU to load their modules, most of what many tests
 would cost. `fork_programs` lets `subprocess.Popen` start them, and the programs of the bench, from a server: a
-process that has loaded the modules and does nothing else. What it forks is a process like any other, a child of the
-one that asked, with its own environment, folder, standard streams, signals and exit status. The real `main` runs in
-it.
+process that has loaded the modules and does nothing else. What it forks is a process like any other, a child of
+the one that asked, with its own environment, folder, standard streams, signals and exit status. The real `main`
+runs in it.
 
 Some programs are started without a fork: those with other options of Python in their environment (PYTHONUTF8,
 LC_ALL) or with a process group of their own, as in tests/demo/test_programs.py, and every program outside Linux or

@@ -47,8 +47,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_two_days_of_10_people_and_20_rentals(folder: Path) -> None:
-    """`make soak MONTH=1` has a month of 50 people and 400 rentals. With this seed, every kind of use and of answer
-    happens, and the machines run for fewer hours than with most."""
+    """`make soak MONTH=1` has a month of 50 people and 400 rentals. With this seed, every kind of use and of
+    answer happens, and the machines run for fewer hours than with most."""
     plan = plan_use(3222, people=10, rentals=20, days=2)
     record = await simulate(f"sqlite:///{folder}/days.sqlite", plan)
     assert check(record) == []

@@ -307,8 +307,8 @@ details = st.builds(
 
 
 def summaries_of(rentals: st.SearchStrategy[Rental]) -> st.SearchStrategy[RentalSummary]:
-    """Return these rentals as a list shows them. Their history, which takes most of the draws of `details`, is left
-    out."""
+    """Return these rentals as a list shows them. Their history, which takes most of the draws of `details`, is
+    left out."""
     names = st.dictionaries(user, text, max_size=3)
     return st.builds(RentalSummary, rental=rentals, spent=spents, names=names, sees_money=st.booleans())
 

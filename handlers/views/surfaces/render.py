@@ -13,7 +13,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.replacing import FIRST_HOUR
 from bot.policy.team.asking import Mentions
-from handlers.ids import Action, action_of
+from handlers.ids import ANSWERS, action_of
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
@@ -26,16 +26,6 @@ from handlers.views.surfaces.nobody_answers import nobody_answers
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """How often a message that asks something about a ready machine is rendered again."""
-ANSWERS = frozenset(
-    action.id
-    for action in (
-        *(Action.APPROVE, Action.ACCEPT, Action.CHANGE_RENTAL),
-        *(Action.KEEP, Action.KEEP_FOR, Action.LEAVE_ALONE, Action.KEEP_AS_IT_IS, Action.TAKEN_ON),
-        Action.TAKE,
-        *(Action.GIVE_OWNER, Action.NOT_OURS, Action.PUT_ALL_BACK, Action.ONE_BY_ONE),
-    )
-)
-"""The buttons that answer a question. Each question has one of them while it is open."""
 
 
 def asks(rendered: Rendered) -> bool:
