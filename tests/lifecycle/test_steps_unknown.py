@@ -66,9 +66,9 @@ async def give(here: World, purchase: AdminQuestion, **more: Any) -> Any:
 
 
 async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_watched_until_its_end(
-    url: str,
+    sqlite_url: str,
 ) -> None:
-    async with world(url) as here:
+    async with world(sqlite_url) as here:
         purchase = await the_purchase(here)
         await here.sweep()
         assert [message.to.value for message in await cards(here, purchase)] == [CLEO.id]
