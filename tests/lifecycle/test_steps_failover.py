@@ -130,7 +130,8 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.EXTRA_GONE]
     assert sorted(costs) == sorted(row.amount for row in await here.ledger(rental))
     assert {machine["vendor"] for machine in await here.alive()} == {"scaleway"}
-    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert len(await here.ledger(rental)) == 4
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
     assert (await here.last_event(rental, E.ENDED)).facts.amount == await here.bill()
@@ -147,7 +148,8 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
         here.restart(here.deps)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
     rental = await here.until(rental, State.READY)
-    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert (await here.event_kinds(rental)).count(E.EXTRA_GONE) == 3
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
 
