@@ -57,9 +57,9 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
 
 
 async def test_an_adopted_machine_whose_step_fails_is_deleted_and_not_again_each_minute(here: World) -> None:
-    rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR)
+    rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR / 2)
     market = break_steps(here)
-    await here.pass_time(HOUR + 2 * GRACE + MINUTE)
+    await here.pass_time(HOUR / 2 + 2 * GRACE + MINUTE)
     assert await here.alive() == []
     assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
     await here.pass_time(2 * HOUR)

@@ -109,7 +109,8 @@ async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted_while_othe
     await execute(here, "UPDATE quotes SET request = substr(request, 2) WHERE id = :of", "broken")
     await here.pass_time(10 * MINUTE)
     assert [person for person, _ in await here.notices(E.STEP_FAILED)] == [ANA.id, CLEO.id]
-    await here.until(other, State.DESTROYED, within=3 * HOUR)
+    await here.be_down(HOUR)
+    await here.until(other, State.DESTROYED, within=2 * HOUR)
     assert await here.notices(E.DELETED_OVERDUE) == []
     await here.pass_time(HOUR)
     assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]

@@ -213,7 +213,7 @@ async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admi
 async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_deleted(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
-    await here.behaves(FIRST, "delete_500", seconds=1200)
+    await here.behaves(FIRST, "delete_500", seconds=600)
     rental = await here.until(rental, State.READY)
     unproven = (await here.attempts(rental))[0]
     assert (unproven.state, unproven.unproven) == (AttemptState.BOUGHT, True)
@@ -341,7 +341,7 @@ async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: Wor
 async def test_a_machine_that_was_seen_is_an_alarm_five_minutes_later(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
-    await here.behaves(FIRST, "delete_500", seconds=1200)
+    await here.behaves(FIRST, "delete_500", seconds=600)
     rental = await here.until_event(rental, E.EXTRA_RESOURCE)
     seen = here.now
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
