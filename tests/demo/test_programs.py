@@ -15,7 +15,7 @@ import pytest
 TIMEOUT = 90
 
 
-async def start(*words: str, in_session: bool = True, **env: str) -> Process:
+async def start(*words: str, in_session: bool = True, stdout: int = PIPE, **env: str) -> Process:
     """Start a command as the leader of its own process group, as a shell does. With `in_session`, the group has a
     session of its own; without it, the command is never started by a fork (tests/forking.py)."""
     return await asyncio.create_subprocess_exec(
@@ -24,7 +24,7 @@ async def start(*words: str, in_session: bool = True, **env: str) -> Process:
         "bot",
         *words,
         stdin=PIPE,
-        stdout=PIPE,
+        stdout=stdout,
         stderr=PIPE,
         env={**os.environ, **env},
         start_new_session=in_session,
@@ -40,15 +40,6 @@ async def until(process: Process, words: bytes) -> None:
             assert line, f"it ended without {words!r}"
 
 
-async def test_a_terminal_that_cannot_show_a_character_shows_the_rest() -> None:
-    process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
-    async with asyncio.timeout(TIMEOUT):
-        out, err = await process.communicate("ana list na\u00efve\nana list\nquit\n".encode())
-    assert (process.returncode, err) == (0, b"")
-    assert b"Ana: /gpu list na?ve" in out
-    assert b"You rent nothing now." in out
-
-
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_error(
     send: Callable[[int, int], None],
@@ -61,9 +52,16 @@ async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_e
     assert (process.returncode, err) == (0, b"")
 
 
-async def test_a_bot_that_ends_on_its_own_ends_the_sandbox_with_its_last_words() -> None:
-    process = await start("sandbox", in_session=False)
+async def test_a_terminal_that_cannot_show_a_character_shows_the_rest_and_the_last_words_of_a_bot_that_ends() -> (
+    None
+):
+    """The sandbox ends with its bot."""
+    process = await start("sandbox", in_session=False, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     await until(process, b"help, quit")
+    assert process.stdin is not None
+    process.stdin.write("ana list na\u00efve\nana list\n".encode())
+    await until(process, b"Ana: /gpu list na?ve")
+    await until(process, b"You rent nothing now.")
     started = psutil.Process(process.pid).children(recursive=True)
     (bot,) = [child for child in started if child.cmdline()[-2:] == ["bot", "run"]]
     bot.kill()
@@ -74,13 +72,13 @@ async def test_a_bot_that_ends_on_its_own_ends_the_sandbox_with_its_last_words()
     assert b"Traceback" not in err
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started(how: signal.Signals) -> None:
+async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started() -> None:
+    """tests/demo/test_story.py has SIGTERM."""
     process = await start("demo")
     await until(process, b"/gpu get H100 EU")
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) >= 2
-    process.send_signal(how)
+    process.send_signal(signal.SIGINT)
     async with asyncio.timeout(TIMEOUT):
         _, err = await process.communicate()
     assert process.returncode not in {0, None}
@@ -89,10 +87,12 @@ async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started(how
 
 
 async def test_a_demo_whose_output_pipe_is_closed_ends_without_a_traceback() -> None:
-    shell = await asyncio.create_subprocess_shell(
-        f"{sys.executable} -m bot demo | head -n 3", stdout=PIPE, stderr=PIPE
-    )
+    out, theirs = os.pipe()
+    process = await start("demo", stdout=theirs)
+    os.close(theirs)
+    with os.fdopen(out, "rb") as lines:
+        assert all([await asyncio.to_thread(lines.readline) for _ in range(3)])
     async with asyncio.timeout(TIMEOUT):
-        out, err = await shell.communicate()
-    assert len(out.splitlines()) == 3
+        _, err = await process.communicate()
+    assert process.returncode not in {0, None}
     assert b"Traceback" not in err

@@ -9,6 +9,8 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 
+import psutil
+
 from tests.programs import program
 
 TIMEOUT = 200
@@ -106,7 +108,9 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None
     assert spent[1] == spent[2]
 
 
-async def test_the_demo_begins_over_signed_requests_with_the_option_http() -> None:
+async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_ends_its_processes_at_sigterm() -> (
+    None
+):
     """Its story is that of Socket Mode, so it is ended after its first rental."""
     command = (sys.executable, "-m", "bot", "demo", "--json", "--http")
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
@@ -117,7 +121,12 @@ async def test_the_demo_begins_over_signed_requests_with_the_option_http() -> No
             line = await process.stdout.readline()
             assert line, lines
             lines.append(str(json.loads(line)["text"]))
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) >= 2
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
+    assert process.returncode not in {0, None}
     assert any(line.startswith("[Rent from $") for line in lines)
     assert "as a signed HTTP request" in err.decode()
+    assert b"Traceback" not in err
+    assert psutil.wait_procs(started, timeout=TIMEOUT)[1] == []

@@ -254,9 +254,12 @@ class Team:
         """Send what is queued, also to the same people one after the other."""
         async with asyncio.timeout(30):
             while any(message.due_at is not None for message in await self.queued()):
-                await self.delivery.turn()
-                await self.delivery.drain()
-                await asyncio.sleep(0.01)
+                next_at = (await self.delivery.turn()).real
+                if self.delivery.in_flight:
+                    await self.delivery.drain()
+                elif next_at is not None:  # Slack's pace, or a wait after a failure
+                    now = self.deps.clock.real()
+                    await asyncio.sleep(max((next_at - now).total_seconds(), 0))
 
     # --- what goes wrong in Slack
 

@@ -51,31 +51,28 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
         assert quote.rent_now is rents
 
 
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("get H10 EU", 'I don\'t know the GPU "H10". Nearest: H100'),
-        ("get H100 Mars", 'I don\'t know "Mars".'),
-        ("get H100 under cheap", "Without it: "),
-        ("frobnicate", 'I don\'t know the command "frobnicate".'),
-        ("destroy all", '"all" is no id'),
-        ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-        ("ssh zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-        ("extend zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-        ("keep zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-        ("get H100 <!channel>", "I don't know"),
-        ("get H100 @channel", "I don't know"),
-        ("get 9x H100 for 6h", "Your team's limit is 8 GPUs a rental."),
-        ("get H100 for 90h", "a lease is at most 72h"),
-        ("\x00\u202e\U0001f600", "I don't know"),
-    ],
-)
-async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path, typed: str, words: str) -> None:
+async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        reply = await ours.command(ANA, typed)
-        assert words in reply
-        assert "<!" not in reply
-        assert await ours.quotes(ANA) == []
+        for typed, words in (
+            ("get H10 EU", 'I don\'t know the GPU "H10". Nearest: H100'),
+            ("get H100 Mars", 'I don\'t know "Mars".'),
+            ("get H100 under cheap", "Without it: "),
+            ("frobnicate", 'I don\'t know the command "frobnicate".'),
+            ("destroy all", '"all" is no id'),
+            ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
+            ("ssh zzzzz", "I don't know zzzzz. /gpu list shows yours."),
+            ("extend zzzzz", "I don't know zzzzz. /gpu list shows yours."),
+            ("keep zzzzz", "I don't know zzzzz. /gpu list shows yours."),
+            ("get H100 <!channel>", "I don't know"),
+            ("get H100 @channel", "I don't know"),
+            ("get 9x H100 for 6h", "Your team's limit is 8 GPUs a rental."),
+            ("get H100 for 90h", "a lease is at most 72h"),
+            ("\x00\u202e\U0001f600", "I don't know"),
+        ):
+            reply = await ours.command(ANA, typed)
+            assert words in reply, typed
+            assert "<!" not in reply, typed
+            assert await ours.quotes(ANA) == [], typed
 
 
 async def test_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:

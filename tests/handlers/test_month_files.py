@@ -73,9 +73,10 @@ def total(rows: list[dict[str, str]]) -> Decimal:
     return sum((Decimal(row["BilledCost"]) for row in rows), start=Decimal(0))
 
 
-@pytest.mark.parametrize(
-    ("user", "scope", "charged"),
-    [
+async def test_csv_sends_what_the_person_may_see_row_by_row(ours: Team) -> None:
+    ours.deliver_at_once()
+    read = set()
+    for user, scope, charged in (
         (ANA, TEAM, "2.15"),
         (ANA, VISION, "2.15"),
         (ANA, Scope(kind=ScopeKind.PERSON, name=EVE), "2.15"),
@@ -85,18 +86,17 @@ def total(rows: list[dict[str, str]]) -> Decimal:
         (BEN, VISION, "2.15"),
         (BEN, Scope(kind=ScopeKind.PERSON, name=EVE), "4.30"),
         (GUS, TEAM, "6.45"),
-    ],
-)
-async def test_csv_sends_what_the_person_may_see_row_by_row(
-    ours: Team, user: str, scope: Scope, charged: str
-) -> None:
-    await click(ours, user, scope)
-    assert await ours.replies() == ["The file of November 2026 comes in our direct messages."]
-    await ours.deliver()
-    message, rows = await file_of(ours, user)
-    assert message["is_dm"]
-    assert total(rows) == Decimal(charged)
-    assert f"${charged if charged != '0' else '0.00'} for" in message["reads"]
+    ):
+        row = f"{user} asks for {scope}"
+        await click(ours, user, scope)
+        assert await ours.replies() == ["The file of November 2026 comes in our direct messages."], row
+        await ours.deliver()
+        message, rows = await file_of(ours, user)
+        assert message["is_dm"], row
+        assert message["ts"] not in read, row
+        read.add(message["ts"])
+        assert total(rows) == Decimal(charged), row
+        assert f"${charged if charged != '0' else '0.00'} for" in message["reads"], row
 
 
 async def test_finance_reads_charges_and_a_guest_who_is_no_finance_reads_none(ours: Team) -> None:

@@ -14,11 +14,11 @@ from bot.model.base import changed
 from bot.model.message import Message
 from handlers.delivery.pending_saves import FIRST_RETRY, LONGEST_RETRY, PendingSaves, Result
 from store.db import Database, Transaction
-from tests.databases import START, postgres, url
+from tests.databases import START, sqlite_url
 from tests.lifecycle.world import RULES, Clock
 from tests.store import make
 
-__all__ = ["postgres", "url"]
+__all__ = ["sqlite_url"]
 
 
 class FailingStore:
@@ -56,9 +56,9 @@ class Outbox:
 
 
 @pytest.fixture
-async def outbox(url: str) -> AsyncIterator[Outbox]:
+async def outbox(sqlite_url: str) -> AsyncIterator[Outbox]:
     clock = Clock(START)
-    database = await Database.open(url, claimant="test", clock=clock)
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
     await make.store_rental(database)
     async with database.read() as tx:
         card = await tx.messages.card("k7mq2")

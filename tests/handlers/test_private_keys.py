@@ -67,29 +67,26 @@ async def test_a_private_key_in_the_note_of_the_form_is_refused_below_the_note(
         assert quote.request.note == "run 7, 7affb5f"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "get H100 -- key={key}",
-        "list `{key}`",
-        "show {key}",
-        "extend k7mq2 {key}",
-        "{key}",
-        "key {key}",
-        "pause {key}",
-    ],
-)
 @pytest.mark.parametrize("make", [lambda: bare("secret"), pem], ids=["one line", "a file"])
 async def test_a_private_key_anywhere_in_a_command_is_refused(
-    tmp_path: Path, text: str, make: Callable[[], str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, make: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        key = make()
-        assert await ours.command(ANA, text.format(key=key)) == WORDS
-        assert not is_stored(ours, key)
-        assert await ours.quotes(ANA) == []
-    assert body(key)[:12] not in "".join(capsys.readouterr())
+        for text in (
+            "get H100 -- key={key}",
+            "list `{key}`",
+            "show {key}",
+            "extend k7mq2 {key}",
+            "{key}",
+            "key {key}",
+            "pause {key}",
+        ):
+            key = make()
+            assert await ours.command(ANA, text.format(key=key)) == WORDS, text
+            assert not is_stored(ours, key), text
+            assert await ours.quotes(ANA) == [], text
+            assert body(key)[:12] not in "".join(capsys.readouterr()), text
 
 
 async def test_after_a_private_key_in_its_dialog_was_refused_the_public_one_is_accepted(tmp_path: Path) -> None:

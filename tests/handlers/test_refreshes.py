@@ -22,19 +22,16 @@ from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
 from handlers.views.surfaces.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
-from tests.databases import postgres, url
 from tests.handlers.team import Team, team
 from tests.store import make
-
-__all__ = ["postgres", "url"]
 
 SECOND = timedelta(seconds=1)
 
 
 @asynccontextmanager
-async def being_made(folder: Path, database_url: str = "") -> AsyncIterator[tuple[Team, Rental]]:
+async def being_made(folder: Path) -> AsyncIterator[tuple[Team, Rental]]:
     """Yield a team with one rental whose machine is being made since now, and whose card is posted."""
-    async with team(folder, url=database_url) as ours:
+    async with team(folder) as ours:
         ours.delivery = delivery(ours, Pace(post_every=timedelta()))
         before = await ours.rented()
         attempt = make.attempt(before.id, intended_at=ours.clock.now())
@@ -76,10 +73,8 @@ async def becomes_ready(ours: Team, rental: Rental) -> None:
         await tx.rentals.apply(Change(before=rental, after=after))
 
 
-async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_not_change(
-    tmp_path: Path, url: str
-) -> None:
-    async with being_made(tmp_path, url) as (ours, rental):
+async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_not_change(tmp_path: Path) -> None:
+    async with being_made(tmp_path) as (ours, rental):
         for seconds in ("30 s.", "1 min."):
             assert await undelivered(ours) == 0
             ours.clock.jump(REFRESH_EVERY - SECOND)
@@ -92,8 +87,8 @@ async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_
         assert await ours.rental(rental.id) == rental
 
 
-async def test_delivery_that_sleeps_is_woken_by_a_refresh(tmp_path: Path, url: str) -> None:
-    async with being_made(tmp_path, url) as (ours, _):
+async def test_delivery_that_sleeps_is_woken_by_a_refresh(tmp_path: Path) -> None:
+    async with being_made(tmp_path) as (ours, _):
         running = asyncio.create_task(ours.delivery.run())
         try:
             last = (await ours.world.get("see", user=ANA, channel=TRAINING))["last"]
@@ -106,8 +101,8 @@ async def test_delivery_that_sleeps_is_woken_by_a_refresh(tmp_path: Path, url: s
             await ours.delivery.drain()
 
 
-async def test_refreshes_go_on_after_a_restart(tmp_path: Path, url: str) -> None:
-    async with being_made(tmp_path, url) as (ours, _):
+async def test_refreshes_go_on_after_a_restart(tmp_path: Path) -> None:
+    async with being_made(tmp_path) as (ours, _):
         ours.delivery = delivery(ours, Pace())
         ours.clock.jump(REFRESH_EVERY)
         await ours.deliver()

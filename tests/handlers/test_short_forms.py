@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from bot.lifecycle.deps import apply
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
@@ -17,18 +15,19 @@ from tests.store import make
 NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "keep", "keep 90m", "destroy"]
 
 
-@pytest.mark.parametrize("typed", NEEDS_A_RENTAL)
-async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path, typed: str) -> None:
+async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await ours.command(ANA, typed) == "You rent nothing now. Try: /gpu get H100 EU"
+        for typed in NEEDS_A_RENTAL:
+            assert await ours.command(ANA, typed) == "You rent nothing now. Try: /gpu get H100 EU", typed
 
 
-@pytest.mark.parametrize("typed", NEEDS_A_RENTAL)
-async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path, typed: str) -> None:
+async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await running(ours)
-        assert (await ours.command(GUS, typed, GPUS)).startswith("Your team's rules don't let you rent here.")
-        assert await ours.modal(GUS) is None
+        for typed in NEEDS_A_RENTAL:
+            reply = await ours.command(GUS, typed, GPUS)
+            assert reply.startswith("Your team's rules don't let you rent here."), typed
+            assert await ours.modal(GUS) is None, typed
 
 
 async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
@@ -62,27 +61,24 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
         assert (await ours.command(ANA, "ssh")).startswith("None of your rentals is ready yet.")
 
 
-@pytest.mark.parametrize(
-    ("typed", "question", "label"),
-    [
-        ("show", "Show which one?", "Show"),
-        ("ssh", "Which one do you want to open?", "ssh"),
-        ("extend", "Extend which one?", "Extend"),
-        ("extend 2h", "Extend which one by 2 h?", "Extend"),
-        ("extend until 20:00", "Extend which one until", "Extend"),
-        ("keep 90m", "Which one is still needed?", "Keep"),
-        ("destroy", "Destroy which one?", "Destroy"),
-    ],
-)
-async def test_with_several_each_has_a_button(tmp_path: Path, typed: str, question: str, label: str) -> None:
+async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
-        assert (await ours.command(ANA, typed)).startswith(question)
-        asked = await ours.look(ANA, TRAINING, question)
-        assert asked["only_you"]
-        labels = {button["text"].partition(" by ")[0] for button in asked["buttons"]}
-        assert labels == {f"{label} {first.id}", f"{label} {second.id}"}
-        assert f"Ready: 1x A100 EU, {second.id}. Ends" in asked["reads"]
+        for typed, question, label in (
+            ("show", "Show which one?", "Show"),
+            ("ssh", "Which one do you want to open?", "ssh"),
+            ("extend", "Extend which one?", "Extend"),
+            ("extend 2h", "Extend which one by 2 h?", "Extend"),
+            ("extend until 20:00", "Extend which one until", "Extend"),
+            ("keep 90m", "Which one is still needed?", "Keep"),
+            ("destroy", "Destroy which one?", "Destroy"),
+        ):
+            assert (await ours.command(ANA, typed)).startswith(question), typed
+            asked = await ours.look(ANA, TRAINING, question)
+            assert asked["only_you"], typed
+            labels = {button["text"].partition(" by ")[0] for button in asked["buttons"]}
+            assert labels == {f"{label} {first.id}", f"{label} {second.id}"}, typed
+            assert f"Ready: 1x A100 EU, {second.id}. Ends" in asked["reads"], typed
 
 
 async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Path) -> None:

@@ -50,9 +50,8 @@ async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is
         assert await ends(ours) == {(6 * H, 12 * H), (6 * H, None)}
 
 
-@pytest.mark.parametrize(
-    ("inputs", "error"),
-    [
+async def test_the_form_says_what_is_wrong_with_a_later_end(tmp_path: Path) -> None:
+    rows: tuple[tuple[dict[str, str | list[str]], str], ...] = (
         ({"lease": "6h", "up_to": "6h"}, "More than 6h, or empty."),
         ({"lease": "6h", "up_to": "80h"}, "Such as 12h or 2d; at most 72h."),
         ({"lease": "6h", "up_to": "some day"}, "Such as 12h or 2d; at most 72h."),
@@ -62,16 +61,13 @@ async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is
         ({"lease": "until 18:00", "up_to": "until 10"}, "in the morning or in the afternoon?"),
         ({"lease": "until 13:05", "up_to": "20m"}, "That is less than 30m away."),
         ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move its end without seeing"),
-    ],
-)
-async def test_the_form_says_what_is_wrong_with_a_later_end(
-    tmp_path: Path, inputs: dict[str, str | list[str]], error: str
-) -> None:
+    )
     async with team(tmp_path) as ours:
-        await ours.command(ANA, "get")
-        answer = await ours.submit(ANA, gpu="H100", **inputs)
-        assert error in str(answer)
-        assert await ours.quotes(ANA) == []
+        for inputs, error in rows:
+            await ours.command(ANA, "get")
+            answer = await ours.submit(ANA, gpu="H100", **inputs)
+            assert error in str(answer), inputs
+            assert await ours.quotes(ANA) == [], inputs
 
 
 @pytest.mark.parametrize(("typed", "up_to"), [("17h", 17 * H), ("until 10:00", 21 * H), ("45m", 45 * MIN)])

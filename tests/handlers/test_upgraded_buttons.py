@@ -30,6 +30,8 @@ from tests.store.released import Stored, kind, release, released_url, stored
 
 __all__ = ["kind", "postgres", "release", "released_url", "stored"]
 
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # tests/store has upgrades on both databases
+
 H = timedelta(hours=1)
 
 

@@ -101,7 +101,11 @@ async def test_a_rental_over_signed_requests_from_the_first_key_to_the_last_even
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_new_signing_secret_is_read_at_sighup(http_world: World) -> None:
+async def test_a_new_signing_secret_is_read_at_sighup_and_a_bot_that_stops_answers_what_still_comes(
+    http_world: World,
+) -> None:
+    """It is not ready first. A load balancer looks at /ready, and sends requests for a moment longer. None of them
+    fails."""
     world = http_world
     await world.sandbox.slack.post("tokens", {"signing": "new"})
     assert (await world.commands("Ana", "list")).error == "dispatch_failed"
@@ -112,10 +116,6 @@ async def test_a_new_signing_secret_is_read_at_sighup(http_world: World) -> None
     assert (await world.commands("Ana", "list")).ok
     assert world.slack.http.signing_secret not in world.log.read_text()
 
-
-async def test_a_bot_that_stops_is_not_ready_first_and_answers_what_still_comes(http_world: World) -> None:
-    """A load balancer looks at /ready, and sends requests for a moment longer. None of them fails."""
-    world = http_world
     assert await world.stop() == 0
     await world.start(GPUBOT_SLACK_HANDOVER="5")
     await world.sets_key()

@@ -9,7 +9,7 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World, locked
 
 
-async def test_a_click_that_is_not_committed_is_answered_with_words_or_fails_and_rents_nothing(
+async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowledgement_what_was_asked(
     world: World,
 ) -> None:
     offers = await world.offers()
@@ -23,17 +23,6 @@ async def test_a_click_that_is_not_committed_is_answered_with_words_or_fails_and
     assert not (await click).ok
     await world.restart()
     assert await world.bought() == []
-    await world.clicks("Ana", offers, "Rent")
-    await world.play.settle()
-    rental = await world.rental()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack"])
-
-
-async def test_killed_right_after_an_acknowledgement_the_next_start_does_what_was_asked(world: World) -> None:
-    offers = await world.offers()
     assert (await world.clicks("Ana", offers, "Rent")).ok
     await world.kill()
     await world.restart()
@@ -43,6 +32,7 @@ async def test_killed_right_after_an_acknowledgement_the_next_start_does_what_wa
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Destroyed")
+    # If the second kill interrupts the purchase, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
     await check_consistency(world, bought=bought)

@@ -10,71 +10,17 @@ from tests.journeys.world import World
 MANY = "get 8xH100 EU for 1h"
 
 
-async def test_killed_while_a_request_waits_it_can_still_be_approved(world: World) -> None:
+async def test_killed_while_a_request_waits_starts_is_in_use_and_is_destroyed_each_next_start_goes_on(
+    world: World,
+) -> None:
     rental = await world.rents(text=MANY)
     card = await world.card(rental)
     assert card.text.startswith("Waiting for approval")
     await world.kill()
     await world.restart()
     await world.approves("Cleo")
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    assert len(await world.bought()) == 1
-    await check_consistency(world, bought=await world.bought())
-
-
-async def test_a_request_that_expires_while_the_bot_is_down_ends_and_can_be_asked_again(world: World) -> None:
-    rental = await world.rents(text=MANY)
-    await world.kill()
-    world.clock.jump(timedelta(hours=24).total_seconds())  # only 8 of these are in the approvers' hours
-    await world.restart()
-    await world.until_card(rental, "Expired")
-    expired = await world.reads("Ana", "Nobody decided by")
-    assert "your 8x H100" in expired.text
-    await world.clicks("Ana", expired, "Ask again")
-    await world.reads("Ana", "8x H100 in EU, on demand, 1 h from ready")
-    await check_consistency(world, bought=[])
-
-
-async def test_killed_while_the_market_is_down_it_rents_after_the_next_start(world: World) -> None:
-    offers = await world.offers()
-    away = await world.sandbox.add_fault("procure_offer", "status", status=503, times=None)
-    await world.clicks("Ana", offers, "Rent")
-    await away.met()
-    await world.play.settle()
-    rental = await world.rental()
-    await world.kill()
-    await away.release()
-    await world.restart()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    assert len(await world.bought()) == 1
-    await check_consistency(world, bought=await world.bought())
-
-
-async def test_killed_with_an_unknown_outcome_of_a_purchase_the_next_start_finds_the_machine(world: World) -> None:
-    offers = await world.offers()
-    lost = await world.sandbox.add_fault("procure_offer", "cut_after")
-    await world.clicks("Ana", offers, "Rent")
-    await lost.met()
-    await world.play.settle()
-    rental = await world.rental()
-    assert any("got no clear answer" in reply for reply in await world.thread(rental))
-    await world.kill()
-    await world.restart()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack"])
-
-
-async def test_killed_while_a_machine_starts_is_in_use_and_is_destroyed_each_next_start_goes_on(
-    world: World,
-) -> None:
-    rental = await world.rents()
     await world.next_due_time()
+    assert (await world.card(rental)).text.startswith("Starting")
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")
@@ -87,8 +33,43 @@ async def test_killed_while_a_machine_starts_is_in_use_and_is_destroyed_each_nex
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_lease_that_ended_while_the_bot_was_down_ends_at_the_next_start(world: World) -> None:
-    """Its owner was notified of this end when it became ready, so nobody is asked first."""
+async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_rents_once_each_time(
+    world: World,
+) -> None:
+    offers = await world.offers()
+    away = await world.sandbox.add_fault("procure_offer", "status", status=503, times=None)
+    await world.clicks("Ana", offers, "Rent")
+    await away.met()
+    await world.play.settle()
+    rental = await world.rental()
+    await world.kill()
+    await away.release()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    bought = await world.bought()
+    assert len(bought) == 1
+
+    offers = await world.offers()
+    lost = await world.sandbox.add_fault("procure_offer", "cut_after")
+    await world.clicks("Ana", offers, "Rent")
+    await lost.met()
+    await world.play.settle()
+    rental = await world.rental()
+    assert any("got no clear answer" in reply for reply in await world.thread(rental))
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=[*bought, "hyperstack"])
+
+
+async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_request_can_be_asked_again(
+    world: World,
+) -> None:
+    """Ana was notified of the end of her machine when it became ready, so nobody is asked first."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()
@@ -96,4 +77,14 @@ async def test_a_lease_that_ended_while_the_bot_was_down_ends_at_the_next_start(
     await world.restart()
     assert (await world.card(rental)).text.startswith("Being destroyed")
     await world.until_card(rental, "Destroyed")
+
+    rental = await world.rents(text=MANY)
+    await world.kill()
+    world.clock.jump(timedelta(hours=24).total_seconds())  # only 8 of these are in the approvers' hours
+    await world.restart()
+    await world.until_card(rental, "Expired")
+    expired = await world.reads("Ana", "Nobody decided by")
+    assert "your 8x H100" in expired.text
+    await world.clicks("Ana", expired, "Ask again")
+    await world.reads("Ana", "8x H100 in EU, on demand, 1 h from ready")
     await check_consistency(world, bought=["hyperstack"])

@@ -87,7 +87,7 @@ async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(
         assert rental.rate is not None
         longest = rental.lease.ends_at + here.deps.rules.lease.grace - resource.valid_from
         assert (reserved, spent) == (cost_at_most(rental.rate, longest), 0)
-        await here.pass_time(HOUR)
+        await here.be_down(HOUR)
         rental = await here.until(await here.destroy(rental), State.DESTROYED)
         (row,) = await here.ledger(rental)
         for scope in (ANA.id, "vision", TEAM):
@@ -249,7 +249,7 @@ async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone
     async with world(sqlite_url, rules=rules()) as here:
         await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 90 * MINUTE)
         rental = await here.ready(lease=4 * HOUR)
-        await here.pass_time(30 * MINUTE)
+        await here.be_down(30 * MINUTE)
         rental = await here.until(await here.destroy(rental), State.DESTROYED)
         runs = await here.ready(lease=4 * HOUR)
         async with here.deps.store.read() as tx:

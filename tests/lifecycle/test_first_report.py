@@ -205,10 +205,10 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         await check(made)
 
 
-async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_and_one_answer_lifts_it(
+async def test_a_machine_of_a_silent_vendor_is_visited_and_its_answer_lifts_it_and_busy_it_goes_on_past_its_end(
     here: World,
 ) -> None:
-    rental = await here.ready()
+    rental = await here.ready(person=BEN, lease=2 * HOUR, up_to=4 * HOUR)
     await here.pass_time(4 * MINUTE)
     assert here.machines[rental].visits == 3
     (attempt,) = await here.attempts(rental)
@@ -216,32 +216,29 @@ async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_and_on
     assert attempt.script.probe
     assert runs_scripts(await known(here.database))
 
-
-async def test_a_busy_machine_of_a_vendor_that_one_colleague_made_silent_goes_on_past_its_first_end(
-    here: World,
-) -> None:
-    rental = await here.ready(person=BEN, lease=2 * HOUR, up_to=4 * HOUR)
     here.machines[rental].use(98)
     end = rental.running_lease.ends_at
-    await here.pass_time(end + MINUTE - here.now)
+    await here.be_down(end - HOUR - here.now)
+    await here.pass_time(HOUR + MINUTE)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.running_lease.ends_at) == (State.READY, end + HOUR)
 
 
-async def test_a_request_with_teammates_or_a_set_up_does_not_fail_over_to_a_silent_vendor(here: World) -> None:
-    rules = changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})
-    here.restart(replace(here.deps, rules=rules))
-    await here.behaves("nebius", "sold_out")
-    for wish in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
-        rental = await here.rent(await here.ask(**wish), "nebius")
-        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}
-    rental = await here.rent(await here.ask(), "nebius")
-    assert "hyperstack" in {attempt.vendor for attempt in await here.attempts(rental)}
-
-
-async def test_a_clicked_offer_of_a_silent_vendor_is_bought_and_now_buys_another_ones(here: World) -> None:
+async def test_a_clicked_offer_of_a_silent_vendor_is_bought_but_now_and_the_next_attempt_take_another_one(
+    here: World,
+) -> None:
+    """If the request has teammates or a set-up."""
     clicked = await here.rent(await here.ask(teammates=(BEN.id,)), "hyperstack")
     at_once = await here.ask(BEN, teammates=(ANA.id,), now=True)
     plain = await here.ask(CLEO, now=True)
     vendors = [(await here.rental(rental_id or "")).vendor for rental_id in (at_once.rental_id, plain.rental_id)]
     assert (clicked.vendor, vendors) == ("hyperstack", ["nebius", "hyperstack"])
+
+    rules = changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})
+    here.restart(replace(here.deps, rules=rules))
+    await here.behaves("nebius", "sold_out")
+    for wish in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
+        rental = await here.rent(await here.ask(**wish), "nebius")
+        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}, wish
+    rental = await here.rent(await here.ask(), "nebius")
+    assert "hyperstack" in {attempt.vendor for attempt in await here.attempts(rental)}

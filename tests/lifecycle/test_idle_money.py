@@ -24,7 +24,7 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         rental = await here.ready(lease=12 * HOUR)
         machine = here.machines[rental]
         machine.use(98, peers=["p1"])
-        await here.pass_time(HOUR)
+        await here.pass_time(HOUR / 2)
         machine.use(0, 3)
         await here.pass_time(HOUR)
         idle = await shown(here, rental.id)
@@ -37,7 +37,7 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         down_since = (await here.samples(rental))[-1].at
         await here.be_down(2 * HOUR)
         machine.use(98)
-        await here.pass_time(HOUR)
+        await here.pass_time(HOUR / 2)
         works = await here.rental(rental.id)
         assert works.use is not None
         assert works.use.verdict is Verdict.IN_USE
@@ -64,7 +64,7 @@ async def test_time_in_which_the_bot_was_down_before_the_end_is_unknown(sqlite_u
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready(lease=6 * HOUR)
         here.machines[rental].use(0)
-        await here.pass_time(2 * HOUR)
+        await here.pass_time(HOUR)
         down_since = (await here.samples(rental))[-1].at
         here.jump(HOUR)
         await here.destroy(rental, settle=False)
@@ -80,14 +80,14 @@ async def test_a_verdict_is_dropped_once_the_rules_switch_the_probe_off(sqlite_u
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready(lease=6 * HOUR)
         here.machines[rental].use(0)
-        await here.pass_time(2 * HOUR)
+        await here.pass_time(HOUR)
         before = (await shown(here, rental.id)).use_costs
         assert before.idle > 0
         here.restart(replace(here.deps, rules=changed(here.deps.rules, idle=Idle(probe=ProbeKind.NONE))))
-        await here.pass_time(HOUR)
+        await here.pass_time(HOUR / 2)
         assert (await here.rental(rental.id)).use is None
         after = (await shown(here, rental.id)).use_costs
         assert rental.rate is not None
         assert after.idle - before.idle <= cost(rental.rate, 3 * MINUTE)
-        assert after.unknown >= cost(rental.rate, 57 * MINUTE)
+        assert after.unknown >= cost(rental.rate, 27 * MINUTE)
         await check(here)

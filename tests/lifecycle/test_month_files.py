@@ -216,8 +216,8 @@ async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) 
     assert [row["ChargeClass"] for row in november] == ["", ""]
 
 
-async def test_a_month_is_filed_although_nobody_is_finance(url: str) -> None:
-    async with world(url) as here:
+async def test_a_month_is_filed_although_nobody_is_finance(sqlite_url: str) -> None:
+    async with world(sqlite_url) as here:
         await before_december(here, HOUR, RULES)
         await here.until(await here.destroy(await here.ready()), State.DESTROYED)
         await here.be_down(2 * HOUR)

@@ -24,7 +24,7 @@ from tests.lifecycle.failing import (
     InterruptedMarket,
     break_steps,
 )
-from tests.lifecycle.leases import end_of
+from tests.lifecycle.leases import be_down_until, end_of
 from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
 from tests.rentals import ending, waiting
 
@@ -35,8 +35,9 @@ TIME_OUT = 15 * MINUTE
 
 async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its_end(here: World) -> None:
     rental = await here.ready()
+    await be_down_until(here, end_of(rental) - HOUR)
     market = break_steps(here)
-    await here.pass_time(end_of(rental) + 2 * GRACE - SECOND - here.now)
+    await here.pass_time(HOUR + 2 * GRACE - SECOND)
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
@@ -56,9 +57,9 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
 
 
 async def test_an_adopted_machine_whose_step_fails_is_deleted_and_not_again_each_minute(here: World) -> None:
-    rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR)
+    rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR / 2)
     market = break_steps(here)
-    await here.pass_time(HOUR + 2 * GRACE + MINUTE)
+    await here.pass_time(HOUR / 2 + 2 * GRACE + MINUTE)
     assert await here.alive() == []
     assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
     await here.pass_time(2 * HOUR)
@@ -154,6 +155,7 @@ async def test_a_machine_that_started_during_an_outage_of_the_market_becomes_rea
 
 async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
     rental = await here.ready()
+    await be_down_until(here, end_of(rental) - HOUR)
     market = HangingMarket(here.deps.market)
     here.restart(replace(here.deps, market=cast(Market, market)))
     here.jump(3 * MINUTE + 30 * SECOND)
@@ -181,8 +183,9 @@ async def test_a_machine_that_its_own_step_deletes_slowly_is_left_to_it(here: Wo
 
 async def test_an_extension_postpones_the_overdue_deletion(here: World) -> None:
     rental = await here.ready()
+    await be_down_until(here, end_of(rental) - HOUR)
     market = break_steps(here)
-    await here.pass_time(end_of(rental) + 2 * GRACE - MINUTE - here.now)
+    await here.pass_time(HOUR + 2 * GRACE - MINUTE)
     extended = await here.extend(rental, HOUR)
     await here.pass_time(30 * MINUTE)
     assert len(await here.alive()) == 1
@@ -194,6 +197,7 @@ async def test_an_extension_postpones_the_overdue_deletion(here: World) -> None:
 
 async def test_an_extension_during_the_overdue_deletion_stops_it(here: World) -> None:
     rental = await here.ready()
+    await be_down_until(here, end_of(rental) - HOUR)
     good = here.deps
 
     async def extend() -> None:
@@ -238,7 +242,7 @@ async def pass_minutes(here: World, span: timedelta) -> None:
 async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_stored_later(here: World) -> None:
     rental = await here.ready()
     good, store = here.deps, FailingStore(here.deps.store)
-    await here.pass_time(end_of(rental) - MINUTE - here.now)
+    await be_down_until(here, end_of(rental) - MINUTE)
     here.restart(replace(good, store=store))
     await pass_minutes(here, 2 * GRACE + 3 * MINUTE)
     assert await here.alive() == []
@@ -252,7 +256,7 @@ async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_
 async def test_nothing_is_deleted_while_the_store_cannot_be_read(here: World) -> None:
     rental = await here.ready()
     good, store = here.deps, FailingStore(here.deps.store)
-    await here.pass_time(end_of(rental) - MINUTE - here.now)
+    await be_down_until(here, end_of(rental) - MINUTE)
     store.refuses_reads = True
     here.restart(replace(good, store=store))
     await pass_minutes(here, HOUR)

@@ -168,6 +168,7 @@ async def test_a_step_keeps_its_rules_and_the_next_one_has_the_new_ones(ours: Te
 
 
 @pytest.mark.usefixtures("logs")
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_mutated_files_bring_all_their_rules_into_force_or_none(ours: Team) -> None:
     ours.write(EVERY_KEY)
     deps = await ours.start()

@@ -150,7 +150,7 @@ async def soon_and_later(here: World) -> Rental:
     """Ana's machine ends within the hour, Ben's doesn't."""
     rental = await here.ready()
     await here.ready(person=BEN, lease=6 * HOUR)
-    await here.pass_time(rental.running_lease.ends_at - HOUR - here.now)
+    await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
     return rental
 
 

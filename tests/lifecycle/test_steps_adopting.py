@@ -29,8 +29,10 @@ async def adopt_all(here: World, *, span: timedelta = 3 * HOUR, **more: Any) -> 
     return await adopt(here, *machines, ends_at=here.now + span, **more)
 
 
-async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_when_it_began(url: str) -> None:
-    async with world(url) as here:
+async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_when_it_began(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url) as here:
         resource_id = await add_machine(here)
         here.jump(2 * HOUR)
         rental = await adopt_all(here)
@@ -131,8 +133,8 @@ async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> No
     assert len(await here.rentals()) == 1
 
 
-async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: str) -> None:
-    async with world(url) as here:
+async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(sqlite_url: str) -> None:
+    async with world(sqlite_url) as here:
         rental = await here.ready(teammates=(BEN.id,))
         await here.be_down(HOUR)
         with pytest.raises(Refused):

@@ -130,7 +130,8 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.EXTRA_GONE]
     assert sorted(costs) == sorted(row.amount for row in await here.ledger(rental))
     assert {machine["vendor"] for machine in await here.alive()} == {"scaleway"}
-    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert len(await here.ledger(rental)) == 4
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
     assert (await here.last_event(rental, E.ENDED)).facts.amount == await here.bill()
@@ -147,7 +148,8 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
         here.restart(here.deps)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
     rental = await here.until(rental, State.READY)
-    rental = await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert (await here.event_kinds(rental)).count(E.EXTRA_GONE) == 3
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
 
@@ -211,7 +213,7 @@ async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admi
 async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_deleted(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
-    await here.behaves(FIRST, "delete_500", seconds=1200)
+    await here.behaves(FIRST, "delete_500", seconds=600)
     rental = await here.until(rental, State.READY)
     unproven = (await here.attempts(rental))[0]
     assert (unproven.state, unproven.unproven) == (AttemptState.BOUGHT, True)
@@ -339,7 +341,7 @@ async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: Wor
 async def test_a_machine_that_was_seen_is_an_alarm_five_minutes_later(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
-    await here.behaves(FIRST, "delete_500", seconds=1200)
+    await here.behaves(FIRST, "delete_500", seconds=600)
     rental = await here.until_event(rental, E.EXTRA_RESOURCE)
     seen = here.now
     rental = await here.until_event(rental, E.NOT_CONFIRMED)

@@ -99,7 +99,7 @@ async def test_another_model_over_the_limits_is_an_approvers_decision(here: Worl
 async def lost(here: World) -> Rental:
     """Return an A100 PCIe that its vendor took."""
     rental = await here.until(await click(here, PCIE, contract=Contract.SPOT, lease=6 * HOUR), State.READY)
-    await here.pass_time(HOUR)
+    await here.be_down(HOUR)
     await here.vanish(rental, "deleted")
     return await here.until(rental, State.LOST)
 

@@ -34,7 +34,7 @@ AFTER_A_CHECK = pytest.mark.parametrize(
 async def ready_behind_a_stale_cache(here: World, contract: Contract) -> Rental:
     """Return a ready rental whose machine the market's cache shows for ten minutes after it is gone."""
     rental = await here.ready(contract=contract)
-    await here.pass_time(11 * MINUTE)
+    await here.be_down(11 * MINUTE)
     await here.behaves("*", "stale_cache", seconds=600)
     return rental
 

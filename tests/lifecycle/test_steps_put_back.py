@@ -82,7 +82,8 @@ async def test_an_end_whose_extension_was_lost_comes_one_grace_after_its_owner_r
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=2 * HOUR)
-    await here.pass_time(110 * MINUTE)
+    await here.be_down(80 * MINUTE)
+    await here.pass_time(30 * MINUTE)
     back_up(sqlite_url, copy)
     await here.extend(rental, 2 * HOUR)
     here.jump(15 * MINUTE)
@@ -104,7 +105,8 @@ async def test_an_end_comes_one_grace_after_a_notice_if_slack_can_not_be_read_af
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=2 * HOUR)
-    await here.pass_time(110 * MINUTE)
+    await here.be_down(80 * MINUTE)
+    await here.pass_time(30 * MINUTE)
     back_up(sqlite_url, copy)
     here.jump(15 * MINUTE)
     async with put_back(here, copy):
@@ -119,7 +121,8 @@ async def test_a_plain_restart_at_the_end_delays_it_only_until_slack_was_read(
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=2 * HOUR)
-    await here.pass_time(110 * MINUTE)
+    await here.be_down(80 * MINUTE)
+    await here.pass_time(30 * MINUTE)
     back_up(sqlite_url, copy)
     here.jump(end_of(rental) - here.now)
     async with put_back(here, copy):

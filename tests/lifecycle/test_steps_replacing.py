@@ -1,5 +1,4 @@
-"""Another machine in the place of one that was lost or doesn't work. The story, and clicks at once, are told on
-both databases."""
+"""Another machine in the place of one that was lost or doesn't work. Clicks at once are told on both databases."""
 
 from __future__ import annotations
 
@@ -38,13 +37,6 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         yield made
 
 
-@pytest.fixture
-async def on_both(url: str) -> AsyncIterator[World]:
-    """Yield a world on each database."""
-    async with checked_world(url) as made:
-        yield made
-
-
 @asynccontextmanager
 async def checked_world(url: str) -> AsyncIterator[World]:
     """Yield a world. After the test, check what must always hold."""
@@ -57,7 +49,7 @@ async def checked_world(url: str) -> AsyncIterator[World]:
 async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * HOUR) -> Rental:
     """Return a rental that its vendor took `after` it was ready."""
     rental = await here.ready(contract=Contract.SPOT, lease=lease)
-    await here.pass_time(after)
+    await here.be_down(after)
     await here.vanish(rental, "deleted")
     return await here.until(rental, State.LOST)
 
@@ -77,9 +69,8 @@ async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
 
 
 async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within_the_old_limits(
-    on_both: World,
+    here: World,
 ) -> None:
-    here = on_both
     here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))))
     asked = await here.get(contract=Contract.SPOT, lease=6 * HOUR, teammates=(CLEO.id,), note="run 7")
     rental = await here.until(await here.approve(asked, BEN), State.READY)
@@ -107,15 +98,15 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert len(await here.bought()) == 2
 
 
-async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(on_both: World) -> None:
-    here = on_both
-    rental = await lost(here)
-    first, second = await click(here, rental), await click(here, rental)
-    await here.settle()
-    made = [(await here.quote(quote.id)).rental_id for quote in (first, second)]
-    assert made[0] == made[1] == (await here.rental(rental.id)).replaced_by
-    assert len(await here.bought()) == 2
-    assert [r.due_at for r in (await here.quote(first.id), await here.quote(second.id))] == [None, None]
+async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(url: str) -> None:
+    async with checked_world(url) as here:
+        rental = await lost(here)
+        first, second = await click(here, rental), await click(here, rental)
+        await here.settle()
+        made = [(await here.quote(quote.id)).rental_id for quote in (first, second)]
+        assert made[0] == made[1] == (await here.rental(rental.id)).replaced_by
+        assert len(await here.bought()) == 2
+        assert [r.due_at for r in (await here.quote(first.id), await here.quote(second.id))] == [None, None]
 
 
 async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_twice(here: World) -> None:

@@ -17,7 +17,9 @@ from tests.lifecycle.failing import ProberWithoutHostKey
 from tests.lifecycle.world import ANA, HOUR, MINUTE, TRAINING, World
 
 
-async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
+async def test_a_machine_is_found_rented_ready_and_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(
+    here: World,
+) -> None:
     quote = await here.ask()
     assert quote.state is QuoteState.FOUND
     assert [(offer.vendor, offer.rate) for offer in quote.offers][:2] == [
@@ -29,19 +31,31 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     started = here.now
     rental = await here.until(rental, State.READY)
     assert 155 <= (here.now - started).total_seconds() <= 155 + 20
-    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    until_ready = [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    assert await here.event_kinds(rental) == until_ready
     (machine,) = await here.alive()
     assert (rental.host, rental.port) == (machine["host"], machine["port"])
     assert machine["name"] == f"gpubot-{rental.id}-1-u0ana"
-    assert rental.running_lease.ends_at == here.now + 2 * HOUR
+    ends_at = rental.running_lease.ends_at
+    assert ends_at == here.now + 2 * HOUR
     assert await here.direct(rental) == [(ANA.id, E.READY)]
-
-
-async def test_a_ready_machine_keeps_the_fingerprint_of_its_host_key(here: World) -> None:
-    rental = await here.ready()
     key = await asyncssh.get_server_host_key(rental.host or "", rental.port or 0, config=None)
     assert key is not None
     assert rental.host_key == key.get_fingerprint("sha256")
+
+    await here.be_down(HOUR)
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
+    assert rental.over_at is not None
+    assert ends_at <= rental.over_at <= ends_at + 2 * MINUTE
+    assert await here.alive() == []
+    (row,) = await here.ledger(rental)
+    assert (row.estimated, row.amount) == (False, await here.bill())
+    event = await here.last_event(rental, E.ENDED)
+    assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
+    assert await here.event_kinds(rental) == [*until_ready, E.ENDING, E.DESTROYING, E.ENDED]
+    (attempt,) = await here.attempts(rental)
+    assert attempt.state is AttemptState.GONE
+    assert (await here.last_event(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED
 
 
 async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(here: World) -> None:
@@ -67,28 +81,3 @@ async def test_a_host_key_that_could_not_be_read_is_read_in_the_first_minutes_of
     expected = key.get_fingerprint("sha256") if is_read else None
     assert (await here.rental(rental.id)).host_key == expected
     assert await here.direct(rental) == [(ANA.id, E.READY)]
-
-
-async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:
-    rental = await here.ready(lease=HOUR)
-    ends_at = rental.running_lease.ends_at
-    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
-    assert rental.over_at is not None
-    assert ends_at <= rental.over_at <= ends_at + 2 * MINUTE
-    assert await here.alive() == []
-    (row,) = await here.ledger(rental)
-    assert (row.estimated, row.amount) == (False, await here.bill())
-    event = await here.last_event(rental, E.ENDED)
-    assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
-    assert await here.event_kinds(rental) == [
-        E.STARTED,
-        E.RENTING,
-        E.ACCEPTED,
-        E.READY,
-        E.ENDING,
-        E.DESTROYING,
-        E.ENDED,
-    ]
-    (attempt,) = await here.attempts(rental)
-    assert attempt.state is AttemptState.GONE
-    assert (await here.last_event(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED

@@ -36,8 +36,9 @@ async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end
     await add_eve(here)
     await new_key(here, EVE, "eve@laptop")
     rental = await here.ready(teammates=(EVE.id,), lease=14 * HOUR)
-    await here.be_down(11 * HOUR)
-    await here.until(rental, State.DESTROYED, within=9 * HOUR)
+    for notices_before in (3 * HOUR, 2 * HOUR, 40 * MINUTE):
+        await here.be_down(rental.running_lease.ends_at - notices_before - here.now)
+    await here.until(rental, State.DESTROYED, within=2 * HOUR)
     direct = await here.direct(rental)
     assert [kind for to, kind in direct if to == EVE.id] == [E.READY, E.ENDING]
     assert [kind for to, kind in direct if to == ANA.id].count(E.ENDING) >= 1

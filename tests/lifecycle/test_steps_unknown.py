@@ -66,9 +66,9 @@ async def give(here: World, purchase: AdminQuestion, **more: Any) -> Any:
 
 
 async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_watched_until_its_end(
-    url: str,
+    sqlite_url: str,
 ) -> None:
-    async with world(url) as here:
+    async with world(sqlite_url) as here:
         purchase = await the_purchase(here)
         await here.sweep()
         assert [message.to.value for message in await cards(here, purchase)] == [CLEO.id]
@@ -88,7 +88,8 @@ async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_wa
         assert card.shown_version == card.target_version
         await here.sweep()
         assert len(await here.questions(Purchase)) == 1
-        await here.until(rental, State.DESTROYED, within=4 * HOUR)
+        await here.be_down(2 * HOUR)
+        await here.until(rental, State.DESTROYED, within=2 * HOUR)
         assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
         await check(here)
         await check_delivered(here)
@@ -300,7 +301,8 @@ async def test_one_machine_that_failed_keeps_no_other_of_its_purchase_from_getti
     assert {resource.resource_id for resource in await here.resources(rental)} == set(ids)
     for lie in lies:
         await here.release(lie)
-    await here.until(rental, State.DESTROYED, within=4 * HOUR)
+    await here.be_down(2 * HOUR)
+    await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert await here.alive() == []
 
 
