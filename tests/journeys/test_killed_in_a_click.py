@@ -9,7 +9,7 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World, locked
 
 
-async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowledgement_what_was_asked(
+async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowledgement_all_is_done_once(
     world: World,
 ) -> None:
     offers = await world.offers()
@@ -35,11 +35,8 @@ async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowle
     # If the second kill interrupts the purchase, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
-    await check_consistency(world, bought=bought)
 
-
-async def test_a_mention_whose_event_comes_again_after_the_bot_was_killed_rents_once(world: World) -> None:
-    await world.sets_key()
+    # The event of a mention comes again after the bot was killed.
     words = "get H100 EU now"
     said = await world.writes("Ana", f"@gpubot {words}", channel="#gpus")
     await world.kill()
@@ -50,4 +47,4 @@ async def test_a_mention_whose_event_comes_again_after_the_bot_was_killed_rents_
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack"])
+    await check_consistency(world, bought=[*bought, "hyperstack"])

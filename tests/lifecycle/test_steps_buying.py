@@ -14,7 +14,7 @@ from bot.model.money import cost
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from tests.lifecycle.checks import check, ends_as
-from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, World, world
 from tests.rentals import ending, waiting
 
 
@@ -167,28 +167,26 @@ async def test_a_procure_call_that_hangs_is_looked_up_after_its_time_out(sqlite_
         await check(here)
 
 
-async def test_nothing_is_bought_while_the_outcome_of_a_purchase_is_unknown(here: World) -> None:
+async def test_nothing_is_bought_while_an_outcome_is_unknown_and_after_a_late_proof_its_owner_decides_again(
+    here: World,
+) -> None:
+    """The first purchase made a machine, the second one didn't."""
     await here.fault("procure_offer", "cut_after")
     await here.fault("list_resources", "status", times=None)
     rental = await here.get()
-    await here.pass_time(30 * MINUTE)
-    assert (await here.rental(rental.id)).state is State.PROCURING
-    assert len(await here.attempts(rental)) == 1
+    await here.fault("procure_offer", "cut_before")
+    empty = await here.get(person=BEN)
+    await here.pass_time(20 * MINUTE)
+    await here.be_down(10 * MINUTE)
+    for one in (rental, empty):
+        assert (await here.rental(one.id)).state is State.PROCURING
+        assert len(await here.attempts(one)) == 1
     await here.outside.http.delete("/_control/faults")
+    empty = await here.until(empty, State.AWAITING_APPROVAL)
+    assert waiting(empty).why is Why.BUYING_BLOCKED
+    assert (await here.last_event(empty, E.ASKED_AGAIN)).facts.amount == 0
     await ends_well(here, rental, "hyperstack")
     assert await here.bought() == ["hyperstack"]
-
-
-async def test_after_an_outcome_that_took_too_long_to_prove_its_owner_decides_again(here: World) -> None:
-    await here.fault("procure_offer", "cut_before")
-    await here.fault("list_resources", "status", times=None)
-    rental = await here.get()
-    await here.pass_time(20 * MINUTE)
-    await here.outside.http.delete("/_control/faults")
-    rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert waiting(rental).why is Why.BUYING_BLOCKED
-    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount == 0
-    assert await here.bought() == []
 
 
 # --- machines of failed purchases

@@ -46,7 +46,7 @@ async def test_a_rental_that_is_starting_is_cancelled_and_its_machine_deleted(he
 
 async def test_a_ready_rental_is_destroyed_with_a_receipt(here: World) -> None:
     rental = await here.ready()
-    await here.pass_time(20 * MINUTE)
+    await here.be_down(20 * MINUTE)
     rental = await ends_as(here, await here.destroy(rental), State.DESTROYED)
     facts = (await here.last_event(rental, E.ENDED)).facts
     assert (facts.amount, facts.estimated, facts.paid) == (await here.bill(), False, True)

@@ -62,7 +62,8 @@ async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(her
     here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
     rental = await here.ready()
     assert (rental.state, rental.host_key) == (State.READY, None)
-    await here.pass_time(HOUR)
+    await here.pass_time(20 * MINUTE)
+    await here.be_down(40 * MINUTE)
     assert (await here.rental(rental.id)).host_key is None
 
 

@@ -180,5 +180,6 @@ async def test_a_teammate_who_left_before_the_end_reads_no_notice_of_it(here: Wo
     rental = await here.ready(teammates=(EVE.id,))
     assert await readable_by(here, EVE, rental)
     here.people.changed[EVE.id] = changed(EVE, deactivated=True)
-    rental = await here.until_event(rental, E.ENDING, within=3 * HOUR)
+    await here.be_down(HOUR)
+    rental = await here.until_event(rental, E.ENDING, within=2 * HOUR)
     assert not await readable_by(here, EVE, rental)
