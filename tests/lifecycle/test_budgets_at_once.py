@@ -59,7 +59,9 @@ async def clicks(deps: Deps, owners: list[str]) -> list[object]:
     return await asyncio.gather(*(click(n, one) for n, one in enumerate(people)), return_exceptions=True)
 
 
-@pytest.mark.parametrize(("kind", "across"), [(kind, kind is not ScopeKind.TEAM) for kind in ScopeKind], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "across"), [*((kind, True) for kind in ScopeKind), (ScopeKind.TEAM, False)], ids=str
+)
 async def test_exactly_as_many_rent_as_fit(
     database: Database, clock: MovedClock, kind: ScopeKind, across: bool
 ) -> None:
