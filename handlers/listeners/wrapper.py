@@ -72,7 +72,7 @@ class EventNotHandled(Exception):
 
 def note_commit() -> None:
     """Count a commit of the running listener. The store calls this after each commit (`on_commit`). If the
-    listener raises an unexpected error, its reply says whether a change was written."""
+    listener raises an unexpected error, its reply shows whether a change was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)

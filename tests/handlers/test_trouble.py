@@ -257,10 +257,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
             replies_before_ack.extend(await ours.replies())
 
         listen = make_listener(ours.context, click, actions.click)
-        await listen(
-            ack,
-            a_click(ours, "details", "k7mq2"),
-        )
+        await listen(ack, a_click(ours, "details", "k7mq2"))
         assert replies_before_ack[0].startswith("I don't know k7mq2: my database was put back")
 
 
