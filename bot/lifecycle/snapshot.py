@@ -42,7 +42,7 @@ class RentalSnapshot:
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
     last_visit: Sample | None = None
-    """The newest visit of a ready machine, if its step loaded the snapshot."""
+    """The newest visit of a ready machine, if `load` or `load_many` read the snapshot."""
     visited_at: datetime | None = None
     """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
     stored: RentalSnapshot | None = None
@@ -111,7 +111,7 @@ class RentalSnapshot:
 
 
 async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
-    """Return the snapshot of a rental for its step. Return None if there is no such rental."""
+    """Return the snapshot of a rental, as `load_many`. Return None if there is no such rental."""
     async with deps.store.read() as tx:
         return (await load_many(tx, [rental_id])).get(rental_id)
 
@@ -122,7 +122,8 @@ async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
-    """Return the snapshots of several rentals for their steps, by their ids, in as many queries as for one."""
+    """Return the snapshots of several rentals by their ids, in as many queries as for one. That of a ready one has
+    its newest visit."""
     if not rental_ids:
         return {}
     rentals = await tx.rentals.get_many(rental_ids)

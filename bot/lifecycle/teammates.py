@@ -99,8 +99,8 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
 async def with_boot_script(
     tx: Tx, offers: Sequence[Offer], request: Request, teammates: Sequence[str], chosen_vendor: str | None = None
 ) -> tuple[Offer, ...]:
-    """Return the offers whose machines run the boot script, or all offers if the request doesn't need one. Offers
-    of the vendor that the person chose always stay."""
+    """Return the offers whose machines run the boot script, by what the store knows of their vendors, or all
+    offers if the request doesn't need one. Offers of the vendor that the person chose always stay."""
     if not needs_script(request, teammates):
         return tuple(offers)
     answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
