@@ -156,11 +156,6 @@ class Charge(Frozen):
     correction: bool = False
     """Whether the file of the month in which it was billed was complete before it was found."""
 
-    @property
-    def by_use(self) -> UseCosts:
-        """Return what the amount was billed for."""
-        return UseCosts(used=self.used, connected=self.connected, idle=self.idle, unknown=self.unknown)
-
 
 class ChargedMachine(Frozen):
     """The machine that a charge is for, as its row in a month's file describes it."""
