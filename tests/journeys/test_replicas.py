@@ -17,7 +17,7 @@ from tests.journeys.world import PEOPLE, WAIT, World
 
 __all__ = ["postgres"]
 
-GPUS = ("H100", "A100", "L4", "L40S", "H200", "4090")
+GPUS = ("H100", "A100", "L4", "L40S")
 NOT_WRITTEN = "couldn't write that down"
 """The answer if the database is too slow."""
 TRIES = 50

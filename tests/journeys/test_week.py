@@ -11,7 +11,7 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import DAY, PEOPLE, World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-STEP = 20 * MINUTE
+STEP = 30 * MINUTE
 EVENING = 18
 NIGHT = range(6)
 """Hours of the day, UTC."""
