@@ -383,6 +383,7 @@ async def test_a_claim_whose_commit_was_not_answered_ends_by_itself(here: World)
     await here.settle()
     assert len(await here.samples(rental)) == before
     await asyncio.sleep(0.25)
+    here.look_again()
     await here.settle()
     assert len(await here.samples(rental)) == before + 1
 

@@ -151,10 +151,6 @@ class World(WorldReader):
         self.clock = clock
         self.slack_is_down = False
         """Whether queued messages stay queued."""
-        self._next_due: dict[DueLoop[Any], datetime | None] = {}
-        """When the next row of each loop is due, as its last pass returned it."""
-        self._queued = True
-        """Whether messages were written since the queued ones were last read."""
         self._next_message: datetime | None = None
         """When the next queued message is due."""
         self.restart(deps)
@@ -172,13 +168,11 @@ class World(WorldReader):
 
     async def settle(self) -> None:
         """Run what is due until nothing is."""
-        self._forget()
         await self._run_due()
 
-    def _forget(self) -> None:
-        """Read again when what is due: a test may have written past this world's store."""
+    def look_again(self) -> None:
+        """Let each loop look what is due, as it does every few seconds if nothing wakes it."""
         self._next_due.clear()
-        self._queued = True
 
     async def _run_due(self) -> datetime | None:
         """Run what is due until nothing is. Return when the next quote, rental or visit is due.
@@ -192,7 +186,7 @@ class World(WorldReader):
             if not self.slack_is_down:
                 await self._deliver_due()
             if not any(self._awake(loop) for loop in self._loops):
-                return soonest(*self._next_due.values())
+                return soonest(*(self._next_due[loop] for loop in self._loops))
         raise AssertionError("something is due for ever")
 
     async def _run_pass(self, *loops: DueLoop[Any]) -> None:
@@ -231,12 +225,15 @@ class World(WorldReader):
         self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
         self.visits = Visits(deps)
+        self._next_due: dict[DueLoop[Any], datetime | None] = {}
+        """When the next row of each loop is due, as its last pass returned it."""
+        self._queued = True
+        """Whether messages were written since the queued ones were last read."""
         deps.store.on_commit(self._note_messages, Written.MESSAGES)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Let time pass and run everything that becomes due. Stop early once `until` is true."""
         target = self.now + span
-        self._forget()
         due = await self._run_due()
         while (next_at := soonest(due, self.overdue.next_at)) is not None and next_at <= target:
             self.jump(max(next_at - self.now, timedelta(0)))
@@ -285,6 +282,7 @@ class World(WorldReader):
         if run_at:
             async with self.database.engines.writer.begin() as conn:
                 await conn.execute(update(rentals).where(rentals.c.id == rental_id).values(due_at=max(run_at)))
+            self.look_again()
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
         """Let time pass until the rental has one more event of this kind."""
