@@ -3,9 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import asyncssh
 import httpx
 
+from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
 
@@ -32,9 +34,12 @@ class ComputeWorld:
         self.url = await self.sandbox.start()
         self.http.base_url = httpx.URL(self.url)
         self.http.headers["Authorization"] = f"Bearer {self.sandbox.token}"
+        self._session = aiohttp.ClientSession()
+        self._control = Server(self.url, self._session)
 
     async def stop(self) -> None:
         await self.http.aclose()
+        await self._session.close()
         await self.sandbox.stop()
 
     # --- the API
@@ -91,16 +96,10 @@ class ComputeWorld:
     # --- the control API
 
     async def control(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = await self.http.post(f"/_control/{path}", json=body)
-        assert answer.status_code == 200, answer.text
-        result: dict[str, Any] = answer.json()
-        return result
+        return await self._control.post(path, body)
 
     async def look(self, path: str) -> dict[str, Any]:
-        answer = await self.http.get(f"/_control/{path}")
-        assert answer.status_code == 200, answer.text
-        result: dict[str, Any] = answer.json()
-        return result
+        return await self._control.get(path)
 
     async def ready_machine(
         self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1, **more: str
