@@ -1,4 +1,7 @@
-"""Rentals that an earlier release stored go on after the upgrade, whatever state they are in."""
+"""Rentals that an earlier release stored go on after the upgrade, whatever state they are in.
+
+These stories are on SQLite alone. test_upgrades.py reads and writes the rows on both databases.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,8 @@ from tests.store.make import REPLY_TO
 from tests.store.make_dump import TEAM
 from tests.store.released import Stored
 from tests.store.schemas import at, contents, engine
+
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 
 
 @asynccontextmanager
@@ -200,7 +205,6 @@ async def test_each_message_of_an_earlier_release_can_be_edited_and_those_that_w
             assert await tx.messages.due(here.now, 1000) == []
 
 
-@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: str) -> None:
     database = engine(released_url)
     before = await at(database, contents)
@@ -229,7 +233,6 @@ async def still_unknown(here: World, question_id: str) -> AdminQuestion:
     return changed(after, version=before.version + 1)
 
 
-@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_url: str, stored: Stored) -> None:
     new = stored
     async with upgraded(released_url, stored, probe_line=PROBE) as here:
