@@ -243,7 +243,8 @@ class Database:
         database takes no writes, the claims run out on their own: a bot that can only read can still delete
         overdue machines."""
         with suppress(StoreBusy):
-            async with self._connection() as conn:
+            # Not durable: after a power cut, the next start ends them again.
+            async with self._connection(durable=False) as conn:
                 for table in (quotes, shared_searches, rentals, visits, jobs):
                     await claims.end_all(conn, table)
                 await conn.commit()
