@@ -32,6 +32,9 @@ share_dialects()
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
 """Our time when a test begins. It changes only if the test moves it."""
 
+ON_SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+"""Runs a test on SQLite alone: other tests have its SQL on both databases."""
+
 _CUT_OTHERS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -19,6 +19,7 @@ from bot.policy.use.probing import boot_script_ran, runs_scripts
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from store.db import Database
+from tests.databases import ON_SQLITE
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, PROBE, RULES, World, world
 from tests.store import make
@@ -74,6 +75,7 @@ async def known(database: Database, vendor: str = "hyperstack") -> ProbeAnswers 
         return (await tx.probe_answers.of_vendors([vendor, "another"])).get(vendor)
 
 
+@ON_SQLITE
 async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(database: Database) -> None:
     rental = await ready(database)
     first, events = await answers(database, rental, report(H100, H100), 2 * MINUTE)
@@ -81,6 +83,7 @@ async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(
     assert await answers(database, first, report(H100, H100), 4 * MINUTE) == (first, [])
 
 
+@ON_SQLITE
 async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event(database: Database) -> None:
     for rental_id, said in (("k7mq2", report(H100)), ("p4wd9", Report(missed=Missed.NVIDIA_SMI_HANGS))):
         rental = await ready(database, rental_id)
@@ -91,6 +94,7 @@ async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event
 CUT_OFF = changed(report(H100, H100), missed=Missed.NVIDIA_SMI_HANGS)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.NOT_AS_SOLD]), (40, [])])
 @pytest.mark.parametrize("first", [Report(missed=Missed.NO_NVIDIA_SMI), CUT_OFF], ids=["no driver", "cut off"])
 async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too(
@@ -104,6 +108,7 @@ async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too
     assert await answers(database, rental, report(H100, H100), (minutes + 2) * MINUTE) == (rental, [])
 
 
+@ON_SQLITE
 async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_it(database: Database) -> None:
     rental = await ready(database)
     running, _ = await answers(database, rental, report(H100, setup=RUNNING), MINUTE)
@@ -130,6 +135,7 @@ async def test_machines_that_gave_no_answer_soon_after_ready_count_until_one_ans
     assert await known(database) == ProbeAnswers(answered_at=READY_AT + 14 * MINUTE)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("why", [Missed.REFUSED, Missed.UNREADABLE, Missed.HOST_KEY_CHANGED])
 async def test_a_login_that_is_refused_never_counts_against_a_vendor(database: Database, why: Missed) -> None:
     for n in range(3):

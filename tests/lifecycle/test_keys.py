@@ -20,7 +20,7 @@ from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.policy.team.rules import Keys, Rules
 from store.db import Database
-from tests.databases import START
+from tests.databases import ON_SQLITE, START
 from tests.store import make
 
 ANA = Person(id=make.ANA, name="Ana")
@@ -87,6 +87,7 @@ async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(databa
         assert (rentals, await owned(database)) == ([], [])
 
 
+@ON_SQLITE
 async def test_the_key_is_stored_if_too_little_time_is_left_for_the_clicked_offer(
     database: Database, deps: Deps, clock: MovedClock
 ) -> None:

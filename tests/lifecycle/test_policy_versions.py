@@ -24,7 +24,7 @@ from bot.model.policy_version import PolicyFile, PolicyVersion
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database
-from tests.databases import START
+from tests.databases import ON_SQLITE, START
 from tests.lifecycle.world import CLEO, HOME, HOUR, PROBE, world
 from tests.policy.test_mutated_policies import mutated
 from tests.policy.test_rules import EVERY_KEY
@@ -74,6 +74,7 @@ def ours(database: Database, clock: MovedClock, tmp_path: Path) -> Team:
     return Team(database, clock, tmp_path)
 
 
+@ON_SQLITE
 async def test_the_first_rules_become_version_one_and_nobody_is_told(ours: Team) -> None:
     ours.write(LEASE)
     deps = await ours.start()
@@ -90,6 +91,7 @@ async def test_the_first_rules_become_version_one_and_nobody_is_told(ours: Team)
     assert (event.kind, event.facts.detail) == (EventKind.POLICY_CHANGED, "admins, lease.max")
 
 
+@ON_SQLITE
 async def test_another_file_at_a_start_becomes_the_next_version_and_the_admins_are_told(ours: Team) -> None:
     ours.write(LEASE)
     await reload(await ours.start())
@@ -104,6 +106,7 @@ async def test_another_file_at_a_start_becomes_the_next_version_and_the_admins_a
     assert sorted(await ours.told()) == [(EventKind.POLICY_CHANGED, one) for one in ("U0BEN", "U0CLEO")]
 
 
+@ON_SQLITE
 async def test_a_file_whose_rules_are_the_same_is_no_new_version(ours: Team) -> None:
     ours.write(LEASE)
     deps = await ours.start()
@@ -115,6 +118,7 @@ async def test_a_file_whose_rules_are_the_same_is_no_new_version(ours: Team) -> 
     assert stored.n == 1
 
 
+@ON_SQLITE
 async def test_a_start_with_a_bad_file_uses_the_rules_of_the_store_with_their_scripts(
     ours: Team, tmp_path: Path, logs: list[Any]
 ) -> None:
@@ -137,6 +141,7 @@ async def test_a_start_with_a_bad_file_uses_the_rules_of_the_store_with_their_sc
     assert {line["event"] for line in logs} == {"policy.refused"}
 
 
+@ON_SQLITE
 async def test_a_bad_file_ends_the_start_only_without_rules_in_the_store(ours: Team) -> None:
     ours.write("lease: {max: soon}\n")
     with pytest.raises(WrongPolicy, match=r"line 1, lease\.max: 'soon' is no duration"):
@@ -157,6 +162,7 @@ async def test_readers_at_the_same_time_store_one_version_for_each_change(ours: 
     assert {one.version.n for one in done} == {2}
 
 
+@ON_SQLITE
 async def test_a_step_keeps_its_rules_and_the_next_one_has_the_new_ones(ours: Team) -> None:
     ours.write("")
     deps = await ours.start()
@@ -168,7 +174,7 @@ async def test_a_step_keeps_its_rules_and_the_next_one_has_the_new_ones(ours: Te
 
 
 @pytest.mark.usefixtures("logs")
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@ON_SQLITE
 async def test_mutated_files_bring_all_their_rules_into_force_or_none(ours: Team) -> None:
     ours.write(EVERY_KEY)
     deps = await ours.start()
@@ -190,6 +196,7 @@ async def test_mutated_files_bring_all_their_rules_into_force_or_none(ours: Team
     assert 75 < refused < 150
 
 
+@ON_SQLITE
 async def test_the_file_is_read_when_asked_and_a_change_is_followed_up(ours: Team) -> None:
     ours.write("")
     deps = await ours.start()
@@ -214,6 +221,7 @@ async def test_the_file_is_read_when_asked_and_a_change_is_followed_up(ours: Tea
         await asyncio.gather(running, return_exceptions=True)
 
 
+@ON_SQLITE
 async def test_a_store_without_an_answer_lets_a_good_file_start(
     ours: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:

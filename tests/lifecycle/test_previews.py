@@ -17,7 +17,7 @@ from bot.model.person import Key, Person
 from bot.model.state import State
 from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
-from tests.databases import START
+from tests.databases import ON_SQLITE, START
 from tests.store import make
 from tests.store.make import ANA, BEN
 
@@ -27,6 +27,9 @@ APPROVER = Person(id=BEN, name="Ben")
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc")
 DEAR = make.offer("dear", rate=Decimal("12.00"))
 CHEAP = make.offer("cheap", rate=Decimal("2.15"))
+
+
+pytestmark = ON_SQLITE
 
 
 @pytest.fixture

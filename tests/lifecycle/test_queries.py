@@ -25,7 +25,7 @@ from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
 from bot.policy.team.rules import Rules
 from store.db import Database
-from tests.databases import START
+from tests.databases import ON_SQLITE, START
 from tests.store import make
 from tests.store.make import ANA, BEN
 
@@ -133,6 +133,7 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 
 
+@ON_SQLITE
 async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     database: Database, deps: Deps
 ) -> None:
@@ -172,11 +173,13 @@ async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: D
     assert [(one.rental_id, one.spent) for one in everyones.ended] == [("bbbbb", None), ("aaaaa", spent)]
 
 
+@ON_SQLITE
 async def test_a_list_without_live_rentals_is_empty_and_costs_nothing(deps: Deps) -> None:
     live = await everyone(deps)
     assert (live.shown, live.more, live.team) == ((), 0, CostTotals(count=0, rate=Decimal(0)))
 
 
+@ON_SQLITE
 async def test_owners_have_names_in_a_list_if_they_are_known(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
         await tx.people.put(Person(id=ANA, name="Ana"), START)
@@ -202,6 +205,7 @@ async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(database:
         assert len(queries) == few <= 11, look
 
 
+@ON_SQLITE
 async def test_details_take_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:
     await in_use(database, "aaaaa")
     with counted(database) as for_few:
@@ -238,5 +242,6 @@ async def test_home_has_pages_of_the_readers_rentals_and_what_they_wait_for(
     assert (past_the_end.page, past_the_end.live.more) == (0, 50)
 
 
+@ON_SQLITE
 async def test_home_shows_nothing_to_a_person_who_may_not_use_the_bot(deps: Deps) -> None:
     assert await home_for(deps, changed(READER, guest=True), 0) is None

@@ -150,8 +150,10 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
 # --- giving and taking
 
 
-async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(url: str) -> None:
-    async with world(url) as here:
+async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url) as here:
         ruled(here, budgets=Budgets(person=Decimal(60)))
         rental = await bens_idle(here, teammates=(ANA.id, CLEO.id))
         held = (await money(here, BEN.id))[0]

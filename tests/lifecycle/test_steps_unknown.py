@@ -253,8 +253,8 @@ async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alo
         await here.release(each)
 
 
-async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> None:
-    async with world(url) as here:
+async def test_only_admins_decide_and_the_second_reads_who_decided(sqlite_url: str) -> None:
+    async with world(sqlite_url) as here:
         purchase = await the_purchase(here)
         for person in (ANA, BEN):
             with pytest.raises(Refused):

@@ -16,7 +16,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
-from tests.databases import START
+from tests.databases import ON_SQLITE, START
 from tests.store import make
 from tests.store.make import ANA, BEN
 
@@ -36,6 +36,7 @@ async def seen_by(deps: Deps, user_id: str) -> RentalDetails:
     return await queries.show(deps, Person(id=user_id, name=user_id), "k7mq2")
 
 
+@ON_SQLITE
 async def test_values_connections_marks_and_the_history_are_for_owner_teammates_and_admins(
     database: Database, clock: MovedClock
 ) -> None:
@@ -72,6 +73,7 @@ async def test_values_connections_marks_and_the_history_are_for_owner_teammates_
     assert {event.facts.use for event in for_channel.events if event.facts.use} == {BARE}
 
 
+@ON_SQLITE
 async def test_nobody_sees_a_verdict_while_the_readings_do_not_suffice_for_one(
     database: Database, clock: MovedClock
 ) -> None:
