@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,7 @@ from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import HOUR, SECOND, World
+from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World
 
 
 def end_of(rental: Rental) -> datetime:
@@ -36,6 +36,26 @@ async def destroyed_at(here: World, rental: Rental) -> datetime:
     event = await here.last_event(rental, E.DESTROYING)
     assert event.facts.why is Why.LEASE_ENDED
     return event.at
+
+
+async def go_to(here: World, moment: datetime, *, seen_for: timedelta = 40 * MINUTE) -> None:
+    """Let the time `seen_for` before a moment pass, in which visits see how machines are used. Skip the time until
+    then."""
+    await here.be_down(max(moment - seen_for - here.now, timedelta(0)))
+    await here.pass_time(moment - here.now)
+
+
+async def seen_destroyed_at(here: World, rental: Rental) -> datetime:
+    """Let time pass until its end, with the visits before. Return when its destruction began."""
+    await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
+    await here.until(rental, State.DESTROYED, within=24 * HOUR)
+    return (await here.last_event(rental, E.DESTROYING)).at
+
+
+async def direct_messages(here: World, rental: Rental) -> int:
+    """Return how many direct messages its owner, Ana, got: each is a ping."""
+    async with here.deps.store.read() as tx:
+        return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
 
 
 async def waiting_for_extension(here: World) -> Rental:

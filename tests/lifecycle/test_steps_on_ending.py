@@ -18,7 +18,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
-from tests.lifecycle.leases import count, end_of
+from tests.lifecycle.leases import count, direct_messages, end_of, go_to, seen_destroyed_at
 from tests.lifecycle.machines import Script
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, World, world
 
@@ -43,25 +43,6 @@ async def with_script(
     return await here.rental(rental.id), script
 
 
-async def go_to(here: World, moment: datetime) -> None:
-    """Let the 40 minutes before a moment pass. Skip the time until then."""
-    await here.be_down(max(moment - 40 * MINUTE - here.now, timedelta(0)))
-    await here.pass_time(moment - here.now)
-
-
-async def destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until its end, and return when its destruction began. Skip what is long before the end."""
-    await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
-    await here.until(rental, State.DESTROYED, within=24 * HOUR)
-    return (await here.last_event(rental, E.DESTROYING)).at
-
-
-async def direct_messages(here: World, rental: Rental) -> int:
-    """Return how many direct messages its owner got: each is a ping."""
-    async with here.deps.store.read() as tx:
-        return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
-
-
 def named(end: datetime) -> datetime:
     """Return an end as a machine knows it."""
     return end.replace(microsecond=0)
@@ -76,7 +57,7 @@ async def test_it_runs_once_before_the_end_and_again_before_that_of_an_extension
     await go_to(here, first - MINUTE)
     assert script.starts == [(named(first), first - GRACE)]
     rental = await here.extend(rental, HOUR)
-    assert await destroyed_at(here, rental) == end_of(rental) == first + HOUR
+    assert await seen_destroyed_at(here, rental) == end_of(rental) == first + HOUR
     assert script.starts == [(named(first), first - GRACE), (named(first + HOUR), first + HOUR - GRACE)]
     over = await here.rental(rental.id)
     assert over.on_ending == OnEnding(state=OnEndingState.DONE, end=named(first + HOUR))
@@ -92,7 +73,7 @@ async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_acc
     await go_to(here, end_of(silent) - 5 * MINUTE)
     here.machines[silent].misses(Missed.REFUSED)
     three = (slow, hangs, silent)
-    waited = [await destroyed_at(here, rental) - end_of(rental) for rental in three]
+    waited = [await seen_destroyed_at(here, rental) - end_of(rental) for rental in three]
     assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a visit every 30 s sees that it is done
     assert waited[1:] == [GRACE, GRACE]
     assert len(script.starts) == 1
@@ -105,7 +86,7 @@ async def test_its_owner_gets_one_message_if_it_fails_before_the_end(here: World
     rental, _ = await with_script(here, MINUTE, 3)
     await go_to(here, end_of(rental) - GRACE)
     pings = await direct_messages(here, rental)
-    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await seen_destroyed_at(here, rental) == end_of(rental)
     failed = await here.last_event(rental, E.SCRIPT_FAILED)
     assert (failed.facts.exit_status, failed.facts.until) == (3, end_of(rental))
     assert await count(here, rental, E.SCRIPT_FAILED) == 1
@@ -124,7 +105,7 @@ async def test_before_an_end_that_moves_it_does_not_run_and_has_the_grace_once_w
     # The work stops 31 minutes before the end, so it is still "in use" when the script would start.
     await here.pass_time(end_of(rental) - 31 * MINUTE - here.now)
     here.machines[rental].use(0)
-    at = await destroyed_at(here, rental)
+    at = await seen_destroyed_at(here, rental)
     ((end, started),) = script.starts
     assert end == named(first + HOUR)
     assert first + HOUR - 2 * MINUTE < started < at == first + HOUR + GRACE
@@ -137,7 +118,7 @@ async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(he
     await here.be_down(25 * MINUTE)
     assert (await here.rental(rental.id)).state is State.READY
     back = here.now
-    assert await destroyed_at(here, rental) == back + GRACE
+    assert await seen_destroyed_at(here, rental) == back + GRACE
     assert script.starts == [(named(end), back)]
     assert (await here.last_event(rental, E.ENDING)).facts.until == back + GRACE
 
@@ -166,7 +147,7 @@ async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_
     assert timedelta(0) <= began + TEN - latest < timedelta(seconds=1)
     assert (quick.state, script.starts) == (State.READY, [(latest, began)])
     assert await direct_messages(here, quick) == pings + 1
-    assert await destroyed_at(here, hangs) == end_of(hangs)
+    assert await seen_destroyed_at(here, hangs) == end_of(hangs)
     done = await here.rental(quick.id)
     assert done.ending is not None
     assert (done.ending.why, done.ending.by) == (Why.ASKED, BEN.id)
@@ -215,7 +196,7 @@ async def test_destroy_now_ends_it_and_a_second_click_on_the_box_changes_nothing
     assert (await here.rental(rental.id)) == rental
     clicked = here.now
     await here.destroy(rental)
-    assert await destroyed_at(here, rental) == clicked
+    assert await seen_destroyed_at(here, rental) == clicked
     with pytest.raises(TooLate):
         await destroyed_first(here, rental)
 
@@ -254,4 +235,4 @@ async def test_near_its_end_a_destroyed_machine_runs_no_longer_than_its_envelope
     await go_to(here, end + 8 * MINUTE)  # it waits for the script
     rental = await destroyed_first(here, rental)
     assert end_of(rental) == named(end + GRACE)
-    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await seen_destroyed_at(here, rental) == end_of(rental)

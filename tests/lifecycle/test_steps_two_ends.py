@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,7 @@ from bot.model.machine_use import GpuUse, Missed, Sample, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
-from tests.lifecycle.leases import count, end_of
+from tests.lifecycle.leases import count, direct_messages, end_of, go_to, seen_destroyed_at
 from tests.lifecycle.world import ANA, BEN, DORA, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
 
 GRACE = 15 * MINUTE
@@ -39,25 +39,6 @@ async def two_ends(here: World, hours: float, latest: float, busy: int | None = 
     return rental
 
 
-async def go_to(here: World, moment: datetime) -> None:
-    """Let the hour before a moment pass. Skip the time until then."""
-    await here.be_down(max(moment - HOUR - here.now, timedelta(0)))
-    await here.pass_time(moment - here.now)
-
-
-async def direct_messages(here: World, rental: Rental) -> int:
-    """Return how many direct messages its owner got: each is a ping."""
-    async with here.deps.store.read() as tx:
-        return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
-
-
-async def destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until its end, and return when its destruction began. Skip what is long before the end."""
-    await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
-    await here.until(rental, State.DESTROYED, within=24 * HOUR)
-    return (await here.last_event(rental, E.DESTROYING)).at
-
-
 async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_past_the_later_end(
     here: World,
 ) -> None:
@@ -77,7 +58,7 @@ async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_pa
             assert await tx.overdue.past_end(end - SECOND) == []
             assert [one.rental_id for one in await tx.overdue.past_end(end)] == [rental.id]
     # The later end can't move: it is told at once, since it is near, and comes although the machine is in use.
-    assert await destroyed_at(here, rental) == latest
+    assert await seen_destroyed_at(here, rental) == latest
     assert await count(here, rental, E.ENDING) == 1
     assert (await here.last_event(rental, E.ENDING)).at == latest - 15 * MINUTE
 
@@ -85,7 +66,7 @@ async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_pa
 async def test_an_idle_machine_ends_at_the_first_end_of_which_its_owner_was_told(here: World) -> None:
     rental = await two_ends(here, 2, 12, busy=0)
     await go_to(here, end_of(rental) - SECOND)
-    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await seen_destroyed_at(here, rental) == end_of(rental)
     told = await here.last_event(rental, E.ENDING)
     assert (told.at, told.facts.verdict) == (end_of(rental) - 30 * MINUTE, None)
     assert await count(here, rental, E.END_MOVED) == 0
@@ -96,7 +77,7 @@ async def test_a_machine_that_works_again_after_its_notice_goes_on_although_the_
 ) -> None:
     rental = await two_ends(here, 2, 12, busy=0)
     end = end_of(rental)
-    await go_to(here, end - 20 * MINUTE)
+    await go_to(here, end - 20 * MINUTE, seen_for=HOUR)
     assert (await here.last_event(rental, E.ENDING)).facts.until == end
     here.machines[rental].use(98)
     await here.be_down(end + 10 * MINUTE - here.now)
@@ -106,7 +87,7 @@ async def test_a_machine_that_works_again_after_its_notice_goes_on_although_the_
     here.machines[rental].use(0)
     await go_to(here, end + 50 * MINUTE)
     await here.be_down(20 * MINUTE)
-    assert GRACE <= await destroyed_at(here, rental) - (end + 70 * MINUTE) <= GRACE + 20 * SECOND
+    assert GRACE <= await seen_destroyed_at(here, rental) - (end + 70 * MINUTE) <= GRACE + 20 * SECOND
 
 
 async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here: World) -> None:
@@ -120,7 +101,7 @@ async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here:
     told = await here.last_event(rental, E.ENDING)
     assert (told.at, told.facts.until) == (here.now, end_of(rental))
     assert (told.facts.verdict, told.facts.vendor) == (Verdict.UNKNOWN, "hyperstack")
-    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await seen_destroyed_at(here, rental) == end_of(rental)
 
 
 async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(sqlite_url: str) -> None:
@@ -189,7 +170,7 @@ async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: Wo
     await go_to(here, lease.ends_at)
     await go_to(here, lease.ends_at + HOUR)
     await go_to(here, lease.latest_end - MINUTE)
-    late = await destroyed_at(here, rental) - lease.latest_end
+    late = await seen_destroyed_at(here, rental) - lease.latest_end
     assert timedelta(0) <= late <= GRACE + 20 * SECOND
     assert await here.bill() <= rental.envelope.total
 
@@ -203,7 +184,7 @@ async def test_a_named_first_end_moves_on_like_another_and_never_past_the_later_
     assert rental.envelope.lease == 3.5 * HOUR
     await go_to(here, end_of(rental) + MINUTE)
     assert end_of(await here.rental(rental.id)) == asked_at + 3 * HOUR
-    assert await destroyed_at(here, rental) == asked_at + 3.5 * HOUR
+    assert await seen_destroyed_at(here, rental) == asked_at + 3.5 * HOUR
     assert await here.bill() <= rental.envelope.total
 
 
@@ -215,7 +196,7 @@ async def test_a_named_first_end_that_comes_before_ready_is_an_hour_after_ready(
     lease = rental.running_lease
     assert (lease.ends_at, lease.latest_end) == (lease.ready_at + HOUR, asked_at + 4 * HOUR)
     here.machines[rental].use(0)
-    assert await destroyed_at(here, rental) == lease.ends_at
+    assert await seen_destroyed_at(here, rental) == lease.ends_at
 
 
 async def test_too_little_time_until_the_later_of_two_named_ends_asks_the_owner(here: World) -> None:
@@ -237,7 +218,7 @@ async def test_now_rents_no_machine_that_may_end_at_night(here: World, latest: i
 async def test_a_visit_that_comes_while_the_end_is_decided_decides_it(here: World) -> None:
     rental = await two_ends(here, 2, 12, busy=0)
     end = end_of(rental)
-    await go_to(here, end - 3 * MINUTE)
+    await go_to(here, end - 3 * MINUTE, seen_for=HOUR)
     here.jump(3 * MINUTE)  # so the step asks the market first
     await here.engine.run_pass()
     here.machines[rental].use(98)
