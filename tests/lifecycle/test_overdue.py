@@ -174,9 +174,9 @@ async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
 async def test_a_machine_that_its_own_step_deletes_slowly_is_left_to_it(here: World) -> None:
     """The vendor is slow to confirm the deletion that the step asked for."""
     rental = await here.ready()
-    await here.behaves("hyperstack", "not_deleting", seconds=40 * 60)
+    await here.behaves("hyperstack", "not_deleting", seconds=25 * 60)
     rental = await here.destroy(rental)
-    await here.pass_time(35 * MINUTE)
+    await here.pass_time(GRACE + 5 * MINUTE)
     assert await here.notices(E.DELETED_OVERDUE) == []
     await ends_as(here, rental, State.DESTROYED)
 

@@ -25,9 +25,10 @@ async def test_what_runs_counts_up_to_now_and_what_ended_as_its_ledger_has_it(ur
     async with world(url, probe_line=PROBE) as here:
         first = await here.ready(lease=12 * HOUR)
         here.machines[first].use(98, peers=["p1"])
-        await here.pass_time(20 * MINUTE)
+        await here.pass_time(10 * MINUTE)
         here.machines[first].use(0)
-        await here.pass_time(40 * MINUTE)
+        await here.pass_time(35 * MINUTE)
+        await here.be_down(15 * MINUTE)
         running = await of_team(here)
         assert running.whole.amount == await receipt(here, first.id)
         assert running.own == running.whole
