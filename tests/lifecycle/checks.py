@@ -42,8 +42,9 @@ async def check(world: World) -> None:
         known |= {resource.resource_id: resource for resource in resources}
         attempts |= {attempt.offer.offer_id: attempt for attempt in tried if attempt.offer is not None}
         check_attempts(rental, tried, resources, set(bought))
-        check_events(rental, tried, await world.events(rental))
-        check_end(rental, await world.event_kinds(rental))
+        events = await world.events(rental)
+        check_events(rental, tried, events)
+        check_end(rental, [event.kind for event in events])
         check_ledger(rental, await world.ledger(rental), lines)
         if rental.state.over and all(attempt.settled for attempt in tried):
             ended = {row.resource_id for row in await world.ledger(rental)}
