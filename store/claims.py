@@ -129,10 +129,15 @@ def _defer(table: Table) -> Update:
     return update(table).where(_key(table) == bindparam("key"), held(table)).values({**FREE, "due_at": next_due})
 
 
+@cache
+def _end_all(table: Table) -> Update:
+    claimed = and_(table.c.due_at.is_not(None), table.c.claimed_until.is_not(None))
+    return update(table).where(claimed).values(FREE)
+
+
 async def end_all(conn: AsyncConnection, table: Table) -> None:
     """End the claims of all holders on due rows. Use this only while no other process works."""
-    claimed = and_(table.c.due_at.is_not(None), table.c.claimed_until.is_not(None))
-    await conn.execute(update(table).where(claimed).values(FREE))
+    await conn.execute(_end_all(table))
 
 
 @cache
