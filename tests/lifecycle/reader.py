@@ -19,6 +19,10 @@ from store.mapping import to_models
 from store.tables import events, messages, rentals
 from tests.sandbox.compute_world import ComputeWorld
 
+_IDS = select(rentals.c.id).order_by(rentals.c.created_at, rentals.c.id)
+_EVENTS = select(events).order_by(events.c.id)
+_MESSAGES = select(messages).order_by(messages.c.id)
+
 
 class WorldReader:
     """Reads what is stored, and what the outside has."""
@@ -35,9 +39,8 @@ class WorldReader:
 
     async def rentals(self) -> list[Rental]:
         """Return all rentals, oldest first."""
-        query = select(rentals.c.id).order_by(rentals.c.created_at, rentals.c.id)
         async with self.database.engines.reader.connect() as conn:
-            ids = (await conn.scalars(query)).all()
+            ids = (await conn.scalars(_IDS)).all()
         async with self.deps.store.read() as tx:
             found = await tx.rentals.get_many(list(ids))
         return [found[rental_id] for rental_id in ids]
@@ -59,7 +62,7 @@ class WorldReader:
     async def history(self) -> list[Event]:
         """Return every event, in order."""
         async with self.database.engines.reader.connect() as conn:
-            return to_models(Event, await conn.execute(select(events).order_by(events.c.id)))
+            return to_models(Event, await conn.execute(_EVENTS))
 
     async def account_history(self) -> list[Event]:
         """Return the events of the account as a whole."""
@@ -106,7 +109,7 @@ class WorldReader:
     async def messages(self, *kinds: MessageKind) -> list[Message]:
         """Return the messages of some kinds, or of all kinds, oldest first."""
         async with self.database.engines.reader.connect() as conn:
-            found = to_models(Message, await conn.execute(select(messages).order_by(messages.c.id)))
+            found = to_models(Message, await conn.execute(_MESSAGES))
         return [one for one in found if not kinds or one.kind in kinds]
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:

@@ -82,6 +82,7 @@ _MARK_POSTED = (
 )
 """What delivery stores of each queued message, as if Slack took them all."""
 _NEXT_MESSAGE = select(func.min(_c.due_at))
+_MAKE_DUE = update(rentals).where(rentals.c.id == bindparam("key")).values(due_at=bindparam("at"))
 
 
 class Clock(MovedClock):
@@ -281,7 +282,7 @@ class World(WorldReader):
         await self.pass_time(within, known)
         if run_at:
             async with self.database.engines.writer.begin() as conn:
-                await conn.execute(update(rentals).where(rentals.c.id == rental_id).values(due_at=max(run_at)))
+                await conn.execute(_MAKE_DUE, {"key": rental_id, "at": max(run_at)})
             self.look_again()
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
