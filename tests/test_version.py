@@ -29,7 +29,7 @@ def run(*words: str | Path, cwd: Path, **environment: str) -> str:
 
 def test_a_package_that_pip_installs_from_a_tag_starts_and_names_the_commit_of_the_tag(tmp_path: Path) -> None:
     git = program("git")
-    run(git, "clone", "--quiet", ROOT, "clone", cwd=tmp_path)
+    run(git, "clone", "--quiet", "--no-checkout", ROOT, "clone", cwd=tmp_path)
     clone, target = tmp_path / "clone", tmp_path / "installed"
     commit = run(git, "rev-parse", "HEAD", cwd=clone)
     run(git, "tag", "v9.9.9", cwd=clone)
@@ -39,9 +39,11 @@ def test_a_package_that_pip_installs_from_a_tag_starts_and_names_the_commit_of_t
         "GIT_COMMITTER_NAME": "A",
         "GIT_COMMITTER_EMAIL": "a@b",
     }
-    run(git, "commit", "--quiet", "--allow-empty", "--message", "later", cwd=clone, **git_config)
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-    run(*pip, "--target", target, f"git+{clone.as_uri()}@v9.9.9", cwd=tmp_path)
+    run(git, "commit", "--quiet", "--message", "remove all files", cwd=clone, **git_config)
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    # Unlike options, they also hold for the setuptools that pip installs to build the package.
+    options = {"PIP_NO_DEPS": "1", "PIP_COMPILE": "0"}
+    run(*pip, "--target", target, f"git+{clone.as_uri()}@v9.9.9", cwd=tmp_path, **options)
     gpubot = (sys.executable, target / "bin" / "gpubot")
     said = run(*gpubot, "--version", cwd=tmp_path, PYTHONPATH=str(target))
     assert said == f"gpubot {version('gpubot')} (commit {commit})"
@@ -78,7 +80,7 @@ def test_of_a_checkout_git_is_asked_for_the_commit_and_for_changes(
 ) -> None:
     git = program("git")
     checkout = tmp_path / "a checkout"
-    run(git, "clone", "--quiet", ROOT, checkout, cwd=tmp_path)
+    run(git, "clone", "--quiet", "--sparse", ROOT, checkout, cwd=tmp_path)
     commit = run(git, "rev-parse", "HEAD", cwd=checkout)
     noted = json.dumps({"url": checkout.as_uri(), "dir_info": {"editable": True}})
     package = SimpleNamespace(version="1.2.3", read_text=lambda _: noted)
