@@ -223,7 +223,7 @@ async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_n
 
 @pytest.mark.parametrize(
     ("sent", "repeated"),
-    [(BANNER, IGNORE * 1000), (BANNER, BANNER), (b"", b"x\n"), (BANNER, b"")],
+    [(BANNER, IGNORE * 1000), (BANNER, BANNER * 1000), (b"", b"x\n" * 1000), (BANNER, b"")],
 )
 async def test_a_server_that_never_comes_to_an_end_is_given_up_after_the_time_out(
     sent: bytes, repeated: bytes
