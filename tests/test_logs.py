@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tests.broken_program import SECRETS
 ROOT = Path(__file__).parents[1]
 
 
+@cache
 def run(how: str) -> str:
-    """Run the program that fails in every way. Return what it writes to standard error."""
+    """Run the program that fails in every way, once for each `how`. Return what it writes to standard error."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "tests.broken_program", how],
