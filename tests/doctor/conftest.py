@@ -21,7 +21,7 @@ from sandbox.compute import ComputeSandbox
 from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import CLEO, GPUS
-from store.db import migrate
+from tests.databases import fresh_sqlite
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -95,7 +95,7 @@ async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
             GPUBOT_DATABASE_URL=f"sqlite:///{made.database}",
             GPUBOT_HTTP=f"127.0.0.1:{free_port()}",
         )
-        await migrate(f"sqlite:///{made.database}")
+        await fresh_sqlite(made.database)
         yield made
         await slack.stop()
         await compute.stop()
