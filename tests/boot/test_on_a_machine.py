@@ -49,14 +49,19 @@ class Team:
         return all([await server.lets_in(key) for key in (self.laptop, self.desk, self.ben)])
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """The team, which has the same keys in all tests: an RSA key takes long to make."""
+    return Team(tmp_path_factory.mktemp("team") / "keys")
+
+
 @pytest.fixture
-def team(tmp_path: Path, machine: Machine) -> Team:
+def team(keys: Team, machine: Machine) -> Team:
     """The team, whose first key is on the machine as vendors write it."""
-    team = Team(tmp_path / "keys")
     machine.authorized_keys.parent.mkdir(mode=0o700)
-    machine.authorized_keys.write_text(f"{public_line(team.laptop)} ana@laptop\n")
+    machine.authorized_keys.write_text(f"{public_line(keys.laptop)} ana@laptop\n")
     machine.authorized_keys.chmod(0o600)
-    return team
+    return keys
 
 
 def setup_of(body: str) -> str:
@@ -119,11 +124,10 @@ async def test_a_second_run_adds_no_key_twice(
 
 
 async def test_keys_get_in_on_a_machine_without_any_key_and_only_root_may_read_them(
-    machine: Machine, server: SshServer, tmp_path: Path, shell: Shell
+    machine: Machine, server: SshServer, keys: Team, shell: Shell
 ) -> None:
-    team = Team(tmp_path / "keys")
-    await boot(machine, shell, script_text(team.added))
-    assert await server.lets_in(team.desk)
+    await boot(machine, shell, script_text(keys.added))
+    assert await server.lets_in(keys.desk)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (machine.root / ".ssh", machine.authorized_keys)]
     assert [oct(mode) for mode in modes] == ["0o700", "0o600"]
 
