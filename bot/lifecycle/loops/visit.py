@@ -20,6 +20,7 @@ from bot.model.state import State
 from bot.policy.use.as_sold import not_as_sold
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
+from bot.policy.use.two_ends import can_move
 from bot.policy.use.verdicts import after_visit, differs, window
 from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, WHILE_AWAITED, asks_vendor, next_visit, soonest_visit
 
@@ -100,10 +101,12 @@ async def _target(deps: StepDeps, rental_id: str) -> Target | None:
     now = deps.clock.now()
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
-        attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
-        visits = await tx.samples.reaching_back(rental_id, now - window(deps.rules))
-    if rental is None or rental.state is not State.READY or rental.host is None:
-        return None
+        if rental is None or rental.state is not State.READY or rental.host is None:
+            return None
+        attempts = await tx.rentals.attempts(rental_id)
+        visits: Sequence[Sample] = ()
+        if can_move(rental.running_lease):
+            visits = await tx.samples.reaching_back(rental_id, now - window(deps.rules))
     attempt = next((attempt for attempt in attempts if attempt.live), None)
     if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
         return None

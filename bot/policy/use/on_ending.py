@@ -28,8 +28,8 @@ def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: dat
     because the machine is in use, or if only this visit shows whether it would: a script must not save results
     while the work goes on.
 
-    `visits` are the last ones, oldest first, as `Machine.visits`. After its end a machine is told that no time is
-    left, so that the script can still start in the grace.
+    `visits` are the last ones, oldest first, as `Machine.visits`. They matter only if the end can move. After its
+    end a machine is told that no time is left, so that the script can still start in the grace.
     """
     lease = rental.running_lease
     moved = two_ends.moved_end(lease, now)
