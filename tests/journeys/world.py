@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from bot.demo.laptop import Laptop
 from bot.demo.play import Missed, Play, next_due, time_of
@@ -51,6 +52,8 @@ class World:
     play: Play
     laptop: Laptop
     """Ana's. Its key is the one that `sets_key` sets."""
+    earlier: frozenset[int]
+    """The process ids of the children that this process had before: other tests may leave some for the next one."""
     expected_errors: set[str] = field(default_factory=set)
     """The events of error lines that this journey causes."""
     processes: list[Bot] = field(default_factory=list)
@@ -359,6 +362,7 @@ def locked(database: Path) -> Iterator[None]:
 async def open_world(folder: Path, *, timing: Timing | None = None, **settings: str) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that is not started yet, until the end of the block. Slack has no rate limits, and
     the bot waits for none: the tests of delivery, the demo and the soak do."""
+    earlier = frozenset(child.pid for child in psutil.Process().children(recursive=True))
     clock = SandboxClock(NOON, speed=0)
     compute, slack, github = (
         ComputeSandbox(clock),
@@ -379,6 +383,7 @@ async def open_world(folder: Path, *, timing: Timing | None = None, **settings: 
                 settings={**_settings(addresses, folder), **settings},
                 play=Play(sandbox=sandbox, bot=_no_bot(), session=session, people=PEOPLE),
                 laptop=Laptop.new(folder / "laptop", "ana@laptop"),
+                earlier=earlier,
             )
             try:
                 yield world
