@@ -53,7 +53,7 @@ class World:
     laptop: Laptop
     """Ana's. Its key is the one that `sets_key` sets."""
     earlier: frozenset[int]
-    """The process ids of the children that this process had before: other tests may leave some for the next one."""
+    """The process ids of the children that this process had before: other tests may leave some."""
     expected_errors: set[str] = field(default_factory=set)
     """The events of error lines that this journey causes."""
     processes: list[Bot] = field(default_factory=list)
