@@ -133,7 +133,6 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 
 
-@ON_SQLITE
 async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     database: Database, deps: Deps
 ) -> None:
