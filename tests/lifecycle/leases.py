@@ -46,7 +46,8 @@ async def go_to(here: World, moment: datetime, *, seen_for: timedelta = 40 * MIN
 
 
 async def seen_destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until its end, with the visits before. Return when its destruction began."""
+    """Let time pass until a rental is destroyed for any reason, with the visits before its end: `destroyed_at`
+    skips those. Return when its destruction began."""
     await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
     await here.until(rental, State.DESTROYED, within=24 * HOUR)
     return (await here.last_event(rental, E.DESTROYING)).at

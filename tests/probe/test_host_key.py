@@ -225,9 +225,7 @@ async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_n
     ("sent", "repeated"),
     [(BANNER, IGNORE * 1000), (BANNER, BANNER * 1000), (b"", b"x\n" * 1000), (BANNER, b"")],
 )
-async def test_a_server_that_never_comes_to_an_end_is_given_up_after_the_time_out(
-    sent: bytes, repeated: bytes
-) -> None:
+async def test_a_server_that_never_comes_to_an_end_is_given_up(sent: bytes, repeated: bytes) -> None:
     async with listening(sent, repeated=repeated, stays=True) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
 
