@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from bot.model.budget import ScopeKind
 from bot.model.money import Micros
+from bot.model.person import OPERATOR
 from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
@@ -14,9 +15,9 @@ from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
+from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, literal, plural
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
+from handlers.views.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)
@@ -36,6 +37,21 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
     )
 
 
+def report_text(shown: SpendReport, reader: Reader) -> str:
+    """Return the answer in lines: the words, the table and the small print."""
+    rows = _table(shown)
+    return "\n".join(
+        filter(
+            None,
+            [
+                join(_words(shown, reader), _forecast(shown, reader)),
+                *([] if rows is None else map(literal, lines_of(rows))),
+                _notes(shown),
+            ],
+        )
+    )
+
+
 # --- words
 
 
@@ -44,6 +60,8 @@ def _words(shown: SpendReport, reader: Reader) -> str:
     when = _when(shown, reader)
     whole = dollars(shown.whole.amount) + _of(shown.budget)
     match shown.scope.kind:
+        case ScopeKind.TEAM if reader.id == OPERATOR.id:
+            return f"{when}: the team spent {whole}."
         case ScopeKind.TEAM:
             return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
         case ScopeKind.PROJECT:
@@ -99,6 +117,11 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 
 
 def _small_print(shown: SpendReport) -> Json | None:
+    words = _notes(shown)
+    return blocks.context(words) if words else None
+
+
+def _notes(shown: SpendReport) -> str:
     """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = f"{dollars(estimated)} is estimated." if estimated else ""
@@ -109,8 +132,7 @@ def _small_print(shown: SpendReport) -> Json | None:
         f"{dollars(late)} was billed after I asked for the deletion." if late else "",
         differences,
     ]
-    words = join(*parts)
-    return blocks.context(words) if words else None
+    return join(*parts)
 
 
 # --- the table and the chart
