@@ -142,9 +142,10 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
     bought after the database was saved.
 
-    A purchase is left out if one of its machines got an owner since the account was read, or if another process has
-    asked about the machine since then; the next sweep finds the purchase's other machines. The open questions are
-    read in the transaction that asks, which has the spending lock: otherwise, two processes would both find none.
+    A purchase is left out if one of its machines got an owner since the account was read, or if another process
+    has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
+    are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
+    none.
     """
     whole: AdminQuestion | None = None
     count = sum(len(one.purchase.machines) for one in questions)
