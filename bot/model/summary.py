@@ -18,7 +18,7 @@ from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.person import Channel, Key
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
@@ -69,6 +69,8 @@ class RentalDetails(RentalSummary):
     demands: tuple[Demand, ...] = ()
     """What an approval would ask of each budget, the tightest one first, in the approvers' message. In the message
     to a person who is given a machine, what it would ask of theirs. Empty in all others."""
+    owner: Person | None = None
+    """The owner as last known, while something waits for a decision. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
     decision."""

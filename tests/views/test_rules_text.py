@@ -147,6 +147,19 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     assert project in done.stdout
 
 
+def test_policy_check_names_each_channel_that_now_charges_a_project_for_fewer_people(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text(
+        "projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n", encoding="utf-8"
+    )
+    printed = CliRunner().invoke(cli, ["policy", "check", str(path)]).stdout
+    assert "  vision: for C0V and C0W, only for U0ANA and approvers, without a budget.\n" in printed
+    title, changes = "Changed since earlier versions\n", printed.partition("Changed since earlier versions\n")[2]
+    assert title in printed
+    assert [line.split()[0] for line in changes.splitlines()] == ["C0V", "C0W"]
+    assert changes.startswith("  C0V now charges vision only for its people and approvers.")
+
+
 def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text(

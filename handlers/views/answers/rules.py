@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 
 from bot.model.summary import PolicyView
+from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.rules import (
     ProbeKind,
     Project,
@@ -82,9 +83,19 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
 def terminal_text(rules: Rules) -> str:
     """Return the rules as lines for a terminal."""
     lines = []
-    for title, sentences in rules_in_words(rules, ON_A_TERMINAL):
+    for title, sentences in [*rules_in_words(rules, ON_A_TERMINAL), *_changed_channels(rules)]:
         lines += [title, *(f"  {sentence}" for sentence in sentences)]
     return html.unescape("\n".join(lines))
+
+
+def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
+    """Return which channels no longer charge their project for everybody, as a list with its title."""
+    found = [
+        f"{one} now charges {project} only for its people and approvers. "
+        "Others who ask there are charged to their own only project, or to none."
+        for one, project in channels_of_named_people(rules).items()
+    ]
+    return [("Changed since earlier versions", found)] if found else []
 
 
 def _who(rules: Rules, names: Names) -> list[str]:
@@ -157,7 +168,7 @@ def _money(rules: Rules, names: Names) -> list[str]:
 def _project(name: str, project: Project, names: Names) -> str:
     parts = [
         f"for {names.channels(project.channels)}" if project.channels else "for no channel",
-        f"named by {names.people(project.people)}" if project.people else "named by everyone",
+        f"only for {names.people(project.people)} and approvers" if project.people else "named by everyone",
         f"{price(project.budget)} a month" if project.budget else "without a budget",
         f"cost center {names.text(project.cost_center)}" if project.cost_center else "",
         f"alone up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from bot.model.event import Event, EventKind, newest_version, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
+from bot.model.person import Person
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT
 from bot.model.summary import RentalDetails
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
 from handlers.views.event_text import event_text
@@ -151,7 +152,8 @@ def _length(rental: Rental, times: Times) -> str:
 
 def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, extension.envelope, reader.times
-    limits = rules_of_project(reader.rules, rental.project)
+    owned_by = details.owner or Person(id=rental.owner, name="")
+    limits = rules_of_owner(reader.rules, rental.project, owned_by)
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price
