@@ -215,6 +215,15 @@ class RentalList(Frozen):
     """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
 
 
+class TeamMonth(Frozen):
+    """The team's money in this month, for approvers and admins."""
+
+    spent: Micros
+    """What the team spent until now."""
+    budgets: tuple[Demand, ...]
+    """The budgets of the team and of each project, the tightest one first, without anything that is asked for."""
+
+
 class HomeView(Frozen):
     """What a person's Home tab shows."""
 
@@ -231,6 +240,8 @@ class HomeView(Frozen):
     """The budgets of the person and of their projects, the tightest one first, without anything that is asked
     for."""
     keys: tuple[Key, ...]
+    team_month: TeamMonth | None = None
+    """None for a person who is neither an approver nor an admin."""
 
 
 class OwnRentals(Frozen):

@@ -11,7 +11,8 @@ import pytest
 from bot.errors import OverBudget, Refused
 from bot.lifecycle.budgets import correct, count_again
 from bot.lifecycle.loops.selfcheck import check_balances
-from bot.lifecycle.service import leasing, ownership, previews
+from bot.lifecycle.service import leasing, ownership, previews, spend
+from bot.lifecycle.service.home import home_for
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
@@ -323,6 +324,27 @@ async def test_only_an_owner_among_a_projects_people_extends_within_its_limits(s
         rental = await here.extend(rental, 3 * HOUR)
         assert rental.extension is not None
         assert rental.project == "vision"
+
+
+async def test_home_shows_approvers_and_admins_the_teams_month_as_a_report_does_and_each_budget(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules(team=Decimal(900), person=Decimal(50))) as here:
+        await add_eve(here)
+        await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+        await here.ready()
+        await here.be_down(30 * MINUTE)
+        whole = (await spend.report(here.deps, BEN, TEAM, "month")).whole.amount
+        for person in (BEN, CLEO):
+            home = await home_for(here.deps, person, 0)
+            assert home is not None
+            assert home.team_month is not None
+            assert home.team_month.spent == whole > 0
+            assert {demand.balance.scope for demand in home.team_month.budgets} == {TEAM, of("vision")}
+        for person in (ANA, EVE):
+            home = await home_for(here.deps, person, 0)
+            assert home is not None
+            assert home.team_month is None
 
 
 async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(

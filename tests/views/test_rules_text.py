@@ -129,6 +129,20 @@ def test_another_value_of_any_key_changes_the_words(key: str) -> None:
     assert words(with_key(key, OTHERS[key])) != words(BASE)
 
 
+def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
+    lines = words({"admins": ["U0CARL"], "budgets": {"person": 500}}).splitlines()
+    assert lines[:7] == [
+        "In short",
+        "  Up to $10.00/h and $100.00 in all people rent on their own.",
+        "  Above that, an admin decides: U0CARL. Requests go to the home channel.",
+        "  A rental is for 4 h if nobody says for how long, and for 3 days at most.",
+        "  Nobody can approve more than 8 GPUs in a rental, 4 rentals of one person at a time, "
+        "and $100.00/h of the team.",
+        "  The team has no budget. Each person's is $500.00. Over a budget an approver decides.",
+        "Who",
+    ]
+
+
 def test_set_ups_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
     assert "Set-up scripts: torch." in terminal_text(rules_in(file, home_channel="C0HOME", admins=()))

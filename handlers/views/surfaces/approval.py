@@ -13,10 +13,11 @@ from bot.model.summary import RentalDetails
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
+from handlers.ids import Action, RentalValue
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_by_event, mentions
-from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.budget_text import standing
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
@@ -76,9 +77,14 @@ def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Ment
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental, reader.now)),
+        None if left else blocks.actions(*decision_buttons(rental, reader.now), _spend_button(rental)),
         closed=False,
     )
+
+
+def _spend_button(rental: Rental) -> Json:
+    """Return the button that shows an approver or an admin privately what the owner spent this month."""
+    return button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
 
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:
