@@ -25,6 +25,7 @@ from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Access, Budgets, Finance, Project
 from handlers.ids import Action, SpendRowsValue
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GUS, TRAINING
+from tests.handlers.rental_states import asked, question
 from tests.handlers.team import EVE, NOON, RULES, Json, Team, team
 from tests.store import make
 
@@ -167,6 +168,30 @@ vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
 USD by week
 The invoice may differ by machines not rented through me and tax.\
 """)
+
+
+async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spent_this_month(ours: Team) -> None:
+    await some_days(ours)
+    rental = await asked(ours)
+    said = "Ana has spent $140.00 in November so far, $6.00 of it on idle machines."
+    for user in (BEN, CLEO):
+        await ours.forge(user, "owner_spend", rental.id)
+        assert (await ours.replies())[-1] == said
+    for user in (ANA, EVE, GUS):
+        await ours.forge(user, "owner_spend", rental.id)
+        assert (await ours.replies())[-1].startswith("Only approvers and admins see what one person spent")
+
+
+async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
+    await some_days(ours)
+    await asked(ours)
+    await ours.click(BEN, await question(ours), "Owner's spend this month")
+    await ours.deliver()
+    answer = await ours.look(BEN, APPROVALS, "Ana has spent $140.00")
+    assert answer["only_you"]
+    await ours.click(BEN, answer, "By rental")
+    await ours.deliver()
+    assert "Rental | GPU hours" in (await ours.world.see(BEN, channel=APPROVALS))[-1]["reads"]
 
 
 async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:

@@ -22,7 +22,7 @@ from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
 from bot.model.text import span as span_text
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import (
     LongerLease,
     extension_needs_confirmation,
@@ -205,7 +205,8 @@ async def _longer_lease(
     lease = rental.running_lease
     ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    rules = rules_of_project(deps.rules, rental.project)
+    owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
+    rules = rules_of_owner(deps.rules, rental.project, owner)
     proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
     if not already_allowed(lease, ends_at):
         after = lease_changes.extend(

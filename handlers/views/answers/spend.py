@@ -5,17 +5,28 @@ from __future__ import annotations
 from datetime import date, timedelta
 from fractions import Fraction
 
-from bot.model.budget import ScopeKind
+from bot.model.budget import Scope, ScopeKind
 from bot.model.money import Micros
 from bot.model.person import OPERATOR
-from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers import replies
 from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, literal, plural
+from handlers.views.phrases.format import (
+    Reader,
+    about_dollars,
+    as_written,
+    clean,
+    dollars,
+    escape,
+    join,
+    literal,
+    plural,
+)
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 
@@ -50,6 +61,19 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
             ],
         )
     )
+
+
+def of_owner(shown: OwnerMonth) -> Rendered:
+    """Return what a rental's owner spent this month, and how much of it was idle, for whoever decides about it."""
+    name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
+    if not spent.amount:
+        return replies.reply(f"{name} has spent nothing in {month} so far.")
+    idle = f"{dollars(spent.use.idle)} of it" if spent.use.idle else "none of it"
+    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
+    text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
+    scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
+    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    return replies.reply(text, by_rental)
 
 
 # --- words
