@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from functools import partial
@@ -126,6 +127,7 @@ def doctor() -> None:
     from bot.clock import SystemClock
     from bot.doctor.examine import examine
     from bot.doctor.findings import all_well
+    from bot.doctor.host import start_command
     from bot.ops.logs import keep_quiet
 
     keep_quiet()
@@ -135,7 +137,7 @@ def doctor() -> None:
     if not all_well(findings):
         print(f"Mend what is not ok, then again: {_command()} doctor")
         raise typer.Exit(1)
-    print(f"All is well. Next: {_command()} run")
+    print(f"All is well. Next: {start_command(_command(), user=os.geteuid())}")
 
 
 @cli.command()

@@ -138,7 +138,10 @@ async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert "people rent on their own" in await ours.command(ANA, "policy")
         assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
-        assert (await ours.command(CLEO, "policy reload")).startswith("GPUBOT_POLICY names no file")
+        assert await ours.command(CLEO, "policy reload") == (
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
 
 
 async def test_what_follows_the_command_is_said(tmp_path: Path) -> None:
