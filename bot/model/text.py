@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from bot.model.money import MICROS_PER_DOLLAR, Micros
+
 ELLIPSIS = "…"
 
 
@@ -57,6 +59,12 @@ def say_rate(rate: Decimal) -> str:
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"
+
+
+def say_at_most(amount: Micros) -> str:
+    """Return the most that something can cost, to the cent: `$9.21`. It is rounded up, so that it never costs more
+    than people read."""
+    return f"${Decimal(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR)).scaleb(-2):,.2f}"
 
 
 def short(word: str, limit: int = 40) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
 from bot.model.gpu import typed_name
+from bot.model.money import Micros, micros, whole_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
@@ -19,7 +20,7 @@ from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
 from handlers.parsing.request_parts import ParseContext, Price, RequestParts
-from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
+from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, cap_of_total, is_possible_cap
 from handlers.parsing.token_reader import read_tokens
 from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.typed_text import AM_PM, name_mentions, normalize_within, split_note
@@ -167,6 +168,7 @@ class _RequestBuilder:
             lease, up_to = until - begins, self._later_end(until, end, latest, latest_end, begins)
         check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
         name, features = self._gpu_and_features(gpu)
+        cap, max_total = self._cap(price, count, up_to or lease), self._max_total(price, count)
         return Request(
             gpu=name,
             features=features,
@@ -174,11 +176,10 @@ class _RequestBuilder:
             region=region or None,
             contract=Contract(contract or Contract.ONDEMAND),
             vendor=vendor or None,
-            max_gpu_rate=self._cap(price, count, up_to or lease),
+            max_gpu_rate=cap if max_total is None else None,
+            max_total=max_total,
             cap_said_per_gpu=price is None or self._said_per_gpu(price, count),
-            cap_for_all_time=price is not None
-            and not price.money.per_hour
-            and (parts.timed or self._total(price)),
+            cap_for_all_time=price is not None and not price.money.per_hour and parts.timed and max_total is None,
             lease=lease,
             until=until if starts_at is None else starts_at + lease,
             starts_at=starts_at,
@@ -222,9 +223,8 @@ class _RequestBuilder:
         money = price.money
         cap, comes_to = money.amount, ""
         if self._total(price):
-            seconds = Decimal(3600 if money.per_hour else longest // timedelta(seconds=1))
-            each = money.amount * 3600 / seconds / (1 if money.per_gpu else count)
-            cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
+            length = timedelta(hours=1) if money.per_hour else longest
+            cap = cap_of_total(money.amount, 1 if money.per_gpu else count, length)
             comes_to = f"{say_rate(money.amount)} in all comes to that. "
         if is_possible_cap(cap):
             return cap
@@ -232,6 +232,13 @@ class _RequestBuilder:
             f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
             f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals."
         )
+
+    def _max_total(self, price: Price | None, count: int) -> Micros | None:
+        """Return the most that everything may cost, in whole cents. Return None unless the price says so. A total
+        for each GPU is multiplied by their number."""
+        if price is None or price.money.per_hour or not self._total(price):
+            return None
+        return whole_cents(micros(price.money.amount * (count if price.money.per_gpu else 1)))
 
     def _lease(self, first: timedelta | None, latest: timedelta | None) -> tuple[timedelta, timedelta | None]:
         """Return the lease and the later of two ends, or None in its place if there is one end."""

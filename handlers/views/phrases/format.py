@@ -18,6 +18,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
+from bot.model.text import say_at_most
 from bot.model.text import span as span  # noqa: PLC0414 - the views take all their phrases from here
 from bot.policy.team.rules import Hours, Rules
 
@@ -141,8 +142,8 @@ def dollars(amount: Micros) -> str:
 
 
 def dollars_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, rounded up: it must never cost more than people read."""
-    return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
+    """Return the most that something can cost, rounded up, as `say_at_most` does."""
+    return say_at_most(amount)
 
 
 def about_dollars(amount: Micros) -> str:
