@@ -145,6 +145,11 @@ def dollars_at_most(amount: Micros) -> str:
     return say_at_most(amount)
 
 
+def percent(part: Micros, whole: Micros) -> str:
+    """Return a share such as `87%`. Only the whole is 100%."""
+    return f"{min(round(Fraction(100 * part, whole)), 100 if part >= whole else 99)}%"
+
+
 def about_dollars(amount: Micros) -> str:
     """Return an amount that is not known exactly: in whole dollars from $10 on, else to the cent."""
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
