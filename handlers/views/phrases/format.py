@@ -146,8 +146,9 @@ def dollars_at_most(amount: Micros) -> str:
 
 
 def percent(part: Micros, whole: Micros) -> str:
-    """Return a share such as `87%`. Only the whole is 100%."""
-    return f"{min(round(Fraction(100 * part, whole)), 100 if part >= whole else 99)}%"
+    """Return a share such as `87%`. Less than the whole is at most 99%."""
+    share = round(Fraction(100 * part, whole))
+    return f"{share if part >= whole else min(share, 99)}%"
 
 
 def about_dollars(amount: Micros) -> str:
