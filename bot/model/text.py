@@ -23,6 +23,27 @@ def one_line(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
+def span(length: timedelta) -> str:
+    """Return a duration as people read it, in at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`.
+
+    From 48 hours on it is in days: `2 days 3 h`.
+    """
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return _two_units(seconds // 60, "min", seconds % 60, "s")
+    minutes = seconds // 60
+    if minutes < 48 * 60:
+        return _two_units(minutes // 60, "h", minutes % 60, "min")
+    hours = minutes // 60
+    return _two_units(hours // 24, "days", hours % 24, "h")
+
+
+def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
+
+
 def say_span(span: timedelta) -> str:
     """Return a duration as people type it: `6h`, `1h30m`, `45m`, `90s`."""
     minutes, seconds = divmod(span // timedelta(seconds=1), 60)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from bot.errors import RequestMistake
@@ -14,7 +15,7 @@ from bot.model.gpu import typed_name
 from bot.model.money import Micros, micros, whole_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import say_rate, say_span, short
+from bot.model.text import one_line, say_rate, say_span, short
 from bot.policy.use.end_notices import LONG_LEASE
 from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
@@ -23,13 +24,17 @@ from handlers.parsing.request_parts import ParseContext, Price, RequestParts
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, cap_of_total, is_possible_cap
 from handlers.parsing.token_reader import read_tokens
 from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
-from handlers.parsing.typed_text import AM_PM, name_mentions, normalize_within, split_note
+from handlers.parsing.typed_text import AM_PM, MAX_NOTE_LENGTH, name_mentions, normalize_within, split_note
 from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
+
+
+_CONDITIONAL = frozenset({"if", "only", "under", "max", "unless"})
+"""Words by which a note sets a condition."""
 
 
 class ParsedRequest(Frozen):
@@ -54,9 +59,12 @@ def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_v
     mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
     parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
-    builder = _RequestBuilder(parts, mentioned, vocabulary, context, name_mentions(note))
+    builder = _RequestBuilder(
+        parts, mentioned, vocabulary, context, one_line(name_mentions(note), MAX_NOTE_LENGTH)
+    )
     request = builder.build()
     says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
+    says_now = says_now and not _may_be_condition(note, vocabulary)
     return ParsedRequest(request=request, now=says_now, any_time=parts.any_time, waits_until=builder.waits_until())
 
 
@@ -91,6 +99,26 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
     )
     clear = request.cap_said_per_gpu and not request.features and request.starts_at is None
     return exact == parts.now_count == 1 and not doubtful and clear
+
+
+def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
+    """Return whether a note may be a part of the request, as in `get h100 now — under $2/h`: phones make one long
+    dash of the two hyphens of an option. A note that is too long to be read may be one."""
+    normalized = normalize_within(note, MAX_LENGTH)
+    if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
+        return True
+    tokens = tokenize(normalized, vocabulary)
+    name_before = ""
+    for token, after in zip_longest(tokens, tokens[1:]):
+        counted = token.kind in {TokenKind.COUNT, TokenKind.NUMBER} and after and after.kind is TokenKind.GPU
+        placed = token.kind is TokenKind.REGION and (token.text.isupper() or name_before == "in")
+        timed = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
+        timed = timed or (token.kind is TokenKind.TIME and token.text[0].isalpha())
+        said = token.kind in {TokenKind.MONEY, TokenKind.START} or (token.kind is TokenKind.UNTIL and token.name)
+        if counted or placed or timed or said:
+            return True
+        name_before = token.name
+    return len(tokens) > MAX_TOKENS
 
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:

@@ -45,7 +45,7 @@ STORY = (
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
-    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$110\.00 left of \$110\.00"),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$110\.00 of \$110\.00 left"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",

@@ -540,8 +540,26 @@ get h100 — fine-tune run 7 | = H100 -- fine-tune run 7
 get h100 – fine-tune run 7 | = H100 -- fine-tune run 7
 get h100 eu— run 7 | = H100 EU -- run 7
 get h100 -- | = H100
-get h100 -- for H200 in US at $9 | = H100 -- for H200 in US at $9
+get h100 -- for H200 in US at $9 | ~ H100 -- for H200 in US at $9
 get h100 -- now | = H100 -- now
+get h100 eu now — under $2/h | ~ H100 EU -- under $2/h
+get h100 -- 2.50 per hour | ~ H100 -- 2.50 per hour
+get h100 -- Budget is $40 | ~ H100 -- Budget is $40
+get h100 -- for 2 hours | ~ H100 -- for 2 hours
+get h100 -- until 6pm | ~ H100 -- until 6pm
+get h100 -- at 9:00 | ~ H100 -- at 9:00
+get h100 -- within 20 min | ~ H100 -- within 20 min
+get h100 -- two A100s would do | ~ H100 -- two A100s would do
+get h100 -- 8xH100 sweep | ~ H100 -- 8xH100 sweep
+get h100 -- EU please | ~ H100 -- EU please
+get h100 -- in europe | ~ H100 -- in europe
+get h100 -- us only | ~ H100 -- us only
+get h100 -- If it has NVLink | ~ H100 -- If it has NVLink
+get h100 -- unless ben has one | ~ H100 -- unless ben has one
+get h100 -- max | ~ H100 -- max
+get h100 -- run 7 of 12, 3 h each, 50% | = H100 -- run 7 of 12, 3 h each, 50%
+get h100 -- tell us about the h100 run | = H100 -- tell us about the h100 run
+get h100 -- eu sweep in torch for ana | = H100 -- eu sweep in torch for ana
 get h100 - fine-tune | ! I don't know "-"
 get h100 for training | ! I don't know "training". A note goes after --.
 get h100 fine-tune run 7 | ! I don't know "fine-tune"

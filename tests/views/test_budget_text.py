@@ -133,7 +133,7 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "  The team in November: $12.10 left of $3,000.00: $2,900.00 spent, $87.90 reserved for what runs;",
-            "      this needs $3.96 more. vision in November: $100.00 left of $3,000.00: $2,900.00 spent, $0.00",
+            "  The team in November: $12.10 of $3,000.00 left: $2,900.00 spent, $87.90 reserved for what runs;",
+            "      this needs $3.96 more. vision in November: $100.00 of $3,000.00 left: $2,900.00 spent, $0.00",
         ]
     )

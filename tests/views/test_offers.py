@@ -18,6 +18,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import IdleMachine, OfferChoice, Over
+from bot.policy.team.rules import Project
 from handlers.views.answers import offers
 from handlers.views.phrases.blocks import Rendered
 from tests.views.screens import labels, message, page
@@ -313,6 +314,24 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
             "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
             "  People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
+        ]
+    )
+
+
+def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
+    projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
+    reader = changed(reading(NOW), rules=changed(RULES, projects=projects))
+    own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
+    shown = [
+        message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
+        for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
+    ]
+    assert shown == snapshot(
+        [
+            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",
+            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is charged to speech.",
+            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
+            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
         ]
     )
 

@@ -18,7 +18,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
-from bot.model.text import say_at_most, say_span
+from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -279,7 +279,7 @@ def lease_allowed(lease: timedelta, rules: Rules) -> bool:
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
     if not lease_allowed(lease, rules):
-        raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
+        raise Mistake(f"A lease is at most {span(rules.lease.max)}. Ask for that or less.")
 
 
 def most_gpus(rules: Rules) -> str:

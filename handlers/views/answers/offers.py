@@ -38,7 +38,7 @@ from handlers.views.answers.giving import with_idle
 from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.budget_text import budget_name
+from handlers.views.phrases.budget_text import budget_name, not_of_channel
 from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.views.phrases.error_text import paused_by, refusal_text
 from handlers.views.phrases.format import (
@@ -127,13 +127,14 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
     card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules_of_project(rules, quote.project))
+    charged = not_of_channel(quote, rules)
     stands = _still_stands(view.still_waiting, shown)
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
     waits, about_waiting = (waiting.wait_buttons(view), waiting.wait_text(view, rules)) if quote.wish else ([], "")
-    lines = (*above, approval, more, until, stands, no_key, card_place, about_waiting)
+    lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
@@ -145,6 +146,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.section(night, keep_button) if night else None,
         blocks.context(approval) if approval else None,
         blocks.context(join(more, until)),
+        blocks.context(charged) if charged else None,
         blocks.context(stands) if stands else None,
         blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,

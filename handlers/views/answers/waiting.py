@@ -20,6 +20,7 @@ from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, R
 from handlers.views.answers import replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
+from handlers.views.phrases.budget_text import not_of_channel
 from handlers.views.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.views.phrases.error_text import refusal_text
 from handlers.views.phrases.format import (
@@ -116,6 +117,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
+    lines.append(not_of_channel(quote, reader.rules))
     again = [
         button("Refresh", Action.REFRESH, value, about=about),
         button("Change", Action.CHANGE, value, about=about),

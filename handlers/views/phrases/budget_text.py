@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Demand, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
 from bot.model.event import Event
-from bot.policy.buying.budgets import say_left, say_month, split_budget
+from bot.model.quote import Quote
+from bot.policy.buying.budgets import project_of_channel, say_left, say_month, split_budget
 from bot.policy.team.rules import Rules, WhenOver
-from handlers.views.phrases.format import as_written, dollars, dollars_at_most, escape, percent, person
+from handlers.views.phrases.format import (
+    as_written,
+    channel,
+    dollars,
+    dollars_at_most,
+    escape,
+    percent,
+    person,
+)
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -48,6 +57,20 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
     return f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}."
 
 
+def not_of_channel(quote: Quote, rules: Rules) -> str:
+    """Return a sentence saying what a request is charged to if its channel's project doesn't pay for it.
+
+    A project that names people is charged from its channels only for them and for approvers. Return an empty text
+    if the channel's project pays, if the channel has none, or if the person named a project.
+    """
+    of_channel = project_of_channel(quote.asked_in, rules)
+    if of_channel is None or quote.project == of_channel or quote.request.project is not None:
+        return ""
+    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
+    project = escape(of_channel, 40)
+    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
+
+
 def budget_name(passed: Demand) -> str:
     """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
     scope = passed.balance.scope
@@ -57,10 +80,10 @@ def budget_name(passed: Demand) -> str:
 def standing(demand: Demand, names: Mapping[str, str]) -> str:
     """Return what is left of a budget now, and after what waits.
 
-    Such as `vision in November: $1,210.40 left of $3,000.00: $1,500.00 spent, $289.60 reserved for what runs;
+    Such as `vision in November: $1,210.40 of $3,000.00 left: $1,500.00 spent, $289.60 reserved for what runs;
     $1,072.86 after this.`
     """
     who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
     after = demand.free - demand.more
     then = f"{dollars(after)} after this" if after >= 0 else f"this needs {dollars_at_most(-after)} more"
-    return f"{who}: {say_left(demand, f' of {dollars(demand.budget)}')}; {then}."
+    return f"{who}: {say_left(demand, of_budget=True)}; {then}."

@@ -136,7 +136,7 @@ def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     rental, words = details.rental, event_text(event, details, reader.times) or EventText("")
     whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
-    lead = f"{person(details.names, event.actor)} said no to {whose}"
+    lead = f"{actor(details.names, event)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
     value = QuoteValue(quote_id=rental.quote_id)
     again = button("Ask again", Action.TRY_AGAIN, value, about=describe(rental.request))
