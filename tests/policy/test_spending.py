@@ -248,10 +248,11 @@ SPENT = st.integers(0, 500_000_000)
 def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no_approver(
     price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
 ) -> None:
-    room = None if more_room is None else price + more_room
+    room = None if more_room is None else price + more_room / 3
     proposal = propose(request(lease=lease), GPU, price, rules, spent=spent, team_rate_left=room)
     envelope = proposal.envelope
     assert envelope.price == price <= envelope.max_rate
+    assert envelope.max_rate == price or envelope.max_rate % Decimal("0.01") == 0, "people read the real limit"
     assert envelope.max_rate <= max(price, price * (1 + rules.procure.dearer))
     assert room is None or envelope.max_rate <= room
     if not proposal.over:

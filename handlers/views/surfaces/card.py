@@ -25,6 +25,7 @@ from handlers.views.phrases.format import (
     Times,
     about_span,
     dollars_at_most,
+    highest,
     join,
     note,
     per_hour,
@@ -89,7 +90,7 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         waiting = rental.waiting
         return [
             why_waiting(details),
-            "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
+            "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
             over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
@@ -127,7 +128,7 @@ def _waits(rental: Rental, times: Times) -> list[str]:
         f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
         if starts is not None and request.until is not None
         else "",
-        f"Up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"Up to {highest(rental.envelope)}, {dollars_at_most(rental.envelope.total)} in all.",
         f"I look until {times.time(until, posted)}." if until is not None else "",
         note(request.note),
     ]
@@ -198,7 +199,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
             button("Withdraw", Action.WITHDRAW, version),
         ]
         if rental.owner_decides and not rental.needs_later_end:
-            label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+            label = f"Go on up to {highest(rental.envelope)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
         return buttons
     if rental.state is State.READY:
