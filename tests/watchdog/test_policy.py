@@ -116,7 +116,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
     assert [text.count("<@U0CLEO000>") for text in watch.texts(Kind.WARNING)] == [1]
     watch.look(BotAnswer(machines=()))
     (again,) = watch.texts()
-    assert again == "gpubot is well again, after 12h1m."
+    assert again == "gpubot is well again, after 12 h 1 min."
 
 
 def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
@@ -317,7 +317,8 @@ def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> 
     watch.look(BotAnswer(machines=()))
     assert watch.texts()[1].startswith("Deleted: `k7mq1`")
     assert (
-        watch.texts()[2] == "gpubot is well again, after 3h1m. I deleted 1 machine meanwhile, and delete no more."
+        watch.texts()[2]
+        == "gpubot is well again, after 3 h 1 min. I deleted 1 machine meanwhile, and delete no more."
     )
 
 
