@@ -34,7 +34,7 @@ from handlers.views.phrases.format import (
     span,
 )
 from handlers.views.phrases.lease_buttons import decision_buttons
-from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text
+from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
 from handlers.views.phrases.machine_text import describe, machines_of, place
 from handlers.views.phrases.rental_text import (
     current_state,
@@ -102,6 +102,7 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         join(
             why_waiting(details),
             over_limits_of_envelope(envelope, reader.rules, rental.project),
+            over_total_text(rental.request, envelope.total),
             _once_it_fits(rental) or _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),
