@@ -11,6 +11,7 @@ from inline_snapshot import snapshot
 from bot.errors import NextStep, Refused
 from bot.model.attempt import GotReady
 from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -314,6 +315,30 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
             "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
             "  People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
+        ]
+    )
+
+
+def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
+    rents, _, asks = rows()
+    asks = changed(asks, over=(Over.PER_HOUR,))
+    dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
+    balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
+    passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
+    over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
+    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    answers = [
+        found([rents, asks]),
+        found([rents, asks, dearer]),
+        found([rents, over_budget]),
+        found([refused, asks]),
+    ]
+    assert [" ".join(answer.split("  ")[-2].split()) for answer in answers] == snapshot(
+        [
+            "$3.11/h needs an approver: it is over the $10.00/h limit.",
+            "$3.11/h and $3.50/h need an approver: they are over the $10.00/h limit.",
+            "$3.50/h needs an approver. You have $11.00 left in November; this can come to $16.06.",
+            "Over the $10.00/h limit: an approver decides.",
         ]
     )
 
