@@ -14,27 +14,8 @@ from bot.demo.play import PEOPLE
 from bot.policy.team.rules import Rules
 from sandbox.client import SandboxClient
 
-NAMES = (
-    *(
-        "Dora",
-        "Eli",
-        "Fay",
-        "Hal",
-        "Ida",
-        "Jan",
-        "Kim",
-        "Leo",
-        "Mia",
-        "Nia",
-        "Otto",
-        "Pia",
-        "Quinn",
-        "Rosa",
-        "Sam",
-    ),
-    *("Tess", "Uma", "Vera", "Will", "Yara"),
-)
-"""How extra members are called. Further ones are Member21 and so on."""
+NAMES = ("Dora", "Eli", "Fay", "Hal", "Ida", "Jan", "Kim", "Leo", "Mia", "Nia", "Otto", "Pia")
+"""The names of the extra members, in this order. Further ones are called Member16 and so on."""
 RENTERS = ("Ana", "Cleo")
 """The members who are in each group that may use the bot, since they rent in the sandbox."""
 

@@ -335,8 +335,8 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     ]
     assert [" ".join(answer.split("  ")[-2].split()) for answer in answers] == snapshot(
         [
-            "$3.11/h needs an approver: it is over the $10.00/h limit.",
-            "$3.11/h and $3.50/h need an approver: they are over the $10.00/h limit.",
+            "$3.11/h needs an approver: it's over the $10.00/h limit.",
+            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
             "$3.50/h needs an approver. You have $11.00 left in November; this can come to $16.06.",
             "Over the $10.00/h limit: an approver decides.",
         ]

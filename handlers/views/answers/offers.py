@@ -310,9 +310,9 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) < len(rentable):
         prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
-        one = len(prices) == 1
-        over = f": {'it is' if one else 'they are'} over the {limits}" if limits else ""
-        which = f"{listed(prices)} {'needs' if one else 'need'} an approver{over}."
+        need, they_are = ("needs", "it's") if len(prices) == 1 else ("need", "they're")
+        over = f": {they_are} over the {limits}" if limits else ""
+        which = f"{listed(prices)} {need} an approver{over}."
         return which if passed is None else join(which, say_passed(passed))
     if passed is None:
         return f"Over the {limits}: an approver decides."
