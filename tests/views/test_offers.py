@@ -351,6 +351,8 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
         message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
+    nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
+    assert shown[0].strip() in offers.answer(view_of(nothing, ()), reader).text
     assert shown == snapshot(
         [
             "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",

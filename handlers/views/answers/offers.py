@@ -385,7 +385,7 @@ def none_found(view: QuoteView, rules: Rules) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
-    about = waiting.wait_text(view, rules)
+    about = join(waiting.wait_text(view, rules), not_of_channel(quote, rules))
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
