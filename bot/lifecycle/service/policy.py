@@ -41,5 +41,8 @@ async def reload(deps: Deps, person: Person) -> Reload:
     if not may_reload_policy(person, deps.rules):
         raise Refused("Only admins have the policy file read again. I changed nothing.")
     if not _has_file(deps):
-        raise Mistake("GPUBOT_POLICY names no file, so there is nothing to read. The default rules hold.")
+        raise Mistake(
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
     return await policy_versions.reload(deps, person.id)
