@@ -146,6 +146,12 @@ def dollars_at_most(amount: Micros) -> str:
     return say_at_most(amount)
 
 
+def percent(part: Micros, whole: Micros) -> str:
+    """Return a share such as `87%`. Less than the whole is at most 99%."""
+    share = round(Fraction(100 * part, whole))
+    return f"{share if part >= whole else min(share, 99)}%"
+
+
 def about_dollars(amount: Micros) -> str:
     """Return an amount that is not known exactly: in whole dollars from $10 on, else to the cent."""
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
