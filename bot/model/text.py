@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from bot.model.money import MICROS_PER_DOLLAR, Micros, whole_cents_below
 
 ELLIPSIS = "…"
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, format characters, surrogates and other separators of lines."""
 
 
 def one_line(text: str, limit: int) -> str:
@@ -21,6 +24,13 @@ def one_line(text: str, limit: int) -> str:
         text = "".join(letter if letter.isprintable() else (" " if letter.isspace() else "") for letter in text)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def for_terminal(text: str) -> str:
+    """Return `text` without characters that could steer a terminal, such as escape sequences. Line breaks stay."""
+    return "".join(
+        letter if letter == "\n" or unicodedata.category(letter) not in _STEERING else "" for letter in text
+    )
 
 
 def span(length: timedelta) -> str:

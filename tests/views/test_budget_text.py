@@ -63,8 +63,8 @@ $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-  vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come
-      to $16.06. An approver decides.
+  $2.15/h needs an approver. vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved
+      for what runs. This can come to $16.06.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [For 4 h instead] [Refresh] [Change]
 

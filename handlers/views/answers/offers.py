@@ -51,6 +51,7 @@ from handlers.views.phrases.format import (
     highest,
     join,
     limit,
+    listed,
     per_hour,
     plural,
     price,
@@ -299,13 +300,23 @@ def _rent_label(choice: OfferChoice) -> str:
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
-    needing = [choice for choice in choices if choice.needs_approval and choice.refused is None]
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval.
+
+    If only some of the offers need it, say which: `$18.40/h needs an approver: it's over the $10.00/h limit.`
+    """
+    rentable = [choice for choice in choices if choice.refused is None]
+    needing = [choice for choice in rentable if choice.needs_approval]
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
     limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
+    if len(needing) < len(rentable):
+        prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+        need, they_are = ("needs", "it's") if len(prices) == 1 else ("need", "they're")
+        over = f": {they_are} over the {limits}" if limits else ""
+        which = f"{listed(prices)} {need} an approver{over}."
+        return which if passed is None else join(which, say_passed(passed))
     if passed is None:
         return f"Over the {limits}: an approver decides."
     return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
@@ -377,7 +388,7 @@ def none_found(view: QuoteView, rules: Rules) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
-    about = waiting.wait_text(view, rules)
+    about = join(waiting.wait_text(view, rules), not_of_channel(quote, rules))
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
