@@ -78,12 +78,17 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it and my database is older",
+    Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
     Why.NOTHING_FITTED: "no offer fitted in time",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
+
+
+WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_COPY})
+"""The reasons of a machine that was gone at the first look: nobody knows when it ended."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -254,7 +259,7 @@ def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
 def _over_word(rental: Rental, when: str) -> str:
     """Return `Destroyed 18:41`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
     ending = rental.ending
-    if rental.state is State.LOST and ending is not None and ending.why is Why.ENDED_WHILE_AWAY:
+    if rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
         return f"Ended before {when}, while I was away"
     return join(STATES[rental.state], when)
 
