@@ -269,7 +269,9 @@ class Messages:
 
     async def add(self, message: Message) -> None:
         row = {**values(message, without=frozenset({"id"})), "urgent": False}
-        row["target_version"] = max(message.target_version, lowest_version(self._real_now))
+        # A transaction that waited may be seconds older than the message that is written in it.
+        lowest = lowest_version(max(self._real_now, message.created_at))
+        row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
         await insert_new(self._conn, messages, row)

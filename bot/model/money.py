@@ -51,6 +51,11 @@ def whole_cents_below(rate: Decimal) -> Decimal:
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
+def whole_cents(amount: Micros) -> Micros:
+    """Return `amount` cut down to whole cents: a limit that people read."""
+    return amount // _MICROS_PER_CENT * _MICROS_PER_CENT
+
+
 def in_cents(parts: Sequence[Micros]) -> list[Micros]:
     """Return the parts in whole cents. Their sum is the sum of `parts` in whole cents: each part is rounded down,
     then those that lose most are rounded up, until the sum is right."""

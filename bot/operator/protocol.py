@@ -54,6 +54,32 @@ class Destroy(Frozen):
     why: str
 
 
+class Approve(Frozen):
+    """Approve a request, or more time, that waits for an approver."""
+
+    kind: Literal["approve"] = "approve"
+    id: Words
+    up_to: Words
+    """The total in dollars that the operator read, such as `137.54`. Another total is refused."""
+    why: str
+
+
+class Deny(Frozen):
+    """Deny a request, or more time, that waits for an approver."""
+
+    kind: Literal["deny"] = "deny"
+    id: Words
+    why: str
+
+
+class Spend(Frozen):
+    """Show what was spent."""
+
+    kind: Literal["spend"] = "spend"
+    words: Words
+    """As after `/gpu spend`, such as `project vision 2026-10`. Empty: the team, this month."""
+
+
 class Pause(Frozen):
     """Stop all buying."""
 
@@ -68,7 +94,7 @@ class Resume(Frozen):
     why: str
 
 
-Command: TypeAlias = ListAll | Show | Extend | Destroy | Pause | Resume
+Command: TypeAlias = ListAll | Show | Spend | Extend | Destroy | Approve | Deny | Pause | Resume
 
 
 class Request(Frozen):

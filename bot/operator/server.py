@@ -16,10 +16,9 @@ from pydantic import ValidationError
 
 from bot.errors import GpubotError, Mistake, Unusable, bug_number
 from bot.lifecycle.deps import Deps
-from bot.operator.commands import carry_out, on_terminal
+from bot.operator.commands import carry_out, error_on_terminal
 from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version, short_path
 from bot.tracebacks import parts_of
-from handlers.views.phrases.error_text import error_text
 
 SLOWEST_REQUEST = 10.0
 """Real seconds in which a request must have come, and in which its answer must be taken."""
@@ -163,7 +162,7 @@ async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
         text = await carry_out(deps, request.command)
     except GpubotError as error:
         _log.info("operator", command=kind, user=user, result=type(error).__name__)
-        return Answer(done=False, text=on_terminal(error_text(error)))
+        return Answer(done=False, text=error_on_terminal(error))
     except Exception as error:
         number = bug_number()
         _log.error("bug", number=number, command=kind, error=type(error).__name__, raised=parts_of(error))

@@ -412,15 +412,17 @@ async def team(
     market: object | None = None,
     answer_within: float = 20,
     new_id: Callable[[int], str] = random_id,
+    clock: MovedClock | None = None,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
     default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
     `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
-    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals.
+    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals. Without a
+    `clock`, our time stands at NOON.
     """
-    clock = MovedClock(NOON)
+    clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
         if not url:

@@ -48,12 +48,13 @@ def labels(message: dict[str, Any]) -> list[str]:
 
 async def test_anyone_reads_the_rules_in_words_and_only_admins_have_the_button(tmp_path: Path) -> None:
     async with team(tmp_path, policy=policy(tmp_path)) as ours:
-        await ours.command(BEN, "list")  # so that his name is known
+        for user in (BEN, CLEO):
+            await ours.command(user, "list")  # so that their names are known
         await ours.add_eve_and_gus()
         for user in (ANA, GUS):
             words = await ours.command(user, "policy")
             assert "Up to $12.00/h and $100.00 in all people rent on their own." in words
-            assert "Above, Ben decide" in words
+            assert "Above that, an approver decides: Ben. Requests go to the home channel. Admins: Cleo." in words
             assert "In force since" in words
         assert "Read the file again" not in str(await ours.run_command(ANA, "rules"))
         assert "Read the file again" in str(await ours.run_command(CLEO, "policy"))

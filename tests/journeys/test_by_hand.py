@@ -106,7 +106,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Extend(id=rental, by="1h", why=WHY))
     assert longer.startswith(f"{rental} ends ")
-    with pytest.raises(Mistake, match=r"^You asked for 1h more just now\. I added nothing more\.$"):
+    with pytest.raises(Mistake, match=r"^You asked for 1 h more just now\. I added nothing more\.$"):
         await at_the_socket(world, Extend(id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
     assert (status, longest.endswith(": 2 days more, about $103.20.")) == (0, True)

@@ -24,7 +24,7 @@ from bot.operator import client, server
 from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
 from tests.programs import NEEDS, ROOT
 
-NOTHING = "Nobody rents anything now. Try: /gpu get H100 EU"
+NOTHING = "Nobody rents anything now."
 
 
 async def sent(path: Path, line: bytes) -> bytes:

@@ -71,6 +71,16 @@ Mend it, then: /gpu policy reload
 """)
 
 
+def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
+    assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
+
+I was upgraded. A channel of a project that names people now charges the project only for them and
+      for approvers: <#C0V> (vision) and <#C0W> (<!here>). Others who ask there are charged to their
+      own only project, or to none, within the team's limits. What runs or waits keeps its project.
+      To let more people charge one, add them to its `people`.
+""")
+
+
 def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
     failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
     assert page(

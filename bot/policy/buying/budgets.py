@@ -21,8 +21,10 @@ from bot.policy.team.rules import Rules
 
 
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
-    """Return the projects that a person may have charged by naming them: those that name the person or nobody, and
-    for an approver all."""
+    """Return the projects that a person may have charged.
+
+    These are the projects that name the person or nobody, and for an approver all.
+    """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
     return tuple(
@@ -34,8 +36,12 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
     """Return the project that a request is charged to: the one that the person `named`, else that of the `channel`
     in which they asked, else the only one that names them, else UNASSIGNED.
 
+    If the channel's project names people and the person is neither one of them nor an approver, the request is
+    charged as if the channel had no project.
+
     Raise Mistake if no project has the name, and Refused if the person may not name it.
     """
+    allowed = projects_to_name(person, rules)
     if named is not None:
         name = next((one for one in rules.projects if one.lower() == named.lower()), None)
         if name is None:
@@ -43,20 +49,42 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
             raise Mistake(
                 f"I don't know that project. Projects: {known}." if known else "Your team has no projects."
             )
-        if name not in projects_to_name(person, rules):
+        if name not in allowed:
             raise Refused(f"Only the people of {name} and approvers can charge it. An admin can add you.")
         return name
-    for name, project in rules.projects.items():
-        if channel in project.channels:
-            return name
+    of_channel = project_of_channel(channel, rules)
+    if of_channel in allowed:
+        return of_channel
     own = [name for name, project in rules.projects.items() if person.id in project.people]
     return own[0] if len(own) == 1 else UNASSIGNED
+
+
+def project_of_channel(channel: str, rules: Rules) -> str | None:
+    """Return the project to which a channel belongs, whoever asks there. Return None if it belongs to none."""
+    return next((name for name, project in rules.projects.items() if channel in project.channels), None)
+
+
+def channels_of_named_people(rules: Rules) -> dict[str, str]:
+    """Return the channels whose projects name people, each with its project.
+
+    For others who ask there, they are channels without a project.
+    """
+    return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
 
 def rules_of_project(rules: Rules, project: str) -> Rules:
     """Return the rules with the project's own `auto_approve`, if it has one."""
     own = rules.projects[project].auto_approve if project in rules.projects else None
     return rules if own is None else changed(rules, auto_approve=own)
+
+
+def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
+    """Return the rules by which the `owner` of a project's machine gets more time, or takes the machine over.
+
+    The project's own `auto_approve` applies only if the owner may have the project charged. They may not if they
+    took the machine from one of its people, or if the rules named other people since it was rented.
+    """
+    return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
 
 # --- budgets

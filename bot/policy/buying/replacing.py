@@ -10,7 +10,7 @@ from bot.errors import TooLate
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, OpenQuestion, open_question
-from bot.model.money import Micros, cost_at_most
+from bot.model.money import Micros, cost_at_most, whole_cents
 from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
@@ -103,6 +103,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         up_to=left.lease if two_ends and lease < left.lease else None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
+        max_total=None if request.max_total is None else whole_cents(left.total),
     )
 
 

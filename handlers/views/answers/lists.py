@@ -127,7 +127,11 @@ def list_texts(
         if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
     ]
     return ListTexts(
-        empty="" if live.shown or waits else f"{empty} Try: /gpu get H100 EU",
+        empty=""
+        if live.shown or waits
+        else empty
+        if live.reader == OPERATOR.id
+        else f"{empty} Try: /gpu get H100 EU",
         waiting=waiting if live.shown else (),
         rentals=[
             (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown

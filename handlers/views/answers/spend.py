@@ -5,18 +5,30 @@ from __future__ import annotations
 from datetime import date, timedelta
 from fractions import Fraction
 
-from bot.model.budget import ScopeKind
+from bot.model.budget import Scope, ScopeKind
 from bot.model.money import Micros
-from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.person import OPERATOR
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers import replies
 from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
+from handlers.views.phrases.format import (
+    Reader,
+    about_dollars,
+    as_written,
+    clean,
+    dollars,
+    escape,
+    join,
+    literal,
+    plural,
+)
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
+from handlers.views.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)
@@ -36,6 +48,34 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
     )
 
 
+def report_text(shown: SpendReport, reader: Reader) -> str:
+    """Return the answer in lines: the words, the table and the small print."""
+    rows = _table(shown)
+    return "\n".join(
+        filter(
+            None,
+            [
+                join(_words(shown, reader), _forecast(shown, reader)),
+                *([] if rows is None else map(literal, lines_of(rows))),
+                _notes(shown),
+            ],
+        )
+    )
+
+
+def of_owner(shown: OwnerMonth) -> Rendered:
+    """Return what a rental's owner spent this month, and how much of it was idle, for whoever decides about it."""
+    name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
+    if not spent.amount:
+        return replies.reply(f"{name} has spent nothing in {month} so far.")
+    idle = f"{dollars(spent.use.idle)} of it" if spent.use.idle else "none of it"
+    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
+    text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
+    scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
+    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    return replies.reply(text, by_rental)
+
+
 # --- words
 
 
@@ -44,6 +84,8 @@ def _words(shown: SpendReport, reader: Reader) -> str:
     when = _when(shown, reader)
     whole = dollars(shown.whole.amount) + _of(shown.budget)
     match shown.scope.kind:
+        case ScopeKind.TEAM if reader.id == OPERATOR.id:
+            return f"{when}: the team spent {whole}."
         case ScopeKind.TEAM:
             return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
         case ScopeKind.PROJECT:
@@ -99,6 +141,11 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 
 
 def _small_print(shown: SpendReport) -> Json | None:
+    words = _notes(shown)
+    return blocks.context(words) if words else None
+
+
+def _notes(shown: SpendReport) -> str:
     """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = f"{dollars(estimated)} is estimated." if estimated else ""
@@ -109,8 +156,7 @@ def _small_print(shown: SpendReport) -> Json | None:
         f"{dollars(late)} was billed after I asked for the deletion." if late else "",
         differences,
     ]
-    words = join(*parts)
-    return blocks.context(words) if words else None
+    return join(*parts)
 
 
 # --- the table and the chart

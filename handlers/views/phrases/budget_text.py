@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Demand, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
 from bot.model.event import Event
-from bot.policy.buying.budgets import say_month
+from bot.model.quote import Quote
+from bot.policy.buying.budgets import project_of_channel, say_month
 from bot.policy.team.rules import Rules, WhenOver
-from handlers.views.phrases.format import as_written, dollars, dollars_at_most, escape, person
+from handlers.views.phrases.format import as_written, channel, dollars, dollars_at_most, escape, person
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -40,6 +41,20 @@ def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
     then = "nothing more is rented" if refuse else "each rental asks an approver"
     when = "From now on" if full else "From 100 % on"
     return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
+
+
+def not_of_channel(quote: Quote, rules: Rules) -> str:
+    """Return a sentence saying what a request is charged to if its channel's project doesn't pay for it.
+
+    A project that names people is charged from its channels only for them and for approvers. Return an empty text
+    if the channel's project pays, if the channel has none, or if the person named a project.
+    """
+    of_channel = project_of_channel(quote.asked_in, rules)
+    if of_channel is None or quote.project == of_channel or quote.request.project is not None:
+        return ""
+    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
+    project = escape(of_channel, 40)
+    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
 
 
 def budget_name(passed: Demand) -> str:

@@ -8,7 +8,7 @@ from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.access.keys import add_line
-from bot.policy.buying.budgets import rules_of_project, say_month
+from bot.policy.buying.budgets import say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.views.answers.ssh_lines import key_lines
@@ -107,7 +107,7 @@ def given(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return blocks.message(f"{gave} It is still needed, so it stays {owner(details)}'s.")
     if given_to(reader.id, details.events, reader.now) != event:
         return blocks.message(f"{gave} You didn't take it within an hour, so it stays {owner(details)}'s.")
-    left = left_of(rental, reader.now, rules_of_project(reader.rules, rental.project))
+    left = left_of(rental, reader.now, reader.rules)
     text = join(
         f"{giver} gives you {rental.id}: {describe(rental)}, {per_hour(left.rate)}.",
         f"It ends {times.time(rental.running_lease.ends_at, event.at)}; until then it costs you at most "
