@@ -87,6 +87,7 @@ WISHES = (
     "wait H100 EU until {+60} for 30m",
     "wait 8xH100 US until {+50} for 30m",
     "wait A100 until {+30} for 45m any time",
+    "wait H100 EU under $4 until {+110} for 30m",
 )
 STARTS = ("get H100 EU at {+25} for 30m", "get A100 at {+15} for 45m", "get 8xH100 EU at {+20} for 30m")
 ON_HOME = (

@@ -310,6 +310,8 @@ class Facts(Frozen):
     """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
+    told_before: bool | None = None
+    """Whether the thread of a rental with a wish has a reply that says the same."""
 
 
 class Event(Frozen):
@@ -356,6 +358,11 @@ def if_it_waited(event: Event) -> bool:
 
 def if_a_wish_ended(event: Event) -> bool:
     return event.facts.why is Why.NOTHING_FITTED
+
+
+def unless_told_before(event: Event) -> bool:
+    """Return whether this is the first such failure of a wish, which can fail hundreds of times."""
+    return not event.facts.told_before
 
 
 def unless_silent(event: Event) -> bool:
@@ -507,12 +514,12 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.OTHERS_ASKED: Effects(thread=always),
     _E.QUEUED: Effects(),
     _E.OFFER_FITS: Effects(),
-    _E.QUEUED_AGAIN: Effects(thread=always),
+    _E.QUEUED_AGAIN: Effects(thread=unless_told_before),
     _E.NOT_ALLOWED_NOW: Effects(thread=always, direct=_OWNER),
     _E.NOTHING_FITS: Effects(thread=always, direct=_OWNER),
     _E.STARTED: Effects(),
-    _E.RENTING: Effects(thread=always),
-    _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
+    _E.RENTING: Effects(thread=unless_told_before),
+    _E.NO_ANSWER: Effects(thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(thread=always),
     _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited),
     _E.WAITING: Effects(thread=always),

@@ -7,7 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Why
+from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.quote import QuoteState, Wish
@@ -19,10 +19,12 @@ from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
+    HYPERSTACK,
     NAMES,
     NEBIUS,
     QUOTE,
     H,
+    attempt,
     clock,
     envelope,
     happened,
@@ -73,6 +75,34 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
 [Details] [Add teammate] [Stop waiting]
 
 *Expired*: 8x H200 EU, Ana, k7mq2. No offer fitted in time. Nothing was rented.
+""")
+
+
+def test_the_card_says_how_often_a_purchase_failed() -> None:
+    first = changed(attempt(1, HYPERSTACK, clock(12, 40), AttemptState.FAILED), why=Why.EXPIRED)
+    second = changed(attempt(2, NEBIUS, clock(12, 45), AttemptState.FAILED), why=Why.SOLD_OUT)
+    once, twice = changed(waits(), attempts=(first,)), changed(waits(), attempts=(first, second))
+    ending = Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
+    over = changed(twice, rental=changed(twice.rental, state=State.EXPIRED, over_at=WISH.until, ending=ending))
+    ended = happened(K.ENDED, WISH.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False)
+    assert page(
+        card(once, clock(12, 46)),
+        card(twice, clock(12, 46, day=25)),
+        card(over, WISH.until),
+        direct(ended, changed(over, events=(ended,)), WISH.until),
+    ) == snapshot("""\
+
+*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+      I've tried once, at 12:40: Hyperstack's price no longer stood. fine-tune run 7
+[Details] [Add teammate] [Stop waiting]
+
+*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+      I've tried 2 times, last yesterday at 12:45: Nebius looks sold out. fine-tune run 7
+[Details] [Add teammate] [Stop waiting]
+
+*Expired*: 8x H200 EU, Ana, k7mq2. No purchase worked in time. It cost nothing.
+
+Nothing could be rented by 18:00: your 8x H200 EU, k7mq2. It cost nothing. Ask again: /gpu get
 """)
 
 
