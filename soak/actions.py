@@ -122,7 +122,7 @@ _MEMBER = (
     (3, "command", WISHES),
     (3, "command", STARTS),
     (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
-    (2, "click", ("Stop waiting", "Wait again")),
+    (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
     (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
     (3, "home", ON_HOME),

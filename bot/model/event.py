@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
 
+from bot.errors import BuyingBlock
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Balance, Demand
@@ -49,8 +50,10 @@ class EventKind(StrEnum):
     """All that fitted was sold out, or buying was blocked (`facts.why`), so the rental waits on until
     `facts.until`."""
     NOT_ALLOWED_NOW = "not_allowed_now"
-    """An offer fits a rental that waits for one, but the rules don't allow it now, for the reason in
-    `facts.detail`. It waits on."""
+    """An offer fits a rental that waits for one, but it can't be bought now. It waits on.
+
+    If buying is blocked for everyone, `facts.block` says why, `facts.name` who paused it, and `facts.detail` has
+    their words. Otherwise `facts.detail` says what the rules don't allow."""
     NOTHING_FITS = "nothing_fits"
     """The start time is near, and no offer fits. `facts.rate` is the cheapest one, if there is one, and
     `facts.max_rate` what its owner allowed."""
@@ -310,6 +313,8 @@ class Facts(Frozen):
     """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
+    block: BuyingBlock | None = None
+    """Why nothing is bought for anyone."""
     told_before: bool | None = None
     """Whether the thread of a rental with a wish has a reply that says the same."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.errors import BuyingBlock
 from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -30,6 +31,7 @@ from tests.views.stories import (
     happened,
     making,
     reading,
+    ready,
     rental,
     request,
     view_of,
@@ -144,8 +146,40 @@ An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. You have 3 renta
       limit is 3 a person. It waits on.
 [Stop waiting]
 
-An offer fits, but I can't rent it now: your 1x H100 EU, k7mq2. You have 3 rentals; your team's
-      limit is 3 a person. It waits on. It is starting.
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. You have 3 rentals; your
+      team's limit is 3 a person. It is starting.
+""")
+
+
+def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
+    paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
+    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.OLDER_DATABASE)
+    refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WISH.until)
+    over = [direct(each, changed(ready(), events=(each,))) for each in (paused, older, refused)]
+    assert page(
+        direct(paused, waits(paused)), thread(older, waits(older)), thread(refused, waits(refused))
+    ) == snapshot("""\
+
+An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. Cleo paused buying: "bill check
+      <b>". An admin can go on with /gpu resume. It waits on.
+[Stop waiting]
+
+An offer fits, but I can't rent it now: Buying is paused until an admin decides about machines of
+      mine that my database doesn't know. It waits on.
+
+An offer fits, but I can't rent it now: Compute Clear refuses my token. The admins know. It waits
+      on. I try until Nov 27 at 18:00.
+""")
+    assert page(*over) == snapshot("""\
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Cleo paused buying: "bill
+      check <b>". It is ready, until 18:40.
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Buying was paused because of
+      machines of mine that my database didn't know. It is ready, until 18:40.
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Compute Clear refused my
+      token. It is ready, until 18:40.
 """)
 
 
@@ -173,8 +207,7 @@ Nothing fits at 08:58: 8x H100 EU from $23.10/h, you allowed $21.16/h. I try unt
 Nothing fits at 08:58: nothing like it is offered, you allowed $21.16/h. I try until 16:30.
 [Stop waiting]
 
-Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. I try until 16:30. It is
-      starting.
+Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. It is starting.
 """)
 
 

@@ -90,6 +90,12 @@ def wish_for(wish: Wish, request: Request) -> Wish:
     return changed(wish, until=min(wish.until, request.last_end - LEAST_TIME))
 
 
+def ends_before_hours(wish: Wish, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
+    """Return whether a wish ends before the hours of its owner begin in their time `zone`, so that no offer would
+    ever be looked for."""
+    return not wish.any_time and next_within(now, zone, rules.hours) >= wish.until
+
+
 class Ceiling(NamedTuple):
     """The highest price of an automatic rent."""
 
