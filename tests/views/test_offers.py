@@ -28,7 +28,6 @@ from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
-    RULES,
     SCALEWAY,
     H,
     M,
@@ -381,7 +380,7 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
 
 
 def none_found(quote: Quote) -> Rendered:
-    return offers.none_found(view_of(quote, []), RULES)
+    return offers.none_found(view_of(quote, []), reading(NOW))
 
 
 def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
