@@ -344,7 +344,8 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
 
 def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
     projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
-    reader = changed(reading(NOW), rules=changed(RULES, projects=projects))
+    reader = reading(NOW)
+    reader = changed(reader, rules=changed(reader.rules, projects=projects))
     own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
     shown = [
         message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
