@@ -39,6 +39,7 @@ from handlers.views.phrases.machine_text import setup_text
 from handlers.views.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     billing_since,
+    ended_by,
     new_one_text,
     reason,
     receipt,
@@ -65,7 +66,7 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
     """Return the card. Everyone in its channel may see what this rental costs."""
     now = reader.now
     more = join(*_sentences(details, reader))
-    word, rest = state_word(details), f": {subject(details)}."
+    word, rest = state_word(details), f"{_by(details)}: {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
     rendered = blocks.message(
@@ -76,6 +77,12 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
         closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
     )
     return changed(rendered, refresh_after=_refresh_after(details))
+
+
+def _by(details: RentalDetails) -> str:
+    """Return ` by Ben` if somebody other than the owner ended the rental. The thread has the operator's reason."""
+    by = ended_by(details)
+    return "" if by is None else f" by {person(details.names, by.actor)}"
 
 
 def _refresh_after(details: RentalDetails) -> timedelta | None:

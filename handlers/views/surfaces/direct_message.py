@@ -50,6 +50,7 @@ from handlers.views.phrases.machine_text import describe, machines_of, vendor
 from handlers.views.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     current_state,
+    extended_by_operator,
     how_it_ended,
     machine,
     more_time_asked,
@@ -275,7 +276,8 @@ def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
         return blocks.message(f"{details.rental.id} is over: its receipt is below.")
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
     script = on_ending_text(details.rental, reader.times)
-    text = join(stopped_at_night(details, reader), text, receipt(details), script, _first_runs_on(details))
+    longer = extended_by_operator(details, reader.times)
+    text = join(stopped_at_night(details, reader), text, receipt(details), longer, script, _first_runs_on(details))
     return blocks.message(text, closed=settled(details))
 
 
