@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -10,7 +11,7 @@ from bot.config.settings import read_needed
 from bot.errors import Mistake, Outage, Unusable
 from bot.model.text import for_terminal
 from bot.operator.protocol import LONGEST_ANSWER, Answer, Command, Request, own_version
-from bot.operator.socket_file import peer_problem, short_path, socket_problem
+from bot.operator.socket_file import listening_elsewhere, peer_problem, short_path, socket_problem
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0
@@ -36,10 +37,7 @@ def ask(command: Command) -> str:
         except PermissionError:
             raise Unusable(f"Only root and the user who runs gpubot may use {path}.") from None
         except OSError:
-            raise Unusable(
-                f"gpubot isn't running here, or uses another folder: it doesn't answer on {path}. "
-                "gpubot destroy --resource ID works without it."
-            ) from None
+            raise Unusable(f"{_nobody_on(path)} gpubot destroy --resource ID works without it.") from None
         if problem is not None:
             raise Unusable(f"GPUBOT_SOCKET: I sent nothing, because {problem}")
         try:
@@ -54,3 +52,14 @@ def ask(command: Command) -> str:
     if not answer.done:
         raise Mistake(text)
     return text
+
+
+def _nobody_on(path: Path) -> str:
+    """Return a sentence saying that no bot listens on this path, and where one does."""
+    others = [for_terminal(str(other)) for other in listening_elsewhere(path)]
+    if not others:
+        return f"gpubot isn't running here, or uses another folder: it doesn't answer on {path}."
+    return (
+        f"gpubot doesn't answer on {path}, but a program listens on {', '.join(others)}. "
+        f"If that is gpubot, set GPUBOT_SOCKET={others[0]} for it and for your commands."
+    )

@@ -17,7 +17,7 @@ from bot.errors import GpubotError, Mistake, Unusable, bug_number
 from bot.lifecycle.deps import Deps
 from bot.operator.commands import carry_out, error_on_terminal
 from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version
-from bot.operator.socket_file import ROOT, short_path, socket_problem, user_of
+from bot.operator.socket_file import ROOT, bind, short_path, socket_problem, user_of
 from bot.tracebacks import parts_of
 
 SLOWEST_REQUEST = 10.0
@@ -79,8 +79,7 @@ def listen(path: Path) -> socket.socket:
         if (problem := socket_problem(path, listens=True)) is not None:
             raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
-        with short_path(path) as short:
-            listening.bind(short)
+        bind(listening, path)
         path.chmod(0o600)  # before listen(): until then nobody can connect
         listening.listen(BACKLOG)
     except OSError as error:

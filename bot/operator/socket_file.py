@@ -16,6 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = 0
+LONGEST_PATH = 107
+"""Bytes of a path to which a socket can be bound (unix(7))."""
+_LISTENS = 1 << 16
+"""The flag in `/proc/net/unix` of a socket on which a program listens: `__SO_ACCEPTCON` of Linux's net.h."""
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _PEER = struct.Struct("3i")
 """`struct ucred` of unix(7): process, user and group."""
@@ -23,7 +27,7 @@ _PEER = struct.Struct("3i")
 
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """Yield the path of a socket for `bind` and `connect`, which take at most 107 bytes (unix(7)).
+    """Yield the path of a socket for `bind` and `connect`, which take at most LONGEST_PATH bytes.
 
     It goes through the open folder, if the system has /proc, so it also names the same folder until the end of the
     block. Raise OSError if there is no such folder.
@@ -34,6 +38,34 @@ def short_path(path: Path) -> Iterator[str]:
         yield str(through / path.name if through.exists() else path)
     finally:
         os.close(folder)
+
+
+def bind(listening: socket.socket, path: Path) -> None:
+    """Bind a socket to a path. Raises OSError.
+
+    The whole path is used if it isn't too long, so that `/proc/net/unix` shows where the bot listens.
+    """
+    whole = path.absolute()
+    if len(os.fsencode(whole)) <= LONGEST_PATH:
+        listening.bind(str(whole))
+        return
+    with short_path(path) as short:
+        listening.bind(short)
+
+
+def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
+    """Return the sockets on this machine that have the same name as `path` and on which a program listens.
+
+    A path outside the data folder of the user who asks is found as well. Empty if the system doesn't tell:
+    proc_net_unix(5) is of Linux alone.
+    """
+    found = set()
+    with suppress(OSError):
+        for line in table.read_text(errors="surrogateescape").splitlines()[1:]:
+            columns = line.split(maxsplit=7)
+            if len(columns) == 8 and int(columns[3], 16) & _LISTENS and Path(columns[7]).name == path.name:
+                found.add(Path(columns[7]))
+    return sorted(one for one in found - {path.absolute()} if one.is_absolute())
 
 
 def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:

@@ -52,8 +52,21 @@ async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path
     assert (await asyncio.to_thread(client.ask, Pause(why="bill check"))).startswith("Buying is paused.")
 
 
+async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_listens(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the move to PostgreSQL, root looks in its own data folder and the bot's user in another one."""
+    wrong = tmp_path / "root" / path.name
+    wrong.parent.mkdir(mode=0o700)
+    monkeypatch.setenv("GPUBOT_SOCKET", str(wrong))
+    with pytest.raises(Unusable) as nobody:
+        await asyncio.to_thread(client.ask, ListAll())
+    assert nobody.value.words.startswith(f"gpubot doesn't answer on {wrong}, but a program listens on ")
+    assert str(path) in nobody.value.words
+
+
 async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_path: Path, deps: Deps) -> None:
-    gone = tmp_path / "gpubot.sock"
+    gone = tmp_path / "gone.sock"  # bots of other tests listen on other names
     async with server.serve(gone, deps):
         assert gone.exists()
     assert not gone.exists()

@@ -11,6 +11,7 @@ from inline_snapshot import snapshot
 from bot.errors import NextStep, Refused
 from bot.model.attempt import GotReady
 from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -318,6 +319,30 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
 
 
+def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
+    rents, _, asks = rows()
+    asks = changed(asks, over=(Over.PER_HOUR,))
+    dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
+    balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
+    passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
+    over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
+    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    answers = [
+        found([rents, asks]),
+        found([rents, asks, dearer]),
+        found([rents, over_budget]),
+        found([refused, asks]),
+    ]
+    assert [" ".join(answer.split("  ")[-2].split()) for answer in answers] == snapshot(
+        [
+            "$3.11/h needs an approver: it's over the $10.00/h limit.",
+            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
+            "$3.50/h needs an approver. You have $11.00 left in November; this can come to $16.06.",
+            "Over the $10.00/h limit: an approver decides.",
+        ]
+    )
+
+
 def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
     projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
     reader = changed(reading(NOW), rules=changed(RULES, projects=projects))
@@ -326,6 +351,8 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
         message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
+    nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
+    assert shown[0].strip() in offers.answer(view_of(nothing, ()), reader).text
     assert shown == snapshot(
         [
             "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",
