@@ -153,7 +153,7 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         scope=Scope(kind=ScopeKind.PROJECT, name="vision"),
         month="2026-11",
         spent=2_101_850_000,
-        reserved=310_220_000,
+        reserved=510_220_000,
         alerted=80,
     )
     mine = Balance(
@@ -169,14 +169,14 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
     ) == snapshot("""\
 
-vision has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing stops.
-      From 100 % on each rental asks an approver.
+vision has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%, past
+      the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
 
-U0CARL has spent $9.50 of November's $10.00; what runs can add $0.60 (100 %). Nothing stops. From
-      now on each rental asks an approver.
+U0CARL has spent $9.50 of November's $10.00, and $0.60 is reserved for what runs: 101%, past the
+      alert at 100%. Nothing stops. From now on each rental asks an approver.
 
-The team has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing
-      stops. From 100 % on each rental asks an approver.
+The team has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%,
+      past the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
 """)
 
 
