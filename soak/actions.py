@@ -89,6 +89,7 @@ WISHES = (
     "wait H100 EU until {+60} for 30m",
     "wait 8xH100 US until {+50} for 30m",
     "wait A100 until {+30} for 45m any time",
+    "wait H100 EU under $4 until {+110} for 30m",
 )
 STARTS = ("get H100 EU at {+25} for 30m", "get A100 at {+15} for 45m", "get 8xH100 EU at {+20} for 30m")
 ON_HOME = (
@@ -123,7 +124,7 @@ _MEMBER = (
     (3, "command", WISHES),
     (3, "command", STARTS),
     (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
-    (2, "click", ("Stop waiting", "Wait again")),
+    (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
     (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
     (3, "home", ON_HOME),

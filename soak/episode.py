@@ -113,7 +113,7 @@ async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
 
 
 async def _round(world: World, each: Round, outcome: Outcome) -> None:
-    clock = SystemClock()
+    clock, world.calm_since = SystemClock(), None
 
     async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
         """Do `work` after that many real seconds, and count it if it was possible."""
@@ -245,6 +245,7 @@ async def _settle_undisturbed(world: World) -> None:
     if not await world.connected(CONNECT_UNDISTURBED):
         raise Finding("the bot has no two connections to Slack, although nothing fails any more")
     await world.settle()
+    world.calm_since = await world.sandbox.now()
     # Requests without an answer are repeated within minutes.
     await world.pass_time_settled(360)
 

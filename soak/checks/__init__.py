@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from soak.checks import actions, log, machines, messages, permissions
+from soak.checks import actions, log, machines, messages, permissions, wishes
 from soak.evidence import Evidence
 
 CHECKS: tuple[Callable[[Evidence], list[str]], ...] = (
     *machines.CHECKS,
     *messages.CHECKS,
+    *wishes.CHECKS,
     *actions.CHECKS,
     *permissions.CHECKS,
     *log.CHECKS,

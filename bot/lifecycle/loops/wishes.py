@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 from typing_extensions import override
 
-from bot.errors import GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
+from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.budgets import passed_by
@@ -311,12 +311,19 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> N
 
 async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:
     now, kind = deps.clock.now(), EventKind.NOT_ALLOWED_NOW
-    earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
-    if any(same_reason(event.facts.detail or "", refusal.words) for event in earlier):
-        return
     facts = Facts(detail=refusal.words, until=rental.wish.until if rental.wish is not None else None)
+    if isinstance(refusal, BuyingBlocked):
+        facts = changed(facts, block=refusal.block, name=refusal.by, detail=refusal.why or None)
+    earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
+    if any(_is_same_reason(event.facts, facts) for event in earlier):
+        return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
     await apply(tx, deps, rental, transitions.alter(rental), event)
+
+
+def _is_same_reason(one: Facts, other: Facts) -> bool:
+    same_block = (one.block, one.name) == (other.block, other.name)
+    return same_block and same_reason(one.detail or "", other.detail or "")
 
 
 async def _say_nothing_fits(

@@ -137,7 +137,8 @@ def _ended(context: EventContext) -> EventText:
             f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"
         )
     if facts.why is Why.NOTHING_FITTED:
-        return EventText(f"Nothing fitted{f' by{context.when}' if context.when else ''}", cost)
+        lead = "Nothing could be rented" if context.details.attempts else "Nothing fitted"
+        return EventText(f"{lead}{f' by{context.when}' if context.when else ''}", cost)
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
         return EventText(

@@ -235,6 +235,8 @@ def why_ended(details: RentalDetails) -> str:
     ended = {State.FAILED, State.LOST}
     if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
         return ""
+    if ending.why is Why.NOTHING_FITTED and details.attempts:
+        return "No purchase worked in time."
     return sentence(reason(ending.why, rental.vendor))
 
 
