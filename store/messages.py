@@ -87,12 +87,12 @@ first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
-_NOT_POSTED, _NO_CARD = _c.shown_version == 0, _c.kind != MessageKind.CARD
+_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.compare_with.is_(None))
 _HOME = _c.kind == MessageKind.HOME
-_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
+_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
 """Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
-Messages that are shown again come after them: first those that may be questions, then cards. Home tabs of which
-something changed come last, the one first that waits longest."""
+Messages that are shown again come after them: first those that may be questions and the cards for which a purchase
+waits, then the other cards. Home tabs of which something changed come last, the one first that waits longest."""
 _DUE = (
     select(messages)
     .where(_c.due_at <= param(_c.due_at, "now"))
@@ -250,12 +250,14 @@ _COMPARE_CARDS = (
         _OPEN_SURFACE,
         _c.ts.is_not(None),
         _c.rental_id.in_(
-            select(rentals.c.id).where(rentals.c.live, rentals.c.state.in_([State.PROCURING, State.PROVISIONING]))
+            select(rentals.c.id).where(
+                rentals.c.live, rentals.c.state.in_([State.QUEUED, State.PROCURING, State.PROVISIONING])
+            )
         ),
     )
     .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
 )
-"""Have the cards of rentals that may buy compared with Slack before they buy more."""
+"""Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,

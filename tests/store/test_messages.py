@@ -147,6 +147,22 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     assert [m.rental_id for m in await due(database)] == ["moves"]
 
 
+async def test_after_a_start_the_cards_for_which_a_purchase_waits_are_compared_before_other_cards_are_edited(
+    database: Database,
+) -> None:
+    states = {"ready": State.READY, "waits": State.QUEUED, "buys": State.PROCURING, "starts": State.PROVISIONING}
+    for rental_id, state in states.items():
+        lease = make.lease() if state is State.READY else None
+        await make.store_rental(database, make.rental(rental_id, state=state, lease=lease))
+    for message in await due(database):
+        await show(database, message)
+    async with database.write() as tx:
+        await tx.messages.show_all_again()
+    found = await due(database)
+    assert [message.rental_id for message in found] == ["waits", "buys", "starts", "ready"]
+    assert [message.next_call for message in found] == [*[NextCall.FIND] * 3, NextCall.EDIT]
+
+
 async def test_a_message_that_is_due_later_counts_as_undelivered(database: Database) -> None:
     soon = datetime(2190, 1, 1, tzinfo=UTC)
     async with database.write() as tx:

@@ -29,7 +29,6 @@ from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
-    RULES,
     SCALEWAY,
     H,
     M,
@@ -348,7 +347,8 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
 
 def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
     projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
-    reader = changed(reading(NOW), rules=changed(RULES, projects=projects))
+    reader = reading(NOW)
+    reader = changed(reader, rules=changed(reader.rules, projects=projects))
     own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
     shown = [
         message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
@@ -384,7 +384,7 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
 
 
 def none_found(quote: Quote) -> Rendered:
-    return offers.none_found(view_of(quote, []), RULES)
+    return offers.none_found(view_of(quote, []), reading(NOW))
 
 
 def test_if_nothing_is_found_buttons_show_similar_requests() -> None:

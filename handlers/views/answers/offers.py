@@ -100,7 +100,7 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
     if quote.request.starts_at is not None:
         return waiting.starts(view, _heading(quote, reader.times), reader)
     if quote.state is QuoteState.NONE:
-        return none_found(view, reader.rules)
+        return none_found(view, reader)
     return found(view, reader, everything=everything)
 
 
@@ -135,7 +135,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
-    waits, about_waiting = (waiting.wait_buttons(view), waiting.wait_text(view, rules)) if quote.wish else ([], "")
+    waits, about_waiting = (
+        (waiting.wait_buttons(view), waiting.wait_text(view, reader)) if quote.wish else ([], "")
+    )
     lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
     text = "\n".join(filter(None, lines))
     return blocks.message(
@@ -357,7 +359,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 # --- nothing to rent
 
 
-def none_found(view: QuoteView, rules: Rules) -> Rendered:
+def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Return the answer if nothing was found. Its buttons wait for such a machine, or search for similar requests;
     they buy nothing now."""
     quote = view.quote
@@ -388,7 +390,7 @@ def none_found(view: QuoteView, rules: Rules) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
-    about = join(waiting.wait_text(view, rules), not_of_channel(quote, rules))
+    about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),

@@ -13,7 +13,8 @@ from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
-from bot.policy.buying.waiting import first_look
+from bot.policy.buying.waiting import ends_before_hours, first_look
+from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.views.answers import replies
@@ -69,16 +70,23 @@ def _label(wait: WaitPreview) -> str:
     return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
 
 
-def wait_text(view: QuoteView, rules: Rules) -> str:
+def wait_text(view: QuoteView, reader: Reader) -> str:
     """Return what holds for the buttons of `wait_buttons`: which models, when it rents, and who decides."""
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent it for you: {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_looks(quote.wish, rules)
-    if hours and not (quote.wish and quote.wish.any_time):
+    hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
+    if hours and _ends_before_hours(quote.wish, reader):
+        hours += ' Your wait ends before they begin, so add "any time", or I won\'t look at all.'
+    elif hours and not (quote.wish and quote.wish.any_time):
         hours += ' Add "any time" for always.'
-    return join(any_model(quote.request), hours, _who_decides(wait, rules) if wait else "", refused)
+    return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
+
+
+def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
+    zone = zone_of(reader.zone, reader.rules)
+    return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
 def any_model(request: Request) -> str:
@@ -229,16 +237,22 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     rental = waiting.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=asked)
+    about, any_time = describe(waiting.request), None
+    hours = "" if waiting.request.starts_at else when_it_looks(waiting.wish, reader.rules)
+    if _ends_before_hours(waiting.wish, reader):
+        hours += " Your wait ends before they begin, so I won't look at all unless I may look at any time."
+        any_time = button(
+            "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
+        )
     text = waiting_text(waiting, reader.times)
     if rental is None:
-        text = join(text, "I tell you once, when there is one.", when_it_looks(waiting.quote.wish, reader.rules))
+        text = join(text, "I tell you once, when there is one.", hours)
     else:
-        hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(stop_button(waiting.quote.id, describe(waiting.request))),
+        blocks.actions(any_time, stop_button(waiting.quote.id, about)),
         closed=False,
     )
 
