@@ -318,6 +318,8 @@ class Facts(Frozen):
     """What the boot script of a purchase lacks. None if it lacks nothing."""
     block: BuyingBlock | None = None
     """Why nothing is bought for anyone."""
+    owner_unconfirmed: bool | None = None
+    """In OFFER_FITS, whether Slack's last answer about the owner counted, because it gave no new one in time."""
     told_before: bool | None = None
     """Whether the thread of a rental with a wish has a reply that says the same."""
 
