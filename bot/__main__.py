@@ -92,7 +92,12 @@ def demo(
 
 
 @cli.command()
-def sandbox() -> None:
+def sandbox(
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your policy file. Whom and what it names is played by extra members."),
+    ] = None,
+) -> None:
     """Start the sandbox and the bot on this machine, to try out in a browser or from the terminal."""
     from bot.config.settings import LogFormat
     from bot.demo import console
@@ -104,7 +109,7 @@ def sandbox() -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    asyncio.run(console.play_along(say))
+    asyncio.run(console.play_along(say, policy.absolute() if policy is not None else None))
 
 
 @cli.command()

@@ -82,6 +82,9 @@ class Receiver(Protocol):
     def since_request(self) -> float | None:
         """Return how many real seconds ago a server got its last signed request. Return None if it got none."""
 
+    def many_slow(self) -> bool:
+        """Return whether a server had many slow requests in the last five minutes, and more than it answered."""
+
     def use_secret(self, secret: str) -> None:
         """Use this app token or signing secret from now on."""
 
@@ -176,6 +179,13 @@ class Connection:
         """Return how many real seconds ago the last signed request came. Return None if none has, and in Socket
         Mode."""
         return self._receiver.since_request() if self._receiver is not None else None
+
+    def many_slow(self) -> bool:
+        """Return whether many requests were slow in the last five minutes, and more than were answered.
+
+        Always False in Socket Mode.
+        """
+        return self._receiver is not None and self._receiver.many_slow()
 
     async def drain(self, seconds: float) -> None:
         """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of

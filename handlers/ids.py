@@ -505,6 +505,7 @@ class Action:
     RENT_THEN = ActionId("rent_then", QuoteValue)
     STOP_WAITING = ActionId("stop_waiting", QuoteValue)
     WAIT_AGAIN = ActionId("wait_again", QuoteValue)
+    ANY_TIME = ActionId("any_time", QuoteValue)
     RENT_DEARER = ActionId("rent_dearer", RentalOfferValue)
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     SHOW_LINE = ActionId("show_line", LineValue)

@@ -9,6 +9,8 @@ from enum import StrEnum
 TEAM = ("Ana", "Ben", "Cleo", "Dan")
 GUEST, OUTSIDER = "Gus", "Olga"
 APPROVER, ADMIN = "Ben", "Cleo"
+STOPPERS = ("Ana", "Ben")
+"""The people who stop waiting for a machine before the database is put back."""
 LEAVER = "Dan"
 """The person who leaves the workspace in some episodes."""
 CHANNELS = {
@@ -87,6 +89,7 @@ WISHES = (
     "wait H100 EU until {+60} for 30m",
     "wait 8xH100 US until {+50} for 30m",
     "wait A100 until {+30} for 45m any time",
+    "wait H100 EU under $4 until {+110} for 30m",
 )
 STARTS = ("get H100 EU at {+25} for 30m", "get A100 at {+15} for 45m", "get 8xH100 EU at {+20} for 30m")
 ON_HOME = (
@@ -121,7 +124,7 @@ _MEMBER = (
     (3, "command", WISHES),
     (3, "command", STARTS),
     (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
-    (2, "click", ("Stop waiting", "Wait again")),
+    (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
     (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
     (3, "home", ON_HOME),
@@ -168,6 +171,26 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
     ]
     home = Action(after=0, who="Ana", kind=ActionKind.HOME)
     return (*keys, *rents, *asks, *waits, home)
+
+
+def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
+    """Return what two people do to wait for a start time, before the database is copied that is put back later."""
+    return tuple(
+        action
+        for who, command in zip(STOPPERS, rng.sample(STARTS[:2], len(STOPPERS)), strict=True)
+        for action in (
+            Action(after=0, who=who, kind=ActionKind.COMMAND, text=command),
+            Action(after=0, who=who, kind=ActionKind.CLICK, labels=("Rent it then",)),
+        )
+    )
+
+
+def stopping_actions(rng: random.Random, seconds: float) -> tuple[Action, ...]:
+    """Return how these two people stop waiting after the copy was made, within a round of that many seconds."""
+    return tuple(
+        Action(after=rng.uniform(0, seconds / 4), who=who, kind=ActionKind.CLICK, labels=("Stop waiting",))
+        for who in STOPPERS
+    )
 
 
 def draw_action(rng: random.Random, seconds: float) -> Action:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -159,6 +160,10 @@ class Evidence:
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
+    cheapest: dict[str, Decimal] = field(default_factory=dict)
+    """The cheapest price of what people can wait for, such as `1x H100 EU`, in USD per hour."""
+    calm_since: datetime | None = None
+    """The time since which nothing has been disturbed. None if something is."""
     over: bool = True
     """Whether every rental has ended. False if the bot has only settled."""
 

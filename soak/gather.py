@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 
 from sandbox.client import Account, BillLine, SeenMessage
+from sandbox.compute.catalog import listings
 from soak.actions import ADMIN, APPROVER, LEAVER
 from soak.evidence import MACHINE_NAME, RENTAL_ID, Evidence, Machine, MarketRequest, Post, Purchase
 from soak.world import GRACE, PEOPLE, World
@@ -71,8 +73,21 @@ async def gather(world: World, *, over: bool) -> Evidence:
         ),
         secrets=(addresses.bot_token, addresses.app_token, addresses.compute_token),
         health=await world.read_health(),
+        cheapest=_cheapest(),
+        calm_since=world.calm_since,
         over=over,
     )
+
+
+def _cheapest() -> dict[str, Decimal]:
+    """Return the cheapest on-demand price of each GPU, with a region and without one."""
+    found: dict[str, Decimal] = {}
+    for listing in listings():
+        if listing.contract == "ondemand" and not listing.is_cluster:
+            for region in ("", f" {listing.region.group}"):
+                what = f"{listing.count}x {listing.variant.family}{region}"
+                found[what] = min(listing.total, found.get(what, listing.total))
+    return found
 
 
 def _id_in(name: str) -> str:

@@ -28,6 +28,7 @@ OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_n
     "rent_then",
     "stop_waiting",
     "wait_again",
+    "any_time",
     "keep_until",
     "for_hours",
 }

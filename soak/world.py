@@ -129,6 +129,8 @@ class World:
     """How machines were used, the oldest first."""
     put_back_at: datetime | None = None
     """When the database was replaced by an older copy."""
+    calm_since: datetime | None = None
+    """The time since which nothing has been disturbed. None if something is."""
     left_at: datetime | None = None
     """When `LEAVER` left the workspace."""
     seen_by_leaver: tuple[SeenMessage, ...] = ()

@@ -168,6 +168,7 @@ rentals = Table(
     _time("lease_seen_at"),
     Column("lease_question", JsonText[Question](Question)),
     Column("lease_script_first", JsonText[ScriptFirst](ScriptFirst)),
+    _time("lease_shown_later_at"),
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),

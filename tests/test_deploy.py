@@ -78,6 +78,15 @@ def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
     assert {name.removesuffix("_FILE") for name in service["environment"]} <= NAMES
 
 
+def test_each_base_image_is_named_by_its_digest() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    stages = re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    images = {*stages, compose["services"]["postgres"]["image"]}
+    assert len(images) == 2, "both stages of the image have the same base"
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image)
+
+
 def test_no_secret_and_no_setting_of_a_checkout_gets_into_the_image() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     kept_from_git = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()

@@ -19,7 +19,7 @@ from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
-from bot.operator.server import folder_problem
+from bot.operator.socket_file import socket_problem
 from bot.text_file import open_to_others
 from store.preflight import Condition, check_database, is_pooled
 
@@ -116,7 +116,7 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path
     try:
-        problem = folder_problem(path)
+        problem = socket_problem(path)
     except FileNotFoundError:
         return [ok(SOCKET, "its folder is not there yet; gpubot run makes it.")]
     except OSError as error:

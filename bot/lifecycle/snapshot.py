@@ -158,8 +158,10 @@ async def save(
     stored = snapshot.stored
     if stored is None:
         raise ValueError("only a snapshot that was loaded can be saved")
+    # Attempts are found by number, because a wish can have a thousand of them.
+    before_by_n = {attempt.n: attempt for attempt in stored.attempts}
+    attempts = tuple(attempt for attempt in snapshot.attempts if attempt != before_by_n.get(attempt.n))
     # Of tuples, because an unchanged fact is the same object: finding it compares and hashes no field.
-    attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in stored.attempts)
     resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
     ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
     same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
@@ -169,7 +171,7 @@ async def save(
             await write_due(stored.rental, snapshot.rental.due_at, resources)
             return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
-    states = {attempt.n: attempt.state for attempt in stored.attempts}
+    states = {n: attempt.state for n, attempt in before_by_n.items()}
     new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
     try:
         async with deps.store.write() as tx:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
 
+from bot.errors import BuyingBlock
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Balance, Demand
@@ -49,8 +50,10 @@ class EventKind(StrEnum):
     """All that fitted was sold out, or buying was blocked (`facts.why`), so the rental waits on until
     `facts.until`."""
     NOT_ALLOWED_NOW = "not_allowed_now"
-    """An offer fits a rental that waits for one, but the rules don't allow it now, for the reason in
-    `facts.detail`. It waits on."""
+    """An offer fits a rental that waits for one, but it can't be bought now. It waits on.
+
+    If buying is blocked for everyone, `facts.block` says why, `facts.name` who paused it, and `facts.detail` has
+    their words. Otherwise `facts.detail` says what the rules don't allow."""
     NOTHING_FITS = "nothing_fits"
     """The start time is near, and no offer fits. `facts.rate` is the cheapest one, if there is one, and
     `facts.max_rate` what its owner allowed."""
@@ -313,6 +316,10 @@ class Facts(Frozen):
     """The budgets that did not hold what was approved."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
+    block: BuyingBlock | None = None
+    """Why nothing is bought for anyone."""
+    told_before: bool | None = None
+    """Whether the thread of a rental with a wish has a reply that says the same."""
 
 
 class Event(Frozen):
@@ -359,6 +366,11 @@ def if_it_waited(event: Event) -> bool:
 
 def if_a_wish_ended(event: Event) -> bool:
     return event.facts.why is Why.NOTHING_FITTED
+
+
+def unless_told_before(event: Event) -> bool:
+    """Return whether this is the first such failure of a wish, which can fail hundreds of times."""
+    return not event.facts.told_before
 
 
 def unless_silent(event: Event) -> bool:
@@ -510,12 +522,12 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.OTHERS_ASKED: Effects(thread=always),
     _E.QUEUED: Effects(),
     _E.OFFER_FITS: Effects(),
-    _E.QUEUED_AGAIN: Effects(thread=always),
+    _E.QUEUED_AGAIN: Effects(thread=unless_told_before),
     _E.NOT_ALLOWED_NOW: Effects(thread=always, direct=_OWNER),
     _E.NOTHING_FITS: Effects(thread=always, direct=_OWNER),
     _E.STARTED: Effects(),
-    _E.RENTING: Effects(thread=always),
-    _E.NO_ANSWER: Effects(thread=always, only_in_thread=True),
+    _E.RENTING: Effects(thread=unless_told_before),
+    _E.NO_ANSWER: Effects(thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(thread=always),
     _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited),
     _E.WAITING: Effects(thread=always),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
-from bot.model.money import MICROS_PER_DOLLAR, Micros
+from bot.model.money import MICROS_PER_DOLLAR, Micros, whole_cents_below
 
 ELLIPSIS = "…"
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, format characters, surrogates and other separators of lines."""
 
 
 def one_line(text: str, limit: int) -> str:
@@ -21,6 +24,13 @@ def one_line(text: str, limit: int) -> str:
         text = "".join(letter if letter.isprintable() else (" " if letter.isspace() else "") for letter in text)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def for_terminal(text: str) -> str:
+    """Return `text` without characters that could steer a terminal, such as escape sequences. Line breaks stay."""
+    return "".join(
+        letter if letter == "\n" or unicodedata.category(letter) not in _STEERING else "" for letter in text
+    )
 
 
 def span(length: timedelta) -> str:
@@ -59,6 +69,23 @@ def say_rate(rate: Decimal) -> str:
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"
+
+
+def say_price(rate: Decimal) -> str:
+    """Return the price of an offer or a machine to the cent, without its unit: `$2.15`.
+
+    A price with more than two decimals is rounded up, and "about" precedes it: `about $2.16`.
+    """
+    shown = max(rate, Decimal(0)).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+    return f"{'' if shown == rate else 'about '}${shown:,}"
+
+
+def say_limit(rate: Decimal) -> str:
+    """Return a highest price to the cent, without its unit: `$2.47`.
+
+    It is rounded down, so that nothing that is bought costs more than people read.
+    """
+    return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"
 
 
 def say_at_most(amount: Micros) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -20,7 +19,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.spend import SpendReport
-from bot.model.text import one_line
+from bot.model.text import for_terminal, one_line
 from bot.operator.protocol import (
     Approve,
     Command,
@@ -210,10 +209,8 @@ def error_on_terminal(error: GpubotError) -> str:
 
 def on_terminal(text: str) -> str:
     """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` instead of `/gpu`
-    before commands that both have. Characters that would steer the terminal are left out."""
+    before commands that both have."""
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = _SHARED_COMMAND.sub(lambda found: f"gpubot {found[1] or found[2]}", text)
-    return "".join(
-        character for character in text if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf"}
-    )
+    return for_terminal(text)

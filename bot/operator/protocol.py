@@ -3,11 +3,7 @@ each way, then the connection is closed."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -110,18 +106,6 @@ class Answer(Frozen):
     done: bool
     text: str
     """Lines for a terminal."""
-
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """Yield the path of a socket for `bind` and `connect`, which take at most 107 bytes (unix(7)). It goes through
-    the open folder, if the system has /proc. Raise OSError if there is no such folder."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        through = Path(f"/proc/self/fd/{folder}")
-        yield str(through / path.name if through.exists() else path)
-    finally:
-        os.close(folder)
 
 
 def own_version() -> str:

@@ -148,6 +148,7 @@ class HealthReport:
             "claims_lost": self.engine.claims_lost + self.visits.claims_lost + self.jobs.claims_lost,
             "connections": await self.connection.connected(),
             "seconds_since_slack_request": self.connection.since_request(),
+            "many_slow_slack_requests": self.connection.many_slow(),
             "draining": self.connection.draining,
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,

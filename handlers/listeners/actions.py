@@ -52,6 +52,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.RENT_THEN, waiting.rent),
             on(Action.STOP_WAITING, waiting.stop),
             on(Action.WAIT_AGAIN, waiting.wait_again),
+            on(Action.ANY_TIME, waiting.any_time),
             on(Action.RENT_DEARER, waiting.rent_dearer),
             on(Action.SHOW_LINE, commands.show_line),
             on(Action.CHOOSE_FROM_LIST, offers.open_form),

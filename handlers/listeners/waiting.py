@@ -27,6 +27,12 @@ async def wait_again(context: Context, interaction: UserInteraction, value: Quot
     return Reply(content=views.waits(WaitingView(quote=quote), context.reader(interaction.person)))
 
 
+async def any_time(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Look for offers outside of the person's hours too."""
+    waits = await waiting.wait_at_any_time(context.deps, interaction.person, value.quote_id)
+    return Reply(content=views.waits(waits, context.reader(interaction.person)), replaces_original=True)
+
+
 async def stop(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Stop waiting."""
     quote = await waiting.stop(context.deps, interaction.person, value.quote_id)

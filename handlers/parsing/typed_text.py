@@ -68,7 +68,7 @@ def split_note(text: str) -> tuple[str, str]:
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
-            return text[: dash.start()], text[dash.end() :]
+            return text[: dash.start()], text[dash.end() :].strip()
     return text, ""
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from soak.checks import actions, log, machines, messages, permissions
+from soak.checks import actions, log, machines, messages, permissions, wishes
 from soak.evidence import Evidence
 
 CHECKS: tuple[Callable[[Evidence], list[str]], ...] = (
     *machines.CHECKS,
     *messages.CHECKS,
+    *wishes.CHECKS,
     *actions.CHECKS,
     *permissions.CHECKS,
     *log.CHECKS,
@@ -20,6 +21,7 @@ AFTER_PUT_BACK = (
     machines.nothing_lives_at_the_end,
     machines.somebody_is_asked_about_every_machine,
     machines.nothing_outlives_its_lease,
+    actions.what_had_ended_is_not_rented_again,
     *permissions.CHECKS,
     *log.CHECKS,
 )

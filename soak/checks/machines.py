@@ -255,12 +255,12 @@ def _ends(evidence: Evidence, rental: str) -> list[ShownEnd]:
     for message in evidence.seen.get("Ben", ()):
         card, until = CARD.match(message.text), _UNTIL.search(message.text)
         if card and card["id"] == rental and until and not message.only_you:
-            latest = _near(message.at, int(until[3]), int(until[4])) if until[3] else None
-            found.append(ShownEnd(_near(message.at, int(until[1]), int(until[2])), latest))
+            latest = near(message.at, int(until[3]), int(until[4])) if until[3] else None
+            found.append(ShownEnd(near(message.at, int(until[1]), int(until[2])), latest))
     return found
 
 
-def _near(moment: datetime, hour: int, minute: int) -> datetime:
+def near(moment: datetime, hour: int, minute: int) -> datetime:
     """Return the nearest moment at that time of day."""
     same = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
     days = (same + timedelta(days=day) for day in (-1, 0, 1))

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import CARD, RENTAL_ID, Evidence
 
-OVER = ("Ended", "Nothing fitted", *ENDS)
+OVER = ("Ended", "Nothing fitted", "Nothing could be rented", *ENDS)
 """The beginnings of replies that say the end: of a machine that was in use, of a wish, or of anything else."""
 ONCE = ("Being destroyed", "Ready", "Approval asked for", *OVER)
 """The beginnings of replies that a thread can have only once."""

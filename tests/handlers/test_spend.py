@@ -198,8 +198,8 @@ async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, ANA, "spend me")
     assert page(answer) == snapshot("""\
-November so far: you $140.00, of which $6.00 idle, for 7 rentals (your budget is $500.00). At this
-      rate you spend about $140 by the 30th.
+November so far: you $140.00, of which 4% idle, for 7 rentals (your budget is $500.00). At this rate
+      you spend about $140 by the 30th.
 Spend by rental
 Rental | GPU hours | Working | Connected | Idle | Not seen | Total
 a10, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00

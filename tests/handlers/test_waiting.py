@@ -67,6 +67,18 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         assert "You wait for" not in await ours.command(ANA, "list")
 
 
+async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_time(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ours.clock.jump(10 * H)  # 23:00 in Berlin
+        await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
+        shown = await reads(ours, "Your wait ends before they begin, so add")
+        await ours.click(ANA, shown, "Tell me")
+        waits = await reads(ours, "so I won't look at all unless I may look at any time.")
+        await ours.click(ANA, waits, "Any time")
+        waits = await reads(ours, "I look at any time, day or night.")
+        assert [button["text"] for button in waits["buttons"]] == ["Stop waiting"]
+
+
 async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, f"get {CHEAP} any time")

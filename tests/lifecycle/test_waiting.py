@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.errors import Mistake, NeedsKey, Refused, TooLate
+from bot.errors import BuyingBlock, Mistake, NeedsKey, Refused, TooLate
+from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.loops.wishes import LOOK_AGAIN
@@ -154,6 +155,23 @@ async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time
     await here.until(by_day, State.READY, within=12 * HOUR)
 
 
+async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says_any_time(here: World) -> None:
+    await sold_out(here)
+    here.jump(timedelta(hours=11))  # 23:00
+    quote = await here.ask(typed=Wish(until=here.now + 6 * HOUR))
+    rental = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(10))
+    await free(here)
+    await here.pass_time(HOUR)
+    assert (await here.rental(rental.id)).state is State.QUEUED
+    with pytest.raises(Refused, match="somebody else's"):
+        await waiting.wait_at_any_time(here.deps, BEN, quote.id)
+    waits = await waiting.wait_at_any_time(here.deps, ANA, quote.id)
+    assert waits.wish.any_time
+    await here.until(rental, State.READY)
+    with pytest.raises(TooLate, match="waits no more"):
+        await waiting.wait_at_any_time(here.deps, ANA, quote.id)
+
+
 async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owners(here: World) -> None:
     await sold_out(here)
     quote = await here.ask()
@@ -209,8 +227,25 @@ async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
     await here.pass_time(30 * MINUTE)
     kinds = await here.event_kinds(rental)
     assert kinds == [E.QUEUED, E.NOT_ALLOWED_NOW]
+    facts = (await here.last_event(rental, E.NOT_ALLOWED_NOW)).facts
+    assert (facts.block, facts.name, facts.detail) == (BuyingBlock.PAUSED, "Cleo", "bill check")
     await resume(here.deps, CLEO)
     await here.until(rental, State.READY)
+
+
+async def test_each_kind_of_block_is_told_once(here: World) -> None:
+    await sold_out(here)
+    _, rental = await waits(here)
+    await pause(here.deps, CLEO, why="bill check")
+    await free(here)
+    await here.pass_time(20 * MINUTE)
+    await note_token(here.deps, refused=True)
+    await resume(here.deps, CLEO)
+    await here.pass_time(20 * MINUTE)
+    async with here.deps.store.read() as tx:
+        events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))
+    told = [event.facts.block for event in events[rental.id]]
+    assert told == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
 
 
 async def test_limits_and_rights_are_those_of_the_time_when_an_offer_fits(here: World) -> None:

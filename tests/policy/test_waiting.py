@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.attempt import AttemptState, Why
+from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.quote import QuoteState, SharedSearch, Wish
@@ -26,6 +26,7 @@ from bot.policy.buying.waiting import (
     ceiling,
     in_turn,
     new_wish,
+    next_purchase,
     next_question,
     same_reason,
     search_id,
@@ -105,10 +106,56 @@ def test_a_place_that_sold_nothing_is_left_out_for_a_while() -> None:
     here, there = offer("2.10"), offer("2.50", vendor="lambda")
     tried = make.attempt(offer=here, state=AttemptState.UNKNOWN, why=Why.SOLD_OUT, intended_at=NOON)
     one = waiter(request(), "9", attempts=(tried,))
-    assert turn(one, [here, there], NOON + MINUTE) == Rent(there)
-    assert turn(one, [here, there], NOON + 6 * MINUTE) == Rent(here)
-    outage = changed(tried, why=Why.OUTAGE)
-    assert turn(changed(one, attempts=(outage,)), [here, there], NOON + MINUTE) == Rent(here)
+    again = changed(here, offer_id="nebius-again")
+    assert turn(one, [again, there], NOON + MINUTE) == Rent(there)
+    assert turn(one, [again, there], NOON + 6 * MINUTE) == Rent(again)
+    outage = changed(one, attempts=(changed(tried, why=Why.OUTAGE),))
+    assert turn(outage, [again, there], NOON + MINUTE) == Rent(again)
+    assert turn(outage, [here, there], NOON + MINUTE) == Rent(there), "the same offer can't be bought again"
+
+
+def failed(*places: tuple[str, int], why: Why = Why.EXPIRED) -> tuple[Attempt, ...]:
+    """Return the failed purchases of a wish: where, and how many minutes after noon."""
+    return tuple(
+        make.attempt(
+            n=n, offer=offer("2.10", vendor=vendor, offer_id=f"tried-{n}"), why=why, intended_at=NOON + at * MINUTE
+        )
+        for n, (vendor, at) in enumerate(places, start=1)
+    )
+
+
+def test_a_cheap_place_that_keeps_failing_keeps_no_wish_from_a_dearer_one() -> None:
+    here, there = offer("2.10"), offer("2.50", vendor="lambda")
+    once = waiter(request(), "9", attempts=failed(("nebius", 0)))
+    twice = waiter(request(), "9", attempts=failed(("nebius", 0), ("nebius", 5)))
+    assert turn(once, [here, there], NOON + 10 * MINUTE) == Rent(here)
+    assert turn(twice, [here, there], NOON + 10 * MINUTE) == Rent(there)
+    assert turn(twice, [here], NOON + 10 * MINUTE) == Rent(here)
+    assert turn(twice, [here, there], NOON + 5 * HOUR) == Rent(here), "it failed long ago"
+
+
+@pytest.mark.parametrize(
+    ("places", "pause"),
+    [
+        ([("a", 0)], 1),
+        ([("a", 0), ("b", 1), ("c", 2)], 1),
+        ([("a", 0), ("a", 1)], 2),
+        ([("a", 0), ("a", 1), ("a", 3)], 4),
+        ([("a", 0), ("a", 1), ("a", 3), ("a", 7), ("a", 15)], 10),
+        ([("a", 0), ("a", 1), ("b", 3), ("b", 4)], 4),
+        ([("a", -240), ("a", -230), ("a", 0)], 1),
+    ],
+)
+def test_a_wish_makes_one_purchase_a_minute_and_fewer_the_more_often_places_fail(
+    places: list[tuple[str, int]], pause: int
+) -> None:
+    attempts, last = failed(*places), NOON + places[-1][1] * MINUTE
+    one, free = waiter(request(), "9", attempts=attempts), [offer("2.50", vendor="lambda")]
+    assert next_purchase(attempts, last) == last + pause * MINUTE
+    assert turn(one, free, last + pause * MINUTE - timedelta(seconds=1)) is None
+    assert turn(one, free, last + pause * MINUTE) == Rent(free[0])
+    asked = search(asked_at=last)
+    assert next_question(asked, [one], last, RULES) == last + pause * MINUTE
 
 
 @pytest.mark.parametrize(

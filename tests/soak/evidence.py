@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sandbox.client import SeenMessage
@@ -126,6 +127,8 @@ def good() -> Evidence:
         log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),
         health={"perhaps_posted_twice": 0},
+        cheapest={"1x H100 EU": Decimal("2.15")},
+        calm_since=at(12, 0),
     )
 
 

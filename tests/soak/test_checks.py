@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -100,9 +100,29 @@ def asked(text: str) -> SeenMessage:
     return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
 
 
+WAITS = "Waiting: 1x H100 EU, Ben, x9y8z. Up to $3.00/h, $4.50 in all. I look until 13:50."
+
+
+def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
+    """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
+    seen = [
+        message(50, text, at(12, 10), ts="12.0"),
+        message(51, "Withdrawn: 1x H100 EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
+        message(52, "Withdrawn by Ben. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
+    ]
+    return for_all(evidence, *seen)
+
+
 def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
     """Return the evidence with a destroy an hour before the machine was gone."""
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
+
+
+def rented_again(evidence: Evidence) -> Evidence:
+    """Return the evidence with a wish that Ana stopped, and with its machine after the database was put back."""
+    stopped = with_card(evidence, f"Withdrawn: {SUBJECT}. Nothing was rented.")
+    bought = (replace(PURCHASE, at=at(14, 50)),)
+    return replace(stopped, put_back_at=at(14, 40), purchases=bought)
 
 
 CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
@@ -160,6 +180,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
             ),
         ),
     ),
+    ("wishes_are_fulfilled", lambda e: with_wish(e, until=at(12, 40))),
     ("every_request_is_answered", lambda e: without_answer(e, "Renting:")),
     (
         "every_request_is_answered",
@@ -195,6 +216,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda e: replace(with_action(e, kind="extend", who="Cleo", rental=RENTAL, value="k7mq2:2:1")),
     ),
     ("every_decision_counts", lambda e: with_action(e, kind="deny", who="Ben", rental=RENTAL, value="k7mq2:1")),
+    ("what_had_ended_is_not_rented_again", rented_again),
     (
         "ssh_commands_are_for_owners_and_teammates",
         lambda e: with_seen(e, "Ben", private(41, f"ssh -p {PORT} root@h", at(13, 0))),
@@ -263,6 +285,23 @@ def test_a_machine_may_outlive_its_lease_while_the_bot_is_down_or_the_vendor_del
     assert "nothing_outlives_its_lease" in names(
         machines(slow, replace(MACHINE, end=at(14, 5) + timedelta(hours=2)))
     )
+
+
+def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_something_fails() -> None:
+    late = with_wish(good(), until=at(13, 0))
+    assert names(late) == {"wishes_are_fulfilled"}
+    assert names(with_wish(good(), until=at(12, 30))) == set()
+    assert names(with_wish(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
+    not_allowed = "An offer fits, but I can't rent it now: Ben has 8 rentals."
+    assert names(for_all(late, message(53, not_allowed, at(12, 20), ts="12.2", thread_ts="12.0"))) == set()
+    assert names(replace(late, calm_since=None)) == names(replace(late, calm_since=at(12, 50))) == set()
+    assert names(replace(late, jumps=(Jump(at(12, 20), at(12, 50), excused=True),))) == set()
+
+
+def test_a_start_time_counts_from_its_start() -> None:
+    starts = WAITS.replace("Up to", "Starts 12:45, ends 13:15. Up to")
+    assert names(with_wish(good(), starts, until=at(13, 0))) == set()
+    assert names(with_wish(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
 
 
 def test_a_machine_that_its_vendor_took_back_did_not_end_too_early() -> None:
@@ -334,6 +373,11 @@ def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secr
     undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
     assert names(undone) == set()
     assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
+
+
+def test_after_the_database_was_put_back_what_somebody_decides_anew_may_be_rented() -> None:
+    decided = with_action(rented_again(good()), kind="approve", rental=RENTAL, at=at(14, 45))
+    assert names(decided) == set()
 
 
 def test_a_machine_that_is_destroyed_after_its_script_has_time_for_it_and_an_extension_keeps_it() -> None:

@@ -390,11 +390,16 @@ Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
 def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
     lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
     over = gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY)
-    assert page(direct(lost, over, clock(13, 4))) == snapshot("""\
+    since = happened(K.LOST, clock(13, 3), why=Why.ENDED_SINCE_COPY, vendor="nebius")
+    destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_COPY)
+    assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
       destroyed it and my database is older.
 [Replace k7mq2, up to $2.47/h]
+
+Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. My messages about it are newer than my
+      database: somebody probably destroyed it. Ask again: /gpu get
 """)
 
 

@@ -189,7 +189,7 @@ def test_answers_to_a_search_are_valid(
     for waits in (view, changed(view, quote=changed(view.quote, wish=wish)), changed(view, wait=wait)):
         if waits.quote.wish is not None or waits.quote.state is not QuoteState.WAITING:
             assert_valid(offers.answer(waits, reading(now)))
-    assert_valid(offers.none_found(view_of(quote, []), RULES))
+    assert_valid(offers.none_found(view_of(quote, []), reading(now)))
     assert_valid(offers.unanswered(quote, now=now))
     assert_valid(offers.looking(quote))
 

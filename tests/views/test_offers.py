@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from inline_snapshot import snapshot
 from bot.errors import NextStep, Refused
 from bot.model.attempt import GotReady
 from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -27,7 +29,6 @@ from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
-    RULES,
     SCALEWAY,
     H,
     M,
@@ -318,14 +319,43 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
 
 
+def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
+    rents, _, asks = rows()
+    asks = changed(asks, over=(Over.PER_HOUR,))
+    dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
+    balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
+    passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
+    over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
+    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    answers = [
+        found([rents, asks]),
+        found([rents, asks, dearer]),
+        found([rents, over_budget]),
+        found([refused, asks]),
+    ]
+    # The last line but one says who decides about which offers.
+    assert [" ".join(re.split(r"\n  (?! )", answer)[-2].split()) for answer in answers] == snapshot(
+        [
+            "$3.11/h needs an approver: it's over the $10.00/h limit.",
+            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
+            "$3.50/h needs an approver. You have $11.00 left in November: $9.00 spent, $0.00 reserved for what "
+            "runs. This can come to $16.06.",
+            "Over the $10.00/h limit: an approver decides.",
+        ]
+    )
+
+
 def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
     projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
-    reader = changed(reading(NOW), rules=changed(RULES, projects=projects))
+    reader = reading(NOW)
+    reader = changed(reader, rules=changed(reader.rules, projects=projects))
     own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
     shown = [
         message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
+    nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
+    assert shown[0].strip() in offers.answer(view_of(nothing, ()), reader).text
     assert shown == snapshot(
         [
             "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",
@@ -354,7 +384,7 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
 
 
 def none_found(quote: Quote) -> Rendered:
-    return offers.none_found(view_of(quote, []), RULES)
+    return offers.none_found(view_of(quote, []), reading(NOW))
 
 
 def test_if_nothing_is_found_buttons_show_similar_requests() -> None:

@@ -23,7 +23,6 @@ from tests.views.stories import (
     NEBIUS,
     QUOTE,
     READY_EVENT,
-    RULES,
     H,
     M,
     clock,
@@ -250,7 +249,9 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     away = changed(search, state=QuoteState.UNANSWERED, created_at=clock(17, 58))
     assert page(
         message(found, clock(18, 0)),
-        message(offers.none_found(view_of(none, [], to_replace=ready().rental), RULES), clock(18, 0)),
+        message(
+            offers.none_found(view_of(none, [], to_replace=ready().rental), reading(clock(18, 0))), clock(18, 0)
+        ),
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 

@@ -32,6 +32,7 @@ from tests.views.stories import (
 )
 
 NOW = clock(12, 35)
+NIGHT = clock(22, 0)
 ASKED = request(gpu="H200", count=8, max_gpu_rate=Decimal(3))
 WISH = Wish(until=clock(18, 0, day=27))
 NONE = changed(QUOTE, state=QuoteState.NONE, offers=(), request=ASKED)
@@ -276,4 +277,43 @@ Starts tomorrow at 09:00: 8x H100 EU, Ana <b>, p4wd9, until tomorrow at 17:00.  
 
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
 You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+""")
+
+
+def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -> None:
+    early = Wish(until=clock(6, 0, day=25), since=NIGHT)
+    reader = reading(NIGHT, ANA, zone="UTC")
+    none = changed(NONE, wish=changed(early, since=None))
+    tells = WaitingView(quote=changed(NONE, wish=early, state=QuoteState.WAITING))
+    rents = WaitingView(
+        quote=tells.quote,
+        rental=rental(State.QUEUED, envelope=ALLOWED, request=ASKED, wish=changed(early, rents=True)),
+    )
+    always = WaitingView(quote=changed(tells.quote, wish=changed(early, any_time=True)))
+    assert page(
+        message(offers.answer(QuoteView(quote=none, wait=wait()), reader), NIGHT),
+        *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),
+    ) == snapshot("""\
+
+(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait
+      ends before they begin, so add "any time", or I won't look at all.
+No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+[Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
+  H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
+      before they begin, so add "any time", or I won't look at all.
+
+You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there is
+      one. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they begin,
+      so I won't look at all unless I may look at any time.
+[Any time] [Stop waiting]
+
+You wait for 8x H200 EU, at $24.00/h or less, up to $156.00 in all, until tomorrow at 06:00, k7mq2.
+      I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they begin, so I
+      won't look at all unless I may look at any time. Follow it in <#C0TRAIN>.
+[Any time] [Stop waiting]
+
+You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there is
+      one. I look at any time, day or night.
+[Stop waiting]
 """)

@@ -7,7 +7,8 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Why
+from bot.errors import BuyingBlock
+from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.quote import QuoteState, Wish
@@ -19,15 +20,18 @@ from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
+    HYPERSTACK,
     NAMES,
     NEBIUS,
     QUOTE,
     H,
+    attempt,
     clock,
     envelope,
     happened,
     making,
     reading,
+    ready,
     rental,
     request,
     view_of,
@@ -76,6 +80,34 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
 """)
 
 
+def test_the_card_says_how_often_a_purchase_failed() -> None:
+    first = changed(attempt(1, HYPERSTACK, clock(12, 40), AttemptState.FAILED), why=Why.EXPIRED)
+    second = changed(attempt(2, NEBIUS, clock(12, 45), AttemptState.FAILED), why=Why.SOLD_OUT)
+    once, twice = changed(waits(), attempts=(first,)), changed(waits(), attempts=(first, second))
+    ending = Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
+    over = changed(twice, rental=changed(twice.rental, state=State.EXPIRED, over_at=WISH.until, ending=ending))
+    ended = happened(K.ENDED, WISH.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False)
+    assert page(
+        card(once, clock(12, 46)),
+        card(twice, clock(12, 46, day=25)),
+        card(over, WISH.until),
+        direct(ended, changed(over, events=(ended,)), WISH.until),
+    ) == snapshot("""\
+
+*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+      I've tried once, at 12:40: Hyperstack's price no longer stood. fine-tune run 7
+[Details] [Add teammate] [Stop waiting]
+
+*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+      I've tried 2 times, last yesterday at 12:45: Nebius looks sold out. fine-tune run 7
+[Details] [Add teammate] [Stop waiting]
+
+*Expired*: 8x H200 EU, Ana, k7mq2. No purchase worked in time. It cost nothing.
+
+Nothing could be rented by 18:00: your 8x H200 EU, k7mq2. It cost nothing. Ask again: /gpu get
+""")
+
+
 def test_the_thread_says_each_step() -> None:
     sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WISH.until)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WISH.until)
@@ -114,8 +146,40 @@ An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. You have 3 renta
       limit is 3 a person. It waits on.
 [Stop waiting]
 
-An offer fits, but I can't rent it now: your 1x H100 EU, k7mq2. You have 3 rentals; your team's
-      limit is 3 a person. It waits on. It is starting.
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. You have 3 rentals; your
+      team's limit is 3 a person. It is starting.
+""")
+
+
+def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
+    paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
+    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.OLDER_DATABASE)
+    refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WISH.until)
+    over = [direct(each, changed(ready(), events=(each,))) for each in (paused, older, refused)]
+    assert page(
+        direct(paused, waits(paused)), thread(older, waits(older)), thread(refused, waits(refused))
+    ) == snapshot("""\
+
+An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. Cleo paused buying: "bill check
+      <b>". An admin can go on with /gpu resume. It waits on.
+[Stop waiting]
+
+An offer fits, but I can't rent it now: Buying is paused until an admin decides about machines of
+      mine that my database doesn't know. It waits on.
+
+An offer fits, but I can't rent it now: Compute Clear refuses my token. The admins know. It waits
+      on. I try until Nov 27 at 18:00.
+""")
+    assert page(*over) == snapshot("""\
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Cleo paused buying: "bill
+      check <b>". It is ready, until 18:40.
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Buying was paused because of
+      machines of mine that my database didn't know. It is ready, until 18:40.
+
+An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Compute Clear refused my
+      token. It is ready, until 18:40.
 """)
 
 
@@ -143,8 +207,7 @@ Nothing fits at 08:58: 8x H100 EU from $23.10/h, you allowed $21.16/h. I try unt
 Nothing fits at 08:58: nothing like it is offered, you allowed $21.16/h. I try until 16:30.
 [Stop waiting]
 
-Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. I try until 16:30. It is
-      starting.
+Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. It is starting.
 """)
 
 

@@ -9,14 +9,16 @@ from functools import partial
 import structlog
 from typing_extensions import override
 
-from bot.errors import GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
+from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.lifecycle.steps.polling import poll_at
 from bot.lifecycle.teammates import check_boot_script, check_key
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -115,7 +117,11 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
-    claim, and return None."""
+    claim, and return None.
+
+    After a start, the market is asked only once each rental's card is compared with Slack: if the database was put
+    back from an older copy, the owner may have stopped waiting.
+    """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
         return None
@@ -126,6 +132,11 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     at = next_question(search, waiters, now, deps.rules)
     if at is None or at > now:
         await _save(tx, deps, search, waiters, others=others)
+        return None
+    rentals = [waiter.rental.id for waiter in waiters if waiter.rental is not None]
+    if any([await waits_for_slack(tx, deps, rental_id) for rental_id in rentals]):
+        await tx.searches.save(changed(search, due_at=poll_at(now)))
+        await tx.searches.release(search_id)
         return None
     search = changed(search, asked_at=now, misses=search.misses + 1)
     await tx.searches.save(search)
@@ -300,12 +311,19 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> N
 
 async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:
     now, kind = deps.clock.now(), EventKind.NOT_ALLOWED_NOW
-    earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
-    if any(same_reason(event.facts.detail or "", refusal.words) for event in earlier):
-        return
     facts = Facts(detail=refusal.words, until=rental.wish.until if rental.wish is not None else None)
+    if isinstance(refusal, BuyingBlocked):
+        facts = changed(facts, block=refusal.block, name=refusal.by, detail=refusal.why or None)
+    earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
+    if any(_is_same_reason(event.facts, facts) for event in earlier):
+        return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
     await apply(tx, deps, rental, transitions.alter(rental), event)
+
+
+def _is_same_reason(one: Facts, other: Facts) -> bool:
+    same_block = (one.block, one.name) == (other.block, other.name)
+    return same_block and same_reason(one.detail or "", other.detail or "")
 
 
 async def _say_nothing_fits(

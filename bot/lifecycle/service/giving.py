@@ -17,6 +17,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
+from bot.model.text import say_limit
 from bot.policy.buying.budgets import rules_of_owner, say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
 from bot.policy.team.roles import check_user, may_be_let_in, may_give, may_use
@@ -258,7 +259,7 @@ def _check_limits(
     if not left.over:
         return
     most = rules.auto_approve
-    limits = {Over.PER_HOUR: f"${most.per_hour:,.2f}/h", Over.TOTAL: f"${most.total:,.2f} in all"}
+    limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"What is left of {rental.id} is over {over}, so another owner would need an approver. "

@@ -198,6 +198,32 @@ async def wait_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     return await transact(deps, decision)
 
 
+async def wait_at_any_time(deps: Deps, person: Person, quote_id: str) -> WaitingView:
+    """Look for offers outside of the person's hours too: [Any time]. Return what waits.
+
+    Raise TooLate if it no longer waits, and Refused if it is somebody else's or the person may not use the bot.
+    """
+    check_user(person, deps.rules)
+
+    async def decision(tx: Tx) -> WaitingView:
+        quote = await _own_quote(tx, person, quote_id)
+        rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+        search = quote.waits_for
+        if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
+            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
+        quote = changed(quote, wish=changed(quote.wish, any_time=True))
+        await tx.quotes.save(quote)
+        if rental is not None and rental.wish is not None:
+            after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
+            await apply(tx, deps, rental, after)
+            rental = after
+        await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
+        return WaitingView(quote=quote, rental=rental)
+
+    return await transact(deps, decision)
+
+
 async def dearer_to_confirm(deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent | None:
     """Return what `rent_dearer` would allow, if it needs a confirmation dialog: it costs much, or more than the
     total that its owner typed. Return None if it is rented at once. Raise as `rent_dearer`."""

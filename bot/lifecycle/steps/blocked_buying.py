@@ -44,18 +44,25 @@ async def asked_again(
     """Return the snapshot of a request that waits for a decision again (see `ask_again`), or on for an offer."""
     wish = snapshot.rental.wish
     if wish is not None and why is not Why.PUT_BACK:
-        return wait_on(snapshot, wish, why, now)
+        return await wait_on(deps, snapshot, wish, why, now)
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
 
 
-def wait_on(snapshot: RentalSnapshot, wish: Wish, why: Why, now: datetime) -> RentalSnapshot:
+async def wait_on(deps: StepDeps, snapshot: RentalSnapshot, wish: Wish, why: Why, now: datetime) -> RentalSnapshot:
     """Return the snapshot of a rental that waits on for an offer, because of `why`. If its wish has ended, it is
-    over."""
+    over.
+
+    A wish can fail for the same reason hundreds of times, so the thread is told of each reason only once.
+    """
     if now >= wish.until:
         return end_wish(snapshot, now)
     last = snapshot.attempts[-1].vendor if snapshot.attempts else None
-    facts = Facts(why=why, vendor=last, until=wish.until)
+    async with deps.store.read() as tx:
+        rental_id = snapshot.rental.id
+        earlier = (await tx.events.of_many([rental_id], (EventKind.QUEUED_AGAIN,)))[rental_id]
+    told = any((event.facts.why, event.facts.vendor) == (why, last) for event in earlier)
+    facts = Facts(why=why, vendor=last, until=wish.until, told_before=told or None)
     return snapshot.with_rental(transitions.wait_on(snapshot.rental, wish)).with_event(
         EventKind.QUEUED_AGAIN, now, facts
     )

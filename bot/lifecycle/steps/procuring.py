@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account.buying_blocks import buying_block, check_buying
+from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
-from bot.lifecycle.deps import StepDeps, may_compare
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
@@ -131,8 +132,11 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
     """Turn an intended attempt into an unknown one, with an event. Change nothing if it is in another state."""
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
-    facts = Facts(vendor=attempt.vendor, rate=attempt.rate, why=attempt.why or Why.NO_ANSWER)
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
+    told = snapshot.rental.wish is not None and any(
+        (earlier.vendor, earlier.why) == (unknown.vendor, unknown.why) for earlier in snapshot.attempts[:-1]
+    )
+    facts = Facts(vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=told or None)
     return snapshot.with_facts(unknown).with_event(EventKind.NO_ANSWER, now, facts)
 
 
@@ -156,8 +160,8 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
-    tried = [a for a in _tried(snapshot) if a.why not in UNCOUNTED]
-    if len(tried) >= deps.rules.procure.attempts:
+    tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
+    if rental.wish is None and len(tried) >= deps.rules.procure.attempts:
         return await _fail(deps, snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
@@ -170,8 +174,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
-    if await _waits_for_slack(deps, rental.id):
-        return snapshot.with_due(poll_at(now))
+    async with deps.store.read() as tx:
+        if await waits_for_slack(tx, deps, rental.id):
+            return snapshot.with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
@@ -186,9 +191,16 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
-    """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail."""
+    """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail.
+
+    After a failed purchase, a rental with a wish waits on instead: the search that all equal wishes share looks
+    again, and bot/policy/buying/waiting.py says when this wish may make its next purchase.
+    """
     now, rental = deps.clock.now(), snapshot.rental
-    last = snapshot.attempts[-1].why if snapshot.attempts else None
+    tried = _tried(snapshot)
+    last = tried[-1].why if tried else None
+    if rental.wish is not None and tried:
+        return await wait_on(deps, snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
     offers = await _usable(deps, rental, offers, chosen)
@@ -197,8 +209,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     if _fits_later(deps, snapshot, offers) or (snapshot.unproven and waits_for_lookups(rental)):
         return await wait_for_lookups(deps, snapshot, now)
-    if rental.wish is not None:  # the search that all equal wishes share looks again
-        return wait_on(snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
+    if rental.wish is not None:
+        return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
@@ -217,15 +229,6 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
-
-
-async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
-    """Return whether the purchase waits because the card is not yet compared with Slack since the start. If the
-    database was put back from an older copy, the owner may have cancelled the rental."""
-    async with deps.store.read() as tx:
-        card = await tx.messages.card(rental_id)
-    uncertain = card is not None and card.compare_with is not None
-    return uncertain and may_compare(deps)
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
@@ -275,7 +278,7 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts that count: all, or those since the last offer that fitted the rental's wish."""
+    """Return the attempts that count: all, or with a wish those since the last offer that fitted it."""
     rental = snapshot.rental
     if rental.wish is None or rental.procuring_since is None:
         return snapshot.attempts
@@ -327,7 +330,10 @@ async def _intend(
         script=plan.sent,
         intended_at=now,
     )
-    before = snapshot.attempts[-1] if snapshot.attempts else None
+    before = next(iter(_tried(snapshot)[-1:]), None)
+    told = rental.wish is not None and any(
+        (earlier.vendor, earlier.script) == (attempt.vendor, attempt.script) for earlier in snapshot.attempts
+    )
     facts = Facts(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
@@ -339,6 +345,7 @@ async def _intend(
         detail=own_words(before),
         paid=_paid(snapshot, before, now) if before else None,
         left_out=plan.left_out,
+        told_before=told or None,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
@@ -416,7 +423,7 @@ async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetim
     knows that the rental cost nothing."""
     wish = snapshot.rental.wish
     if wish is not None:
-        return wait_on(snapshot, wish, why, now)
+        return await wait_on(deps, snapshot, wish, why, now)
     if snapshot.unproven:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
     after, events = finish(

@@ -12,8 +12,9 @@ from pydantic import Field
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
 from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind
-from bot.model.money import Micros, micros
+from bot.model.money import Micros, in_cents, micros
 from bot.model.person import Person
+from bot.model.text import say_at_most
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules
 
@@ -113,8 +114,31 @@ def say_passed(passed: Demand, owner: str | None = None) -> str:
     scope = passed.balance.scope
     person = "You have" if owner is None else f"{owner} has"
     who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "Your team has"}.get(scope.kind, f"{scope.name} has")
-    left = f"${Decimal(passed.free).scaleb(-6):,.2f} left in {say_month(passed.balance.month)}"
-    return f"{who} {left}; this can come to ${Decimal(passed.more).scaleb(-6):,.2f}."
+    left = say_left(passed, f" in {say_month(passed.balance.month)}")
+    return f"{who} {left}. This can come to {say_at_most(passed.more)}."
+
+
+def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str:
+    """Return `$30.97 left: $22.00 spent, $57.03 reserved for what runs`.
+
+    The three amounts add up to the budget, unless more than that is spent and reserved. `month`, such as
+    ` in November`, follows "left". With `of_budget`, the text begins with `$30.97 of $110.00 left`.
+    """
+    spent, reserved, left = split_budget(demand.balance, demand.budget)
+    text = say_at_most(left) + (f" of {say_at_most(demand.budget)}" if of_budget else "") + f" left{month}"
+    if not spent and not reserved:
+        return text
+    return f"{text}: {say_at_most(spent)} spent, {say_at_most(reserved)} reserved for what runs"
+
+
+def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micros]:
+    """Return what is spent, reserved and left of a budget, in whole cents that add up to the budget.
+
+    Nothing is left if more than the budget is spent and reserved.
+    """
+    left = max(budget - balance.spent - balance.reserved, 0)
+    spent, reserved, left = in_cents([balance.spent, balance.reserved, left])
+    return spent, reserved, left
 
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from bot.model.attempt import Attempt, Why
 from bot.model.gpu import fits_model
@@ -23,7 +24,9 @@ UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 rules' limit of attempts."""
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
 """After an attempt that failed for one of these reasons, the same place may still sell the machine under a new
-offer id: ask for new offers before buying a dearer one. A place is a vendor's region."""
+offer id: ask for new offers before buying a dearer one."""
+Place: TypeAlias = tuple[str, str | None, str]
+"""Where a machine is sold: the vendor, its region and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt begins only if the envelope's total pays for at least this long until ready."""
 
@@ -61,7 +64,7 @@ def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
     return place_of(offer) not in _refused_script(attempts)
 
 
-def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, str]]:
+def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
     return {place_of(attempt.called_offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
 
 
@@ -87,6 +90,6 @@ def to_ask_about(offers: Sequence[Offer], envelope: Envelope) -> tuple[Why, Offe
     return (Why.OTHER_GPU, offers[0]) if offers else None
 
 
-def place_of(offer: Offer) -> tuple[str, str | None, str]:
-    """Return where a machine is sold: the vendor, its region and the GPU."""
+def place_of(offer: Offer) -> Place:
+    """Return the place where an offer is sold."""
     return offer.vendor, offer.vendor_region, offer.gpu

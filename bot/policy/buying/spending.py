@@ -18,7 +18,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
-from bot.model.text import say_at_most, span
+from bot.model.text import say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -163,7 +163,7 @@ def propose(
     """
     span = billed_span(request.longest, rules)
     over = over_limits(price, spent + cost_at_most(price, span), rules)
-    caps = [whole_cents_below(price * (1 + rules.procure.dearer))]
+    caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
     if request.max_total is not None:
@@ -173,7 +173,7 @@ def propose(
         caps.append(rate_for(micros(rules.auto_approve.total) - spent, span))
     if team_rate_left is not None:
         caps.append(team_rate_left)
-    max_rate = max(min(caps), price)
+    max_rate = max(whole_cents_below(min(caps)), price)
     return Proposal(
         envelope=Envelope(
             version=version,
@@ -327,8 +327,8 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     left = rules.limits.team_per_hour - team_rate
     if price > left:
         raise Refused(
-            f"That would pass your team's ${rules.limits.team_per_hour:,.2f}/h: "
-            f"${max(left, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
+            f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
+            f"{say_limit(left)}/h is left. Take a cheaper one, or wait until one is destroyed."
         )
     return left
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +26,7 @@ from bot.model.rental import Rental
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import WaitingView
-from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, place_of
+from bot.policy.buying.next_offers import NEEDS_NEW_QUOTE, Place, place_of
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
 from bot.policy.team.hours import next_within
@@ -41,6 +42,11 @@ LONGEST_PAUSE = timedelta(minutes=10)
 SOLD_OUT_FOR = timedelta(minutes=5)
 """A place that sold nothing is not tried again for a wish for this long: the market may list an offer for a while
 after it is sold."""
+PURCHASE_PAUSE = timedelta(minutes=1)
+"""The least time between two purchases for the same wish. It doubles, up to LONGEST_PAUSE, with each purchase that
+fails at a place where one had failed already."""
+LATELY = timedelta(hours=3)
+"""A failed purchase counts for this long, both towards the pause and when the next place is chosen."""
 
 
 # --- what a wish allows
@@ -82,6 +88,12 @@ def wish_for(wish: Wish, request: Request) -> Wish:
     if request.last_end is None:
         return wish
     return changed(wish, until=min(wish.until, request.last_end - LEAST_TIME))
+
+
+def ends_before_hours(wish: Wish, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
+    """Return whether a wish ends before the hours of its owner begin in their time `zone`, so that no offer would
+    ever be looked for."""
+    return not wish.any_time and next_within(now, zone, rules.hours) >= wish.until
 
 
 class Ceiling(NamedTuple):
@@ -169,6 +181,21 @@ def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime
     return min((_next_question(search, waiter, now, rules) for waiter in waiting), default=None)
 
 
+def next_purchase(attempts: Sequence[Attempt], now: datetime) -> datetime:
+    """Return the earliest time at which the next purchase may be made for a wish, given its failed ones, oldest
+    first."""
+    lately = _lately(attempts, now)
+    if not lately:
+        return now
+    repeats = len(lately) - len({place_of(attempt.called_offer) for attempt in lately})
+    pause: timedelta = min(PURCHASE_PAUSE * 2 ** min(repeats, 16), LONGEST_PAUSE)
+    return lately[-1].intended_at + pause
+
+
+def _lately(attempts: Iterable[Attempt], now: datetime) -> list[Attempt]:
+    return [attempt for attempt in attempts if now - attempt.intended_at < LATELY]
+
+
 def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rules) -> datetime:
     every = rules.waiting.every
     first = first_look(waiter.request, rules)
@@ -176,6 +203,7 @@ def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: R
         return max(first, now) if search.asked_at is None else max(first, search.asked_at + every)
     pause = min(every * 2 ** min(search.misses, 16), max(LONGEST_PAUSE, every))
     at = now if search.asked_at is None else max(search.asked_at + pause, now)
+    at = max(at, next_purchase(waiter.attempts, now))
     return at if waiter.wish.any_time else next_within(at, waiter.zone, rules.hours)
 
 
@@ -226,16 +254,21 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     words = changed(waiter.request, max_gpu_rate=None)
     listed = tuple(offer for offer in offers if fits(offer, words))
     sold_out = _sold_out(waiter.attempts, now)
-    allowed = (
+    called = {attempt.called_offer.offer_id for attempt in waiter.attempts}
+    allowed = [
         offer
         for offer in listed
         if offer.rate <= rental.envelope.max_rate
         and (wish.gpu is None or fits_model(offer.gpu, wish.gpu))
         and place_of(offer) not in sold_out
-    )
-    best = next(allowed, None)
-    if best is not None:
-        return Rent(best)
+        and offer.offer_id not in called
+    ]
+    if allowed:
+        # After one failure, such as a price that no longer stood, a place is tried again. But a cheap place that
+        # keeps failing must not keep the wish from dearer ones.
+        failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
+        best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
+        return Rent(best) if next_purchase(waiter.attempts, now) <= now else None
     starts_at = waiter.request.starts_at
     if starts_at is None or waiter.told or now < starts_at - SAY_BEFORE_START:
         return None
@@ -243,7 +276,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     return SayNothingFits(next(dearer, None))
 
 
-def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[tuple[str, str | None, str]]:
+def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
     """Return the places where an attempt failed a short time ago."""
     return {
         place_of(attempt.called_offer)

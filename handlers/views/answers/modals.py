@@ -47,6 +47,7 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
     note,
     per_hour,
@@ -370,7 +371,7 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     if extension is None:
         limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
         beyond = over_total_text(rental.request, envelope.total)
-        lines.append(join(limits, f"Up to {per_hour(envelope.max_rate)}, {total} in all.", beyond))
+        lines.append(join(limits, f"Up to {highest(envelope)}, {total} in all.", beyond))
     else:
         lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
     return blocks.modal(

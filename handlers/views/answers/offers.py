@@ -16,7 +16,6 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
-from bot.model.text import say_rate
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
@@ -49,7 +48,10 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
+    limit,
+    listed,
     per_hour,
     plural,
     price,
@@ -98,7 +100,7 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
     if quote.request.starts_at is not None:
         return waiting.starts(view, _heading(quote, reader.times), reader)
     if quote.state is QuoteState.NONE:
-        return none_found(view, reader.rules)
+        return none_found(view, reader)
     return found(view, reader, everything=everything)
 
 
@@ -133,7 +135,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     night, keep_button = _night(quote, best, reader)
     offers = (words for words, _ in parts)
     above = (not_replaced, heading, utc, refused, *offers, night)
-    waits, about_waiting = (waiting.wait_buttons(view), waiting.wait_text(view, rules)) if quote.wish else ([], "")
+    waits, about_waiting = (
+        (waiting.wait_buttons(view), waiting.wait_text(view, reader)) if quote.wish else ([], "")
+    )
     lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
     text = "\n".join(filter(None, lines))
     return blocks.message(
@@ -244,13 +248,15 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     if request.up_to is not None:
         longest = dollars(cost(rate, request.up_to))
         estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
-    lease, highest = choice.envelope.lease, choice.envelope.max_rate
+    envelope = choice.envelope
+    lease = envelope.lease
     billed = billed_span(lease, rules)
-    before = choice.envelope.total - cost_at_most(highest, billed)
-    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {per_hour(highest)}"
+    before = envelope.total - cost_at_most(envelope.max_rate, billed)
+    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {highest(envelope)}"
     holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
-    next_one = "; if it sells out I take the next up to that price" if highest > choice.offer.rate else ""
-    return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
+    dearer = envelope.max_rate > choice.offer.rate
+    next_one = "; if it sells out I take the next up to that price" if dearer else ""
+    return f"About {estimate}, at most {dollars_at_most(envelope.total)} ({holds}){next_one}."
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
@@ -296,13 +302,23 @@ def _rent_label(choice: OfferChoice) -> str:
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
-    needing = [choice for choice in choices if choice.needs_approval and choice.refused is None]
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval.
+
+    If only some of the offers need it, say which: `$18.40/h needs an approver: it's over the $10.00/h limit.`
+    """
+    rentable = [choice for choice in choices if choice.refused is None]
+    needing = [choice for choice in rentable if choice.needs_approval]
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
     limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
+    if len(needing) < len(rentable):
+        prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+        need, they_are = ("needs", "it's") if len(prices) == 1 else ("need", "they're")
+        over = f": {they_are} over the {limits}" if limits else ""
+        which = f"{listed(prices)} {need} an approver{over}."
+        return which if passed is None else join(which, say_passed(passed))
     if passed is None:
         return f"Over the {limits}: an approver decides."
     return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
@@ -343,7 +359,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 # --- nothing to rent
 
 
-def none_found(view: QuoteView, rules: Rules) -> Rendered:
+def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Return the answer if nothing was found. Its buttons wait for such a machine, or search for similar requests;
     they buy nothing now."""
     quote = view.quote
@@ -374,7 +390,7 @@ def none_found(view: QuoteView, rules: Rules) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
-    about = waiting.wait_text(view, rules)
+    about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
@@ -388,7 +404,7 @@ def _cap_of_nothing(request: Request) -> str:
     """Return `for $8.00 in all` or `under $2.50 per GPU and hour`, or an empty text without a highest price."""
     if request.max_total is not None:
         return f"for {dollars(request.max_total)} in all"
-    return f"under {say_rate(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else ""
+    return f"under {limit(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else ""
 
 
 def nearby_label(request: Request, near: Nearby) -> str:

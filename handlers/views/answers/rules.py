@@ -32,12 +32,12 @@ from handlers.views.phrases.format import (
     clock_text,
     escape,
     join,
+    limit,
+    limit_per_hour,
     listed,
     mention_group,
-    per_hour,
     person,
     plural,
-    price,
     span,
 )
 
@@ -99,8 +99,8 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
     named = names.people(approvers.people, approvers.groups)
     admins = names.people(rules.admins) or "those of GPUBOT_ADMINS"
     where = names.channel(rules.approvals_channel) if rules.approvals_channel else "the home channel"
-    team = f"The team's budget is {price(budgets.team)} a month." if budgets.team else "The team has no budget."
-    person = f"Each person's is {price(budgets.person)}." if budgets.person else "A person has none."
+    team = f"The team's budget is {limit(budgets.team)} a month." if budgets.team else "The team has no budget."
+    person = f"Each person's is {limit(budgets.person)}." if budgets.person else "A person has none."
     over = "an approver decides" if budgets.over is WhenOver.APPROVER else "a rental is refused"
     return [
         f"Up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)} people rent on their own.",
@@ -110,7 +110,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
         f"A rental is for {span(lease.default)} if nobody says for how long, and for {span(lease.max)} at most.",
         f"Nobody can approve more than {plural(limits.per_rental_gpus, 'GPU')} in a rental, "
         f"{plural(limits.per_person_rentals, 'rental')} of one person at a time, "
-        f"and {per_hour(limits.team_per_hour)} of the team.",
+        f"and {limit_per_hour(limits.team_per_hour)} of the team.",
         join(team, person, f"Over a budget {over}."),
     ]
 
@@ -162,7 +162,7 @@ def _approval(rules: Rules, names: Names) -> list[str]:
 
 
 def _alone(hourly: Decimal, total: Decimal) -> str:
-    return f"{per_hour(hourly)} and {price(total)} in all"
+    return f"{limit_per_hour(hourly)} and {limit(total)} in all"
 
 
 def _money(rules: Rules, names: Names) -> list[str]:
@@ -173,7 +173,7 @@ def _money(rules: Rules, names: Names) -> list[str]:
         f"People are told of a budget at {alerts}." if alerts else "",
         f"Months are those of {rules.billing.timezone}.",
         f"Files for finance name the account {names.text(rules.billing.account)}.",
-        f"A day is reported as unusual from {price(budgets.unusual_from)} on.",
+        f"A day is reported as unusual from {limit(budgets.unusual_from)} on.",
         f"The home channel reads the week's spend on {DAYS[digest[0]]} at {clock_text(digest[1])}."
         if digest
         else "",
@@ -184,7 +184,7 @@ def _project(name: str, project: Project, names: Names) -> str:
     parts = [
         f"for {names.channels(project.channels)}" if project.channels else "for no channel",
         f"only for {names.people(project.people)} and approvers" if project.people else "named by everyone",
-        f"{price(project.budget)} a month" if project.budget else "without a budget",
+        f"{limit(project.budget)} a month" if project.budget else "without a budget",
         f"cost center {names.text(project.cost_center)}" if project.cost_center else "",
         f"alone up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"
         if project.auto_approve
@@ -238,9 +238,9 @@ def _asking(rules: Rules) -> list[str]:
         *lines,
         f"A machine is idle after {span(idle.after)} without use, {span(idle.never_used)} if it was never used. "
         f"A GPU is used from {percent(idle.gpu_below)} on.",
-        f"Its owner is asked once {price(idle.ask_from)} was idle, or after {span(idle.connected)} if somebody is "
+        f"Its owner is asked once {limit(idle.ask_from)} was idle, or after {span(idle.connected)} if somebody is "
         f"connected{again}.",
-        f"From {per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
+        f"From {limit_per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
         f"If nobody answers, {card}, and the approvers read it after {span(idle.approvers_after)}.",
         "Nothing is ever destroyed because it looked idle.",
     ]

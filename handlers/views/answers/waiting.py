@@ -11,10 +11,10 @@ from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
-from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
-from bot.policy.buying.waiting import first_look
+from bot.policy.buying.waiting import ends_before_hours, first_look
+from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.views.answers import replies
@@ -31,8 +31,12 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
+    limit,
+    limit_per_hour,
     per_hour,
+    price,
     span,
 )
 from handlers.views.phrases.limits_text import cap_text, over_limits_text, over_total_text
@@ -63,19 +67,26 @@ def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = 
 def _label(wait: WaitPreview) -> str:
     verb = "Ask for it" if wait.over else "Rent it for me"
     length, total = span(wait.envelope.lease), dollars_at_most(wait.envelope.total)
-    return f"{verb} at {per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
+    return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
 
 
-def wait_text(view: QuoteView, rules: Rules) -> str:
+def wait_text(view: QuoteView, reader: Reader) -> str:
     """Return what holds for the buttons of `wait_buttons`: which models, when it rents, and who decides."""
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent it for you: {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_looks(quote.wish, rules)
-    if hours and not (quote.wish and quote.wish.any_time):
+    hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
+    if hours and _ends_before_hours(quote.wish, reader):
+        hours += ' Your wait ends before they begin, so add "any time", or I won\'t look at all.'
+    elif hours and not (quote.wish and quote.wish.any_time):
         hours += ' Add "any time" for always.'
-    return join(any_model(quote.request), hours, _who_decides(wait, rules) if wait else "", refused)
+    return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
+
+
+def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
+    zone = zone_of(reader.zone, reader.rules)
+    return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
 def any_model(request: Request) -> str:
@@ -113,7 +124,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     elif wait is None:
         lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
     else:
-        label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
@@ -134,7 +145,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     """Return what the machine costs, and when it is rented."""
     request, most = quote.request, dollars_at_most(wait.envelope.total)
-    highest = per_hour(wait.envelope.max_rate)
+    highest = limit_per_hour(wait.envelope.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
     rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
     if not quote.offers:
@@ -176,7 +187,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     dialog, in USD per GPU and hour. None if none was typed there."""
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
-    highest = per_hour(envelope.max_rate)
+    highest = limit_per_hour(envelope.max_rate)
     lines = [
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
         f"Up to {dollars_at_most(envelope.total)} in all.",
@@ -202,8 +213,8 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     lines = [
         f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-        f"Up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all; you allowed "
-        f"{per_hour(dearer.rental.envelope.max_rate)}.",
+        f"Up to {highest(envelope)}, {dollars_at_most(envelope.total)} in all; you allowed "
+        f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
         over_total_text(dearer.rental.request, envelope.total),
         _who_decides(dearer, reader.rules),
     ]
@@ -226,16 +237,22 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     rental = waiting.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=asked)
+    about, any_time = describe(waiting.request), None
+    hours = "" if waiting.request.starts_at else when_it_looks(waiting.wish, reader.rules)
+    if _ends_before_hours(waiting.wish, reader):
+        hours += " Your wait ends before they begin, so I won't look at all unless I may look at any time."
+        any_time = button(
+            "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
+        )
     text = waiting_text(waiting, reader.times)
     if rental is None:
-        text = join(text, "I tell you once, when there is one.", when_it_looks(waiting.quote.wish, reader.rules))
+        text = join(text, "I tell you once, when there is one.", hours)
     else:
-        hours = "" if rental.request.starts_at else when_it_looks(waiting.quote.wish, reader.rules)
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(stop_button(waiting.quote.id, describe(waiting.request))),
+        blocks.actions(any_time, stop_button(waiting.quote.id, about)),
         closed=False,
     )
 
@@ -257,7 +274,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
         text = f"Nothing fitted{until}: {_what(quote.request)}. Nothing was rented."
         return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
     offer = best.offer
-    each = f"from {say_rate(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
+    each = f"from {price(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
     why_not = refusal_text(best.refused) if best.refused is not None else ""
     text = join(f"{describe(quote.request)}, {each}. It may not last.", why_not)
     rent = None
@@ -286,7 +303,7 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
     if rental is None:
         return f"You wait for {_what(quote.request)}{until}."
     envelope = rental.envelope
-    limits = f"at {per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
+    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
     if rental.request.starts_at is not None:
         return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
     first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""
@@ -305,7 +322,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 def _what(request: Request) -> str:
     """Return `8x H200 EU under $3.00 per GPU`, or `8x H200 EU, $100.00 in all`."""
-    cap = f" under {say_rate(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
+    cap = f" under {limit(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f", {cap_text(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
     return f"{describe(request)}{seller}{cap}"

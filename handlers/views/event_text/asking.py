@@ -16,7 +16,13 @@ from handlers.views.event_text.composition import (
     total_text,
 )
 from handlers.views.phrases.asked_text import asked_by_event, away_text
-from handlers.views.phrases.format import difference, escape, join, per_hour
+from handlers.views.phrases.format import (
+    difference,
+    escape,
+    join,
+    limit_per_hour,
+    per_hour,
+)
 from handlers.views.phrases.machine_text import describe, place
 from handlers.views.phrases.rental_text import people_text, so_far, why_asked_again, without_key_text
 
@@ -44,7 +50,8 @@ def _asked_again(context: EventContext) -> EventText:
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
     if now and facts.before is not None and facts.rate is not None and facts.rate > facts.before:
-        over = difference(facts.before, facts.rate, f"the {per_hour(facts.before)} that {context.owner} allowed")
+        allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
+        over = difference(facts.before, facts.rate, allowed)
         why, now = f"it costs {now}, {over}", None
     return EventText(
         "Waiting for a decision",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
+from bot.errors import BuyingBlock, BuyingBlocked
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts, LeftOut
+from bot.model.state import UNBOUGHT
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -14,11 +17,13 @@ from handlers.views.event_text.composition import (
     market_answer,
     sentence_case,
 )
+from handlers.views.phrases.error_text import paused_by
 from handlers.views.phrases.format import (
     about_span,
     difference,
     escape,
     join,
+    limit_per_hour,
     listed,
     per_hour,
     person,
@@ -34,6 +39,22 @@ GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 the next offer leaves the reason out."""
 
 
+_BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
+    {
+        BuyingBlock.PAUSED: ("Buying is paused. An admin can go on with /gpu resume", "Buying was paused"),
+        BuyingBlock.OLDER_DATABASE: (
+            "Buying is paused until an admin decides about machines of mine that my database doesn't know",
+            "Buying was paused because of machines of mine that my database didn't know",
+        ),
+        BuyingBlock.UNAUTHORIZED: (
+            "Compute Clear refuses my token. The admins know",
+            "Compute Clear refused my token",
+        ),
+    }
+)
+"""Why nothing is bought for anyone, and the same once it is over."""
+
+
 def _queued(context: EventContext) -> EventText:
     facts = context.facts
     starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
@@ -41,8 +62,13 @@ def _queued(context: EventContext) -> EventText:
 
 
 def _tries_until(context: EventContext) -> str:
+    """Return until when a rental waits for an offer. Return an empty text once it no longer waits."""
     until = context.facts.until
-    return f"I try until {context.times.time(until)}." if until else ""
+    return f"I try until {context.times.time(until)}." if until and _waits(context) else ""
+
+
+def _waits(context: EventContext) -> bool:
+    return context.details.rental.state in UNBOUGHT
 
 
 def _offer_fits(context: EventContext) -> EventText:
@@ -58,15 +84,29 @@ def _queued_again(context: EventContext) -> EventText:
 
 
 def _not_allowed_now(context: EventContext) -> EventText:
-    why = sentence(escape(context.facts.detail or "", 300))
-    lead = "An offer fits, but I can't rent it now"
-    return EventText(lead, join(why, "It waits on.", _tries_until(context)), colon=True)
+    facts = context.facts
+    why = _blocked(facts, facts.block, _waits(context)) if facts.block else escape(facts.detail or "", 300)
+    why = sentence(why)
+    if not _waits(context):
+        return EventText("An offer fitted, but I couldn't rent it then", why, colon=True)
+    return EventText(
+        "An offer fits, but I can't rent it now", join(why, "It waits on.", _tries_until(context)), colon=True
+    )
+
+
+def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
+    """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
+    who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
+    now, then = _BLOCKED[block]
+    if not still:
+        return who or then
+    return f"{who}. An admin can go on with /gpu resume" if who else now
 
 
 def _nothing_fits(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
     who = "you" if context.reader == context.owner_id else context.owner
-    allowed = f", {who} allowed {per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
+    allowed = f", {who} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
     free = "nothing like it is offered"
     if facts.offer is not None:
         from_price = f" from {per_hour(facts.rate)}" if facts.rate is not None else " only at a higher price"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 from bot.model.event import Event, Facts
@@ -15,6 +16,7 @@ from handlers.views.phrases.format import (
     dollars_at_most,
     escape,
     join,
+    limit_per_hour,
     per_hour,
     person,
     sentence,
@@ -117,11 +119,15 @@ class EventContext(NamedTuple):
 def allowed_text(facts: Facts) -> str:
     """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
     parts = [
-        f"up to {per_hour(facts.max_rate)}" if facts.max_rate is not None else "",
+        f"up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
         f"for {fewer_hours_text(facts) or span(facts.hours)}" if facts.hours is not None else "",
     ]
     text = join(*parts)
     return f"{text}." if text else ""
+
+
+def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
+    return per_hour(max_rate) if max_rate == clicked else limit_per_hour(max_rate)
 
 
 def fewer_hours_text(facts: Facts) -> str:

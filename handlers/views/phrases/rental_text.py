@@ -80,12 +80,17 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it and my database is older",
+    Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
     Why.NOTHING_FITTED: "no offer fitted in time",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
+
+
+WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_COPY})
+"""The reasons of a machine that was gone at the first look: nobody knows when it ended."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -230,6 +235,8 @@ def why_ended(details: RentalDetails) -> str:
     ended = {State.FAILED, State.LOST}
     if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
         return ""
+    if ending.why is Why.NOTHING_FITTED and details.attempts:
+        return "No purchase worked in time."
     return sentence(reason(ending.why, rental.vendor))
 
 
@@ -266,7 +273,7 @@ def _over_text(details: RentalDetails, times: Times) -> str:
     """Return `Destroyed 18:41 by Ben`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
     rental, ending = details.rental, details.rental.ending
     when = times.time(rental.over_at) if rental.state.over and rental.over_at else ""
-    if rental.state is State.LOST and ending is not None and ending.why is Why.ENDED_WHILE_AWAY:
+    if rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
         return f"Ended before {when}, while I was away"
     by = ended_by(details)
     return join(STATES[rental.state], when, f"by {actor(details.names, by)}" if by is not None else None)

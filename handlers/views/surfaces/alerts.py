@@ -51,9 +51,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
         case EventKind.UNUSUAL_DAY:
             return _unusual_day(event, names or {})
         case EventKind.PAUSED:
-            who = actor(names or {}, event)
-            own_words = event.facts.detail if event.actor != OPERATOR.id else None
-            why = f': "{escape(own_words, 200)}"' if own_words else ""
+            who, own_words = actor(names or {}, event), _own_words(event)
+            why = f": {own_words}" if own_words else ""
             return blocks.message(
                 f"Buying is paused by {who}{why}. Destroying goes on. An admin resumes: /gpu resume"
             )
@@ -73,6 +72,25 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
     failure = step_failure_text(event, reader.times)
     words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
+
+
+def pause_over(paused: Event, resumed: Event, reader: Reader, names: Mapping[str, str]) -> Rendered:
+    """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
+    own_words, times = _own_words(paused), reader.times
+    return blocks.message(
+        join(
+            f"Buying was paused by {actor(names, paused)}",
+            f"({own_words})" if own_words else "",
+            f"from {times.time(paused.at, resumed.at)} to {times.time(resumed.at, paused.at)}.",
+            f"It goes on again, resumed by {actor(names, resumed)}.",
+        )
+    )
+
+
+def _own_words(event: Event) -> str:
+    """Return a person's reason for a pause, in quotation marks. Empty for the operator, whose name it follows."""
+    detail = event.facts.detail if event.actor != OPERATOR.id else None
+    return f'"{escape(detail, 200)}"' if detail else ""
 
 
 def _channels_charge_less(event: Event) -> str:

@@ -26,6 +26,7 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     join,
+    limit_per_hour,
     note,
     per_hour,
     person,
@@ -130,7 +131,7 @@ def _once_it_fits(rental: Rental) -> str:
     """Return at which price a rental is bought that waits for an offer. Return an empty text for others."""
     if rental.wish is None or rental.wish.gpu is not None:
         return ""
-    return f"Bought once there is one at {per_hour(rental.envelope.max_rate)} or less."
+    return f"Bought once there is one at {limit_per_hour(rental.envelope.max_rate)} or less."
 
 
 def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
@@ -139,7 +140,11 @@ def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
     facts = asked.facts
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     read = f"read {times.time(facts.read_at or asked.at)}"
-    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
+    more = (
+        f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
+        if envelope.max_rate > envelope.price
+        else ""
+    )
     return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
 
 

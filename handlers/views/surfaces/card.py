@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from bot.model.base import changed
 from bot.model.machine_use import Use
-from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.access.teammates import keys_still_go_in
@@ -25,6 +24,7 @@ from handlers.views.phrases.format import (
     Times,
     about_span,
     dollars_at_most,
+    highest,
     join,
     note,
     per_hour,
@@ -96,13 +96,13 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         waiting = rental.waiting
         return [
             why_waiting(details),
-            "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
+            "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
             over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
     if rental.state is State.QUEUED:
-        return _waits(rental, times)
+        return _waits(details, times)
     if _is_starting(details):
         blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
         return [
@@ -125,8 +125,9 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
     return [why_ended(details), stopped, receipt(details), script, late, new_one_text(rental)]
 
 
-def _waits(rental: Rental, times: Times) -> list[str]:
-    """Return what a rental waits for, and until when."""
+def _waits(details: RentalDetails, times: Times) -> list[str]:
+    """Return what a rental waits for, until when, and how often a purchase for it has failed."""
+    rental = details.rental
     request, posted = rental.request, rental.created_at
     until = rental.wish.until if rental.wish is not None else None
     starts = request.starts_at
@@ -134,10 +135,22 @@ def _waits(rental: Rental, times: Times) -> list[str]:
         f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
         if starts is not None and request.until is not None
         else "",
-        f"Up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"Up to {highest(rental.envelope)}, {dollars_at_most(rental.envelope.total)} in all.",
         f"I look until {times.time(until, posted)}." if until is not None else "",
+        _failures(details, times),
         note(request.note),
     ]
+
+
+def _failures(details: RentalDetails, times: Times) -> str:
+    """Return `I've tried 14 times, last at 03:10: Nebius looks sold out.` Return an empty text before the first
+    purchase."""
+    last = details.current
+    if last is None or last.why is None:
+        return ""
+    count, at = len(details.attempts), times.at_time(last.intended_at)
+    often = f"once, {at}" if count == 1 else f"{count} times, last {at}"
+    return sentence(f"I've tried {often}: {reason(last.why, last.vendor)}")
 
 
 def _ready(details: RentalDetails, reader: Reader) -> list[str]:
@@ -205,7 +218,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
             button("Withdraw", Action.WITHDRAW, version),
         ]
         if rental.owner_decides and not rental.needs_later_end:
-            label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+            label = f"Go on up to {highest(rental.envelope)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
         return buttons
     if rental.state is State.READY:

@@ -14,7 +14,6 @@ from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import say_rate
 from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
@@ -27,7 +26,18 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Reader, Times, about_span, actor, dollars_at_most, join, per_hour, person
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    about_span,
+    actor,
+    dollars_at_most,
+    highest,
+    join,
+    per_hour,
+    person,
+    price,
+)
 from handlers.views.phrases.lease_buttons import (
     destroy_button,
     extend_button,
@@ -216,7 +226,7 @@ def _rented(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state not in {State.PROVISIONING, State.READY}:
         return blocks.message(f"{name}. {current_state(details, times)}", closed=rental.state.over)
-    each = f" at {say_rate(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
+    each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
     total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
     text = f"Rented: {describe(rental)}{each}{asked}.{total} {current_state(details, times)}"
@@ -418,7 +428,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     if rental.needs_later_end:
         decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
-        label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+        label = f"Go on up to {highest(rental.envelope)}"
         decide = button(label, Action.ACCEPT, version, style="primary")
     return blocks.message(
         text,

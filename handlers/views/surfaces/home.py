@@ -15,7 +15,7 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
-from bot.policy.buying.budgets import say_month
+from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import has_buttons
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.views.answers.keys import spoken_key
@@ -193,10 +193,10 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: $212.40; vision $1,210.40 left; you $87.60 left.`"""
+    """Return `November: $12.40; you $87.60 left: $12.40 spent, $0.00 reserved for what runs. More: /gpu spend`."""
     left = [
         f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
-        f"{dollars(one.free)} left"
+        + say_left(one)
         for one in shown.budgets[:BUDGETS]
     ]
     return "; ".join([f"{say_month(shown.month)}: {dollars(shown.spent)}", *left]) + ". More: /gpu spend"
@@ -239,8 +239,7 @@ def _budgets(month: TeamMonth | None) -> list[Json | None]:
         return []
     more = len(month.budgets) - TEAM_BUDGETS
     lines = [
-        f"{scope_name(one.balance.scope, {})}: {dollars(one.free)} of {dollars(one.budget)} left; "
-        f"{dollars(one.balance.spent)} spent, {dollars(one.balance.reserved)} reserved"
+        f"{scope_name(one.balance.scope, {})}: {say_left(one, of_budget=True)}"
         for one in month.budgets[:TEAM_BUDGETS]
     ]
     return [
