@@ -205,6 +205,11 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
+_SHOW_QUOTE = (
+    update(messages)
+    .where(_c.quote_id == param(_c.quote_id, "key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
+    .values(target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True, closed=False)
+)
 _SHOW_HOME = update(messages).where(IS_HOME, _c.to == param(_c.to, "reader"))
 _TURN_HOME = _SHOW_HOME.values(
     body=param(_c.body, "page"), target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True
@@ -309,6 +314,9 @@ class Messages:
 
     async def show_question(self, question_id: str) -> None:
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
+
+    async def show_quote(self, quote_id: str) -> None:
+        await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))

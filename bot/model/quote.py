@@ -95,6 +95,12 @@ class Quote(Frozen):
     """The key of the search that it shares with equal wishes, while it waits for offers."""
     due_at: Instant | None = None
 
+    @property
+    def told(self) -> bool:
+        """Whether its owner asked to be told of an offer: a direct message then has the offer, or that there was
+        none."""
+        return self.wish is not None and self.wish.since is not None and not self.wish.rents
+
 
 class SharedSearch(Frozen):
     """What the market is asked for wishes with the same query."""

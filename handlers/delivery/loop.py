@@ -381,7 +381,11 @@ class Delivery:
             if message.next_call is NextCall.ANSWER:
                 self._check_claim()
                 return await self.poster.answer(message, body)
-            return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
+            answer = Rendered(text=body["text"], blocks=tuple(body["blocks"]))
+            if message.next_call is NextCall.EDIT:
+                self._check_claim()
+                return await self.poster.edit(message, answer)
+            return await self._post(message, answer)
         rendered = await content(with_newest_rules(self._deps), message)
         if rendered is None:
             return Result(_nothing_to_say(message))

@@ -160,6 +160,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
     ("admin_questions_not_over", lambda tx: tx.questions.not_over()),
     ("messages_reminders", lambda tx: tx.messages.show_reminders()),
+    ("messages_quote", lambda tx: tx.messages.show_quote("q1")),
     ("messages_question", lambda tx: tx.messages.show_question("u7mq2")),
     ("admin_questions_parts", lambda tx: tx.questions.parts("u7mq2")),
     ("admin_questions_parts", lambda tx: tx.questions.has_open_part("u7mq2")),

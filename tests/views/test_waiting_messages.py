@@ -232,11 +232,13 @@ Nothing fitted by 18:00: your 8x H200 EU, k7mq2. Nothing was rented. Ask again: 
 """)
 
 
-def test_who_waited_to_be_told_reads_what_there_is_or_that_nothing_fitted() -> None:
+def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_nothing_fitted() -> None:
     told = changed(QUOTE, wish=changed(WISH, rents=False))
     found = view_of(told, [OfferChoice(offer=NEBIUS, envelope=envelope())])
     nothing = view_of(changed(told, state=QuoteState.NONE), [])
-    texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in (found, nothing))
+    rented = (changed(found, rental=details.rental) for details in (making(), waiting()))
+    views = (found, nothing, *rented)
+    texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in views)
     assert page(*texts) == snapshot("""\
 
 1x H100 EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
@@ -244,6 +246,10 @@ def test_who_waited_to_be_told_reads_what_there_is_or_that_nothing_fitted() -> N
 
 Nothing fitted by Nov 27 at 18:00: 1x H100 EU. Nothing was rented.
 [Wait again]
+
+Rented: 1x H100 EU, k7mq2. Follow it in <#C0TRAIN>.
+
+Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 

@@ -397,6 +397,9 @@ class Messages(Protocol):
     async def show_question(self, question_id: str) -> None:
         """Make the open surfaces about a question to the admins due."""
 
+    async def show_quote(self, quote_id: str) -> None:
+        """Edit the answer to a quote if it was posted as a direct message, because its buttons no longer work."""
+
     async def open_home(self, reader: str, shown: str) -> None:
         """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
         of what Slack shows them now."""
