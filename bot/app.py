@@ -169,7 +169,14 @@ async def build(
         clock = await clock_of(settings.clock_url, await stack.enter_async_context(new_session()))
         witnesses = Witnesses(Witness(clock), Witness(clock))
         session = await stack.enter_async_context(new_session(witnesses.slack, timeout=SLACK_TIMEOUT))
-        store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
+        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        claim_seconds = settings.claim_seconds or usual
+        store = await Database.open(
+            settings.database_url.get_secret_value(),
+            claimant=CLAIMANT,
+            clock=clock,
+            hold_at_most=claim_seconds / 2,
+        )
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
         store.on_change(log_change)
@@ -180,8 +187,6 @@ async def build(
         metrics, opened = Metrics(), Opened()
         opened.again(clock)
         store.on_reopen(partial(opened.again, clock))
-        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
-        claim_seconds = settings.claim_seconds or usual
         replica = Replica(store, clock, claim_seconds=claim_seconds, ahead_of_witnesses=witnesses.ahead)
         deps = Deps(
             store=store,

@@ -496,6 +496,7 @@ channels = Table(
     _bool("member"),
     _bool("direct"),
     _bool("shared"),
+    _optional_text("name"),
     _time("asked_at", nullable=False),  # real time at which Slack was asked
 )
 

@@ -134,6 +134,8 @@ class StepDeps(Deps):
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
     """By how much this machine's clock is ahead of Compute Clear's and of Slack's, as far as their answers of the
     last ten minutes tell."""
+    sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held during a sweep, so that there is one at a time in this process."""
 
 
 def with_newest_rules(deps: D) -> D:

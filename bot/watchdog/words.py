@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
-from bot.model.text import one_line, say_span
+from bot.model.text import one_line, span
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog.look import Living, Look, Options, Trouble
 from bot.watchdog.state import Outage, State
@@ -83,7 +83,7 @@ def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
     deletions = f" I deleted {_plural(done, 'machine')} meanwhile, and delete no more." if done else ""
-    return f"gpubot is well again, after {say_span(_minutes(at - outage.since))}.{deletions}"
+    return f"gpubot is well again, after {span(_minutes(at - outage.since))}.{deletions}"
 
 
 def deleted(machine: WatchedMachine, at: datetime) -> str:
@@ -209,7 +209,8 @@ def _machine(machine: WatchedMachine, at: datetime, *, with_id: bool = False) ->
     if machine.ends_at is None:
         end = "no known end"
     else:
-        end = f"{'until' if machine.ends_at > at else 'ended'} {_time(machine.ends_at, at)}"
+        shown = _time(machine.ends_at, at)
+        end = f"until {shown} at the latest" if machine.ends_at > at else f"ended {shown}"
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
     return f"{code(machine.rental_id)}{resource}, {owner}, {_price(machine.rate)}/h, {end}"

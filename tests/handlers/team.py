@@ -405,6 +405,7 @@ async def team(
     may_claim: Callable[[], bool] = lambda: True,
     others_work: Callable[[], bool] = lambda: False,
     new_id: Callable[[int], str] = random_id,
+    clock: MovedClock | None = None,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
@@ -413,9 +414,9 @@ async def team(
     `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
     prices, which has so many real seconds to answer. `may_claim` tells whether the clock of the bot's machine is
     right, and `others_work` whether another process works while it is not. `new_id` makes the ids of quotes and
-    rentals.
+    rentals. Without a `clock`, our time stands at NOON.
     """
-    clock = MovedClock(NOON)
+    clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
         if not url:

@@ -71,7 +71,7 @@ async def test_beside_replicas_with_wrong_clocks_a_machine_lives_until_its_end_a
     stopped_world: World, postgres: Postgres
 ) -> None:
     world = stopped_world
-    await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres), GPUBOT_CLAIM_SECONDS="1")
+    await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres), GPUBOT_CLAIM_SECONDS="2")
     await world.sets_key()
     right, rental = world.bot, await world.rents(text="get H100 EU for 2h")
     await world.until_card(rental, "Ready")

@@ -186,9 +186,9 @@ def test_too_many_gpus_are_refused_with_the_number_that_is_allowed() -> None:
 
 def test_a_lease_that_is_too_long_is_refused_with_the_longest_one() -> None:
     check_lease(72 * HOUR, RULES)
-    with pytest.raises(Mistake, match="at most 72h"):
+    with pytest.raises(Mistake, match="at most 3 days"):
         check_lease(72 * HOUR + timedelta(seconds=1), RULES)
-    with pytest.raises(Mistake, match="at most 72h"):
+    with pytest.raises(Mistake, match="at most 3 days"):
         check_size(request(lease=73 * HOUR), RULES)
 
 

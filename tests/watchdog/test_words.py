@@ -40,7 +40,7 @@ def test_a_bot_that_cannot_be_reached_may_run() -> None:
 extension since then. (nothing takes the connection)
 4 machines live, $9.76/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
 • `k7mq2`, `Ana`, $2.10/h, ended 23:00 UTC
 With no end that I know:
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 no extension since then.
 1 machine lives, $2.10/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside does not stop its bill. I delete nothing.\
 """)
     assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
@@ -75,7 +75,7 @@ def test_an_address_where_something_else_answers() -> None:
 GPUBOT_MACHINES_TOKEN. It may run, and I know of no extension since 01:51 UTC.
 I can't see what lives: `Compute Clear can't be reached.`
 These are the machines that gpubot named at 01:51 UTC, $2.10/h:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside does not stop its bill. I delete nothing.\
 """)
 

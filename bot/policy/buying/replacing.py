@@ -9,7 +9,7 @@ from decimal import Decimal
 from bot.errors import TooLate
 from bot.model.base import changed
 from bot.model.event import Event, OpenQuestion, open_question
-from bot.model.money import Micros, cost_at_most
+from bot.model.money import Micros, cost_at_most, whole_cents
 from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
@@ -93,6 +93,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         up_to=left.lease if two_ends and lease < left.lease else None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
+        max_total=None if request.max_total is None else whole_cents(left.total),
     )
 
 

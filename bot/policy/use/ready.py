@@ -20,7 +20,7 @@ from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
@@ -305,7 +305,8 @@ def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
     end = (lease.latest_end or lease.ends_at) + two_ends.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
         return False
-    own_rules = rules_of_project(rules, rental.project)
+    owner = machine.owner or Person(id=rental.owner, name="")
+    own_rules = rules_of_owner(rules, rental.project, owner)
     return bool(propose_longer_lease(rental, end, spent=machine.spent, now=now, rules=own_rules).over)
 
 

@@ -127,7 +127,11 @@ def list_texts(
         if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
     ]
     return ListTexts(
-        empty="" if live.shown or waits else f"{empty} Try: /gpu get H100 EU",
+        empty=""
+        if live.shown or waits
+        else empty
+        if live.reader == OPERATOR.id
+        else f"{empty} Try: /gpu get H100 EU",
         waiting=waiting if live.shown else (),
         rentals=[
             (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown
@@ -193,12 +197,14 @@ def _ended(live: RentalList) -> str:
     if not live.ended:
         return ""
     seen = [one.spent for one in live.ended if one.spent is not None]
-    # Add up whole cents, so that the parts, as people read them, have this sum.
-    total = sum(in_cents([spent.amount])[0] for spent in seen)
-    whole = AccruedCost(amount=total, estimated=any(spent.estimated for spent in seen))
+    whole = AccruedCost(
+        amount=sum(spent.amount for spent in seen), estimated=any(spent.estimated for spent in seen)
+    )
+    amounts = iter(in_cents([spent.amount for spent in seen]))
+    costs = [f", {in_all(changed(one.spent, amount=next(amounts)))}" if one.spent else "" for one in live.ended]
     parts = [
-        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.spent else ''}"
-        for one in live.ended[:ENDED_ROWS]
+        f"{describe(one.request)}, {one.rental_id}{cost}"
+        for one, cost in list(zip(live.ended, costs, strict=True))[:ENDED_ROWS]
     ]
     more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
     money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""

@@ -20,6 +20,7 @@ from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, R
 from handlers.views.answers import replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
+from handlers.views.phrases.budget_text import not_of_channel
 from handlers.views.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.views.phrases.error_text import refusal_text
 from handlers.views.phrases.format import (
@@ -34,7 +35,7 @@ from handlers.views.phrases.format import (
     per_hour,
     span,
 )
-from handlers.views.phrases.limits_text import over_limits_text
+from handlers.views.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.views.phrases.machine_text import describe, gpu, place, vendor
 
 
@@ -116,6 +117,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
+    lines.append(not_of_channel(quote, reader.rules))
     again = [
         button("Refresh", Action.REFRESH, value, about=about),
         button("Change", Action.CHANGE, value, about=about),
@@ -202,6 +204,7 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
         f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
         f"Up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all; you allowed "
         f"{per_hour(dearer.rental.envelope.max_rate)}.",
+        over_total_text(dearer.rental.request, envelope.total),
         _who_decides(dearer, reader.rules),
     ]
     ask = bool(dearer.over)
@@ -295,7 +298,8 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 EU under $3.00 per GPU`."""
+    """Return `8x H200 EU under $3.00 per GPU`, or `8x H200 EU, $100.00 in all`."""
     cap = f" under {say_rate(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
+    cap = cap if request.max_total is None else f", {cap_text(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
     return f"{describe(request)}{seller}{cap}"

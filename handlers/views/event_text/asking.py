@@ -12,7 +12,6 @@ from handlers.views.event_text.composition import (
     allowed_text,
     cost_of,
     over_budget,
-    said,
     sentence_case,
     total_text,
 )
@@ -117,7 +116,7 @@ def _request_over(word: str) -> Callable[[EventContext], EventText]:
             rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
         elif cost is not None:
             rest = f"{sentence_case(so_far(cost))}."
-        why = said(context.facts)
+        why = context.said
         return EventText(
             f"{word}{context.by_whom_and_when}", join(f"{why}." if why else "", rest), colon=bool(why)
         )

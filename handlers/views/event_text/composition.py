@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bot.model.event import Event, Facts
+from bot.model.person import OPERATOR
 from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views.phrases.budget_text import whose_budget
 from handlers.views.phrases.format import (
@@ -99,6 +100,15 @@ class EventContext(NamedTuple):
         return by + (f" {self.times.at_time(self.event.at)}" if self.timed else "")
 
     @property
+    def said(self) -> str:
+        """Return the words of the person who acted, in quotes, or an empty text if there are none.
+
+        The operator's words are left out: they follow the operator's name already (`actor`).
+        """
+        words = "" if self.event.actor == OPERATOR.id else escape(self.facts.detail or "", 200)
+        return f'"{words}"' if words else ""
+
+    @property
     def vendor_name(self) -> str:
         """Return `Hyperstack`, or `the vendor` if the event doesn't name it."""
         return vendor(self.facts.vendor)
@@ -134,12 +144,6 @@ def cost_nothing_text(paid: bool | None) -> str:
 def cost_of(facts: Facts) -> AccruedCost | None:
     """Return what the rental has cost, or None if the event doesn't say."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
-
-
-def said(facts: Facts) -> str:
-    """Return the words of the person who acted, in quotes, or an empty text if there are none."""
-    words = escape(facts.detail or "", 200)
-    return f'"{words}"' if words else ""
 
 
 def market_answer(facts: Facts) -> str:

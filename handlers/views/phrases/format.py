@@ -18,6 +18,8 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
+from bot.model.text import say_at_most
+from bot.model.text import span as span  # noqa: PLC0414 - the views take all their phrases from here
 from bot.policy.team.rules import Hours, Rules
 
 # --- text from outside
@@ -140,8 +142,14 @@ def dollars(amount: Micros) -> str:
 
 
 def dollars_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, rounded up: it must never cost more than people read."""
-    return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
+    """Return the most that something can cost, rounded up, as `say_at_most` does."""
+    return say_at_most(amount)
+
+
+def percent(part: Micros, whole: Micros) -> str:
+    """Return a share such as `87%`. Less than the whole is at most 99%."""
+    share = round(Fraction(100 * part, whole))
+    return f"{share if part >= whole else min(share, 99)}%"
 
 
 def about_dollars(amount: Micros) -> str:
@@ -173,24 +181,6 @@ def difference(before: Decimal, rate: Decimal, what: str) -> str:
 
 
 # --- spans and times
-
-
-def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
-
-
-def span(length: timedelta) -> str:
-    """Return at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`; from 48 h on in days: `2 days 3 h`."""
-    seconds = max(length // timedelta(seconds=1), 0)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return _two_units(seconds // 60, "min", seconds % 60, "s")
-    minutes = seconds // 60
-    if minutes < 48 * 60:
-        return _two_units(minutes // 60, "h", minutes % 60, "min")
-    hours = minutes // 60
-    return _two_units(hours // 24, "days", hours % 24, "h")
 
 
 def about_span(length: timedelta) -> str:

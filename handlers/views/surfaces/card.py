@@ -33,6 +33,7 @@ from handlers.views.phrases.format import (
     span,
 )
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
+from handlers.views.phrases.limits_text import over_total_text
 from handlers.views.phrases.machine_text import setup_text
 from handlers.views.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
@@ -89,6 +90,7 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         return [
             why_waiting(details),
             "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
+            over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]

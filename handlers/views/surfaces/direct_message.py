@@ -35,6 +35,7 @@ from handlers.views.phrases.lease_buttons import (
     needs_approver,
     take_back_button,
 )
+from handlers.views.phrases.limits_text import over_total_text
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
 from handlers.views.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
@@ -135,7 +136,7 @@ def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     rental, words = details.rental, event_text(event, details, reader.times) or EventText("")
     whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
-    lead = f"{person(details.names, event.actor)} said no to {whose}"
+    lead = f"{actor(details.names, event)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
     value = QuoteValue(quote_id=rental.quote_id)
     again = button("Ask again", Action.TRY_AGAIN, value, about=describe(rental.request))
@@ -406,7 +407,9 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     who = "an approver"
     if rental.owner_decides:
         who = "you" if reader.id == rental.owner else owner(details)
-    total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
+    most = rental.envelope.total
+    total = over_total_text(rental.request, most) or f"At most {dollars_at_most(most)} in all."
+    total = "" if rental.needs_later_end else total
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     decide = None
