@@ -86,7 +86,7 @@ def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rend
     quote = view.quote
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
-    if view.rental is None and quote.wish is not None and quote.wish.since is not None:
+    if quote.told:
         return waiting.told(view, reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
