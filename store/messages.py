@@ -56,31 +56,23 @@ _OF_SAME_RENTAL = _UNSENT_BEFORE.where(_before.c.rental_id == _c.rental_id)
 _WAITS_FOR_CARD = and_(
     _c.kind == MessageKind.THREAD, _OF_SAME_RENTAL.where(_before.c.kind == MessageKind.CARD).exists()
 )
-_EARLIER_TO_SAME = and_(
-    _before.c.to == _c.to,
-    _before.c.id < _c.id,
-    _before.c.id.not_in(bindparam("passed", expanding=True)),
-)
+_TO_SAME = and_(_before.c.to == _c.to, _before.c.id.not_in(bindparam("passed", expanding=True)))
 _event, _event_before = events.alias("event"), events.alias("event_before")
+_EARLIER_ALERT = _UNSENT_BEFORE.where(
+    _TO_SAME,
+    _event.c.id == _c.event_id,
+    _event_before.c.id < _event.c.id,
+    _before.c.event_id == _event_before.c.id,
+    _before.c.kind == MessageKind.ALERT,
+).correlate(messages)
 _PAUSE = (EventKind.PAUSED, EventKind.RESUMED)
-_EARLIER_ALERT = (
-    _UNSENT_BEFORE.where(
-        _EARLIER_TO_SAME,
-        _before.c.kind == MessageKind.ALERT,
-        _before.c.due_at.is_not(None),  # always so, and SQLite needs it here to use the index
-        _event.c.id == _c.event_id,
-        _event_before.c.id == _before.c.event_id,
-        or_(
-            and_(_event.c.kind.in_(_PAUSE), _event_before.c.kind.in_(_PAUSE)),
-            _event.c.rental_id == _event_before.c.rental_id,
-        ),
-    )
-    .correlate(messages)
-    .exists()
+_EARLIER_OF_PAUSE = _EARLIER_ALERT.where(
+    _event.c.kind.in_(_PAUSE), _event_before.c.rental_id.is_(None), _event_before.c.kind.in_(_PAUSE)
 )
+_EARLIER_OF_STEP = _EARLIER_ALERT.where(_event_before.c.rental_id == _event.c.rental_id)
 _WAITS_FOR_EARLIER = or_(
-    and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_EARLIER_TO_SAME).exists()),
-    and_(_c.kind == MessageKind.ALERT, _EARLIER_ALERT),
+    and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
+    and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
 """Whether an earlier post to the same reader or channel, about the same rental or the pause, must be made
 first."""
@@ -213,6 +205,11 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
+_SHOW_QUOTE = (
+    update(messages)
+    .where(_c.quote_id == param(_c.quote_id, "key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
+    .values(target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True, closed=False)
+)
 _SHOW_HOME = update(messages).where(IS_HOME, _c.to == param(_c.to, "reader"))
 _TURN_HOME = _SHOW_HOME.values(
     body=param(_c.body, "page"), target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True
@@ -317,6 +314,9 @@ class Messages:
 
     async def show_question(self, question_id: str) -> None:
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
+
+    async def show_quote(self, quote_id: str) -> None:
+        await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))

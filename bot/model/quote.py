@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
-from bot.model.budget import UNASSIGNED
+from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.message import Destination
+from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery, Request
 
@@ -48,6 +49,9 @@ class Wish(Frozen):
     gpu: str | None = None
     """The canonical name of the GPU that the owner saw a price of: only what fits this one is rented. None: any
     GPU that the request's words name."""
+    budgets: dict[ScopeKind, Micros] | None = None
+    """The budgets of the owner, the project and the team when the rental reserved its share of them. A kind of
+    scope that had no budget is missing. None if that is unknown, or if nothing was reserved."""
 
 
 class Quote(Frozen):
@@ -90,6 +94,12 @@ class Quote(Frozen):
     waits_for: str | None = None
     """The key of the search that it shares with equal wishes, while it waits for offers."""
     due_at: Instant | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether its owner asked to be told of an offer: a direct message then has the offer, or that there was
+        none."""
+        return self.wish is not None and self.wish.since is not None and not self.wish.rents
 
 
 class SharedSearch(Frozen):

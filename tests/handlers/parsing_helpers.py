@@ -8,6 +8,7 @@ from typing import Any
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from handlers.parsing.commands import Command, Get, parse_command
+from handlers.parsing.request_parts import ParseContext
 
 CATALOG = Catalog(
     gpus={
@@ -38,16 +39,8 @@ MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 def command(
     text: str, *, now: datetime = MONDAY_NOON, zone: str = "Europe/London", catalog: Catalog = CATALOG
 ) -> Command:
-    return parse_command(
-        text,
-        catalog,
-        default_lease=LEASE,
-        max_lease=LONGEST,
-        sees_use=True,
-        now=now,
-        zone=zone,
-        longest_wait=timedelta(days=7),
-    )
+    context = ParseContext(LEASE, LONGEST, sees_use=True, now=now, zone=zone, setups=("pytorch",))
+    return parse_command(text, catalog, context)
 
 
 def request_of(text: str) -> Request:

@@ -146,6 +146,29 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         assert (rental.state, str(rental.newest_envelope.price)) == (State.AWAITING_APPROVAL, "30.00")
 
 
+async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_button(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        quote = await answered(ours, ANA, "wait H100 EU for 1h")
+        await ours.click(ANA, await reads(ours, "No H100 in EU now."), "Tell me")
+        async with ours.deps.store.write() as tx:
+            waits = await tx.quotes.get(quote.id)
+            assert waits is not None
+            offers = (an_offer("o1", "2.15"),)
+            await tx.quotes.save(changed(waits, state=QuoteState.FOUND, offers=offers, waits_for=None))
+            real = ours.deps.clock.real()
+            told = Message(kind=MessageKind.QUOTE, to=to_person(ANA), quote_id=quote.id, created_at=real)
+            await tx.messages.add(told)
+        await ours.deliver_all()
+        shown = await ours.look(ANA, f"D{ANA[1:]}", "It may not last.")
+        await ours.click(ANA, shown, "Rent from $2.15/h")
+        (rental,) = await ours.rentals()
+        await ours.deliver_all()
+        edited = await ours.look(ANA, f"D{ANA[1:]}", "Rented: ")
+        assert (edited["ts"], edited["buttons"]) == (shown["ts"], [])
+        assert f", {rental.id}. Follow it in " in edited["reads"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -16,6 +16,7 @@ from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
 from handlers.views.answers.offers import answer
+from handlers.views.event_text import event_text
 from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -123,6 +124,16 @@ Nothing fits at 12:36: nothing like it is offered, Ana allowed $21.16/h. I try u
 """)
 
 
+def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
+    fits = happened(K.OFFER_FITS, NOW, vendor="nebius", rate=Decimal("19.36"), owner_unconfirmed=True)
+    words = event_text(fits, waits(fits), reading(NOW).times)
+    assert words is not None
+    assert words.text == (
+        "An offer fits: Nebius at $19.36/h. "
+        "Slack didn't tell me in time whether Ana is still here, so I went by its last answer."
+    )
+
+
 def test_its_owner_reads_that_it_was_rented() -> None:
     event = happened(
         K.ACCEPTED, clock(13, 0), since=clock(12, 36, day=23), rate=Decimal("23.04"), total=156_000_000
@@ -221,11 +232,13 @@ Nothing fitted by 18:00: your 8x H200 EU, k7mq2. Nothing was rented. Ask again: 
 """)
 
 
-def test_who_waited_to_be_told_reads_what_there_is_or_that_nothing_fitted() -> None:
+def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_nothing_fitted() -> None:
     told = changed(QUOTE, wish=changed(WISH, rents=False))
     found = view_of(told, [OfferChoice(offer=NEBIUS, envelope=envelope())])
     nothing = view_of(changed(told, state=QuoteState.NONE), [])
-    texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in (found, nothing))
+    rented = (changed(found, rental=details.rental) for details in (making(), waiting()))
+    views = (found, nothing, *rented)
+    texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in views)
     assert page(*texts) == snapshot("""\
 
 1x H100 EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
@@ -233,6 +246,10 @@ def test_who_waited_to_be_told_reads_what_there_is_or_that_nothing_fitted() -> N
 
 Nothing fitted by Nov 27 at 18:00: 1x H100 EU. Nothing was rented.
 [Wait again]
+
+Rented: 1x H100 EU, k7mq2. Follow it in <#C0TRAIN>.
+
+Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 

@@ -69,6 +69,8 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await apply(tx, deps, None, rental, *events, within_budgets=True)
     await tx.quotes.save(changed(quote, rental_id=rental.id))
+    if quote.told:
+        await tx.messages.show_quote(quote.id)
     await tx.people.note_seen(person.id, deps.clock.now())
     return rental
 

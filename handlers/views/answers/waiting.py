@@ -258,8 +258,14 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time."""
-    quote = view.quote
+    """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time.
+
+    Once they rented it, the message says so, and has no button any more.
+    """
+    quote, rental = view.quote, view.rental
+    if rental is not None:
+        asked = rental.state is State.AWAITING_APPROVAL
+        return replies.rented(rental, asked=view.asked) if asked else replies.has_rented(rental)
     about = describe(quote.request)
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
